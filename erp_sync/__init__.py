@@ -1,0 +1,1 @@
+"""erp_sync keeps ecommerce systems and ERPs in step."""

@@ -1,0 +1,1 @@
+"""Canonical entities. No I/O."""

@@ -1,0 +1,112 @@
+"""Ports of document flows (orders, shipments, order status, new customers, returns, refunds)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Protocol, TypeVar
+
+import msgspec
+
+from erp_sync.ports.capabilities import Capabilities
+from erp_sync.ports.lookups import Lookups
+from erp_sync.ports.outcomes import Finding, Outcome, Receipt
+from erp_sync.ports.raw import RawRecord, Window
+
+Document = TypeVar("Document")
+DocumentOut = TypeVar("DocumentOut", covariant=True)
+DocumentIn = TypeVar("DocumentIn", contravariant=True)
+
+
+class Requirement(msgspec.Struct, frozen=True, order=True):
+    """Something the target must have before the document can go, e.g. ('product', 'SKU-1')."""
+
+    entity: str
+    key: str
+
+
+class Step(msgspec.Struct, frozen=True, kw_only=True):
+    """One write of a delivery, in order.
+
+    Attributes:
+        name: unique in the delivery, e.g. ``customer``, ``sales_order``, ``customer_deposit:2``.
+        operation: name of the declared `Operation`.
+        key: our business key at the target (its external id), derived from the document's key, so
+            that it survives a crash. Two deliveries may share a step's key (the same customer).
+        after: names of the steps whose receipts this one needs.
+        concerns: target key under which writes exclude each other; empty means `key`.
+        optional: a refusal is recorded and does not stop the delivery.
+    """
+
+    name: str
+    operation: str
+    key: str
+    after: tuple[str, ...] = ()
+    concerns: str = ""
+    optional: bool = False
+
+
+class StepRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """A step about to be sent.
+
+    Attributes:
+        delivery: id of the delivery in the ledger, for the exchange log.
+        document: the canonical document.
+        receipts: of the steps before it, by step name.
+        references: resolved requirements: target ids.
+        attempt: 1 for the first.
+    """
+
+    delivery: str
+    step: Step
+    document: Any
+    receipts: dict[str, Receipt]
+    references: dict[Requirement, str]
+    attempt: int = 1
+
+
+class DocumentSource(Protocol[DocumentOut]):
+    """Where documents of one entity come from."""
+
+    capabilities: Capabilities
+
+    def changed(self, window: Window) -> Iterator[list[RawRecord]]:
+        """Pages of records updated in the window. May repeat a record; never silently skips one.
+
+        Raises a TransportError where the source does not answer; pages already given stay valid.
+        """
+
+    def fetch(self, native_ids: Sequence[str]) -> Iterator[list[RawRecord]]:
+        """These records as they are now; ids that do not exist are left out."""
+
+    def created(self, window: Window) -> dict[str, str]:
+        """Ids created in the window, with their version: the proof that nothing was missed."""
+
+    def peek(self, window: Window) -> bool:
+        """Cheap look: did anything change in the window?"""
+
+    def to_canonical(self, raw: RawRecord, lookups: Lookups) -> DocumentOut:
+        """Map one record. Raises BadRecord or MappingProblem."""
+
+
+class DocumentTarget(Protocol[DocumentIn]):
+    """Where documents of one entity go."""
+
+    capabilities: Capabilities
+
+    def requirements(self, document: DocumentIn) -> list[Requirement]:
+        """What must exist at the target first. No I/O."""
+
+    def resolve(self, requirements: Sequence[Requirement]) -> dict[Requirement, str]:
+        """Target ids of those that exist, in as few calls as possible; missing ones are left out."""
+
+    def steps(self, document: DocumentIn) -> list[Step]:
+        """The writes that deliver the document, in order. No I/O. Raises MappingProblem."""
+
+    def submit(self, requests: Sequence[StepRequest]) -> list[Outcome]:
+        """Send; one outcome per request, in order. Never raises for what a vendor or network did."""
+
+    def find(self, requests: Sequence[StepRequest]) -> list[Finding]:
+        """Is the effect of these requests at the target? By the most current read, batched."""
+
+    def settle(self, handles: Sequence[str]) -> list[Outcome]:
+        """What became of accepted requests; `Accepted` again where it is not done yet."""

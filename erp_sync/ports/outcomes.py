@@ -1,0 +1,103 @@
+"""What became of a request, item by item. One place decides "again or not": `Refused.again`."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+
+
+class Receipt(msgspec.Struct, frozen=True, kw_only=True):
+    """The target has it.
+
+    Attributes:
+        target_id: id in the target.
+        number: document number in the target, once read.
+        version: the target's version, once read.
+        totals: the target's own totals, once read; name to decimal text.
+        existed: it was there before this send (found, or refused as a second).
+        values: anything a later step of the same delivery needs, name to text.
+    """
+
+    target_id: str
+    number: str = ""
+    version: str = ""
+    totals: dict[str, str] = {}
+    existed: bool = False
+    values: dict[str, str] = {}
+
+
+class Applied(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    receipt: Receipt
+
+
+class Accepted(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Taken but not done: ask `settle` with the handle."""
+
+    handle: str
+
+
+class Again(StrEnum):
+    """Whether sending the same again can help."""
+
+    NEVER = "never"  # a person or a change of data must help: dead letter
+    LATER = "later"  # the same request may pass later (closed period reopened, lock released)
+    AFTER_DEPENDENCY = "after_dependency"  # something it refers to is missing: waits for it
+
+
+class Refused(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """The vendor said no and certainly applied nothing.
+
+    Attributes:
+        code: stable, e.g. ``unknown_item``; dead letters are grouped by it.
+        message: in words an operator understands, with the vendor's own text.
+        requirement: for AFTER_DEPENDENCY: (entity, key) that is missing.
+    """
+
+    code: str
+    message: str
+    again: Again = Again.NEVER
+    retry_after_seconds: float | None = None
+    whole_batch: bool = False
+    requirement: tuple[str, str] | None = None
+
+
+class NotSent(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """The request certainly did not reach the vendor's application: no connection, limiter or
+    breaker said no, or 429. Send again at any guarantee class."""
+
+    why: str
+    retry_after_seconds: float | None = None
+
+
+class Unknown(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """The request left and no trustworthy answer came. What follows is the guarantee class's to say."""
+
+    why: str
+
+
+Outcome = Applied | Accepted | Refused | NotSent | Unknown
+
+
+class Found(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    receipt: Receipt
+
+
+class Absent(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Not there as of the most current read. Within the settle time this proves nothing."""
+
+
+class Later(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Cannot be told yet."""
+
+    seconds: float
+    why: str = ""
+
+
+class Ambiguous(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Several records of the target carry this key: a case for an operator."""
+
+    target_ids: tuple[str, ...]
+
+
+Finding = Found | Absent | Later | Ambiguous

@@ -1,0 +1,84 @@
+"""Settings of an installation, from environment variables; a wrong one is refused with its name.
+
+Every variable starts with ``ERP_SYNC_``. Routes and connections are YAML (`erp_sync/defs`), not here.
+"""
+
+from __future__ import annotations
+
+import os
+from datetime import timedelta
+from functools import cached_property
+from pathlib import Path
+
+import msgspec
+
+_CHECKOUT = Path(__file__).resolve().parent.parent
+
+
+class WrongSetting(ValueError):
+    """A setting is missing or wrong. Attributes: name, expected."""
+
+    def __init__(self, name: str, value: object, expected: str) -> None:
+        self.name, self.expected = name, expected
+        super().__init__(f"setting {name} is {value!r}; expected {expected}")
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, dict=True):
+    """Where this installation keeps its state, and for how long.
+
+    Attributes:
+        home: folder of all state (``ERP_SYNC_HOME``, default ``data/home`` of the checkout).
+        ledger_url: SQLAlchemy URL (``ERP_SYNC_LEDGER_URL``, default SQLite in `home`).
+        defs: folder of connections and routes (``ERP_SYNC_DEFS``).
+        exchange_days: how long exchanges are kept (``ERP_SYNC_EXCHANGE_DAYS``, default 30).
+    """
+
+    home: Path
+    ledger_url: str
+    defs: Path
+    exchange_days: int = 30
+
+    @cached_property
+    def lake(self) -> Path:
+        return self.home / "lake"
+
+    @cached_property
+    def exchanges(self) -> Path:
+        return self.home / "exchanges"
+
+    @cached_property
+    def dagster_home(self) -> Path:
+        return self.home / "dagster"
+
+    @cached_property
+    def sandboxes(self) -> Path:
+        return self.home / "sandboxes"
+
+    @property
+    def exchange_retention(self) -> timedelta:
+        return timedelta(days=self.exchange_days)
+
+
+def load(environment: dict[str, str] | None = None) -> Settings:
+    """Read the settings. Raises WrongSetting for the first wrong one."""
+    env = dict(os.environ if environment is None else environment)
+    unknown = {name for name in env if name.startswith("ERP_SYNC_")} - _KNOWN
+    if unknown:
+        name = sorted(unknown)[0]
+        raise WrongSetting(name, env[name], f"no such setting; known are {', '.join(sorted(_KNOWN))}")
+    home = Path(env.get("ERP_SYNC_HOME") or _CHECKOUT / "data" / "home").expanduser().absolute()
+    if home.exists() and not home.is_dir():
+        raise WrongSetting("ERP_SYNC_HOME", str(home), "a folder, or a path where one can be created")
+    url = env.get("ERP_SYNC_LEDGER_URL") or f"sqlite:///{home / 'ledger.db'}"
+    if not url.startswith(("sqlite:///", "postgresql+psycopg://")):
+        raise WrongSetting("ERP_SYNC_LEDGER_URL", url.split("@")[-1], "sqlite:///PATH or postgresql+psycopg://...")
+    defs = Path(env.get("ERP_SYNC_DEFS") or Path(__file__).parent / "defs").expanduser().absolute()
+    if not defs.is_dir():
+        raise WrongSetting("ERP_SYNC_DEFS", str(defs), "a folder of connection and route YAML files")
+    days = env.get("ERP_SYNC_EXCHANGE_DAYS", "30")
+    if not days.isdigit() or int(days) < 1:
+        raise WrongSetting("ERP_SYNC_EXCHANGE_DAYS", days, "a whole number of days, at least 1")
+    return Settings(home=home, ledger_url=url, defs=defs, exchange_days=int(days))
+
+
+_KNOWN = {"ERP_SYNC_HOME", "ERP_SYNC_LEDGER_URL", "ERP_SYNC_DEFS", "ERP_SYNC_EXCHANGE_DAYS"}
