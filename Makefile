@@ -1,0 +1,37 @@
+# Two commands matter: `make demo` and `make test`. Each does all its own set-up.
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: demo test lint up down bench test-all clean
+
+$(VENV)/.run: requirements/run.lock pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/run.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	touch $@
+
+$(VENV)/.dev: requirements/dev.lock $(VENV)/.run
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.lock
+	touch $@
+
+demo: $(VENV)/.run  ## a retailer's day in about three minutes, with a report
+	$(BIN)/erp-sync demo
+
+test: $(VENV)/.dev  ## every test that fits into ten minutes
+	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+lint: $(VENV)/.dev  ## style, types, layers
+	$(BIN)/ruff check erp_sync erp_sync_tests
+	$(BIN)/ruff format --check erp_sync erp_sync_tests
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+up: $(VENV)/.run  ## everything running, for browsing
+	$(BIN)/erp-sync up
+
+down: $(VENV)/.run
+	$(BIN)/erp-sync down
+
+bench: $(VENV)/.dev  ## make bench NAME=orders; without NAME lists them
+	$(BIN)/python -m erp_sync_tests.bench $(NAME)
