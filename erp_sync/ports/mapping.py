@@ -1,0 +1,337 @@
+"""Mappings as declared data.
+
+A `RecordMapping` is a list of `Field` declarations. It executes (`apply`, record by record), it prints
+(`rows`), and a connection's YAML may overlay it (`erp_sync.ports.mapping_overlay`). The declarations
+are the only place that knows which field becomes which, so the printed document cannot drift.
+
+Two directions exist. `TO_CANONICAL` reads a vendor's record and reports what is wrong with it as
+`BadRecord` (that record is quarantined). `TO_VENDOR` reads a canonical struct and reports
+`MappingProblem` (that document waits as a dead letter). Rules live in `erp_sync.ports.mapping_rules`,
+the path language in `erp_sync.ports.paths`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from functools import cached_property
+from typing import Any
+
+import msgspec
+
+from erp_sync.ports.connection import ConnectionSettings
+from erp_sync.ports.lookups import Lookups, Passthrough
+from erp_sync.ports.paths import MISSING, Getter, getter, leaves, setter
+from erp_sync.ports.raw import BadRecord, MappingProblem
+
+
+class Direction(StrEnum):
+    TO_CANONICAL = "to_canonical"
+    TO_VENDOR = "to_vendor"
+
+
+@dataclass(frozen=True)
+class Context:
+    """What rules may look at besides the record: look-up tables, the connection, values of the caller.
+
+    `values` carries what the connector knows and the record does not, e.g. resolved target ids.
+    """
+
+    connection: ConnectionSettings
+    lookups: Lookups = field(default_factory=Passthrough)
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+    def setting(self, name: str, default: Any = None) -> Any:
+        return self.connection.settings.get(name, default)
+
+
+@dataclass(frozen=True)
+class Scope:
+    """Where a rule stands: the record, those around it, and the path so far (for error messages)."""
+
+    record: Any
+    context: Context
+    native_id: str
+    direction: Direction
+    parent: Scope | None = None
+    path: str = ""
+
+    @property
+    def root(self) -> Any:
+        scope = self
+        while scope.parent is not None:
+            scope = scope.parent
+        return scope.record
+
+    def get(self, path: str) -> Any:
+        """The value at a path (see `erp_sync.ports.paths`), `MISSING` where there is none."""
+        return scoped_getter(path)(self)
+
+    def nested(self, record: Any, path: str) -> Scope:
+        return Scope(record, self.context, self.native_id, self.direction, self, self.path + path)
+
+    def problem(self, path: str, text: str, value: Any = "", code: str = "invalid_value") -> ValueError:
+        """The error of this direction, naming record and field."""
+        where = self.path + path
+        if self.direction is Direction.TO_CANONICAL:
+            return BadRecord(self.native_id, where, text)
+        return MappingProblem(code, where, str(value), text)
+
+
+_scoped: dict[str, Callable[[Scope], Any]] = {}
+
+
+def scoped_getter(path: str) -> Callable[[Scope], Any]:
+    """Compile a path that may start with ``$.`` (outermost record) or ``^.`` (record around). Raises BadPath."""
+    known = _scoped.get(path)
+    if known is None:
+        if path.startswith("$."):
+            from_root: Getter = getter(path[2:])
+            known = lambda scope: from_root(scope.root)  # noqa: E731
+        elif path.startswith("^."):
+            around = scoped_getter(path[2:])
+            known = lambda scope: around(scope.parent) if scope.parent else MISSING  # noqa: E731
+        else:
+            plain = getter(path)
+            known = lambda scope: plain(scope.record)  # noqa: E731
+        _scoped[path] = known
+    return known
+
+
+@dataclass(frozen=True)
+class Rule:
+    """How a value becomes another.
+
+    Attributes:
+        name: as the mapping document prints it, e.g. ``lookup(carriers)``.
+        apply: value and scope in, value out; MISSING leaves the field out. Raises ValueError with
+            what is wrong in words, or BadRecord or MappingProblem directly.
+        nested: the mapping it applies to the value or to each of its elements.
+        many: the value is a list of records.
+        reads: further source paths it looks at, for the document.
+        always: called for empty values too (constants, settings, computed values).
+        rebuild: the same rule around an overlaid `nested`.
+    """
+
+    name: str
+    apply: Callable[[Any, Scope], Any]
+    nested: RecordMapping | None = None
+    many: bool = False
+    reads: tuple[str, ...] = ()
+    always: bool = False
+    rebuild: Callable[[RecordMapping], Rule] | None = None
+
+
+@dataclass(frozen=True)
+class Validation:
+    """A test of the mapped value; `name` completes the sentence 'must ...'."""
+
+    name: str
+    holds: Callable[[Any], bool]
+
+
+COPY = Rule("copy", lambda value, scope: value)
+
+
+@dataclass(frozen=True)
+class Field:
+    """One declared field.
+
+    Attributes:
+        source: path in the source record; empty where the rule makes the value.
+        target: path in the target record; names only.
+        rule: how the value changes on the way.
+        default: what is written when the source is empty; MISSING leaves the field out.
+        required: empty and without default is an error.
+        validation: tests of the mapped value.
+        note: for the reader of the document, with the source of a vendor fact.
+    """
+
+    source: str
+    target: str
+    rule: Rule = COPY
+    default: Any = MISSING
+    required: bool = False
+    validation: tuple[Validation, ...] = ()
+    note: str = ""
+
+
+def is_empty(value: Any) -> bool:
+    """Missing, None or empty text. Zero and False are values."""
+    return value is MISSING or value is None or value == ""
+
+
+@dataclass(frozen=True)
+class MappingRow:
+    """One row of the mapping document."""
+
+    mapping: str
+    direction: str
+    source: str
+    target: str
+    rule: str
+    default: str
+    required: bool
+    validation: str
+    note: str
+
+
+class MappingMistake(ValueError):
+    """A mapping declaration that cannot be executed. Attributes: mapping, problem."""
+
+    def __init__(self, mapping: str, problem: str) -> None:
+        self.mapping, self.problem = mapping, problem
+        super().__init__(f"mapping {mapping}: {problem}")
+
+
+@dataclass(frozen=True)
+class RecordMapping:
+    """Declared fields between a vendor's record and a canonical entity.
+
+    Attributes:
+        name: e.g. ``sales_order`` or ``sales_order.lines``; overlays address it by this name.
+        build: canonical struct to build from the result; None keeps the dictionary.
+    """
+
+    name: str
+    direction: Direction
+    fields: tuple[Field, ...]
+    build: type[Any] | None = None
+
+    def __post_init__(self) -> None:
+        seen: set[str] = set()
+        for declared in self.fields:
+            if declared.target in seen:
+                raise MappingMistake(self.name, f"two fields write {declared.target}")
+            seen.add(declared.target)
+        _ = self._compiled
+
+    @cached_property
+    def _compiled(self) -> list[tuple[Field, Callable[[Scope], Any], Callable[[dict[str, Any], Any], None]]]:
+        return [(one, scoped_getter(one.source), setter(one.target)) for one in self.fields]
+
+    def apply(self, record: Any, context: Context, native_id: str = "") -> Any:
+        """Map one record. Raises BadRecord or MappingProblem, by direction; changes nothing."""
+        return self.apply_in(Scope(record, context, native_id, self.direction))
+
+    def apply_in(self, scope: Scope) -> Any:
+        """Map the record of a scope: for rules that nest mappings."""
+        result: dict[str, Any] = {}
+        for declared, get, put in self._compiled:
+            value = self._value(declared, get(scope), scope)
+            if value is not MISSING:
+                put(result, value)
+        if self.build is None:
+            return result
+        try:
+            return msgspec.convert(result, self.build)
+        except msgspec.ValidationError as error:
+            raise scope.problem("", f"is no {self.build.__name__}: {error}") from error
+
+    def _value(self, declared: Field, value: Any, scope: Scope) -> Any:
+        where = declared.source or declared.target
+        empty = is_empty(value)
+        if not empty or declared.rule.always:
+            try:
+                value = declared.rule.apply(MISSING if empty else value, scope)
+            except (BadRecord, MappingProblem):
+                raise
+            except ValueError as error:
+                raise scope.problem(where, str(error), value) from error
+            empty = is_empty(value)
+        if empty:
+            if declared.default is not MISSING:
+                return declared.default
+            if declared.required:
+                raise scope.problem(where, "is empty", code="missing_value")
+            return MISSING
+        for check in declared.validation:
+            if not check.holds(value):
+                raise scope.problem(where, f"{value!r} must {check.name}", value)
+        return value
+
+    def with_fields(self, fields: tuple[Field, ...]) -> RecordMapping:
+        return replace(self, fields=fields)
+
+    def rows(self, source_prefix: str = "", target_prefix: str = "") -> Iterator[MappingRow]:
+        """The mapping document, nested mappings after their field."""
+        for one in self.fields:
+            reads = [one.source, *one.rule.reads] if one.source else list(one.rule.reads)
+            yield MappingRow(
+                mapping=self.name,
+                direction=str(self.direction),
+                source=", ".join(_join(source_prefix, path) for path in reads),
+                target=_join(target_prefix, one.target),
+                rule=one.rule.name,
+                default="" if one.default is MISSING else repr(one.default),
+                required=one.required,
+                validation="; ".join(check.name for check in one.validation),
+                note=one.note,
+            )
+            if one.rule.nested is not None:
+                many = "[]" if one.rule.many else ""
+                yield from one.rule.nested.rows(
+                    _join(source_prefix, one.source) + many, _join(target_prefix, one.target) + many
+                )
+
+    @property
+    def version(self) -> str:
+        """Changes when any declaration changes; runs record it."""
+        text = "\n".join(repr(row) for row in self.rows())
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+    def source_paths(self) -> set[str]:
+        """All paths that are read, list elements as ``[]``."""
+        return {path for row in self.rows() for path in row.source.split(", ") if path}
+
+    def target_paths(self) -> set[str]:
+        return {row.target for row in self.rows()}
+
+    def unread(self, record: Any) -> list[str]:
+        """Paths that this record has and no field reads: what the mapping drops.
+
+        Elements chosen by a key (``attributes[code=color]``) count as read as a whole list.
+        """
+        read = {form for path in self._read("") for form in _forms(path)}
+
+        def is_read(path: str) -> bool:
+            return any(path == known or path.startswith((known + ".", known + "[]")) for known in read)
+
+        return [path for path in leaves(record) if not is_read(path)]
+
+    def _read(self, prefix: str) -> Iterator[str]:
+        for one in self.fields:
+            yield from (_join(prefix, path) for path in one.rule.reads)
+            if one.rule.nested is not None:
+                yield from one.rule.nested._read(_join(prefix, one.source) + ("[]" if one.rule.many else ""))
+            elif one.source:
+                yield _join(prefix, one.source)
+
+
+def _join(prefix: str, path: str) -> str:
+    if path.startswith("$."):
+        return path
+    if path.startswith("^."):
+        return _join(prefix.rpartition(".")[0], path[2:])
+    if path in ("", "@"):
+        return prefix
+    return f"{prefix}.{path}" if prefix else path
+
+
+def _forms(path: str) -> Iterator[str]:
+    """The path as `leaves` writes it, and the keys that its selectors look at."""
+    out, selector = "", None
+    for character in path.removeprefix("$.").replace('"', ""):
+        if character == "[":
+            selector, out = "", out + "[]"
+        elif selector is None:
+            out += character
+        elif character == "]":
+            if "=" in selector:
+                yield f"{out}.{selector.partition('=')[0]}"
+            selector = None
+        else:
+            selector += character
+    yield out
