@@ -1,0 +1,219 @@
+"""Policies around an attempt. Each is a callable of one shape, stacked by the client:
+
+    Retry( Slot( Breaker( Log( wire ) ) ) )
+
+The slot is outside the breaker: a caller let through as the breaker's probe then always reports.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from erp_sync.ports.connection import Breaker, ExchangeSink, NoSlot, Slots
+from erp_sync.ports.outcomes import Again
+from erp_sync.transport import context
+from erp_sync.transport.calls import Reply
+from erp_sync.transport.errors import (
+    NotAuthenticated,
+    NotSentError,
+    OutcomeUnknown,
+    Rejected,
+    Throttled,
+    TransportError,
+)
+from erp_sync.transport.redaction import Redactor
+from erp_sync.transport.wire import Attempt, WireExchange
+
+Send = Callable[[Attempt], Reply]
+
+LONGEST_PAUSE_SECONDS = 3600.0  # a vendor's slip in Retry-After must not stop an installation for days
+
+
+class BreakerOpen(NotSentError):
+    """The circuit breaker let nothing through."""
+
+
+class NoSlotInTime(NotSentError):
+    """No slot, rate or quota before the deadline. Waiting once more inside the same call is no use."""
+
+
+class PoolExhausted(NotSentError):
+    """Our own connection pool was full; says nothing about the vendor."""
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """Times in seconds. Pauses grow twofold from `first_pause` to `longest_pause`, each drawn evenly
+    between half and all of it, and are never shorter than the vendor's Retry-After."""
+
+    attempts: int = 5
+    first_pause: float = 0.25
+    longest_pause: float = 15.0
+
+    def __post_init__(self) -> None:
+        if self.attempts < 1 or self.first_pause < 0 or self.longest_pause < self.first_pause:
+            raise ValueError(f"a retry policy needs an attempt and growing pauses, not {self}")
+
+    def pause(self, attempt: int, chance: Callable[[], float]) -> float:
+        whole = min(self.longest_pause, self.first_pause * 2 ** (attempt - 1))
+        return whole * (0.5 + 0.5 * chance())
+
+
+def may_repeat(error: TransportError) -> bool:
+    """Whether the same repeatable call may be sent again at once."""
+    if isinstance(error, NotAuthenticated | NoSlotInTime):
+        return False
+    if isinstance(error, Rejected):
+        return error.again is Again.LATER and error.retry_after_seconds is not None
+    return True
+
+
+class Retry:
+    """Tries repeatable calls again until the deadline; any other call has one attempt."""
+
+    def __init__(
+        self,
+        below: Send,
+        policy: RetryPolicy,
+        *,
+        sleep: Callable[[float], None] = time.sleep,
+        chance: Callable[[], float] = random.random,
+    ) -> None:
+        self._below, self._policy, self._sleep, self._chance = below, policy, sleep, chance
+
+    def __call__(self, attempt: Attempt) -> Reply:
+        while True:
+            try:
+                return self._below(attempt)
+            except TransportError as error:
+                error.attempts = attempt.number
+                if not attempt.call.repeatable or attempt.number >= self._policy.attempts or not may_repeat(error):
+                    raise
+                pause = max(self._policy.pause(attempt.number, self._chance), error.retry_after_seconds or 0.0)
+                if time.monotonic() + pause >= attempt.deadline:
+                    raise
+            self._sleep(pause)
+            attempt = Attempt(attempt.call, attempt.number + 1, attempt.deadline)
+
+
+class Slot:
+    """Holds one of the connection's slots for the attempt; passes on the vendor's wish to be left alone."""
+
+    def __init__(self, below: Send, slots: Slots, connection: str) -> None:
+        self._below, self._slots, self._connection = below, slots, connection
+
+    def __call__(self, attempt: Attempt) -> Reply:
+        try:
+            lease = self._slots.acquire(self._connection, context.current().lane, attempt.deadline)
+        except NoSlot as error:
+            raise NoSlotInTime(error.why, retry_after_seconds=error.retry_after_seconds) from error
+        try:
+            return self._below(attempt)
+        except TransportError as error:
+            asked = error.retry_after_seconds
+            if asked and (isinstance(error, Throttled) or getattr(error, "status", None) in (429, 503)):
+                self._slots.pause(self._connection, min(asked, LONGEST_PAUSE_SECONDS))
+            raise
+        finally:
+            self._slots.release(lease)
+
+
+class BreakerPolicy:
+    """Counts what says that the system is out of order: no connection, no answer, 5xx. A refusal, even
+    429, is an answer: the system works."""
+
+    def __init__(self, below: Send, breaker: Breaker, connection: str) -> None:
+        self._below, self._breaker, self._connection = below, breaker, connection
+
+    def __call__(self, attempt: Attempt) -> Reply:
+        try:
+            self._breaker.check(self._connection)
+        except NoSlot as error:
+            raise BreakerOpen(error.why, retry_after_seconds=error.retry_after_seconds) from error
+        try:
+            reply = self._below(attempt)
+        except TransportError as error:
+            if isinstance(error, OutcomeUnknown) or (
+                isinstance(error, NotSentError) and not isinstance(error, Throttled | NotAuthenticated | PoolExhausted)
+            ):
+                self._breaker.failure(self._connection, error.why)
+            elif not isinstance(error, PoolExhausted):
+                self._breaker.success(self._connection)
+            raise
+        self._breaker.success(self._connection)
+        return reply
+
+
+class Log:
+    """Records every request that went out, redacted, with the verdict on it.
+
+    The keys of a record are those of `describe`, beside ``found_nothing``, which is true where a poll
+    had nothing to tell.
+    """
+
+    def __init__(self, below: Send, exchanges: ExchangeSink, connection: str, redactor: Redactor) -> None:
+        self._below, self._exchanges, self._connection, self._redactor = below, exchanges, connection, redactor
+
+    def __call__(self, attempt: Attempt) -> Reply:
+        verdict, why, nothing = "not finished", "", False
+        try:
+            reply = self._below(attempt)
+            verdict = "ok"
+            nothing = attempt.call.found_nothing is not None and attempt.call.found_nothing(reply)
+            return reply
+        except TransportError as error:
+            verdict, why = type(error).__name__, error.why
+            raise
+        finally:
+            self._record(attempt, verdict, why, nothing)
+
+    def _record(self, attempt: Attempt, verdict: str, why: str, nothing: bool) -> None:
+        for exchange in attempt.wire[:-1]:
+            self._exchanges.record(self.describe(attempt, exchange, "authentication", "", False))
+        if attempt.wire:
+            self._exchanges.record(self.describe(attempt, attempt.wire[-1], verdict, why, nothing))
+
+    def describe(
+        self, attempt: Attempt, exchange: WireExchange, verdict: str, why: str, nothing: bool
+    ) -> dict[str, Any]:
+        """One exchange as it is written. Times UTC, `seconds` of the exchange, bodies as bytes."""
+        request, response, clean = exchange.request, exchange.response, self._redactor
+        now = context.current()
+        record: dict[str, Any] = {
+            "time": exchange.started_at,
+            "connection": self._connection,
+            "operation": attempt.call.operation,
+            "document": attempt.call.document or now.document,
+            "run_id": now.run_id,
+            "route": now.route,
+            "flow": now.flow,
+            "lane": now.lane,
+            "attempt": attempt.number,
+            "method": request.method,
+            "url": clean.url(str(request.url)),
+            "status": response.status_code if response is not None else None,
+            "verdict": verdict,
+            "error": clean.text(exchange.error or why),
+            "seconds": exchange.seconds,
+            "found_nothing": nothing,
+            "request_headers": [],
+            "request_body": b"",
+            "response_headers": [],
+            "response_body": b"",
+        }
+        if nothing:
+            return record
+        record["request_headers"] = clean.headers(_pairs(request.headers.items()))
+        record["request_body"] = clean.body(request.content, request.headers.get("content-type", ""))
+        if response is not None:
+            record["response_headers"] = clean.headers(_pairs(response.headers.multi_items()))
+            record["response_body"] = clean.body(response.content, response.headers.get("content-type", ""))
+        return record
+
+
+def _pairs(items: Any) -> Sequence[tuple[str, str]]:
+    return list(items)
