@@ -213,11 +213,9 @@ def _insert(database: sqlite3.Connection, entry: Entry) -> int | None:
     if entry.call is not None:
         call_id = database.execute(_INSERT_CALL, astuple(entry.call)).lastrowid
     for wall, calendar, commit in entry.commits:
-        row = (call_id, wall, calendar, commit.entity, commit.document, commit.change)
-        database.execute(_INSERT_COMMIT, row)
+        database.execute(_INSERT_COMMIT, (call_id, wall, calendar, commit.entity, commit.document, commit.change))
     for breach in entry.violations:
-        row = (call_id, breach.side, breach.endpoint, breach.place, breach.message, breach.excerpt)
-        database.execute(_INSERT_VIOLATION, row)
+        database.execute(_INSERT_VIOLATION, (call_id, *astuple(breach)))
     return call_id
 
 

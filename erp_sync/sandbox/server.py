@@ -49,7 +49,7 @@ class Protocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self.scope["extensions"] = {"erp_sync.transport": self.transport}  # type: ignore[typeddict-item,dict-item]
+        self.scope["extensions"] = {"erp_sync.transport": self.transport}  # type: ignore[dict-item]
 
 
 @dataclass

@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import httpx
+import pytest
+
+from erp_sync.sandbox.contract import OWN, PUBLISHED, ContractCheck, Side, closed
+from erp_sync.sandbox.testing import running
+from erp_sync_tests.sandbox.toy import contract_book, create
+
+SIGNED = {"authorization": "yes"}
+
+
+def test_exchanges_are_counted_by_class_and_unknown_properties_are_violations():
+    check = ContractCheck(contract_book({}))
+    with running(create, vendor="toy", contract=check) as toy:
+        httpx.post(f"{toy.base_url}/documents", json={"key": "a"}, headers=SIGNED)
+        httpx.post(f"{toy.base_url}/documents", json={"key": "b", "colour": "red"}, headers=SIGNED)
+        httpx.get(f"{toy.base_url}/documents", headers=SIGNED)
+        report = toy.control("GET", "contract")
+        assert {(row["side"], row["class"]): row["exchanges"] for row in report["counts"]} == {
+            ("request", OWN): 3,
+            ("response", OWN): 3,
+        }
+        (violation,) = report["violations"]
+        assert (violation["side"], violation["endpoint"]) == ("request", "document.create")
+        assert "colour" in violation["message"]
+        assert [call["request_class"] for call in toy.journal()] == [OWN] * 3
+
+
+def test_an_answer_outside_the_contract_is_a_violation():
+    check = ContractCheck(contract_book({}))
+    with running(create, vendor="toy", contract=check) as toy:
+        toy.fault("server_error", "document.list")
+        httpx.get(f"{toy.base_url}/documents", headers=SIGNED)
+        (violation,) = toy.control("GET", "contract")["violations"]
+    assert (violation["side"], violation["message"]) == ("response", "status 500 is not in the contract")
+
+
+def test_closed_refuses_unknown_properties_below_references_and_all_of():
+    schema = closed(
+        {
+            "type": "object",
+            "properties": {
+                "lines": {"type": "array", "items": {"type": "object", "properties": {"sku": {"type": "string"}}}},
+                "both": {
+                    "allOf": [
+                        {"type": "object", "properties": {"a": {"type": "integer"}}},
+                        {"type": "object", "properties": {"b": {"type": "integer"}}},
+                    ]
+                },
+                "free": {"type": "object", "additionalProperties": True, "properties": {"x": {}}},
+            },
+        }
+    )
+    import jsonschema_rs
+
+    validator = jsonschema_rs.Draft202012Validator(schema)
+    assert validator.is_valid({"lines": [{"sku": "a"}], "both": {"a": 1, "b": 2}, "free": {"y": 1}})
+    assert not validator.is_valid({"lines": [{"sku": "a", "colour": 1}]})
+    assert not validator.is_valid({"both": {"a": 1, "c": 2}})
+    assert not validator.is_valid({"more": 1})
+
+
+def test_a_side_that_is_not_published_names_its_source_or_reason():
+    assert Side(PUBLISHED, {}).note == ""
+    with pytest.raises(ValueError, match="needs a note"):
+        Side(OWN, {})
