@@ -102,9 +102,9 @@ class VendorClient:
         self._headers = {"Accept": "application/json", "User-Agent": "erp-sync", **(headers or {})}
         self._open = lambda: pooled(connection.verify, connections, most_bytes)
         self._http, self._process, self._lock = self._open(), os.getpid(), threading.Lock()
-        stack: Send = Log(self._exchange, exchanges, connection.name, self.redactor)
-        stack = BreakerPolicy(stack, breaker, connection.name)
+        stack: Send = BreakerPolicy(self._exchange, breaker, connection.name)
         stack = Slot(stack, slots, connection.name)
+        stack = Log(stack, exchanges, connection.name, self.redactor)
         self._send = Retry(stack, retry or RetryPolicy(), sleep=sleep)
 
     def send(self, call: Call) -> Reply:

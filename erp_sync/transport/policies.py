@@ -1,8 +1,9 @@
 """Policies around an attempt. Each is a callable of one shape, stacked by the client:
 
-    Retry( Slot( Breaker( Log( wire ) ) ) )
+    Retry( Log( Slot( Breaker( wire ) ) ) )
 
-The slot is outside the breaker: a caller let through as the breaker's probe then always reports.
+The slot is outside the breaker: a caller let through as the breaker's probe then always reports. The
+log is outside the slot: redaction must not keep one of the vendor's few slots busy.
 """
 
 from __future__ import annotations
