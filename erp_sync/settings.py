@@ -31,12 +31,17 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         ledger_url: SQLAlchemy URL (``ERP_SYNC_LEDGER_URL``, default SQLite in `home`).
         defs: folder of connections and routes (``ERP_SYNC_DEFS``).
         exchange_days: how long exchanges are kept (``ERP_SYNC_EXCHANGE_DAYS``, default 30).
+        dagster_postgres_url: where Dagster stores runs and events (``ERP_SYNC_DAGSTER_POSTGRES_URL``,
+            ``postgresql://...``); None for SQLite in `dagster_home`.
+        run_days: how long finished runs and their events are kept (``ERP_SYNC_RUN_DAYS``, default 30).
     """
 
     home: Path
     ledger_url: str
     defs: Path
     exchange_days: int = 30
+    dagster_postgres_url: str | None = None
+    run_days: int = 30
 
     @cached_property
     def lake(self) -> Path:
@@ -78,7 +83,27 @@ def load(environment: dict[str, str] | None = None) -> Settings:
     days = env.get("ERP_SYNC_EXCHANGE_DAYS", "30")
     if not days.isdigit() or int(days) < 1:
         raise WrongSetting("ERP_SYNC_EXCHANGE_DAYS", days, "a whole number of days, at least 1")
-    return Settings(home=home, ledger_url=url, defs=defs, exchange_days=int(days))
+    postgres = env.get("ERP_SYNC_DAGSTER_POSTGRES_URL") or None
+    if postgres is not None and not postgres.startswith("postgresql://"):
+        raise WrongSetting("ERP_SYNC_DAGSTER_POSTGRES_URL", postgres.split("@")[-1], "postgresql://USER@HOST/DATABASE")
+    run_days = env.get("ERP_SYNC_RUN_DAYS", "30")
+    if not run_days.isdigit() or int(run_days) < 1:
+        raise WrongSetting("ERP_SYNC_RUN_DAYS", run_days, "a whole number of days, at least 1")
+    return Settings(
+        home=home,
+        ledger_url=url,
+        defs=defs,
+        exchange_days=int(days),
+        dagster_postgres_url=postgres,
+        run_days=int(run_days),
+    )
 
 
-_KNOWN = {"ERP_SYNC_HOME", "ERP_SYNC_LEDGER_URL", "ERP_SYNC_DEFS", "ERP_SYNC_EXCHANGE_DAYS"}
+_KNOWN = {
+    "ERP_SYNC_HOME",
+    "ERP_SYNC_LEDGER_URL",
+    "ERP_SYNC_DEFS",
+    "ERP_SYNC_EXCHANGE_DAYS",
+    "ERP_SYNC_DAGSTER_POSTGRES_URL",
+    "ERP_SYNC_RUN_DAYS",
+}

@@ -1,0 +1,114 @@
+"""State of an installation, created once: folders, Dagster's configuration and storage, the ledger's schema."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import yaml
+
+from erp_sync.runtime.processes import exclusive, write_whole
+from erp_sync.settings import Settings
+
+_CHECKOUT = Path(__file__).resolve().parents[2]
+TEMPLATE = _CHECKOUT / "dagster.yaml"
+_HEADER = "# Written by `erp-sync init` from dagster.yaml of the project; changes made here are overwritten.\n"
+
+
+class Initialised(msgspec.Struct, frozen=True):
+    """What an installation was last initialised with; equal ones need no work.
+
+    Attributes:
+        dagster: hash of Dagster's version and configuration.
+        ledger: hash of the ledger's URL and of the names of its migrations.
+    """
+
+    dagster: str
+    ledger: str
+
+
+def initialise(settings: Settings, *, anyway: bool = False) -> bool:
+    """Create or upgrade everything that is stored; answers whether there was anything to do.
+
+    Safe to call from any number of processes at once: one works, the others wait for it. Processes that open
+    Dagster's SQLite storage at the same time on an empty folder would break it for good. Calling it again costs
+    milliseconds, unless `anyway` asks to look at everything again.
+
+    Raises WrongSetting, or what the database raises that cannot be reached.
+    """
+    os.environ.setdefault("DAGSTER_HOME", str(settings.dagster_home))
+    with exclusive(settings.home / "initialise.lock"):
+        configuration = dagster_configuration(settings)
+        wanted = Initialised(_dagster_state(configuration), _ledger_state(settings))
+        marker = settings.home / "initialised.json"
+        if not anyway and _done(marker) == wanted and _files_exist(settings):
+            return False
+        for folder in (settings.dagster_home, settings.lake, settings.exchanges, settings.home / "logs"):
+            folder.mkdir(parents=True, exist_ok=True)
+        write_whole(settings.dagster_home / "dagster.yaml", configuration.encode())
+        _create_dagster_storage(settings)
+        from erp_sync.ledger import migrate
+
+        migrate.upgrade(settings.ledger_url)
+        write_whole(marker, msgspec.json.encode(wanted))
+        return True
+
+
+def dagster_configuration(settings: Settings, template: Path = TEMPLATE) -> str:
+    """Text of dagster.yaml for this home: the template with its folder, and PostgreSQL where settings say so."""
+    content: dict[str, Any] = _filled(yaml.safe_load(template.read_text()), str(settings.dagster_home))
+    if settings.dagster_postgres_url is not None:
+        content.pop("event_log_storage", None)
+        # by name of the variable: the password stays out of the file
+        content["storage"] = {"postgres": {"postgres_url": {"env": "ERP_SYNC_DAGSTER_POSTGRES_URL"}}}
+    return _HEADER + yaml.safe_dump(content, sort_keys=False)
+
+
+def _filled(value: Any, home: str) -> Any:
+    if isinstance(value, dict):
+        return {key: _filled(item, home) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_filled(item, home) for item in value]
+    return value.replace("${DAGSTER_HOME}", home) if isinstance(value, str) else value
+
+
+def _create_dagster_storage(settings: Settings) -> None:
+    from dagster import DagsterInstance
+
+    with DagsterInstance.from_config(str(settings.dagster_home)) as instance:
+        instance.upgrade()
+        instance.get_runs(limit=1)
+        instance.all_instigator_state()
+
+
+def _dagster_state(configuration: str) -> str:
+    from importlib.metadata import version
+
+    return hashlib.sha256(f"{version('dagster')}\n{configuration}".encode()).hexdigest()[:16]
+
+
+def _ledger_state(settings: Settings) -> str:
+    folder = Path(__file__).resolve().parents[1] / "ledger"
+    migrations = sorted(path.name for path in folder.rglob("versions/*.py"))
+    url = re.sub(r"://([^:/@]+):[^@]*@", r"://\1@", settings.ledger_url)
+    return hashlib.sha256(f"{url}\n{migrations}".encode()).hexdigest()[:16]
+
+
+def _done(marker: Path) -> Initialised | None:
+    try:
+        return msgspec.json.decode(marker.read_bytes(), type=Initialised)
+    except FileNotFoundError:
+        return None
+
+
+def _files_exist(settings: Settings) -> bool:
+    needed = [settings.dagster_home / "dagster.yaml"]
+    if settings.dagster_postgres_url is None:
+        needed.append(settings.dagster_home / "history" / "runs.db")
+    if settings.ledger_url.startswith("sqlite:///"):
+        needed.append(Path(settings.ledger_url.removeprefix("sqlite:///")))
+    return all(path.exists() for path in needed)
