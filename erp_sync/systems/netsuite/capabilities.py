@@ -1,0 +1,87 @@
+"""What NetSuite can do, as data.
+
+Sources: Oracle NetSuite help ("External IDs", "Upsert", "Concurrency", "SuiteQL", "Idempotency") and the
+REST API Browser 2026.1. "unconfirmed" marks what neither says.
+"""
+
+from __future__ import annotations
+
+from erp_sync.ports.capabilities import Capabilities, Guarantee, Limits, Operation, Reading
+
+_EXTERNAL_ID = (
+    "Oracle NetSuite help, External IDs: one per record; POST of an existing one is refused (400 USER_ERROR "
+    "'already exists'; the wording for transactions is unconfirmed). X-NetSuite-Idempotency-Key is ignored when "
+    "synchronous, so the external id is the key."
+)
+_TIMEOUT = "Oracle NetSuite help: a REST request may run 15 minutes; index lag of SuiteQL unconfirmed"
+_SETTLE_SECONDS = 900.0
+
+OPERATIONS = (
+    Operation(
+        name="customer.create",
+        guarantee=Guarantee.UNIQUE_KEY,
+        settle_seconds=_SETTLE_SECONDS,
+        settle_source=_TIMEOUT,
+        source=_EXTERNAL_ID,
+    ),
+    Operation(
+        name="sales_order.create",
+        guarantee=Guarantee.UNIQUE_KEY,
+        settle_seconds=_SETTLE_SECONDS,
+        settle_source=_TIMEOUT,
+        moves=("stock_level",),  # an order commits stock: quantity available falls
+        source=_EXTERNAL_ID,
+    ),
+    Operation(
+        name="sales_order.create_with_legacy_tax",
+        guarantee=Guarantee.UNIQUE_KEY,
+        settle_seconds=_SETTLE_SECONDS,
+        settle_source=_TIMEOUT,
+        moves=("stock_level",),
+        source="RESTlet of this project: searches the external id first, the record layer refuses a second. "
+        "Needed because REST writes no legacy tax (Oracle NetSuite help, Sales Order, Nexus).",
+    ),
+    Operation(
+        name="customer_deposit.create",
+        guarantee=Guarantee.UNIQUE_KEY,
+        settle_seconds=_SETTLE_SECONDS,
+        settle_source=_TIMEOUT,
+        source=_EXTERNAL_ID,
+    ),
+    Operation(
+        name="sales_order.close",
+        guarantee=Guarantee.UNIQUE_KEY,
+        settle_seconds=_SETTLE_SECONDS,
+        settle_source=_TIMEOUT,
+        moves=("stock_level", "order_status"),
+        source="Closing closed lines again changes nothing: PATCH with isClosed on every line, keyed by `line` "
+        "(keyed sublists are matched; that salesOrder's item is keyed by `line` is unconfirmed).",
+    ),
+)
+
+# Updated time has seconds; a transaction's lastmodifieddate is set when the save starts, it is seen when
+# the save has ended (unconfirmed), and SuiteQL may lag behind.
+_LATE = 120.0
+_SUITEQL = "Oracle NetSuite help, SuiteQL: limit 1000 a page, 100,000 rows a query"
+
+READINGS = (
+    Reading(entity="order_status", lateness_seconds=_LATE, page_size=1000, source=_SUITEQL),
+    Reading(entity="shipment", lateness_seconds=_LATE, page_size=1000, source=_SUITEQL),
+    Reading(entity="product", lateness_seconds=_LATE, page_size=1000, source=_SUITEQL),
+    Reading(entity="price", lateness_seconds=_LATE, page_size=1000, source=_SUITEQL),
+    Reading(
+        entity="stock_level",
+        lateness_seconds=_LATE,
+        page_size=1000,
+        source=_SUITEQL + "; aggregateitemlocation.lastquantityavailablechange",
+    ),
+)
+
+CAPABILITIES = Capabilities(
+    vendor="netsuite",
+    operations=OPERATIONS,
+    readings=READINGS,
+    # Standard service tier: 5 requests at once for REST, SOAP and RESTlets together (Oracle NetSuite
+    # help, Concurrency); more by licence: setting `concurrency`.
+    limits=Limits(concurrency=5, lane_shares={"now": 0.4, "normal": 0.4, "bulk": 0.2}),
+)

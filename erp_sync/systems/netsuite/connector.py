@@ -1,0 +1,72 @@
+"""The ports of one NetSuite account."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from erp_sync.model.keys import Entity
+from erp_sync.ports.connection import Breaker, ConnectionSettings, ExchangeSink, Slots
+from erp_sync.ports.lookups import Lookups
+from erp_sync.ports.mapping import RecordMapping
+from erp_sync.ports.mapping_overlay import check_names, overlaid
+from erp_sync.systems.netsuite.client import NetSuiteClient
+from erp_sync.systems.netsuite.lookups import SettingsLookups
+from erp_sync.systems.netsuite.mapping.customer import CUSTOMER
+from erp_sync.systems.netsuite.mapping.deposit import deposit_mapping
+from erp_sync.systems.netsuite.mapping.order import SALES_ORDER
+from erp_sync.systems.netsuite.orders import SalesOrderTarget
+
+
+def mappings(connection: ConnectionSettings) -> dict[str, RecordMapping]:
+    """The mappings of a connection, overlays applied. Raises MappingMistake for a wrong overlay. No I/O."""
+    base = (CUSTOMER, SALES_ORDER, deposit_mapping(str(connection.settings.get("payment_field", "paymentOption"))))
+    overlays: Mapping[str, Any] = connection.settings.get("mapping") or {}
+    check_names(base, overlays)
+    return {mapping.name: overlaid(mapping, overlays) for mapping in base}
+
+
+class NetSuiteConnector:
+    """`Connector` of one account. Thread-safe; `with_lookups` gives a view for one route."""
+
+    def __init__(self, client: NetSuiteClient, lookups: Lookups) -> None:
+        self.settings = client.connection
+        self.client = client
+        self.mappings = mappings(client.connection)
+        self._lookups = lookups
+        self._ports: dict[tuple[str, str], Callable[[], Any]] = {
+            (Entity.SALES_ORDER, "target"): lambda: SalesOrderTarget(client, self._lookups, self.mappings),
+        }
+
+    def with_lookups(self, lookups: Lookups) -> NetSuiteConnector:
+        """The same connector with the look-up tables of a route. Shares client and pool."""
+        return NetSuiteConnector(self.client, lookups)
+
+    def port(self, entity: str, role: str) -> Any:
+        """A port, made anew. Raises KeyError that lists what exists."""
+        make = self._ports.get((entity, role))
+        if make is None:
+            known = ", ".join(f"{name} {side}" for name, side in self._ports)
+            raise KeyError(f"netsuite has no {role} of {entity}; it has: {known}")
+        return make()
+
+    def close(self) -> None:
+        self.client.close()
+
+
+def connect(
+    settings: ConnectionSettings,
+    *,
+    slots: Slots,
+    breaker: Breaker,
+    exchanges: ExchangeSink,
+    lookups: Lookups | None = None,
+    **transport: Any,
+) -> NetSuiteConnector:
+    """Build the connector; no call is made.
+
+    Without `lookups` the tables of setting ``lookups`` serve. Further arguments go to the transport's
+    client (timeouts, retry, sleep). Raises MissingCredentials, MappingMistake, ValueError.
+    """
+    client = NetSuiteClient(settings, slots=slots, breaker=breaker, exchanges=exchanges, **transport)
+    return NetSuiteConnector(client, lookups or SettingsLookups(settings.settings.get("lookups")))

@@ -1,0 +1,104 @@
+"""The customer of an order, canonical `SalesOrder` to NetSuite `customer`. Value: ``external_id``, ``currency``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from erp_sync.model.order import SalesOrder
+from erp_sync.ports import mapping_rules as rules
+from erp_sync.ports.mapping import Field, RecordMapping, Rule, Scope, is_empty
+from erp_sync.ports.paths import MISSING
+from erp_sync.systems.netsuite.mapping.common import ADDRESS, OUT, by_website, given, reference
+
+
+def _is_person(order: SalesOrder) -> bool:
+    return not order.customer.company
+
+
+def _person_name(name: str, words: str) -> Rule:
+    def find(scope: Scope) -> Any:
+        order: SalesOrder = scope.record
+        if not _is_person(order):
+            return MISSING
+        value = getattr(order.customer, name) or getattr(order.billing_address, name)
+        if value or name == "first_name":
+            return value or MISSING
+        # A person must have a last name in NetSuite; mononyms and nameless guests have none.
+        return order.customer.first_name or order.billing_address.first_name or order.customer.email
+
+    return rules.computed(words, find, reads=(f"customer.{name}", f"billing_address.{name}"))
+
+
+def _price_level(scope: Scope) -> Any:
+    group = scope.record.customer.group
+    found = scope.context.lookups.get("customer_groups", group) if group else None
+    return reference.apply(found, scope) if found else MISSING
+
+
+def _addresses(scope: Scope) -> Any:
+    order: SalesOrder = scope.record
+    billing, shipping = order.billing_address, order.shipping_address
+    if shipping is None or shipping == billing:
+        return [{"label": "Billing and shipping", "billing": True, "shipping": True, "address": billing}]
+    return [
+        {"label": "Billing", "billing": True, "shipping": False, "address": billing},
+        {"label": "Shipping", "billing": False, "shipping": True, "address": shipping},
+    ]
+
+
+ADDRESS_BOOK = RecordMapping(
+    "customer.addressBook",
+    OUT,
+    (
+        Field("label", "label", rules.text()),
+        Field("billing", "defaultBilling"),
+        Field("shipping", "defaultShipping"),
+        Field("address", "addressBookAddress", rules.record(ADDRESS), required=True),
+    ),
+)
+
+
+def _book_rule(book: RecordMapping) -> Rule:
+    nested = rules.each(book)
+    return Rule(
+        "billing and shipping address of the order, one entry where they are the same",
+        lambda _value, scope: nested.apply(_addresses(scope), scope),
+        nested=book,
+        many=True,
+        always=True,
+        rebuild=_book_rule,
+    )
+
+
+CUSTOMER = RecordMapping(
+    "customer",
+    OUT,
+    (
+        Field("customer", "externalId", rules.value_of("external_id", "store connection and customer id; for a guest "
+                                                       "a digest of the e-mail address"), required=True),
+        Field("customer.company", "isPerson", rules.computed("true without a company", lambda scope:
+              _is_person(scope.record), reads=("customer.company",))),
+        Field("customer.company", "companyName", rules.text(), validation=(rules.at_most(83),)),
+        Field("", "firstName", _person_name("first_name", "of the customer, else of the billing address"),
+              validation=(rules.at_most(32),)),
+        Field("", "lastName", _person_name("last_name", "of the customer, else of the billing address, else the first "
+                                           "name, else the e-mail address"), validation=(rules.at_most(254),)),
+        Field("customer.email", "email", rules.text(), required=True, validation=(rules.at_most(254),
+              rules.matches(r"[^@\s]+@[^@\s]+"))),
+        Field("", "phone", rules.first_of("customer.phone", "billing_address.phone", then=rules.text()),
+              validation=(rules.at_most(32),)),
+        Field("customer.tax_number", "vatRegNumber", rules.text()),
+        Field("", "subsidiary", by_website("subsidiary"), note="OneWorld"),
+        Field("currency", "currency", given("currency", "internal id of the currency, as {id}")),
+        Field("customer.group", "priceLevel", rules.computed(
+            "lookup(customer_groups), as {id}; left out where unmapped", _price_level, reads=("customer.group",))),
+        Field("", "addressBook.items", _book_rule(ADDRESS_BOOK), required=True),
+    ),
+)  # fmt: skip
+
+
+def entity_name(order: SalesOrder) -> str:
+    """What an operator sees in messages about the customer."""
+    customer = order.customer
+    name = customer.company or f"{customer.first_name} {customer.last_name}".strip()
+    return name if not is_empty(name) else customer.email

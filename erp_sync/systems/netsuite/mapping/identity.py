@@ -1,0 +1,53 @@
+"""External ids: our business keys at NetSuite.
+
+Letters, digits, ``_`` and ``-`` only (Oracle NetSuite help, External IDs; ``|`` breaks ``eid:``). A key that
+has to be cleaned gets a digest of its original form, so that two keys never become one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+
+from erp_sync.model.order import OrderCustomer, Payment, SalesOrder
+
+_NOT_ALLOWED = re.compile(r"[^A-Za-z0-9_-]+")
+_LONGEST = 100  # unconfirmed; keeps ids readable
+
+
+def external_id(*parts: str) -> str:
+    """The parts joined with ``_``, cleaned."""
+    raw = "_".join(parts)
+    clean = _NOT_ALLOWED.sub("-", raw)[:_LONGEST]
+    return clean if clean == raw else f"{clean[: _LONGEST - 13]}_{_digest(raw)[:12]}"
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def order_key(order: SalesOrder) -> str:
+    return external_id(order.connection, order.native_id)
+
+
+def customer_key(connection: str, customer: OrderCustomer) -> str:
+    """By the store's customer id; a guest by e-mail address, not readable in the id."""
+    if customer.native_id:
+        return external_id(connection, "customer", customer.native_id)
+    return external_id(connection, "guest", _digest(customer.email.strip().lower())[:24])
+
+
+def payment_key(order: SalesOrder, payment: Payment) -> str:
+    return external_id(order.connection, order.native_id, "payment", payment.payment_id)
+
+
+def native_id_of(key: str, connections: list[str]) -> str:
+    """The store's order id in an order's external id; "" where it is none of ours or was cleaned.
+
+    `connections` are the stores' connection names; without any, what follows the last ``_``.
+    """
+    for connection in sorted(connections, key=len, reverse=True):
+        prefix = external_id(connection) + "_"
+        if key.startswith(prefix):
+            return key[len(prefix) :]
+    return "" if connections else key.rpartition("_")[2]

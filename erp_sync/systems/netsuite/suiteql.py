@@ -1,0 +1,70 @@
+"""Writing SuiteQL and reading its values.
+
+Columns come back in lower case, values mostly as text, booleans as T and F, empty columns left out, and
+times in the account's or user's time zone and format (Oracle NetSuite help, SuiteQL; which of the two
+zones is unconfirmed: the connection's `time_zone` is used). So times are asked for by TO_CHAR.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from erp_sync.ports.raw import Window
+
+_ORACLE = "YYYY-MM-DD HH24:MI:SS"
+_PYTHON = "%Y-%m-%d %H:%M:%S"
+
+
+def text(value: str) -> str:
+    """A text literal."""
+    return "'" + value.replace("'", "''") + "'"
+
+
+def texts(values: Iterable[str]) -> str:
+    """A list of text literals for IN."""
+    return ", ".join(text(value) for value in values)
+
+
+def number(value: str) -> str:
+    """An internal id as a number literal. Raises ValueError for what is none."""
+    if not value.isdigit():
+        raise ValueError(f"{value!r} is no internal id")
+    return value
+
+
+def time_column(column: str, name: str) -> str:
+    return f"TO_CHAR({column}, '{_ORACLE}') AS {name}"
+
+
+def time_literal(local: datetime) -> str:
+    return f"TO_TIMESTAMP('{local.strftime(_PYTHON)}', '{_ORACLE}')"
+
+
+def within(column: str, window: Window, zone: ZoneInfo) -> str:
+    """Condition for a half-open window of UTC on a column of local times.
+
+    In the hour that a zone repeats when summer time ends, local times are ambiguous: the window is
+    widened by what the clock was put back, so it may give records again but leaves none out.
+    """
+    start, end = window.start.astimezone(zone), window.end.astimezone(zone)
+    if start.fold:
+        start -= timedelta(hours=1)
+    local_start, local_end = start.replace(tzinfo=None), end.replace(tzinfo=None)
+    # Truncated to the whole second below, raised to the whole second above: columns have seconds.
+    local_start = local_start.replace(microsecond=0)
+    if local_end.microsecond:
+        local_end = local_end.replace(microsecond=0) + timedelta(seconds=1)
+    back = (start.utcoffset() or timedelta()) - (end.utcoffset() or timedelta())
+    if back > timedelta():
+        local_end = max(local_end, local_start) + back
+    return f"{column} >= {time_literal(local_start)} AND {column} < {time_literal(local_end)}"
+
+
+def utc(value: str, zone: ZoneInfo) -> datetime:
+    """The UTC time of a local time as `time_column` gives it; the earlier one where it is ambiguous.
+
+    Raises ValueError.
+    """
+    return datetime.strptime(value, _PYTHON).replace(tzinfo=zone).astimezone(UTC)
