@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import email.utils
+import json
 import os
+import re
 import threading
 import time
 import urllib.parse
@@ -182,10 +184,9 @@ class VendorClient:
         status = response.status_code
         if status not in call.expected:
             try:
-                error = self._outcome(response)
-            except (msgspec.DecodeError, UnicodeDecodeError) as problem:
-                raise OutcomeUnknown(f"the body of HTTP {status} cannot be decoded", status=status) from problem
-            error = error or verdict_of_status(response)
+                error = self._outcome(response) or verdict_of_status(response)
+            except (msgspec.DecodeError, json.JSONDecodeError, UnicodeDecodeError):
+                error = _verdict_of_unreadable(response)
             if error is not None:
                 if error.retry_after_seconds is None and not isinstance(error, Rejected):
                     error.retry_after_seconds = retry_after(response)
@@ -207,7 +208,7 @@ def retry_after(response: httpx.Response, now: datetime | None = None) -> float 
     text = response.headers.get("Retry-After", "").strip()
     if not text:
         return None
-    if text.replace(".", "", 1).isdigit():
+    if re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", text):
         return float(text)
     try:
         at = email.utils.parsedate_to_datetime(text)
@@ -223,9 +224,9 @@ def verdict_of_status(response: httpx.Response) -> TransportError | None:
     if 200 <= status < 300:
         return None
     if status == 429:
-        return Throttled("HTTP 429: too many calls")
+        return _throttled()
     if status == 401:
-        return NotAuthenticated("HTTP 401: credentials were not accepted")
+        return _not_authenticated()
     if status == 408 or status >= 500:
         return OutcomeUnknown(f"HTTP {status}", status=status)
     if status < 400:
@@ -233,3 +234,20 @@ def verdict_of_status(response: httpx.Response) -> TransportError | None:
     return Rejected(
         status, f"http_{status}", response.reason_phrase or "refused", body=response.text, again=Again.NEVER
     )
+
+
+def _throttled() -> Throttled:
+    return Throttled("HTTP 429: too many calls")
+
+
+def _not_authenticated() -> NotAuthenticated:
+    return NotAuthenticated("HTTP 401: credentials were not accepted")
+
+
+def _verdict_of_unreadable(response: httpx.Response) -> TransportError:
+    """Something between the vendor's application and us answered, and only these two are clear."""
+    if response.status_code == 429:
+        return _throttled()
+    if response.status_code == 401:
+        return _not_authenticated()
+    return OutcomeUnknown(f"the body of HTTP {response.status_code} cannot be decoded", status=response.status_code)

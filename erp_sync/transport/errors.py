@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from erp_sync.ports.outcomes import Again, NotSent, Outcome, Refused, Unknown
+from erp_sync.ports.outcomes import Again, CallFailed, NotSent, Outcome, Refused, Unknown
 
 
 class NextStep(StrEnum):
@@ -24,7 +24,7 @@ class NextStep(StrEnum):
     DECIDE = "decide"  # what to do is in `Rejected.again`
 
 
-class TransportError(Exception):
+class TransportError(CallFailed):
     """A call did not end with a trustworthy good answer.
 
     Attributes:
