@@ -1,0 +1,32 @@
+"""What became of an order in the ERP, for the store that took it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from erp_sync.model.order import OrderStatus
+
+
+class OrderStatusUpdate(msgspec.Struct, frozen=True, kw_only=True):
+    """The ERP's number and status of one order. Times are UTC.
+
+    Attributes:
+        native_id, number: the ERP's id and document number of the order.
+        version: the ERP's version; grows with each change.
+        order_key: native id that the order has in its own store.
+        reason: why it was cancelled or is held, in the ERP's words.
+    """
+
+    connection: str
+    scope: str
+    native_id: str
+    number: str
+    version: str
+    order_key: str
+    status: OrderStatus
+    reason: str = ""
+    updated_at: datetime | None = None
+    custom: dict[str, Any] = {}

@@ -1,0 +1,1 @@
+"""Mapping between Magento's records and the canonical entities, one module per entity."""

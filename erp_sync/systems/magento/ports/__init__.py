@@ -1,0 +1,1 @@
+"""The ports of a Magento connection, one module per entity; `connector` joins them."""

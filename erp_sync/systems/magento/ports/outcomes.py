@@ -1,0 +1,42 @@
+"""Errors of the transport as values, and our mark in texts that people may read."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from erp_sync.ports.outcomes import NotSent, Outcome, Refused
+from erp_sync.transport.errors import TransportError
+
+_MARK = re.compile(r"\[erp_sync:([^\]]+)\]")
+
+
+def attempted(send: Callable[[], Outcome]) -> Outcome:
+    """What became of one request: the error tree of the transport as an outcome."""
+    try:
+        return send()
+    except TransportError as error:
+        return error.as_outcome()
+
+
+def not_sent(error: TransportError) -> Outcome:
+    """A read before the write failed: the write certainly never left.
+
+    A read that the vendor refused stays a refusal: repeating it cannot help.
+    """
+    outcome = error.as_outcome()
+    if isinstance(outcome, Refused):
+        return outcome
+    return NotSent(why=str(error), retry_after_seconds=error.retry_after_seconds)
+
+
+def mark(key: str) -> str:
+    """Our key as it stands in a comment at the vendor. Raises ValueError for a key that could not be found again."""
+    if not key or any(character in key for character in "[]<>\n"):
+        raise ValueError(f"{key!r} cannot be a mark")
+    return f"[erp_sync:{key}]"
+
+
+def marks(text: object) -> list[str]:
+    """Our keys in a comment."""
+    return _MARK.findall(text) if isinstance(text, str) else []

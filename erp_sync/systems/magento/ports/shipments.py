@@ -1,0 +1,331 @@
+"""Shipments as a target: one shipment per fulfillment and source, its parcels, its e-mail."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from erp_sync.model.shipment import Parcel, Shipment, ShipmentLine, ShipmentStatus
+from erp_sync.ports.capabilities import Capabilities
+from erp_sync.ports.connection import ConnectionSettings
+from erp_sync.ports.documents import Requirement, Step, StepRequest
+from erp_sync.ports.lookups import Lookups
+from erp_sync.ports.outcomes import Absent, Again, Ambiguous, Applied, Finding, Found, Outcome, Receipt, Refused
+from erp_sync.ports.raw import MappingProblem
+from erp_sync.systems.magento.client import BadAnswer, MagentoClient
+from erp_sync.systems.magento.ports.order_status import existing_orders, order_requirement
+from erp_sync.systems.magento.ports.outcomes import attempted, mark, marks, not_sent
+from erp_sync.systems.magento.ports.shipment_items import CannotShip, items_to_ship
+from erp_sync.transport.errors import TransportError
+
+CREATE, ADD_PARCEL, NOTIFY = "shipment.create", "shipment.add_parcel", "shipment.notify"
+ORDER_FIELDS = (
+    "items[entity_id,increment_id,state,items[item_id,parent_item_id,product_id,product_type,sku,is_virtual,"
+    "qty_ordered,qty_shipped,qty_canceled,qty_refunded]],total_count"
+)
+SHIPMENT_FIELDS = (
+    "items[entity_id,increment_id,order_id,tracks[track_number],comments[comment],"
+    "items[order_item_id,qty,sku]],total_count"
+)
+_TRACKS, _NOTIFIED = "tracks", "notified"  # in the receipt of a created shipment
+
+
+class ShipmentTarget:
+    """Posts fulfillments of the ERP as shipments. `order_key` of the document is the store's entity_id.
+
+    Guarantee class C: our key stands in the shipment's comment and is found by listing the order's
+    shipments. A fulfillment from several locations becomes one shipment per source, since a shipment has
+    one source; the first carries all parcels and the e-mail, so that the customer gets one that names all.
+    Parcels that the shipment was created with need no further write: their steps find them in its receipt.
+    A parcel added later is added to the shipment, and one more e-mail goes out.
+
+    Look-ups: ``locations`` (the ERP's to source code), ``carriers`` (the ERP's name to ``code`` or
+    ``code:Title``), ``sku_map`` (the store's SKU to the ERP's, to find the order's rows).
+    """
+
+    def __init__(
+        self,
+        client: MagentoClient,
+        connection: ConnectionSettings,
+        capabilities: Capabilities,
+        lookups: Lookups,
+    ) -> None:
+        self.capabilities = capabilities
+        self._client, self._lookups = client, lookups
+        self._page_size = capabilities.reading("sales_order").page_size
+        self._bundles = str(connection.settings.get("bundle_shipment") or "")
+
+    def requirements(self, document: Shipment) -> list[Requirement]:
+        return [order_requirement(document.order_key)]
+
+    def resolve(self, requirements: Sequence[Requirement]) -> dict[Requirement, str]:
+        return existing_orders(self._client, requirements, self._page_size)
+
+    def steps(self, document: Shipment) -> list[Step]:
+        """Raises MappingProblem for an unknown carrier or location, and for goods that have not left yet."""
+        if document.status is not ShipmentStatus.SHIPPED:
+            raise MappingProblem("not_shipped", "status", document.status, "the carrier does not have the parcels yet")
+        if not document.order_key:
+            raise MappingProblem("order_unknown", "order_key", "", "the fulfillment names no order of the store")
+        for parcel in document.parcels:
+            self._track(parcel)
+        key, concerns = shipment_key(document), f"sales_order/{document.order_key}"
+        sources = list(self._by_source(document))
+        steps = [
+            Step(
+                name=_step_name(source, sources),
+                operation=CREATE,
+                key=key if position == 0 else f"{key}@{source}",
+                concerns=concerns,
+            )
+            for position, source in enumerate(sources)
+        ]
+        first = steps[0].name
+        parcels = [
+            Step(
+                name=f"parcel:{parcel.tracking_number}",
+                operation=ADD_PARCEL,
+                key=f"{key}#{parcel.tracking_number}",
+                concerns=concerns,
+                after=(first,),
+            )
+            for parcel in document.parcels
+        ]
+        notice = Step(
+            name="notice",
+            operation=NOTIFY,
+            key=f"{key}!{_digest(document.parcels)}",
+            concerns=concerns,
+            after=(first, *(step.name for step in parcels)),
+            optional=True,
+        )
+        return [*steps, *parcels, notice]
+
+    def moves(self, document: Shipment) -> list[tuple[str, str]]:
+        """(SKU as the ERP names it, source code) whose quantity at the store falls by this document."""
+        return sorted({(line.sku, source) for source, lines in self._by_source(document).items() for line in lines})
+
+    def _by_source(self, document: Shipment) -> dict[str, list[ShipmentLine]]:
+        grouped: dict[str, list[ShipmentLine]] = {}
+        for line in document.lines:
+            location = line.location or document.location
+            if not location:
+                raise MappingProblem("location_unknown", "location", "", f"no location for {line.sku}")
+            grouped.setdefault(self._lookups.require("locations", location), []).append(line)
+        if not grouped:
+            raise MappingProblem("no_lines", "lines", "", "the fulfillment has no lines")
+        return grouped
+
+    def _track(self, parcel: Parcel) -> dict[str, str]:
+        code, _, title = self._lookups.require("carriers", parcel.carrier).partition(":")
+        return {"track_number": parcel.tracking_number, "title": title or parcel.carrier, "carrier_code": code}
+
+    def submit(self, requests: Sequence[StepRequest]) -> list[Outcome]:
+        creating = [request for request in requests if request.step.operation == CREATE]
+        orders: dict[str, dict[str, Any]] = {}
+        try:
+            if creating:
+                orders = self._orders([request.document.order_key for request in creating])
+        except TransportError as error:
+            failed = not_sent(error)
+            return [failed if request.step.operation == CREATE else self._one(request, {}) for request in requests]
+        return [self._one(request, orders) for request in requests]
+
+    def _one(self, request: StepRequest, orders: Mapping[str, Mapping[str, Any]]) -> Outcome:
+        if request.step.operation == CREATE:
+            return attempted(lambda: self._create(request, orders.get(request.document.order_key)))
+        if request.step.operation == ADD_PARCEL:
+            return attempted(lambda: self._add_parcel(request))
+        return attempted(lambda: self._notify(request))
+
+    def _create(self, request: StepRequest, order: Mapping[str, Any] | None) -> Outcome:
+        document: Shipment = request.document
+        if order is None:
+            return Refused(
+                code="unknown_order",
+                message=f"the store has no order {document.order_key}",
+                again=Again.AFTER_DEPENDENCY,
+                requirement=("sales_order", document.order_key),
+            )
+        grouped = self._by_source(document)
+        source = _source_of(request.step, list(grouped))
+        try:
+            items = items_to_ship(order, grouped[source], self._lookups, self._together(order))
+        except CannotShip as problem:
+            return Refused(code=problem.code, message=f"order {order.get('increment_id')}: {problem}")
+        leading = source == next(iter(grouped))
+        tracks = [self._track(parcel) for parcel in document.parcels] if leading else []
+        body = {
+            "items": items,
+            "notify": leading,
+            "appendComment": False,
+            "comment": {
+                "comment": f"Fulfillment {document.number or document.native_id} {mark(request.step.key)}",
+                "is_visible_on_front": 0,
+            },
+            "tracks": tracks,
+            "arguments": {"extension_attributes": {"source_code": source}},
+        }
+        number = self._client.post(
+            f"order/{document.order_key}/ship", body, operation=CREATE, document=document.order_key
+        )
+        if isinstance(number, bool) or not isinstance(number, (int, str)) or not str(number).isdigit():
+            raise BadAnswer("a shipment was answered without its id", operation=CREATE)
+        sent = [track["track_number"] for track in tracks]
+        return Applied(receipt=_receipt(str(number), sent, notified=leading))
+
+    def _together(self, order: Mapping[str, Any]) -> set[str]:
+        """Row ids of bundles that ship as one: by setting ``bundle_shipment``, else as the product says."""
+        bundles = [row for row in order.get("items") or () if row.get("product_type") == "bundle"]
+        if not bundles or self._bundles == "separately":
+            return set()
+        if self._bundles == "together":
+            return {str(row["item_id"]) for row in bundles}
+        products = self._client.by_keys(
+            "products",
+            "entity_id",
+            [str(row["product_id"]) for row in bundles],
+            operation="shipment.read_bundles",
+            page_size=self._page_size,
+            fields="items[id,custom_attributes],total_count",
+        )
+        # Attribute shipment_type of a bundle: 0 together, 1 separately.
+        separate = {
+            str(product.get("id"))
+            for page in products
+            for product in page
+            for attribute in product.get("custom_attributes") or ()
+            if attribute.get("attribute_code") == "shipment_type" and str(attribute.get("value")) == "1"
+        }
+        return {str(row["item_id"]) for row in bundles if str(row.get("product_id")) not in separate}
+
+    def _add_parcel(self, request: StepRequest) -> Outcome:
+        document: Shipment = request.document
+        shipment = _leading_receipt(request)
+        number = request.step.name.partition(":")[2]
+        if number in _list(shipment, _TRACKS):
+            return Applied(receipt=Receipt(target_id=shipment.target_id, existed=True))
+        parcel = next(one for one in document.parcels if one.tracking_number == number)
+        entity = {
+            **self._track(parcel),
+            "order_id": int(document.order_key),
+            "parent_id": int(shipment.target_id),
+            "weight": parcel.weight or Decimal(0),
+            "qty": Decimal(0),
+            "description": parcel.description,
+        }
+        answer = self._client.post(
+            "shipment/track", {"entity": entity}, operation=ADD_PARCEL, document=document.order_key
+        )
+        if not isinstance(answer, Mapping) or str(answer.get("track_number", number)) != number:
+            raise BadAnswer("a parcel was answered with another one", operation=ADD_PARCEL)
+        return Applied(receipt=Receipt(target_id=shipment.target_id, values={"track_id": str(answer.get("entity_id"))}))
+
+    def _notify(self, request: StepRequest) -> Outcome:
+        document: Shipment = request.document
+        shipment = _leading_receipt(request)
+        named = set(_list(shipment, _TRACKS))
+        if shipment.values.get(_NOTIFIED) == "true" and {one.tracking_number for one in document.parcels} <= named:
+            return Applied(receipt=Receipt(target_id=shipment.target_id, existed=True))
+        sent = self._client.post(f"shipment/{shipment.target_id}/emails", operation=NOTIFY, document=document.order_key)
+        if sent is not True:
+            return Refused(code="not_notified", message=f"the store sent no e-mail for shipment {shipment.target_id}")
+        return Applied(receipt=Receipt(target_id=shipment.target_id))
+
+    def find(self, requests: Sequence[StepRequest]) -> list[Finding]:
+        """By one listing of the orders' shipments. Raises a TransportError where the store does not answer."""
+        pages = self._client.by_keys(
+            "shipments",
+            "order_id",
+            [request.document.order_key for request in requests],
+            operation="shipment.find",
+            page_size=self._page_size,
+            fields=SHIPMENT_FIELDS,
+            sort=("entity_id",),
+        )
+        listed = [shipment for page in pages for shipment in page]
+        return [self._found(request, listed) for request in requests]
+
+    def _found(self, request: StepRequest, listed: Sequence[Mapping[str, Any]]) -> Finding:
+        operation = request.step.operation
+        if operation == NOTIFY:
+            # An e-mail leaves no trace that tells one from two: an operator decides.
+            return Ambiguous(target_ids=(_leading_receipt(request).target_id,))
+        if operation == ADD_PARCEL:
+            shipment_id = _leading_receipt(request).target_id
+            number = request.step.name.partition(":")[2]
+            for shipment in listed:
+                if str(shipment.get("entity_id")) == shipment_id and number in _numbers(shipment):
+                    return Found(receipt=Receipt(target_id=shipment_id, existed=True))
+            return Absent()
+        ours = [
+            shipment
+            for shipment in listed
+            if str(shipment.get("order_id")) == request.document.order_key
+            and any(request.step.key in marks(one.get("comment")) for one in shipment.get("comments") or ())
+        ]
+        if len(ours) > 1:
+            return Ambiguous(target_ids=tuple(str(one["entity_id"]) for one in ours))
+        if not ours:
+            return Absent()
+        # The e-mail was asked for in the same call that made the shipment.
+        leading = "@" not in request.step.key.removeprefix(shipment_key(request.document))
+        receipt = _receipt(str(ours[0]["entity_id"]), _numbers(ours[0]), notified=leading)
+        number = str(ours[0].get("increment_id") or "")
+        return Found(receipt=msgspec.structs.replace(receipt, number=number, existed=True))
+
+    def settle(self, handles: Sequence[str]) -> list[Outcome]:
+        raise ValueError("a shipment is never accepted for later: there is nothing to settle")
+
+    def _orders(self, keys: Sequence[str]) -> dict[str, dict[str, Any]]:
+        numbers = [key for key in keys if key.isdigit()]
+        if not numbers:
+            return {}
+        pages = self._client.by_keys(
+            "orders",
+            "entity_id",
+            numbers,
+            operation="shipment.read_orders",
+            page_size=self._page_size,
+            fields=ORDER_FIELDS,
+        )
+        return {str(item["entity_id"]): item for page in pages for item in page}
+
+
+def shipment_key(document: Shipment) -> str:
+    """Our key of a fulfillment at the store: the same in every version of the document."""
+    return f"{document.connection}/{document.native_id}"
+
+
+def _step_name(source: str, sources: Sequence[str]) -> str:
+    return "shipment" if source == sources[0] else f"shipment:{source}"
+
+
+def _source_of(step: Step, sources: Sequence[str]) -> str:
+    return step.name.partition(":")[2] or sources[0]
+
+
+def _leading_receipt(request: StepRequest) -> Receipt:
+    return request.receipts["shipment"]
+
+
+def _receipt(shipment_id: str, tracks: Sequence[str], *, notified: bool) -> Receipt:
+    values = {_TRACKS: msgspec.json.encode(list(tracks)).decode(), _NOTIFIED: "true" if notified else "false"}
+    return Receipt(target_id=shipment_id, values=values)
+
+
+def _list(receipt: Receipt, name: str) -> list[str]:
+    return msgspec.json.decode(receipt.values.get(name, "[]"), type=list[str])
+
+
+def _numbers(shipment: Mapping[str, Any]) -> list[str]:
+    return [str(track.get("track_number")) for track in shipment.get("tracks") or ()]
+
+
+def _digest(parcels: Sequence[Parcel]) -> str:
+    numbers = "\n".join(sorted(parcel.tracking_number for parcel in parcels))
+    return hashlib.sha256(numbers.encode()).hexdigest()[:12]
