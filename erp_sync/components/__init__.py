@@ -1,0 +1,1 @@
+"""Component types that turn a route in YAML into assets, checks, jobs, schedules and sensors."""

@@ -81,8 +81,12 @@ class DocumentSource(Protocol[DocumentOut]):
     def created(self, window: Window) -> dict[str, str]:
         """Ids created in the window, with their version: the proof that nothing was missed."""
 
-    def peek(self, window: Window) -> bool:
-        """Cheap look: did anything change in the window?"""
+    def peek(self, window: Window) -> dict[str, str] | None:
+        """Cheap look at what changed in the window: id to version, at most a page of it.
+
+        None means "more than a page, or cannot be told cheaply": a run should look for itself. The
+        caller leaves out what it has received already, so an overlap does not start runs for ever.
+        """
 
     def to_canonical(self, raw: RawRecord, lookups: Lookups) -> DocumentOut:
         """Map one record. Raises BadRecord or MappingProblem."""

@@ -7,6 +7,18 @@ from enum import StrEnum
 import msgspec
 
 
+class CallFailed(Exception):
+    """A call to a system did not end well. The root of transport's error tree, for flows, which know
+    no transport: `as_outcome()` says what it means for a send. Reads may simply be tried again later.
+    """
+
+    retry_after_seconds: float | None = None
+
+    def as_outcome(self) -> Outcome:
+        """The same as a value."""
+        return Unknown(why=str(self))
+
+
 class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     """The target has it.
 

@@ -1,0 +1,168 @@
+"""The command line: `erp-sync ...`. Commands are thin; each prints for people, or JSON with `--json`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from erp_sync import settings as settings_module
+
+app = typer.Typer(
+    name="erp-sync",
+    help="Keeps ecommerce systems and ERPs in step.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+sandbox_app = typer.Typer(help="The vendors' sandboxes on this machine.", no_args_is_help=True)
+app.add_typer(sandbox_app, name="sandbox")
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def show(value: Any, as_json: bool, text: Callable[[Any], str] | None = None) -> None:
+    """Print a result: JSON where asked for, else the text made from it."""
+    if as_json or text is None:
+        typer.echo(json.dumps(value, default=_plain, indent=2))
+    else:
+        typer.echo(text(value))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, Decimal | Path):
+        return str(value)
+    if hasattr(value, "__struct_fields__"):
+        return {name: getattr(value, name) for name in value.__struct_fields__}
+    return str(value)
+
+
+def refuse(error: Exception) -> None:
+    """End with one sentence and exit code 2."""
+    typer.echo(f"erp-sync: {error}", err=True)
+    raise typer.Exit(2)
+
+
+def _settings() -> settings_module.Settings:
+    try:
+        return settings_module.load()
+    except settings_module.WrongSetting as error:
+        refuse(error)
+        raise
+
+
+def _installation() -> Any:
+    """The running installation, its storage made first: what is started through `erp-sync` works at once."""
+    from erp_sync.components.configuration import WrongConfiguration
+    from erp_sync.components.installation import Installation
+    from erp_sync.runtime.storage import initialise
+
+    settings = _settings()
+    initialise(settings)
+    try:
+        return Installation(settings)
+    except WrongConfiguration as error:
+        refuse(error)
+
+
+@app.command()
+def init(as_json: Json = False) -> None:
+    """Create or upgrade all storage. Safe to run at any time, by any number of processes.
+
+    Example: erp-sync init
+    """
+    from erp_sync.runtime.storage import initialise
+
+    settings = _settings()
+    initialise(settings)
+    show({"home": settings.home, "ledger": settings.ledger_url}, as_json, lambda it: f"ready: {it['home']}")
+
+
+@sandbox_app.command("up")
+def sandbox_up(
+    vendors: Annotated[list[str] | None, typer.Argument(help="netsuite, magento; both when none is given")] = None,
+    profile: Annotated[str, typer.Option(help="latency: life, demo, fast or none")] = "fast",
+    contract: Annotated[bool, typer.Option(help="check every exchange against the vendors' contracts")] = False,
+    as_json: Json = False,
+) -> None:
+    """Start the sandboxes and wait until they answer.
+
+    Example: erp-sync sandbox up netsuite --profile life
+    """
+    from erp_sync.sandbox import supervisor
+
+    result = supervisor.up(_settings().sandboxes, vendors or ["netsuite", "magento"], profile, contract=contract)
+    show(result, as_json, _sandbox_text)
+
+
+@sandbox_app.command("down")
+def sandbox_down(vendors: Annotated[list[str] | None, typer.Argument()] = None, as_json: Json = False) -> None:
+    """Stop the sandboxes; their state stays."""
+    from erp_sync.sandbox import supervisor
+
+    stopped = supervisor.down(_settings().sandboxes, vendors or None)
+    show({"stopped": stopped}, as_json, lambda it: f"stopped: {', '.join(it['stopped']) or 'none was running'}")
+
+
+@sandbox_app.command("status")
+def sandbox_status(as_json: Json = False) -> None:
+    """Base URL, credentials, files of state and journal of each sandbox."""
+    from erp_sync.sandbox import supervisor
+
+    show(supervisor.status(_settings().sandboxes), as_json, _sandbox_text)
+
+
+@sandbox_app.command("fault")
+def sandbox_fault(
+    vendor: str,
+    kind: Annotated[str, typer.Argument(help="e.g. timeout_after_commit, late_commit, too_many_requests; clear")],
+    endpoint: Annotated[str, typer.Option(help="endpoint name or path pattern")] = "*",
+    times: Annotated[int | None, typer.Option(help="how often; for ever when not given")] = None,
+    seconds: Annotated[float | None, typer.Option(help="of faults that take time")] = None,
+    probability: Annotated[float, typer.Option(help="of each call")] = 1.0,
+    as_json: Json = False,
+) -> None:
+    """Switch a fault on in a running sandbox, or all off with `clear`.
+
+    Example: erp-sync sandbox fault netsuite timeout_after_commit --endpoint salesOrder.create --times 1
+    """
+    from erp_sync.sandbox import supervisor
+
+    folder = _settings().sandboxes
+    if kind == "clear":
+        show({"cleared": supervisor.clear_faults(folder, vendor)}, as_json, lambda it: f"cleared: {it['cleared']}")
+        return
+    rule: dict[str, Any] = {"kind": kind, "endpoint": endpoint, "probability": probability}
+    rule |= {name: value for name, value in (("times", times), ("seconds", seconds)) if value is not None}
+    try:
+        show(supervisor.fault(folder, vendor, rule), as_json)
+    except (supervisor.SandboxError, ValueError) as error:
+        refuse(error)
+
+
+def _sandbox_text(states: dict[str, Any]) -> str:
+    if not states:
+        return "no sandbox was ever started here; next: erp-sync sandbox up"
+    return "\n".join(
+        f"{name}: {state.get('base_url', '')} {'running' if state.get('running') else 'stopped'}, "
+        f"profile {state.get('profile', '')}, state {state.get('database', '')}"
+        for name, state in states.items()
+    )
+
+
+def main() -> None:
+    """Entry point of the `erp-sync` command."""
+    app(prog_name="erp-sync")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,270 @@
+"""Connections and routes as YAML describes them: typed, and refused with file and field when wrong.
+
+A file holds one or more documents, each with a `type`: ``erp_sync.components.Connection`` or
+``erp_sync.components.Route``. Secrets are never in YAML: ``{env: NAME}`` reads the environment,
+``{file: PATH}`` a file, both when the connection is first used.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from erp_sync.ports.connection import ConnectionSettings
+
+CONNECTION = "erp_sync.components.Connection"
+ROUTE = "erp_sync.components.Route"
+
+
+class WrongConfiguration(ValueError):
+    """A YAML file is wrong. Attributes: file, field, problem. Says all three."""
+
+    def __init__(self, file: Path | str, field: str, problem: str) -> None:
+        self.file, self.field, self.problem = str(file), field, problem
+        super().__init__(f"{file}: {field}: {problem}")
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class FromEnvironment(_Strict):
+    """A value read from the environment when it is needed."""
+
+    env: str
+
+
+class FromFile(_Strict):
+    """A value read from a file (mounted secret) when it is needed."""
+
+    file: str
+
+
+Secret = FromEnvironment | FromFile
+
+
+class ConnectionSpec(_Strict):
+    """One installation of a vendor's system.
+
+    `verify` names a CA bundle; unset means the system's.
+    """
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
+    vendor: str
+    base_url: str | Secret
+    credentials: dict[str, str | Secret] = {}
+    settings: dict[str, Any] = {}
+    time_zone: str = "UTC"
+    verify: str | Secret | None = None
+
+    def resolve(self, environment: Mapping[str, str] | None = None) -> ConnectionSettings:
+        """Read the secrets. Raises WrongConfiguration naming the first variable that is not set."""
+        env = os.environ if environment is None else environment
+
+        def read(field: str, value: str | Secret) -> str:
+            if isinstance(value, str):
+                return value
+            if isinstance(value, FromEnvironment):
+                if not env.get(value.env):
+                    raise WrongConfiguration(
+                        f"connection {self.name}", field, f"environment variable {value.env} is not set"
+                    )
+                return env[value.env]
+            try:
+                return Path(value.file).read_text().strip()
+            except OSError as error:
+                raise WrongConfiguration(
+                    f"connection {self.name}", field, f"cannot read {value.file}: {error.strerror}"
+                ) from error
+
+        return ConnectionSettings(
+            name=self.name,
+            vendor=self.vendor,
+            base_url=read("base_url", self.base_url).rstrip("/"),
+            credentials={name: read(f"credentials.{name}", value) for name, value in self.credentials.items()},
+            settings=dict(self.settings),
+            time_zone=self.time_zone,
+            verify=read("verify", self.verify) if self.verify is not None else True,
+        )
+
+    def variables(self) -> list[str]:
+        """Names of the environment variables this connection reads."""
+        values = [self.base_url, *self.credentials.values(), self.verify]
+        return [value.env for value in values if isinstance(value, FromEnvironment)]
+
+
+class Mode(StrEnum):
+    """`shadow` extracts, transforms, judges and shows what it would do, and writes nothing."""
+
+    OFF = "off"
+    SHADOW = "shadow"
+    ON = "on"
+
+
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+
+
+def duration(text: Any) -> Any:
+    """``60s``, ``5m``, ``1h``, ``1d`` as timedelta; a timedelta stays as it is."""
+    if isinstance(text, timedelta):
+        return text
+    if isinstance(text, str) and text[:-1].replace(".", "", 1).isdigit() and text[-1] in _UNITS:
+        return timedelta(**{_UNITS[text[-1]]: float(text[:-1])})
+    raise ValueError(f"{text!r} is no duration; expected e.g. 30s, 5m, 1h or 1d")
+
+
+class FastLane(_Strict):
+    """The keys that are synchronised more often: best sellers of the last days, or a fixed list."""
+
+    every: timedelta = timedelta(seconds=60)
+    best_sellers: int = 50
+    days: int = 7
+    skus: tuple[str, ...] = ()
+
+    _durations = field_validator("every", mode="before")(duration)
+
+
+class FlowSpec(_Strict):
+    """One flow of a route.
+
+    Attributes:
+        mode: off, shadow or on.
+        start: documents placed before this moment are never sent; required where mode is on or shadow
+            for document flows.
+        every: how often the source is looked at for changes.
+        latest: a loaded asset older than this is late (freshness policy).
+        full: how often everything is compared, state flows.
+        fast: the lane of fast sellers, inventory.
+        guards: limits beyond which a plan is held; name to number.
+        approval: none, or every plan waits for a person.
+        rules: the flow's own rules, as data.
+    """
+
+    mode: Mode = Mode.OFF
+    start: datetime | None = None
+    every: timedelta = timedelta(minutes=1)
+    latest: timedelta | None = None
+    full: timedelta | None = None
+    fast: FastLane | None = None
+    guards: dict[str, float] = {}
+    approval: Literal["none", "required"] = "none"
+    rules: dict[str, Any] = {}
+
+    _durations = field_validator("every", "latest", "full", mode="before")(
+        lambda value: None if value is None else duration(value)
+    )
+
+    @field_validator("mode", mode="before")
+    @classmethod
+    def _yaml_reads_on_and_off_as_booleans(cls, value: Any) -> Any:
+        return {True: "on", False: "off"}.get(value, value) if isinstance(value, bool) else value
+
+    @field_validator("start")
+    @classmethod
+    def _utc(cls, value: datetime | None) -> datetime | None:
+        if value is not None and value.tzinfo is None:
+            raise ValueError("has no time zone; write e.g. 2026-01-01T00:00:00Z")
+        return value.astimezone(UTC) if value else None
+
+
+DOCUMENT_FLOWS = ("orders", "order_status", "shipments")
+STATE_FLOWS = ("inventory", "products", "prices")
+
+
+class RouteSpec(_Strict):
+    """Two systems and the flows between them; `store` and `erp` name connections."""
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
+    store: str
+    erp: str
+    flows: dict[str, FlowSpec]
+    lookups: str | None = None
+    lanes: dict[str, float] = {}
+    mapping: dict[str, Any] = {}
+
+    @model_validator(mode="after")
+    def _flows_are_known(self) -> RouteSpec:
+        for name, flow in self.flows.items():
+            if name not in DOCUMENT_FLOWS + STATE_FLOWS:
+                known = ", ".join(DOCUMENT_FLOWS + STATE_FLOWS)
+                raise ValueError(f"no flow is called {name!r}; known are {known}")
+            if name in DOCUMENT_FLOWS and flow.mode is not Mode.OFF and flow.start is None:
+                raise ValueError(f"flow {name} needs a start time: what lies before it is never sent")
+        return self
+
+
+class Configuration(_Strict):
+    """All connections and routes of an installation."""
+
+    connections: dict[str, ConnectionSpec]
+    routes: dict[str, RouteSpec]
+
+    def connection(self, name: str) -> ConnectionSpec:
+        if name not in self.connections:
+            known = ", ".join(sorted(self.connections)) or "none"
+            raise KeyError(f"no connection is called {name}; configured are: {known}")
+        return self.connections[name]
+
+    def route(self, name: str) -> RouteSpec:
+        if name not in self.routes:
+            known = ", ".join(sorted(self.routes)) or "none"
+            raise KeyError(f"no route is called {name}; configured are: {known}")
+        return self.routes[name]
+
+
+def read_configuration(folder: Path) -> Configuration:
+    """Read every ``defs.yaml`` below the folder.
+
+    Raises WrongConfiguration with file and field for the first problem, including a route that names
+    a connection that does not exist.
+    """
+    connections: dict[str, ConnectionSpec] = {}
+    routes: dict[str, RouteSpec] = {}
+    origin: dict[str, Path] = {}
+    for file in sorted(folder.rglob("defs.yaml")):
+        try:
+            documents = list(yaml.load_all(file.read_text(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)))
+        except yaml.YAMLError as error:
+            raise WrongConfiguration(file, "YAML", str(error).replace("\n", " ")) from error
+        for document in documents:
+            if not isinstance(document, dict) or "type" not in document:
+                raise WrongConfiguration(file, "type", f"every document needs a type: {CONNECTION} or {ROUTE}")
+            kind, attributes = document["type"], document.get("attributes") or {}
+            try:
+                if kind == CONNECTION:
+                    connection = ConnectionSpec.model_validate(attributes)
+                    _once(file, "connection", connection.name, connections)
+                    connections[connection.name] = connection
+                elif kind == ROUTE:
+                    route = RouteSpec.model_validate(attributes)
+                    _once(file, "route", route.name, routes)
+                    routes[route.name] = route
+                    origin[route.name] = file
+                else:
+                    raise WrongConfiguration(file, "type", f"{kind!r} is neither {CONNECTION} nor {ROUTE}")
+            except ValidationError as error:
+                first = error.errors()[0]
+                field = ".".join(str(part) for part in first["loc"]) or "attributes"
+                raise WrongConfiguration(file, field, first["msg"]) from error
+    for route in routes.values():
+        for side in ("store", "erp"):
+            if getattr(route, side) not in connections:
+                known = ", ".join(sorted(connections)) or "none"
+                raise WrongConfiguration(
+                    origin[route.name],
+                    side,
+                    f"no connection is called {getattr(route, side)!r}; configured are: {known}",
+                )
+    return Configuration(connections=connections, routes=routes)
+
+
+def _once(file: Path, what: str, name: str, seen: Mapping[str, Any]) -> None:
+    if name in seen:
+        raise WrongConfiguration(file, "name", f"there is another {what} called {name}")

@@ -1,0 +1,207 @@
+"""What the assets do when they run: call the flows, and tell Dagster what came of it.
+
+Thin: decisions are in `erp_sync.flows`, state is in the ledger. What a data engineer sees of a run
+(counts, tables of rejected rows, links to documents) is put together here.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import dagster as dg
+
+from erp_sync.components.configuration import FlowSpec, Mode, RouteSpec
+from erp_sync.components.flow_table import FlowKind
+from erp_sync.components.installation import Installation, current
+from erp_sync.flows import extraction
+from erp_sync.ports.raw import RawRecord, Window
+
+# Rows shown in a table of the UI; the rest is in the ledger.
+SHOWN = 20
+
+
+def extract(
+    context: dg.AssetExecutionContext, connection: str, kind: FlowKind, routes: list[str]
+) -> dg.MaterializeResult:
+    """Run the extraction of (connection, entity); complete the days of the partitions where asked for."""
+    from erp_sync.transport.context import call_context
+
+    here = current()
+    now = datetime.now(UTC)
+    flows = [here.configuration.routes[name].flows[kind.name] for name in routes]
+    starts = [flow.start for flow in flows if flow.start is not None]
+    source = here.source(here.configuration.routes[routes[0]], kind.name)
+
+    def land(records: list[RawRecord]) -> str:
+        return land_records(here, connection, kind.entity, context.run_id, records)
+
+    common: dict[str, Any] = {"connection": connection, "entity": kind.entity, "run_id": context.run_id}
+    with call_context(run_id=context.run_id, lane=_lane(context), route=",".join(routes), flow=kind.name):
+        done = extraction.extract_changes(
+            source, here.ledger, land, start=min(starts, default=now - timedelta(days=1)), now=now, **common
+        )
+        missing = None
+        window = _days(context)
+        if window is not None and (_full(context) or window.end <= now):
+            window = Window(start=max(window.start, min(starts, default=window.start)), end=min(window.end, now))
+            if window.start < window.end:
+                missing = extraction.extract_missing(source, here.ledger, land, window=window, **common)
+    here.exchanges.flush()
+    metadata: dict[str, Any] = {
+        "dagster/row_count": done.received + (missing.received if missing else 0),
+        "records_seen": done.seen,
+        "records_new": done.received,
+        "window_start": str(done.window_start),
+        "window_end": str(done.window_end),
+    }
+    if missing is not None:
+        metadata["completeness_window"] = f"{missing.window_start} to {missing.window_end}"
+        metadata["records_that_were_missing"] = missing.missing
+    files = done.files + (missing.files if missing else ())
+    if files:
+        metadata["files"] = dg.MetadataValue.md("\n".join(f"- `{file}`" for file in files[:SHOWN]))
+    return dg.MaterializeResult(metadata=metadata)
+
+
+def land_records(here: Installation, connection: str, entity: str, run_id: str, records: list[RawRecord]) -> str:
+    """Write raw records to the lake; gives the file's name in the manifest."""
+    import msgspec
+    import pyarrow as pa
+
+    encode = msgspec.json.Encoder(decimal_format="number").encode
+    table = pa.table(
+        {
+            "native_id": pa.array([record.native_id for record in records], pa.string()),
+            "scope": pa.array([record.scope for record in records], pa.string()),
+            "version": pa.array([record.version for record in records], pa.string()),
+            "source_time": pa.array([record.source_time for record in records], pa.timestamp("us", tz="UTC")),
+            "created_time": pa.array([record.created_time for record in records], pa.timestamp("us", tz="UTC")),
+            "payload": pa.array([encode(record.payload).decode() for record in records], pa.string()),
+        }
+    )
+    return str(here.lake.write(connection, entity, run_id, table))
+
+
+def transform(context: dg.AssetExecutionContext, route: str, kind: FlowKind) -> Iterator[Any]:
+    """Run the transformation of a flow; yields its materialisation with the results of its checks."""
+    here = current()
+    spec = here.configuration.routes[route]
+    if kind.delivers:
+        yield _transform_documents(context, here, spec, kind, spec.flows[kind.name])
+    else:
+        raise NotImplementedError(kind.name)
+
+
+def _transform_documents(
+    context: dg.AssetExecutionContext, here: Installation, route: RouteSpec, kind: FlowKind, flow: FlowSpec
+) -> dg.MaterializeResult:
+    from erp_sync.components.documents import transform_documents
+
+    report = transform_documents(here, route, kind, flow, run_id=context.run_id)
+    metadata: dict[str, Any] = {
+        "dagster/row_count": report.accepted,
+        "received_handled": report.handled,
+        "accepted": report.accepted,
+        "held": report.held,
+        "dropped": report.dropped,
+        "rejected": len(report.rejected),
+    }
+    if report.reasons:
+        metadata["reasons"] = dg.MetadataValue.json(dict(Counter(report.reasons).most_common()))
+    rejected = None
+    if report.rejected:
+        rejected = dg.MetadataValue.table(
+            records=[
+                dg.TableRecord({"document": row.document, "rule": row.rule, "reason": row.reason})
+                for row in report.rejected[:SHOWN]
+            ]
+        )
+        metadata["rejected_rows"] = rejected
+    check_metadata: dict[str, Any] = {"judged": report.judged, "rules": report.rules, "broken": len(report.broken)}
+    if rejected is not None:
+        check_metadata["rejected_rows"] = rejected
+    return dg.MaterializeResult(
+        metadata=metadata,
+        check_results=[
+            dg.AssetCheckResult(
+                check_name="rows",
+                passed=not report.broken,
+                severity=dg.AssetCheckSeverity.WARN,
+                metadata=check_metadata,
+                description=None
+                if not report.broken
+                else f"{len(report.broken)} of {report.judged} documents break a rule and are dead letters; the rest goes.",
+            ),
+            dg.AssetCheckResult(
+                check_name="documents",
+                passed=not report.rejected,
+                severity=dg.AssetCheckSeverity.WARN,
+                metadata={"handled": report.handled, "rejected": len(report.rejected)},
+            ),
+        ],
+    )
+
+
+def load(context: dg.AssetExecutionContext, route: str, kind: FlowKind) -> dg.MaterializeResult:
+    """Drain whatever is due for the flow and its target. In shadow mode only counts what would go."""
+    here = current()
+    spec = here.configuration.routes[route]
+    flow = spec.flows[kind.name]
+    target = getattr(spec, kind.target)
+    if flow.mode is Mode.SHADOW:
+        counts = here.ledger.due_counts(route, kind.name, target)
+        return dg.MaterializeResult(metadata={"mode": "shadow", **{f"would_{k}": v for k, v in counts.items()}})
+    if kind.delivers:
+        return _load_documents(context, here, spec, kind, target)
+    raise NotImplementedError(kind.name)
+
+
+def _load_documents(
+    context: dg.AssetExecutionContext, here: Installation, route: RouteSpec, kind: FlowKind, target: str
+) -> dg.MaterializeResult:
+    from erp_sync.components.documents import drain_documents
+
+    report = drain_documents(here, route, kind, owner=f"{context.run_id}:{os.getpid()}", lane=_lane(context))
+    here.exchanges.flush()
+    counts = here.ledger.due_counts(route.name, kind.name, target)
+    metadata: dict[str, Any] = {
+        "dagster/row_count": report.delivered,
+        "delivered": report.delivered,
+        "waiting_for_a_dependency": report.waiting,
+        "tried_again_later": report.later,
+        "dead_lettered": report.dead,
+        "seconds": report.seconds,
+        "still_in_the_ledger": dg.MetadataValue.json(counts),
+    }
+    if report.reasons:
+        metadata["reasons"] = dg.MetadataValue.json(report.reasons)
+    if report.delivered_keys:
+        shown = ", ".join(report.delivered_keys[:SHOWN])
+        metadata["documents"] = dg.MetadataValue.md(
+            f"{shown}{' ...' if len(report.delivered_keys) > SHOWN else ''}\n\n`erp-sync trace NUMBER` tells all of one."
+        )
+    return dg.MaterializeResult(metadata=metadata)
+
+
+def _config(context: dg.AssetExecutionContext) -> dict[str, Any]:
+    return context.op_execution_context.op_config or {}
+
+
+def _lane(context: dg.AssetExecutionContext) -> str:
+    return str(_config(context).get("lane", "normal"))
+
+
+def _full(context: dg.AssetExecutionContext) -> bool:
+    return bool(_config(context).get("full"))
+
+
+def _days(context: dg.AssetExecutionContext) -> Window | None:
+    """The days of the run's partitions."""
+    if not context.has_partition_key and not context.has_partition_key_range:
+        return None
+    window = context.partition_time_window
+    return Window(start=window.start.astimezone(UTC), end=window.end.astimezone(UTC))

@@ -1,0 +1,84 @@
+"""What each flow moves, and between which sides of a route. Data only."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from erp_sync.model.keys import Entity
+
+Side = Literal["store", "erp"]
+
+
+class FlowKind(msgspec.Struct, frozen=True, kw_only=True):
+    """One flow: entity and direction, and whether it delivers documents or converges state."""
+
+    name: str
+    entity: str
+    source: Side
+    target: Side
+    delivers: bool
+    title: str
+    description: str
+
+
+FLOWS: dict[str, FlowKind] = {
+    flow.name: flow
+    for flow in (
+        FlowKind(
+            name="orders",
+            entity=Entity.SALES_ORDER,
+            source="store",
+            target="erp",
+            delivers=True,
+            title="sales orders",
+            description="Sales orders with their customers and payments, from the store to the ERP.",
+        ),
+        FlowKind(
+            name="order_status",
+            entity=Entity.ORDER_STATUS,
+            source="erp",
+            target="store",
+            delivers=True,
+            title="order status",
+            description="Order number, status and cancellation, from the ERP back to the store.",
+        ),
+        FlowKind(
+            name="shipments",
+            entity=Entity.SHIPMENT,
+            source="erp",
+            target="store",
+            delivers=True,
+            title="shipments",
+            description="Fulfillments with parcels and tracking numbers, from the ERP to the store.",
+        ),
+        FlowKind(
+            name="inventory",
+            entity=Entity.STOCK_LEVEL,
+            source="erp",
+            target="store",
+            delivers=False,
+            title="stock levels",
+            description="Sellable stock per location, from the ERP to the store.",
+        ),
+        FlowKind(
+            name="products",
+            entity=Entity.PRODUCT,
+            source="erp",
+            target="store",
+            delivers=False,
+            title="products",
+            description="Products and variants, from the ERP to the store, after approval.",
+        ),
+        FlowKind(
+            name="prices",
+            entity=Entity.PRICE,
+            source="erp",
+            target="store",
+            delivers=False,
+            title="prices",
+            description="Base, special and tier prices, from the ERP to the store.",
+        ),
+    )
+}

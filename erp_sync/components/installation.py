@@ -1,0 +1,120 @@
+"""The running installation: ledger, lake, exchange log and connectors, opened when first used.
+
+One per process. A forked child opens its own: nothing here survives a fork.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import threading
+from typing import TYPE_CHECKING, Any
+
+from erp_sync import settings as settings_module
+from erp_sync.components.configuration import Configuration, RouteSpec, read_configuration
+
+if TYPE_CHECKING:
+    from erp_sync.lake import Lake
+    from erp_sync.ledger import Ledger
+    from erp_sync.ports.connection import Connector
+    from erp_sync.settings import Settings
+
+
+class Installation:
+    """Settings, configuration, and what is opened from them. Thread-safe."""
+
+    def __init__(self, settings: Settings, configuration: Configuration | None = None) -> None:
+        self.settings = settings
+        self.configuration = configuration or read_configuration(settings.defs)
+        self._lock = threading.RLock()
+        self._opened: dict[str, Any] = {}
+
+    def _once(self, name: str, make: Any) -> Any:
+        with self._lock:
+            if name not in self._opened:
+                self._opened[name] = make()
+            return self._opened[name]
+
+    @property
+    def ledger(self) -> Ledger:
+        def make() -> Ledger:
+            from erp_sync.ledger import Ledger
+
+            ledger = Ledger.open(self.settings.ledger_url)
+            for name, spec in self.configuration.connections.items():
+                ledger.limits.configure(name, self._capabilities(spec.vendor).limits, spec.settings.get("limits"))
+            return ledger
+
+        return self._once("ledger", make)
+
+    @property
+    def lake(self) -> Lake:
+        def make() -> Lake:
+            from erp_sync.lake import Lake
+
+            return Lake(self.settings.lake)
+
+        return self._once("lake", make)
+
+    @property
+    def exchanges(self) -> Any:
+        def make() -> Any:
+            from erp_sync.transport.exchanges import ExchangeLog
+
+            return ExchangeLog.open(self.settings.exchanges)
+
+        return self._once("exchanges", make)
+
+    def _capabilities(self, vendor: str) -> Any:
+        return importlib.import_module(f"erp_sync.systems.{vendor}.capabilities").CAPABILITIES
+
+    def connector(self, name: str) -> Connector:
+        """The connector of a connection. Raises KeyError or WrongConfiguration where it is not configured."""
+
+        def make() -> Connector:
+            spec = self.configuration.connection(name)
+            module = importlib.import_module(f"erp_sync.systems.{spec.vendor}.connector")
+            return module.connect(
+                spec.resolve(),
+                slots=self.ledger.limits,
+                breaker=self.ledger.breakers,
+                exchanges=self.exchanges,
+            )
+
+        return self._once(f"connector {name}", make)
+
+    def source(self, route: RouteSpec, flow: str) -> Any:
+        from erp_sync.components.flow_table import FLOWS
+
+        kind = FLOWS[flow]
+        return self.connector(getattr(route, kind.source)).port(kind.entity, "source")
+
+    def target(self, route: RouteSpec, flow: str) -> Any:
+        from erp_sync.components.flow_table import FLOWS
+
+        kind = FLOWS[flow]
+        return self.connector(getattr(route, kind.target)).port(kind.entity, "target")
+
+    def close(self) -> None:
+        """Close connectors, then what they write to."""
+        with self._lock:
+            opened, self._opened = self._opened, {}
+        for name, thing in opened.items():
+            if name.startswith("connector "):
+                thing.close()
+        for name in ("exchanges", "ledger"):
+            if name in opened:
+                opened[name].close()
+
+
+_current: tuple[int, Installation] | None = None
+_guard = threading.Lock()
+
+
+def current() -> Installation:
+    """This process's installation, from the environment's settings."""
+    global _current
+    with _guard:
+        if _current is None or _current[0] != os.getpid():
+            _current = (os.getpid(), Installation(settings_module.load()))
+        return _current[1]

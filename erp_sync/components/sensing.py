@@ -1,0 +1,160 @@
+"""The sensor that starts runs, and the schedule of full comparisons.
+
+A tick starts a run only when something is due and none is about to start; a run takes everything that
+is due. Polls that found nothing are known all the same: they are counted in the ledger, and from time
+to time the loaded asset is observed fresh without a run.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import dagster as dg
+from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
+
+from erp_sync.components.configuration import Configuration, Mode, RouteSpec
+from erp_sync.components.flow_table import FLOWS
+
+PENDING = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTING]
+# Two runs of one flow may work at the same time (claims keep them apart), so that new work need not
+# wait for the end of a long drain.
+RUNS_AT_ONCE = 2
+
+
+def asset_keys(configuration: Configuration, route: str, flow: str, stages: Sequence[str]) -> list[dg.AssetKey]:
+    """Keys of a flow's assets, in the order of the stages."""
+    spec, kind = configuration.routes[route], FLOWS[flow]
+    keys = {
+        "extracted": dg.AssetKey([getattr(spec, kind.source), kind.entity, "extracted"]),
+        "transformed": dg.AssetKey([route, flow, "transformed"]),
+        "loaded": dg.AssetKey([route, flow, "loaded"]),
+    }
+    return [keys[stage] for stage in stages]
+
+
+def run_request(
+    configuration: Configuration,
+    route: str,
+    flow: str,
+    stages: Sequence[str],
+    *,
+    now: datetime,
+    why: str,
+    lane: str = "normal",
+    full: bool = False,
+    keys: Sequence[str] = (),
+) -> dg.RunRequest:
+    """A run of one flow inside today's partition; lane, keys and full go into its config."""
+    selection = asset_keys(configuration, route, flow, stages)
+    config = {"lane": lane, "full": full, "keys": list(keys)}
+    return dg.RunRequest(
+        job_name=route,
+        asset_selection=selection,
+        partition_key=now.astimezone(UTC).strftime("%Y-%m-%d"),
+        run_config={"ops": {key.to_python_identifier(): {"config": config} for key in selection}},
+        tags={
+            "erp_sync/route": route,
+            "erp_sync/flow": flow,
+            "erp_sync/lane": lane,
+            "erp_sync/why": why,
+            **({"erp_sync/full": "true"} if full else {}),
+        },
+    )
+
+
+def due_work_sensor(configuration: Configuration, jobs: Sequence[UnresolvedAssetJobDefinition]) -> dg.SensorDefinition:
+    """One sensor for the whole installation: looks at every poll that is due and at the ledger's due work."""
+
+    @dg.sensor(
+        name="due_work",
+        jobs=jobs,
+        minimum_interval_seconds=1,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description=(
+            "Looks at every poll that is due and at the ledger's due work, and starts a run per flow that has any. "
+            "Its cursor holds the times of the last looks; it is derived and may be deleted."
+        ),
+    )
+    def due_work(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
+        from erp_sync.components.due import look
+
+        now = datetime.now(UTC)
+        pending: set[tuple[str, str, str]] = set()
+        started: dict[tuple[str, str, str], int] = {}
+        for status_group in (PENDING, [dg.DagsterRunStatus.STARTED]):
+            for run in context.instance.get_runs(dg.RunsFilter(statuses=status_group), limit=200):
+                key = (
+                    run.tags.get("erp_sync/route", ""),
+                    run.tags.get("erp_sync/flow", ""),
+                    run.tags.get("erp_sync/lane", "normal"),
+                )
+                if status_group is PENDING:
+                    pending.add(key)
+                else:
+                    started[key] = started.get(key, 0) + 1
+        full_now = {key for key, count in started.items() if count >= RUNS_AT_ONCE}
+        looked = look(configuration, now, json.loads(context.cursor or "{}"), busy=pending | full_now)
+        requests = [
+            run_request(
+                configuration,
+                work.route,
+                work.flow,
+                work.stages,
+                now=now,
+                why=work.why,
+                lane=work.lane,
+                full=work.full,
+                keys=work.keys,
+            )
+            for work in looked.due
+        ]
+        fresh = [
+            dg.AssetMaterialization(
+                asset_key=asset_keys(configuration, route, flow, ["loaded"])[0],
+                partition=now.strftime("%Y-%m-%d"),
+                description="Looked at the source and the ledger: nothing to do.",
+                metadata={"looks_since_last": count},
+            )
+            for route, flow, count in looked.fresh
+        ]
+        cursor = json.dumps(looked.cursor, sort_keys=True)
+        if not requests and not fresh:
+            context.update_cursor(cursor)
+            return dg.SkipReason(looked.summary)
+        return dg.SensorResult(run_requests=requests, asset_events=fresh, cursor=cursor)
+
+    return due_work
+
+
+def full_comparison_schedule(route: RouteSpec, job: UnresolvedAssetJobDefinition) -> list[dg.ScheduleDefinition]:
+    """One schedule a route: compares everything once a day, flow by flow."""
+    flows = [name for name, flow in route.flows.items() if flow.mode is not Mode.OFF]
+    configuration = Configuration(connections={}, routes={route.name: route})
+
+    @dg.schedule(
+        name=f"{route.name}_full_comparison",
+        job=job,
+        cron_schedule="0 3 * * *",
+        execution_timezone="UTC",
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+        description="Every day, everything is compared: what was changed behind our back is found here at the latest.",
+    )
+    def full_comparison(context: dg.ScheduleEvaluationContext) -> list[dg.RunRequest]:
+        now = context.scheduled_execution_time
+        return [
+            run_request(
+                configuration,
+                route.name,
+                flow,
+                ("extracted", "transformed", "loaded"),
+                now=now,
+                why="daily full comparison",
+                lane="bulk",
+                full=True,
+            )
+            for flow in flows
+        ]
+
+    return [full_comparison]

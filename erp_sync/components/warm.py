@@ -1,0 +1,35 @@
+"""Called once in the process that runs are forked from: pays for imports that runs would pay for."""
+
+from __future__ import annotations
+
+import importlib
+
+
+def warm_up() -> None:
+    """Judge one record by a suite, and import what runs import when they need it.
+
+    Leaves no thread, no open connection and no DuckDB connection behind: runs are forked from here.
+    """
+    from erp_sync import settings
+    from erp_sync.components.configuration import read_configuration
+    from erp_sync.flows.orders import checks
+    from erp_sync.quality.gate import Rule, Suite, judge
+
+    rules = tuple(
+        Rule(name=name, expectation=expectation, arguments=arguments, words=words)
+        for name, expectation, arguments, words in checks.RULES
+    )
+    columns = {str(rule.arguments["column"]): "USD" if "regex" in rule.arguments else 1 for rule in rules}
+    judge(Suite(name="warm", rules=rules), [columns])
+    for module in (
+        "erp_sync.components.execution",
+        "erp_sync.components.documents",
+        "erp_sync.flows.delivery",
+        "erp_sync.lake",
+        "erp_sync.ledger",
+        "erp_sync.transport.client",
+        "erp_sync.transport.exchanges",
+    ):
+        importlib.import_module(module)
+    for connection in read_configuration(settings.load().defs).connections.values():
+        importlib.import_module(f"erp_sync.systems.{connection.vendor}.connector")

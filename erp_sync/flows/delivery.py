@@ -1,0 +1,331 @@
+"""Delivery: drains due documents of a flow to their target, exactly once in effect.
+
+A delivery is a list of steps, each with its own key and receipt, resumed at the first unconfirmed one.
+Every send is in the ledger before it leaves. What follows an unknown outcome is said by the operation's
+guarantee class:
+
+- A, B: the same request again; the target refuses or recognises a second one.
+- C: wait the settle time, search by our key, then send once.
+- D: search by content; never again by itself.
+
+Nothing here knows a vendor or Dagster. One drain uses `senders` threads; several drains at once are
+normal, the ledger's claims keep them apart.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import logging
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from erp_sync.ledger import Ledger
+from erp_sync.ledger.deliveries import Claim
+from erp_sync.ledger.errors import ClaimLost, KeyBusy
+from erp_sync.ports.capabilities import Guarantee
+from erp_sync.ports.documents import Requirement, Step, StepRequest
+from erp_sync.ports.outcomes import (
+    Absent,
+    Accepted,
+    Again,
+    Ambiguous,
+    Applied,
+    Found,
+    Later,
+    NotSent,
+    Outcome,
+    Receipt,
+    Refused,
+    Unknown,
+)
+from erp_sync.ports.raw import MappingProblem
+
+log = logging.getLogger(__name__)
+
+# A document that was refused "for now" is tried again after this long, doubling up to the longest.
+FIRST_RETRY = timedelta(seconds=2)
+LONGEST_RETRY = timedelta(minutes=15)
+# A document refused for now this many times needs a person.
+MOST_ATTEMPTS = 25
+# How long a document may wait for what it depends on before it becomes a dead letter.
+DEPENDENCY_DEADLINE = timedelta(days=3)
+
+
+class DrainReport(msgspec.Struct, kw_only=True):
+    """What a drain did, by number of documents; `reasons` counts the codes of what did not go."""
+
+    delivered: int = 0
+    waiting: int = 0
+    later: int = 0
+    dead: int = 0
+    lost_claims: int = 0
+    calls: int = 0
+    reasons: dict[str, int] = {}
+    seconds: float = 0.0
+    delivered_keys: list[str] = []
+
+    def count(self, what: str, code: str = "") -> None:
+        setattr(self, what, getattr(self, what) + 1)
+        if code:
+            self.reasons[code] = self.reasons.get(code, 0) + 1
+
+
+class Drain:
+    """One drain of one flow's due documents to one target.
+
+    Args:
+        decode: canonical document from the delivery's payload.
+        senders: threads that send; the target's concurrency is a good number.
+        budget_seconds: no new document is begun after this long; those under way are finished.
+        route: only this route's documents.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        target: Any,
+        *,
+        route: str,
+        flow: str,
+        connection: str,
+        decode: Callable[[bytes], Any],
+        owner: str,
+        senders: int = 5,
+        budget_seconds: float = 45.0,
+        lease_seconds: float = 30.0,
+        lanes: Sequence[str] = ("now", "normal", "bulk"),
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self.ledger, self.target = ledger, target
+        self.route, self.flow, self.connection = route, flow, connection
+        self.decode, self.owner, self.senders = decode, owner, senders
+        self.budget, self.lease_seconds, self.lanes = budget_seconds, lease_seconds, lanes
+        self.clock = clock
+        self.report = DrainReport()
+        self._references: dict[Requirement, str] = {}
+        self._lock = threading.Lock()
+
+    def run(self) -> DrainReport:
+        """Drain until nothing is due or the budget is spent. Raises nothing for what a target did."""
+        began = time.monotonic()
+        under_way: dict[Future[None], Claim] = {}
+        beat = began
+        with ThreadPoolExecutor(max_workers=self.senders, thread_name_prefix=f"send-{self.flow}") as pool:
+            exhausted = False
+            while True:
+                spent = time.monotonic() - began
+                room = self.senders + 1 - len(under_way)
+                if spent < self.budget and room > 0 and not exhausted:
+                    claims = self.ledger.deliveries.claim(
+                        route=self.route,
+                        flow=self.flow,
+                        target=self.connection,
+                        lanes=self.lanes,
+                        limit=room,
+                        owner=self.owner,
+                        lease_seconds=self.lease_seconds,
+                    )
+                    exhausted = not claims
+                    for claim, document in self._prepare(claims):
+                        context = contextvars.copy_context()
+                        under_way[pool.submit(context.run, self._deliver, claim, document)] = claim
+                if not under_way:
+                    if exhausted or spent >= self.budget:
+                        break
+                    continue
+                done, _ = wait(under_way, timeout=self.lease_seconds / 4, return_when=FIRST_COMPLETED)
+                for future in done:
+                    del under_way[future]
+                    future.result()  # a defect of ours must be seen, not swallowed
+                    exhausted = False  # a delivery may have released another
+                if time.monotonic() - beat > self.lease_seconds / 4:
+                    self.ledger.deliveries.heartbeat(list(under_way.values()), self.lease_seconds)
+                    beat = time.monotonic()
+        self.report.seconds = round(time.monotonic() - began, 3)
+        return self.report
+
+    # -- before sending ------------------------------------------------------------------------
+
+    def _prepare(self, claims: Sequence[Claim]) -> list[tuple[Claim, Any]]:
+        """Decode, and resolve what the documents need: one query for many documents."""
+        documents: list[tuple[Claim, Any, list[Requirement]]] = []
+        for claim in claims:
+            document = self.decode(claim.delivery.payload)
+            try:
+                documents.append((claim, document, self.target.requirements(document)))
+            except MappingProblem as problem:
+                self._dead(claim, problem.code, str(problem))
+        wanted = {need for _, _, needs in documents for need in needs} - set(self._references)
+        if wanted:
+            known = self.ledger.cross_references.known(self.connection, wanted)
+            self._references.update(known)
+            missing = sorted(wanted - set(known))
+            if missing:
+                found = self.target.resolve(missing)
+                self._references.update(found)
+        ready = []
+        for claim, document, needs in documents:
+            lacking = [need for need in needs if need not in self._references]
+            if lacking:
+                self.ledger.deliveries.wait_for(claim, lacking, deadline=self.clock() + DEPENDENCY_DEADLINE)
+                self._count("waiting", f"missing_{lacking[0].entity}")
+            else:
+                ready.append((claim, document))
+        return ready
+
+    # -- sending -------------------------------------------------------------------------------
+
+    def _deliver(self, claim: Claim, document: Any) -> None:
+        try:
+            receipts: dict[str, Receipt] = {}
+            try:
+                steps = self.target.steps(document)
+            except MappingProblem as problem:
+                self._dead(claim, problem.code, str(problem))
+                return
+            self.ledger.steps.plan(claim, steps)
+            for step in steps:
+                receipt = self._step(claim, document, step, receipts)
+                if receipt is None:
+                    return
+                receipts[step.name] = receipt
+            self.ledger.deliveries.complete(claim, receipts)
+            with self._lock:
+                self.report.delivered_keys.append(claim.delivery.number)
+            self._count("delivered")
+        except ClaimLost:
+            # Another worker took over after our lease ended; it goes on from the ledger.
+            self._count("lost_claims", "claim_lost")
+
+    def _step(self, claim: Claim, document: Any, step: Step, receipts: dict[str, Receipt]) -> Receipt | None:
+        """The step's receipt, or None where the delivery does not go on now."""
+        known = self.ledger.steps.get(claim, step.name)
+        if known.state == "confirmed":
+            return known.receipt
+        shared = self.ledger.steps.receipt(self.connection, step.operation, step.key)
+        if shared is not None:
+            self.ledger.steps.confirm(claim, step.name, shared)
+            return shared
+        operation = self.target.capabilities.operation(step.operation)
+        request = StepRequest(
+            delivery=str(claim.delivery.id),
+            step=step,
+            document=document,
+            receipts=dict(receipts),
+            references=self._references,
+            attempt=known.attempts + 1,
+        )
+        if known.state == "accepted":
+            return self._after(claim, step, request, self.target.settle([known.handle])[0], operation.settle_seconds)
+        if known.state == "unknown" and operation.guarantee in (Guarantee.SEARCHABLE, Guarantee.NONE):
+            looked = self._look(claim, step, request, operation.guarantee, known.settle_until)
+            if looked is not None:
+                return looked if isinstance(looked, Receipt) else None
+        try:
+            self.ledger.steps.begin(claim, step.name, settle_seconds=operation.settle_seconds)
+        except KeyBusy as busy:
+            self._later(claim, busy.until, f"another document writes {step.key} at this moment", "key_busy")
+            return None
+        with self._lock:
+            self.report.calls += 1
+        outcome = self.target.submit([request])[0]
+        return self._after(claim, step, request, outcome, operation.settle_seconds)
+
+    def _look(
+        self, claim: Claim, step: Step, request: StepRequest, guarantee: Guarantee, settle_until: datetime | None
+    ) -> Receipt | bool | None:
+        """After an unknown outcome of class C or D: a receipt, False (not now), or None (send it)."""
+        if settle_until is not None and self.clock() < settle_until:
+            self._later(claim, settle_until, "the last send may still become visible", "settling")
+            return False
+        match self.target.find([request])[0]:
+            case Found(receipt=receipt):
+                self.ledger.steps.confirm(claim, step.name, receipt)
+                return receipt
+            case Later(seconds=seconds, why=why):
+                self._later(claim, self.clock() + timedelta(seconds=seconds), why, "settling")
+                return False
+            case Ambiguous(target_ids=ids):
+                self._dead(claim, "ambiguous", f"several records of {self.connection} carry {step.key}: {', '.join(ids)}")
+                return False
+            case Absent() if guarantee is Guarantee.SEARCHABLE:
+                return None
+            case _:
+                self._dead(
+                    claim,
+                    "outcome_unknown",
+                    f"{step.name} was sent once, no answer came and {self.connection} cannot be searched for it: "
+                    "look it up there, then retry (it is not there) or dismiss (it is).",
+                )
+                return False
+
+    def _after(
+        self, claim: Claim, step: Step, request: StepRequest, outcome: Outcome, settle_seconds: float
+    ) -> Receipt | None:
+        match outcome:
+            case Applied(receipt=receipt):
+                self.ledger.steps.confirm(claim, step.name, receipt)
+                return receipt
+            case Accepted(handle=handle):
+                self.ledger.steps.accept(claim, step.name, handle)
+                self._later(claim, self.clock() + timedelta(seconds=1), "accepted, not done yet", "accepted")
+            case NotSent(why=why, retry_after_seconds=wait_seconds):
+                self.ledger.steps.not_sent(claim, step.name, why)
+                pause = timedelta(seconds=wait_seconds) if wait_seconds else self._backoff(claim)
+                self._later(claim, self.clock() + pause, why, "not_sent")
+            case Unknown(why=why):
+                until = self.clock() + timedelta(seconds=settle_seconds)
+                self.ledger.steps.unknown(claim, step.name, why, until)
+                operation = self.target.capabilities.operation(step.operation)
+                again = operation.guarantee in (Guarantee.UNIQUE_KEY, Guarantee.IDEMPOTENCY_TOKEN)
+                pause = self.clock() + self._backoff(claim) if again else until
+                self._later(claim, pause, why, "outcome_unknown")
+            case Refused(code=code, message=message, again=again_how):
+                self.ledger.steps.refuse(claim, step.name, code, message)
+                if step.optional:
+                    return Receipt(target_id="", values={"refused": code})
+                self._refused(claim, code, message, again_how, outcome)
+        return None
+
+    def _refused(self, claim: Claim, code: str, message: str, again: Again, outcome: Refused) -> None:
+        if again is Again.AFTER_DEPENDENCY and outcome.requirement:
+            need = Requirement(*outcome.requirement)
+            self._references.pop(need, None)
+            self.ledger.deliveries.wait_for(claim, [need], deadline=self.clock() + DEPENDENCY_DEADLINE)
+            self._count("waiting", code)
+        elif again is Again.LATER and claim.delivery.attempts < MOST_ATTEMPTS:
+            pause = outcome.retry_after_seconds
+            due = self.clock() + (timedelta(seconds=pause) if pause else self._backoff(claim))
+            self._later(claim, due, message, code)
+        else:
+            self._dead(claim, code, message)
+
+    # -- endings -------------------------------------------------------------------------------
+
+    def _backoff(self, claim: Claim) -> timedelta:
+        return min(FIRST_RETRY * 2 ** min(claim.delivery.attempts, 12), LONGEST_RETRY)
+
+    def _later(self, claim: Claim, due: datetime, why: str, code: str) -> None:
+        self.ledger.deliveries.later(claim, due, why, code=code)
+        self._count("later", code)
+
+    def _dead(self, claim: Claim, code: str, reason: str) -> None:
+        self.ledger.deliveries.dead(claim, code, reason)
+        log.warning("dead letter", extra={"flow": self.flow, "key": claim.delivery.number, "code": code})
+        self._count("dead", code)
+
+    def _count(self, what: str, code: str = "") -> None:
+        with self._lock:
+            self.report.count(what, code)
+
+
+def summary(report: DrainReport) -> Counter[str]:
+    """Codes and their counts, most frequent first."""
+    return Counter(report.reasons)

@@ -1,0 +1,1 @@
+"""Sales orders, from a store to an ERP."""

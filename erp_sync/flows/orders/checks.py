@@ -1,0 +1,106 @@
+"""What every sales order must satisfy before it is sent. Data only: judged in `erp_sync.quality`."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+from erp_sync.model.money import ZERO, minor_units
+from erp_sync.model.order import LineKind, SalesOrder
+
+SUITE = "sales_orders"
+
+# (name, expectation, arguments, words); see `erp_sync.quality.gate.Rule`.
+RULES: tuple[tuple[str, str, dict[str, Any], str], ...] = (
+    (
+        "has_lines",
+        "ExpectColumnValuesToBeBetween",
+        {"column": "lines", "min_value": 1},
+        "the order has no line",
+    ),
+    (
+        "quantities_are_positive",
+        "ExpectColumnValuesToBeBetween",
+        {"column": "lowest_quantity", "min_value": 0, "strict_min": True},
+        "a line's quantity is zero or negative",
+    ),
+    (
+        "prices_are_not_negative",
+        "ExpectColumnValuesToBeBetween",
+        {"column": "lowest_price", "min_value": 0},
+        "a line's unit price is negative",
+    ),
+    (
+        "total_is_not_negative",
+        "ExpectColumnValuesToBeBetween",
+        {"column": "grand_total", "min_value": 0},
+        "the grand total is negative",
+    ),
+    (
+        "totals_add_up",
+        "ExpectColumnValuesToBeBetween",
+        {"column": "totals_over_tolerance", "max_value": 0},
+        "subtotal - discount + shipping + tax is not the grand total",
+    ),
+    (
+        "lines_add_up",
+        "ExpectColumnValuesToBeBetween",
+        {"column": "lines_over_tolerance", "max_value": 0},
+        "the lines do not add up to the store's subtotal less discount",
+    ),
+    (
+        "taxes_add_up",
+        "ExpectColumnValuesToBeBetween",
+        {"column": "taxes_over_tolerance", "max_value": 0},
+        "the tax of lines and shipping is not the order's tax",
+    ),
+    (
+        "currency_is_a_code",
+        "ExpectColumnValuesToMatchRegex",
+        {"column": "currency", "regex": "^[A-Z]{3}$"},
+        "the currency is no ISO 4217 code",
+    ),
+    (
+        "exchange_rate_is_positive",
+        "ExpectColumnValuesToBeBetween",
+        {"column": "exchange_rate", "min_value": 0, "strict_min": True},
+        "the exchange rate is zero or negative",
+    ),
+)
+
+
+def facts(order: SalesOrder) -> dict[str, Any]:
+    """The row of an order that the rules judge; amounts in ten-thousandths of the currency's unit.
+
+    Differences count only beyond a tolerance of half a minor unit per line: stores round per line.
+    """
+    priced = [line for line in order.lines if line.kind is not LineKind.BUNDLE]
+    unit = Decimal(1).scaleb(-minor_units(order.currency))
+    tolerance = unit / 2 * max(len(order.lines), 1)
+    totals = order.totals
+    header = abs(
+        totals.subtotal - totals.discount + totals.shipping + totals.tax
+        - (totals.grand_total + totals.gift_cards + totals.store_credit)
+    )  # fmt: skip
+    lines = abs(sum((line.amount for line in priced), ZERO) - (totals.subtotal - _goods_discount(order)))
+    taxes = abs(sum((line.tax_amount for line in priced), ZERO) + order.shipping.tax_amount - totals.tax)
+    return {
+        "number": order.number,
+        "lines": len(priced),
+        "lowest_quantity": _scaled(min((line.quantity for line in priced), default=ZERO)),
+        "lowest_price": _scaled(min((line.unit_price for line in priced), default=ZERO)),
+        "grand_total": _scaled(totals.grand_total),
+        "totals_over_tolerance": _scaled(max(header - tolerance, ZERO)),
+        "lines_over_tolerance": _scaled(max(lines - tolerance, ZERO)),
+        "taxes_over_tolerance": _scaled(max(taxes - tolerance, ZERO)),
+        "currency": order.currency,
+        "exchange_rate": _scaled(order.exchange_rate),
+    }
+
+
+def _goods_discount(order: SalesOrder) -> Decimal:
+    return order.totals.discount - order.shipping.discount
+
+
+def _scaled(value: Decimal) -> int:
+    return int(value * 10000)

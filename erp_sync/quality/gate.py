@@ -1,0 +1,124 @@
+"""Runs a suite over a frame and tells which rows broke which rule.
+
+Importing great_expectations costs seconds, so it is imported by the first judgement of a process (the
+warm run launcher has done so before it forks). Amounts are judged as whole numbers of 1/10,000 of the
+currency's unit: exact, and quick in a frame.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+SCALE = Decimal(10000)
+
+
+def scaled(amount: Decimal) -> int:
+    """An amount as a whole number of ten-thousandths, exact for up to four digits."""
+    return int(amount * SCALE)
+
+
+class Rule(msgspec.Struct, frozen=True, kw_only=True):
+    """One expectation.
+
+    Attributes:
+        name: stable, goes into reasons and dead letters, e.g. ``totals_add_up``.
+        expectation: class name in `great_expectations.expectations`.
+        arguments: its arguments.
+        words: what a row that breaks it means, for an operator.
+        batch: judges the batch, not single rows.
+    """
+
+    name: str
+    expectation: str
+    arguments: dict[str, Any]
+    words: str
+    batch: bool = False
+
+
+class Suite(msgspec.Struct, frozen=True, kw_only=True):
+    name: str
+    rules: tuple[Rule, ...]
+
+
+class Broken(msgspec.Struct, frozen=True, kw_only=True):
+    """A rule that did not hold; `rows` are positions in the frame (empty for batch rules)."""
+
+    rule: Rule
+    rows: tuple[int, ...]
+    observed: str = ""
+
+
+class Judgement(msgspec.Struct, frozen=True, kw_only=True):
+    rows: int
+    rules: int
+    broken: tuple[Broken, ...]
+
+    @property
+    def batch_holds(self) -> bool:
+        return not any(item.rule.batch for item in self.broken)
+
+    def by_row(self) -> dict[int, list[Rule]]:
+        """Position of each row that broke a rule, with the rules it broke."""
+        found: dict[int, list[Rule]] = {}
+        for item in self.broken:
+            for row in item.rows:
+                found.setdefault(row, []).append(item.rule)
+        return found
+
+
+def judge(suite: Suite, records: Sequence[dict[str, Any]] | Any) -> Judgement:
+    """Judge records (a list of equal dicts, or a pandas frame) by the suite. Empty input breaks nothing."""
+    rows = len(records)
+    if rows == 0:
+        return Judgement(rows=0, rules=len(suite.rules), broken=())
+    os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")  # it would call home at import
+    import great_expectations as gx
+    import pandas as pd
+
+    frame = records if isinstance(records, pd.DataFrame) else pd.DataFrame.from_records(list(records))
+    frame = frame.reset_index(drop=True)
+    batch = _batch_definition(gx).get_batch({"dataframe": frame})
+    expectations = [getattr(gx.expectations, rule.expectation)(**rule.arguments) for rule in suite.rules]
+    result = batch.validate(
+        gx.ExpectationSuite(name=suite.name, expectations=expectations),
+        result_format={"result_format": "COMPLETE"},
+    )
+    broken = []
+    for rule, outcome in zip(suite.rules, _in_order(result.results, expectations), strict=True):
+        if outcome.exception_info.get("raised_exception"):
+            raise RuntimeError(f"rule {rule.name} of {suite.name}: {outcome.exception_info['exception_message']}")
+        if not outcome.success:
+            details = outcome.result or {}
+            positions = () if rule.batch else tuple(details.get("unexpected_index_list") or ())
+            broken.append(Broken(rule=rule, rows=positions, observed=str(details.get("observed_value", ""))))
+    return Judgement(rows=rows, rules=len(suite.rules), broken=tuple(broken))
+
+
+def _in_order(results: Sequence[Any], expectations: Sequence[Any]) -> list[Any]:
+    """Results by the order of the rules: the validator may answer in another one."""
+    by_key = {_key(item.expectation_config.type, item.expectation_config.kwargs): item for item in results}
+    return [by_key[_key(item.configuration.type, item.configuration.kwargs)] for item in expectations]
+
+
+def _key(kind: str, arguments: dict[str, Any]) -> tuple[str, str]:
+    wanted = {name: value for name, value in arguments.items() if name not in ("batch_id", "id")}
+    return kind, repr(sorted(wanted.items(), key=lambda pair: pair[0]))
+
+
+_definitions: dict[int, Any] = {}
+
+
+def _batch_definition(gx: Any) -> Any:
+    """One ephemeral context a process: making one costs far more than judging."""
+    key = os.getpid()
+    if key not in _definitions:
+        context = gx.get_context(mode="ephemeral")
+        context.variables.progress_bars = gx.data_context.types.base.ProgressBarsConfig(globally=False)
+        source = context.data_sources.add_pandas("records")
+        _definitions[key] = source.add_dataframe_asset("records").add_batch_definition_whole_dataframe("all")
+    return _definitions[key]

@@ -1,0 +1,1 @@
+"""Benches: `make bench NAME=orders`. Each prints one JSON object as its last line."""

@@ -1,0 +1,94 @@
+"""What every bench has in common: its name, its targets, and the JSON object it ends with."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import platform
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Target:
+    """A bound on one figure: at most, or at least."""
+
+    bound: float
+    at_least: bool = False
+
+    def met(self, value: float | None) -> bool:
+        if value is None:
+            return False
+        return value >= self.bound if self.at_least else value <= self.bound
+
+
+@dataclass(frozen=True)
+class Bench:
+    """A bench is a module with `measure() -> dict` of figures by name."""
+
+    module: str
+    words: str
+    profile: str = ""
+    targets: dict[str, Target] = field(default_factory=dict)
+
+
+BENCHES: dict[str, Bench] = {
+    "orders": Bench(
+        "orders",
+        "one order a second for ten minutes, placed in the store to readable in the ERP",
+        "life",
+        {
+            "latency_s_p95": Target(12),
+            "latency_s_max": Target(120),
+            "orders_lost": Target(0),
+            "orders_duplicated": Target(0),
+        },
+    ),
+    "burst": Bench(
+        "burst",
+        "500 orders at once over five slots: makespan against the bound, calls an order",
+        "life",
+        {
+            "makespan_over_bound": Target(1.25),
+            "calls_an_order_without_deposits": Target(3),
+            "orders_lost": Target(0),
+            "orders_duplicated": Target(0),
+        },
+    ),
+    "runs": Bench(
+        "runs",
+        "a run that moves one order: launched to finished, CPU-seconds; idle and busy routes",
+        "fast",
+        {"overhead_wall_s": Target(1.0), "overhead_cpu_s": Target(0.6), "idle_20_routes_share_of_two_cores": Target(0.25)},
+    ),
+    "definitions": Bench(
+        "definitions",
+        "loading the definitions of 10 and 50 generated routes, in times of `import dagster`",
+        "",
+        {"ratio_10_routes": Target(1.5)},
+    ),
+}
+
+
+def machine() -> dict[str, Any]:
+    return {"cores": os.cpu_count(), "python": platform.python_version(), "system": platform.platform(terse=True)}
+
+
+def run(name: str) -> dict[str, Any]:
+    """Measure, print the JSON object as the last line, and give it."""
+    bench = BENCHES[name]
+    figures = importlib.import_module(f"erp_sync_tests.bench.{bench.module}").measure()
+    result = {
+        "name": name,
+        "machine": machine(),
+        "profile": bench.profile,
+        "figures": figures,
+        "targets": {
+            figure: f"{'at least' if target.at_least else 'at most'} {target.bound:g}"
+            for figure, target in bench.targets.items()
+        },
+        "met": {figure: target.met(figures.get(figure)) for figure, target in bench.targets.items()},
+    }
+    print(json.dumps(result))
+    return result
