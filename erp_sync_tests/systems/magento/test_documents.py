@@ -1,0 +1,437 @@
+"""Orders as a source; order status and shipments as targets."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from erp_sync.model.order import OrderStatus
+from erp_sync.model.order_status import OrderStatusUpdate
+from erp_sync.model.shipment import Parcel, Shipment, ShipmentLine, ShipmentStatus
+from erp_sync.ports.documents import Requirement, Step, StepRequest
+from erp_sync.ports.outcomes import (
+    Absent,
+    Again,
+    Ambiguous,
+    Applied,
+    Found,
+    NotSent,
+    Receipt,
+    Refused,
+    Unknown,
+)
+from erp_sync.ports.raw import MappingProblem, Window
+from erp_sync.transport.errors import NotSentError, OutcomeUnknown, Rejected
+from erp_sync_tests.systems.magento.store_fake import FakeSender, connector, filters, order, parameter, row, search
+from erp_sync_tests.systems.magento.test_order_mapping import Table
+
+WINDOW = Window(start=datetime(2026, 1, 2, tzinfo=UTC), end=datetime(2026, 1, 3, tzinfo=UTC))
+
+
+def request(step: Step, document: Any, **receipts: Receipt) -> StepRequest:
+    return StepRequest(delivery="1", step=step, document=document, receipts=receipts, references={})
+
+
+# Orders as a source ---------------------------------------------------------------------------
+
+
+def test_changed_orders_come_as_raw_records_with_key_version_and_times():
+    sender = FakeSender()
+    sender.answer("GET", "orders", search([order()]))
+    source = connector(sender).port("sales_order", "source")
+    ((raw,),) = source.changed(WINDOW)
+    assert (raw.native_id, raw.scope) == ("5", "base")
+    assert raw.version.startswith("2026-01-02T03:05:05Z-")
+    assert raw.source_time == datetime(2026, 1, 2, 3, 5, 5, tzinfo=UTC)
+    assert raw.created_time == datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+
+
+def test_two_changes_within_one_second_have_two_versions():
+    sender = FakeSender()
+    record = order()
+    sender.answer("GET", "orders", search([record]))
+    source = connector(sender).port("sales_order", "source")
+    ((first,),) = source.changed(WINDOW)
+    ((same,),) = source.changed(WINDOW)
+    record["state"] = "holded"
+    ((second,),) = source.changed(WINDOW)
+    assert first.version == same.version != second.version
+
+
+def test_a_whole_gift_card_code_never_leaves_the_reader():
+    sender = FakeSender()
+    sender.answer(
+        "GET", "orders", search([order(extensions={"gift_cards": [{"id": 1, "code": "GIFT-ABCD1234", "amount": 1}]})])
+    )
+    ((raw,),) = connector(sender).port("sales_order", "source").changed(WINDOW)
+    assert raw.payload["extension_attributes"]["gift_cards"][0]["code"] == "****1234"
+
+
+def test_a_record_with_a_malformed_time_is_handed_on_and_refused_when_mapped():
+    sender = FakeSender()
+    sender.answer(
+        "GET", "orders", {"items": [order(), {**order(), "entity_id": 6, "updated_at": None}], "total_count": 2}
+    )
+    ((_, bad),) = connector(sender).port("sales_order", "source").changed(WINDOW)
+    assert (bad.native_id, bad.source_time) == ("6", None)
+
+
+def test_created_orders_are_listed_with_the_beginning_of_their_version():
+    sender = FakeSender()
+    sender.answer("GET", "orders", search([order()]))
+    assert connector(sender).port("sales_order", "source").created(WINDOW) == {"5": "2026-01-02T03:05:05Z"}
+    assert parameter(sender.calls[0], "fields") == "items[entity_id,created_at,updated_at],total_count"
+
+
+def test_a_peek_asks_for_the_count_only():
+    sender = FakeSender()
+    sender.answer("GET", "orders", search([]))
+    assert connector(sender).port("sales_order", "source").peek(WINDOW) is False
+    (call,) = sender.calls
+    assert (parameter(call, "fields"), parameter(call, "searchCriteria[pageSize]")) == ("total_count", "1")
+    assert call.found_nothing is not None
+
+
+def test_fetched_ids_are_asked_for_together_and_impossible_ones_not_at_all():
+    sender = FakeSender()
+    sender.answer("GET", "orders", search([order()]))
+    pages = list(connector(sender).port("sales_order", "source").fetch(["5", "7", "x"]))
+    assert [raw.native_id for page in pages for raw in page] == ["5"]
+    assert filters(sender.calls[0])[0]["value"] == "5,7"
+
+
+def test_the_website_of_a_store_view_is_asked_for_once():
+    sender = FakeSender()
+    sender.answer("GET", "orders", search([order()]))
+    sender.answer("GET", "store/websites", [{"id": 1, "code": "base", "name": "", "default_group_id": 1}])
+    sender.answer("GET", "store/storeViews", [{"id": 1, "code": "default", "website_id": 1, "name": ""}])
+    source = connector(sender, website=None).port("sales_order", "source")
+    for _ in range(3):
+        ((raw,),) = source.changed(WINDOW)
+        assert raw.scope == "base"
+    assert len(sender.made("store.read_views")) == 1
+
+
+# Order status as a target ---------------------------------------------------------------------
+
+
+def update(status: OrderStatus = OrderStatus.OPEN, **changes: Any) -> OrderStatusUpdate:
+    values: dict[str, Any] = {
+        "connection": "netsuite_us", "scope": "1", "native_id": "77", "number": "SO77", "version": "3",
+        "order_key": "5", "status": status, **changes,
+    }  # fmt: skip
+    return OrderStatusUpdate(**values)
+
+
+def status_target(sender: FakeSender, record: dict[str, Any] | None = None, **changes: Any) -> Any:
+    sender.answer("GET", "orders", search([record] if record else []))
+    sender.answer("POST", "orders/5/comments", True)
+    return connector(sender, **changes).port("order_status", "target")
+
+
+def test_the_erps_number_stands_in_a_comment_with_our_mark_and_the_status_stays():
+    sender = FakeSender()
+    target = status_target(sender, order())
+    (step,) = target.steps(update())
+    (done,) = target.submit([request(step, update())])
+    assert isinstance(done, Applied)
+    body = sender.made("order_status.comment")[0].json["statusHistory"]
+    assert body["comment"] == "ERP order SO77 is open. [erp_sync:netsuite_us/77/3]"
+    assert (body["status"], body["parent_id"], body["is_customer_notified"]) == ("processing", 5, 0)
+
+
+def test_a_comment_is_found_again_by_its_mark():
+    sender = FakeSender()
+    record = {**order(), "status_histories": [{"entity_id": 1, "comment": "hello"}, {"entity_id": 2, "comment": None}]}
+    target = status_target(sender, record)
+    (step,) = target.steps(update())
+    assert target.find([request(step, update())]) == [Absent()]
+    record["status_histories"].append({"entity_id": 3, "comment": "ERP order [erp_sync:netsuite_us/77/3]"})
+    (found,) = target.find([request(step, update())])
+    assert isinstance(found, Found)
+
+
+def test_a_cancelled_order_is_cancelled_and_then_commented():
+    sender = FakeSender()
+    sender.answer("POST", "orders/5/cancel", True)
+    target = status_target(sender, order(state="new"))
+    document = update(OrderStatus.CANCELLED)
+    steps = target.steps(document)
+    assert [step.name for step in steps] == ["cancel", "comment"]
+    outcomes = [target.submit([request(step, document)])[0] for step in steps]
+    assert all(isinstance(one, Applied) for one in outcomes)
+    assert len(sender.made("sales_order.cancel")) == 1
+
+
+def test_an_order_cancelled_already_is_not_cancelled_again():
+    sender = FakeSender()
+    target = status_target(sender, order(state="canceled"))
+    document = update(OrderStatus.CANCELLED)
+    (done,) = target.submit([request(target.steps(document)[0], document)])
+    assert done == Applied(receipt=Receipt(target_id="5", existed=True))
+    assert sender.made("sales_order.cancel") == []
+
+
+@pytest.mark.parametrize("state", ["complete", "processing"])
+def test_an_order_that_the_store_does_not_cancel_is_a_refusal(state):
+    sender = FakeSender()
+    sender.answer("POST", "orders/5/cancel", False)
+    target = status_target(sender, order(state=state))
+    document = update(OrderStatus.CANCELLED)
+    (done,) = target.submit([request(target.steps(document)[0], document)])
+    assert isinstance(done, Refused)
+    assert done.code == "order_not_cancellable"
+
+
+def test_a_lost_answer_is_unknown_and_a_failed_read_before_it_is_not_sent():
+    sender = FakeSender()
+    target = status_target(sender, order())
+    (step,) = target.steps(update())
+    sender.answer("POST", "orders/5/comments", lambda call: OutcomeUnknown("read timeout"))
+    assert isinstance(target.submit([request(step, update())])[0], Unknown)
+    sender.answer("GET", "orders", lambda call: OutcomeUnknown("read timeout"))
+    assert isinstance(target.submit([request(step, update())])[0], NotSent)
+
+
+def test_an_unknown_order_waits_for_it():
+    sender = FakeSender()
+    target = status_target(sender)
+    (step,) = target.steps(update())
+    (done,) = target.submit([request(step, update())])
+    assert (done.code, done.again) == ("unknown_order", Again.AFTER_DEPENDENCY)
+    assert target.resolve(target.requirements(update())) == {}
+
+
+# Shipments as a target ------------------------------------------------------------------------
+
+TABLES = {
+    "locations": {"EAST": "east", "WEST": "west"},
+    "carriers": {"UPS": "ups:United Parcel Service", "FedEx": "fedex"},
+    "sku_map": {name: f"ERP-{name}" for name in ("MUG", "SHIRT-S", "A", "B")},
+}
+
+
+def shipment(*lines: tuple[str, int], parcels: tuple[str, ...] = ("1Z",), **changes: Any) -> Shipment:
+    shipped = lines or (("ERP-MUG", 1),)
+    values: dict[str, Any] = {
+        "connection": "netsuite_us", "scope": "1", "native_id": "900", "number": "IF900", "version": "1",
+        "status": ShipmentStatus.SHIPPED, "order_native_id": "77", "order_key": "5", "location": "EAST",
+        "lines": tuple(ShipmentLine(order_line="1", sku=sku, quantity=quantity) for sku, quantity in shipped),
+        "parcels": tuple(Parcel(tracking_number=number, carrier="UPS") for number in parcels), **changes,
+    }  # fmt: skip
+    return Shipment(**values)
+
+
+def shipment_target(sender: FakeSender, *rows: dict[str, Any], **changes: Any) -> Any:
+    sender.answer("GET", "orders", search([order(*rows)]))
+    sender.answer("POST", "order/5/ship", 31)
+    sender.answer("POST", "shipment/track", lambda call: {**call.json["entity"], "entity_id": 8})
+    sender.answer("POST", "shipment/31/emails", True)
+    sender.answer("GET", "shipments", search([]))
+    return connector(sender, Table(**TABLES), **changes).port("shipment", "target")
+
+
+def deliver(target: Any, document: Shipment, known: dict[str, Receipt] | None = None) -> dict[str, Receipt]:
+    """All steps of a document, as the ledger would: a confirmed step's key is not sent again."""
+    known = {} if known is None else known
+    receipts: dict[str, Receipt] = {}
+    for step in target.steps(document):
+        if step.key not in known:
+            (done,) = target.submit([request(step, document, **receipts)])
+            assert isinstance(done, Applied), done
+            known[step.key] = done.receipt
+        receipts[step.name] = known[step.key]
+    return known
+
+
+def test_a_fulfillment_becomes_one_shipment_with_all_parcels_and_one_email():
+    sender = FakeSender()
+    target = shipment_target(sender, row(11, "MUG", qty_ordered=3))
+    deliver(target, shipment(("ERP-MUG", 2), parcels=("1Z1", "1Z2")))
+    (call,) = sender.made("shipment.create")
+    assert call.json == {
+        "items": [{"order_item_id": 11, "qty": 2}],
+        "notify": True,
+        "appendComment": False,
+        "comment": {"comment": "Fulfillment IF900 [erp_sync:netsuite_us/900]", "is_visible_on_front": 0},
+        "tracks": [
+            {"track_number": "1Z1", "title": "United Parcel Service", "carrier_code": "ups"},
+            {"track_number": "1Z2", "title": "United Parcel Service", "carrier_code": "ups"},
+        ],
+        "arguments": {"extension_attributes": {"source_code": "east"}},
+    }
+    assert not call.repeatable
+    assert sender.made("shipment.add_parcel") == sender.made("shipment.notify") == []
+
+
+def test_a_parcel_added_later_is_added_and_announced_once():
+    sender = FakeSender()
+    target = shipment_target(sender)
+    known = deliver(target, shipment(parcels=("1Z1",)))
+    deliver(target, shipment(parcels=("1Z1", "1Z2"), version="2"), known)
+    deliver(target, shipment(parcels=("1Z1", "1Z2"), version="3"), known)
+    assert len(sender.made("shipment.create")) == 1
+    (parcel,) = sender.made("shipment.add_parcel")
+    assert (parcel.json["entity"]["track_number"], parcel.json["entity"]["parent_id"]) == ("1Z2", 31)
+    assert len(sender.made("shipment.notify")) == 1
+
+
+def test_a_configurable_product_is_shipped_by_its_parent_row():
+    sender = FakeSender()
+    target = shipment_target(
+        sender, row(11, "SHIRT", product_type="configurable", qty_ordered=2), row(12, "SHIRT-S", parent_item_id=11)
+    )
+    deliver(target, shipment(("ERP-SHIRT-S", 2)))
+    assert sender.made("shipment.create")[0].json["items"] == [{"order_item_id": 11, "qty": 2}]
+
+
+def bundle() -> list[dict[str, Any]]:
+    return [
+        row(11, "SET", product_type="bundle", qty_ordered=2, product_id=70),
+        row(12, "A", parent_item_id=11, qty_ordered=2),
+        row(13, "B", parent_item_id=11, qty_ordered=4),
+    ]
+
+
+def test_a_bundle_that_ships_as_one_is_shipped_by_its_row_when_all_components_left():
+    sender = FakeSender()
+    target = shipment_target(sender, *bundle(), bundle_shipment="together")
+    deliver(target, shipment(("ERP-A", 1), ("ERP-B", 2)))
+    assert sender.made("shipment.create")[0].json["items"] == [{"order_item_id": 11, "qty": 1}]
+
+
+def test_a_bundle_that_ships_as_one_cannot_ship_in_parts():
+    sender = FakeSender()
+    target = shipment_target(sender, *bundle(), bundle_shipment="together")
+    document = shipment(("ERP-A", 1))
+    (done,) = target.submit([request(target.steps(document)[0], document)])
+    assert done.code == "bundle_incomplete"
+    assert sender.made("shipment.create") == []
+
+
+def test_how_a_bundle_ships_is_the_products_to_say():
+    sender = FakeSender()
+    product = {"id": 70, "custom_attributes": [{"attribute_code": "shipment_type", "value": "1"}]}
+    sender.answer("GET", "products", {"items": [product], "total_count": 1})
+    target = shipment_target(sender, *bundle())
+    deliver(target, shipment(("ERP-A", 1)))
+    assert sender.made("shipment.create")[0].json["items"] == [{"order_item_id": 12, "qty": 1}]
+
+
+def test_two_rows_with_one_sku_are_filled_in_order():
+    sender = FakeSender()
+    target = shipment_target(sender, row(11, "MUG", qty_ordered=2, qty_shipped=1), row(12, "MUG", qty_ordered=2))
+    deliver(target, shipment(("ERP-MUG", 2)))
+    items = sender.made("shipment.create")[0].json["items"]
+    assert items == [{"order_item_id": 11, "qty": 1}, {"order_item_id": 12, "qty": 1}]
+
+
+@pytest.mark.parametrize(
+    ("line", "code"), [(("ERP-CUP", 1), "sku_not_ordered"), (("ERP-MUG", 2), "quantity_above_open")]
+)
+def test_goods_that_the_order_does_not_have_are_not_shipped(line, code):
+    sender = FakeSender()
+    target = shipment_target(sender)
+    document = shipment(line)
+    (done,) = target.submit([request(target.steps(document)[0], document)])
+    assert (done.code, done.again) == (code, Again.NEVER)
+    assert sender.made("shipment.create") == []
+
+
+def test_two_locations_are_two_shipments_and_one_email():
+    sender = FakeSender()
+    target = shipment_target(sender, row(11, "MUG", qty_ordered=2))
+    lines = (
+        ShipmentLine(order_line="1", sku="ERP-MUG", quantity=1, location="EAST"),
+        ShipmentLine(order_line="2", sku="ERP-MUG", quantity=1, location="WEST"),
+    )
+    document = shipment(lines=lines, location="")
+    deliver(target, document)
+    first, second = (call.json for call in sender.made("shipment.create"))
+    assert [one["arguments"]["extension_attributes"]["source_code"] for one in (first, second)] == ["east", "west"]
+    assert (first["notify"], second["notify"], second["tracks"]) == (True, False, [])
+    assert target.moves(document) == [("ERP-MUG", "east"), ("ERP-MUG", "west")]
+
+
+def test_a_shipment_is_found_again_by_our_key_in_its_comment():
+    sender = FakeSender()
+    target = shipment_target(sender)
+    document = shipment()
+    asked = request(target.steps(document)[0], document)
+    other = {"entity_id": 30, "order_id": 5, "comments": [{"comment": "[erp_sync:netsuite_us/901]"}], "tracks": []}
+    ours = {
+        "entity_id": 31, "order_id": 5, "increment_id": "0031", "tracks": [{"track_number": "1Z"}],
+        "comments": [{"comment": "Fulfillment IF900 [erp_sync:netsuite_us/900]"}],
+    }  # fmt: skip
+    sender.answer("GET", "shipments", {"items": [other], "total_count": 1})
+    assert target.find([asked]) == [Absent()]
+    sender.answer("GET", "shipments", {"items": [other, ours], "total_count": 2})
+    (found,) = target.find([asked])
+    assert (found.receipt.target_id, found.receipt.number, found.receipt.existed) == ("31", "0031", True)
+    known = deliver(target, document, {asked.step.key: found.receipt})
+    assert len(known) == 3
+    assert sender.made("shipment.add_parcel") == sender.made("shipment.notify") == []
+    sender.answer("GET", "shipments", {"items": [ours, {**ours, "entity_id": 32}], "total_count": 2})
+    assert target.find([asked]) == [Ambiguous(target_ids=("31", "32"))]
+
+
+def test_a_lost_answer_of_a_parcel_is_found_by_its_tracking_number():
+    sender = FakeSender()
+    target = shipment_target(sender)
+    document = shipment(parcels=("1Z1", "1Z2"))
+    step = next(one for one in target.steps(document) if one.name == "parcel:1Z2")
+    asked = request(step, document, shipment=Receipt(target_id="31"))
+    listed = {"entity_id": 31, "order_id": 5, "tracks": [{"track_number": "1Z1"}], "comments": []}
+    sender.answer("GET", "shipments", {"items": [listed], "total_count": 1})
+    assert target.find([asked]) == [Absent()]
+    listed["tracks"].append({"track_number": "1Z2"})
+    assert isinstance(target.find([asked])[0], Found)
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"status": ShipmentStatus.PACKED}, "not_shipped"),
+        ({"order_key": ""}, "order_unknown"),
+        ({"location": "NORTH"}, "unmapped_locations"),
+        ({"parcels": (Parcel(tracking_number="1", carrier="Owl Post"),)}, "unmapped_carriers"),
+    ],
+)
+def test_what_cannot_be_shipped_yet_or_is_unknown_waits_with_its_reason(changes, code):
+    with pytest.raises(MappingProblem) as caught:
+        shipment_target(FakeSender()).steps(shipment(**changes) if "parcels" not in changes else _with(changes))
+    assert caught.value.code == code
+
+
+def _with(changes: dict[str, Any]) -> Shipment:
+    import msgspec
+
+    return msgspec.structs.replace(shipment(), **changes)
+
+
+def test_the_stores_refusal_and_a_lost_answer_keep_their_meaning():
+    sender = FakeSender()
+    target = shipment_target(sender)
+    document = shipment()
+    asked = request(target.steps(document)[0], document)
+    refusal = Rejected(
+        400, "not_enough_stock", "Not all of your products...", again=Again.LATER, retry_after_seconds=60
+    )
+    sender.answer("POST", "order/5/ship", lambda call: refusal)
+    assert target.submit([asked])[0].again is Again.LATER
+    sender.answer("POST", "order/5/ship", lambda call: OutcomeUnknown("dropped"))
+    assert isinstance(target.submit([asked])[0], Unknown)
+    sender.answer("POST", "order/5/ship", {"message": "odd"})
+    assert isinstance(target.submit([asked])[0], Unknown)
+    sender.answer("GET", "orders", lambda call: NotSentError("no slot"))
+    assert isinstance(target.submit([asked])[0], NotSent)
+
+
+def test_the_order_of_a_shipment_is_required_by_its_own_id():
+    sender = FakeSender()
+    target = shipment_target(sender)
+    needed = target.requirements(shipment())
+    assert target.resolve(needed) == {Requirement("sales_order", "5"): "5"}
+    assert target.resolve([Requirement("sales_order", "999")]) == {}
