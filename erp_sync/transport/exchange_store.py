@@ -1,0 +1,307 @@
+"""Tables of the exchange log, and what is done with them. A database of its own: SQLite or PostgreSQL."""
+
+from __future__ import annotations
+
+import fcntl
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+SCHEMA_VERSION = 1
+
+
+class WrongExchangeLog(Exception):
+    """The database was written by another version of the exchange log. Attributes: found, expected."""
+
+    def __init__(self, url: str, found: int) -> None:
+        self.found, self.expected = found, SCHEMA_VERSION
+        super().__init__(
+            f"the exchange log at {url} has schema {found}, this version writes {SCHEMA_VERSION}; "
+            "move its folder away, a new one is made"
+        )
+
+
+class _Utc(sa.TypeDecorator[datetime]):
+    """UTC in, UTC out, on databases without time zones as well."""
+
+    impl = sa.DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
+        if value is not None and value.tzinfo is None:
+            raise ValueError(f"{value} has no time zone")
+        return value.astimezone(UTC) if value else None
+
+    def process_result_value(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
+
+
+metadata = sa.MetaData()
+_Number = sa.BigInteger().with_variant(sa.Integer, "sqlite")
+
+schema_table = sa.Table("exchange_schema", metadata, sa.Column("version", sa.Integer, primary_key=True))
+
+segments = sa.Table(
+    "exchange_segment",
+    metadata,
+    sa.Column("id", _Number, primary_key=True),
+    sa.Column("name", sa.Text, nullable=False, unique=True),
+    sa.Column("host", sa.Text, nullable=False),
+    sa.Column("last_at", _Utc, nullable=False, index=True),
+)
+
+exchanges = sa.Table(
+    "exchange",
+    metadata,
+    sa.Column("id", _Number, primary_key=True),
+    sa.Column("time", _Utc, nullable=False, index=True),
+    sa.Column("connection", sa.Text, nullable=False),
+    sa.Column("operation", sa.Text, nullable=False),
+    sa.Column("document", sa.Text, nullable=False),
+    sa.Column("run_id", sa.Text, nullable=False),
+    sa.Column("route", sa.Text, nullable=False),
+    sa.Column("flow", sa.Text, nullable=False),
+    sa.Column("lane", sa.Text, nullable=False),
+    sa.Column("attempt", sa.Integer, nullable=False),
+    sa.Column("method", sa.Text, nullable=False),
+    sa.Column("url", sa.Text, nullable=False),
+    sa.Column("status", sa.Integer),
+    sa.Column("verdict", sa.Text, nullable=False),
+    sa.Column("error", sa.Text, nullable=False),
+    sa.Column("seconds", sa.Float, nullable=False),
+    sa.Column("request_headers", sa.Text, nullable=False),
+    sa.Column("response_headers", sa.Text, nullable=False),
+    sa.Column("segment_id", _Number, sa.ForeignKey("exchange_segment.id"), index=True),
+    sa.Column("request_size", sa.Integer, nullable=False),
+    sa.Column("request_offset", _Number),
+    sa.Column("request_length", sa.Integer),
+    sa.Column("response_size", sa.Integer, nullable=False),
+    sa.Column("response_offset", _Number),
+    sa.Column("response_length", sa.Integer),
+    sa.Index("exchange_document", "document", "time"),
+    sa.Index("exchange_run", "run_id", "time"),
+    sa.Index("exchange_connection", "connection", "time"),
+)
+
+empty_polls = sa.Table(
+    "empty_poll",
+    metadata,
+    sa.Column("day", sa.Date, primary_key=True),
+    sa.Column("connection", sa.Text, primary_key=True),
+    sa.Column("operation", sa.Text, primary_key=True),
+    sa.Column("route", sa.Text, primary_key=True),
+    sa.Column("polls", _Number, nullable=False),
+    sa.Column("last_at", _Utc, nullable=False),
+)
+
+
+class Exchange(msgspec.Struct, frozen=True, kw_only=True):
+    """One request and its answer, redacted.
+
+    Attributes:
+        time: when sending started, UTC.
+        verdict: ``ok``, ``authentication`` (a token was fetched), or the name of the error raised.
+        error: what went wrong, in words.
+        seconds: to the last byte of the answer.
+        status: None where no answer came.
+        attempt: 1 for the first.
+        request_size, response_size: bytes of the bodies, before cutting and compression.
+        host: of the machine that has the segment file of the bodies.
+    """
+
+    id: int
+    time: datetime
+    connection: str
+    operation: str
+    document: str
+    run_id: str
+    route: str
+    flow: str
+    lane: str
+    attempt: int
+    method: str
+    url: str
+    status: int | None
+    verdict: str
+    error: str
+    seconds: float
+    request_headers: list[tuple[str, str]]
+    response_headers: list[tuple[str, str]]
+    request_size: int
+    response_size: int
+    segment: str | None
+    host: str | None
+    request_offset: int | None
+    request_length: int | None
+    response_offset: int | None
+    response_length: int | None
+
+
+class EmptyPolls(msgspec.Struct, frozen=True, kw_only=True):
+    """How often a poll found nothing on one day (UTC), and when last."""
+
+    day: date
+    connection: str
+    operation: str
+    route: str
+    polls: int
+    last_at: datetime
+
+
+class Store:
+    """The database of an exchange log. An engine must not be carried through a fork: make a new Store."""
+
+    def __init__(self, url: str, folder: Path) -> None:
+        self.url, self._folder = url, folder
+        self.engine = _engine(url)
+        self._upsert = sqlite.insert if self.engine.dialect.name == "sqlite" else postgresql.insert
+
+    def prepare(self) -> None:
+        """Create what is missing. Safe in many processes at once. Raises WrongExchangeLog."""
+        with self._one_at_a_time() as connection:
+            metadata.create_all(connection)
+            found = connection.scalar(sa.select(schema_table.c.version))
+            if found is None:
+                connection.execute(schema_table.insert().values(version=SCHEMA_VERSION))
+            elif found != SCHEMA_VERSION:
+                raise WrongExchangeLog(self.engine.url.render_as_string(hide_password=True), found)
+
+    @contextmanager
+    def _one_at_a_time(self) -> Iterator[sa.Connection]:
+        if self.engine.dialect.name != "sqlite":
+            with self.engine.begin() as connection:
+                connection.execute(sa.text("SELECT pg_advisory_xact_lock(7203401)"))
+                yield connection
+            return
+        self._folder.mkdir(parents=True, exist_ok=True)
+        with open(self._folder / "create.lock", "w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            with self.engine.connect() as plain:
+                # Outside a transaction; takes effect for a database without tables only.
+                plain.connection.driver_connection.execute("PRAGMA auto_vacuum=INCREMENTAL")  # type: ignore[union-attr]
+                plain.connection.driver_connection.execute("PRAGMA journal_mode=WAL")  # type: ignore[union-attr]
+            with self.engine.begin() as connection:
+                yield connection
+
+    def _reading(self) -> sa.Connection:
+        return self.engine.connect().execution_options(erp_sync_reading=True)
+
+    def write(
+        self,
+        segment: str | None,
+        host: str,
+        rows: Sequence[Mapping[str, Any]],
+        polls: Iterable[Mapping[str, Any]],
+    ) -> None:
+        """Rows of `exchange` (their bodies are in `segment`) and of `empty_poll`, in one transaction."""
+        with self.engine.begin() as connection:
+            if rows:
+                last = max(row["time"] for row in rows)
+                identity = self._segment(connection, segment, host, last) if segment else None
+                connection.execute(exchanges.insert(), [{**row, "segment_id": identity} for row in rows])
+            for poll in polls:
+                insert = self._upsert(empty_polls).values(**poll)
+                connection.execute(
+                    insert.on_conflict_do_update(
+                        index_elements=list(empty_polls.primary_key.columns),
+                        set_={
+                            "polls": empty_polls.c.polls + insert.excluded.polls,
+                            "last_at": insert.excluded.last_at,
+                        },
+                    )
+                )
+
+    def _segment(self, connection: sa.Connection, name: str, host: str, last: datetime) -> int:
+        insert = self._upsert(segments).values(name=name, host=host, last_at=last)
+        statement = insert.on_conflict_do_update(
+            index_elements=[segments.c.name],
+            set_={
+                "last_at": sa.case(
+                    (segments.c.last_at > insert.excluded.last_at, segments.c.last_at), else_=insert.excluded.last_at
+                )
+            },
+        ).returning(segments.c.id)
+        return connection.execute(statement).scalar_one()
+
+    def search(self, conditions: Sequence[sa.ColumnElement[bool]], limit: int) -> list[Exchange]:
+        """The newest `limit` that fulfil all conditions, oldest first."""
+        columns = [column for column in exchanges.c if column.name != "segment_id"]
+        statement = (
+            sa.select(*columns, segments.c.name.label("segment"), segments.c.host)
+            .select_from(exchanges.outerjoin(segments))
+            .where(*conditions)
+            .order_by(exchanges.c.time.desc(), exchanges.c.id.desc())
+            .limit(limit)
+        )
+        with self._reading() as connection:
+            found = [_exchange(row._asdict()) for row in connection.execute(statement)]
+        return found[::-1]
+
+    def polls(self, conditions: Sequence[sa.ColumnElement[bool]]) -> list[EmptyPolls]:
+        statement = sa.select(empty_polls).where(*conditions).order_by(*empty_polls.primary_key.columns)
+        with self._reading() as connection:
+            return [EmptyPolls(**row._asdict()) for row in connection.execute(statement)]
+
+    def expire(self, older_than: datetime, closed_before: datetime, chunk: int = 5000) -> tuple[int, list[str]]:
+        """Delete rows in short transactions; gives their number and the names of the segments that nothing
+        refers to any more. Their rows are gone already. `closed_before`: younger segments may be open."""
+        deleted = 0
+        while True:
+            old = sa.select(exchanges.c.id).where(exchanges.c.time < older_than).limit(chunk)
+            with self.engine.begin() as connection:
+                gone = connection.execute(exchanges.delete().where(exchanges.c.id.in_(old))).rowcount
+            deleted += gone
+            if gone < chunk:
+                break
+        used = sa.exists().where(exchanges.c.segment_id == segments.c.id)
+        with self.engine.begin() as connection:
+            connection.execute(empty_polls.delete().where(empty_polls.c.day < older_than.astimezone(UTC).date()))
+            names = connection.scalars(
+                segments.delete()
+                .where(segments.c.last_at < min(older_than, closed_before), ~used)
+                .returning(segments.c.name)
+            ).all()
+        if self.engine.dialect.name == "sqlite":
+            with self.engine.connect() as plain:
+                plain.connection.driver_connection.execute("PRAGMA incremental_vacuum")  # type: ignore[union-attr]
+        return deleted, list(names)
+
+    def segment_names(self) -> set[str]:
+        with self._reading() as connection:
+            return set(connection.scalars(sa.select(segments.c.name)))
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+
+def _exchange(values: dict[str, Any]) -> Exchange:
+    for name in ("request_headers", "response_headers"):
+        values[name] = msgspec.json.decode(values[name], type=list[tuple[str, str]])
+    return Exchange(**values)
+
+
+def _engine(url: str) -> sa.Engine:
+    engine = sa.create_engine(url)
+    if engine.dialect.name == "sqlite":
+
+        @sa.event.listens_for(engine, "connect")
+        def _connected(connection: Any, record: Any) -> None:
+            # Transactions are begun below; one that writes begins as a writer, else it could fail midway.
+            connection.isolation_level = None
+            connection.execute("PRAGMA busy_timeout=30000")
+            connection.execute("PRAGMA synchronous=NORMAL")
+
+        @sa.event.listens_for(engine, "begin")
+        def _begun(connection: sa.Connection) -> None:
+            reading = connection.get_execution_options().get("erp_sync_reading")
+            connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+
+    return engine

@@ -1,0 +1,372 @@
+"""The exchange log: what was said to whom, on whose behalf, and what came of it.
+
+`record` only puts an exchange into a queue; a thread of this process, started with the first one,
+writes. After a fork the child starts a thread and files of its own. Call `flush` before a process
+ends by `os._exit`, which runs no exit handlers.
+"""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import os
+import threading
+import time
+import weakref
+from collections import deque
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+
+from erp_sync.transport.exchange_store import EmptyPolls, Exchange, Store, WrongExchangeLog, empty_polls, exchanges
+from erp_sync.transport.segments import SUFFIX, BodyLost, SegmentWriter, read_body, this_host
+
+__all__ = ["BodyLost", "EmptyPolls", "Exchange", "ExchangeLog", "Expired", "WrongExchangeLog"]
+
+log = logging.getLogger(__name__)
+
+_COLUMNS = (
+    *("time", "connection", "operation", "document", "run_id", "route", "flow", "lane", "attempt"),
+    *("method", "url", "status", "verdict", "error", "seconds"),
+)
+_KEYS = frozenset({*_COLUMNS, "found_nothing", "request_headers", "request_body", "response_headers", "response_body"})
+_WRITE_ATTEMPTS = 3
+_PLAIN_BYTES = 2048  # rough size of an exchange without its bodies
+
+
+class Expired(msgspec.Struct, frozen=True, kw_only=True):
+    """What `ExchangeLog.expire` deleted: exchanges, segment files and their bytes."""
+
+    exchanges: int
+    segments: int
+    freed_bytes: int
+
+
+class _Process:
+    """The queue and writer thread of one process."""
+
+    def __init__(self) -> None:
+        self.id = os.getpid()
+        self.condition = threading.Condition()
+        self.queue: deque[dict[str, Any]] = deque()
+        self.queued_bytes = 0
+        self.taken = self.written = 0
+        self.hurry = self.closing = False
+        self.thread: threading.Thread | None = None
+
+
+class ExchangeLog:
+    """An `ExchangeSink` in a database and segment files below `folder`. Threads and processes share the
+    folder; one object per process is enough.
+
+    Args:
+        folder: of the SQLite file and the segment files; made when needed.
+        url: SQLAlchemy URL where the tables are elsewhere (PostgreSQL). Segment files stay on the machine
+            that wrote them.
+        most_body_bytes: of a longer body only the beginning is kept; its size is known all the same.
+        most_queued_bytes: beyond them `record` waits for `longest_wait` seconds, then drops.
+        linger_seconds: how long the writer gathers exchanges for one transaction.
+
+    Attributes:
+        lost: exchanges of this process that were dropped or could not be written.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        url: str | None = None,
+        *,
+        most_body_bytes: int = 4 * 1024 * 1024,
+        most_queued_bytes: int = 64 * 1024 * 1024,
+        longest_wait: float = 0.5,
+        linger_seconds: float = 0.1,
+        segment_bytes: int = 64 * 1024 * 1024,
+    ) -> None:
+        self.folder, self.url = folder, url or f"sqlite:///{folder / 'exchanges.db'}"
+        self._segments = folder / "segments"
+        self._most_body_bytes, self._most_queued_bytes = most_body_bytes, most_queued_bytes
+        self._longest_wait, self._linger, self._segment_bytes = longest_wait, linger_seconds, segment_bytes
+        self.lost = 0
+        self._guard = threading.Lock()
+        self._process: _Process | None = None
+        _logs.add(self)
+
+    # Writing
+
+    def record(self, exchange: Mapping[str, Any]) -> None:
+        """Queue an exchange as `erp_sync.transport.policies.Log` describes it. Never raises for a full
+        queue; waits for at most `longest_wait` seconds. Raises ValueError for what is no exchange."""
+        item = dict(exchange)
+        missing = _KEYS - item.keys()
+        if missing:
+            raise ValueError(f"an exchange lacks {', '.join(sorted(missing))}")
+        while not self._queue(self._current(), item):
+            pass  # it was closed just now; the next one is not
+
+    def _queue(self, process: _Process, item: dict[str, Any]) -> bool:
+        size = _PLAIN_BYTES + len(item["request_body"]) + len(item["response_body"])
+        with process.condition:
+            if process.closing:
+                return False
+            if process.queued_bytes and process.queued_bytes + size > self._most_queued_bytes:
+                process.hurry = True
+                process.condition.notify_all()
+                if not process.condition.wait_for(
+                    lambda: process.queued_bytes + size <= self._most_queued_bytes or not process.queued_bytes,
+                    self._longest_wait,
+                ):
+                    self._lose(1, "the queue is full")
+                    return True
+            process.queue.append(item)
+            process.queued_bytes += size
+            process.taken += 1
+            if len(process.queue) == 1:
+                process.condition.notify_all()
+        return True
+
+    def flush(self, timeout: float = 30.0) -> bool:
+        """Wait until everything recorded so far is written (or counted as lost); False on time-out."""
+        process = self._process
+        if process is None or process.id != os.getpid():
+            return True
+        with process.condition:
+            wanted = process.taken
+            process.hurry = True
+            process.condition.notify_all()
+            return process.condition.wait_for(lambda: process.written >= wanted, timeout)
+
+    def close(self, timeout: float = 30.0) -> bool:
+        """Write what is queued and end the thread; False on time-out. A later `record` starts a new one."""
+        process = self._process
+        if process is None or process.id != os.getpid():
+            return True
+        with process.condition:
+            process.closing = process.hurry = True
+            process.condition.notify_all()
+        if process.thread:
+            process.thread.join(timeout)
+            return not process.thread.is_alive()
+        return True
+
+    def _current(self) -> _Process:
+        process = self._process
+        if process and process.id == os.getpid() and not process.closing:
+            return process
+        with self._guard:
+            process = self._process
+            if not process or process.id != os.getpid() or process.closing:
+                process = _Process()
+                process.thread = threading.Thread(target=self._write, args=(process,), name="exchange log", daemon=True)
+                process.thread.start()
+                self._process = process
+            return process
+
+    def _lose(self, number: int, why: str) -> None:
+        self.lost += number
+        log.error("exchanges_lost", extra={"number": number, "why": why, "lost": self.lost})
+
+    def _write(self, process: _Process) -> None:
+        store = Store(self.url, self.folder)
+        writer = SegmentWriter(self._segments, self._segment_bytes)
+        prepared = False
+        try:
+            while batch := self._batch(process):
+                try:
+                    if not prepared:
+                        store.prepare()
+                        prepared = True
+                    self._write_batch(store, writer, batch)
+                except (sa.exc.SQLAlchemyError, OSError, WrongExchangeLog) as error:
+                    self._lose(len(batch), str(error).splitlines()[0])
+                finally:
+                    with process.condition:
+                        process.written += len(batch)
+                        process.condition.notify_all()
+        finally:
+            writer.close()
+            store.close()
+
+    def _batch(self, process: _Process) -> list[dict[str, Any]]:
+        """The next exchanges to write together; none when the log is being closed."""
+        with process.condition:
+            process.condition.wait_for(lambda: process.queue or process.closing)
+            if not process.hurry:
+                process.condition.wait_for(lambda: process.hurry or len(process.queue) >= 200, self._linger)
+            batch = [process.queue.popleft() for _ in range(min(len(process.queue), 500))]
+            for item in batch:
+                process.queued_bytes -= _PLAIN_BYTES + len(item["request_body"]) + len(item["response_body"])
+            if not process.queue and not process.closing:
+                process.hurry = False
+            process.condition.notify_all()
+            return batch
+
+    def _write_batch(self, store: Store, writer: SegmentWriter, batch: Sequence[Mapping[str, Any]]) -> None:
+        rows: list[dict[str, Any]] = []
+        polls: dict[tuple[Any, ...], dict[str, Any]] = {}
+        segment = None
+        if any(not item["found_nothing"] and (item["request_body"] or item["response_body"]) for item in batch):
+            writer.turn_to(datetime.now(UTC).date())
+            segment = writer.name
+        for item in batch:
+            if item["found_nothing"]:
+                _count(polls, item)
+                continue
+            row = {name: item[name] for name in _COLUMNS}
+            for side in ("request", "response"):
+                body = item[f"{side}_body"]
+                row[f"{side}_headers"] = msgspec.json.encode(item[f"{side}_headers"]).decode()
+                row[f"{side}_size"] = len(body)
+                row[f"{side}_offset"], row[f"{side}_length"] = (
+                    writer.append(body[: self._most_body_bytes]) if body else (None, None)
+                )
+            rows.append(row)
+        writer.flush()
+        for attempt in range(1, _WRITE_ATTEMPTS + 1):
+            try:
+                store.write(segment, this_host(), rows, polls.values())
+                return
+            except sa.exc.OperationalError:  # a database that was restarted, for one
+                if attempt == _WRITE_ATTEMPTS:
+                    raise
+                time.sleep(attempt)
+
+    # Reading
+
+    def search(
+        self,
+        *,
+        document: str | None = None,
+        run: str | None = None,
+        connection: str | None = None,
+        operation: str | None = None,
+        verdict: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        limit: int = 1000,
+    ) -> list[Exchange]:
+        """Exchanges that fulfil everything given: the newest `limit`, oldest first.
+
+        `document` is the whole key; where no exchange has it, those whose key contains it. Times are aware,
+        since <= time < until. What this process has recorded is flushed first.
+        """
+        equal = {"run_id": run, "connection": connection, "operation": operation, "verdict": verdict}
+        conditions = [exchanges.c[name] == value for name, value in equal.items() if value is not None]
+        if since is not None:
+            conditions.append(exchanges.c.time >= since)
+        if until is not None:
+            conditions.append(exchanges.c.time < until)
+        self.flush()
+        store = self._store()
+        try:
+            if document is None:
+                return store.search(conditions, limit)
+            found = store.search([*conditions, exchanges.c.document == document], limit)
+            if found:
+                return found
+            return store.search([*conditions, exchanges.c.document.contains(document, autoescape=True)], limit)
+        finally:
+            store.close()
+
+    def request_body(self, exchange: Exchange) -> bytes:
+        """Raises BodyLost, which names the segment file and, where it is elsewhere, the machine."""
+        return self._body(exchange, exchange.request_offset, exchange.request_length)
+
+    def response_body(self, exchange: Exchange) -> bytes:
+        """Raises BodyLost, which names the segment file and, where it is elsewhere, the machine."""
+        return self._body(exchange, exchange.response_offset, exchange.response_length)
+
+    def _body(self, exchange: Exchange, offset: int | None, length: int | None) -> bytes:
+        if offset is None or length is None or exchange.segment is None:
+            return b""
+        if exchange.host != this_host() and not (self._segments / exchange.segment).exists():
+            raise BodyLost(exchange.segment, f"it is on machine {exchange.host}")
+        return read_body(self._segments, exchange.segment, offset, length)
+
+    def empty_polls(self, *, connection: str | None = None, since: datetime | None = None) -> list[EmptyPolls]:
+        """Counters of polls that found nothing, by day (UTC)."""
+        conditions: list[sa.ColumnElement[bool]] = []
+        if connection is not None:
+            conditions.append(empty_polls.c.connection == connection)
+        if since is not None:
+            conditions.append(empty_polls.c.last_at >= since)
+        self.flush()
+        store = self._store()
+        try:
+            return store.polls(conditions)
+        finally:
+            store.close()
+
+    def expire(self, older_than: datetime) -> Expired:
+        """Delete exchanges begun before `older_than` (aware), and segment files that nothing refers to any
+        more, also those that a crash left without a row. Safe while others write; running it again does no harm.
+        """
+        # A writer leaves yesterday's file with its first exchange of today.
+        today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+        store = self._store()
+        try:
+            number, names = store.expire(older_than, today - timedelta(hours=1))
+            known = store.segment_names()
+        finally:
+            store.close()
+        files = [self._segments / name for name in names]
+        for path in self._segments.glob(f"*{SUFFIX}"):
+            if path.name not in known and path not in files and _modified(path) < older_than.timestamp():
+                files.append(path)
+        freed = removed = 0
+        for path in files:
+            try:
+                size = path.stat().st_size
+                path.unlink()
+            except FileNotFoundError:
+                continue  # another machine's, which will find it without a row
+            freed, removed = freed + size, removed + 1
+        return Expired(exchanges=number, segments=removed, freed_bytes=freed)
+
+    def _store(self) -> Store:
+        store = Store(self.url, self.folder)
+        store.prepare()
+        return store
+
+    def _forget_parent(self) -> None:
+        """In a child: the parent's thread does not exist here, and its lock may have been held."""
+        self._guard, self._process, self.lost = threading.Lock(), None, 0
+
+
+_logs: weakref.WeakSet[ExchangeLog] = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    for exchange_log in list(_logs):
+        exchange_log._forget_parent()
+
+
+def _at_exit() -> None:
+    deadline = time.monotonic() + 10.0
+    for exchange_log in list(_logs):
+        exchange_log.close(max(0.1, deadline - time.monotonic()))
+
+
+os.register_at_fork(after_in_child=_after_fork)
+atexit.register(_at_exit)
+
+
+def _count(polls: dict[tuple[Any, ...], dict[str, Any]], item: Mapping[str, Any]) -> None:
+    at = item["time"]
+    key = (at.astimezone(UTC).date(), item["connection"], item["operation"], item["route"])
+    poll = polls.setdefault(
+        key, dict(zip(("day", "connection", "operation", "route"), key, strict=True)) | {"polls": 0, "last_at": at}
+    )
+    poll["polls"] += 1
+    poll["last_at"] = max(poll["last_at"], at)
+
+
+def _modified(path: Path) -> float:
+    """Seconds since the epoch; for ever where somebody else has just deleted it."""
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:
+        return float("inf")

@@ -1,0 +1,90 @@
+"""Append-only files of compressed bodies. Each process writes files of its own, so none needs a lock.
+
+A file is named ``YYYYMMDD-host-process-random.segment`` and is left for a new one when the UTC day
+changes or it is full; whole files are dropped when everything in them has expired.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import socket
+import zlib
+from datetime import date
+from pathlib import Path
+from typing import IO
+
+SUFFIX = ".segment"
+
+
+class BodyLost(Exception):
+    """A body cannot be read. Attributes: segment (file name), why."""
+
+    def __init__(self, segment: str, why: str) -> None:
+        self.segment, self.why = segment, why
+        super().__init__(f"a body in {segment} cannot be read: {why}")
+
+
+def this_host() -> str:
+    return re.sub(r"[^A-Za-z0-9.]+", "", socket.gethostname())[:40] or "host"
+
+
+class SegmentWriter:
+    """Appends bodies to the file of this process and day. Not for use by two threads."""
+
+    def __init__(self, folder: Path, most_bytes: int = 64 * 1024 * 1024) -> None:
+        self._folder, self._most_bytes = folder, most_bytes
+        self._file: IO[bytes] | None = None
+        self._day: date | None = None
+        self._size = 0
+        self.name = ""
+
+    def turn_to(self, day: date) -> bool:
+        """Make sure that a file of this day with room is open; True where it is a new one."""
+        if self._file and self._day == day and self._size < self._most_bytes:
+            return False
+        self.close()
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self.name = f"{day:%Y%m%d}-{this_host()}-{os.getpid()}-{secrets.token_hex(4)}{SUFFIX}"
+        self._file = open(self._folder / self.name, "xb")  # noqa: SIM115 - open as long as the writer
+        self._day, self._size = day, 0
+        return True
+
+    def append(self, body: bytes) -> tuple[int, int]:
+        """Offset and length of the compressed body."""
+        assert self._file is not None
+        packed = zlib.compress(body, 4)
+        offset = self._size
+        self._file.write(packed)
+        self._size += len(packed)
+        return offset, len(packed)
+
+    def flush(self) -> None:
+        """Hand everything to the operating system: rows that refer to it may be committed now.
+
+        Not forced to the disk: after a power failure the last bodies may be lost, and say so.
+        """
+        if self._file:
+            self._file.flush()
+
+    def close(self) -> None:
+        if self._file:
+            self._file.close()
+            self._file = None
+
+
+def read_body(folder: Path, segment: str, offset: int, length: int) -> bytes:
+    """The body as it was recorded. Raises BodyLost, which names the file."""
+    try:
+        with open(folder / segment, "rb") as file:
+            file.seek(offset)
+            packed = file.read(length)
+    except FileNotFoundError as error:
+        raise BodyLost(segment, f"the file is not in {folder}") from error
+    if len(packed) < length:
+        raise BodyLost(segment, f"the file ends at {offset + len(packed)} bytes, the body at {offset + length}")
+    try:
+        return zlib.decompress(packed)
+    except zlib.error as error:
+        raise BodyLost(segment, f"damaged at byte {offset}") from error
