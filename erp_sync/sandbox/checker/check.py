@@ -1,0 +1,58 @@
+"""The whole report."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from erp_sync.sandbox.checker.calls import check_calls
+from erp_sync.sandbox.checker.orders import Orders, check_orders
+from erp_sync.sandbox.checker.sources import Claim, Conventions, SystemFiles
+
+_EXAMPLES = 50
+
+
+@dataclass
+class Report:
+    """Everything the checker found. `figures` is JSON-able and complete; `details` names the first offenders."""
+
+    orders: Orders
+    calls: dict[str, dict[str, Any]]
+
+    def figures(self) -> dict[str, Any]:
+        return {**self.orders.figures(), "api_calls": self.calls}
+
+    def details(self) -> dict[str, Any]:
+        """Order numbers behind the figures that should be zero, at most 50 each, and reasons of claims."""
+        orders = self.orders
+        return {
+            "orders_lost": orders.lost[:_EXAMPLES],
+            "orders_duplicated": orders.duplicated[:_EXAMPLES],
+            "orders_held": dict(list(orders.held.items())[:_EXAMPLES]),
+            "orders_dead_lettered": dict(list(orders.dead_lettered.items())[:_EXAMPLES]),
+            "false_claims": dict(list(orders.false_claims.items())[:_EXAMPLES]),
+            "orders_cancelled_open_in_erp": orders.cancelled_open_in_erp[:_EXAMPLES],
+            "orders_not_from_store": orders.not_from_store[:_EXAMPLES],
+            "orders_without_time": orders.without_time[:_EXAMPLES],
+            "deposits_duplicated": orders.deposits_duplicated[:_EXAMPLES],
+            "customers_duplicated": orders.customers_duplicated[:_EXAMPLES],
+            "differences": [asdict(difference) for difference in orders.differences[:_EXAMPLES]],
+            "slowest_orders": dict(sorted(orders.latencies.items(), key=lambda pair: -pair[1])[:10]),
+        }
+
+
+def check(
+    store: SystemFiles, erp: SystemFiles, claims: Sequence[Claim] = (), conventions: Conventions | None = None
+) -> Report:
+    """Judge a store and an ERP.
+
+    Arguments:
+        store: the Magento sandbox's files. erp: the NetSuite sandbox's.
+        claims: what erp_sync says that it holds, has dead-lettered, or need not send because it was cancelled.
+    """
+    conventions = conventions or Conventions()
+    return Report(
+        orders=check_orders(store, erp, claims, conventions),
+        calls={"magento": check_calls(store, conventions), "netsuite": check_calls(erp, conventions)},
+    )

@@ -1,0 +1,283 @@
+"""The checker over rows written by hand, in tables with the columns that it reads."""
+
+from __future__ import annotations
+
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from erp_sync.sandbox.checker import Claim, Conventions, SystemFiles, check
+from erp_sync.sandbox.checker.sources import spread
+from erp_sync.sandbox.core import Commit
+from erp_sync.sandbox.journal import Call, Entry, Journal
+
+STORE = """
+CREATE TABLE sales_order (entity_id, increment_id, state, store_id, grand_total, tax_amount, shipping_amount,
+  shipping_discount_amount, subtotal, gift_cards_amount, gift_cards, customer_balance_amount);
+CREATE TABLE sales_order_item (item_id, order_id, parent_item_id, product_type, sku, qty_ordered, row_total,
+  discount_amount);
+CREATE TABLE sales_order_payment (entity_id, parent_id, method, amount_ordered, amount_authorized, amount_paid);
+CREATE TABLE sales_order_tax (tax_id, order_id);
+CREATE TABLE sales_order_tax_item (tax_id, tax_percent, real_amount);
+"""
+ERP = """
+CREATE TABLE "transaction" (id, type, tranid, externalid, otherrefnum, status, foreigntotal, taxtotal, shippingcost,
+  salesorder, payment, voided);
+CREATE TABLE transactionline ("transaction", id, mainline, taxline, kitcomponent, donotdisplayline, linesequencenumber,
+  item, itemtype, quantity, foreignamount);
+CREATE TABLE transactiontaxdetail ("transaction", taxrate, taxamount);
+CREATE TABLE item (id, itemid, itemtype);
+CREATE TABLE customer (id, email, isinactive, subsidiary);
+"""
+
+
+class World:
+    """A store and an ERP whose rows the test writes; orders placed at second 1000 + n of the wall clock."""
+
+    def __init__(self, folder: Path) -> None:
+        self.files = {
+            name: SystemFiles(folder / f"{name}.db", folder / f"{name}-journal.db") for name in ("store", "erp")
+        }
+        self.store = sqlite3.connect(self.files["store"].database, isolation_level=None)
+        self.store.executescript(STORE)
+        self.erp = sqlite3.connect(self.files["erp"].database, isolation_level=None)
+        self.erp.executescript(ERP)
+        self.journals = {name: Journal(files.journal) for name, files in self.files.items()}
+        self.insert(self.erp, "item", id=1000, itemid="GRO-1", itemtype="InvtPart")
+        self.insert(self.erp, "item", id=1001, itemid="GRO-2", itemtype="InvtPart")
+
+    @staticmethod
+    def insert(database, table, **row):
+        names = ", ".join(f'"{name}"' for name in row)
+        database.execute(f'INSERT INTO "{table}" ({names}) VALUES ({", ".join("?" * len(row))})', list(row.values()))
+
+    def place(self, number: int, *, state: str = "new", items=None, **order) -> str:
+        increment = f"{number:09d}"
+        row = {
+            "grand_total": "17.4500", "tax_amount": "0.5000", "shipping_amount": "5.9500", "subtotal": "11.0000",
+            "gift_cards_amount": None, "customer_balance_amount": None, **order,
+        }  # fmt: skip
+        self.insert(self.store, "sales_order", entity_id=number, increment_id=increment, state=state, store_id=1, **row)
+        for index, item in enumerate(items or [{"sku": "GRO-1", "qty_ordered": "2.0000", "row_total": "11.0000"}]):
+            item = {"item_id": number * 10 + index, "product_type": "simple", "discount_amount": "0.0000", **item}
+            self.insert(self.store, "sales_order_item", order_id=number, **item)
+        self.insert(
+            self.store, "sales_order_payment", entity_id=number, parent_id=number, method="braintree",
+            amount_ordered=row["grand_total"], amount_authorized=row["grand_total"],
+        )  # fmt: skip
+        self.commit("store", 1000.0 + number, "sales_order", increment)
+        return increment
+
+    def book(self, number: int, *, after: float = 2.0, suffix: str = "", lines=None, deposit="17.45", **order) -> None:
+        key, row_id = f"magento_us_{number}{suffix}", number * 100 + len(suffix)
+        row = {"foreigntotal": "17.45", "taxtotal": "0.50", "shippingcost": "5.95", "status": "B", **order}
+        self.insert(
+            self.erp, "transaction", id=row_id, type="SalesOrd", tranid=f"SO{row_id}", externalid=key,
+            otherrefnum=f"{number:09d}", **row,
+        )  # fmt: skip
+        for index, line in enumerate(lines or [{"item": 1000, "quantity": "-2.00000", "foreignamount": "-11.00"}]):
+            self.insert(
+                self.erp, "transactionline", transaction=row_id, id=1 + 3 * index, mainline="F", taxline="F",
+                kitcomponent="F", donotdisplayline="F", linesequencenumber=index, **{"itemtype": "InvtPart", **line},
+            )  # fmt: skip
+        if deposit:
+            self.insert(
+                self.erp, "transaction", id=row_id + 50, type="CustDep", externalid=f"{key}_payment_1",
+                salesorder=row_id, payment=deposit, voided="F",
+            )  # fmt: skip
+        self.commit("erp", 1000.0 + number + after, "salesOrder", key)
+
+    def commit(self, system: str, wall: float, entity: str, document: str) -> None:
+        self.journals[system].append(
+            Entry(None, [(wall, "2026-11-12T08:00:00+00:00", Commit(entity, document))])
+        ).result()
+
+    def check(self, *claims: Claim, **conventions):
+        return check(self.files["store"], self.files["erp"], claims, Conventions(**conventions))
+
+
+@pytest.fixture
+def world(tmp_path):
+    made = World(tmp_path)
+    yield made
+    for journal in made.journals.values():
+        journal.close()
+
+
+def test_a_day_that_went_well(world):
+    for number in range(1, 21):
+        world.place(number)
+        world.book(number, after=number / 10)
+    figures = world.check().figures()
+    assert (figures["orders_placed"], figures["orders_in_erp"]) == (20, 20)
+    assert figures["order_latency_s"] == {"count": 20, "p50": 1.0, "p95": 1.9, "max": 2.0}
+    assert figures["order_total_mismatches"] == {"header": 0, "lines": 0, "tax": 0, "payments": 0, "orders": 0}
+    for name in ("orders_lost", "orders_duplicated", "false_claims", "deposits_duplicated", "orders_not_from_store"):
+        assert figures[name] == 0
+
+
+def test_an_order_that_is_nowhere_is_lost(world):
+    world.place(1)
+    report = world.check()
+    assert report.figures()["orders_lost"] == 1
+    assert report.details()["orders_lost"] == ["000000001"]
+
+
+def test_what_is_truthfully_claimed_is_not_lost(world):
+    held, dead = world.place(1), world.place(2)
+    report = world.check(Claim(held, "held", "unknown_item GRO-9"), Claim(dead, "dead_lettered", "postcode"))
+    figures = report.figures()
+    assert (figures["orders_held"], figures["orders_dead_lettered"], figures["orders_lost"]) == (1, 1, 0)
+    assert report.details()["orders_held"] == {"000000001": "unknown_item GRO-9"}
+
+
+def test_claims_are_checked(world):
+    there, open_one = world.place(1), world.place(2)
+    world.book(1)
+    report = world.check(
+        Claim(there, "held"), Claim(open_one, "cancelled_pending"), Claim("000000099", "dead_lettered")
+    )
+    assert set(report.orders.false_claims) == {there, open_one, "000000099"}
+    assert report.orders.lost == [open_one]
+    assert report.figures()["orders_held"] == 0
+
+
+def test_a_second_order_under_another_external_id_is_a_duplicate(world):
+    world.place(1)
+    world.book(1)
+    world.book(1, suffix="_again")
+    report = world.check()
+    assert report.orders.duplicated == ["000000001"]
+    assert report.orders.not_from_store == []
+
+
+def test_an_order_that_the_store_never_had_is_named(world):
+    world.book(7)
+    assert world.check().orders.not_from_store == ["SO700"]
+
+
+def test_cancelled_orders_are_neither_lost_nor_compared_but_must_not_stay_open(world):
+    world.place(1, state="canceled")
+    world.place(2, state="canceled")
+    world.book(2, foreigntotal="1.00")
+    world.place(3, state="canceled")
+    world.book(3, status="H")
+    report = world.check()
+    figures = report.figures()
+    assert (figures["orders_cancelled"], figures["orders_lost"]) == (3, 0)
+    assert report.orders.cancelled_open_in_erp == ["000000002"]
+    assert report.orders.differences == []
+
+
+@pytest.mark.parametrize(
+    ("change", "part"),
+    [
+        ({"foreigntotal": "17.44"}, "header"),
+        ({"shippingcost": "5.00"}, "header"),
+        ({"taxtotal": "0.51"}, "tax"),
+        ({"lines": [{"item": 1000, "quantity": "-1.00000", "foreignamount": "-11.00"}]}, "lines"),
+        ({"lines": [{"item": 1001, "quantity": "-2.00000", "foreignamount": "-11.00"}]}, "lines"),
+        ({"lines": [{"item": 1000, "quantity": "-2.00000", "foreignamount": "-10.99"}]}, "lines"),
+        ({"deposit": "17.46"}, "payments"),
+        ({"deposit": None}, "payments"),
+    ],
+)
+def test_each_amount_that_differs_is_found_where_it_is(world, change, part):
+    world.place(1)
+    world.book(1, **change)
+    figures = world.check().figures()["order_total_mismatches"]
+    assert {name for name, count in figures.items() if count} == {part, "orders"}
+
+
+def test_configurables_bundles_and_discount_lines_are_compared_as_the_erp_has_them(world):
+    items = [
+        {"item_id": 11, "sku": "GRO-1", "product_type": "configurable", "qty_ordered": "1", "row_total": "4.0000"},
+        {"item_id": 12, "sku": "GRO-1", "parent_item_id": 11, "qty_ordered": "1", "row_total": "0.0000"},
+        {"item_id": 13, "sku": "PACK", "product_type": "bundle", "qty_ordered": "1", "row_total": "7.0000"},
+        {"item_id": 14, "sku": "GRO-1", "parent_item_id": 13, "qty_ordered": "2", "row_total": "3.0000"},
+        {"item_id": 15, "sku": "GRO-2", "parent_item_id": 13, "qty_ordered": "1", "row_total": "4.0000",
+         "discount_amount": "1.0000"},
+    ]  # fmt: skip
+    world.place(1, items=items)
+    world.book(
+        1,
+        lines=[
+            {"item": 1000, "quantity": "-3.00000", "foreignamount": "-7.00"},
+            {"item": 1001, "quantity": "-1.00000", "foreignamount": "-4.00"},
+            {"item": None, "quantity": None, "foreignamount": "1.00", "itemtype": "Discount"},
+        ],
+    )
+    assert world.check().orders.differences == []
+
+
+def test_gift_cards_and_store_credit_are_payments_not_less_order(world):
+    world.place(1, grand_total="7.4500", gift_cards_amount="10.0000")
+    world.book(1)
+    report = world.check()
+    assert report.orders.differences == []
+    assert report.orders.deposits_duplicated == []
+
+
+def test_a_pending_payment_has_no_deposit_unless_the_convention_says_so(world):
+    world.place(1)
+    world.store.execute("UPDATE sales_order_payment SET amount_authorized = NULL")
+    world.book(1, deposit=None)
+    assert world.check().orders.differences == []
+    every = frozenset({"pending", "authorised", "captured"})
+    assert [one.part for one in world.check(deposit_states=every).orders.differences] == ["payments"]
+
+
+def test_two_deposits_for_one_payment_are_found(world):
+    world.place(1)
+    world.book(1)
+    world.insert(
+        world.erp,
+        "transaction",
+        id=999,
+        type="CustDep",
+        externalid="again",
+        salesorder=100,
+        payment="17.45",
+        voided="F",
+    )
+    assert world.check().orders.deposits_duplicated == ["000000001"]
+
+
+def test_calls_are_counted_by_flow_without_those_of_people(world):
+    def call(endpoint: str, agent: str, **more) -> None:
+        row = {"kind": "create", "status": 204, "service": 0.5, "duration": 0.5, **more}
+        entry = Call(1000.0, "2026-11-12T08:00:00+00:00", "POST", "/x", "", agent, endpoint, **row)
+        world.journals["erp"].append(Entry(entry)).result()
+
+    call("salesOrder.create", "erp-sync")
+    call("salesOrder.create", "erp-sync", status=429, service=0.0)
+    call("suiteql", "erp-sync", kind="search")
+    call("itemFulfillment.transform", "warehouse")
+    calls = world.check(call_flows=[("salesOrder.*", "orders")]).figures()["api_calls"]["netsuite"]
+    assert (calls["total"], calls["people"], calls["refused"]) == (3, 1, 1)
+    assert calls["by_flow"] == {"orders": 2, "other": 1}
+    assert calls["vendor_seconds"] == 1.0
+
+
+def test_a_missing_database_is_named(tmp_path):
+    nowhere = SystemFiles(tmp_path / "gone.db", tmp_path / "gone-journal.db")
+    with pytest.raises(FileNotFoundError, match=r"gone\.db"):
+        check(nowhere, nowhere)
+
+
+def test_percentiles_are_nearest_ranks():
+    assert spread([]) == {"count": 0, "p50": None, "p95": None, "max": None}
+    assert spread([3.0]) == {"count": 1, "p50": 3.0, "p95": 3.0, "max": 3.0}
+    assert spread(range(1, 101))["p95"] == 95
+
+
+def test_the_checker_imports_neither_flows_nor_ledger_nor_transport():
+    code = (
+        "import sys, erp_sync.sandbox.checker; "
+        "bad = [name for name in sys.modules if name.startswith(('erp_sync.flows', 'erp_sync.ledger', "
+        "'erp_sync.transport', 'erp_sync.systems', 'erp_sync.ports'))]; sys.exit(str(bad) if bad else 0)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
