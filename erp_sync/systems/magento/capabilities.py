@@ -149,7 +149,8 @@ def capabilities_of(settings: Mapping[str, Any]) -> Capabilities:
     """The capabilities of one connection, from its settings.
 
     Settings read: ``input_limits`` (bool), ``page_size``, ``batch_size`` ({operation: rows}),
-    ``settle_seconds`` and ``lateness_seconds`` ({operation or entity: seconds}), ``concurrency``.
+    ``settle_seconds`` and ``lateness_seconds`` ({operation or entity: seconds}). `Limits` are not among
+    them: they hold for all connections of the vendor until the installation sets others.
     Raises ValueError for an operation or entity that does not exist, or sizes above the vendor's limit.
     """
     limited = bool(settings.get("input_limits", False))
@@ -192,10 +193,7 @@ def capabilities_of(settings: Mapping[str, Any]) -> Capabilities:
     _nothing_left("settle_seconds", settle, [one.name for one in OPERATIONS])
     _nothing_left("batch_size", batches, [one.name for one in OPERATIONS])
     _nothing_left("lateness_seconds", lateness, [one.entity for one in READINGS])
-    limits = Limits(
-        concurrency=int(settings.get("concurrency") or LIMITS.concurrency or 8), lane_shares=LIMITS.lane_shares
-    )
-    return Capabilities(vendor="magento", operations=tuple(operations), readings=tuple(readings), limits=limits)
+    return Capabilities(vendor="magento", operations=tuple(operations), readings=tuple(readings), limits=LIMITS)
 
 
 def _nothing_left(setting: str, left: Mapping[str, Any], known: list[str]) -> None:

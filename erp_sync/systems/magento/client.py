@@ -131,11 +131,6 @@ class MagentoClient:
             raise BadAnswer("a search was answered without a list of records", operation=operation)
         return items, answer["total_count"]
 
-    def count(self, path: str, criteria: Criteria, *, operation: str) -> int:
-        """How many records a search finds, as cheaply as the vendor can tell: a poll in the exchange log."""
-        search = criteria.paged(1).only("total_count")
-        return self.page(path, search, operation=operation, found_nothing=_none_found)[1]
-
     def window(
         self,
         path: str,
@@ -245,7 +240,8 @@ class MagentoClient:
             yield from self.all(path, criteria, operation=operation, page_size=page_size, sort=sort or (field,))
 
 
-def _none_found(reply: Reply) -> bool:
+def none_found(reply: Reply) -> bool:
+    """For polls: a search that found nothing."""
     answer = reply.json()
     return isinstance(answer, Mapping) and answer.get("total_count") == 0
 

@@ -92,12 +92,13 @@ def connect(
     breaker: Breaker,
     exchanges: ExchangeSink,
     lookups: Lookups | None = None,
+    **transport: Any,
 ) -> MagentoConnector:
     """A connector for one installation; nothing is called before a port is used.
 
     Settings: ``store`` (code in the URL, default ``all``), ``website`` or ``stores``, ``edition``
     (``open_source`` or ``commerce``), ``input_limits``, ``authentication``, ``timeout_seconds``, and those
-    of `capabilities_of` and of the ports. Raises ValueError for a wrong one, MappingMistake for a wrong
+    of `capabilities_of` and of the ports. Further arguments go to the transport's client. Raises ValueError for a wrong one, MappingMistake for a wrong
     mapping overlay.
     """
     edition = settings.settings.get("edition", "open_source")
@@ -110,7 +111,7 @@ def connect(
         breaker=breaker,
         exchanges=exchanges,
         outcome=outcome,
-        timeout=float(settings.settings.get("timeout_seconds", TIMEOUT_SECONDS)),
+        **{"timeout": float(settings.settings.get("timeout_seconds", TIMEOUT_SECONDS)), **transport},
     )
     client = MagentoClient(sender, store=str(settings.settings.get("store", "all")))
     return MagentoConnector(settings, client, capabilities_of(settings.settings), lookups or Passthrough())

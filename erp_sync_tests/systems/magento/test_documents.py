@@ -85,13 +85,30 @@ def test_created_orders_are_listed_with_the_beginning_of_their_version():
     assert parameter(sender.calls[0], "fields") == "items[entity_id,created_at,updated_at],total_count"
 
 
-def test_a_peek_asks_for_the_count_only():
+def test_a_peek_gives_the_versions_that_a_read_would_give():
     sender = FakeSender()
+    sender.answer("GET", "orders", search([order()]))
+    source = connector(sender).port("sales_order", "source")
+    ((raw,),) = source.changed(WINDOW)
+    assert source.peek(WINDOW) == {"5": raw.version}
+    assert sender.calls[-1].found_nothing is not None
     sender.answer("GET", "orders", search([]))
-    assert connector(sender).port("sales_order", "source").peek(WINDOW) is False
-    (call,) = sender.calls
-    assert (parameter(call, "fields"), parameter(call, "searchCriteria[pageSize]")) == ("total_count", "1")
-    assert call.found_nothing is not None
+    assert source.peek(WINDOW) == {}
+
+
+def test_a_peek_at_more_than_a_page_cannot_tell():
+    sender = FakeSender()
+    sender.answer("GET", "orders", {"items": [order()], "total_count": 2})
+    assert connector(sender).port("sales_order", "source").peek(WINDOW) is None
+
+
+def test_a_store_that_does_not_answer_a_search_is_asked_later():
+    sender = FakeSender()
+    target = status_target(sender, order())
+    (step,) = target.steps(update())
+    sender.answer("GET", "orders", lambda call: NotSentError("breaker open", retry_after_seconds=7))
+    (later,) = target.find([request(step, update())])
+    assert later.seconds == 7
 
 
 def test_fetched_ids_are_asked_for_together_and_impossible_ones_not_at_all():

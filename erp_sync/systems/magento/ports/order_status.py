@@ -12,7 +12,7 @@ from erp_sync.ports.connection import ConnectionSettings
 from erp_sync.ports.documents import Requirement, Step, StepRequest
 from erp_sync.ports.outcomes import Absent, Again, Ambiguous, Applied, Finding, Found, Outcome, Receipt, Refused
 from erp_sync.systems.magento.client import MagentoClient
-from erp_sync.systems.magento.ports.outcomes import attempted, mark, marks, not_sent
+from erp_sync.systems.magento.ports.outcomes import attempted, looked, mark, marks, not_sent
 from erp_sync.transport.errors import TransportError
 
 COMMENT, CANCEL = "comment", "cancel"
@@ -154,7 +154,9 @@ class OrderStatusTarget:
         return Applied(receipt=Receipt(target_id=key))
 
     def find(self, requests: Sequence[StepRequest]) -> list[Finding]:
-        """Raises a TransportError where the store does not answer."""
+        return looked(lambda: self._find(requests), len(requests))
+
+    def _find(self, requests: Sequence[StepRequest]) -> list[Finding]:
         orders = self._read([request.document.order_key for request in requests])
         return [self._found(request, orders.get(request.document.order_key)) for request in requests]
 

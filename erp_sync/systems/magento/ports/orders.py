@@ -78,9 +78,10 @@ class OrderSource:
             str(item["entity_id"]): version_time(readable_time(item, "updated_at")) for page in pages for item in page
         }
 
-    def peek(self, window: Window) -> bool:
-        criteria = self._criteria.since("updated_at", window.start).before("updated_at", window.end)
-        return self._client.count(PATH, criteria, operation="sales_order.peek") > 0
+    def peek(self, window: Window) -> dict[str, str] | None:
+        return self._reader.versions(
+            self._client, PATH, self._criteria, window, operation="sales_order.peek", id_field="entity_id"
+        )
 
     def to_canonical(self, raw: RawRecord, lookups: Lookups) -> SalesOrder:
         values = {

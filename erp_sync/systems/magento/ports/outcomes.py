@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from erp_sync.ports.outcomes import NotSent, Outcome, Refused
+from erp_sync.ports.outcomes import Finding, Later, NotSent, Outcome, Refused
 from erp_sync.transport.errors import TransportError
 
+LOOK_AGAIN_SECONDS = 5.0
 _MARK = re.compile(r"\[erp_sync:([^\]]+)\]")
 
 
@@ -17,6 +18,14 @@ def attempted(send: Callable[[], Outcome]) -> Outcome:
         return send()
     except TransportError as error:
         return error.as_outcome()
+
+
+def looked(find: Callable[[], list[Finding]], count: int) -> list[Finding]:
+    """What was found, or for all of them that it cannot be told now."""
+    try:
+        return find()
+    except TransportError as error:
+        return [Later(seconds=error.retry_after_seconds or LOOK_AGAIN_SECONDS, why=str(error))] * count
 
 
 def not_sent(error: TransportError) -> Outcome:

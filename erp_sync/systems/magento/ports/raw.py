@@ -12,9 +12,9 @@ from typing import Any
 import msgspec
 
 from erp_sync.ports.connection import ConnectionSettings
-from erp_sync.ports.raw import RawRecord
-from erp_sync.systems.magento.client import MagentoClient
-from erp_sync.systems.magento.criteria import time_of
+from erp_sync.ports.raw import RawRecord, Window
+from erp_sync.systems.magento.client import MagentoClient, none_found
+from erp_sync.systems.magento.criteria import Criteria, time_of
 from erp_sync.transport.redaction import Redactor
 
 _DIRECTORY_SECONDS = 3600.0
@@ -103,6 +103,9 @@ class StoreViews:
         self._read_at = time.monotonic()
 
 
+PEEK_ROWS = 50
+
+
 class RawReader:
     """Makes raw records of one connection."""
 
@@ -110,11 +113,32 @@ class RawReader:
         self._redactor = Redactor(connection.credentials)
         self._stores = stores
 
+    def _payload(self, item: Mapping[str, Any]) -> dict[str, Any]:
+        return self._redactor.value(masked(item))
+
+    def version(self, item: Mapping[str, Any]) -> str:
+        return version_of(readable_time(item, "updated_at"), self._payload(item))
+
+    def versions(
+        self, client: MagentoClient, path: str, criteria: Criteria, window: Window, *, operation: str, id_field: str
+    ) -> dict[str, str] | None:
+        """Ids and versions of what changed in the window, None if that is more than one small page.
+
+        Whole records are asked for: their digest is part of the version. Mostly there are none.
+        """
+        search = (
+            criteria.since("updated_at", window.start)
+            .before("updated_at", window.end)
+            .sorted_by("updated_at", id_field)
+            .paged(PEEK_ROWS)
+        )
+        items, total = client.page(path, search, operation=operation, found_nothing=none_found)
+        return {str(item.get(id_field)): self.version(item) for item in items} if total <= len(items) else None
+
     def record(
         self, item: Mapping[str, Any], *, id_field: str = "entity_id", store_field: str = "store_id", website: str = ""
     ) -> RawRecord:
-        payload = self._redactor.value(masked(item))
-        changed = readable_time(item, "updated_at")
+        changed, payload = readable_time(item, "updated_at"), self._payload(item)
         return RawRecord(
             native_id=str(item.get(id_field, "")),
             scope=website or self._stores.website(item.get(store_field)),

@@ -18,7 +18,7 @@ from erp_sync.ports.outcomes import Absent, Again, Ambiguous, Applied, Finding, 
 from erp_sync.ports.raw import MappingProblem
 from erp_sync.systems.magento.client import BadAnswer, MagentoClient
 from erp_sync.systems.magento.ports.order_status import existing_orders, order_requirement
-from erp_sync.systems.magento.ports.outcomes import attempted, mark, marks, not_sent
+from erp_sync.systems.magento.ports.outcomes import attempted, looked, mark, marks, not_sent
 from erp_sync.systems.magento.ports.shipment_items import CannotShip, items_to_ship
 from erp_sync.transport.errors import TransportError
 
@@ -237,7 +237,10 @@ class ShipmentTarget:
         return Applied(receipt=Receipt(target_id=shipment.target_id))
 
     def find(self, requests: Sequence[StepRequest]) -> list[Finding]:
-        """By one listing of the orders' shipments. Raises a TransportError where the store does not answer."""
+        """By one listing of the orders' shipments."""
+        return looked(lambda: self._find(requests), len(requests))
+
+    def _find(self, requests: Sequence[StepRequest]) -> list[Finding]:
         pages = self._client.by_keys(
             "shipments",
             "order_id",
