@@ -23,6 +23,7 @@ from dagster._serdes import ConfigurableClass, ConfigurableClassData, serialize_
 
 from erp_sync.runtime import messages
 from erp_sync.runtime.fingerprint import fingerprint
+from erp_sync.runtime.launch_fork_server import start_fork_server
 from erp_sync.runtime.processes import ProcessName, try_lock
 from erp_sync.runtime.workers import WarmFolder
 
@@ -266,45 +267,6 @@ class WarmRunLauncher(RunLauncher, ConfigurableClass):
         if record is None or launching or time.time() - record.update_timestamp.timestamp() < _SILENT_SECONDS:
             return CheckRunHealthResult(WorkerStatus.RUNNING, "no process is known yet")
         return CheckRunHealthResult(WorkerStatus.NOT_FOUND, "no process has ever reported for this run")
-
-
-def start_fork_server(
-    folder: WarmFolder,
-    module: str,
-    preload: Sequence[str] = (),
-    warm_up: Sequence[str] = (),
-    environment: Sequence[str] = (),
-    most_workers: int = 50,
-) -> subprocess.Popen[bytes]:
-    """Start a fork server in a session of its own; its output goes to the folder's log."""
-    folder.create()
-    command = fork_server_command(folder, module, preload, warm_up, environment, most_workers)
-    with folder.log.open("ab") as output:
-        return subprocess.Popen(
-            command,
-            env={**os.environ, "DAGSTER_HOME": str(folder.dagster_home)},
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            start_new_session=True,
-        )
-
-
-def fork_server_command(
-    folder: WarmFolder,
-    module: str,
-    preload: Sequence[str] = (),
-    warm_up: Sequence[str] = (),
-    environment: Sequence[str] = (),
-    most_workers: int = 50,
-) -> list[str]:
-    """Command line of a fork server for one Dagster home; it ends a minute after the calling process has gone."""
-    command = [sys.executable, "-m", "erp_sync.runtime.fork_server", "--home", str(folder.dagster_home)]
-    command += ["--module", module, "--most-workers", str(most_workers), "--owner", str(os.getpid())]
-    for option, values in (("--preload", preload), ("--warm-up", warm_up), ("--environment", environment)):
-        for value in values:
-            command += [option, value]
-    return command
 
 
 def _judged(process: ProcessName) -> CheckRunHealthResult:

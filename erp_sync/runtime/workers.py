@@ -68,8 +68,12 @@ class WarmFolder:
 
     @property
     def address(self) -> str:
-        """Path of the socket: in the folder, or in the user's temporary folder if that path is too long."""
-        path = str(self.path / "server.sock")
+        """Path of the fork server's socket."""
+        return self.socket("server")
+
+    def socket(self, name: str) -> str:
+        """Path for a Unix socket: in the folder, or in the user's temporary folder if that path is too long."""
+        path = str(self.path / f"{name}.sock")
         if len(os.fsencode(path)) <= _LONGEST_ADDRESS:
             return path
         folder = Path(tempfile.gettempdir()) / f"erp_sync-{os.getuid()}"

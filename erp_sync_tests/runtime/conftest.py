@@ -15,7 +15,8 @@ import yaml
 from dagster import DagsterInstance, DagsterRun
 from dagster._core.workspace.context import BaseWorkspaceRequestContext
 
-from erp_sync.runtime.launcher import WarmRunLauncher, start_fork_server
+from erp_sync.runtime.launch_fork_server import start_fork_server
+from erp_sync.runtime.launcher import WarmRunLauncher
 from erp_sync.runtime.storage import TEMPLATE, _filled
 from erp_sync.runtime.submitting import create_run, workspace_of
 from erp_sync.runtime.workers import WarmFolder

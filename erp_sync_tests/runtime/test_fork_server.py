@@ -14,7 +14,7 @@ import pytest
 from erp_sync.runtime import messages
 from erp_sync.runtime.fingerprint import fingerprint
 from erp_sync.runtime.fork_server import ALREADY_SERVED, ForkServer
-from erp_sync.runtime.launcher import fork_server_command
+from erp_sync.runtime.launch_fork_server import fork_server_command
 from erp_sync.runtime.processes import try_lock
 from erp_sync.runtime.workers import WarmFolder
 from erp_sync_tests.runtime.conftest import LOCATION, Installation, wait_for

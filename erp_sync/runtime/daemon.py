@@ -1,0 +1,137 @@
+"""Dagster's daemon, with shorter waits and an eye on runs that died before they started.
+
+``python -m erp_sync.runtime.daemon --workspace FILE`` takes the place of ``dagster-daemon run``. The daemons are
+Dagster's own; only their intervals differ, and run monitoring sees more.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from dagster import DagsterInstance, DagsterRunStatus
+from dagster._core.launcher import WorkerStatus
+from dagster._core.storage.dagster_run import RunsFilter
+from dagster._core.workspace.context import IWorkspaceProcessContext
+from dagster._core.workspace.load_target import WorkspaceFileTarget
+from dagster._daemon import sensor
+from dagster._daemon.controller import create_daemons_from_instance, daemon_controller_from_instance
+from dagster._daemon.daemon import DaemonIterator, DagsterDaemon, MonitoringDaemon
+from dagster._daemon.run_coordinator.queued_run_coordinator_daemon import QueuedRunCoordinatorDaemon
+from dagster._utils.interrupts import capture_interrupts, setup_interrupt_handlers
+
+from erp_sync.runtime import daemon_state
+from erp_sync.runtime.launcher import WarmRunLauncher
+
+SENSOR_LOOP_SECONDS = 1
+"""How often sensors are looked at. Dagster looks every 5 s; a sensor with a shorter interval would wait for that."""
+
+QUEUE_SECONDS = 0.5
+"""How often queued runs are looked at; dagster.yaml takes whole seconds only."""
+
+_LOOP_CONSTANT = "MIN_INTERVAL_LOOP_TIME"
+
+log = logging.getLogger("erp_sync.daemon")
+
+
+class OtherDagster(Exception):
+    """The installed Dagster has no such constant: the versions of the lock are not those installed."""
+
+
+class RunMonitoring(MonitoringDaemon):
+    """Dagster's run monitoring, which judges started runs, and the same for runs that are starting or ending.
+
+    Dagster gives these a time-out only, of a minute or more, and they hold their place in the queue meanwhile.
+    """
+
+    @classmethod
+    def daemon_type(cls) -> str:
+        return MonitoringDaemon.daemon_type()
+
+    def run_iteration(self, workspace_process_context: IWorkspaceProcessContext) -> DaemonIterator:
+        release_lost_runs(workspace_process_context.instance)
+        yield from super().run_iteration(workspace_process_context)
+
+
+def release_lost_runs(instance: DagsterInstance) -> list[str]:
+    """End runs that are starting or being canceled and whose worker is gone; answers their ids.
+
+    A run that no worker has taken yet is left alone: the launcher may be at it.
+    """
+    launcher = instance.run_launcher
+    if not isinstance(launcher, WarmRunLauncher):
+        return []
+    ended = []
+    for run in instance.get_runs(RunsFilter(statuses=[DagsterRunStatus.STARTING, DagsterRunStatus.CANCELING])):
+        health = launcher.check_run_worker_health(run)
+        if health.status == WorkerStatus.RUNNING:
+            continue
+        current = instance.get_run_by_id(run.run_id)
+        if current is None or current.status != run.status:
+            continue
+        if run.status == DagsterRunStatus.CANCELING:
+            instance.report_run_canceled(run, f"Its worker is gone ({health.msg}): the run is canceled.")
+        else:
+            instance.report_run_failed(run, f"Its worker is gone ({health.msg}) before the run started.")
+        ended.append(run.run_id)
+    return ended
+
+
+def daemons_of(instance: DagsterInstance) -> Sequence[DagsterDaemon]:
+    """Dagster's daemons for this instance, two of them replaced by quicker ones."""
+    chosen: list[DagsterDaemon] = []
+    for daemon in create_daemons_from_instance(instance):
+        if isinstance(daemon, MonitoringDaemon):
+            chosen.append(RunMonitoring(interval_seconds=daemon.interval_seconds))
+        elif isinstance(daemon, QueuedRunCoordinatorDaemon):
+            chosen.append(QueuedRunCoordinatorDaemon(interval_seconds=QUEUE_SECONDS))
+        else:
+            chosen.append(daemon)
+    return chosen
+
+
+def shorten_sensor_loop(seconds: float = SENSOR_LOOP_SECONDS) -> None:
+    """Let the sensor daemon look every `seconds`.
+
+    Its loop reads the constant at each round and paces each sensor by that sensor's own interval, so the only effect
+    is a finer grain. Raises OtherDagster if there is no such constant.
+    """
+    if not hasattr(sensor, _LOOP_CONSTANT):
+        raise OtherDagster(f"dagster._daemon.sensor has no {_LOOP_CONSTANT}; install the locked requirements")
+    setattr(sensor, _LOOP_CONSTANT, seconds)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m erp_sync.runtime.daemon", description=__doc__)
+    parser.add_argument("--workspace", type=Path, default=Path("workspace.yaml"), help="workspace file")
+    parser.add_argument("--log-level", default="warning", choices=["debug", "info", "warning", "error"])
+    parser.add_argument("--sensor-loop-seconds", type=float, default=SENSOR_LOOP_SECONDS)
+    options = parser.parse_args(arguments)
+    shorten_sensor_loop(options.sensor_loop_seconds)
+    setup_interrupt_handlers()
+    try:
+        with (
+            capture_interrupts(),
+            DagsterInstance.get() as instance,
+            daemon_controller_from_instance(
+                instance,
+                workspace_load_target=WorkspaceFileTarget([str(options.workspace)]),
+                gen_daemons=daemons_of,
+                log_level=options.log_level,
+                code_server_log_level="warning",
+            ) as controller,
+        ):
+            home = Path(instance.root_directory)
+            daemon_state.write(home)
+            log.info("daemon_ready", extra={"pid": os.getpid()})
+            controller.check_daemon_loop()
+    except KeyboardInterrupt:
+        return 0
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,230 @@
+"""Everything of an installation running on one machine: started in order, restarted when it dies, ended together.
+
+A supervisor process holds the services as children, each in a process group of its own: Ctrl-C reaches the
+supervisor alone, which ends them in order. Their output is in ``<home>/logs``, their state in
+``<home>/services.json``, which any other process can read.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+
+from erp_sync.runtime import daemon_state
+from erp_sync.runtime.processes import exclusive, try_lock, write_whole
+from erp_sync.runtime.service_set import Service, dagster_services, ordered, port_is_free, workspace_file
+from erp_sync.runtime.supervisor import ServiceState, Status, Supervisor, files_of
+from erp_sync.runtime.workers import WarmFolder
+from erp_sync.settings import Settings
+
+__all__ = [
+    "AlreadyRunning",
+    "DidNotStart",
+    "PortTaken",
+    "Service",
+    "ServiceState",
+    "Status",
+    "dagster_services",
+    "kill_everything",
+    "run",
+    "start",
+    "status",
+    "stop",
+    "workspace_file",
+]
+
+
+class ServicesError(RuntimeError):
+    """The services cannot be started or ended as asked."""
+
+
+class AlreadyRunning(ServicesError):
+    """Another supervisor serves this home. Attributes: pid."""
+
+    def __init__(self, pid: int | None) -> None:
+        self.pid = pid
+        super().__init__(f"it is running already (process {pid}); next: erp-sync status, or erp-sync down")
+
+
+class PortTaken(ServicesError):
+    """Another program listens where a service is to listen. Attributes: service, port."""
+
+    def __init__(self, service: str, port: int) -> None:
+        self.service, self.port = service, port
+        super().__init__(f"port {port} of {service} is taken by another program; choose another one")
+
+
+class DidNotStart(ServicesError):
+    """Not everything was ready in time. Attributes: missing, logs (folder), last_lines."""
+
+    def __init__(self, missing: Sequence[str], logs: Path, last_lines: str) -> None:
+        self.missing, self.logs, self.last_lines = list(missing), logs, last_lines
+        super().__init__(f"not ready: {', '.join(missing)}; see {logs}\n{last_lines}".rstrip())
+
+
+def run(
+    settings: Settings, services: Sequence[Service], tell: Callable[[str, str], None] = lambda _name, _what: None
+) -> int:
+    """Run the services in the foreground until SIGINT or SIGTERM; a second signal kills what is left.
+
+    Args:
+        tell: called with a service's name and what became of it (``starting``, ``ready``, ``died``, ``stopped``).
+
+    Raises AlreadyRunning, PortTaken.
+    """
+    files = files_of(settings.home)
+    lock = try_lock(files.lock)
+    if lock is None:
+        found = status(settings)
+        raise AlreadyRunning(found.supervisor.pid if found.supervisor is not None else None)
+    try:
+        _clear_leftovers(settings)
+        for service in services:
+            port = service.listens_on
+            if port is not None and not port_is_free(port):
+                raise PortTaken(service.name, port)
+        return Supervisor(files, ordered(services), tell).run()
+    finally:
+        os.close(lock)
+
+
+def start(settings: Settings, services: Sequence[Service], wait_seconds: float = 90.0) -> Status:
+    """Start the services in the background and wait until all are ready.
+
+    Raises AlreadyRunning, PortTaken, DidNotStart (and ends what was started).
+    """
+    files = files_of(settings.home)
+    with exclusive(files.folder / "start.lock"):
+        found = status(settings)
+        if found.supervisor is not None:
+            raise AlreadyRunning(found.supervisor.pid)
+        for service in services:
+            if service.listens_on is not None and not port_is_free(service.listens_on):
+                raise PortTaken(service.name, service.listens_on)
+        write_whole(files.plan, msgspec.json.encode(list(services)))
+        log = files.log("supervisor")
+        with log.open("ab") as output:
+            supervisor = subprocess.Popen(
+                [sys.executable, "-m", "erp_sync.runtime.services", "--home", str(settings.home)],
+                env={**os.environ, "ERP_SYNC_HOME": str(settings.home)},
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
+        end = time.monotonic() + wait_seconds
+        while time.monotonic() < end and supervisor.poll() is None:
+            found = status(settings)
+            if found.supervisor is not None and found.supervisor.pid == supervisor.pid and found.ready:
+                return found
+            time.sleep(0.05)
+        missing = [s.name for s in services if s.name not in found.services or found.services[s.name].state != "ready"]
+        last_lines = _last_lines(files.log(missing[0] if supervisor.poll() is None and missing else "supervisor"))
+        stop(settings)
+        raise DidNotStart(missing, files.logs, last_lines)
+
+
+def stop(settings: Settings, timeout_seconds: float = 60.0) -> bool:
+    """End everything that runs for this home, from any process; answers whether anything ran.
+
+    Also ends what a supervisor that was killed has left behind, and a fork server that a launcher started.
+    """
+    found = status(settings)
+    ran = found.supervisor is not None
+    if found.supervisor is not None:
+        found.supervisor.signal(signal.SIGTERM)
+        end = time.monotonic() + timeout_seconds
+        while found.supervisor.alive and time.monotonic() < end:
+            time.sleep(0.05)
+        found.supervisor.signal(signal.SIGKILL)
+    return _clear_leftovers(settings) or ran
+
+
+def status(settings: Settings) -> Status:
+    """What runs for this home now."""
+    return files_of(settings.home).status()
+
+
+def kill_everything(settings: Settings) -> list[int]:
+    """Kill supervisor, services, fork servers and run workers at once, as a power cut would; answers process numbers.
+
+    For tests of what happens after it.
+    """
+    found = status(settings)
+    names = [found.supervisor] if found.supervisor is not None else []
+    names += [service.process for service in found.services.values() if service.process is not None]
+    folder = WarmFolder(settings.dagster_home)
+    server = folder.server()
+    names += [server.process] if server is not None else []
+    names += [worker.process for worker in folder.workers()]
+    killed = []
+    for name in dict.fromkeys(names):
+        with contextlib.suppress(ProcessLookupError):
+            if name.alive:
+                if os.getpgid(name.pid) == name.pid:
+                    os.killpg(name.pid, signal.SIGKILL)
+                else:
+                    os.kill(name.pid, signal.SIGKILL)
+                killed.append(name.pid)
+    return killed
+
+
+def _clear_leftovers(settings: Settings) -> bool:
+    """End services whose supervisor is gone; answers whether there were any."""
+    found = status(settings)
+    left = [service.process for service in found.services.values() if service.process is not None]
+    folder = WarmFolder(settings.dagster_home)
+    server = folder.server()
+    daemon = daemon_state.running(settings.dagster_home)
+    left += [server.process] if server is not None else []
+    left += [daemon] if daemon is not None else []
+    living = {process.pid: process for process in left if process.alive}
+    for process in living.values():
+        process.signal(signal.SIGTERM)
+    end = time.monotonic() + 30.0
+    while time.monotonic() < end and any(process.alive for process in living.values()):
+        time.sleep(0.05)
+    for process in living.values():
+        process.signal(signal.SIGKILL)
+    return bool(living)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def _last_lines(log: Path, count: int = 12) -> str:
+    try:
+        return "\n".join(log.read_text(errors="replace").splitlines()[-count:])
+    except FileNotFoundError:
+        return ""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The supervisor of `start`: reads the plan that it wrote."""
+    from erp_sync import settings as settings_module
+
+    parser = argparse.ArgumentParser(prog="python -m erp_sync.runtime.services", description=__doc__)
+    parser.add_argument("--home", type=Path, required=True, help="ERP_SYNC_HOME whose services.plan.json is run")
+    options = parser.parse_args(arguments)
+    settings = settings_module.load({**os.environ, "ERP_SYNC_HOME": str(options.home)})
+    services = msgspec.json.decode(files_of(settings.home).plan.read_bytes(), type=list[Service])
+    try:
+        return run(settings, services, lambda name, what: print(f"{_now()} {name}: {what}", flush=True))
+    except ServicesError as error:
+        print(error, file=sys.stderr)
+        return 2
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,75 @@
+"""The daemon's additions: runs lost before they started or while being canceled are ended, and intervals are short."""
+
+from __future__ import annotations
+
+import pytest
+from dagster import DagsterEventType, DagsterInstance, DagsterRunStatus
+from dagster._core.events import DagsterEvent
+from dagster._daemon import sensor
+from dagster._daemon.run_coordinator.queued_run_coordinator_daemon import QueuedRunCoordinatorDaemon
+
+from erp_sync.runtime import daemon
+from erp_sync.runtime.processes import ProcessName
+from erp_sync.runtime.submitting import create_run
+from erp_sync.runtime.workers import Worker
+from erp_sync_tests.runtime.conftest import Installation
+
+GONE = ProcessName(pid=2**22 + 1, created=0.0)
+
+
+def a_run_in(installation: Installation, event: DagsterEventType) -> str:
+    run = create_run(installation.instance, installation.workspace, "empty_job")
+    installation.instance.report_dagster_event(DagsterEvent(event.value, run.job_name), run.run_id)
+    return run.run_id
+
+
+def test_a_starting_run_whose_worker_died_is_failed(installation: Installation) -> None:
+    run_id = a_run_in(installation, DagsterEventType.RUN_STARTING)
+    installation.folder.create()
+    installation.folder.write_worker(Worker(run_id, GONE))
+    assert daemon.release_lost_runs(installation.instance) == [run_id]
+    assert installation.run(run_id).status == DagsterRunStatus.FAILURE
+
+
+def test_a_canceling_run_whose_worker_died_is_canceled(installation: Installation) -> None:
+    run_id = a_run_in(installation, DagsterEventType.RUN_CANCELING)
+    installation.folder.write_worker(Worker(run_id, GONE))
+    assert daemon.release_lost_runs(installation.instance) == [run_id]
+    assert installation.run(run_id).status == DagsterRunStatus.CANCELED
+
+
+def test_a_starting_run_that_no_worker_has_taken_yet_is_left_alone(installation: Installation) -> None:
+    run_id = a_run_in(installation, DagsterEventType.RUN_STARTING)
+    assert daemon.release_lost_runs(installation.instance) == []
+    assert installation.run(run_id).status == DagsterRunStatus.STARTING
+    installation.instance.report_run_failed(installation.run(run_id))
+
+
+def test_run_monitoring_and_queue_are_replaced_and_all_others_kept(installation: Installation) -> None:
+    from dagster._daemon.controller import create_daemons_from_instance
+
+    theirs = create_daemons_from_instance(installation.instance)
+    ours = daemon.daemons_of(installation.instance)
+    assert [each.daemon_type() for each in ours] == [each.daemon_type() for each in theirs]
+    assert any(isinstance(each, daemon.RunMonitoring) for each in ours)
+    for each in [*theirs, *ours]:
+        each.__exit__(None, None, None)
+
+
+def test_the_queue_is_looked_at_twice_a_second(tmp_path) -> None:  # type: ignore[no-untyped-def]
+    (tmp_path / "dagster.yaml").write_text(
+        "run_coordinator: {module: dagster.core.run_coordinator, class: QueuedRunCoordinator}"
+    )
+    with DagsterInstance.from_config(str(tmp_path)) as instance:
+        queues = [each for each in daemon.daemons_of(instance) if isinstance(each, QueuedRunCoordinatorDaemon)]
+    assert [queue.interval_seconds for queue in queues] == [daemon.QUEUE_SECONDS]
+
+
+def test_the_sensor_loop_is_shortened_through_the_constant_that_dagster_reads(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sensor, "MIN_INTERVAL_LOOP_TIME", 5)
+    daemon.shorten_sensor_loop(1)
+    assert sensor.MIN_INTERVAL_LOOP_TIME == 1
+    assert "MIN_INTERVAL_LOOP_TIME" in sensor.execute_sensor_iteration_loop.__code__.co_names
+    monkeypatch.delattr(sensor, "MIN_INTERVAL_LOOP_TIME")
+    with pytest.raises(daemon.OtherDagster, match="locked requirements"):
+        daemon.shorten_sensor_loop(1)

@@ -1,0 +1,166 @@
+"""Services as real processes: started in order, restarted, ended together, and after a kill of everything."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+from dagster import DagsterInstance, DagsterRunStatus, RunsFilter
+
+from erp_sync import settings
+from erp_sync.runtime import services
+from erp_sync.runtime.processes import ProcessName
+from erp_sync.runtime.service_set import Ready, Service, free_port, ordered
+from erp_sync.runtime.storage import initialise
+from erp_sync.runtime.submitting import create_run, workspace_of
+from erp_sync.runtime.supervisor import Status, Supervisor, files_of
+from erp_sync_tests.runtime.conftest import LOCATION, wait_for
+
+
+def sleeping(name: str, after: list[str] | None = None) -> Service:
+    return Service(name=name, command=[sys.executable, "-c", "import time; time.sleep(600)"], after=after or [])
+
+
+class Running:
+    """A supervisor in a thread of its own process, so that a test can look at it and signal it."""
+
+    def __init__(self, home: Path, wanted: list[Service]) -> None:
+        home.mkdir(parents=True, exist_ok=True)
+        files = files_of(home)
+        self.files = files
+        files.plan.write_bytes(services.msgspec.json.encode(wanted))
+        self.process = subprocess.Popen([sys.executable, "-m", "erp_sync.runtime.services", "--home", str(home)])
+
+    @property
+    def status(self) -> Status:
+        return self.files.status()
+
+    def process_of(self, name: str) -> ProcessName:
+        found = self.status.services[name].process
+        assert found is not None
+        return found
+
+
+@pytest.fixture
+def running(tmp_path: Path) -> Iterator[list[Running]]:
+    """Supervisors that a test starts; ended with it."""
+    made: list[Running] = []
+    yield made
+    for each in made:
+        each.process.terminate()
+        each.process.wait(30)
+
+
+def test_a_service_that_dies_is_started_again(tmp_path: Path, running: list[Running]) -> None:
+    running.append(Running(tmp_path / "home", [sleeping("one"), sleeping("two", after=["one"])]))
+    wait_for(lambda: running[0].status.ready)
+    first, second = running[0].process_of("one"), running[0].process_of("two")
+    first.signal(signal.SIGKILL)
+    wait_for(lambda: running[0].status.services["one"].restarts == 1 and running[0].status.ready)
+    assert running[0].process_of("one") != first
+    assert running[0].process_of("two") == second
+    assert running[0].status.services["one"].exit_code == -signal.SIGKILL
+
+
+def test_ending_the_supervisor_ends_what_it_started(tmp_path: Path, running: list[Running]) -> None:
+    running.append(Running(tmp_path / "home", [sleeping("one"), sleeping("two")]))
+    wait_for(lambda: running[0].status.ready)
+    processes = [running[0].process_of("one"), running[0].process_of("two")]
+    running[0].process.send_signal(signal.SIGINT)
+    assert running[0].process.wait(30) == 0
+    assert not any(process.alive for process in processes)
+    assert running[0].status.supervisor is None
+
+
+def test_what_a_killed_supervisor_left_behind_is_ended_by_the_next_one(tmp_path: Path, running: list[Running]) -> None:
+    running.append(Running(tmp_path / "home", [sleeping("one")]))
+    wait_for(lambda: running[0].status.ready)
+    left = running[0].process_of("one")
+    running[0].process.kill()
+    running[0].process.wait()
+    assert left.alive
+    running.append(Running(tmp_path / "home", [sleeping("one")]))
+    wait_for(lambda: running[1].status.ready and running[1].status.supervisor is not None)
+    assert not left.alive
+    assert running[1].process_of("one").alive
+
+
+def test_a_service_waits_until_the_one_before_it_is_ready(tmp_path: Path) -> None:
+    port = free_port()
+    told: list[tuple[str, str]] = []
+    server = f"import socket; s = socket.create_server(('127.0.0.1', {port})); import time; time.sleep(600)"
+    first = Service(name="first", command=[sys.executable, "-c", server], ready=Ready(port=port))
+    supervisor = Supervisor(
+        files_of(tmp_path), ordered([sleeping("second", ["first"]), first]), lambda *what: told.append(what)
+    )
+    for _ in range(2000):
+        supervisor._step()
+        if ("second", "ready") in told:
+            break
+        supervisor._sleep(0.02)
+    supervisor._stop_all()
+    assert told[:4] == [("first", "starting"), ("first", "ready"), ("second", "starting"), ("second", "ready")]
+    assert told[4:] == [("second", "stopped"), ("first", "stopped")]
+
+
+def test_services_that_wait_for_each_other_are_refused() -> None:
+    with pytest.raises(ValueError, match="wait for each other: one, two"):
+        ordered([sleeping("one", ["two"]), sleeping("two", ["one"])])
+
+
+@pytest.mark.e2e
+def test_after_a_kill_of_everything_the_run_is_failed_and_the_next_ones_run(tmp_path: Path) -> None:
+    chosen = settings.load({"ERP_SYNC_HOME": str(tmp_path / "home")})
+    initialise(chosen)
+    configuration = chosen.dagster_home / "dagster.yaml"
+    content = yaml.safe_load(configuration.read_text())
+    content["run_launcher"]["config"] = {"module": LOCATION, "preload": []}
+    configuration.write_text(yaml.safe_dump(content))
+
+    def plan() -> list[Service]:
+        return services.dagster_services(chosen, module=LOCATION, web_port=None)
+
+    def succeeded(instance: DagsterInstance) -> int:
+        return instance.get_runs_count(RunsFilter(statuses=[DagsterRunStatus.SUCCESS]))
+
+    try:
+        found = services.start(chosen, plan())
+        assert found.ready
+        with pytest.raises(services.AlreadyRunning):
+            services.start(chosen, plan())
+        with DagsterInstance.from_config(str(chosen.dagster_home)) as instance:
+            (chosen.dagster_home / "touched").touch()
+            wait_for(lambda: succeeded(instance) == 1)
+            with workspace_of(instance, services.workspace_file(chosen)) as workspace:
+                run_id = create_run(instance, workspace, "sleeping_job").run_id
+                instance.submit_run(run_id, workspace)
+            wait_for(lambda: instance.get_run_by_id(run_id).status == DagsterRunStatus.STARTED)  # type: ignore[union-attr]
+
+            killed = services.kill_everything(chosen)
+            assert len(killed) == 5
+            wait_for(lambda: services.status(chosen).supervisor is None)
+            services.start(chosen, plan())
+            wait_for(lambda: instance.get_run_by_id(run_id).status == DagsterRunStatus.FAILURE)  # type: ignore[union-attr]
+            (chosen.dagster_home / "touched").touch()
+            wait_for(lambda: succeeded(instance) == 2)
+        processes = [each.process for each in services.status(chosen).services.values()]
+    finally:
+        assert services.stop(chosen)
+    assert not any(process.alive for process in processes if process is not None)
+
+
+def test_a_taken_port_is_named(tmp_path: Path) -> None:
+    chosen = settings.load({"ERP_SYNC_HOME": str(tmp_path / "home")})
+    import socket
+
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(services.PortTaken, match=f"port {port} of web is taken"):
+            services.start(
+                chosen, [Service(name="web", command=["none"], ready=Ready(url=f"http://127.0.0.1:{port}/"))]
+            )
