@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import urllib.parse
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 
@@ -17,6 +17,8 @@ from erp_sync.systems.netsuite.errors import outcome
 from erp_sync.transport.calls import Call, Reply, path_segment
 from erp_sync.transport.client import VendorClient
 from erp_sync.transport.errors import OutcomeUnknown
+
+Value = TypeVar("Value")
 
 RECORD = "services/rest/record/v1"
 SUITEQL = "services/rest/query/v1/suiteql"
@@ -202,6 +204,35 @@ class NetSuiteClient:
         )
         return None if reply.status == 404 else reply.json()
 
+    def server_date(self) -> str:
+        """The Date header of a signed call that anybody with access may make."""
+        reply = self._client.send(
+            Call(
+                method="POST",
+                path=SUITEQL,
+                params=[("limit", "1"), ("offset", "0")],
+                headers={"Prefer": "transient"},
+                json={"q": "SELECT id FROM item WHERE id = 0 ORDER BY id"},
+                operation="doctor.login",
+                repeatable=True,
+            )
+        )
+        return reply.header("Date")
+
+    def restlet_version(self, script: str, deployment: str) -> Any:
+        """GET of a RESTlet of this project: ``{"name", "version"}``."""
+        reply = self._client.send(
+            Call(
+                method="GET",
+                path=f"{self._restlets}/{RESTLET}",
+                params=[("script", script), ("deploy", deployment)],
+                headers={"Content-Type": "application/json"},
+                operation="doctor.restlet",
+                repeatable=True,
+            )
+        )
+        return reply.json()
+
     def governance(self) -> Reply:
         """Concurrency limits of the account; only an administrator may ask (Oracle, GovernanceLimits)."""
         return self._client.send(
@@ -304,6 +335,6 @@ def _id_of_location(reply: Reply, operation: str) -> str:
     return identity
 
 
-def chunks(values: Sequence[str], size: int = MOST_IN_LIST) -> Iterator[Sequence[str]]:
+def chunks(values: Sequence[Value], size: int = MOST_IN_LIST) -> Iterator[Sequence[Value]]:
     for start in range(0, len(values), size):
         yield values[start : start + size]

@@ -7,20 +7,35 @@ from typing import Any
 
 from erp_sync.model.keys import Entity
 from erp_sync.ports.connection import Breaker, ConnectionSettings, ExchangeSink, Slots
+from erp_sync.ports.diagnosis import Diagnosis
 from erp_sync.ports.lookups import Lookups
 from erp_sync.ports.mapping import RecordMapping
 from erp_sync.ports.mapping_overlay import check_names, overlaid
+from erp_sync.systems.netsuite.adoption import Adoption
+from erp_sync.systems.netsuite.cancellation import CancellationTarget
+from erp_sync.systems.netsuite.catalogue import PriceSource, ProductSource
 from erp_sync.systems.netsuite.client import NetSuiteClient
+from erp_sync.systems.netsuite.doctor import examine
 from erp_sync.systems.netsuite.lookups import SettingsLookups
 from erp_sync.systems.netsuite.mapping.customer import CUSTOMER
 from erp_sync.systems.netsuite.mapping.deposit import deposit_mapping
 from erp_sync.systems.netsuite.mapping.order import SALES_ORDER
+from erp_sync.systems.netsuite.mapping.order_status import ORDER_STATUS
+from erp_sync.systems.netsuite.mapping.product import PRICE, PRODUCT
+from erp_sync.systems.netsuite.mapping.shipment import SHIPMENT
+from erp_sync.systems.netsuite.mapping.stock import STOCK_LEVEL
+from erp_sync.systems.netsuite.order_status import OrderStatusSource
 from erp_sync.systems.netsuite.orders import SalesOrderTarget
+from erp_sync.systems.netsuite.shipments import ShipmentSource
+from erp_sync.systems.netsuite.stock import StockSource
+
+CANCELLATION = "order_cancellation"
 
 
 def mappings(connection: ConnectionSettings) -> dict[str, RecordMapping]:
     """The mappings of a connection, overlays applied. Raises MappingMistake for a wrong overlay. No I/O."""
-    base = (CUSTOMER, SALES_ORDER, deposit_mapping(str(connection.settings.get("payment_field", "paymentOption"))))
+    deposit = deposit_mapping(str(connection.settings.get("payment_field", "paymentOption")))
+    base = (CUSTOMER, SALES_ORDER, deposit, ORDER_STATUS, SHIPMENT, STOCK_LEVEL, PRODUCT, PRICE)
     overlays: Mapping[str, Any] = connection.settings.get("mapping") or {}
     check_names(base, overlays)
     return {mapping.name: overlaid(mapping, overlays) for mapping in base}
@@ -36,6 +51,12 @@ class NetSuiteConnector:
         self._lookups = lookups
         self._ports: dict[tuple[str, str], Callable[[], Any]] = {
             (Entity.SALES_ORDER, "target"): lambda: SalesOrderTarget(client, self._lookups, self.mappings),
+            (CANCELLATION, "target"): lambda: CancellationTarget(client),
+            (Entity.ORDER_STATUS, "source"): lambda: OrderStatusSource(client, self.mappings["order_status"]),
+            (Entity.SHIPMENT, "source"): lambda: ShipmentSource(client, self.mappings["shipment"]),
+            (Entity.STOCK_LEVEL, "source"): lambda: StockSource(client, self.mappings["stock_level"]),
+            (Entity.PRODUCT, "source"): lambda: ProductSource(client, self.mappings["product"]),
+            (Entity.PRICE, "source"): lambda: PriceSource(client, self.mappings["price"]),
         }
 
     def with_lookups(self, lookups: Lookups) -> NetSuiteConnector:
@@ -49,6 +70,14 @@ class NetSuiteConnector:
             known = ", ".join(f"{name} {side}" for name, side in self._ports)
             raise KeyError(f"netsuite has no {role} of {entity}; it has: {known}")
         return make()
+
+    def adoption(self) -> Adoption:
+        """Finds what the account holds without our external ids."""
+        return Adoption(self.client)
+
+    def examine(self) -> list[Diagnosis]:
+        """The doctor's checks. Changes nothing."""
+        return examine(self.client, self.mappings)
 
     def close(self) -> None:
         self.client.close()

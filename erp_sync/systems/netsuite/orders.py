@@ -6,6 +6,7 @@ twice, so a step may be sent again after any unknown outcome, and 'already exist
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from enum import StrEnum
@@ -41,8 +42,11 @@ from erp_sync.systems.netsuite.mapping.order import LEGACY, SUITETAX
 from erp_sync.systems.netsuite.mapping.order_lines import Discounts, prepared, tax_details
 from erp_sync.transport.errors import Rejected, TransportError
 
+log = logging.getLogger(__name__)
+
 CUSTOMER, SALES_ORDER, DEPOSIT = "customer", "sales_order", "customer_deposit"
 ORDER_SCRIPT, ORDER_DEPLOYMENT = "customscript_erp_sync_order", "customdeploy_erp_sync_order"
+ORDER_SCRIPT_VERSION = "1"
 
 
 class GuestPolicy(StrEnum):
@@ -135,7 +139,7 @@ class SalesOrderTarget:
     def resolve(self, requirements: Sequence[Requirement]) -> dict[Requirement, str]:
         """Internal ids of what exists: one SuiteQL per kind and 1,000 keys. Inactive records are left out.
 
-        Two active items of one name are no answer: the one whose order waits says which SKU it is.
+        Two active items of one name are no answer: orders for it wait, and a warning names it.
         Raises the TransportError tree.
         """
         found: dict[Requirement, str] = {}
@@ -146,31 +150,41 @@ class SalesOrderTarget:
             if entity == "currency":
                 found |= self._resolve_currencies(wanted)
             elif entity == "product":
-                found |= self._resolve_by("item", "itemid", wanted)
+                found |= self._resolve_items(wanted)
             elif entity == "customer":
-                found |= self._resolve_by("customer", "email", wanted)
+                found |= self._resolve_customers(wanted)
             else:
                 raise ValueError(f"NetSuite resolves product, currency and customer, not {entity}")
         return found
 
-    def _resolve_by(self, table: str, column: str, wanted: Sequence[Requirement]) -> dict[Requirement, str]:
-        compared = f"LOWER({column})" if table == "customer" else column
-        found: dict[str, list[str]] = {}
+    def _resolve_items(self, wanted: Sequence[Requirement]) -> dict[Requirement, str]:
+        found: dict[str, str] = {}
         for keys in chunks([requirement.key for requirement in wanted]):
             rows = self._client.query(
-                f"SELECT id, {column} FROM {table} WHERE {compared} IN ({suiteql.texts(keys)}) "
-                "AND isinactive = 'F' ORDER BY id",
-                operation=f"{table}.resolve",
+                f"SELECT itemid, MIN(id) AS id, COUNT(*) AS records FROM item WHERE itemid IN ({suiteql.texts(keys)}) "
+                "AND isinactive = 'F' GROUP BY itemid ORDER BY itemid",
+                operation="item.resolve",
             )
             for row in rows:
-                value = str(row.get(column, ""))
-                found.setdefault(value.lower() if table == "customer" else value, []).append(str(row["id"]))
-        return {
-            requirement: found[requirement.key][0]
-            for requirement in wanted
-            # Several customers may share an e-mail address: the oldest. Two items may not share a name.
-            if requirement.key in found and (table == "customer" or len(found[requirement.key]) == 1)
-        }
+                if int(row["records"]) == 1:
+                    found[str(row["itemid"])] = str(row["id"])
+                else:
+                    log.warning(
+                        "several active items have one name", extra={"sku": row["itemid"], "system": "netsuite"}
+                    )
+        return {requirement: found[requirement.key] for requirement in wanted if requirement.key in found}
+
+    def _resolve_customers(self, wanted: Sequence[Requirement]) -> dict[Requirement, str]:
+        """By e-mail address; of several customers that share one, the oldest."""
+        found: dict[str, str] = {}
+        for keys in chunks([requirement.key for requirement in wanted]):
+            rows = self._client.query(
+                f"SELECT LOWER(email) AS address, MIN(id) AS id FROM customer WHERE LOWER(email) IN "
+                f"({suiteql.texts(keys)}) AND isinactive = 'F' GROUP BY LOWER(email) ORDER BY LOWER(email)",
+                operation="customer.resolve",
+            )
+            found |= {str(row["address"]): str(row["id"]) for row in rows}
+        return {requirement: found[requirement.key] for requirement in wanted if requirement.key in found}
 
     def _resolve_currencies(self, wanted: Sequence[Requirement]) -> dict[Requirement, str]:
         unknown = [requirement.key for requirement in wanted if requirement.key not in self._currencies]
@@ -287,11 +301,8 @@ class SalesOrderTarget:
         if kind != CUSTOMER:
             values["entity"] = self._entity(request)
         if kind == SALES_ORDER:
-            values["items"] = {
-                requirement.key: target
-                for requirement, target in request.references.items()
-                if requirement.entity == "product"
-            }
+            needed = {line.sku: Requirement("product", line.sku) for line in document.lines}
+            values["items"] = {sku: request.references[one] for sku, one in needed.items() if one in request.references}
         source: Any = document
         if kind == DEPOSIT:
             values["sales_order"] = request.receipts[SALES_ORDER].target_id

@@ -7,7 +7,7 @@ zones is unconfirmed: the connection's `time_zone` is used). So times are asked 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -58,7 +58,7 @@ def within(column: str, window: Window, zone: ZoneInfo) -> str:
         local_end = local_end.replace(microsecond=0) + timedelta(seconds=1)
     back = (start.utcoffset() or timedelta()) - (end.utcoffset() or timedelta())
     if back > timedelta():
-        local_end = max(local_end, local_start) + back
+        local_start, local_end = local_start - back, max(local_end, local_start) + back
     return f"{column} >= {time_literal(local_start)} AND {column} < {time_literal(local_end)}"
 
 
@@ -68,3 +68,23 @@ def utc(value: str, zone: ZoneInfo) -> datetime:
     Raises ValueError.
     """
     return datetime.strptime(value, _PYTHON).replace(tzinfo=zone).astimezone(UTC)
+
+
+def after(columns: Sequence[str], values: Sequence[str]) -> str:
+    """Condition for rows behind a key of several numeric columns, in their order.
+
+    Raises ValueError for a value that is no number.
+    """
+    alternatives = []
+    for position, column in enumerate(columns):
+        same = [f"{columns[index]} = {_key_value(values[index])}" for index in range(position)]
+        alternatives.append(" AND ".join([*same, f"{column} > {_key_value(values[position])}"]))
+    return "(" + " OR ".join(f"({one})" for one in alternatives) + ")"
+
+
+def _key_value(value: str) -> str:
+    """Internal ids are whole; a quantity break may have decimals."""
+    whole, _, fraction = value.partition(".")
+    if not whole.isdigit() or (fraction and not fraction.isdigit()):
+        raise ValueError(f"{value!r} is no number to page by")
+    return value

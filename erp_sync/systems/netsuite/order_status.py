@@ -1,0 +1,79 @@
+"""Status of sales orders out of NetSuite: one SuiteQL row an order, changed ones by lastmodifieddate."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from erp_sync.model.order_status import OrderStatusUpdate
+from erp_sync.ports.lookups import Lookups
+from erp_sync.ports.mapping import Context, RecordMapping
+from erp_sync.ports.raw import RawRecord, Window
+from erp_sync.systems.netsuite.capabilities import CAPABILITIES
+from erp_sync.systems.netsuite.client import NetSuiteClient
+from erp_sync.systems.netsuite.mapping.order_status import status_letter
+from erp_sync.systems.netsuite.rows import Reading, Row, RowReader, numbers, raw, seen
+
+ORDERS = Reading(
+    operation="order_status.read",
+    columns="t.id, t.tranid, t.externalid, t.otherrefnum, t.status",
+    tables="transaction t",
+    condition="t.type = 'SalesOrd'",
+    key="t.id",
+    modified="t.lastmodifieddate",
+    created="t.createddate",
+)
+# Quantities of sales lines are negative in SuiteQL, those shipped are not (unconfirmed): hence ABS.
+SHIPPED = (
+    "SELECT tl.transaction AS id, SUM(ABS(tl.quantityshiprecv)) AS shipped FROM transactionline tl "
+    "WHERE tl.transaction IN ({ids}) AND tl.mainline = 'F' AND tl.taxline = 'F' GROUP BY tl.transaction"
+)
+
+
+class OrderStatusSource:
+    """`DocumentSource` of order status. Setting ``source_connections`` names the stores' connections."""
+
+    capabilities = CAPABILITIES
+
+    def __init__(self, client: NetSuiteClient, mapping: RecordMapping) -> None:
+        self._client, self._mapping = client, mapping
+        self._rows = RowReader(client, ORDERS)
+        self._connections = tuple(client.connection.settings.get("source_connections") or ())
+
+    def changed(self, window: Window) -> Iterator[list[RawRecord]]:
+        for rows in self._rows.pages(self._rows.within(window), poll=True):
+            yield self._raw(rows)
+
+    def fetch(self, native_ids: Sequence[str]) -> Iterator[list[RawRecord]]:
+        for rows in self._rows.of(native_ids, "t.id", numbers):
+            yield self._raw(rows)
+
+    def created(self, window: Window) -> dict[str, str]:
+        condition = self._rows.within(window, "t.createddate")
+        return {str(row["id"]): _version(row) for rows in self._rows.pages(condition) for row in rows}
+
+    def peek(self, window: Window) -> dict[str, str] | None:
+        return seen(self._rows.first(self._rows.within(window)), _version)
+
+    def to_canonical(self, record: RawRecord, lookups: Lookups) -> OrderStatusUpdate:
+        values = {"connection": self._client.connection.name, "connections": self._connections}
+        source = {**record.payload, "version": record.version}
+        return self._mapping.apply(source, Context(self._client.connection, lookups, values), record.native_id)
+
+    def _raw(self, rows: list[Row]) -> list[RawRecord]:
+        """With the quantity shipped of closed orders: it tells a cancellation from an end."""
+        closed = [str(row["id"]) for row in rows if status_letter(row.get("status", "")) == "H"]
+        shipped: dict[str, str] = {}
+        if closed:
+            found = self._client.query(SHIPPED.format(ids=numbers(closed)), operation="order_status.read_shipped")
+            shipped = {str(row["id"]): str(row.get("shipped") or "0") for row in found}
+        return [
+            raw(self._rows, row, _version(row), row | {"shipped": shipped.get(str(row["id"]), "0")})
+            if str(row["id"]) in closed
+            else raw(self._rows, row, _version(row))
+            for row in rows
+        ]
+
+
+def _version(row: Row) -> str:
+    """Time of last change has seconds: the status tells two changes of one second apart."""
+    return f"{row.get('modified', '')} {status_letter(row.get('status', ''))}".strip()

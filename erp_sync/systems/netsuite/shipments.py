@@ -1,0 +1,132 @@
+"""Shipments out of NetSuite: item fulfillments changed in a window, each read as a record.
+
+Tracking numbers are on the record only (its package sublists), so each fulfillment costs one GET; orders
+and item names are read for a page of them at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from erp_sync.model.shipment import Shipment
+from erp_sync.ports.lookups import Lookups
+from erp_sync.ports.mapping import Context, RecordMapping
+from erp_sync.ports.raw import RawRecord, Window
+from erp_sync.systems.netsuite.capabilities import CAPABILITIES
+from erp_sync.systems.netsuite.client import NetSuiteClient, chunks
+from erp_sync.systems.netsuite.mapping.order_status import status_letter
+from erp_sync.systems.netsuite.mapping.shipment import identity_of, items_of
+from erp_sync.systems.netsuite.rows import Reading, Row, RowReader, numbers, raw, seen
+from erp_sync.transport.context import carried
+
+FULFILLMENTS = Reading(
+    operation="shipment.list",
+    columns="t.id, t.tranid, t.externalid, t.status",
+    tables="transaction t",
+    condition="t.type = 'ItemShip'",
+    key="t.id",
+    modified="t.lastmodifieddate",
+    created="t.createddate",
+)
+_AT_ONCE = 3  # record reads under way; the account has five slots for everybody
+_PAGE = 100  # fulfillments whose records are read before they are handed on
+
+
+class ShipmentSource:
+    """`DocumentSource` of shipments. Setting ``source_connections`` names the stores' connections."""
+
+    capabilities = CAPABILITIES
+
+    def __init__(self, client: NetSuiteClient, mapping: RecordMapping) -> None:
+        self._client, self._mapping = client, mapping
+        self._rows = RowReader(client, FULFILLMENTS)
+        self._connections = tuple(client.connection.settings.get("source_connections") or ())
+
+    def changed(self, window: Window) -> Iterator[list[RawRecord]]:
+        for rows in self._rows.pages(self._rows.within(window), poll=True):
+            yield from self._records(rows)
+
+    def fetch(self, native_ids: Sequence[str]) -> Iterator[list[RawRecord]]:
+        for rows in self._rows.of(native_ids, "t.id", numbers):
+            yield from self._records(rows)
+
+    def created(self, window: Window) -> dict[str, str]:
+        condition = self._rows.within(window, "t.createddate")
+        return {str(row["id"]): _version(row) for rows in self._rows.pages(condition) for row in rows}
+
+    def peek(self, window: Window) -> dict[str, str] | None:
+        return seen(self._rows.first(self._rows.within(window)), _version)
+
+    def to_canonical(self, record: RawRecord, lookups: Lookups) -> Shipment:
+        """Carriers and locations are NetSuite's ids; the target looks them up."""
+        values = {"connection": self._client.connection.name, "connections": self._connections}
+        source = {**record.payload, "version": record.version}
+        return self._mapping.apply(source, Context(self._client.connection, lookups, values), record.native_id)
+
+    def _records(self, rows: list[Row]) -> Iterator[list[RawRecord]]:
+        for some in chunks(rows, _PAGE):
+            with ThreadPoolExecutor(max_workers=_AT_ONCE, thread_name_prefix="shipments") as pool:
+                records = list(pool.map(carried(self._read), some))
+            found = [(row, record) for row, record in zip(some, records, strict=True) if record is not None]
+            orders = self._orders([_order_of(record) for _, record in found])
+            skus = self._skus([item for _, record in found for item in _items_of(record)])
+            yield [
+                raw(
+                    self._rows,
+                    row,
+                    _version(row),
+                    {
+                        "record": record,
+                        "modified": row.get("modified"),
+                        "order": orders.get(_order_of(record), {}),
+                        "skus": {item: skus[item] for item in _items_of(record) if item in skus},
+                    },
+                )
+                for row, record in found
+            ]
+
+    def _read(self, row: Row) -> dict[str, Any] | None:
+        """None where it was deleted since it was listed."""
+        return self._client.get(
+            "itemFulfillment",
+            str(row["id"]),
+            operation="shipment.read",
+            document=str(row.get("tranid", "")),
+            expand=True,
+        )
+
+    def _orders(self, ids: Sequence[str]) -> dict[str, Row]:
+        wanted = sorted({one for one in ids if one})
+        found: dict[str, Row] = {}
+        for some in chunks(wanted):
+            rows = self._client.query(
+                f"SELECT t.id, t.externalid, t.otherrefnum, t.tranid FROM transaction t "
+                f"WHERE t.id IN ({numbers(some)}) ORDER BY t.id",
+                operation="shipment.read_orders",
+            )
+            found |= {str(row["id"]): row for row in rows}
+        return found
+
+    def _skus(self, ids: Sequence[str]) -> dict[str, str]:
+        found: dict[str, str] = {}
+        for some in chunks(sorted(set(ids))):
+            rows = self._client.query(
+                f"SELECT i.id, i.itemid FROM item i WHERE i.id IN ({numbers(some)}) ORDER BY i.id",
+                operation="shipment.read_items",
+            )
+            found |= {str(row["id"]): str(row["itemid"]) for row in rows}
+        return found
+
+
+def _order_of(record: dict[str, Any]) -> str:
+    return str(identity_of(record.get("createdFrom")) or "")
+
+
+def _items_of(record: dict[str, Any]) -> list[str]:
+    return [str(identity_of(line["item"])) for line in items_of(record.get("item")) if line.get("item")]
+
+
+def _version(row: Row) -> str:
+    return f"{row.get('modified', '')} {status_letter(row.get('status', ''))}".strip()

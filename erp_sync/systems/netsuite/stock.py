@@ -1,0 +1,142 @@
+"""Stock out of NetSuite, per item and location.
+
+`aggregateitemlocation.lastquantityavailablechange` moves when the quantity *available* does. A fulfillment
+lowers on hand and committed by the same number and leaves it alone, so items of inventory transactions
+of the window are read, too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from erp_sync.model.stock import StockLevel
+from erp_sync.ports.lookups import Lookups
+from erp_sync.ports.mapping import Context, RecordMapping
+from erp_sync.ports.raw import RawRecord, Window
+from erp_sync.systems.netsuite import suiteql
+from erp_sync.systems.netsuite.capabilities import CAPABILITIES
+from erp_sync.systems.netsuite.client import PAGE, NetSuiteClient, chunks
+from erp_sync.systems.netsuite.rows import Row, numbers
+
+# Transactions that move quantity on hand: item fulfillment, item receipt, inventory adjustment, inventory
+# transfer, inventory count (type codes of Oracle's SuiteAnalytics; the last three unconfirmed in SuiteQL).
+MOVING_TYPES = ("ItemShip", "ItemRcpt", "InvAdjst", "InvTrnfr", "InvCount")
+
+_COLUMNS = (
+    "ail.item, ail.location, i.itemid, ail.quantityonhand, ail.quantityavailable, ail.quantitycommitted, "
+    "ail.quantitybackordered, ail.quantityonorder"
+)
+_CHANGED = "ail.lastquantityavailablechange"
+
+
+class StockSource:
+    """`StateSource` of stock levels. Native id is ``<item>/<location>`` (internal ids)."""
+
+    capabilities = CAPABILITIES
+
+    def __init__(
+        self,
+        client: NetSuiteClient,
+        mapping: RecordMapping,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._client, self._mapping, self._clock = client, mapping, clock
+        self._zone = ZoneInfo(client.connection.time_zone)
+        settings = client.connection.settings
+        self._locations = [str(one) for one in settings.get("stock_locations") or ()]
+        self._set_aside = {
+            name: [str(one) for one in settings.get(f"{name}_statuses") or ()] for name in ("damaged", "quarantined")
+        }
+
+    def snapshot(self) -> Iterator[list[RawRecord]]:
+        """Active items at all locations (or setting ``stock_locations``). Not bound by the 100,000 row cap."""
+        return self._pages("i.isinactive = 'F'", "stock_level.snapshot")
+
+    def changed(self, window: Window) -> Iterator[list[RawRecord]]:
+        """Rows whose available quantity changed in the window, and items of inventory transactions in it."""
+        return self._pages(self._moved(window), "stock_level.changed", poll=True)
+
+    def peek(self, window: Window) -> dict[str, str] | None:
+        rows = self._client.query(self._statement(self._moved(window), None), operation="stock_level.peek", poll=True)
+        return None if len(rows) >= PAGE else {_native_id(row): str(row.get("changed") or "") for row in rows}
+
+    def read(self, keys: Sequence[str]) -> Iterator[list[RawRecord]]:
+        """Rows of these SKUs, as few queries as 1,000 SKUs and 1,000 rows a query allow."""
+        for some in chunks(list(dict.fromkeys(keys))):
+            yield from self._pages(f"i.itemid IN ({suiteql.texts(some)})", "stock_level.read")
+
+    def to_canonical(self, record: RawRecord, lookups: Lookups) -> StockLevel:
+        """`location` is the internal id, for look-up table ``locations``; quantities are not netted."""
+        values = {"connection": self._client.connection.name}
+        source = {**record.payload, "version": record.version}
+        return self._mapping.apply(source, Context(self._client.connection, lookups, values), record.native_id)
+
+    def _moved(self, window: Window) -> str:
+        transactions = suiteql.within("t.lastmodifieddate", window, self._zone)
+        return (
+            f"(({suiteql.within(_CHANGED, window, self._zone)}) OR ail.item IN (SELECT tl.item FROM transactionline tl "
+            f"JOIN transaction t ON t.id = tl.transaction WHERE t.type IN ({suiteql.texts(MOVING_TYPES)}) "
+            f"AND tl.item IS NOT NULL AND {transactions}))"
+        )
+
+    def _statement(self, condition: str, last: tuple[str, str] | None) -> str:
+        conditions = [condition]
+        if self._locations:
+            conditions.append(f"ail.location IN ({numbers(self._locations)})")
+        if last is not None:
+            conditions.append(suiteql.after(("ail.item", "ail.location"), last))
+        return (
+            f"SELECT {_COLUMNS}, {suiteql.time_column(_CHANGED, 'changed')} FROM aggregateitemlocation ail "
+            f"JOIN item i ON i.id = ail.item WHERE {' AND '.join(conditions)} ORDER BY ail.item, ail.location"
+        )
+
+    def _pages(self, condition: str, operation: str, *, poll: bool = False) -> Iterator[list[RawRecord]]:
+        last: tuple[str, str] | None = None
+        while True:
+            started = self._clock()
+            rows = self._client.query(self._statement(condition, last), operation=operation, poll=poll)
+            if rows:
+                yield self._raw(rows, started)
+            if len(rows) < PAGE:
+                return
+            last = (str(rows[-1]["item"]), str(rows[-1]["location"]))
+
+    def _raw(self, rows: list[Row], started: datetime) -> list[RawRecord]:
+        aside = self._read_set_aside(rows)
+        version = started.isoformat()
+        return [
+            RawRecord(
+                native_id=_native_id(row),
+                version=version,
+                source_time=suiteql.utc(row["changed"], self._zone) if row.get("changed") else None,
+                payload=row | aside.get(_native_id(row), {}),
+            )
+            for row in rows
+        ]
+
+    def _read_set_aside(self, rows: list[Row]) -> dict[str, dict[str, str]]:
+        """Quantities in statuses that are not sold, from `inventorybalance`; no query without the settings."""
+        found: dict[str, dict[str, str]] = {}
+        for name, statuses in self._set_aside.items():
+            if not statuses:
+                continue
+            places = list(dict.fromkeys(str(row["location"]) for row in rows))
+            # So many items that all their locations fit one page.
+            for items in chunks(list(dict.fromkeys(str(row["item"]) for row in rows)), max(1, PAGE // len(places))):
+                balances: list[dict[str, Any]] = self._client.query(
+                    "SELECT ib.item, ib.location, SUM(ib.quantityonhand) AS quantity FROM inventorybalance ib "
+                    f"WHERE ib.item IN ({numbers(items)}) AND ib.location IN ({numbers(places)}) "
+                    f"AND ib.inventorystatus IN ({numbers(statuses)}) "
+                    "GROUP BY ib.item, ib.location ORDER BY ib.item, ib.location",
+                    operation="stock_level.set_aside",
+                )
+                for balance in balances:
+                    found.setdefault(_native_id(balance), {})[name] = str(balance.get("quantity") or "0")
+        return found
+
+
+def _native_id(row: Row) -> str:
+    return f"{row['item']}/{row['location']}"

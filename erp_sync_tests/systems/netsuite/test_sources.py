@@ -1,0 +1,310 @@
+"""Order status, shipments, stock, products and prices out of NetSuite."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from erp_sync.model.order import OrderStatus
+from erp_sync.model.price import PriceKind
+from erp_sync.model.product import BundleComponent, ProductKind
+from erp_sync.model.shipment import Parcel, ShipmentLine, ShipmentStatus
+from erp_sync.ports.lookups import Passthrough
+from erp_sync.ports.raw import BadRecord, MappingProblem, RawRecord, Window
+from erp_sync.systems.netsuite import suiteql
+from erp_sync.transport.errors import TransportError
+from erp_sync_tests.systems.netsuite.samples import D
+from erp_sync_tests.systems.netsuite.scripted import Answer, Sent, suiteql_answer
+
+WINDOW = Window(start=datetime(2026, 1, 15, 1, 0, tzinfo=UTC), end=datetime(2026, 1, 15, 2, 0, tzinfo=UTC))
+PACIFIC = ZoneInfo("America/Los_Angeles")
+
+
+def all_of(pages) -> list[RawRecord]:
+    return [record for page in pages for record in page]
+
+
+# Windows ---------------------------------------------------------------------------------------
+
+
+def test_a_window_is_asked_for_in_the_accounts_time():
+    assert suiteql.within("t.lastmodifieddate", WINDOW, PACIFIC) == (
+        "t.lastmodifieddate >= TO_TIMESTAMP('2026-01-14 17:00:00', 'YYYY-MM-DD HH24:MI:SS') AND "
+        "t.lastmodifieddate < TO_TIMESTAMP('2026-01-14 18:00:00', 'YYYY-MM-DD HH24:MI:SS')"
+    )
+
+
+# In Los Angeles 01:00 to 02:00 of 1 November 2026 comes twice: 08:00 to 09:00 and 09:00 to 10:00 UTC.
+@pytest.mark.parametrize(
+    ("start", "end"),
+    [
+        ((8, 30), (9, 10)),
+        ((8, 50), (9, 5)),
+        ((9, 10), (9, 20)),
+        ((7, 30), (9, 30)),
+        ((9, 30), (11, 0)),
+        ((8, 0), (8, 5)),
+    ],
+)
+def test_no_moment_of_the_repeated_hour_falls_out_of_its_window(start, end):
+    window = Window(start=datetime(2026, 11, 1, *start, tzinfo=UTC), end=datetime(2026, 11, 1, *end, tzinfo=UTC))
+    low, high = re.findall(r"'(\d{4}-[\d :-]+)'", suiteql.within("c", window, PACIFIC))
+    for minute in range(0, 6 * 60, 5):
+        moment = datetime(2026, 11, 1, 6 + minute // 60, minute % 60, tzinfo=UTC)
+        if window.start <= moment < window.end:
+            assert low <= moment.astimezone(PACIFIC).strftime("%Y-%m-%d %H:%M:%S") < high
+
+
+def test_a_key_of_several_columns_is_read_on_in_its_order():
+    assert suiteql.after(("a", "b"), ("7", "2")) == "((a > 7) OR (a = 7 AND b > 2))"
+    with pytest.raises(ValueError, match="no number"):
+        suiteql.after(("a",), ("1 OR 1=1",))
+
+
+# Order status ----------------------------------------------------------------------------------
+
+
+def status_row(identity: int, status: str, **more: Any) -> dict[str, Any]:
+    return {
+        "id": str(identity), "tranid": f"SO{identity}", "externalid": f"magento_us_{identity}", "status": status,
+        "otherrefnum": f"{identity:09d}", "modified": "2026-01-14 17:30:00", "created": "2026-01-14 16:00:00", **more,
+    }  # fmt: skip
+
+
+def test_changed_orders_are_read_by_key_until_a_page_is_not_full(connector, server):
+    """2,500 orders: three pages, each from the last id on, so that rows that move shift no others."""
+
+    def answer(sent: Sent) -> Answer:
+        last = re.search(r"t\.id > (\d+)", sent.body["q"])
+        start = int(last.group(1)) if last else 0
+        return suiteql_answer([status_row(number, "B") for number in range(start + 1, min(start + 1000, 2500) + 1)])
+
+    server.on("SUITEQL", "FROM transaction t", answer)
+    records = all_of(connector().port("order_status", "source").changed(WINDOW))
+    assert [record.native_id for record in records] == [str(number) for number in range(1, 2501)]
+    assert len(server.queries()) == 3
+    assert all(query.endswith("ORDER BY t.id") for query in server.queries())
+    assert records[0].source_time == datetime(2026, 1, 15, 1, 30, tzinfo=UTC)
+    assert records[0].created_time == datetime(2026, 1, 15, 0, 0, tzinfo=UTC)
+
+
+def status_of(connector, server, row: dict[str, Any], shipped: str = "0", **settings: Any):
+    server.rows("FROM transaction t", row)
+    server.rows("SUM", {"id": row["id"], "shipped": shipped})
+    port = connector(**settings).port("order_status", "source")
+    return port.to_canonical(all_of(port.changed(WINDOW))[0], Passthrough())
+
+
+@pytest.mark.parametrize(
+    ("status", "shipped", "expected"),
+    [
+        ("A", "0", OrderStatus.OPEN),
+        ("SalesOrd:B", "0", OrderStatus.OPEN),
+        ("C", "0", OrderStatus.CANCELLED),
+        ("D", "0", OrderStatus.PARTIALLY_FULFILLED),
+        ("E", "0", OrderStatus.PARTIALLY_FULFILLED),
+        ("F", "0", OrderStatus.FULFILLED),
+        ("G", "0", OrderStatus.FULFILLED),
+        ("H", "0", OrderStatus.CANCELLED),
+        ("H", "2", OrderStatus.CLOSED),
+    ],
+)
+def test_statuses(connector, server, status, shipped, expected):
+    update = status_of(connector, server, status_row(7, status), shipped, source_connections=["magento_us"])
+    assert (update.status, update.order_key, update.number) == (expected, "7", "SO7")
+    assert update.updated_at == datetime(2026, 1, 15, 1, 30, tzinfo=UTC)
+
+
+def test_an_order_of_somebody_else_has_no_order_key(connector, server):
+    row = status_row(7, "B", externalid="other_7")
+    assert status_of(connector, server, row, source_connections=["magento_us"]).order_key == ""
+
+
+def test_an_unknown_status_is_named(connector, server):
+    with pytest.raises(MappingProblem) as caught:
+        status_of(connector, server, status_row(7, "Z"))
+    assert caught.value.code == "unknown_order_status"
+
+
+def test_a_look_gives_a_page_or_nothing(connector, server):
+    server.rows("FROM transaction t", status_row(1, "B"))
+    port = connector().port("order_status", "source")
+    assert port.peek(WINDOW) == {"1": "2026-01-14 17:30:00 B"}
+    server.rows("FROM transaction t", *(status_row(number, "B") for number in range(1000)))
+    assert port.peek(WINDOW) is None
+
+
+def test_a_source_that_refuses_stops_the_reading(connector, server):
+    server.on("SUITEQL", "FROM transaction t", Answer(400, {"o:errorDetails": [{"detail": "Unknown identifier"}]}))
+    with pytest.raises(TransportError, match="Unknown identifier"):
+        all_of(connector().port("order_status", "source").changed(WINDOW))
+
+
+# Shipments -------------------------------------------------------------------------------------
+
+FULFILLMENT = {
+    "id": "700", "tranId": "IF700", "createdFrom": {"id": "900", "refName": "Sales Order #SO9"},
+    "shipStatus": {"id": "C", "refName": "Shipped"}, "shipMethod": {"id": "11", "refName": "UPS Ground"},
+    "shippedDate": "2026-01-14", "subsidiary": {"id": "1"},
+    "item": {"items": [
+        {"orderLine": 1, "item": {"id": "1001"}, "quantity": 2.0, "location": {"id": "7"}},
+        {"orderLine": 4, "item": {"id": "1002"}, "quantity": 1, "location": {"id": "7"}, "itemReceive": False},
+    ]},
+    "package": {"items": [
+        {"packageTrackingNumber": "1Z1", "packageWeight": 2.5, "packageDescr": "Box 1"}, {"packageDescr": "no number"},
+    ]},
+    "packageUps": {"items": [{"packageTrackingNumberUps": "1Z2", "packageWeightUps": 1}]},
+}  # fmt: skip
+
+
+def script_shipment(server, record: dict[str, Any]) -> None:
+    server.rows("type = 'ItemShip'", {"id": "700", "tranid": "IF700", "status": "C", "modified": "2026-01-14 17:30:00",
+                                      "created": "2026-01-14 17:00:00"})  # fmt: skip
+    server.on("GET", "/itemFulfillment/700$", Answer(200, record))
+    server.rows(
+        "SELECT t.id, t.externalid, t.otherrefnum",
+        {"id": "900", "externalid": "magento_us_10045", "otherrefnum": "000010045"},
+    )
+    server.rows("SELECT i.id, i.itemid", {"id": "1001", "itemid": "SKU-1"}, {"id": "1002", "itemid": "SKU-2"})
+
+
+def test_a_shipment_with_all_its_parcels(connector, server):
+    script_shipment(server, FULFILLMENT)
+    port = connector(source_connections=["magento_us"]).port("shipment", "source")
+    shipment = port.to_canonical(all_of(port.changed(WINDOW))[0], Passthrough())
+    assert (shipment.native_id, shipment.number, shipment.status) == ("700", "IF700", ShipmentStatus.SHIPPED)
+    assert (shipment.order_native_id, shipment.order_key, shipment.location) == ("900", "10045", "7")
+    assert shipment.custom == {"order_number": "000010045"}
+    assert shipment.shipped_at == datetime(2026, 1, 14, 8, tzinfo=UTC)
+    assert shipment.lines == (ShipmentLine(order_line="1", sku="SKU-1", quantity=D("2.0000"), location="7"),)
+    assert shipment.parcels == (
+        Parcel(tracking_number="1Z1", carrier="11", description="Box 1", weight=D("2.5000")),
+        Parcel(tracking_number="1Z2", carrier="11", weight=D("1.0000")),
+    )
+    assert [sent.query for sent in server.sent if sent.method == "GET"] == [{"expandSubResources": "true"}]
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ({"item": {"items": []}}, "record.item: is empty"),
+        ({"createdFrom": None}, "record.createdFrom: is empty"),
+        ({"item": {"items": [{"orderLine": 1, "item": {"id": "5"}, "quantity": 1}]}}, "lines[0].item: is empty"),
+        ({"shipStatus": {"id": "Q"}}, "unknown_ship_status"),
+    ],
+)
+def test_a_broken_shipment_is_named(connector, server, change, problem):
+    script_shipment(server, FULFILLMENT | change)
+    port = connector().port("shipment", "source")
+    with pytest.raises((BadRecord, MappingProblem)) as caught:
+        port.to_canonical(all_of(port.changed(WINDOW))[0], Passthrough())
+    assert problem in str(caught.value) or problem == getattr(caught.value, "code", "")
+
+
+# Stock -----------------------------------------------------------------------------------------
+
+
+def stock_row(item: int, location: int, on_hand: str = "5", committed: str = "2") -> dict[str, Any]:
+    return {
+        "item": str(item), "location": str(location), "itemid": f"SKU-{item}", "quantityonhand": on_hand,
+        "quantitycommitted": committed, "quantityavailable": "3", "changed": "2026-01-14 17:30:00",
+    }  # fmt: skip
+
+
+def test_a_stock_snapshot_pages_by_item_and_location(connector, server):
+    rows = [stock_row(item, location) for item in range(1, 701) for location in (1, 2)]
+
+    def answer(sent: Sent) -> Answer:
+        last = re.search(r"ail.item > (\d+)\) OR \(ail.item = \d+ AND ail.location > (\d+)", sent.body["q"])
+        after = (int(last.group(1)), int(last.group(2))) if last else (0, 0)
+        found = [row for row in rows if (int(row["item"]), int(row["location"])) > after]
+        return suiteql_answer(found[:1000])
+
+    server.on("SUITEQL", "FROM aggregateitemlocation", answer)
+    records = all_of(connector().port("stock_level", "source").snapshot())
+    assert len({record.native_id for record in records}) == len(records) == 1400
+    assert len(server.queries()) == 2
+
+
+def test_a_stock_level_carries_when_its_reading_began(connector, server):
+    server.rows("FROM aggregateitemlocation", stock_row(1, 7) | {"quantityonorder": "4"})
+    before = datetime.now(UTC)
+    port = connector().port("stock_level", "source")
+    record = all_of(port.read(["SKU-1"]))[0]
+    level = port.to_canonical(record, Passthrough())
+    assert (level.sku, level.location, level.on_hand, level.allocated, level.on_order) == ("SKU-1", "7", 5, 2, 4)
+    assert before <= level.read_at <= datetime.now(UTC)
+    assert level.read_at.isoformat() == record.version
+    assert "i.itemid IN ('SKU-1')" in server.queries()[0]
+
+
+def test_what_a_fulfillment_moves_is_read_though_available_stays(connector, server):
+    """On hand and committed fall by the same number: lastquantityavailablechange does not move."""
+    server.rows("FROM aggregateitemlocation")
+    all_of(connector().port("stock_level", "source").changed(WINDOW))
+    assert "t.type IN ('ItemShip'" in server.queries()[0]
+
+
+def test_quantities_that_are_set_aside_come_from_inventory_status(connector, server):
+    server.rows("FROM aggregateitemlocation", stock_row(1, 7))
+    server.rows("FROM inventorybalance", {"item": "1", "location": "7", "quantity": "2"})
+    port = connector(damaged_statuses=["3"]).port("stock_level", "source")
+    level = port.to_canonical(all_of(port.snapshot())[0], Passthrough())
+    assert (level.damaged, level.quarantined) == (2, 0)
+
+
+def test_an_empty_quantity_is_nothing_and_a_broken_one_is_named(connector, server):
+    row = stock_row(1, 7)
+    del row["quantityonhand"], row["quantitycommitted"]
+    server.rows("FROM aggregateitemlocation", row, stock_row(2, 7, on_hand="many"))
+    port = connector().port("stock_level", "source")
+    empty, broken = all_of(port.snapshot())
+    assert port.to_canonical(empty, Passthrough()).on_hand == 0
+    with pytest.raises(BadRecord, match="record 2/7, field quantityonhand"):
+        port.to_canonical(broken, Passthrough())
+
+
+# Products and prices ---------------------------------------------------------------------------
+
+
+def test_products_with_variants_and_kits(connector, server):
+    base = {"itemtype": "InvtPart", "isinactive": "F", "modified": "2026-01-14 17:30:00"}
+    tee = {"id": "1", "itemid": "TEE", "displayname": "Tee", **base}
+    red = {"id": "2", "itemid": "TEE-RED", "parent": "1", "parent_itemid": "TEE", "custitem_color": "Red", **base}
+    kit_row = {**base, "id": "3", "itemid": "SET", "itemtype": "Kit", "isinactive": "T", "weight": "1.5"}
+    server.rows("FROM item i LEFT JOIN", tee, red, kit_row)
+    server.rows("c.parent IN", {"id": "1", "children": "1", "custitem_color": "1"})
+    server.on(
+        "GET", "/kitItem/3$", Answer(200, {"id": "3", "member": {"items": [{"item": {"id": "2"}, "quantity": 2}]}})
+    )
+    server.rows("SELECT i.id, i.itemid FROM item i WHERE", {"id": "2", "itemid": "TEE-RED"})
+    port = connector(matrix_options={"color": "custitem_color"}).port("product", "source")
+    parent, variant, kit = (port.to_canonical(one, Passthrough()) for one in all_of(port.snapshot()))
+    assert (parent.kind, parent.name, parent.variant_attributes) == (ProductKind.CONFIGURABLE, "Tee", ("color",))
+    assert (variant.variant_of, variant.variant_options, variant.name) == ("TEE", (("color", "Red"),), "TEE-RED")
+    assert (kit.kind, kit.active, kit.weight) == (ProductKind.BUNDLE, False, D("1.5000"))
+    assert kit.components == (BundleComponent(sku="TEE-RED", quantity=D("2.0000")),)
+
+
+def test_prices_by_level_and_break(connector, server):
+    row = {"item": "1", "itemid": "TEE", "level": "1", "currency_id": "1", "modified": "2026-01-14 17:30:00"}
+    server.rows(
+        "FROM itemprice",
+        row | {"quantity": "0", "amount": "9.99"},
+        row | {"quantity": "10", "amount": "8.5"},
+        row | {"level": "5", "quantity": "0", "amount": "7", "valid_from": "2026-02-01"},
+        row | {"level": "6", "quantity": "0", "amount": "6"},
+    )
+    port = connector(
+        price_levels={"1": "base", "5": "special", "6": "group:Wholesale"},
+        special_price_dates={"from": "custitem_from", "to": "custitem_to"},
+    ).port("price", "source")
+    base, tier, special, group = (port.to_canonical(one, Passthrough()) for one in all_of(port.snapshot()))
+    assert (base.kind, base.amount, base.quantity, base.currency) == (PriceKind.BASE, D("9.9900"), 1, "USD")
+    assert (tier.kind, tier.quantity) == (PriceKind.TIER, 10)
+    assert (special.kind, special.valid_from) == (PriceKind.SPECIAL, datetime(2026, 2, 1, 8, tzinfo=UTC))
+    assert (group.kind, group.group, group.price_list) == (PriceKind.TIER, "Wholesale", "6")
