@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -18,18 +20,27 @@ STORE = """
 CREATE TABLE sales_order (entity_id, increment_id, state, store_id, grand_total, tax_amount, shipping_amount,
   shipping_discount_amount, subtotal, gift_cards_amount, gift_cards, customer_balance_amount);
 CREATE TABLE sales_order_item (item_id, order_id, parent_item_id, product_type, sku, qty_ordered, row_total,
-  discount_amount);
+  discount_amount, qty_canceled, qty_shipped, qty_refunded);
+CREATE TABLE sales_shipment (entity_id, increment_id, order_id);
+CREATE TABLE sales_shipment_track (parent_id, track_number);
+CREATE TABLE sandbox_mail (kind, document_id, tracks, wall_at);
+CREATE TABLE inventory_source_item (sku, source_code, quantity);
+CREATE TABLE catalog_product_entity (sku, price);
 CREATE TABLE sales_order_payment (entity_id, parent_id, method, amount_ordered, amount_authorized, amount_paid);
 CREATE TABLE sales_order_tax (tax_id, order_id);
 CREATE TABLE sales_order_tax_item (tax_id, tax_percent, real_amount);
 """
 ERP = """
 CREATE TABLE "transaction" (id, type, tranid, externalid, otherrefnum, status, foreigntotal, taxtotal, shippingcost,
-  salesorder, payment, voided);
+  salesorder, payment, voided, createdfrom);
 CREATE TABLE transactionline ("transaction", id, mainline, taxline, kitcomponent, donotdisplayline, linesequencenumber,
-  item, itemtype, quantity, foreignamount);
+  item, itemtype, quantity, foreignamount, location, quantitycommitted, iscogs);
 CREATE TABLE transactiontaxdetail ("transaction", taxrate, taxamount);
-CREATE TABLE item (id, itemid, itemtype);
+CREATE TABLE item (id, itemid, itemtype, isinactive);
+CREATE TABLE location (id, name, externalid);
+CREATE TABLE aggregateitemlocation (item, location, quantityonhand);
+CREATE TABLE itemprice (item, pricelevel, currency, quantity, price);
+CREATE TABLE fulfillmentpackage ("transaction", trackingnumber);
 CREATE TABLE customer (id, email, isinactive, subsidiary);
 """
 
@@ -46,8 +57,9 @@ class World:
         self.erp = sqlite3.connect(self.files["erp"].database, isolation_level=None)
         self.erp.executescript(ERP)
         self.journals = {name: Journal(files.journal) for name, files in self.files.items()}
-        self.insert(self.erp, "item", id=1000, itemid="GRO-1", itemtype="InvtPart")
-        self.insert(self.erp, "item", id=1001, itemid="GRO-2", itemtype="InvtPart")
+        self.insert(self.erp, "item", id=1000, itemid="GRO-1", itemtype="InvtPart", isinactive="F")
+        self.insert(self.erp, "item", id=1001, itemid="GRO-2", itemtype="InvtPart", isinactive="F")
+        self.insert(self.erp, "location", id=1, name="East warehouse", externalid="east")
 
     @staticmethod
     def insert(database, table, **row):
@@ -89,6 +101,40 @@ class World:
                 salesorder=row_id, payment=deposit, voided="F",
             )  # fmt: skip
         self.commit("erp", 1000.0 + number + after, "salesOrder", key)
+
+    def fulfil(self, number: int, *tracks: str, status: str = "C", at: float = 10.0, quantity: str = "-2.00000") -> str:
+        """The ERP ships the order's line; the commit lies `at` seconds after 1000 + the order's number."""
+        row_id = number * 100 + 70 + len(tracks)
+        key = f"wh-{row_id}"
+        self.insert(
+            self.erp, "transaction", id=row_id, type="ItemShip", tranid=f"IF{row_id}", externalid=key, status=status,
+            createdfrom=number * 100,
+        )  # fmt: skip
+        self.insert(
+            self.erp, "transactionline", transaction=row_id, id=1, mainline="F", iscogs="F", item=1000, location=1,
+            quantity=quantity,
+        )  # fmt: skip
+        for track in tracks:
+            self.insert(self.erp, "fulfillmentpackage", transaction=row_id, trackingnumber=track)
+        self.commit("erp", 1000.0 + number + at, "itemFulfillment", key)
+        return f"IF{row_id}"
+
+    def ship(self, number: int, *tracks: str, at: float = 14.0, mails: tuple[tuple[float, tuple[str, ...]], ...] = ()):
+        """The store books a shipment of the order, with mails (at, tracks named)."""
+        row_id = number * 10 + len(self.store.execute("SELECT 1 FROM sales_shipment").fetchall())
+        self.insert(self.store, "sales_shipment", entity_id=row_id, increment_id=f"S{row_id}", order_id=number)
+        for track in tracks:
+            self.insert(self.store, "sales_shipment_track", parent_id=row_id, track_number=track)
+        self.commit("store", 1000.0 + number + at, "sales_shipment", f"S{row_id}")
+        for moment, named in mails:
+            wall = datetime.fromtimestamp(1000.0 + number + moment, UTC).isoformat()
+            self.insert(
+                self.store, "sandbox_mail", kind="shipment", document_id=row_id, tracks=json.dumps(named), wall_at=wall
+            )
+
+    def stock(self, sku_id: int, on_hand: str, sku: str, in_store: str) -> None:
+        self.insert(self.erp, "aggregateitemlocation", item=sku_id, location=1, quantityonhand=on_hand)
+        self.insert(self.store, "inventory_source_item", sku=sku, source_code="east", quantity=in_store)
 
     def commit(self, system: str, wall: float, entity: str, document: str) -> None:
         self.journals[system].append(
@@ -244,6 +290,110 @@ def test_two_deposits_for_one_payment_are_found(world):
         voided="F",
     )
     assert world.check().orders.deposits_duplicated == ["000000001"]
+
+
+def test_a_fulfillment_is_booked_once_with_one_mail(world):
+    world.place(1)
+    world.book(1)
+    world.fulfil(1, "1Z1", "1Z2")
+    world.ship(1, "1Z1", "1Z2", mails=((15.0, ("1Z1", "1Z2")),))
+    figures = world.check().figures()
+    assert (figures["shipments_in_erp"], figures["shipments_in_store"]) == (1, 1)
+    assert figures["shipment_latency_s"]["max"] == 4.0
+    assert figures["shipping_emails"] == 1
+    for name in ("missing", "twice", "unexplained"):
+        assert figures[f"shipments_{name}"] == 0
+    for name in ("early", "twice", "missing"):
+        assert figures[f"shipping_emails_{name}"] == 0
+
+
+def test_what_has_not_left_is_no_shipment_yet(world):
+    world.place(1)
+    world.book(1)
+    world.fulfil(1, "1Z1", status="B")
+    assert world.check().figures()["shipments_missing"] == 0
+    world.ship(1, "1Z1", mails=((1.0, ("1Z1",)),))
+    assert world.check().shipments.unexplained == ["S10"]
+
+
+def test_missing_double_and_early_shipments_and_mails_are_found(world):
+    for number in (1, 2, 3):
+        world.place(number)
+        world.book(number)
+    nowhere = world.fulfil(1, "1Z1")
+    double = world.fulfil(2, "1Z2")
+    world.ship(2, "1Z2", mails=((9.0, ("1Z2",)), (20.0, ("1Z2",))))
+    world.ship(2, "1Z2")
+    silent = world.fulfil(3, "1Z3")
+    world.ship(3, "1Z3")
+    shipments = world.check().shipments
+    assert shipments.missing == [nowhere]
+    assert shipments.booked_twice == [double]
+    assert shipments.mails_early == [double]
+    assert shipments.mails_twice == [double]
+    assert silent in shipments.mails_missing
+
+
+def test_a_parcel_added_later_is_one_more_mail_and_not_a_second_one(world):
+    world.place(1)
+    world.book(1)
+    world.fulfil(1, "1Z1", "1Z2")
+    world.ship(1, "1Z1", "1Z2", mails=((15.0, ("1Z1",)), (40.0, ("1Z1", "1Z2"))))
+    assert world.check().shipments.mails_twice == []
+
+
+def test_the_stores_source_is_what_the_erp_has_on_hand(world):
+    world.stock(1000, "7.00000", "GRO-1", "7.0000")
+    world.stock(1001, "-2.00000", "GRO-2", "1.0000")
+    stock = world.check().stock
+    assert (stock.compared, stock.mismatches) == (2, {"GRO-2 at east": ("1.0000", "0")})
+
+
+def test_what_left_and_is_not_booked_and_what_others_ordered_is_allowed_for(world):
+    world.place(1)
+    world.book(1)
+    world.fulfil(1, "1Z1", quantity="-2.00000")
+    world.insert(world.erp, "transaction", id=5, type="SalesOrd", tranid="SO5", status="B")
+    world.insert(
+        world.erp,
+        "transactionline",
+        transaction=5,
+        id=1,
+        mainline="F",
+        item=1000,
+        location=1,
+        quantitycommitted="3.00000",
+    )
+    world.stock(1000, "7.00000", "GRO-1", "6.0000")
+    assert world.check().stock.mismatches == {}
+    assert world.check(safety_stock=lambda sku, source: 1).stock.mismatches == {"GRO-1 at east": ("6.0000", "5.00000")}
+
+
+def test_stock_latency_runs_from_the_adjustment_to_the_next_write_of_that_source(world):
+    world.insert(world.erp, "transaction", id=9, type="InvAdjst", externalid="wh-1")
+    for item in (1000, 1001):
+        world.insert(world.erp, "transactionline", transaction=9, id=item, mainline="F", item=item, location=1)
+    world.commit("store", 1004.0, "inventory_source_item", "GRO-1|east")
+    world.commit("erp", 1005.0, "inventoryAdjustment", "wh-1")
+    world.commit("store", 1009.0, "inventory_source_item", "GRO-1|east")
+    stock = world.check().stock
+    assert (stock.latencies, stock.unseen) == ([4.0], ["GRO-2|east"])
+
+
+def test_units_sold_that_are_nowhere_on_hand_are_oversold(world):
+    world.place(1, items=[{"sku": "GRO-1", "qty_ordered": "5", "row_total": "11", "qty_shipped": "1"}])
+    world.place(2, state="canceled", items=[{"sku": "GRO-1", "qty_ordered": "50", "row_total": "11"}])
+    world.stock(1000, "3.00000", "GRO-1", "3.0000")
+    assert world.check().figures()["oversold_units"] == 1
+
+
+def test_prices_that_differ_are_named(world):
+    for item, price in ((1000, "2.50000000"), (1001, "3.00000000")):
+        world.insert(world.erp, "itemprice", item=item, pricelevel=1, currency=1, quantity="0.00000", price=price)
+    world.insert(world.store, "catalog_product_entity", sku="GRO-1", price="2.5000")
+    world.insert(world.store, "catalog_product_entity", sku="GRO-2", price="3.0100")
+    stock = world.check().stock
+    assert (stock.prices_compared, stock.price_mismatches) == (2, {"GRO-2": ("3.0100", "3.00000000")})
 
 
 def test_calls_are_counted_by_flow_without_those_of_people(world):

@@ -8,7 +8,9 @@ from typing import Any
 
 from erp_sync.sandbox.checker.calls import check_calls
 from erp_sync.sandbox.checker.orders import Orders, check_orders
+from erp_sync.sandbox.checker.shipments import Shipments, check_shipments
 from erp_sync.sandbox.checker.sources import Claim, Conventions, SystemFiles
+from erp_sync.sandbox.checker.stock import Stock, check_stock
 
 _EXAMPLES = 50
 
@@ -18,10 +20,17 @@ class Report:
     """Everything the checker found. `figures` is JSON-able and complete; `details` names the first offenders."""
 
     orders: Orders
+    shipments: Shipments
+    stock: Stock
     calls: dict[str, dict[str, Any]]
 
     def figures(self) -> dict[str, Any]:
-        return {**self.orders.figures(), "api_calls": self.calls}
+        return {
+            **self.orders.figures(),
+            **self.shipments.figures(),
+            **self.stock.figures(),
+            "api_calls": self.calls,
+        }
 
     def details(self) -> dict[str, Any]:
         """Order numbers behind the figures that should be zero, at most 50 each, and reasons of claims."""
@@ -38,6 +47,16 @@ class Report:
             "deposits_duplicated": orders.deposits_duplicated[:_EXAMPLES],
             "customers_duplicated": orders.customers_duplicated[:_EXAMPLES],
             "differences": [asdict(difference) for difference in orders.differences[:_EXAMPLES]],
+            "shipments_missing": self.shipments.missing[:_EXAMPLES],
+            "shipments_twice": self.shipments.booked_twice[:_EXAMPLES],
+            "shipments_unexplained": self.shipments.unexplained[:_EXAMPLES],
+            "shipping_emails_early": self.shipments.mails_early[:_EXAMPLES],
+            "shipping_emails_twice": self.shipments.mails_twice[:_EXAMPLES],
+            "shipping_emails_missing": self.shipments.mails_missing[:_EXAMPLES],
+            "stock_mismatches": dict(list(self.stock.mismatches.items())[:_EXAMPLES]),
+            "stock_changes_unseen": self.stock.unseen[:_EXAMPLES],
+            "oversold": dict(list(self.stock.oversold.items())[:_EXAMPLES]),
+            "price_mismatches": dict(list(self.stock.price_mismatches.items())[:_EXAMPLES]),
             "slowest_orders": dict(sorted(orders.latencies.items(), key=lambda pair: -pair[1])[:10]),
         }
 
@@ -52,7 +71,18 @@ def check(
         claims: what erp_sync says that it holds, has dead-lettered, or need not send because it was cancelled.
     """
     conventions = conventions or Conventions()
+    orders = check_orders(store, erp, claims, conventions)
+    shipments = check_shipments(store, erp, orders.erp_ids)
+    stock = check_stock(
+        store,
+        erp,
+        conventions,
+        store_orders_in_erp=list(orders.erp_ids),
+        unbooked_fulfillments=shipments.unbooked,
+    )
     return Report(
-        orders=check_orders(store, erp, claims, conventions),
+        orders=orders,
+        shipments=shipments,
+        stock=stock,
         calls={"magento": check_calls(store, conventions), "netsuite": check_calls(erp, conventions)},
     )

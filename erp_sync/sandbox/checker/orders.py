@@ -52,6 +52,7 @@ class Orders:
     differences: list[Difference] = field(default_factory=list)
     latencies: dict[str, float] = field(default_factory=dict)
     without_time: list[str] = field(default_factory=list)
+    erp_ids: dict[int, str] = field(default_factory=dict)  # internal id of the ERP's order to order number
 
     def figures(self) -> dict[str, Any]:
         parts = {part: 0 for part in ("header", "lines", "tax", "payments")}
@@ -87,6 +88,7 @@ def check_orders(store: SystemFiles, erp: SystemFiles, claims: Sequence[Claim], 
         candidates = books.by_external.get(key, []) + books.by_reference.get(reference, [])
         by_id = {row["id"]: row for row in candidates}
         matched[order["increment_id"]] = list(by_id.values())
+        found.erp_ids |= dict.fromkeys(by_id, order["increment_id"])
         used |= set(by_id)
     found.not_from_store = [row["tranid"] for row in books.orders if row["id"] not in used]
     _presence(found, shop, matched, claims)

@@ -1,0 +1,172 @@
+"""Shipments: every fulfillment that left the ERP's warehouse is booked in the store once, with one mail.
+
+A fulfillment and a shipment belong together when they share a tracking number, else when they are the only ones
+of their order.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from erp_sync.sandbox.checker.sources import Row, SystemFiles, commit_times, grouped, reading, spread
+
+SHIPPED = "C"
+MAIL = "shipment"
+
+
+@dataclass
+class Shipments:
+    """What is known of shipments. Lists name the ERP's fulfillments (tranid) or the store's shipments."""
+
+    fulfilled: int = 0
+    booked: int = 0
+    missing: list[str] = field(default_factory=list)
+    booked_twice: list[str] = field(default_factory=list)
+    unexplained: list[str] = field(default_factory=list)
+    latencies: dict[str, float] = field(default_factory=dict)
+    mails: int = 0
+    mails_early: list[str] = field(default_factory=list)
+    mails_twice: list[str] = field(default_factory=list)
+    mails_missing: list[str] = field(default_factory=list)
+    unbooked: list[int] = field(default_factory=list)  # internal ids of fulfillments the store has not booked
+
+    def figures(self) -> dict[str, Any]:
+        return {
+            "shipments_in_erp": self.fulfilled,
+            "shipments_in_store": self.booked,
+            "shipments_missing": len(self.missing),
+            "shipments_twice": len(self.booked_twice),
+            "shipments_unexplained": len(self.unexplained),
+            "shipment_latency_s": spread(self.latencies.values()),
+            "shipping_emails": self.mails,
+            "shipping_emails_early": len(self.mails_early),
+            "shipping_emails_twice": len(self.mails_twice),
+            "shipping_emails_missing": len(self.mails_missing),
+        }
+
+
+def check_shipments(store: SystemFiles, erp: SystemFiles, erp_orders: dict[int, str]) -> Shipments:
+    """Figures about shipments.
+
+    Arguments:
+        erp_orders: internal id of the ERP's order to the store's order number, of orders that are in both.
+    """
+    found = Shipments()
+    fulfillments = _fulfillments(erp, erp_orders)
+    shipments, mails = _shipments(store)
+    left = _left_times(erp)
+    booked = commit_times(store.journal, "sales_shipment")
+    by_order = grouped(shipments, "order")
+    matched: set[int] = set()
+    of_fulfillment: dict[int, list[Row]] = {}
+    for order, group in grouped(fulfillments, "order").items():
+        there = by_order.get(order, [])
+        for one in group:
+            same = [shipment for shipment in there if shipment["tracks"] & one["tracks"]]
+            if not same and len(group) == len(there) == 1:
+                same = there
+            of_fulfillment[one["id"]] = same
+            matched |= {shipment["id"] for shipment in same}
+    found.fulfilled, found.booked = len(fulfillments), len(shipments)
+    found.unexplained = [shipment["number"] for shipment in shipments if shipment["id"] not in matched]
+    for one in fulfillments:
+        same = of_fulfillment[one["id"]]
+        if not same:
+            found.missing.append(one["name"])
+            found.unbooked.append(one["id"])
+        if len(same) > 1:
+            found.booked_twice.append(one["name"])
+        gone = min((moment for key in one["keys"] for moment in left.get(key, ())), default=None)
+        arrived = min((moment for shipment in same for moment in booked.get(shipment["number"], ())), default=None)
+        if gone is not None and arrived is not None:
+            found.latencies[one["name"]] = arrived - gone
+        _mails(found, one, [mail for shipment in same for mail in mails.get(shipment["id"], [])], gone)
+    found.mails = sum(map(len, mails.values()))
+    return found
+
+
+def _mails(found: Shipments, fulfillment: Row, mails: Sequence[Row], gone: float | None) -> None:
+    """One mail for a fulfillment, and one more for each later parcel that it did not name."""
+    if not mails:
+        found.mails_missing.append(fulfillment["name"])
+    named: set[str] = set()
+    for index, mail in enumerate(sorted(mails, key=lambda mail: mail["at"])):
+        if gone is not None and mail["at"] < gone:
+            found.mails_early.append(fulfillment["name"])
+        if index and not mail["tracks"] - named:
+            found.mails_twice.append(fulfillment["name"])
+        named |= mail["tracks"]
+
+
+def _fulfillments(erp: SystemFiles, orders: dict[int, str]) -> list[Row]:
+    """Fulfillments that have left, of orders that the store has too."""
+    with reading(erp.database) as database:
+        rows = database.execute(
+            'SELECT t.id, t.tranid, t.externalid, t.createdfrom FROM "transaction" AS t '
+            "WHERE t.type = 'ItemShip' AND t.status = ? ORDER BY t.id",
+            (SHIPPED,),
+        ).fetchall()
+        packages = grouped(
+            database.execute(
+                'SELECT "transaction", trackingnumber FROM fulfillmentpackage WHERE trackingnumber IS NOT NULL'
+            ).fetchall(),
+            "transaction",
+        )
+    return [
+        {
+            "id": row["id"],
+            "name": row["tranid"],
+            "order": orders[row["createdfrom"]],
+            "keys": [key for key in (row["externalid"], str(row["id"])) if key],
+            "tracks": {package["trackingnumber"] for package in packages.get(row["id"], [])},
+        }
+        for row in rows
+        if row["createdfrom"] in orders
+    ]
+
+
+def _left_times(erp: SystemFiles) -> dict[str, list[float]]:
+    """When fulfillments were shipped: the commit that the ERP journals as such, else their creation."""
+    return {**commit_times(erp.journal, "itemFulfillment"), **commit_times(erp.journal, "itemFulfillment", "ship")}
+
+
+def _shipments(store: SystemFiles) -> tuple[list[Row], dict[int, list[Row]]]:
+    with reading(store.database) as database:
+        rows = database.execute(
+            "SELECT shipment.entity_id, shipment.increment_id, sales_order.increment_id AS order_number "
+            "FROM sales_shipment AS shipment JOIN sales_order ON sales_order.entity_id = shipment.order_id"
+        ).fetchall()
+        tracks = grouped(
+            database.execute("SELECT parent_id, track_number FROM sales_shipment_track").fetchall(), "parent_id"
+        )
+        mails = database.execute("SELECT * FROM sandbox_mail WHERE kind = ?", (MAIL,)).fetchall()
+    shipments = [
+        {
+            "id": row["entity_id"],
+            "number": row["increment_id"],
+            "order": row["order_number"],
+            "tracks": {track["track_number"] for track in tracks.get(row["entity_id"], [])},
+        }
+        for row in rows
+    ]
+    sent = [
+        {
+            "shipment": mail["document_id"],
+            "tracks": _numbers(json.loads(mail["tracks"])),
+            "at": datetime.fromisoformat(mail["wall_at"]).timestamp(),
+        }
+        for mail in mails
+    ]
+    return shipments, grouped(sent, "shipment")
+
+
+def _numbers(tracks: Sequence[Any]) -> set[str]:
+    """Tracking numbers of a mail, whose tracks are texts or records with a number."""
+    return {
+        str(track.get("track_number") or track.get("number")) if isinstance(track, dict) else str(track)
+        for track in tracks
+    }
