@@ -121,6 +121,11 @@ class ShoppingDay:
                 wanted[line.sku] += line.quantity
         return wanted
 
+    def paced(self, per_second: float) -> ShoppingDay:
+        """The same baskets in the same order, at an even pace."""
+        moved = [replace(basket, at=timedelta(seconds=index / per_second)) for index, basket in enumerate(self.baskets)]
+        return ShoppingDay(self.day, tuple(moved))
+
     def resampled(self, count: int, seed: int = 0, max_lines: int | None = None) -> ShoppingDay:
         """`count` baskets drawn from these with replacement, each an order of its own, at their drawn times."""
         chance = random.Random(f"resample {seed}")

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import json
 import threading
-from collections import Counter
-from collections.abc import Mapping
+from collections import Counter, deque
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -79,7 +79,8 @@ class ContractBook:
 def closed(schema: Any) -> Any:
     """The same schema with every object that lists properties refusing those it does not list.
 
-    Inside ``allOf`` the members stay open and the whole refuses what none of them evaluated.
+    Inside ``allOf`` the members stay open and the whole refuses what none of them evaluated; a definition that an
+    ``allOf`` refers to must therefore not be closed itself.
     """
     if isinstance(schema, list):
         return [closed(item) for item in schema]
@@ -121,7 +122,8 @@ class ContractCheck:
     def __init__(self, book: ContractBook) -> None:
         self.book = book
         self.counts: Counter[tuple[str, str]] = Counter()
-        self.violations: list[Violation] = []
+        self.violations: deque[Violation] = deque(maxlen=1000)  # the latest; the journal keeps all
+        self.violations_total = 0
         self._validators: dict[int, jsonschema_rs.Draft202012Validator] = {}
         self._lock = threading.Lock()
 
@@ -139,7 +141,8 @@ class ContractCheck:
             self.counts["request", call.request_class or _NO_CONTRACT] += 1
             if response is not None:
                 self.counts["response", call.response_class or _NO_CONTRACT] += 1
-            self.violations += found
+            self.violations.extend(found)
+            self.violations_total += len(found)
         return found
 
     def _request(self, call: Call, operation: OperationContract, request: Request) -> list[Violation]:
@@ -205,12 +208,30 @@ class ContractCheck:
                 "notes": {name: sorted(texts) for name, texts in notes.items() if texts},
                 "violations": [
                     {"side": v.side, "endpoint": v.endpoint, "place": v.place, "message": v.message, "value": v.excerpt}
-                    for v in self.violations[-200:]
+                    for v in self.violations
                 ],
-                "violations_total": len(self.violations),
+                "violations_total": self.violations_total,
             }
 
 
 def _short(value: Any) -> str:
     text = value.decode("utf-8", "replace") if isinstance(value, bytes) else repr(value)
     return text if len(text) <= 120 else text[:117] + "..."
+
+
+def mutations(body: Any, place: str = "") -> Iterator[tuple[str, Any]]:
+    """Bodies with one defect each: an unknown property in every object, a wrong type in every leaf.
+
+    Yields (JSON pointer, mutated copy). A contract check that does not notice one of them does not check that place.
+    """
+    if isinstance(body, dict):
+        yield f"{place}/unknownProperty", {**body, "unknownProperty": 1}
+        for name, value in body.items():
+            for where, changed in mutations(value, f"{place}/{name}"):
+                yield where, {**body, name: changed}
+    elif isinstance(body, list):
+        for index, value in enumerate(body):
+            for where, changed in mutations(value, f"{place}/{index}"):
+                yield where, [*body[:index], changed, *body[index + 1 :]]
+    else:
+        yield place, {"wrongType": True}

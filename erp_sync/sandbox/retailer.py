@@ -133,12 +133,22 @@ class Retailer:
         for number in self._store_only(items, store_only):
             items[number] = replace(items[number], in_erp=False)
         packs = self._bundles(items, bundles, day)
-        warehouses = (
-            Warehouse("east", "East warehouse", Place("4400 Distribution Dr", "Columbus", "OH", "43215")),
-            Warehouse("west", "West warehouse", Place("890 Harbor Rd", "Sacramento", "CA", "95814")),
+        stock = self._stock(items, packs, WAREHOUSES, day, cover, scarce)
+        return Catalogue((*items.values(), *parents, *packs), WAREHOUSES, stock, COUPONS)
+
+    def large_catalogue(self, count: int = 50_000) -> Catalogue:
+        """`count` simple articles in two warehouses, for volume: the week's articles over and over, numbered.
+
+        SKUs are ``VOL-000001`` and so on; prices, weights and categories are the originals', stock is generated.
+        """
+        originals = [self._item(number, None) for number in sorted(self.prices)]
+        items = tuple(
+            replace(originals[index % len(originals)], sku=f"VOL-{index + 1:06d}", special_price=None)
+            for index in range(count)
         )
-        stock = self._stock(items, packs, warehouses, day, cover, scarce)
-        return Catalogue((*items.values(), *parents, *packs), warehouses, stock, COUPONS)
+        chance = random.Random(f"{self.seed} volume")
+        stock = {(item.sku, house.code): chance.randint(0, 500) for item in items for house in WAREHOUSES}
+        return Catalogue(items, WAREHOUSES, stock, COUPONS)
 
     def _item(self, number: int, special: Decimal | None) -> Item:
         row, chance = self.products[number], random.Random(f"{self.seed} item {number}")
@@ -344,6 +354,10 @@ class Retailer:
         return out
 
 
+WAREHOUSES = (
+    Warehouse("east", "East warehouse", Place("4400 Distribution Dr", "Columbus", "OH", "43215")),
+    Warehouse("west", "West warehouse", Place("890 Harbor Rd", "Sacramento", "CA", "95814")),
+)
 COUPONS = (
     Coupon("SAVE5", "5 % off the basket", "by_percent", Decimal(5)),
     Coupon("PANTRY10", "10 % off the basket", "by_percent", Decimal(10)),

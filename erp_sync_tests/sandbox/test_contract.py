@@ -3,7 +3,7 @@ from __future__ import annotations
 import httpx
 import pytest
 
-from erp_sync.sandbox.contract import OWN, PUBLISHED, ContractCheck, Side, closed
+from erp_sync.sandbox.contract import OWN, PUBLISHED, ContractCheck, Side, closed, mutations
 from erp_sync.sandbox.testing import running
 from erp_sync_tests.sandbox.toy import contract_book, create
 
@@ -65,3 +65,35 @@ def test_a_side_that_is_not_published_names_its_source_or_reason():
     assert Side(PUBLISHED, {}).note == ""
     with pytest.raises(ValueError, match="needs a note"):
         Side(OWN, {})
+
+
+def test_mutations_put_one_defect_at_every_place():
+    body = {"key": "a", "lines": [{"sku": "x"}]}
+    assert dict(mutations(body)) == {
+        "/unknownProperty": {**body, "unknownProperty": 1},
+        "/key": {**body, "key": {"wrongType": True}},
+        "/lines/0/unknownProperty": {"key": "a", "lines": [{"sku": "x", "unknownProperty": 1}]},
+        "/lines/0/sku": {"key": "a", "lines": [{"sku": {"wrongType": True}}]},
+    }
+
+
+def test_the_check_notices_every_mutation_of_both_sides():
+    import json
+
+    from erp_sync.sandbox.core import Request, Response
+    from erp_sync.sandbox.journal import Call
+
+    check = ContractCheck(contract_book({}))
+
+    def exchange(endpoint: str, sent: object, status: int, answered: object) -> list:
+        call = Call(0.0, "", "POST", "/", "", "", endpoint, "create")
+        request = Request("POST", "/", body=b"" if sent is None else json.dumps(sent).encode())
+        response = Response(status, body=b"" if answered is None else json.dumps(answered).encode())
+        return check.check(call, request, response)
+
+    assert exchange("document.create", {"key": "a"}, 204, None) == []
+    assert exchange("document.list", None, 200, {"keys": ["a"]}) == []
+    for place, body in mutations({"key": "a"}):
+        assert exchange("document.create", body, 204, None), place
+    for place, body in mutations({"keys": ["a"]}):
+        assert exchange("document.list", None, 200, body), place

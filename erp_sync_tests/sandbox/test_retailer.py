@@ -107,3 +107,16 @@ def test_a_household_is_always_the_same_person():
     assert person(470, True) == person(470, True)
     assert person(470, True).email.endswith("@example.com")
     assert person(470, False).password == ""
+
+
+def test_a_large_catalogue_has_as_many_articles_as_asked_for(retailer):
+    large = retailer.large_catalogue(20_000)
+    assert len(large.by_sku) == 20_000
+    assert len(large.stock) == 40_000
+    assert all(item.price for item in large.items)
+
+
+def test_a_day_can_be_paced_evenly(day):
+    paced = day.paced(per_second=2)
+    assert [basket.at.total_seconds() for basket in paced.baskets[:4]] == [0, 0.5, 1, 1.5]
+    assert [basket.number for basket in paced.baskets] == [basket.number for basket in day.baskets]
