@@ -1,0 +1,244 @@
+"""NetSuite's account as one object: requests in, answers out, over a database of its own."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from erp_sync.sandbox.clock import Clock
+from erp_sync.sandbox.core import BadJson, Commit, Endpoint, Handled, Request, Response, json_response
+from erp_sync.systems.netsuite.sandbox import bootstrap, schema, seed
+from erp_sync.systems.netsuite.sandbox.auth import TOKEN_PATH, Authority
+from erp_sync.systems.netsuite.sandbox.errors import VendorError
+from erp_sync.systems.netsuite.sandbox.options import Options
+from erp_sync.systems.netsuite.sandbox.registry import record_types, transforms
+from erp_sync.systems.netsuite.sandbox.rest import ROOT, SINGULAR, RecordService
+from erp_sync.systems.netsuite.sandbox.session import Session
+from erp_sync.systems.netsuite.sandbox.store import Store
+from erp_sync.systems.netsuite.sandbox.suiteql.service import PATH as SUITEQL_PATH
+from erp_sync.systems.netsuite.sandbox.suiteql.service import SuiteQLService
+
+LIMITS_PATH = "/services/rest/system/v1/governanceLimits"
+RESTLET_PATH = "/app/site/hosting/restlet.nl"
+_KINDS = {"POST": "create", "PATCH": "update", "PUT": "update", "DELETE": "delete"}
+_VERBS = {"POST": "create", "PATCH": "update", "PUT": "upsert", "DELETE": "delete"}
+_FLOWS = {
+    "salesOrder": "orders", "customerDeposit": "orders", "customer": "customers", "itemFulfillment": "shipments",
+    "returnAuthorization": "returns", "inventoryItem": "products", "inventoryAdjustment": "inventory",
+}  # fmt: skip
+
+
+class NetSuiteSandbox:
+    """The sandbox core of vendor netsuite; see `erp_sync.sandbox.core.SandboxCore`."""
+
+    vendor = "netsuite"
+
+    def __init__(self, database: Path | str, clock: Clock, options: dict[str, Any]) -> None:
+        self.clock, self.options = clock, Options.of(options)
+        self.store = Store(database)
+        schema.create(self.store)
+        self.authority = Authority(self.store, self.options)
+        self.records = record_types()
+        self.service = RecordService(self.records, transforms(self.records))
+        self.queries = SuiteQLService(self.store, self.options)
+        self._fill()
+
+    def _fill(self) -> None:
+        if self.store.value("SELECT 1 FROM currency") is None:
+            with self.store.transaction():
+                bootstrap.fill(self._session())
+
+    def _session(self, request: Request | None = None) -> Session:
+        moment: datetime = self.clock.now().replace(microsecond=0)
+        session = Session(self.store, self.options, moment)
+        if request is not None:
+            url = urlsplit(request.url)
+            session.origin = f"{url.scheme}://{url.netloc}"
+        return session
+
+    # --- what a request is -------------------------------------------------------------------------------
+
+    def classify(self, request: Request) -> Endpoint:
+        path = request.path.rstrip("/")
+        if path == TOKEN_PATH:
+            return Endpoint("oauth2.token", "auth", slot=False)
+        if path == SUITEQL_PATH:
+            return Endpoint("suiteql", "search")
+        if path == LIMITS_PATH:
+            return Endpoint("governanceLimits", "read")
+        if request.segments[: len(ROOT)] == ROOT and len(request.segments) > len(ROOT):
+            return self._classify_record(request)
+        return Endpoint("unknown", "read")
+
+    def _classify_record(self, request: Request) -> Endpoint:
+        parts = request.segments[len(ROOT) :]
+        record = parts[0] if parts[0] in self.records else "unknown"
+        flow = _FLOWS.get(record, "")
+        document = parts[1] if len(parts) > 1 else None
+        if document is not None and document.startswith("eid:"):
+            document = document.removeprefix("eid:")
+        elif document is not None and document.isdigit() and record in self.records:
+            document = self._document_of(record, int(document))
+        if len(parts) == 4 and parts[2] == "!transform":
+            return Endpoint(
+                f"{record}.transform.{parts[3]}", "create", True, True, _external_id(request) or document,
+                _FLOWS.get(parts[3], ""),
+            )  # fmt: skip
+        if request.method == "GET":
+            name = "list" if len(parts) == 1 else "get" if len(parts) == 2 else "sublist"
+            return Endpoint(f"{record}.{name}", "search" if name == "list" else "read", document=document, flow=flow)
+        verb = _VERBS.get(request.method)
+        if verb is None:
+            return Endpoint(f"{record}.unknown", "read", flow=flow)
+        return Endpoint(
+            f"{record}.{verb}",
+            _KINDS[request.method],
+            True,
+            True,
+            document or _external_id(request),
+            flow,  # type: ignore[arg-type]
+        )
+
+    def _document_of(self, record: str, internal_id: int) -> str:
+        row = self.records[record].row(self._session(), internal_id)
+        return str(internal_id) if row is None else self.records[record].document(row)
+
+    def authenticate(self, request: Request) -> Response | None:
+        if request.path.rstrip("/") == TOKEN_PATH:
+            return None
+        scope = "restlets" if request.path == RESTLET_PATH else "rest_webservices"
+        try:
+            self.authority.check(request, self.clock.wall(), scope)
+        except VendorError as error:
+            return error.response()
+        return None
+
+    def admit(self, request: Request, slots_in_use: int) -> Response | None:
+        """Refuse beyond the account's concurrency (Oracle help, Concurrency Governance Limits)."""
+        if slots_in_use < self.options.concurrency:
+            return None
+        return self.fault_response("too_many_requests", request)
+
+    def fault_response(self, kind: str, request: Request) -> Response | None:
+        """The vendor's own body of a fault."""
+        if kind == "too_many_requests":
+            return VendorError(
+                "CONCURRENCY_LIMIT_EXCEEDED", "Concurrent request limit exceeded. Request blocked.", status=429
+            ).response()
+        if kind == "server_error":
+            return VendorError(
+                "UNEXPECTED_ERROR", "An unexpected error occurred. Error ID: sandbox", status=500
+            ).response()
+        if kind == "maintenance":
+            return VendorError("SERVICE_UNAVAILABLE", "NetSuite is down for maintenance.", status=503).response()
+        return None
+
+    # --- doing it ----------------------------------------------------------------------------------------
+
+    def handle(self, request: Request) -> Handled:
+        path = request.path.rstrip("/")
+        try:
+            if path == TOKEN_PATH:
+                return Handled(self.authority.grant(request, self.clock.wall()))
+            session = self._session(request)
+            if path == SUITEQL_PATH:
+                return Handled(self._query(session, request))
+            if path == LIMITS_PATH:
+                return Handled(self._limits())
+            if request.segments[: len(ROOT)] == ROOT:
+                return self._record(session, request)
+        except VendorError as error:
+            return Handled(error.response())
+        return Handled(
+            VendorError("NOT_FOUND", "The requested resource does not exist.", status=404, url_path=path).response()
+        )
+
+    def _query(self, session: Session, request: Request) -> Response:
+        if request.method != "POST":
+            raise VendorError("METHOD_NOT_ALLOWED", "SuiteQL takes POST only.", status=405)
+        return self.queries.handle(session, request)
+
+    def _record(self, session: Session, request: Request) -> Handled:
+        if request.method == "GET":
+            return Handled(self.service.handle(session, request))
+        with self.store.transaction():
+            response = self.service.handle(session, request)
+        return Handled(response, bool(session.commits), commits=session.commits)
+
+    def _limits(self) -> Response:
+        limit = self.options.concurrency
+        body = {
+            "accountConcurrencyLimit": limit,
+            "accountUnallocatedConcurrencyLimit": limit,
+            "integrationConcurrencyLimit": None,
+            "integrationLimitType": "_accountLimit",
+        }
+        return json_response(body, content_type=SINGULAR)
+
+    def tick(self) -> Iterable[Commit]:
+        return ()
+
+    # --- administration ----------------------------------------------------------------------------------
+
+    def status(self) -> dict[str, Any]:
+        """What a person or the simulators need: credentials, internal ids, declared settle times."""
+        return {
+            "vendor": self.vendor,
+            "database": self.store.path,
+            "account": self.options.account,
+            "tax": self.options.tax,
+            "concurrency": self.options.concurrency,
+            "timezone": self.options.timezone,
+            "date_format": self.options.date_format,
+            "index_lag_seconds": self.options.index_lag_seconds,
+            "credentials": self.authority.credentials(),
+            # Longest execution of a write plus the lag of the search index; a record read by id is current.
+            "settle_seconds": {
+                "record.write": 30.0,
+                "async": 30.0 + 100 * self.options.async_seconds,
+                "search": 30.0 + self.options.index_lag_seconds,
+            },
+            "internal_ids": self.internal_ids(),
+        }
+
+    def internal_ids(self) -> dict[str, dict[str, str]]:
+        """Names to internal ids of the lists that settings of a connection point to."""
+        named = {
+            "location": "externalid", "subsidiary": "name", "pricelevel": "name", "currency": "symbol", "term": "name",
+            "paymentmethod": "name", "shipitem": "itemid", "salestaxitem": "itemid", "account": "fullname",
+        }  # fmt: skip
+        out = {
+            table: {
+                row[0] or "": str(row[1]) for row in self.store.all(f'SELECT "{name}", id FROM "{table}" ORDER BY id')
+            }
+            for table, name in named.items()
+        }
+        specials = self.store.all("SELECT itemid, id FROM item WHERE id < ? ORDER BY id", bootstrap.FIRST_ITEM)
+        out["special_items"] = {row["itemid"]: str(row["id"]) for row in specials}
+        return out
+
+    def seed(self, data: dict[str, Any]) -> dict[str, Any]:
+        """Load master data; see `seed.load`."""
+        with self.store.transaction():
+            return seed.load(self._session(), data)
+
+    def reset(self) -> None:
+        with self.store.transaction():
+            credentials = self.store.all("SELECT * FROM sandbox_state WHERE name IN ('tokens', 'certificates')")
+            schema.empty(self.store, keep=())
+            for row in credentials:
+                self.store.insert("sandbox_state", name=row["name"], value=row["value"])
+        self._fill()
+
+
+def _external_id(request: Request) -> str | None:
+    try:
+        body = request.json()
+    except BadJson:
+        return None
+    found = body.get("externalId") if isinstance(body, dict) else None
+    return found if isinstance(found, str) and re.fullmatch(r"[\w-]{1,100}", found) else None

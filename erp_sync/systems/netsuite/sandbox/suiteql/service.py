@@ -1,0 +1,143 @@
+"""The SuiteQL resource: ``POST /services/rest/query/v1/suiteql``.
+
+Facts (Oracle help, Executing SuiteQL Queries Through REST Web Services, section_157909186990): header
+``Prefer: transient``, body ``{"q": ...}``, at most 1,000 rows a page and 100,000 rows a query. Values are
+texts; columns without a value are left out (unconfirmed); a date-time shows its date only.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections import OrderedDict
+from typing import Any
+
+from erp_sync.sandbox.core import BadJson, Request, Response
+from erp_sync.systems.netsuite.sandbox.errors import VendorError
+from erp_sync.systems.netsuite.sandbox.session import Session
+from erp_sync.systems.netsuite.sandbox.store import Store
+from erp_sync.systems.netsuite.sandbox.suiteql import dates
+from erp_sync.systems.netsuite.sandbox.suiteql.compiler import Compiled, Compiler
+from erp_sync.systems.netsuite.sandbox.suiteql.functions import install, number_text
+from erp_sync.systems.netsuite.sandbox.suiteql.kinds import malformed
+
+PATH = "/services/rest/query/v1/suiteql"
+MAX_PAGE, MAX_ROWS = 1000, 100_000
+
+
+class SuiteQLService:
+    """Answers queries; `schema` is the attached database that lags behind, or empty for the current one."""
+
+    def __init__(self, store: Store, session_options: Any, schema: str = "") -> None:
+        install(store, session_options.zone, session_options.date_format)
+        self._schema = schema
+        self._compiled: OrderedDict[tuple[str, str], Compiled] = OrderedDict()
+        self._totals: OrderedDict[tuple[str, int], int] = OrderedDict()
+
+    def handle(self, session: Session, request: Request) -> Response:
+        if "transient" not in request.headers.get("prefer", ""):
+            raise VendorError(
+                "INVALID_HEADER", "The header 'Prefer' must be set to 'transient' for this request.", header="Prefer"
+            )
+        try:
+            body = request.json()
+        except BadJson as error:
+            raise VendorError("INVALID_CONTENT", f"The request body is not valid JSON: {error}") from error
+        if not isinstance(body, dict) or not isinstance(body.get("q"), str) or not body["q"].strip():
+            raise VendorError("INVALID_CONTENT", "Provide the query as the text property 'q'.", path="q")
+        limit, offset = page_of(request)
+        page, total = self.run(session, body["q"], limit, offset)
+        content = {
+            "links": page_links(request, limit, offset, total),
+            "count": len(page),
+            "hasMore": offset + len(page) < total,
+            "items": [{"links": [], **row} for row in page],
+            "offset": offset,
+            "totalResults": total,
+        }
+        return Response(200, {"content-type": COLLECTION_TYPE}, json.dumps(content).encode())
+
+    def run(self, session: Session, query: str, limit: int, offset: int) -> tuple[list[dict[str, str]], int]:
+        """One page of rows and the number of all. Raises VendorError."""
+        compiled = self._compile(session, query)
+        try:
+            key = (compiled.counted, session.store.version)
+            total = None if compiled.timely else self._totals.get(key)
+            if total is None:
+                total = min(int(session.store.value(compiled.counted)), MAX_ROWS)
+                self._totals[key] = total
+                if len(self._totals) > 64:
+                    self._totals.popitem(last=False)
+            page = min(limit, max(total - offset, 0))
+            rows = session.store.all(f"SELECT * FROM ({compiled.sql}) LIMIT {page} OFFSET {offset}")
+        except sqlite3.OperationalError as error:
+            raise malformed(f"Invalid or unsupported search: {error}") from error
+        style, zone = session.options.date_format, session.options.zone
+        return [_printed(tuple(row), compiled.columns, style, zone) for row in rows], total
+
+    def _compile(self, session: Session, query: str) -> Compiled:
+        custom, records = session.custom_fields(), session.custom_records()
+        key = (query, json.dumps([custom, records], sort_keys=True, default=str))
+        found = self._compiled.get(key)
+        if found is None or found.timely:
+            found = Compiler(session.options, custom, session.moment, self._schema, records).compile(query)
+            self._compiled[key] = found
+            if len(self._compiled) > 256:
+                self._compiled.popitem(last=False)
+        return found
+
+
+COLLECTION_TYPE = "application/vnd.oracle.resource+json; type=collection; charset=UTF-8"
+
+
+def _printed(row: tuple[Any, ...], columns: tuple[tuple[str, str], ...], style: str, zone: Any) -> dict[str, str]:
+    out = {}
+    for value, (name, kind) in zip(row, columns, strict=True):
+        if value is None:
+            continue
+        if kind == "decimal":
+            out[name] = number_text(int(value)) or ""
+        elif kind in ("date", "datetime"):
+            out[name] = dates.account_date(dates.local(value, zone).date(), style)
+        else:
+            out[name] = str(value)
+    return out
+
+
+def page_of(request: Request, default: int = MAX_PAGE) -> tuple[int, int]:
+    """Limit and offset of a request. Raises VendorError: at most 1,000, the offset a multiple of the limit."""
+    limit = _whole(request, "limit", default)
+    offset = _whole(request, "offset", 0)
+    if not 1 <= limit <= MAX_PAGE:
+        raise VendorError("INVALID_PARAMETER", "The limit must be a number from 1 to 1000.", query="limit")
+    if offset % limit:
+        raise VendorError(
+            "INVALID_PARAMETER", "The offset must be divisible by the limit.", query="offset"
+        )  # Oracle help, Collection Paging
+    return limit, offset
+
+
+def _whole(request: Request, name: str, default: int) -> int:
+    text = request.parameter(name)
+    if text is None:
+        return default
+    if not text.isdigit():
+        raise VendorError("INVALID_PARAMETER", f"The value of the query parameter '{name}' is not valid.", query=name)
+    return int(text)
+
+
+def page_links(request: Request, limit: int, offset: int, total: int) -> list[dict[str, str]]:
+    """Links to this page and those around it."""
+    base = request.url.partition("?")[0]
+    kept = "".join(f"&{name}={value}" for name, value in request.query if name not in ("limit", "offset"))
+
+    def link(rel: str, at: int) -> dict[str, str]:
+        return {"rel": rel, "href": f"{base}?limit={limit}&offset={at}{kept}"}
+
+    links = []
+    last = max((total - 1) // limit * limit, 0)
+    if offset > 0:
+        links += [link("previous", max(offset - limit, 0)), link("first", 0)]
+    if offset + limit < total:
+        links += [link("next", offset + limit), link("last", last)]
+    return [*links, link("self", offset)]
