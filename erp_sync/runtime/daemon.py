@@ -10,6 +10,7 @@ import argparse
 import logging
 import os
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from dagster import DagsterInstance, DagsterRunStatus
@@ -23,11 +24,16 @@ from dagster._daemon.daemon import DaemonIterator, DagsterDaemon, MonitoringDaem
 from dagster._daemon.run_coordinator.queued_run_coordinator_daemon import QueuedRunCoordinatorDaemon
 from dagster._utils.interrupts import capture_interrupts, setup_interrupt_handlers
 
+from erp_sync import settings
 from erp_sync.runtime import daemon_state
 from erp_sync.runtime.launcher import WarmRunLauncher
+from erp_sync.runtime.retention import Retention
 
-SENSOR_LOOP_SECONDS = 1
-"""How often sensors are looked at. Dagster looks every 5 s; a sensor with a shorter interval would wait for that."""
+SENSOR_LOOP_SECONDS = 0.5
+"""How often sensors are looked at. Dagster looks every 5 s; a sensor with a shorter interval would wait for that.
+
+Half of the shortest interval in use: a sensor of one second would else be found early and wait for another round.
+"""
 
 QUEUE_SECONDS = 0.5
 """How often queued runs are looked at; dagster.yaml takes whole seconds only."""
@@ -44,8 +50,13 @@ class OtherDagster(Exception):
 class RunMonitoring(MonitoringDaemon):
     """Dagster's run monitoring, which judges started runs, and the same for runs that are starting or ending.
 
-    Dagster gives these a time-out only, of a minute or more, and they hold their place in the queue meanwhile.
+    Dagster gives these a time-out only, of a minute or more, and they hold their place in the queue meanwhile. Old
+    runs are deleted here too.
     """
+
+    def __init__(self, interval_seconds: float, retention: Retention | None = None) -> None:
+        super().__init__(interval_seconds)
+        self._retention = retention
 
     @classmethod
     def daemon_type(cls) -> str:
@@ -54,6 +65,8 @@ class RunMonitoring(MonitoringDaemon):
     def run_iteration(self, workspace_process_context: IWorkspaceProcessContext) -> DaemonIterator:
         release_lost_runs(workspace_process_context.instance)
         yield from super().run_iteration(workspace_process_context)
+        if self._retention is not None:
+            self._retention.step(workspace_process_context.instance)
 
 
 def release_lost_runs(instance: DagsterInstance) -> list[str]:
@@ -80,12 +93,16 @@ def release_lost_runs(instance: DagsterInstance) -> list[str]:
     return ended
 
 
-def daemons_of(instance: DagsterInstance) -> Sequence[DagsterDaemon]:
-    """Dagster's daemons for this instance, two of them replaced by quicker ones."""
+def daemons_of(instance: DagsterInstance, run_days: int | None = None) -> Sequence[DagsterDaemon]:
+    """Dagster's daemons for this instance, two of them replaced by quicker ones.
+
+    Args:
+        run_days: how long finished runs are kept; for ever if None.
+    """
     chosen: list[DagsterDaemon] = []
     for daemon in create_daemons_from_instance(instance):
         if isinstance(daemon, MonitoringDaemon):
-            chosen.append(RunMonitoring(interval_seconds=daemon.interval_seconds))
+            chosen.append(RunMonitoring(daemon.interval_seconds, None if run_days is None else Retention(run_days)))
         elif isinstance(daemon, QueuedRunCoordinatorDaemon):
             chosen.append(QueuedRunCoordinatorDaemon(interval_seconds=QUEUE_SECONDS))
         else:
@@ -110,6 +127,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--log-level", default="warning", choices=["debug", "info", "warning", "error"])
     parser.add_argument("--sensor-loop-seconds", type=float, default=SENSOR_LOOP_SECONDS)
     options = parser.parse_args(arguments)
+    run_days = settings.load().run_days
     shorten_sensor_loop(options.sensor_loop_seconds)
     setup_interrupt_handlers()
     try:
@@ -119,7 +137,7 @@ def main(arguments: list[str] | None = None) -> int:
             daemon_controller_from_instance(
                 instance,
                 workspace_load_target=WorkspaceFileTarget([str(options.workspace)]),
-                gen_daemons=daemons_of,
+                gen_daemons=partial(daemons_of, run_days=run_days),
                 log_level=options.log_level,
                 code_server_log_level="warning",
             ) as controller,

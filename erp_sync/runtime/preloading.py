@@ -7,9 +7,15 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from dagster import DagsterInstance
 
 ALWAYS = ("pandas", "pyarrow", "pyarrow.parquet", "sqlalchemy", "httpx", "duckdb")
 """Imported for every code location; they take about two seconds."""
+
+_opened: dict[str, DagsterInstance] = {}
 
 
 def load(module: str, preload: Sequence[str], warm_up: Sequence[str]) -> None:
@@ -25,8 +31,8 @@ def load(module: str, preload: Sequence[str], warm_up: Sequence[str]) -> None:
     for name in preload:
         importlib.import_module(name)
     _load_definitions(module)
-    _read_instance()
     _run_empty_job()
+    _open_instance()
     for entry in warm_up:
         where, _, function = entry.partition(":")
         getattr(importlib.import_module(where), function)()
@@ -46,19 +52,34 @@ def _load_definitions(module: str) -> None:
             repository.get_all_jobs()
 
 
-def _read_instance() -> None:
-    """Open this home's storage once and close it: its modules and SQLAlchemy's dialect are loaded."""
+def _open_instance() -> None:
+    """Open this home's storage and keep it: it holds no connection between statements, so workers may inherit it."""
     from dagster import DagsterInstance
+    from dagster._core.events import DagsterEventType
+    from dagster._serdes import serialize_value
 
-    with DagsterInstance.get() as instance:
-        instance.get_runs(limit=1)
-        instance.all_logs("no such run")
-        instance.get_concurrency_config()
+    opened = DagsterInstance.get()
+    for run in opened.get_runs(limit=1):
+        opened.get_run_record_by_id(run.run_id)
+        opened.all_logs(run.run_id, of_type=DagsterEventType.ENGINE_EVENT)
+    opened.get_concurrency_config()
+    _opened[serialize_value(opened.get_ref())] = opened
+
+
+def instance_of(reference: str) -> DagsterInstance:
+    """The instance of a serialised reference: the one that the fork server opened, or a new one."""
+    from dagster import DagsterInstance
+    from dagster._core.instance import InstanceRef
+    from dagster._serdes import deserialize_value
+
+    found = _opened.get(reference)
+    return found if found is not None else DagsterInstance.from_ref(deserialize_value(reference, InstanceRef))
 
 
 def _run_empty_job() -> None:
     """Execute an empty asset with a check through the same executor that runs use, on an instance in memory."""
     import dagster as dg
+    import dagster._cli.api  # what a worker calls
 
     @dg.asset(name="warm_up", check_specs=[dg.AssetCheckSpec("warm_up_check", asset="warm_up")])
     def warm_up():

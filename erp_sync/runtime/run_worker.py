@@ -12,7 +12,7 @@ import threading
 import traceback
 from typing import NoReturn
 
-from erp_sync.runtime import messages
+from erp_sync.runtime import messages, preloading
 from erp_sync.runtime.processes import ProcessName
 from erp_sync.runtime.workers import WarmFolder, Worker
 
@@ -70,30 +70,21 @@ def _work(connection: socket.socket, request: messages.RunRequest, folder: WarmF
 
 
 def _execute(request: messages.RunRequest) -> int:
-    from dagster import DagsterInstance
     from dagster._cli.api import _execute_run_command_body
-    from dagster._core.instance import InstanceRef
-    from dagster._serdes import deserialize_value
     from dagster._utils.interrupts import capture_interrupts
 
-    with capture_interrupts():
-        reference = deserialize_value(request.instance_ref, InstanceRef)
-        with DagsterInstance.from_ref(reference) as instance:
-            return _execute_run_command_body(
-                request.run_id, instance, lambda _event: None, set_exit_code_on_failure=True
-            )
+    with capture_interrupts(), preloading.instance_of(request.instance_ref) as instance:
+        return _execute_run_command_body(request.run_id, instance, lambda _event: None, set_exit_code_on_failure=True)
 
 
 def report_crash(run_id: str, instance_ref: str, exit_code: int, folder: WarmFolder) -> NoReturn:
     """Mark a run whose worker died as failed, with how it died, unless the run had ended; never returns."""
     reported = _BROKEN
     try:
-        from dagster import DagsterInstance, DagsterRunStatus
-        from dagster._core.instance import InstanceRef
-        from dagster._serdes import deserialize_value
+        from dagster import DagsterRunStatus
         from dagster._utils import get_run_crash_explanation
 
-        with DagsterInstance.from_ref(deserialize_value(instance_ref, InstanceRef)) as instance:
+        with preloading.instance_of(instance_ref) as instance:
             run = instance.get_run_by_id(run_id)
             if run is not None and not run.is_finished:
                 message = get_run_crash_explanation(f"Run execution process for {run_id}", exit_code)

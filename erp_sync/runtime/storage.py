@@ -62,7 +62,8 @@ def dagster_configuration(settings: Settings, template: Path = TEMPLATE) -> str:
     """Text of dagster.yaml for this home: the template with its folder, and PostgreSQL where settings say so."""
     content: dict[str, Any] = _filled(yaml.safe_load(template.read_text()), str(settings.dagster_home))
     if settings.dagster_postgres_url is not None:
-        content.pop("event_log_storage", None)
+        for storage in ("run_storage", "event_log_storage", "schedule_storage"):
+            del content[storage]
         # by name of the variable: the password stays out of the file
         content["storage"] = {"postgres": {"postgres_url": {"env": "ERP_SYNC_DAGSTER_POSTGRES_URL"}}}
     return _HEADER + yaml.safe_dump(content, sort_keys=False)
