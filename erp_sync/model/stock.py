@@ -36,3 +36,23 @@ class StockLevel(msgspec.Struct, frozen=True, kw_only=True):
     restock_date: str | None = None
     version: str = ""
     read_at: datetime
+
+
+class StockOffer(msgspec.Struct, frozen=True, kw_only=True):
+    """What a channel may sell of one SKU at one of its sources: what the inventory flow worked out.
+
+    Attributes:
+        sku, source: as the channel names them.
+        quantity: in the item's stock unit, never below zero.
+        in_stock: may be sold; with backorders also at zero.
+        version, read_at: of the stock level it was worked out from.
+    """
+
+    connection: str
+    scope: str = ""
+    sku: str
+    source: str
+    quantity: Decimal
+    in_stock: bool = True
+    version: str = ""
+    read_at: datetime | None = None

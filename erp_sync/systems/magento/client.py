@@ -8,11 +8,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any, Protocol
 
 import httpx
 import msgspec
 
+from erp_sync.model.money import BadNumber, decimal_of
 from erp_sync.ports.outcomes import Again
 from erp_sync.systems.magento.criteria import Criteria, chunks, time_of
 from erp_sync.transport.client import Call, Reply, path_segment, retry_after
@@ -141,6 +143,7 @@ class MagentoClient:
         page_size: int,
         time_field: str = "updated_at",
         id_field: str = "entity_id",
+        id_name: str = "",
         fields: str = "",
         criteria: Criteria | None = None,
     ) -> Iterator[list[dict[str, Any]]]:
@@ -148,8 +151,10 @@ class MagentoClient:
 
         Rows that change while we page leave the window and would shift later pages. Therefore each page
         starts at the last time seen instead of at a page number; within one second it goes on by id.
-        `fields`, if given, must answer time and id, and ``total_count``.
+        `fields`, if given, must answer time and id, and ``total_count``. `id_name` is the id's name in
+        the answer where it differs from the field that is searched by (customers).
         """
+        id_name = id_name or id_field
         base = (criteria or Criteria()).only(fields)
         bounded = base.before(time_field, end)
         first = _floor(start)
@@ -157,18 +162,18 @@ class MagentoClient:
         while True:
             search = bounded.since(time_field, first).sorted_by(time_field, id_field).paged(page_size)
             items, total = self.page(path, search, operation=operation)
-            fresh = [item for item in items if _key(item, id_field) not in seen]
+            fresh = [item for item in items if _key(item, id_name) not in seen]
             if fresh:
                 yield fresh
             if len(items) >= total or not items:
                 return
             last = _latest(items, time_field, operation)
             if last > first:
-                seen = {_key(item, id_field) for item in items if _time(item, time_field) == last}
+                seen = {_key(item, id_name) for item in items if _time(item, time_field) == last}
                 first = last
                 continue
             # The whole page is of one second: the rest of that second by id, then on with the next one.
-            yield from self._second(path, base, last, items[-1], operation, page_size, time_field, id_field)
+            yield from self._second(path, base, last, items[-1], operation, page_size, time_field, id_field, id_name)
             first, seen = last + timedelta(seconds=1), set()
 
     def _second(
@@ -181,8 +186,9 @@ class MagentoClient:
         page_size: int,
         time_field: str,
         id_field: str,
+        id_name: str,
     ) -> Iterator[list[dict[str, Any]]]:
-        last = _key(after, id_field)
+        last = _key(after, id_name)
         while True:
             search = (
                 base.since(time_field, second)
@@ -196,7 +202,7 @@ class MagentoClient:
                 yield items
             if len(items) >= total or not items:
                 return
-            last = _key(items[-1], id_field)
+            last = _key(items[-1], id_name)
 
     def all(
         self,
@@ -246,6 +252,15 @@ def none_found(reply: Reply) -> bool:
     return isinstance(answer, Mapping) and answer.get("total_count") == 0
 
 
+def number_in(item: Mapping[str, Any], name: str, otherwise: int | None = None) -> Decimal:
+    """A number of a record that the vendor answered, at storage scale. Raises BadAnswer."""
+    value = item.get(name)
+    try:
+        return decimal_of(otherwise if value is None and otherwise is not None else value)
+    except BadNumber as error:
+        raise BadAnswer(f"{name} of {item.get('sku', 'a record')}: {error}") from error
+
+
 def segment(text: str) -> str:
     """One segment of a path. Raises ValueError for a slash: many web servers answer 404 to ``%2F``."""
     if "/" in text:
@@ -282,12 +297,16 @@ def _latest(items: Sequence[Mapping[str, Any]], time_field: str, operation: str)
 def rendered(message: str, parameters: Any) -> str:
     """The message with its placeholders filled in; the vendor sends them apart (ErrorProcessor).
 
-    ``%1`` counts from one in a list; ``%name`` is a key of an object. What has no parameter stays.
+    ``%1`` counts from one in a list; ``%name`` is a key of an object. What has no parameter stays. Price
+    calls declare a list and still name the placeholders: then the values come in the names' order.
     """
     if isinstance(parameters, Mapping):
         values = {str(name): value for name, value in parameters.items()}
     elif isinstance(parameters, list):
         values = {str(position): value for position, value in enumerate(parameters, start=1)}
+        names = list(dict.fromkeys(re.findall(r"%([A-Za-z]\w*)", message)))
+        if len(names) == len(parameters):
+            values |= dict(zip(names, parameters, strict=True))
     else:
         return message
 

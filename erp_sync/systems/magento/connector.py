@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import httpx
@@ -10,12 +10,23 @@ import httpx
 from erp_sync.ports.capabilities import Capabilities
 from erp_sync.ports.connection import Breaker, ConnectionSettings, ExchangeSink, Slots
 from erp_sync.ports.lookups import Lookups, Passthrough
+from erp_sync.ports.mapping import RecordMapping
+from erp_sync.ports.mapping_overlay import check_names, overlaid
 from erp_sync.systems.magento.capabilities import capabilities_of
 from erp_sync.systems.magento.client import MagentoClient, outcome
+from erp_sync.systems.magento.mapping.customers import CUSTOMER
+from erp_sync.systems.magento.mapping.orders import ORDER
+from erp_sync.systems.magento.mapping.products import FROM_STORE, TO_STORE
+from erp_sync.systems.magento.mapping.refunds import REFUND
+from erp_sync.systems.magento.ports.catalogue import Catalogue
+from erp_sync.systems.magento.ports.changes import CUSTOMERS, REFUNDS, ChangeSource
 from erp_sync.systems.magento.ports.order_status import OrderStatusTarget
 from erp_sync.systems.magento.ports.orders import OrderSource
+from erp_sync.systems.magento.ports.prices import PriceTarget
+from erp_sync.systems.magento.ports.products import ProductTarget
 from erp_sync.systems.magento.ports.raw import StoreViews
 from erp_sync.systems.magento.ports.shipments import ShipmentTarget
+from erp_sync.systems.magento.ports.stock import StockTarget
 from erp_sync.transport.auth import Bearer, OAuth1
 from erp_sync.transport.client import VendorClient
 
@@ -27,7 +38,7 @@ class MagentoConnector:
     """All ports of one connection. Thread-safe; ports are made once and shared.
 
     Ports hold the look-up tables of a route: `with_lookups` gives a connector for another route that
-    shares client and store directory.
+    shares client, store directory and catalogue.
     """
 
     def __init__(
@@ -36,11 +47,14 @@ class MagentoConnector:
         client: MagentoClient,
         capabilities: Capabilities,
         lookups: Lookups,
-        stores: StoreViews | None = None,
+        shared: tuple[StoreViews, Catalogue] | None = None,
     ) -> None:
-        self.settings, self.client, self.capabilities = settings, client, capabilities
-        self._stores = stores or StoreViews(client, settings)
-        self._lookups = lookups
+        self.settings, self.client, self.capabilities, self.lookups = settings, client, capabilities, lookups
+        self.stores, self.catalogue = shared or (
+            StoreViews(client, settings),
+            Catalogue(client, capabilities.reading("product").page_size),
+        )
+        self.mappings = mappings(settings)
         self._ports = {key: make(self) for key, make in _PORTS.items()}
 
     def port(self, entity: str, role: str) -> Any:
@@ -52,17 +66,35 @@ class MagentoConnector:
         return found
 
     def with_lookups(self, lookups: Lookups) -> MagentoConnector:
-        return MagentoConnector(self.settings, self.client, self.capabilities, lookups, self._stores)
+        shared = (self.stores, self.catalogue)
+        return MagentoConnector(self.settings, self.client, self.capabilities, lookups, shared)
 
     def close(self) -> None:
         self.client.close()
 
 
 _PORTS: dict[tuple[str, str], Callable[[MagentoConnector], Any]] = {
-    ("sales_order", "source"): lambda one: OrderSource(one.client, one.settings, one.capabilities, one._stores),
+    ("sales_order", "source"): lambda one: OrderSource(one.client, one.settings, one.capabilities, one.stores),
+    ("customer", "source"): lambda one: ChangeSource(one.client, one.settings, one.capabilities, one.stores, CUSTOMERS),
+    ("refund", "source"): lambda one: ChangeSource(one.client, one.settings, one.capabilities, one.stores, REFUNDS),
     ("order_status", "target"): lambda one: OrderStatusTarget(one.client, one.settings, one.capabilities),
-    ("shipment", "target"): lambda one: ShipmentTarget(one.client, one.settings, one.capabilities, one._lookups),
+    ("shipment", "target"): lambda one: ShipmentTarget(one.client, one.settings, one.capabilities, one.lookups),
+    ("stock_level", "target"): lambda one: StockTarget(one.client, one.settings, one.capabilities, one.catalogue),
+    ("price", "target"): lambda one: PriceTarget(
+        one.client, one.settings, one.capabilities, one.catalogue, one.lookups
+    ),
+    ("product", "target"): lambda one: ProductTarget(
+        one.client, one.settings, one.capabilities, one.catalogue, one.lookups
+    ),
 }
+MAPPINGS = (ORDER, CUSTOMER, REFUND, TO_STORE, FROM_STORE)
+
+
+def mappings(connection: ConnectionSettings) -> dict[str, RecordMapping]:
+    """The mappings of a connection by name, overlays applied. Raises MappingMistake for a wrong overlay. No I/O."""
+    overlays: Mapping[str, Any] = connection.settings.get("mapping") or {}
+    check_names(MAPPINGS, overlays)
+    return {one.name: overlaid(one, overlays) for one in MAPPINGS}
 
 
 def authentication(settings: ConnectionSettings) -> httpx.Auth:
@@ -98,7 +130,8 @@ def connect(
 
     Settings: ``store`` (code in the URL, default ``all``), ``website`` or ``stores``, ``edition``
     (``open_source`` or ``commerce``), ``input_limits``, ``authentication``, ``timeout_seconds``, and those
-    of `capabilities_of` and of the ports. Further arguments go to the transport's client. Raises ValueError for a wrong one, MappingMistake for a wrong
+    of `capabilities_of` and of the ports. Further arguments go to the transport's client. Raises
+    ValueError for a wrong one, MappingMistake for a wrong
     mapping overlay.
     """
     edition = settings.settings.get("edition", "open_source")

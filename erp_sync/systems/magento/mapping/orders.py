@@ -413,8 +413,6 @@ ORDER = RecordMapping(
     ),
 )
 
-MAPPINGS = (ORDER,)
-
 
 class OrderMapper:
     """The order mapping of one connection, with its overlays. Raises MappingMistake for a wrong overlay."""

@@ -79,9 +79,7 @@ class OrderSource:
         }
 
     def peek(self, window: Window) -> dict[str, str] | None:
-        return self._reader.versions(
-            self._client, PATH, self._criteria, window, operation="sales_order.peek", id_field="entity_id"
-        )
+        return self._reader.versions(self._client, PATH, self._criteria, window, operation="sales_order.peek")
 
     def to_canonical(self, raw: RawRecord, lookups: Lookups) -> SalesOrder:
         values = {

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+import msgspec
 
 from erp_sync.ports.outcomes import Finding, Later, NotSent, Outcome, Refused
 from erp_sync.transport.errors import TransportError
 
+Row = TypeVar("Row")
 LOOK_AGAIN_SECONDS = 5.0
 _MARK = re.compile(r"\[erp_sync:([^\]]+)\]")
 
@@ -37,6 +41,21 @@ def not_sent(error: TransportError) -> Outcome:
     if isinstance(outcome, Refused):
         return outcome
     return NotSent(why=str(error), retry_after_seconds=error.retry_after_seconds)
+
+
+def in_batches(rows: Sequence[Row], size: int, send: Callable[[list[Row]], list[Outcome]]) -> list[Outcome]:
+    """Outcomes of rows sent in batches, in order. A batch that fails as a whole fails for each of its rows."""
+    outcomes: list[Outcome] = []
+    for start in range(0, len(rows), size):
+        batch = list(rows[start : start + size])
+        try:
+            outcomes += send(batch)
+        except TransportError as error:
+            outcome = error.as_outcome()
+            if isinstance(outcome, Refused) and len(batch) > 1:
+                outcome = msgspec.structs.replace(outcome, whole_batch=True)
+            outcomes += [outcome] * len(batch)
+    return outcomes
 
 
 def mark(key: str) -> str:

@@ -62,7 +62,7 @@ def masked(record: Any) -> Any:
 class StoreViews:
     """Which website a store view belongs to: from the setting ``stores``, else asked once an hour.
 
-    ``stores`` is a list of ``{id, code, website}``; ``website`` alone says that there is only one.
+    ``stores`` is a list of ``{id, code, website, website_id}``; ``website`` alone says that there is only one.
     """
 
     def __init__(self, client: MagentoClient, connection: ConnectionSettings) -> None:
@@ -72,6 +72,7 @@ class StoreViews:
         declared = connection.settings.get("stores") or []
         self._codes = {str(one["id"]): str(one.get("code", "")) for one in declared}
         self._websites = {str(one["id"]): str(one["website"]) for one in declared}
+        self._by_id = {str(one["website_id"]): str(one["website"]) for one in declared if "website_id" in one}
         self._fixed = bool(declared or self._only)
         self._read_at: float | None = None
 
@@ -89,6 +90,15 @@ class StoreViews:
                 self._read()
             return self._websites.get(key, "")
 
+    def website_code(self, website_id: Any) -> str:
+        """Code of a website by its id: of the stores that are declared, else asked."""
+        if self._fixed:
+            return self._by_id.get(str(website_id), self._only)
+        with self._lock:
+            if self._read_at is None:
+                self._read()
+            return self._by_id.get(str(website_id), "")
+
     def code(self, store_id: Any) -> str:
         """Code of the store view as far as it is known without asking, else its id."""
         return self._codes.get(str(store_id)) or ("" if store_id is None else str(store_id))
@@ -98,6 +108,7 @@ class StoreViews:
             one["id"]: str(one["code"]) for one in self._client.get("store/websites", operation="store.read_websites")
         }
         views = self._client.get("store/storeViews", operation="store.read_views")
+        self._by_id = {str(number): code for number, code in websites.items()}
         self._websites = {str(one["id"]): websites.get(one["website_id"], "") for one in views}
         self._codes = {str(one["id"]): str(one["code"]) for one in views}
         self._read_at = time.monotonic()
@@ -120,7 +131,15 @@ class RawReader:
         return version_of(readable_time(item, "updated_at"), self._payload(item))
 
     def versions(
-        self, client: MagentoClient, path: str, criteria: Criteria, window: Window, *, operation: str, id_field: str
+        self,
+        client: MagentoClient,
+        path: str,
+        criteria: Criteria,
+        window: Window,
+        *,
+        operation: str,
+        id_field: str = "entity_id",
+        id_name: str = "",
     ) -> dict[str, str] | None:
         """Ids and versions of what changed in the window, None if that is more than one small page.
 
@@ -133,15 +152,15 @@ class RawReader:
             .paged(PEEK_ROWS)
         )
         items, total = client.page(path, search, operation=operation, found_nothing=none_found)
-        return {str(item.get(id_field)): self.version(item) for item in items} if total <= len(items) else None
+        return (
+            {str(item.get(id_name or id_field)): self.version(item) for item in items} if total <= len(items) else None
+        )
 
-    def record(
-        self, item: Mapping[str, Any], *, id_field: str = "entity_id", store_field: str = "store_id", website: str = ""
-    ) -> RawRecord:
+    def record(self, item: Mapping[str, Any], *, id_name: str = "entity_id", website: str | None = None) -> RawRecord:
         changed, payload = readable_time(item, "updated_at"), self._payload(item)
         return RawRecord(
-            native_id=str(item.get(id_field, "")),
-            scope=website or self._stores.website(item.get(store_field)),
+            native_id=str(item.get(id_name, "")),
+            scope=self._stores.website(item.get("store_id")) if website is None else website,
             version=version_of(changed, payload),
             source_time=changed,
             created_time=readable_time(item, "created_at"),

@@ -1,0 +1,147 @@
+"""Canonical product to and from the vendor's product (REST schema 2.4.8, catalog-data-product-interface)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from erp_sync.model.product import Product, ProductKind
+from erp_sync.ports import mapping_rules as rules
+from erp_sync.ports.mapping import Direction, Field, RecordMapping, Rule, Scope
+from erp_sync.ports.paths import MISSING
+from erp_sync.systems.magento.mapping.common import moment, records, text
+
+TYPES = {
+    ProductKind.SIMPLE: "simple",
+    ProductKind.CONFIGURABLE: "configurable",
+    ProductKind.BUNDLE: "bundle",
+    ProductKind.VIRTUAL: "virtual",
+    ProductKind.GIFT_CARD: "giftcard",
+}
+KINDS = {code: kind for kind, code in TYPES.items()} | {
+    "downloadable": ProductKind.VIRTUAL,
+    "grouped": ProductKind.SIMPLE,
+}
+ENABLED, DISABLED = 1, 2
+NOT_VISIBLE, VISIBLE = 1, 4  # in no list of its own; in catalogue and search
+# Canonical fields kept in custom attributes of the core's default attribute set.
+ATTRIBUTES = {"description": "description", "short_description": "short_description"}
+
+
+def _status(value: Any, scope: Scope) -> int:
+    return ENABLED if value else DISABLED
+
+
+def _visibility(scope: Scope) -> int:
+    return NOT_VISIBLE if scope.record.variant_of else VISIBLE
+
+
+def _type(value: Any, scope: Scope) -> str:
+    return TYPES[ProductKind(value)]
+
+
+def _attributes(scope: Scope) -> Any:
+    """Texts and declared custom attributes, as the vendor's list of codes and values."""
+    product: Product = scope.record
+    declared: Mapping[str, str] = {**ATTRIBUTES, **(scope.context.setting("product_attributes") or {})}
+    listed = []
+    for field, code in declared.items():
+        value = scope.get(field)
+        if value is MISSING or value is None or value == "":
+            continue
+        listed.append(
+            {"attribute_code": code, "value": "1" if value is True else "0" if value is False else str(value)}
+        )
+    listed += [
+        {"attribute_code": code, "value": scope.context.values["options"][code, label]}
+        for code, label in product.variant_options
+    ]
+    return listed or MISSING
+
+
+def _extension(scope: Scope) -> Any:
+    found: dict[str, Any] = {}
+    websites = scope.context.setting("website_ids")
+    if websites:
+        found["website_ids"] = [int(one) for one in websites]
+    known = scope.context.setting("categories") or {}
+    links = [str(known[name]) for name in scope.record.categories if name in known]
+    if links:
+        found["category_links"] = [{"category_id": number, "position": 0} for number in links]
+    options = scope.context.values.get("configurable_options")
+    if options:
+        found["configurable_product_options"] = options
+    return found or MISSING
+
+
+TO_STORE = RecordMapping(
+    name="product.write",
+    direction=Direction.TO_VENDOR,
+    fields=(
+        Field("sku", "sku", text, required=True, validation=(rules.at_most(64),)),
+        Field("name", "name", text, required=True, validation=(rules.at_most(255),)),
+        Field("active", "status", Rule("1 enabled, 2 disabled", _status), note="inactive products are disabled"),
+        Field("kind", "type_id", Rule("type", _type)),
+        Field("", "visibility", rules.computed("variants not visible", _visibility, reads=("variant_of",))),
+        Field("", "attribute_set_id", rules.setting("attribute_set_id", 4), note="4 is the core's default set"),
+        Field("weight", "weight", rules.decimal(4)),
+        Field("", "price", rules.value_of("price", "price of a new product, until prices are written")),
+        Field(
+            "",
+            "custom_attributes",
+            rules.computed(
+                "texts; setting product_attributes adds; options of variants",
+                _attributes,
+                reads=("description", "short_description", "variant_options"),
+            ),
+        ),
+        Field(
+            "",
+            "extension_attributes",
+            rules.computed(
+                "settings website_ids and categories; options of configurable products",
+                _extension,
+                reads=("categories", "variant_attributes"),
+            ),
+        ),
+    ),
+)
+
+
+def _active(value: Any, scope: Scope) -> bool:
+    return str(value) == str(ENABLED)
+
+
+def _kind(value: Any, scope: Scope) -> ProductKind:
+    return KINDS.get(str(value), ProductKind.SIMPLE)
+
+
+def _attribute(code: str) -> Rule:
+    def find(scope: Scope) -> Any:
+        for one in records(scope.record.get("custom_attributes")):
+            if one.get("attribute_code") == code:
+                return str(one.get("value") or "")
+        return MISSING
+
+    return rules.computed(f"custom attribute {code}", find, reads=(f"custom_attributes[attribute_code={code}].value",))
+
+
+FROM_STORE = RecordMapping(
+    name="product.read",
+    direction=Direction.TO_CANONICAL,
+    build=Product,
+    fields=(
+        Field("", "connection", rules.computed("name of the connection", lambda scope: scope.context.connection.name)),
+        Field("", "scope", rules.value_of("website", "global scope"), default=""),
+        Field("id", "native_id", text, required=True),
+        Field("sku", "sku", text, required=True),
+        Field("name", "name", text, default=""),
+        Field("type_id", "kind", Rule("kind", _kind), default=ProductKind.SIMPLE),
+        Field("status", "active", Rule("enabled", _active), default=False),
+        Field("weight", "weight", rules.decimal(4)),
+        Field("", "description", _attribute("description")),
+        Field("", "short_description", _attribute("short_description")),
+        Field("created_at", "created_at", moment),
+        Field("updated_at", "updated_at", moment),
+    ),
+)

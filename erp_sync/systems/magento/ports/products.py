@@ -1,0 +1,277 @@
+"""Products as a target: created and changed in bulk, asynchronously; disabled, never deleted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+from erp_sync.model.money import ZERO, decimal_of
+from erp_sync.model.product import Product, ProductKind
+from erp_sync.ports.capabilities import Capabilities
+from erp_sync.ports.connection import ConnectionSettings
+from erp_sync.ports.documents import Requirement
+from erp_sync.ports.lookups import Lookups
+from erp_sync.ports.mapping import Context
+from erp_sync.ports.mapping_overlay import overlaid
+from erp_sync.ports.outcomes import Accepted, Again, Applied, Outcome, Receipt, Refused, Unknown
+from erp_sync.ports.raw import MappingProblem
+from erp_sync.systems.magento.client import BadAnswer, MagentoClient, number_in, segment
+from erp_sync.systems.magento.criteria import Criteria
+from erp_sync.systems.magento.mapping.common import records
+from erp_sync.systems.magento.mapping.products import DISABLED, FROM_STORE, TO_STORE
+from erp_sync.systems.magento.ports.attributes import Attributes
+from erp_sync.systems.magento.ports.catalogue import Catalogue
+from erp_sync.systems.magento.ports.outcomes import attempted, in_batches, not_sent
+from erp_sync.transport.errors import Rejected, TransportError
+
+WRITE = "product.write"
+COMPLETE, FAILED_RETRIABLE, FAILED, OPEN, REJECTED = 1, 2, 3, 4, 5  # states of a bulk operation
+_STATE_WORDS = {FAILED_RETRIABLE: "failed for now", FAILED: "failed", REJECTED: "was rejected"}
+_EXISTING_FIELDS = "items[id,sku,price,status],total_count"
+_SEPARATOR = "\n"  # in no SKU
+
+
+class ProductTarget:
+    """Products of a store, written at global scope (``/rest/all``): without it only the default view changes.
+
+    `submit` gives `Accepted` per row; `settle` asks the bulk's status and, for a variant that is now there,
+    links it to its configurable product. A variant waits for that product. A new product has no price yet:
+    it takes ``custom.base_price`` where that is given, else it is created disabled at price 0, and an
+    existing product is not enabled before it has a price.
+
+    Settings: ``attribute_set_id``, ``website_ids``, ``categories`` ({name: id}), ``product_attributes``
+    ({canonical path: attribute code}).
+    """
+
+    nets_own_orders = False
+
+    def __init__(
+        self,
+        client: MagentoClient,
+        connection: ConnectionSettings,
+        capabilities: Capabilities,
+        catalogue: Catalogue,
+        lookups: Lookups,
+    ) -> None:
+        self.capabilities = capabilities
+        self._client, self._connection = client, connection
+        self._catalogue, self._lookups = catalogue, lookups
+        self._attributes = Attributes(client)
+        overlays = connection.settings.get("mapping") or {}
+        self._to_store, self._from_store = overlaid(TO_STORE, overlays), overlaid(FROM_STORE, overlays)
+        self._batch_size = capabilities.operation(WRITE).batch_size
+        self._page_size = capabilities.reading("product").page_size
+
+    def operation(self, row: Product) -> str:
+        return WRITE
+
+    def key(self, row: Product) -> str:
+        return row.sku
+
+    def values(self, row: Product) -> dict[str, Any]:
+        """Fields that the store keeps; empty texts say nothing and are not compared."""
+        values: dict[str, Any] = {"name": row.name, "active": row.active, "kind": str(row.kind)}
+        if row.weight is not None:
+            values["weight"] = decimal_of(row.weight)
+        values |= {name: text for name in ("description", "short_description") if (text := getattr(row, name))}
+        return values
+
+    def requirements(self, row: Product) -> list[Requirement]:
+        return [Requirement("product", row.variant_of)] if row.variant_of else []
+
+    def resolve(self, requirements: Sequence[Requirement]) -> dict[Requirement, str]:
+        return self._catalogue.resolve(requirements)
+
+    # -- reading -------------------------------------------------------------------------------
+
+    def snapshot(self) -> Iterator[list[Product]]:
+        pages = self._client.all(
+            "products", Criteria(), operation="product.snapshot", page_size=self._page_size, sort=("entity_id",)
+        )
+        for page in pages:
+            yield [self._product(item) for item in page]
+
+    def read(self, skus: Sequence[str]) -> Iterator[list[Product]]:
+        pages = self._client.by_keys("products", "sku", skus, operation="product.read", page_size=self._page_size)
+        for page in pages:
+            yield [self._product(item) for item in page]
+
+    def _product(self, item: Mapping[str, Any]) -> Product:
+        context = Context(self._connection, self._lookups)
+        product: Product = self._from_store.apply(item, context, str(item.get("sku")))
+        return product
+
+    # -- writing -------------------------------------------------------------------------------
+
+    def submit(self, rows: Sequence[Product]) -> list[Outcome]:
+        outcomes: dict[int, Outcome] = {}
+        bodies: list[tuple[Product, dict[str, Any]]] = []
+        try:
+            existing = self._existing([row.sku for row in rows])
+            parents = self._catalogue.ids(row.variant_of for row in rows if row.variant_of)
+        except TransportError as error:
+            return [not_sent(error)] * len(rows)
+        for position, row in enumerate(rows):
+            try:
+                bodies.append((row, self._body(row, existing.get(row.sku), parents)))
+            except _NotNow as problem:
+                outcomes[position] = problem.outcome
+            except MappingProblem as problem:
+                outcomes[position] = Refused(code=problem.code, message=str(problem))
+            except TransportError as error:
+                outcomes[position] = not_sent(error)
+        sent = iter(in_batches(bodies, self._batch_size, self._send))
+        return [outcomes[position] if position in outcomes else next(sent) for position in range(len(rows))]
+
+    def _existing(self, skus: Sequence[str]) -> dict[str, Mapping[str, Any]]:
+        pages = self._client.by_keys(
+            "products",
+            "sku",
+            skus,
+            operation="product.read_existing",
+            page_size=self._page_size,
+            fields=_EXISTING_FIELDS,
+        )
+        return {str(item["sku"]): item for page in pages for item in page}
+
+    def _body(self, row: Product, existing: Mapping[str, Any] | None, parents: Mapping[str, str]) -> dict[str, Any]:
+        if row.variant_of and row.variant_of not in parents:
+            raise _NotNow(
+                Refused(
+                    code="unknown_parent",
+                    message=f"the store has no product {row.variant_of} to link {row.sku} to",
+                    again=Again.AFTER_DEPENDENCY,
+                    requirement=("product", row.variant_of),
+                )
+            )
+        if row.kind is ProductKind.BUNDLE and existing is None:
+            raise _NotNow(
+                Refused(code="unsupported_kind", message=f"{row.sku}: bundles are made in the store, then kept in step")
+            )
+        values: dict[str, Any] = {
+            "options": {(code, label): self._attributes.option(code, label) for code, label in row.variant_options}
+        }
+        price = row.custom.get("base_price")
+        if existing is None:
+            values["price"] = decimal_of(price) if price is not None else ZERO
+            if row.kind is ProductKind.CONFIGURABLE:
+                values["configurable_options"] = self._configurable_options(row)
+        body = self._to_store.apply(row, Context(self._connection, self._lookups, values), row.sku)
+        if row.kind is ProductKind.CONFIGURABLE:
+            body.pop("price", None)  # its variants have prices
+        elif row.active and existing is None and price is None:
+            body["status"] = DISABLED
+        elif row.active and existing is not None and not self._may_be_sold(existing):
+            raise _NotNow(
+                Refused(
+                    code="price_missing",
+                    message=f"{row.sku} is not enabled before it has a price in the store",
+                    again=Again.LATER,
+                    retry_after_seconds=600.0,
+                )
+            )
+        return body
+
+    @staticmethod
+    def _may_be_sold(existing: Mapping[str, Any]) -> bool:
+        """It is sold already, or has a price."""
+        price: Decimal = number_in(existing, "price", 0)
+        return price > 0 or str(existing.get("status")) != str(DISABLED)
+
+    def _configurable_options(self, row: Product) -> list[dict[str, Any]]:
+        options = []
+        for position, code in enumerate(row.variant_attributes):
+            attribute = self._attributes.of(code)
+            options.append(
+                {
+                    "attribute_id": str(attribute["attribute_id"]),
+                    "label": str(attribute.get("default_frontend_label") or code),
+                    "position": position,
+                    "values": [{"value_index": int(number)} for number in self._attributes.options(code).values()],
+                }
+            )
+        return options
+
+    def _send(self, batch: list[tuple[Product, dict[str, Any]]]) -> list[Outcome]:
+        answer = self._client.post(
+            "products",
+            [{"product": body} for _, body in batch],
+            operation=WRITE,
+            repeatable=True,
+            store="all",
+            kind="async/bulk",
+        )
+        items = records(answer.get("request_items")) if isinstance(answer, Mapping) else []
+        uuid = str(answer.get("bulk_uuid") or "") if isinstance(answer, Mapping) else ""
+        if not uuid or len(items) != len(batch):
+            raise BadAnswer("a bulk was answered without its id or with other rows than sent", operation=WRITE)
+        return [self._taken(uuid, item, row) for item, (row, _) in zip(items, batch, strict=True)]
+
+    def _taken(self, uuid: str, item: Mapping[str, Any], row: Product) -> Outcome:
+        if item.get("status") != "accepted":
+            text = str(item.get("error_message") or "rejected without a reason")
+            return Refused(code="product_refused", message=f"{row.sku}: {text}")
+        return Accepted(handle=_SEPARATOR.join((uuid, str(item.get("id")), row.sku, row.variant_of or "")))
+
+    # -- afterwards ----------------------------------------------------------------------------
+
+    def settle(self, handles: Sequence[str]) -> list[Outcome]:
+        """Asks once per bulk. A bulk whose status cannot be read now leaves its rows accepted; one that
+        the store does not know any more leaves them unknown."""
+        states: dict[str, dict[str, Mapping[str, Any]] | TransportError] = {}
+        outcomes: list[Outcome] = []
+        for handle in handles:
+            uuid, number, sku, parent = handle.split(_SEPARATOR)
+            if uuid not in states:
+                states[uuid] = self._status(uuid)
+            operations = states[uuid]
+            if isinstance(operations, Rejected):
+                outcomes.append(Unknown(why=f"the store does not tell what became of bulk {uuid}: {operations}"))
+            elif isinstance(operations, TransportError):
+                outcomes.append(Accepted(handle=handle))
+            else:
+                outcomes.append(self._settled(handle, operations.get(number), sku, parent))
+        return outcomes
+
+    def _status(self, uuid: str) -> dict[str, Mapping[str, Any]] | TransportError:
+        try:
+            answer = self._client.get(f"bulk/{segment(uuid)}/status", operation="product.settle")
+        except TransportError as error:
+            return error
+        return {str(one.get("id")): one for one in records(answer.get("operations_list"))}
+
+    def _settled(self, handle: str, operation: Mapping[str, Any] | None, sku: str, parent: str) -> Outcome:
+        if operation is None or operation.get("status") == OPEN:
+            return Accepted(handle=handle)
+        if operation.get("status") == COMPLETE:
+            if not parent:
+                return Applied(receipt=Receipt(target_id=sku))
+            linked = attempted(lambda: self._link(parent, sku))
+            return linked if isinstance(linked, (Applied, Refused)) else Accepted(handle=handle)
+        state = int(operation.get("status") or FAILED)
+        text = str(operation.get("result_message") or "no reason given")
+        return Refused(
+            code="product_failed",
+            message=f"{sku} {_STATE_WORDS.get(state, 'failed')}: {text}",
+            again=Again.LATER if state == FAILED_RETRIABLE else Again.NEVER,
+        )
+
+    def _link(self, parent: str, sku: str) -> Outcome:
+        """Make the variant a child of its configurable product; one that is already is fine."""
+        path = f"configurable-products/{segment(parent)}/child"
+        try:
+            self._client.post(path, {"childSku": sku}, operation="product.link_variant", document=sku)
+        except Rejected as refusal:
+            # "The product is already attached." (core: LinkManagement::addChild)
+            if "already" not in refusal.message:
+                raise
+        return Applied(receipt=Receipt(target_id=sku))
+
+
+class _NotNow(Exception):
+    """A row that is not sent. Attributes: outcome."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        self.outcome = outcome
+        super().__init__(str(outcome))

@@ -1,0 +1,171 @@
+"""Stock as a target: quantities of source items (Multi Source Inventory)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+from erp_sync.model.money import decimal_of
+from erp_sync.model.stock import StockOffer
+from erp_sync.ports.capabilities import Capabilities
+from erp_sync.ports.connection import ConnectionSettings
+from erp_sync.ports.documents import Requirement
+from erp_sync.ports.outcomes import Again, Applied, Outcome, Receipt, Refused
+from erp_sync.systems.magento.client import BadAnswer, MagentoClient, number_in
+from erp_sync.systems.magento.criteria import Criteria, chunks
+from erp_sync.systems.magento.ports.catalogue import Catalogue
+from erp_sync.systems.magento.ports.outcomes import in_batches, not_sent
+from erp_sync.transport.errors import TransportError
+
+WRITE = "stock_level.write"
+PATH = "inventory/source-items"
+_FIELDS = "items[sku,source_code,quantity,status],total_count"
+
+
+class StockTarget:
+    """Quantity and status of SKUs at sources.
+
+    The store subtracts its own open orders by reservations and lowers a source only at shipment
+    (magento/inventory): it is given the quantity before its own open orders. Writing is an upsert by SKU
+    and source, all or nothing per call. It accepts a SKU that does not exist as an orphan row (unconfirmed
+    end to end) and fails on a source that does not: both are refused here before anything is sent.
+    """
+
+    nets_own_orders = True
+
+    def __init__(
+        self, client: MagentoClient, connection: ConnectionSettings, capabilities: Capabilities, catalogue: Catalogue
+    ) -> None:
+        self.capabilities = capabilities
+        self._client, self._connection, self._catalogue = client, connection, catalogue
+        self._batch_size = capabilities.operation(WRITE).batch_size
+        self._page_size = capabilities.reading("stock_level").page_size
+
+    def operation(self, row: StockOffer) -> str:
+        return WRITE
+
+    def key(self, row: StockOffer) -> str:
+        return stock_key(row.sku, row.source)
+
+    def values(self, row: StockOffer) -> dict[str, Any]:
+        return {"quantity": decimal_of(row.quantity), "in_stock": row.in_stock}
+
+    def requirements(self, row: StockOffer) -> list[Requirement]:
+        return [Requirement("product", row.sku)]
+
+    def resolve(self, requirements: Sequence[Requirement]) -> dict[Requirement, str]:
+        return self._catalogue.resolve(requirements)
+
+    def snapshot(self) -> Iterator[list[StockOffer]]:
+        started = datetime.now(UTC)
+        pages = self._client.all(
+            PATH,
+            Criteria().only(_FIELDS),
+            operation="stock_level.snapshot",
+            page_size=self._page_size,
+            sort=("sku", "source_code"),
+        )
+        for page in pages:
+            yield [self._offer(item, started) for item in page]
+
+    def read(self, skus: Sequence[str]) -> Iterator[list[StockOffer]]:
+        started = datetime.now(UTC)
+        pages = self._client.by_keys(
+            PATH,
+            "sku",
+            skus,
+            operation="stock_level.read",
+            page_size=self._page_size,
+            fields=_FIELDS,
+            sort=("sku", "source_code"),
+        )
+        for page in pages:
+            yield [self._offer(item, started) for item in page]
+
+    def _offer(self, item: Mapping[str, Any], started: datetime) -> StockOffer:
+        return StockOffer(
+            connection=self._connection.name,
+            sku=str(item["sku"]),
+            source=str(item["source_code"]),
+            quantity=number_in(item, "quantity", 0),
+            in_stock=str(item.get("status")) == "1",
+            read_at=started,
+        )
+
+    def salable(self, skus: Sequence[str], website: str) -> dict[str, Decimal]:
+        """What the store sells of these SKUs now, after its reservations; SKUs it does not stock are left out.
+
+        Lags behind writes where the shop's indexers run on schedule (about a minute, unconfirmed).
+        """
+        found: dict[str, Decimal] = {}
+        for part in chunks(sorted(set(skus)), self._page_size):
+            pages = self._client.all(
+                f"inventory/export-stock-salable-qty/website/{website}",
+                Criteria().any_of("sku", part),
+                operation="stock_level.read_salable",
+                page_size=self._page_size,
+                sort=("sku",),
+            )
+            found |= {str(item["sku"]): number_in(item, "qty", 0) for page in pages for item in page}
+        return found
+
+    def submit(self, rows: Sequence[StockOffer]) -> list[Outcome]:
+        refusals = self._refusals(rows)
+        good = [row for position, row in enumerate(rows) if position not in refusals]
+        written = iter(in_batches(good, self._batch_size, self._write))
+        return [refusals[position] if position in refusals else next(written) for position in range(len(rows))]
+
+    def _refusals(self, rows: Sequence[StockOffer]) -> dict[int, Outcome]:
+        """Rows that must not be sent, by position."""
+        try:
+            known = self._catalogue.ids(row.sku for row in rows)
+            sources = self._catalogue.sources(row.source for row in rows)
+        except TransportError as error:
+            return dict.fromkeys(range(len(rows)), not_sent(error))
+        refusals: dict[int, Outcome] = {}
+        seen: set[str] = set()
+        for position, row in enumerate(rows):
+            key = self.key(row)
+            if row.quantity < 0:
+                refusals[position] = Refused(code="negative_quantity", message=f"{key}: quantity {row.quantity}")
+            elif row.sku not in known:
+                refusals[position] = Refused(
+                    code="unknown_sku",
+                    message=f"the store has no product {row.sku}",
+                    again=Again.AFTER_DEPENDENCY,
+                    requirement=("product", row.sku),
+                )
+            elif row.source not in sources:
+                names = ", ".join(sorted(sources))
+                refusals[position] = Refused(
+                    code="unknown_source", message=f"the store has no source {row.source}; it has: {names}"
+                )
+            elif key in seen:
+                refusals[position] = Refused(code="twice_in_batch", message=f"{key} stands in the batch twice")
+            seen.add(key)
+        return refusals
+
+    def _write(self, batch: list[StockOffer]) -> list[Outcome]:
+        items = [
+            {
+                "sku": row.sku,
+                "source_code": row.source,
+                "quantity": decimal_of(row.quantity),
+                "status": 1 if row.in_stock else 0,
+            }
+            for row in batch
+        ]
+        answer = self._client.post(PATH, {"sourceItems": items}, operation=WRITE, repeatable=True)
+        if answer not in ([], None, True):  # the vendor answers an empty list
+            raise BadAnswer("stock was answered with something else than an empty list", operation=WRITE)
+        return [Applied(receipt=Receipt(target_id=self.key(row))) for row in batch]
+
+    def settle(self, handles: Sequence[str]) -> list[Outcome]:
+        raise ValueError("stock is never accepted for later: there is nothing to settle")
+
+
+def stock_key(sku: str, source: str) -> str:
+    """Key of a quantity at the store; shipments name the keys that they move by it."""
+    return f"{source}/{sku}"
