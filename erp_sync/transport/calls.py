@@ -123,6 +123,7 @@ class Reply:
         content: body, decompressed.
         elapsed: seconds from the start of sending to the last byte of the attempt that succeeded.
         url: that was called, with secrets taken out.
+        origin: URL that was called, without its query, for relative links.
     """
 
     status: int
@@ -130,6 +131,7 @@ class Reply:
     content: bytes
     elapsed: float
     url: str
+    origin: str = ""
     _decoded: Any = None
 
     @property

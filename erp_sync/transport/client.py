@@ -197,6 +197,7 @@ class VendorClient:
             content=response.content,
             elapsed=attempt.wire[-1].seconds,
             url=self.redactor.url(str(response.request.url)),
+            origin=str(response.request.url.copy_with(query=None, fragment=None)),
         )
         if call.json_reply and reply.content and status < 300:
             reply.json()

@@ -47,7 +47,7 @@ _SEPARATORS = r"[ .\-_/\u00a0\u2010-\u2015]"
 _DIGITS = re.compile(rf"[0-9](?:{_SEPARATORS}{{0,2}}[0-9]){{13,}}")
 _GROUP = re.compile(r"[0-9]+")
 _BEARER = re.compile(r"(?i)\b(Bearer|Basic|OAuth)\s+[A-Za-z0-9._~+/=\"%,-]{6,}(?:[ ,]+(?:oauth_|realm=)[^\r\n]*)?")
-_JWT = re.compile(r"eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*")
+_DOTTED = re.compile(r"(?<![A-Za-z0-9_-])([A-Za-z0-9_-]{11,}+)\.[A-Za-z0-9_-]++(?:\.[A-Za-z0-9_-]*+)?")
 _PEM = re.compile(r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----.*?(?:-----END [A-Z ]{0,40}PRIVATE KEY-----|\Z)", re.S)
 _WORDS = (
     r"(?:pass(?:word|wd|phrase)|secret|token|api[_-]?key|private[_-]?key|assertion|credential|authorization|cookie"
@@ -81,7 +81,9 @@ _SIGNS = (
     ),
     *("session", "jwt", "phpsessid", "bearer", "basic ", "oauth"),
 )
-_SHORT_SIGNS = re.compile(r"(?:cvv|cvc|cid|csc|pan|pwd|pin|otp|sid)2?[\"'\\\s]{0,9}[:=]")
+_SHORT = "(?:cvv|cvc|cid|csc|pan|pwd|pin|otp|sid)2?"
+_SHORT_SIGNS = re.compile(_SHORT + r"[\"'\\\s]{0,9}[:=]")
+_SHORT_ELEMENTS = re.compile(_SHORT + r"[>\s]")
 
 
 @lru_cache(maxsize=8192)
@@ -137,7 +139,7 @@ def _cards(match: re.Match[str]) -> str:
     position = index = 0
     while index < len(groups):
         digits = ""
-        for last in range(index, len(groups)):
+        for last in range(index, len(groups)) if groups[index].group()[0] in "23456" else ():
             digits += groups[last].group()
             if len(digits) > 19:
                 break
@@ -147,6 +149,12 @@ def _cards(match: re.Match[str]) -> str:
                 break
         index += 1
     return "".join(parts) + run[position:] if parts else run
+
+
+def _token(match: re.Match[str]) -> str:
+    """A JSON web token begins with ``{"`` in base64; something may be glued to its front."""
+    head, found, _ = match.group(1).partition("eyJ")
+    return head + REDACTED if found else match.group()
 
 
 class Redactor:
@@ -231,10 +239,14 @@ class Redactor:
             return False
         if any(map(is_sensitive, set(_KEYS.findall(text)))):
             return False
-        if _DIGITS.search(text) or _JWT.search(text) or "-----BEGIN" in text:
+        if "eyJ" in text or "-----BEGIN" in text or _DIGITS.search(text):
             return False
         lower = text.lower()
-        if not _SHORT_SIGNS.search(lower) and not any(sign in lower for sign in _SIGNS):
+        if not (
+            _SHORT_SIGNS.search(lower)
+            or ("<" in text and _SHORT_ELEMENTS.search(lower))
+            or any(sign in lower for sign in _SIGNS)
+        ):
             return True
         return not (_ELEMENT.search(text) or _BEARER.search(text) or _ASSIGNMENT.search(text))
 
@@ -265,7 +277,7 @@ class Redactor:
         if "-----BEGIN" in text:
             text = _PEM.sub(REDACTED, text)
         if "eyJ" in text:
-            text = _JWT.sub(REDACTED, text)
+            text = _DOTTED.sub(_token, text)
         if thorough:
             if " " in text:
                 text = _BEARER.sub(rf"\g<1> {REDACTED}", text)
