@@ -72,10 +72,14 @@ def overlaid(mapping: RecordMapping, overlays: Mapping[str, Any]) -> RecordMappi
 
 def _overlay_nested(one: Field, overlays: Mapping[str, Any]) -> Field:
     nested = one.rule.nested
-    if nested is None or one.rule.rebuild is None:
+    if nested is None:
         return one
     changed = overlaid(nested, overlays)
-    return one if changed is nested else replace(one, rule=one.rule.rebuild(changed))
+    if changed is nested:
+        return one
+    if one.rule.rebuild is None:
+        raise MappingMistake(nested.name, "cannot be overlaid: its rule does not take another mapping")
+    return replace(one, rule=one.rule.rebuild(changed))
 
 
 def field_of(mapping: RecordMapping, entry: Any) -> Field:

@@ -45,6 +45,8 @@ class BadPath(ValueError):
 
 
 def _child(value: Any, name: str) -> Any:
+    if type(value) is dict:
+        return value.get(name, MISSING)
     if isinstance(value, Mapping):
         return value.get(name, MISSING)
     if value is None or value is MISSING or isinstance(value, (str, int, list, tuple)):

@@ -200,6 +200,13 @@ def test_a_wrong_overlay_is_refused_with_its_place(changes, message):
         overlaid(base(), {"thing": changes})
 
 
+def test_an_overlay_that_would_have_no_effect_is_refused():
+    lines = RecordMapping("thing.lines", OUT, (Field("sku", "item"),))
+    fixed = rules.Rule("fixed", lambda value, scope: value, nested=lines, many=True)
+    with pytest.raises(MappingMistake, match="cannot be overlaid"):
+        overlaid(mapping(Field("lines", "lines", fixed), direction=OUT), {"thing.lines": OVERLAY["thing.lines"]})
+
+
 def test_an_overlay_of_a_mapping_that_does_not_exist_lists_those_that_do():
     with pytest.raises(MappingMistake, match=r"does not exist; this connection has: thing, thing\.lines"):
         check_names([base()], {"thingy": {}})

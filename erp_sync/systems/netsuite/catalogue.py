@@ -25,7 +25,7 @@ from erp_sync.ports.raw import RawRecord, Window
 from erp_sync.systems.netsuite import suiteql
 from erp_sync.systems.netsuite.capabilities import CAPABILITIES
 from erp_sync.systems.netsuite.client import PAGE, NetSuiteClient, chunks
-from erp_sync.systems.netsuite.mapping.product import KINDS
+from erp_sync.systems.netsuite.mapping.product import BUNDLE_RECORDS, KINDS
 from erp_sync.systems.netsuite.mapping.shipment import identity_of, items_of
 from erp_sync.systems.netsuite.rows import Reading, Row, RowReader, numbers, raw, seen
 
@@ -87,7 +87,9 @@ class ProductSource:
 
     def _raw(self, rows: list[Row]) -> list[RawRecord]:
         children = self._children([str(row["id"]) for row in rows])
-        components = self._components([str(row["id"]) for row in rows if row.get("itemtype") == "Kit"])
+        components = self._components(
+            {str(row["id"]): BUNDLE_RECORDS[row["itemtype"]] for row in rows if row.get("itemtype") in BUNDLE_RECORDS}
+        )
         records = []
         for row in rows:
             identity = str(row["id"])
@@ -115,11 +117,11 @@ class ProductSource:
         )
         return {str(row["id"]): row for row in rows}
 
-    def _components(self, kits: Sequence[str]) -> dict[str, list[dict[str, str]]]:
-        """Members of kits: REST API Browser 2026.1, kitItem.member (item, quantity)."""
+    def _components(self, kits: Mapping[str, str]) -> dict[str, list[dict[str, str]]]:
+        """Members of kits and groups, by id and record name (REST API Browser 2026.1: member.item, member.quantity)."""
         members: dict[str, list[tuple[str, str]]] = {}
-        for kit in kits:
-            record = self._client.get("kitItem", kit, operation="product.read_kit", expand=True) or {}
+        for kit, name in kits.items():
+            record = self._client.get(name, kit, operation="product.read_members", expand=True) or {}
             members[kit] = [
                 (str(identity_of(line.get("item"))), str(line.get("quantity", "")))
                 for line in items_of(record.get("member"))
@@ -128,7 +130,7 @@ class ProductSource:
         for some in chunks(sorted({item for lines in members.values() for item, _ in lines})):
             rows = self._client.query(
                 f"SELECT i.id, i.itemid FROM item i WHERE i.id IN ({numbers(some)}) ORDER BY i.id",
-                operation="product.read_members",
+                operation="product.read_member_names",
             )
             skus |= {str(row["id"]): str(row["itemid"]) for row in rows}
         return {
@@ -202,18 +204,24 @@ class PriceSource:
         names = (self._table.item, self._table.level, self._table.currency, self._table.quantity)
         return tuple(f"ip.{name}" for name in names if name)
 
+    def _joins_currency(self) -> bool:
+        """Setting ``currencies`` names the ids; without it NetSuite's own table does."""
+        return bool(self._table.currency) and not self._currency_names and not self._only_currency
+
     def _statement(self, condition: str, last: tuple[str, ...] | None) -> str:
         table = self._table
         columns = [f"ip.{table.item} AS item", f"ip.{table.level} AS level", f"ip.{table.amount} AS amount", "i.itemid"]
         columns += [f"ip.{table.quantity} AS quantity"] if table.quantity else []
         columns += [f"ip.{table.currency} AS currency_id"] if table.currency else []
+        columns += ["cur.symbol AS currency_symbol"] if self._joins_currency() else []
         columns += [f"TO_CHAR(i.{column}, 'YYYY-MM-DD') AS valid_{side}" for side, column in self._dates.items()]
         columns.append(suiteql.time_column("i.lastmodifieddate", "modified"))
+        currencies = f"JOIN currency cur ON cur.id = ip.{table.currency} " if self._joins_currency() else ""
         conditions = [condition, f"ip.{table.level} IN ({numbers(list(self._levels))})"]
         if last is not None:
             conditions.append(suiteql.after(self._keys(), last))
         return (
-            f"SELECT {', '.join(columns)} FROM {table.table} ip JOIN item i ON i.id = ip.{table.item} "
+            f"SELECT {', '.join(columns)} FROM {table.table} ip JOIN item i ON i.id = ip.{table.item} {currencies}"
             f"WHERE {' AND '.join(conditions)} ORDER BY {', '.join(self._keys())}"
         )
 
@@ -231,7 +239,8 @@ class PriceSource:
             last = tuple(str(rows[-1][name]) for name in names)
 
     def _raw(self, row: Row, started: datetime) -> RawRecord:
-        currency = self._currency_names.get(str(row.get("currency_id", "")), "") or self._only_currency
+        named = self._currency_names.get(str(row.get("currency_id", "")), "")
+        currency = named or str(row.get("currency_symbol") or "") or self._only_currency
         dated = self._levels.get(str(row["level"])) == "special"
         payload = {name: value for name, value in row.items() if dated or not name.startswith("valid_")}
         return RawRecord(

@@ -15,7 +15,7 @@ from erp_sync.systems.netsuite.rows import Reading, Row, RowReader, numbers, raw
 
 ORDERS = Reading(
     operation="order_status.read",
-    columns="t.id, t.tranid, t.externalid, t.otherrefnum, t.status",
+    columns="t.id, t.tranid, t.externalid, t.otherrefnum, t.status, t.foreigntotal",
     tables="transaction t",
     condition="t.type = 'SalesOrd'",
     key="t.id",

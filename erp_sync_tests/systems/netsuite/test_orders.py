@@ -240,6 +240,27 @@ def test_a_lost_answer_does_not_create_the_order_twice(connector, server):
     assert {sent.body["externalId"] for sent in server.writes()} == {"magento_us_10045"}
 
 
+def test_a_send_that_is_still_committing_is_waited_for(connector, server):
+    """Refused as a second one, but no read shows the first yet."""
+    server.on("POST", "/record/v1/salesOrder$", refused("This record already exists."))
+    server.rows("FROM transaction")
+    server.on("GET", "/salesOrder/eid:", Answer(404, {}))
+    port = target(connector)
+    outcome = port.submit([request(port, order(), "sales_order")])[0]
+    assert isinstance(outcome, Refused)
+    assert (outcome.again, outcome.retry_after_seconds) == (Again.LATER, 5.0)
+
+
+def test_a_customer_whose_name_is_taken_is_a_case_for_a_person(connector, server):
+    server.on("POST", "/record/v1/customer$", refused("This entity already exists."))
+    server.rows("FROM customer")
+    server.on("GET", "/customer/eid:", Answer(404, {}))
+    port = target(connector)
+    outcome = port.submit([request(port, order(), "customer")])[0]
+    assert isinstance(outcome, Refused)
+    assert (outcome.code, outcome.again) == ("name_taken", Again.NEVER)
+
+
 def test_a_foreign_record_with_our_key_is_not_taken_for_ours(connector, server):
     server.on("POST", "/record/v1/salesOrder$", refused("This record already exists."))
     server.rows("FROM transaction", {"id": "900", "externalid": "magento_us_10045", "otherrefnum": "PO-77"})

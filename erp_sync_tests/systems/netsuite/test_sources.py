@@ -308,3 +308,12 @@ def test_prices_by_level_and_break(connector, server):
     assert (tier.kind, tier.quantity) == (PriceKind.TIER, 10)
     assert (special.kind, special.valid_from) == (PriceKind.SPECIAL, datetime(2026, 2, 1, 8, tzinfo=UTC))
     assert (group.kind, group.group, group.price_list) == (PriceKind.TIER, "Wholesale", "6")
+
+
+def test_a_kit_without_members_is_named(connector, server):
+    server.rows("FROM item i LEFT JOIN", {"id": "3", "itemid": "SET", "itemtype": "Kit", "isinactive": "F"})
+    server.rows("c.parent IN")
+    server.on("GET", "/kitItem/3$", Answer(404, {}))
+    port = connector().port("product", "source")
+    with pytest.raises(BadRecord, match="no members that this role may read"):
+        port.to_canonical(all_of(port.read(["SET"]))[0], Passthrough())

@@ -64,6 +64,7 @@ ORDER_STATUS = RecordMapping(
             "was shipped", _status), required=True),
         Field("modified", "updated_at", rules.timestamp("%Y-%m-%d %H:%M:%S"), required=True),
         Field("otherrefnum", "custom.order_number", rules.text(), note="the store's order number"),
+        Field("foreigntotal", "custom.grand_total", rules.decimal(), note="in the order's currency"),
         Field("shipped", "custom.quantity_shipped", rules.decimal(), note="over all lines; read for closed orders"),
     ),
     OrderStatusUpdate,

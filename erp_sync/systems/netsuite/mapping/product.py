@@ -27,6 +27,8 @@ KINDS = {
     "Service": ProductKind.VIRTUAL,
     "DwnLdItem": ProductKind.VIRTUAL,
 }
+# Records whose members make up a bundle (REST API Browser 2026.1; itemGroup's members as in SuiteTalk).
+BUNDLE_RECORDS = {"Kit": "kitItem", "Group": "itemGroup"}
 TIMES = "%Y-%m-%d %H:%M:%S"
 
 
@@ -60,6 +62,21 @@ COMPONENTS = RecordMapping(
     BundleComponent,
 )
 
+
+def _members_rule(members: RecordMapping) -> Rule:
+    nested = rules.each(members)
+
+    def apply(value: Any, scope: Scope) -> Any:
+        # A bundle without parts would sell nothing: its record could not be read, or has none.
+        if not value and str(scope.record.get("itemtype")) in BUNDLE_RECORDS:
+            raise ValueError("a bundle has no members that this role may read")
+        return nested.apply(value, scope) if value else MISSING
+
+    return Rule(
+        f"{nested.name}; a bundle must have some", apply, nested=members, many=True, always=True, rebuild=_members_rule
+    )
+
+
 PRODUCT = RecordMapping(
     "product",
     IN,
@@ -83,7 +100,7 @@ PRODUCT = RecordMapping(
         Field("parent_itemid", "variant_of", rules.text()),
         Field("option_names", "variant_attributes", default=()),
         Field("options", "variant_options", Rule("name and value of each matrix option", _pairs), default=()),
-        Field("components", "components", rules.each(COMPONENTS), default=()),
+        Field("components", "components", _members_rule(COMPONENTS), default=()),
         Field("", "weight_unit", rules.setting("weight_unit", "lb")),
         Field("", "tax_class", rules.setting("tax_class", "")),
         Field("created", "created_at", rules.timestamp(TIMES)),
