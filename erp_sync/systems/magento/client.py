@@ -82,6 +82,13 @@ class MagentoClient:
             )
         ).json()
 
+    def server_date(self) -> str:
+        """The store's Date header, "" where there is none, of a cheap authenticated read."""
+        call = Call(
+            method="GET", path=self._path("store/storeViews", None), operation="doctor.credentials", repeatable=True
+        )
+        return self._sender.send(call).header("Date")
+
     def post(
         self,
         path: str,

@@ -9,11 +9,13 @@ import httpx
 
 from erp_sync.ports.capabilities import Capabilities
 from erp_sync.ports.connection import Breaker, ConnectionSettings, ExchangeSink, Slots
+from erp_sync.ports.diagnosis import Diagnosis
 from erp_sync.ports.lookups import Lookups, Passthrough
 from erp_sync.ports.mapping import RecordMapping
 from erp_sync.ports.mapping_overlay import check_names, overlaid
 from erp_sync.systems.magento.capabilities import capabilities_of
 from erp_sync.systems.magento.client import MagentoClient, outcome
+from erp_sync.systems.magento.doctor import examine
 from erp_sync.systems.magento.mapping.customers import CUSTOMER
 from erp_sync.systems.magento.mapping.orders import ORDER
 from erp_sync.systems.magento.mapping.products import FROM_STORE, TO_STORE
@@ -68,6 +70,10 @@ class MagentoConnector:
     def with_lookups(self, lookups: Lookups) -> MagentoConnector:
         shared = (self.stores, self.catalogue)
         return MagentoConnector(self.settings, self.client, self.capabilities, lookups, shared)
+
+    def examine(self) -> list[Diagnosis]:
+        """The doctor's checks. Changes nothing."""
+        return examine(self.client, self.settings, self.mappings, self.lookups)
 
     def close(self) -> None:
         self.client.close()
