@@ -104,15 +104,15 @@ OPERATIONS = (
 READINGS = (
     Reading(
         entity="sales_order",
-        lateness_seconds=15.0,
+        lateness_seconds=10.0,
         page_size=100,
         source="REST schema 2.4.8, GET /V1/orders; updated_at in UTC with 1 s resolution. Lateness, the longest "
         "checkout transaction, is unconfirmed",
     ),
-    Reading(entity="refund", lateness_seconds=15.0, page_size=100, source="REST schema 2.4.8, GET /V1/creditmemos"),
+    Reading(entity="refund", lateness_seconds=10.0, page_size=100, source="REST schema 2.4.8, GET /V1/creditmemos"),
     Reading(
         entity="customer",
-        lateness_seconds=15.0,
+        lateness_seconds=10.0,
         page_size=100,
         source="REST schema 2.4.8, GET /V1/customers/search",
     ),
@@ -125,13 +125,13 @@ READINGS = (
     Reading(
         entity="stock_level",
         updated_time=False,
-        page_size=300,
+        page_size=1000,
         source="REST schema 2.4.8, GET /V1/inventory/source-items: no time of change, read by key or whole",
     ),
     Reading(
         entity="price",
         updated_time=False,
-        page_size=300,
+        page_size=1000,
         source="REST schema 2.4.8, POST /V1/products/*-prices-information: no time of change, read by SKU",
     ),
 )
@@ -177,7 +177,7 @@ def capabilities_of(settings: Mapping[str, Any]) -> Capabilities:
         )
     readings = []
     for reading in READINGS:
-        size = int(page_size or reading.page_size)
+        size = int(page_size or (min(reading.page_size, PAGE_LIMIT) if limited else reading.page_size))
         if limited and size > PAGE_LIMIT:
             raise ValueError(f"page_size {size} is above the vendor's limit of {PAGE_LIMIT} ({LIMITS_SOURCE})")
         readings.append(

@@ -54,7 +54,7 @@ class MagentoConnector:
         self.settings, self.client, self.capabilities, self.lookups = settings, client, capabilities, lookups
         self.stores, self.catalogue = shared or (
             StoreViews(client, settings),
-            Catalogue(client, capabilities.reading("product").page_size),
+            Catalogue(client, capabilities.reading("stock_level").page_size),
         )
         self.mappings = mappings(settings)
         self._ports = {key: make(self) for key, make in _PORTS.items()}

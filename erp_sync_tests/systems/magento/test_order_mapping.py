@@ -288,6 +288,16 @@ def test_skus_are_mapped_and_an_option_row_wins():
     assert (mapped.sku, mapped.store_sku) == ("ITEM-RED", "MUG")
 
 
+def test_a_default_row_is_no_row_for_an_option():
+    class Defaulting(Table):
+        def get(self, table: str, key: str) -> str | None:
+            return super().get(table, key) or "MISC"
+
+    chosen = row(11, "MUG")
+    chosen["product_option"] = {"extension_attributes": {"custom_options": [{"option_id": "93", "option_value": "52"}]}}
+    assert canonical(order(chosen), Defaulting(sku_map={"MUG": "ITEM-1"})).lines[0].sku == "ITEM-1"
+
+
 def test_an_unmapped_sku_waits_with_its_reason():
     with pytest.raises(MappingProblem) as caught:
         canonical(order(), Table(sku_map={}))

@@ -50,10 +50,10 @@ def mapped_sku(lookups: Lookups, sku: str, options: Sequence[tuple[str, str]]) -
     Raises MappingProblem ``unmapped_sku_map`` where nothing answers.
     """
     for label, value in options:
-        key = f"{sku}|{label}={value}"
-        found = lookups.get("sku_map", key)
-        # Rules rewrite a text and keep the rest of it: an answer that still has the option is no row for it.
-        if found is not None and "|" not in found:
+        option = f"|{label}={value}"
+        found = lookups.get("sku_map", sku + option)
+        # Rules rewrite a text and keep the rest of it, and a default answers everything: neither is a row for it.
+        if found is not None and "|" not in found and found != lookups.get("sku_map", option):
             return found
     return lookups.require("sku_map", sku)
 

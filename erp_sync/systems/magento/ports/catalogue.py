@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from erp_sync.ports.documents import Requirement
 from erp_sync.systems.magento.client import MagentoClient
@@ -42,12 +43,17 @@ class Catalogue:
                 page_size=self._page_size,
                 fields="items[id,sku],total_count",
             )
-            found = {str(item["sku"]): str(item["id"]) for page in pages for item in page}
-            with self._lock:
-                until = time.monotonic() + _REMEMBER_SECONDS
-                self._ids |= {sku: (number, until) for sku, number in found.items()}
+            found = {sku: number for page in pages for sku, number in self.remember(page).items()}
             known |= {sku: found[sku] for sku in missing if sku in found}
         return known
+
+    def remember(self, items: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+        """Products that a read gave: their ids by SKU."""
+        found = {str(item["sku"]): str(item["id"]) for item in items}
+        until = time.monotonic() + _REMEMBER_SECONDS
+        with self._lock:
+            self._ids |= {sku: (number, until) for sku, number in found.items()}
+        return found
 
     def forget(self, skus: Iterable[str]) -> None:
         """The store says it does not know them after all."""

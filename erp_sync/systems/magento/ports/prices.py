@@ -73,7 +73,7 @@ class PriceTarget:
         self._currency = str(connection.settings.get("currency") or "USD")
         self._scopes: Mapping[str, Mapping[str, Any]] = connection.settings.get("price_scopes") or {}
         self._read_size = capabilities.operation("price.write_base").batch_size
-        self._page_size = capabilities.reading("product").page_size
+        self._page_size = capabilities.reading("price").page_size
 
     def operation(self, row: Price) -> str:
         """Raises KeyError for a kind that the store does not keep through this port."""
@@ -104,13 +104,13 @@ class PriceTarget:
         """All prices of all products, by pages of products."""
         pages = self._client.all(
             "products",
-            Criteria().only("items[sku],total_count"),
+            Criteria().only("items[id,sku],total_count"),
             operation="price.list_products",
             page_size=self._page_size,
             sort=("entity_id",),
         )
         for page in pages:
-            yield from self.read([str(item["sku"]) for item in page])
+            yield from self.read(list(self._catalogue.remember(page)))
 
     def read(self, skus: Sequence[str]) -> Iterator[list[Price]]:
         # An unknown SKU makes the vendor refuse the whole question.
