@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
@@ -159,10 +158,100 @@ def _sandbox_text(states: dict[str, Any]) -> str:
     )
 
 
+@app.command()
+def demo(
+    seconds: Annotated[float, typer.Option(help="wall seconds that the shopping day takes")] = 170.0,
+    orders: Annotated[int | None, typer.Option(help="only so many orders")] = None,
+    port: Annotated[int, typer.Option(help="of the Dagster UI")] = 3000,
+    stop: Annotated[bool, typer.Option(help="stop everything at the end")] = False,
+    as_json: Json = False,
+) -> None:
+    """Play one real shopping day through both sandboxes and Dagster, and report.
+
+    Example: erp-sync demo
+    """
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    from erp_sync.demo import day
+    from erp_sync.demo.report import text
+
+    console = Console(stderr=as_json)
+    with Progress(
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=console
+    ) as bar:
+        task = bar.add_task("orders placed", total=None)
+        report = day.play(
+            _settings(),
+            seconds=seconds,
+            web_port=port,
+            orders=orders,
+            keep=not stop,
+            tell=lambda what: bar.console.print(what),
+            progress=lambda _, done, total: bar.update(task, completed=done, total=total),
+        )
+    show(report, as_json, text)
+
+
+@app.command()
+def up(port: Annotated[int, typer.Option(help="of the Dagster UI")] = 3000, as_json: Json = False) -> None:
+    """Start everything that an installation needs, and come back once it is ready.
+
+    Example: erp-sync up
+    """
+    from erp_sync.runtime import services
+    from erp_sync.runtime.storage import initialise
+
+    settings = _settings()
+    initialise(settings)
+    _sandboxes_again(settings)
+    try:
+        state = services.start(settings, services.dagster_services(settings, web_port=port), wait_seconds=120)
+    except services.AlreadyRunning:
+        state = services.status(settings)
+    except services.ServicesError as error:
+        refuse(error)
+        return
+    show(state, as_json, lambda _: f"everything runs: http://127.0.0.1:{port}\nnext: erp-sync status; erp-sync down")
+
+
+@app.command()
+def down(as_json: Json = False) -> None:
+    """Stop all services and sandboxes; their state stays."""
+    from erp_sync.runtime import services
+    from erp_sync.sandbox import supervisor
+
+    settings = _settings()
+    stopped = services.stop(settings)
+    sandboxes = supervisor.down(settings.sandboxes)
+    show({"services": stopped, "sandboxes": sandboxes}, as_json, lambda _: "stopped")
+
+
+def _sandboxes_again(settings: settings_module.Settings) -> None:
+    """Sandboxes that an earlier demo or test used here run again, with the state they had."""
+    from erp_sync.sandbox import supervisor
+
+    supervisor.resume(settings.sandboxes)
+
+
+def _use_kept_environment() -> None:
+    """What the demo keeps in the home: where its sandboxes are. Never overrules the environment."""
+    import os
+
+    try:
+        file = settings_module.load().home / "environment.json"
+    except settings_module.WrongSetting:
+        return  # the command itself refuses it, with its name
+    if file.is_file():
+        for name, value in json.loads(file.read_text()).items():
+            os.environ.setdefault(name, value)
+
+
 def main() -> None:
     """Entry point of the `erp-sync` command."""
+    _use_kept_environment()
     app(prog_name="erp-sync")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -86,14 +85,13 @@ def land_records(here: Installation, connection: str, entity: str, run_id: str, 
     return str(here.lake.write(connection, entity, run_id, table))
 
 
-def transform(context: dg.AssetExecutionContext, route: str, kind: FlowKind) -> Iterator[Any]:
-    """Run the transformation of a flow; yields its materialisation with the results of its checks."""
+def transform(context: dg.AssetExecutionContext, route: str, kind: FlowKind) -> dg.MaterializeResult:
+    """Run the transformation of a flow; its checks' results are part of the materialisation."""
     here = current()
     spec = here.configuration.routes[route]
     if kind.delivers:
-        yield _transform_documents(context, here, spec, kind, spec.flows[kind.name])
-    else:
-        raise NotImplementedError(kind.name)
+        return _transform_documents(context, here, spec, kind, spec.flows[kind.name])
+    raise NotImplementedError(kind.name)
 
 
 def _transform_documents(

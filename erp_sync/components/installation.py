@@ -61,7 +61,7 @@ class Installation:
         def make() -> Any:
             from erp_sync.transport.exchanges import ExchangeLog
 
-            return ExchangeLog.open(self.settings.exchanges)
+            return ExchangeLog(self.settings.exchanges)
 
         return self._once("exchanges", make)
 
@@ -83,17 +83,32 @@ class Installation:
 
         return self._once(f"connector {name}", make)
 
+    def lookups(self, route: RouteSpec) -> Any:
+        """The look-up tables in force for a route."""
+        return self.ledger.lookups.of(route.name)
+
+    def connector_for(self, route: RouteSpec, side: str) -> Connector:
+        """The connector of the route's store or ERP, with the route's look-up tables. Keeps its caches."""
+
+        def make() -> Any:
+            connector: Any = self.connector(getattr(route, side))
+            return connector.with_lookups(self.lookups(route))
+
+        return self._once(f"{side} of {route.name}", make)
+
+    def concurrency(self, connection: str) -> int:
+        """Calls that the system takes at once; 5 where it declares no limit."""
+        spec = self.configuration.connection(connection)
+        override = (spec.settings.get("limits") or {}).get("concurrency")
+        return int(override or self._capabilities(spec.vendor).limits.concurrency or 5)
+
     def source(self, route: RouteSpec, flow: str) -> Any:
         from erp_sync.components.flow_table import FLOWS
 
         kind = FLOWS[flow]
-        return self.connector(getattr(route, kind.source)).port(kind.entity, "source")
-
-    def target(self, route: RouteSpec, flow: str) -> Any:
-        from erp_sync.components.flow_table import FLOWS
-
-        kind = FLOWS[flow]
-        return self.connector(getattr(route, kind.target)).port(kind.entity, "target")
+        return self._once(
+            f"source {route.name} {flow}", lambda: self.connector_for(route, kind.source).port(kind.entity, "source")
+        )
 
     def close(self) -> None:
         """Close connectors, then what they write to."""

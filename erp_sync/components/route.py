@@ -183,10 +183,10 @@ def _transformed(
         tags={**_tags(route, kind), "erp_sync/stage": "transformed"},
         check_specs=check_specs(key, kind),
     )
-    def transformed(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult]:
+    def transformed(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
         from erp_sync.components import execution
 
-        yield execution.transform(context, route.name, kind)
+        return execution.transform(context, route.name, kind)
 
     return transformed
 

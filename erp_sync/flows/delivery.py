@@ -18,7 +18,7 @@ import contextvars
 import logging
 import threading
 import time
-from collections import Counter
+from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from datetime import UTC, datetime, timedelta
@@ -27,9 +27,9 @@ from typing import Any
 import msgspec
 
 from erp_sync.ledger import Ledger
-from erp_sync.ledger.deliveries import Claim
-from erp_sync.ledger.errors import ClaimLost, KeyBusy
-from erp_sync.ports.capabilities import Guarantee
+from erp_sync.ledger.documents import Claim, StepRow, StepState
+from erp_sync.ledger.errors import AlreadyConfirmed, KeyBusy, LeaseLost, WrongState
+from erp_sync.ports.capabilities import Guarantee, Operation
 from erp_sync.ports.documents import Requirement, Step, StepRequest
 from erp_sync.ports.outcomes import (
     Absent,
@@ -37,6 +37,7 @@ from erp_sync.ports.outcomes import (
     Again,
     Ambiguous,
     Applied,
+    CallFailed,
     Found,
     Later,
     NotSent,
@@ -56,6 +57,13 @@ LONGEST_RETRY = timedelta(minutes=15)
 MOST_ATTEMPTS = 25
 # How long a document may wait for what it depends on before it becomes a dead letter.
 DEPENDENCY_DEADLINE = timedelta(days=3)
+
+
+class SendAgain:
+    """The last send certainly is not at the target: it may be sent once more."""
+
+
+SEND_AGAIN = SendAgain()
 
 
 class DrainReport(msgspec.Struct, kw_only=True):
@@ -82,6 +90,7 @@ class Drain:
 
     Args:
         decode: canonical document from the delivery's payload.
+        owner: run id, process; names who works. The part before a colon is the run's id.
         senders: threads that send; the target's concurrency is a good number.
         budget_seconds: no new document is begun after this long; those under way are finished.
         route: only this route's documents.
@@ -107,6 +116,7 @@ class Drain:
         self.route, self.flow, self.connection = route, flow, connection
         self.decode, self.owner, self.senders = decode, owner, senders
         self.budget, self.lease_seconds, self.lanes = budget_seconds, lease_seconds, lanes
+        self.run_id = owner.split(":")[0]
         self.clock = clock
         self.report = DrainReport()
         self._references: dict[Requirement, str] = {}
@@ -116,37 +126,43 @@ class Drain:
         """Drain until nothing is due or the budget is spent. Raises nothing for what a target did."""
         began = time.monotonic()
         under_way: dict[Future[None], Claim] = {}
+        queue: deque[tuple[Claim, Any]] = deque()
         beat = began
+        exhausted = False
         with ThreadPoolExecutor(max_workers=self.senders, thread_name_prefix=f"send-{self.flow}") as pool:
-            exhausted = False
             while True:
                 spent = time.monotonic() - began
-                room = self.senders + 1 - len(under_way)
-                if spent < self.budget and room > 0 and not exhausted:
+                # Claimed in chunks of a few seconds of the target's work, so that what documents need is
+                # looked up for many at once and a crash leaves little behind.
+                if spent < self.budget and not exhausted and len(queue) < self.senders:
                     claims = self.ledger.deliveries.claim(
-                        route=self.route,
-                        flow=self.flow,
-                        target=self.connection,
+                        self.route,
+                        self.flow,
+                        self.connection,
                         lanes=self.lanes,
-                        limit=room,
+                        limit=2 * self.senders - len(queue),
                         owner=self.owner,
                         lease_seconds=self.lease_seconds,
+                        run_id=self.run_id,
                     )
                     exhausted = not claims
-                    for claim, document in self._prepare(claims):
-                        context = contextvars.copy_context()
-                        under_way[pool.submit(context.run, self._deliver, claim, document)] = claim
+                    queue.extend(self._prepare(claims))
+                while queue and len(under_way) < self.senders:
+                    claim, document = queue.popleft()
+                    context = contextvars.copy_context()
+                    under_way[pool.submit(context.run, self._deliver, claim, document)] = claim
                 if not under_way:
-                    if exhausted or spent >= self.budget:
+                    if not queue and (exhausted or spent >= self.budget):
                         break
                     continue
                 done, _ = wait(under_way, timeout=self.lease_seconds / 4, return_when=FIRST_COMPLETED)
                 for future in done:
                     del under_way[future]
                     future.result()  # a defect of ours must be seen, not swallowed
-                    exhausted = False  # a delivery may have released another
+                    exhausted = False  # its end may have released another
                 if time.monotonic() - beat > self.lease_seconds / 4:
-                    self.ledger.deliveries.heartbeat(list(under_way.values()), self.lease_seconds)
+                    claims = [*under_way.values(), *(claim for claim, _ in queue)]
+                    self.ledger.deliveries.heartbeat(claims, self.lease_seconds)
                     beat = time.monotonic()
         self.report.seconds = round(time.monotonic() - began, 3)
         return self.report
@@ -162,19 +178,22 @@ class Drain:
                 documents.append((claim, document, self.target.requirements(document)))
             except MappingProblem as problem:
                 self._dead(claim, problem.code, str(problem))
-        wanted = {need for _, _, needs in documents for need in needs} - set(self._references)
-        if wanted:
-            known = self.ledger.cross_references.known(self.connection, wanted)
-            self._references.update(known)
-            missing = sorted(wanted - set(known))
-            if missing:
-                found = self.target.resolve(missing)
-                self._references.update(found)
+        missing = sorted({need for _, _, needs in documents for need in needs} - set(self._references))
+        if missing:
+            try:
+                self._references.update(self.target.resolve(missing))
+            except CallFailed as failure:
+                # Nothing was sent: every document of the chunk is tried again.
+                for claim, _, _ in documents:
+                    pause = timedelta(seconds=failure.retry_after_seconds or 0) or self._backoff(claim)
+                    self._later(claim, self.clock() + pause, str(failure), "look_up_failed")
+                return []
         ready = []
         for claim, document, needs in documents:
             lacking = [need for need in needs if need not in self._references]
             if lacking:
-                self.ledger.deliveries.wait_for(claim, lacking, deadline=self.clock() + DEPENDENCY_DEADLINE)
+                deadline = claim.delivery.deadline or self.clock() + DEPENDENCY_DEADLINE
+                self.ledger.deliveries.wait_for(claim, lacking, deadline=deadline)
                 self._count("waiting", f"missing_{lacking[0].entity}")
             else:
                 ready.append((claim, document))
@@ -184,79 +203,90 @@ class Drain:
 
     def _deliver(self, claim: Claim, document: Any) -> None:
         try:
-            receipts: dict[str, Receipt] = {}
             try:
-                steps = self.target.steps(document)
+                planned = self.target.steps(document)
             except MappingProblem as problem:
                 self._dead(claim, problem.code, str(problem))
                 return
-            self.ledger.steps.plan(claim, steps)
-            for step in steps:
-                receipt = self._step(claim, document, step, receipts)
+            reuse = {step.operation for step in planned if self._guarantee(step) is Guarantee.UNIQUE_KEY}
+            known = {row.name: row for row in self.ledger.steps.plan(claim, planned, reuse=reuse)}
+            receipts: dict[str, Receipt] = {}
+            for step in planned:
+                receipt = self._step(claim, document, step, known[step.name], receipts)
                 if receipt is None:
                     return
                 receipts[step.name] = receipt
-            self.ledger.deliveries.complete(claim, receipts)
+            self.ledger.deliveries.complete(claim)
             with self._lock:
                 self.report.delivered_keys.append(claim.delivery.number)
             self._count("delivered")
-        except ClaimLost:
+        except LeaseLost:
             # Another worker took over after our lease ended; it goes on from the ledger.
-            self._count("lost_claims", "claim_lost")
+            self._count("lost_claims", "lease_lost")
+        except WrongState as problem:
+            # What is to be sent changed after a part of it had been sent.
+            self._dead(claim, "changed_while_sending", str(problem))
 
-    def _step(self, claim: Claim, document: Any, step: Step, receipts: dict[str, Receipt]) -> Receipt | None:
+    def _guarantee(self, step: Step) -> Guarantee:
+        return self.target.capabilities.operation(step.operation).guarantee
+
+    def _step(
+        self, claim: Claim, document: Any, step: Step, known: StepRow, receipts: dict[str, Receipt]
+    ) -> Receipt | None:
         """The step's receipt, or None where the delivery does not go on now."""
-        known = self.ledger.steps.get(claim, step.name)
-        if known.state == "confirmed":
+        if known.state is StepState.CONFIRMED:
             return known.receipt
-        shared = self.ledger.steps.receipt(self.connection, step.operation, step.key)
-        if shared is not None:
-            self.ledger.steps.confirm(claim, step.name, shared)
-            return shared
+        if known.state is StepState.REFUSED and step.optional:
+            return Receipt(target_id="", values={"refused": known.code})
         operation = self.target.capabilities.operation(step.operation)
         request = StepRequest(
             delivery=str(claim.delivery.id),
             step=step,
             document=document,
             receipts=dict(receipts),
-            references=self._references,
+            references=dict(self._references),
             attempt=known.attempts + 1,
         )
-        if known.state == "accepted":
-            return self._after(claim, step, request, self.target.settle([known.handle])[0], operation.settle_seconds)
-        if known.state == "unknown" and operation.guarantee in (Guarantee.SEARCHABLE, Guarantee.NONE):
-            looked = self._look(claim, step, request, operation.guarantee, known.settle_until)
-            if looked is not None:
-                return looked if isinstance(looked, Receipt) else None
+        if known.state is StepState.ACCEPTED:
+            return self._after(claim, step, self.target.settle([known.handle])[0], operation)
+        again = operation.guarantee in (Guarantee.UNIQUE_KEY, Guarantee.IDEMPOTENCY_TOKEN)
+        if known.state is StepState.UNKNOWN and not again:
+            found = self._look(claim, step, request, operation.guarantee, known.settle_until)
+            if found is None or isinstance(found, Receipt):
+                return found
         try:
-            self.ledger.steps.begin(claim, step.name, settle_seconds=operation.settle_seconds)
+            # Classes A and B may be sent again at once; the others hold the key for their settle time.
+            self.ledger.steps.begin(claim, step.name, settle_seconds=0.0 if again else operation.settle_seconds)
         except KeyBusy as busy:
             self._later(claim, busy.until, f"another document writes {step.key} at this moment", "key_busy")
             return None
+        except AlreadyConfirmed as already:
+            self.ledger.steps.confirm(claim, step.name, already.receipt)
+            return already.receipt
         with self._lock:
             self.report.calls += 1
-        outcome = self.target.submit([request])[0]
-        return self._after(claim, step, request, outcome, operation.settle_seconds)
+        return self._after(claim, step, self.target.submit([request])[0], operation)
 
     def _look(
         self, claim: Claim, step: Step, request: StepRequest, guarantee: Guarantee, settle_until: datetime | None
-    ) -> Receipt | bool | None:
-        """After an unknown outcome of class C or D: a receipt, False (not now), or None (send it)."""
+    ) -> Receipt | SendAgain | None:
+        """After an unknown outcome of class C or D: the receipt, None (not now), or that it may be sent."""
         if settle_until is not None and self.clock() < settle_until:
             self._later(claim, settle_until, "the last send may still become visible", "settling")
-            return False
+            return None
         match self.target.find([request])[0]:
             case Found(receipt=receipt):
                 self.ledger.steps.confirm(claim, step.name, receipt)
                 return receipt
             case Later(seconds=seconds, why=why):
                 self._later(claim, self.clock() + timedelta(seconds=seconds), why, "settling")
-                return False
             case Ambiguous(target_ids=ids):
-                self._dead(claim, "ambiguous", f"several records of {self.connection} carry {step.key}: {', '.join(ids)}")
-                return False
+                self._dead(
+                    claim, "ambiguous", f"several records of {self.connection} carry {step.key}: {', '.join(ids)}"
+                )
             case Absent() if guarantee is Guarantee.SEARCHABLE:
-                return None
+                self.ledger.steps.absent(claim, step.name)
+                return SEND_AGAIN
             case _:
                 self._dead(
                     claim,
@@ -264,48 +294,46 @@ class Drain:
                     f"{step.name} was sent once, no answer came and {self.connection} cannot be searched for it: "
                     "look it up there, then retry (it is not there) or dismiss (it is).",
                 )
-                return False
+        return None
 
-    def _after(
-        self, claim: Claim, step: Step, request: StepRequest, outcome: Outcome, settle_seconds: float
-    ) -> Receipt | None:
+    def _after(self, claim: Claim, step: Step, outcome: Outcome, operation: Operation) -> Receipt | None:
         match outcome:
             case Applied(receipt=receipt):
                 self.ledger.steps.confirm(claim, step.name, receipt)
                 return receipt
             case Accepted(handle=handle):
-                self.ledger.steps.accept(claim, step.name, handle)
+                self.ledger.steps.accepted(claim, step.name, handle)
                 self._later(claim, self.clock() + timedelta(seconds=1), "accepted, not done yet", "accepted")
             case NotSent(why=why, retry_after_seconds=wait_seconds):
                 self.ledger.steps.not_sent(claim, step.name, why)
                 pause = timedelta(seconds=wait_seconds) if wait_seconds else self._backoff(claim)
                 self._later(claim, self.clock() + pause, why, "not_sent")
             case Unknown(why=why):
-                until = self.clock() + timedelta(seconds=settle_seconds)
-                self.ledger.steps.unknown(claim, step.name, why, until)
-                operation = self.target.capabilities.operation(step.operation)
+                until = self.ledger.steps.unknown(claim, step.name, why)
                 again = operation.guarantee in (Guarantee.UNIQUE_KEY, Guarantee.IDEMPOTENCY_TOKEN)
-                pause = self.clock() + self._backoff(claim) if again else until
-                self._later(claim, pause, why, "outcome_unknown")
-            case Refused(code=code, message=message, again=again_how):
+                due = self.clock() + self._backoff(claim) if again else until
+                self._later(claim, due, why, "outcome_unknown")
+            case Refused(code=code, message=message):
                 self.ledger.steps.refuse(claim, step.name, code, message)
                 if step.optional:
                     return Receipt(target_id="", values={"refused": code})
-                self._refused(claim, code, message, again_how, outcome)
+                self._refused(claim, outcome)
         return None
 
-    def _refused(self, claim: Claim, code: str, message: str, again: Again, outcome: Refused) -> None:
-        if again is Again.AFTER_DEPENDENCY and outcome.requirement:
-            need = Requirement(*outcome.requirement)
-            self._references.pop(need, None)
-            self.ledger.deliveries.wait_for(claim, [need], deadline=self.clock() + DEPENDENCY_DEADLINE)
-            self._count("waiting", code)
-        elif again is Again.LATER and claim.delivery.attempts < MOST_ATTEMPTS:
-            pause = outcome.retry_after_seconds
+    def _refused(self, claim: Claim, refused: Refused) -> None:
+        if refused.again is Again.AFTER_DEPENDENCY and refused.requirement:
+            need = Requirement(*refused.requirement)
+            with self._lock:
+                self._references.pop(need, None)
+            deadline = claim.delivery.deadline or self.clock() + DEPENDENCY_DEADLINE
+            self.ledger.deliveries.wait_for(claim, [need], deadline=deadline)
+            self._count("waiting", refused.code)
+        elif refused.again is Again.LATER and claim.delivery.attempts < MOST_ATTEMPTS:
+            pause = refused.retry_after_seconds
             due = self.clock() + (timedelta(seconds=pause) if pause else self._backoff(claim))
-            self._later(claim, due, message, code)
+            self._later(claim, due, refused.message, refused.code)
         else:
-            self._dead(claim, code, message)
+            self._dead(claim, refused.code, refused.message)
 
     # -- endings -------------------------------------------------------------------------------
 
@@ -313,7 +341,7 @@ class Drain:
         return min(FIRST_RETRY * 2 ** min(claim.delivery.attempts, 12), LONGEST_RETRY)
 
     def _later(self, claim: Claim, due: datetime, why: str, code: str) -> None:
-        self.ledger.deliveries.later(claim, due, why, code=code)
+        self.ledger.deliveries.later(claim, due, why, code)
         self._count("later", code)
 
     def _dead(self, claim: Claim, code: str, reason: str) -> None:
@@ -324,8 +352,3 @@ class Drain:
     def _count(self, what: str, code: str = "") -> None:
         with self._lock:
             self.report.count(what, code)
-
-
-def summary(report: DrainReport) -> Counter[str]:
-    """Codes and their counts, most frequent first."""
-    return Counter(report.reasons)

@@ -39,4 +39,5 @@ class Entity:
     RETURN = "return"
     REFUND = "refund"
     ORDER_STATUS = "order_status"
+    ORDER_CANCELLATION = "order_cancellation"
     PAYMENT = "payment"

@@ -118,6 +118,20 @@ def up(
     return status(folder)
 
 
+def resume(folder: Path, timeout: float = 20.0) -> dict[str, Any]:
+    """Start every sandbox that was ever started in this folder as it was, with the state it had. Raises SandboxError."""
+    with _locked(folder):
+        launches = [
+            Launch(**{**json.loads((_home(folder, name) / "launch.json").read_text()), "port": 0})
+            for name in _names(folder)
+        ]
+        started = [(launch, _start(folder, launch, fresh=False)) for launch in launches]
+        deadline = time.monotonic() + timeout
+        for launch, process in started:
+            _wait_until_ready(folder / launch.name, launch.name, process, deadline)
+    return status(folder)
+
+
 def down(folder: Path, names: Iterable[str] | None = None, timeout: float = 5.0) -> list[str]:
     """Stop sandboxes (all by default); returns the names of those that ran. Their state stays."""
     stopped = []

@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from erp_sync.flows.orders.target import OrdersTarget
 from erp_sync.model.order import OrderStatus, SalesOrder
 
 encode = msgspec.json.Encoder(decimal_format="string").encode
@@ -34,9 +35,9 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     """What becomes of one version of an order.
 
     Attributes:
-        action: ``create`` (a document to deliver), ``hold`` (a document that waits, with code and
-            reason), ``cancel`` (of an order that was delivered or is under way), ``drop`` (nothing to
-            do, with the reason).
+        action: ``create`` (a document to deliver), ``cancel`` (taken back where nothing of it has left, else
+            cancelled at the target), ``hold`` (a document that waits, with code and reason), ``drop`` (nothing to do, with the
+            reason).
     """
 
     action: str
@@ -44,25 +45,37 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     reason: str = ""
 
 
-def decide(order: SalesOrder, start: datetime, delivered_content: str | None) -> Decision:
-    """Decide about one version.
+class Before(msgspec.Struct, frozen=True, kw_only=True):
+    """What the ledger has of the order already: its `content`, whether it was only held, or begun."""
 
-    Args:
-        start: orders placed before the route's start are never sent.
-        delivered_content: `content` of the version that was accepted before, None for a new order.
-    """
+    content: str
+    held: bool
+    begun: bool
+
+
+def decide(order: SalesOrder, start: datetime, before: Before | None) -> Decision:
+    """Decide about one version; `start` is the route's: orders placed before it are never sent."""
     if order.placed_at < start:
         return Decision(action="drop", code="before_start", reason=f"placed before the route's start {start:%Y-%m-%d}")
     if order.status is OrderStatus.CANCELLED:
-        if delivered_content is None:
-            return Decision(action="drop", code="cancelled_in_store", reason="cancelled before it was sent")
-        return Decision(action="cancel")
-    if delivered_content == content(order):
-        return Decision(action="drop", code="unchanged", reason="nothing that the ERP gets has changed")
-    if order.status in HELD and delivered_content is None:
+        if before is None:
+            return Decision(action="drop", code="cancelled_in_store", reason="cancelled before it was seen")
+        return Decision(action="cancel", code="cancelled_in_store", reason="cancelled in the store")
+    fresh = before is None or before.held
+    if order.status in HELD and fresh:
         code, reason = HELD[order.status]
         return Decision(action="hold", code=code, reason=reason)
-    return Decision(action="create")
+    if fresh:
+        return Decision(action="create")
+    if before is not None and before.content == content(order):
+        return Decision(action="drop", code="unchanged", reason="nothing that the ERP gets has changed")
+    if before is not None and not before.begun:
+        return Decision(action="create")
+    return Decision(
+        action="hold",
+        code="changed_after_delivery",
+        reason="the order was changed in the store after it was sent: compare both, then correct the ERP's by hand",
+    )
 
 
 def content(order: SalesOrder) -> str:
@@ -74,5 +87,25 @@ def content(order: SalesOrder) -> str:
         "shipping": order.shipping,
         "totals": order.totals,
         "currency": order.currency,
+        "cancelled": order.status is OrderStatus.CANCELLED,
     }
     return hashlib.sha256(encode(relevant)).hexdigest()[:16]
+
+
+def concerns(order: SalesOrder) -> str:
+    """Orders of one customer are not written side by side: they share the customer's record."""
+    return f"customer {order.customer.email.strip().lower()}"
+
+
+def facts(order: SalesOrder) -> dict[str, Any]:
+    """What lists of documents show."""
+    return {
+        "total": str(order.totals.grand_total),
+        "currency": order.currency,
+        "placed_at": order.placed_at.isoformat(),
+    }
+
+
+def target(connector: Any) -> OrdersTarget:
+    """The port that orders of this flow go to."""
+    return OrdersTarget(connector)

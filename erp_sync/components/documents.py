@@ -1,0 +1,188 @@
+"""Document flows as runs execute them: received records to deliveries, deliveries to the target."""
+
+from __future__ import annotations
+
+import importlib
+from collections import Counter
+from typing import Any
+
+import msgspec
+
+from erp_sync.components.configuration import FlowSpec, RouteSpec
+from erp_sync.components.flow_table import FlowKind
+from erp_sync.components.installation import Installation
+from erp_sync.flows.delivery import Drain, DrainReport
+from erp_sync.ledger import Delivery, NewDelivery, State
+from erp_sync.model.keys import EntityKey
+from erp_sync.ports.raw import BadRecord, MappingProblem
+from erp_sync.quality.gate import Rule, Suite, judge
+
+# Received records handled in one transaction.
+BATCH = 500
+
+
+class Rejected(msgspec.Struct, frozen=True):
+    """A record that did not become a document."""
+
+    document: str
+    rule: str
+    reason: str
+
+
+class TransformReport(msgspec.Struct, kw_only=True):
+    handled: int = 0
+    accepted: int = 0
+    held: int = 0
+    dropped: int = 0
+    judged: int = 0
+    rules: int = 0
+    broken: list[str] = []
+    rejected: list[Rejected] = []
+    reasons: dict[str, int] = {}
+
+
+def flow_module(flow: str, part: str) -> Any:
+    """``transform`` or ``checks`` of a flow's folder."""
+    return importlib.import_module(f"erp_sync.flows.{flow}.{part}")
+
+
+def suite_of(flow: str) -> Suite:
+    checks = flow_module(flow, "checks")
+    return Suite(
+        name=checks.SUITE,
+        rules=tuple(
+            Rule(name=name, expectation=expectation, arguments=arguments, words=words)
+            for name, expectation, arguments, words in checks.RULES
+        ),
+    )
+
+
+def transform_documents(
+    here: Installation, route: RouteSpec, kind: FlowKind, flow: FlowSpec, *, run_id: str
+) -> TransformReport:
+    """Handle every received record that the flow has not handled yet, batch by batch.
+
+    A batch becomes deliveries, quarantine rows and handled marks in one transaction: a crash before it
+    changes nothing, after it nothing is left to do. Safe to run several times at once.
+    """
+    report = TransformReport()
+    while True:
+        rows = here.ledger.unhandled(route.name, kind.name, getattr(route, kind.source), kind.entity, limit=BATCH)
+        if not rows:
+            return report
+        _transform_batch(here, route, kind, flow, rows, report, run_id)
+
+
+def _transform_batch(
+    here: Installation,
+    route: RouteSpec,
+    kind: FlowKind,
+    flow: FlowSpec,
+    rows: list[Any],
+    report: TransformReport,
+    run_id: str,
+) -> None:
+    logic = flow_module(kind.name, "transform")
+    source, lookups = here.source(route, kind.name), here.lookups(route)
+    target = getattr(route, kind.target)
+    documents: list[tuple[Any, Any]] = []
+    rejected: list[tuple[Any, str, str, str]] = []
+    for row in rows:
+        try:
+            documents.append((row, source.to_canonical(row.record(), lookups)))
+        except BadRecord as problem:
+            rejected.append((row, "malformed_record", problem.field, str(problem)))
+        except MappingProblem as problem:
+            rejected.append((row, problem.code, problem.field, str(problem)))
+    suite = suite_of(kind.name)
+    checks = flow_module(kind.name, "checks")
+    judgement = judge(suite, [checks.facts(document) for _, document in documents])
+    broken = judgement.by_row()
+    report.judged += judgement.rows
+    report.rules = judgement.rules
+    for position, rules in broken.items():
+        row, document = documents[position]
+        words = "; ".join(rule.words for rule in rules)
+        rejected.append((row, rules[0].name, "", f"{document.number}: {words}"))
+        report.broken.append(document.number)
+    good = [pair for position, pair in enumerate(documents) if position not in broken]
+    with here.ledger.handling(route.name, kind.name, run_id=run_id) as work:
+        previous = work.latest(target, [_key(row) for row, _ in good])
+        accepted: list[NewDelivery] = []
+        for row, document in good:
+            key = _key(row)
+            before = previous.get(key)
+            decision = logic.decide(document, flow.start, _before(logic, before))
+            if decision.action == "cancel" and work.withdraw(target, [key], decision.code, decision.reason)[key]:
+                # Nothing of it has left: there is nothing to cancel at the target.
+                decision = msgspec.structs.replace(decision, action="drop")
+            if decision.action == "drop":
+                report.dropped += 1
+                _count(report, decision.code)
+                work.note(key, decision.code, decision.reason, number=document.number)
+                continue
+            report.held += decision.action == "hold"
+            accepted.append(
+                NewDelivery(
+                    key=key,
+                    target=target,
+                    version=row.version,
+                    source_time=row.source_time,
+                    payload=logic.encode(document),
+                    number=document.number,
+                    operation=decision.action if decision.action != "hold" else "create",
+                    lane="now",
+                    concerns=logic.concerns(document),
+                    held=(decision.code, decision.reason) if decision.action == "hold" else None,
+                    facts={"content": logic.content(document), **logic.facts(document)},
+                    received_id=row.id,
+                )
+            )
+        results = work.accept(accepted)
+        for result in results:
+            _count(report, result.change)
+        report.accepted += len(results)
+        for row, rule, field, words in rejected:
+            work.quarantine(row, rule=rule, field=field, problem=words)
+            report.rejected.append(Rejected(row.native_id, rule, words))
+            _count(report, rule)
+        work.mark_handled([row.id for row in rows])
+    report.handled += len(rows)
+
+
+def _before(logic: Any, delivery: Delivery | None) -> Any:
+    if delivery is None:
+        return None
+    waits = delivery.state in (State.WAITING, State.DUE, State.DEAD, State.HELD) and delivery.attempts == 0
+    return logic.Before(
+        content=delivery.facts.get("content", ""), held=delivery.state is State.HELD and waits, begun=not waits
+    )
+
+
+def _key(row: Any) -> EntityKey:
+    return EntityKey(connection=row.connection, scope=row.scope, entity=row.entity, native_id=row.native_id)
+
+
+def _count(report: TransformReport, code: str) -> None:
+    report.reasons = dict(Counter(report.reasons) + Counter([str(code)]))
+
+
+def drain_documents(here: Installation, route: RouteSpec, kind: FlowKind, *, owner: str, lane: str) -> DrainReport:
+    """Deliver whatever is due for the flow's target, with as many senders as the target takes calls at once."""
+    from erp_sync.transport.context import call_context
+
+    target = flow_module(kind.name, "transform").target(here.connector_for(route, kind.target))
+    connection = getattr(route, kind.target)
+    senders = here.concurrency(connection)
+    run_id = owner.split(":")[0]
+    with call_context(run_id=run_id, lane="now" if lane == "normal" else lane, route=route.name, flow=kind.name):
+        return Drain(
+            here.ledger,
+            target,
+            route=route.name,
+            flow=kind.name,
+            connection=connection,
+            decode=flow_module(kind.name, "transform").decode,
+            owner=owner,
+            senders=senders,
+        ).run()

@@ -1,0 +1,212 @@
+"""`erp-sync demo`: a real day of about 500 orders through the whole product, judged at the end.
+
+Both sandboxes, Dagster and its daemon run as they do in production; sensors and schedules do the work.
+Only the sandboxes' calendar is compressed; latencies are wall seconds.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from erp_sync import settings as settings_module
+from erp_sync.demo.environment import sandbox_environment
+from erp_sync.settings import Settings
+
+DEFS = Path(__file__).parent / "defs"
+ENVIRONMENT = "environment.json"
+DAY_SECONDS = 170.0
+# How long the installation may take to finish what the day left, before the report says what is open.
+SETTLE_SECONDS = 90.0
+
+Tell = Callable[[str], None]
+
+
+class DemoFailed(RuntimeError):
+    """The demo could not be played to its end. Says what was missing."""
+
+
+def prepare(settings: Settings, *, profile: str = "demo", contract: bool = False, options: Any = None) -> Settings:
+    """Fresh sandboxes and an empty installation that points at them; gives the settings with its routes.
+
+    Sets the environment of this process, and keeps it in the home for later commands.
+    """
+    from erp_sync.runtime import services
+    from erp_sync.runtime.storage import initialise
+    from erp_sync.sandbox import supervisor
+
+    services.stop(settings)
+    supervisor.down(settings.sandboxes)
+    forget(settings)
+    states = supervisor.up(
+        settings.sandboxes, ["netsuite", "magento"], profile, options or {}, contract=contract, fresh=True
+    )
+    environment = sandbox_environment(states) | {"ERP_SYNC_DEFS": str(DEFS), "ERP_SYNC_HOME": str(settings.home)}
+    file = settings.home / ENVIRONMENT
+    file.touch(mode=0o600)
+    file.write_text(json.dumps(environment, indent=2))
+    os.environ.update(environment)
+    fresh = settings_module.load()
+    initialise(fresh, anyway=True)
+    return fresh
+
+
+def forget(settings: Settings) -> None:
+    """Remove what an earlier demo left in this home; the folder itself stays."""
+    import shutil
+
+    for name in ("dagster", "lake", "exchanges", "sandboxes", "logs"):
+        shutil.rmtree(settings.home / name, ignore_errors=True)
+    for file in settings.home.glob("*.db*"):
+        file.unlink()
+    settings.home.mkdir(parents=True, exist_ok=True)
+
+
+def seed(settings: Settings, catalogue: Any, customers: Any) -> None:
+    """Catalogue, prices and opening stock in both systems, as a retailer that is long in business has them."""
+    from erp_sync.sandbox import supervisor
+
+    for name, erp in (("magento", False), ("netsuite", True)):
+        supervisor.control(settings.sandboxes, name, "POST", "seed", catalogue.seed(customers, erp=erp))
+
+
+def claims(installation: Any) -> list[Any]:
+    """What erp_sync says it holds or has dead-lettered, as claims for the checker, by the store's order number."""
+    from erp_sync.ledger import State
+    from erp_sync.sandbox.checker import Claim
+
+    found = []
+    for delivery in installation.ledger.deliveries.list(
+        flow="orders", states=[State.DEAD, State.HELD, State.WAITING, State.DUE, State.CLAIMED], limit=100_000
+    ):
+        claim: Literal["dead_lettered", "held"] = "dead_lettered" if delivery.state is State.DEAD else "held"
+        if delivery.sequence == 1:
+            found.append(Claim(delivery.number, claim, f"{delivery.code}: {delivery.reason}"))
+    for row in installation.ledger.quarantine.list(flow="orders", limit=100_000):
+        number = json.loads(row.row or b"{}").get("increment_id") or row.native_id
+        found.append(Claim(str(number), "dead_lettered", f"{row.rule}: {row.problem}"))
+    return found
+
+
+def settled(installation: Any, placed: int) -> bool:
+    """Every placed order is delivered, or named with the reason why not, and nothing is due."""
+    from erp_sync.ledger import State
+
+    counts = installation.ledger.deliveries.counts()
+    moving = sum(count for (_, _, state), count in counts.items() if state in (State.DUE.value, State.CLAIMED.value))
+    return moving == 0
+
+
+def play(
+    settings: Settings | None = None,
+    *,
+    seconds: float = DAY_SECONDS,
+    web_port: int | None = 3000,
+    tell: Tell = print,
+    progress: Callable[[str, int, int], None] | None = None,
+    orders: int | None = None,
+    keep: bool = True,
+) -> dict[str, Any]:
+    """Play the day and give the report, which is also in ``<home>/../demo/report.json``.
+
+    Args:
+        seconds: wall seconds that the shopping day takes.
+        orders: only so many baskets.
+        keep: leave everything running for browsing.
+    """
+    from erp_sync.components.installation import Installation
+    from erp_sync.runtime import services
+    from erp_sync.sandbox import shoppers, supervisor
+    from erp_sync.sandbox.retailer import Retailer
+
+    began = time.monotonic()
+    settings = prepare(settings or settings_module.load())
+    tell(f"sandboxes and storage are ready in {settings.home}")
+    retailer = Retailer()
+    catalogue = retailer.catalogue()
+    day = retailer.shopping_day(catalogue)
+    if orders is not None:
+        day = type(day)(day.day, day.baskets[:orders])
+    seed(settings, catalogue, day.customers)
+    tell(f"{len(catalogue.items)} articles, opening stock and {len(day.customers)} customers are in both systems")
+    services.start(settings, services.dagster_services(settings, web_port=web_port), wait_seconds=120)
+    tell(f"Dagster runs at http://127.0.0.1:{web_port}" if web_port else "Dagster runs")
+    states = supervisor.status(settings.sandboxes)
+    installation = Installation(settings)
+    stop = threading.Event()
+    try:
+        played = shoppers.play(
+            day,
+            states["magento"]["base_url"],
+            states["magento"]["credentials"],
+            catalogue,
+            seconds=seconds,
+            stop=stop,
+            progress=(lambda done, total, _: progress("orders placed", done, total)) if progress else None,
+        )
+        tell(f"{len(played.orders)} orders were placed; waiting until everything is settled")
+        deadline = time.monotonic() + SETTLE_SECONDS
+        quiet = 0
+        while time.monotonic() < deadline and quiet < 4:
+            time.sleep(1)
+            quiet = quiet + 1 if settled(installation, len(played.orders)) else 0
+        report = judge(settings, installation, wall_s=time.monotonic() - began)
+    finally:
+        installation.close()
+        if not keep:
+            services.stop(settings)
+            supervisor.down(settings.sandboxes)
+    target = settings.home.parent / "demo" / "report.json"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text(json.dumps(report, indent=2, default=str))
+    tell(f"report: {target}")
+    return report
+
+
+def judge(settings: Settings, installation: Any, wall_s: float) -> dict[str, Any]:
+    """The checker's figures, and erp_sync's own, marked as such."""
+    from erp_sync.sandbox import supervisor
+    from erp_sync.sandbox.checker import Conventions, SystemFiles, check
+
+    states = supervisor.status(settings.sandboxes)
+    report = check(
+        SystemFiles.of(states["magento"]), SystemFiles.of(states["netsuite"]), claims(installation), Conventions()
+    )
+    figures = dict(report.figures())
+    figures["own"] = own_figures(installation)
+    figures["wall_s"] = round(wall_s, 1)
+    figures["profile"] = states["netsuite"]["profile"]
+    figures["measured_at"] = datetime.now(UTC).isoformat(timespec="seconds")
+    figures["note"] = "latencies are wall seconds; only the sandboxes' calendar is compressed"
+    return figures
+
+
+def own_figures(installation: Any) -> dict[str, Any]:
+    """Figures about erp_sync itself, from its own storage."""
+    reasons: dict[str, int] = {}
+    for claim in claims(installation):
+        if claim.claim == "dead_lettered":
+            code = claim.reason.split(":")[0]
+            reasons[code] = reasons.get(code, 0) + 1
+    counts = {
+        f"{route}/{flow}/{state}": count
+        for (route, flow, state), count in sorted(installation.ledger.deliveries.counts().items())
+    }
+    return {"deliveries": counts, "dead_letters": reasons, "runs": count_runs(installation.settings)}
+
+
+def count_runs(settings: Settings) -> dict[str, int]:
+    """Runs by status."""
+    import dagster as dg
+
+    with dg.DagsterInstance.from_config(str(settings.dagster_home)) as instance:
+        found: dict[str, int] = {}
+        for run in instance.get_runs():
+            found[run.status.value] = found.get(run.status.value, 0) + 1
+        return found

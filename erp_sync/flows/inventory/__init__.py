@@ -1,0 +1,1 @@
+"""Sellable stock, from an ERP to a store."""

@@ -1,0 +1,82 @@
+"""What stock to offer. Pure arithmetic on decimals.
+
+    sellable = on hand - allocated - reserved - damaged - quarantined - safety stock
+               - quantities of store orders that the ERP does not know yet, floored at zero
+
+Who subtracts the store's own open orders is a capability of the target:
+
+- A store that nets its own open orders by itself (Magento's reservations, Shopify's committed) gets the
+  quantity *before* its own open orders: sellable as the ERP sees it, plus what the ERP has allocated to
+  this store's orders, plus what the ERP has shipped and the store has not booked yet. Orders that the
+  ERP does not know yet are already in the store's own netting.
+- Every other store gets the net.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import msgspec
+
+from erp_sync.model.money import ZERO
+from erp_sync.model.stock import StockLevel
+
+
+class StoreDemand(msgspec.Struct, frozen=True, kw_only=True):
+    """What one store's orders take of one SKU at one location.
+
+    Attributes:
+        allocated: part of `StockLevel.allocated` that is for this store's orders.
+        shipped_not_booked: left the ERP's stock, and the store has not booked the shipment yet.
+        unknown_to_erp: ordered in the store, not in the ERP yet.
+    """
+
+    allocated: Decimal = ZERO
+    shipped_not_booked: Decimal = ZERO
+    unknown_to_erp: Decimal = ZERO
+
+
+NO_DEMAND = StoreDemand()
+
+
+def sellable(level: StockLevel, safety_stock: Decimal = ZERO, unknown_to_erp: Decimal = ZERO) -> Decimal:
+    """Units that may still be promised to anybody, never below zero.
+
+    Raises ValueError for a negative safety stock or demand.
+    """
+    if safety_stock < 0 or unknown_to_erp < 0:
+        raise ValueError("safety stock and demand are quantities, never negative")
+    free = (
+        level.on_hand
+        - level.allocated
+        - level.reserved
+        - level.damaged
+        - level.quarantined
+        - safety_stock
+        - unknown_to_erp
+    )
+    return max(free, ZERO)
+
+
+def offered(
+    level: StockLevel,
+    demand: StoreDemand = NO_DEMAND,
+    *,
+    safety_stock: Decimal = ZERO,
+    target_nets_own_orders: bool,
+) -> Decimal:
+    """The quantity to write at the target for this SKU and location.
+
+    With a target that nets its own orders, what it shows as salable is then `sellable` less the orders
+    that the ERP does not know yet; and the written quantity always covers what the ERP has allocated
+    to the store's orders, so that posting their shipments never fails for want of stock.
+    """
+    if not target_nets_own_orders:
+        return sellable(level, safety_stock, demand.unknown_to_erp)
+    own = min(demand.allocated, level.allocated)
+    return sellable(level, safety_stock) + own + demand.shipped_not_booked
+
+
+def aggregated(quantities: list[Decimal]) -> Decimal:
+    """Stock of several locations offered as one; each location's floor at zero is already applied."""
+    return sum(quantities, ZERO)

@@ -1,0 +1,41 @@
+"""Sales orders at the target: created, or cancelled where the store cancelled them afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from erp_sync.model.keys import Entity
+from erp_sync.model.order import OrderStatus, SalesOrder
+from erp_sync.ports.documents import Requirement, Step, StepRequest
+from erp_sync.ports.outcomes import Finding, Outcome
+
+
+class OrdersTarget:
+    """`DocumentTarget` over two ports of one system: sales orders, and their cancellation."""
+
+    def __init__(self, connector: Any) -> None:
+        self._orders = connector.port(Entity.SALES_ORDER, "target")
+        self._cancellations = connector.port(Entity.ORDER_CANCELLATION, "target")
+        self.capabilities = self._orders.capabilities
+
+    def _port(self, order: SalesOrder) -> Any:
+        return self._cancellations if order.status is OrderStatus.CANCELLED else self._orders
+
+    def requirements(self, document: SalesOrder) -> list[Requirement]:
+        return list(self._port(document).requirements(document))
+
+    def resolve(self, requirements: Sequence[Requirement]) -> dict[Requirement, str]:
+        return dict(self._orders.resolve(requirements))
+
+    def steps(self, document: SalesOrder) -> list[Step]:
+        return list(self._port(document).steps(document))
+
+    def submit(self, requests: Sequence[StepRequest]) -> list[Outcome]:
+        return [self._port(request.document).submit([request])[0] for request in requests]
+
+    def find(self, requests: Sequence[StepRequest]) -> list[Finding]:
+        return [self._port(request.document).find([request])[0] for request in requests]
+
+    def settle(self, handles: Sequence[str]) -> list[Outcome]:
+        return list(self._orders.settle(handles))
