@@ -1,0 +1,137 @@
+"""Which record here is which record there. One id of A has at most one partner in B."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import msgspec
+import sqlalchemy as sa
+
+from erp_sync.ledger.errors import CrossReferenceConflict
+from erp_sync.ledger.schema import cross_references
+from erp_sync.ledger.sql import chunks
+
+if TYPE_CHECKING:
+    from erp_sync.ledger.engine import Database
+
+
+class Link(msgspec.Struct, frozen=True, kw_only=True):
+    """`id_a` of connection A is `id_b` of connection B.
+
+    Attributes:
+        origin: how it is known: ``delivered``, ``found`` (by our key), ``adopted`` (by natural keys),
+            ``manual``.
+    """
+
+    entity: str
+    connection_a: str
+    id_a: str
+    connection_b: str
+    id_b: str
+    scope_a: str = ""
+    scope_b: str = ""
+    origin: str = "delivered"
+
+
+def record(write: sa.Connection, now: datetime, link: Link, replace: bool = False) -> bool:
+    """Record a link; False where it is known. Raises CrossReferenceConflict where A's id has another partner."""
+    columns = cross_references.c
+    mine = sa.and_(
+        columns.entity == link.entity,
+        columns.connection_a == link.connection_a,
+        columns.scope_a == link.scope_a,
+        columns.id_a == link.id_a,
+        columns.connection_b == link.connection_b,
+    )
+    existing = write.execute(sa.select(columns.id_b, columns.scope_b).where(mine)).first()
+    if existing is not None:
+        if (existing.id_b, existing.scope_b) == (link.id_b, link.scope_b):
+            return False
+        if not replace:
+            raise CrossReferenceConflict(
+                f"{link.entity} {link.id_a} of {link.connection_a}",
+                f"{existing.id_b} of {link.connection_b}",
+                link.id_b,
+            )
+        write.execute(sa.delete(cross_references).where(mine))
+    write.execute(
+        sa.insert(cross_references),
+        {**{name: getattr(link, name) for name in link.__struct_fields__}, "linked_at": now},
+    )
+    return True
+
+
+class CrossReferences:
+    """`ledger.cross_references`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def link(self, links: Sequence[Link], replace: bool = False) -> int:
+        """Record links in one transaction; gives how many are new. Raises CrossReferenceConflict: then none is.
+
+        Args:
+            replace: a person corrects a link: the old partner is forgotten.
+        """
+        with self._database.write() as write:
+            now = self._database.now()
+            return sum(record(write, now, link, replace) for link in links)
+
+    def find(
+        self, entity: str, connection: str, ids: Sequence[str], other: str, scope: str | None = None
+    ) -> dict[str, str]:
+        """Partners in connection `other` of these ids of `connection`, whichever side was A; unknown ones are
+        left out. `scope` None looks in all scopes."""
+        columns = cross_references.c
+        found: dict[str, str] = {}
+        with self._database.read() as read:
+            for some in chunks(sorted(set(ids))):
+                forward = sa.select(columns.id_a, columns.id_b).where(
+                    columns.entity == entity,
+                    columns.connection_a == connection,
+                    columns.connection_b == other,
+                    columns.id_a.in_(some),
+                )
+                backward = sa.select(columns.id_b, columns.id_a).where(
+                    columns.entity == entity,
+                    columns.connection_b == connection,
+                    columns.connection_a == other,
+                    columns.id_b.in_(some),
+                )
+                if scope is not None:
+                    forward = forward.where(columns.scope_a == scope)
+                    backward = backward.where(columns.scope_b == scope)
+                for query in (backward, forward):
+                    found.update((row[0], row[1]) for row in read.execute(query))
+        return found
+
+    def all(self, entity: str, connection: str, other: str) -> dict[str, str]:
+        """All pairs of an entity between two connections, id of `connection` to id of `other`."""
+        columns = cross_references.c
+        with self._database.read() as read:
+            backward = read.execute(
+                sa.select(columns.id_b, columns.id_a).where(
+                    columns.entity == entity, columns.connection_b == connection, columns.connection_a == other
+                )
+            ).all()
+            forward = read.execute(
+                sa.select(columns.id_a, columns.id_b).where(
+                    columns.entity == entity, columns.connection_a == connection, columns.connection_b == other
+                )
+            ).all()
+        return {row[0]: row[1] for row in [*backward, *forward]}
+
+    def unlink(self, entity: str, connection_a: str, id_a: str, connection_b: str, scope_a: str = "") -> bool:
+        """Forget a link; False where there is none."""
+        columns = cross_references.c
+        with self._database.write() as write:
+            condition = sa.and_(
+                columns.entity == entity,
+                columns.connection_a == connection_a,
+                columns.scope_a == scope_a,
+                columns.id_a == id_a,
+                columns.connection_b == connection_b,
+            )
+            return write.execute(sa.delete(cross_references).where(condition)).rowcount > 0

@@ -1,0 +1,106 @@
+"""How far each (connection, entity) was read. The only truth about that; windows are derived from it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import msgspec
+import sqlalchemy as sa
+
+from erp_sync.ledger.schema import cursors
+from erp_sync.ledger.sql import upsert
+from erp_sync.ports.raw import RawRecord
+
+if TYPE_CHECKING:
+    from erp_sync.ledger.engine import Database
+    from erp_sync.ledger.received import Received
+
+
+class Cursor(msgspec.Struct, frozen=True, kw_only=True):
+    """Attributes:
+    position: everything updated before it was read; None: never read. UTC.
+    token: for sources that page by a token of theirs.
+    """
+
+    connection: str
+    entity: str
+    position: datetime | None = None
+    token: str = ""
+    changed_at: datetime | None = None
+    run_id: str = ""
+
+
+def advance(
+    database: Database, write: sa.Connection, connection: str, entity: str, to: datetime | None, token: str, run_id: str
+) -> None:
+    """Move the cursor forward; never back. Nothing to do without a position and token."""
+    if to is None and not token:
+        return
+    now = database.now()
+    current = write.execute(
+        sa.select(cursors.c.position, cursors.c.token).where(
+            cursors.c.connection == connection, cursors.c.entity == entity
+        )
+    ).first()
+    position = to
+    if current is not None and current.position is not None and (to is None or current.position > to):
+        position = current.position
+    statement = upsert(write, cursors)
+    write.execute(
+        statement.on_conflict_do_update(
+            index_elements=["connection", "entity"],
+            set_={name: statement.excluded[name] for name in ("position", "token", "changed_at", "run_id")},
+        ),
+        {
+            "connection": connection,
+            "entity": entity,
+            "position": position,
+            "token": token or (current.token if current is not None else ""),
+            "changed_at": now,
+            "run_id": run_id,
+        },
+    )
+
+
+class Cursors:
+    """`ledger.cursors`. Moved by `Ledger.receive`, in the transaction that records the received ids."""
+
+    def __init__(self, database: Database, received: Received) -> None:
+        self._database = database
+        self._received = received
+
+    def get(self, connection: str, entity: str) -> Cursor:
+        """The cursor; `position` None where the entity was never read."""
+        with self._database.read() as read:
+            row = read.execute(
+                sa.select(cursors).where(cursors.c.connection == connection, cursors.c.entity == entity)
+            ).first()
+        if row is None:
+            return Cursor(connection=connection, entity=entity)
+        return Cursor(**row._mapping)
+
+    def all(self) -> list[Cursor]:
+        with self._database.read() as read:
+            query = sa.select(cursors).order_by(cursors.c.connection, cursors.c.entity)
+            return [Cursor(**row._mapping) for row in read.execute(query)]
+
+    def reset(self, connection: str, entity: str, position: datetime, run_id: str = "") -> None:
+        """Put the cursor back (or forward) on purpose: what lies after `position` is read again."""
+        with self._database.write() as write:
+            self._database.exclude(write, "receive", connection, entity)
+            write.execute(sa.delete(cursors).where(cursors.c.connection == connection, cursors.c.entity == entity))
+            advance(self._database, write, connection, entity, position, "", run_id)
+
+    def not_received(self, connection: str, entity: str, records: Sequence[RawRecord]) -> list[RawRecord]:
+        """See `Received.not_received`."""
+        return self._received.not_received(connection, entity, records)
+
+    def never_received(self, connection: str, entity: str, native_ids: Sequence[str]) -> list[str]:
+        """See `Received.never_received`."""
+        return self._received.never_received(connection, entity, native_ids)
+
+    def count_new(self, connection: str, entity: str, versions: Mapping[str, str]) -> int:
+        """See `Received.count_new`."""
+        return self._received.count_new(connection, entity, versions)

@@ -1,0 +1,463 @@
+"""Deliveries: the queue of documents on their way to a target. States: `erp_sync.ledger.documents.State`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import sqlalchemy as sa
+
+from erp_sync.ledger import accepting, events
+from erp_sync.ledger.documents import FINISHED, Claim, Delivery, State, delivery_of
+from erp_sync.ledger.errors import LeaseLost, NotInLedger, WrongState
+from erp_sync.ledger.lanes import LANES
+from erp_sync.ledger.leases import claim_due, held_by, lock_claim, rescue
+from erp_sync.ledger.schema import approvals, deliveries, key_locks, requirements, steps
+from erp_sync.ledger.sql import chunks
+from erp_sync.model.keys import EntityKey
+from erp_sync.ports.documents import Requirement
+
+if TYPE_CHECKING:
+    from erp_sync.ledger.engine import Database
+
+
+class DueCount(msgspec.Struct, frozen=True, kw_only=True):
+    """Work that is due now. `oldest` is since when the oldest of it is due, UTC."""
+
+    route: str
+    flow: str
+    target: str
+    lane: str
+    count: int
+    oldest: datetime
+
+
+class Deliveries:
+    """`ledger.deliveries`. Each method is one transaction."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    # Looking
+
+    def get(self, delivery_id: int) -> Delivery:
+        """Raises NotInLedger."""
+        with self._database.read() as read:
+            row = read.execute(sa.select(deliveries).where(deliveries.c.id == delivery_id)).first()
+        if row is None:
+            raise NotInLedger(f"delivery {delivery_id}")
+        return delivery_of(row)
+
+    def latest(self, route: str, flow: str, target: str, keys: Iterable[EntityKey]) -> dict[EntityKey, Delivery]:
+        """The last delivery of each document, whatever its state."""
+        with self._database.read() as read:
+            return accepting.latest(read, route, flow, target, keys)
+
+    def find(
+        self,
+        *,
+        route: str | None = None,
+        flow: str | None = None,
+        states: Sequence[State] = (),
+        code: str | None = None,
+        limit: int = 100,
+        offset: int = 0,
+    ) -> list[Delivery]:
+        """Deliveries, newest change first."""
+        query = sa.select(deliveries).order_by(deliveries.c.changed_at.desc(), deliveries.c.id.desc())
+        query = query.where(*_filters(route, flow, states, code)).limit(limit).offset(offset)
+        with self._database.read() as read:
+            return [delivery_of(row) for row in read.execute(query)]
+
+    def counts(self, route: str | None = None, flow: str | None = None) -> dict[tuple[str, str, str], int]:
+        """How many deliveries by (route, flow, state)."""
+        query = (
+            sa.select(deliveries.c.route, deliveries.c.flow, deliveries.c.state, sa.func.count())
+            .where(*_filters(route, flow, (), None))
+            .group_by(deliveries.c.route, deliveries.c.flow, deliveries.c.state)
+        )
+        with self._database.read() as read:
+            return {(row[0], row[1], row[2]): row[3] for row in read.execute(query)}
+
+    def any_due(self, flow: str, target: str, route: str | None = None) -> bool:
+        """Is there work to claim or to rescue now? One query on an index."""
+        now = self._database.now()
+        query = sa.select(sa.literal(1)).where(
+            deliveries.c.due_at <= now, deliveries.c.flow == flow, deliveries.c.target == target
+        )
+        if route is not None:
+            query = query.where(deliveries.c.route == route)
+        with self._database.read() as read:
+            return read.execute(query.limit(1)).first() is not None
+
+    def due_counts(self) -> list[DueCount]:
+        """Due work of the whole installation by (route, flow, target, lane), in one query: for one sensor."""
+        now = self._database.now()
+        columns = (deliveries.c.route, deliveries.c.flow, deliveries.c.target, deliveries.c.lane)
+        query = (
+            sa.select(*columns, sa.func.count(), sa.func.min(deliveries.c.due_at))
+            .where(deliveries.c.due_at <= now)
+            .group_by(*columns)
+            .order_by(*columns)
+        )
+        with self._database.read() as read:
+            return [
+                DueCount(route=row[0], flow=row[1], target=row[2], lane=LANES[row[3]], count=row[4], oldest=row[5])
+                for row in read.execute(query)
+            ]
+
+    def pending(self, route: str, flow: str, target: str) -> dict[str, int]:
+        """How many deliveries are due (now), later, waiting, claimed, held, dead; only those that are."""
+        now = self._database.now()
+        name = sa.case(
+            (sa.and_(deliveries.c.state == State.DUE, deliveries.c.due_at > now), "later"), else_=deliveries.c.state
+        ).label("name")
+        query = (
+            sa.select(name, sa.func.count())
+            .where(
+                deliveries.c.route == route,
+                deliveries.c.flow == flow,
+                deliveries.c.target == target,
+                deliveries.c.state.not_in(FINISHED),
+            )
+            .group_by(name)
+        )
+        with self._database.read() as read:
+            return {row[0]: row[1] for row in read.execute(query)}
+
+    def next_due_at(self, flow: str, target: str) -> datetime | None:
+        """When the next delivery is due or a lease ends; None where nothing is pending."""
+        query = sa.select(sa.func.min(deliveries.c.due_at)).where(
+            deliveries.c.due_at.is_not(None), deliveries.c.flow == flow, deliveries.c.target == target
+        )
+        with self._database.read() as read:
+            return read.execute(query).scalar()
+
+    def requirements(self, delivery_id: int) -> list[Requirement]:
+        """What a waiting delivery waits for."""
+        query = sa.select(requirements).where(requirements.c.delivery_id == delivery_id)
+        with self._database.read() as read:
+            return sorted(Requirement(row.entity, row.key) for row in read.execute(query))
+
+    # Claiming
+
+    def claim(
+        self,
+        route: str | None,
+        flow: str,
+        target: str,
+        lanes: Sequence[str] = LANES,
+        limit: int = 20,
+        owner: str = "",
+        lease_seconds: float = 60.0,
+        run_id: str = "",
+    ) -> list[Claim]:
+        """Take due deliveries: most urgent lane first, then the oldest. Rescues ended leases before.
+
+        Leaves out deliveries whose `concerns` somebody else has in flight.
+
+        Args:
+            route: None takes those of all routes.
+            lease_seconds: the lease ends by itself then, unless `heartbeat` renews it. Longer than the longest
+                call: an owner that sends after its lease ended may send what another sends too.
+        """
+        if not owner:
+            raise ValueError("a claim needs an owner: run id, process and thread")
+        if lease_seconds <= 0 or limit <= 0:
+            raise ValueError(f"lease of {lease_seconds} s, limit {limit}: expected more than 0")
+        with self._database.write() as write:
+            now = self._database.now()
+            rescue(write, now, flow, target)
+            return claim_due(write, now, route, flow, target, lanes, limit, owner, lease_seconds, run_id)
+
+    def rescue(self, flow: str | None = None, target: str | None = None) -> list[int]:
+        """Give back deliveries whose owner died (at most 200 a call); `claim` does it too. Gives their ids."""
+        with self._database.write() as write:
+            return rescue(write, self._database.now(), flow, target)
+
+    def heartbeat(self, claims: Sequence[Claim], lease_seconds: float = 60.0) -> list[Claim]:
+        """Renew leases; gives the renewed claims. Those missing are lost: stop working on them.
+
+        A lease that ended but that nobody took is renewed.
+        """
+        with self._database.write() as write:
+            until = self._database.now() + timedelta(seconds=lease_seconds)
+            renewed = []
+            for claim in claims:
+                if write.execute(sa.update(deliveries).where(held_by(claim)).values(due_at=until)).rowcount:
+                    renewed.append(msgspec.structs.replace(claim, lease_until=until))
+            return renewed
+
+    # Ends of a claim
+
+    def release(self, claim: Claim) -> None:
+        """Give the delivery back as it is, due at once. Raises LeaseLost, or WrongState while a step is sending."""
+        with self._database.write() as write:
+            now = self._database.now()
+            lock_claim(write, claim)
+            _refuse_in_flight(write, claim)
+            self._end(write, now, claim, State.DUE, "released_claim", due_at=now)
+
+    def complete(self, claim: Claim) -> None:
+        """Delivered. Releases the follow-up that waits for it.
+
+        Raises:
+            LeaseLost: nothing was written.
+            WrongState: a step is not confirmed (or refused and optional); names it.
+        """
+        with self._database.write() as write:
+            now = self._database.now()
+            lock_claim(write, claim)
+            open_step = write.execute(
+                sa.select(steps.c.name, steps.c.state).where(
+                    steps.c.delivery_id == claim.id,
+                    steps.c.state != "confirmed",
+                    ~(steps.c.optional & (steps.c.state == "refused")),
+                )
+            ).first()
+            if open_step is not None:
+                raise WrongState(f"step {open_step.name} of {claim}", open_step.state, "expected confirmed")
+            self._end(write, now, claim, State.DELIVERED, "delivered")
+            write.execute(sa.delete(requirements).where(requirements.c.delivery_id == claim.id))
+            release_followers(write, now, [claim.id])
+
+    def wait_for(
+        self,
+        claim: Claim,
+        missing: Sequence[Requirement],
+        deadline: datetime | None = None,
+        look_again_at: datetime | None = None,
+    ) -> State:
+        """Wait until the target has what is missing; a dead letter once the deadline has passed.
+
+        Args:
+            deadline: None keeps the one it has.
+            look_again_at: when it is due again even if nobody announces the missing ones (default 10 minutes).
+        Returns:
+            The state it is in now: waiting or dead.
+        Raises LeaseLost.
+        """
+        if not missing:
+            raise ValueError("nothing is missing")
+        with self._database.write() as write:
+            now = self._database.now()
+            lock_claim(write, claim)
+            _refuse_in_flight(write, claim)
+            deadline = deadline or claim.delivery.deadline
+            reason = "lacks " + ", ".join(f"{one.entity} {one.key}" for one in sorted(set(missing)))
+            if deadline is not None and deadline <= now:
+                reason = f"{reason}; waited until {deadline.isoformat(timespec='seconds')}"
+                self._end(write, now, claim, State.DEAD, "dead", code="requirement_missing", reason=reason)
+                return State.DEAD
+            write.execute(sa.delete(requirements).where(requirements.c.delivery_id == claim.id))
+            write.execute(
+                sa.insert(requirements),
+                [
+                    {"delivery_id": claim.id, "target": claim.delivery.target, "entity": one.entity, "key": one.key}
+                    for one in sorted(set(missing))
+                ],
+            )
+            again = look_again_at or accepting.look_again_at(now, deadline)
+            self._end(
+                write,
+                now,
+                claim,
+                State.WAITING,
+                "waiting",
+                code="requirement_missing",
+                reason=reason,
+                due_at=again,
+                deadline=deadline,
+            )
+            return State.WAITING
+
+    def later(self, claim: Claim, due_at: datetime, why: str, code: str = "") -> None:
+        """Give it back, due at `due_at`: not sent, settling, throttled. Raises LeaseLost, WrongState (sending)."""
+        with self._database.write() as write:
+            lock_claim(write, claim)
+            _refuse_in_flight(write, claim)
+            now = self._database.now()
+            self._end(write, now, claim, State.DUE, "later", code=code, reason=why, due_at=due_at)
+
+    def dead(self, claim: Claim, code: str, reason: str) -> None:
+        """A dead letter: cannot be delivered as it is. `code` groups them. Raises LeaseLost, WrongState (sending)."""
+        if not code or not reason:
+            raise ValueError("a dead letter needs a code and a reason")
+        with self._database.write() as write:
+            lock_claim(write, claim)
+            _refuse_in_flight(write, claim)
+            self._end(write, self._database.now(), claim, State.DEAD, "dead", code=code, reason=reason)
+
+    def hold(self, claim: Claim, code: str, reason: str) -> None:
+        """Wait for a person's decision (`approve` or `reject`). Raises LeaseLost, WrongState (sending)."""
+        with self._database.write() as write:
+            lock_claim(write, claim)
+            _refuse_in_flight(write, claim)
+            self._end(write, self._database.now(), claim, State.HELD, "held", code=code, reason=reason)
+
+    # From outside a claim
+
+    def release_waiting(self, connection: str, entity: str, keys: Sequence[str], run_id: str = "") -> list[int]:
+        """The target has these now: deliveries that lack nothing else become due. Gives their ids. Idempotent."""
+        with self._database.write() as write:
+            return release_waiting(write, self._database.now(), connection, entity, keys, run_id)
+
+    def approve(self, delivery_id: int, who: str, why: str = "") -> None:
+        """A held delivery becomes due. Raises NotInLedger, WrongState."""
+        self._decide(delivery_id, "approved", who, why, State.DUE)
+
+    def reject(self, delivery_id: int, who: str, why: str) -> None:
+        """A held delivery is dismissed. Raises NotInLedger, WrongState."""
+        self._decide(delivery_id, "rejected", who, why, State.DISMISSED)
+
+    def _decide(self, delivery_id: int, decision: str, who: str, why: str, state: State) -> None:
+        if not who:
+            raise ValueError("a decision needs the name of who decides")
+        with self._database.write(durable=True) as write:
+            now = self._database.now()
+            values: dict[str, Any] = {"state": state.value, "changed_at": now, "due_at": None}
+            if state is State.DUE:
+                values["due_at"] = now
+            else:
+                values.update(finished_at=now, reason=why)
+            changed = write.execute(
+                sa.update(deliveries)
+                .where(deliveries.c.id == delivery_id, deliveries.c.state == State.HELD)
+                .values(**values)
+            ).rowcount
+            if not changed:
+                found = write.execute(sa.select(deliveries.c.state).where(deliveries.c.id == delivery_id)).scalar()
+                if found is None:
+                    raise NotInLedger(f"delivery {delivery_id}")
+                raise WrongState(f"delivery {delivery_id}", found, "only a held one can be decided on")
+            write.execute(
+                sa.insert(approvals),
+                {
+                    "subject": "delivery",
+                    "subject_id": delivery_id,
+                    "decision": decision,
+                    "who": who,
+                    "why": why,
+                    "at": now,
+                },
+            )
+            events.append(write, now, delivery_id, decision, actor=who, why=why)
+            if state is State.DISMISSED:
+                release_followers(write, now, [delivery_id])
+
+    def _end(
+        self,
+        write: sa.Connection,
+        now: datetime,
+        claim: Claim,
+        state: State,
+        kind: str,
+        *,
+        code: str = "",
+        reason: str = "",
+        due_at: datetime | None = None,
+        deadline: datetime | None = None,
+    ) -> None:
+        values: dict[str, Any] = {
+            "state": state.value,
+            "owner": "",
+            "code": code,
+            "reason": reason,
+            "due_at": due_at,
+            "changed_at": now,
+            "finished_at": now if state in FINISHED else None,
+        }
+        if deadline is not None:
+            values["deadline"] = deadline
+        if not write.execute(sa.update(deliveries).where(held_by(claim)).values(**values)).rowcount:
+            raise LeaseLost(str(claim), claim.owner, claim.fencing)
+        details: dict[str, Any] = {"code": code, "reason": reason, "due_at": due_at}
+        given = {name: value for name, value in details.items() if value}
+        events.append(write, now, claim.id, kind, actor=claim.owner, run_id=claim.run_id, **given)
+
+
+def release_followers(write: sa.Connection, now: datetime, ids: Sequence[int]) -> None:
+    """Deliveries that came after these become due."""
+    followers = list(
+        write.execute(
+            sa.select(deliveries.c.id).where(deliveries.c.follows.in_(ids), deliveries.c.state == State.WAITING)
+        ).scalars()
+    )
+    if not followers:
+        return
+    write.execute(
+        sa.update(deliveries)
+        .where(deliveries.c.id.in_(followers))
+        .values(state=State.DUE.value, due_at=now, reason="", code="", changed_at=now)
+    )
+    events.append_all(write, now, followers, "released", because="the delivery before is finished")
+
+
+def release_waiting(
+    write: sa.Connection, now: datetime, connection: str, entity: str, keys: Sequence[str], run_id: str
+) -> list[int]:
+    affected: set[int] = set()
+    for some in chunks(sorted(set(keys))):
+        matching = sa.and_(
+            requirements.c.target == connection, requirements.c.entity == entity, requirements.c.key.in_(some)
+        )
+        affected.update(write.execute(sa.select(requirements.c.delivery_id).where(matching)).scalars())
+        write.execute(sa.delete(requirements).where(matching))
+    released: list[int] = []
+    for ids in chunks(sorted(affected)):
+        still = sa.exists().where(requirements.c.delivery_id == deliveries.c.id)
+        ready = list(
+            write.execute(
+                sa.select(deliveries.c.id)
+                .where(
+                    deliveries.c.id.in_(ids),
+                    deliveries.c.state == State.WAITING,
+                    deliveries.c.code == "requirement_missing",
+                    ~still,
+                )
+                .order_by(deliveries.c.id)
+                .with_for_update()
+            ).scalars()
+        )
+        if ready:
+            write.execute(
+                sa.update(deliveries)
+                .where(deliveries.c.id.in_(ready))
+                .values(state=State.DUE.value, due_at=now, code="", reason="", changed_at=now)
+            )
+            events.append_all(write, now, ready, "released", run_id=run_id, entity=entity)
+        released.extend(ready)
+    return released
+
+
+def _refuse_in_flight(write: sa.Connection, claim: Claim) -> None:
+    """A delivery is not given back while a step may be on its way: its outcome is recorded first."""
+    sending = write.execute(
+        sa.select(steps.c.name).where(steps.c.delivery_id == claim.id, steps.c.state == "sending")
+    ).scalar()
+    if sending is not None:
+        raise WrongState(f"step {sending} of {claim}", "sending", "record its outcome first (`steps.unknown` at least)")
+
+
+def free_keys(write: sa.Connection, ids: Sequence[int]) -> None:
+    """Locks of deliveries that will not be sent again; an unknown outcome keeps its key until it has settled."""
+    write.execute(
+        sa.delete(key_locks).where(key_locks.c.delivery_id.in_(ids), key_locks.c.state.in_(["accepted", "sending"]))
+    )
+
+
+def _filters(
+    route: str | None, flow: str | None, states: Sequence[State], code: str | None
+) -> list[sa.ColumnElement[bool]]:
+    conditions: list[sa.ColumnElement[bool]] = []
+    if route is not None:
+        conditions.append(deliveries.c.route == route)
+    if flow is not None:
+        conditions.append(deliveries.c.flow == flow)
+    if states:
+        conditions.append(deliveries.c.state.in_([State(one) for one in states]))
+    if code is not None:
+        conditions.append(deliveries.c.code == code)
+    return conditions

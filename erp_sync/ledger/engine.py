@@ -1,0 +1,189 @@
+"""The ledger's database: connections, transactions, clock.
+
+SQLite: write-ahead log; every writing transaction is ``BEGIN IMMEDIATE`` and waits for its turn, so
+none fails half-way with "database is locked". Threads of one process queue on a lock instead of
+SQLite's sleeping busy handler.
+
+What a crash leaves. kill -9 of any process loses no committed transaction. On power loss
+``synchronous=NORMAL`` may lose the last commits, never the database; that is harmless for state
+that is made again (received records with their cursor, plans, limits). What cannot be made again
+commits with `write(durable=True)`, ``synchronous=FULL``: that a step is being sent (before the
+request leaves), its outcome, an inbox event (before it is answered), a person's decision. A durable
+commit also makes all commits before it durable, they share the log. PostgreSQL: its
+``synchronous_commit`` stays on.
+
+Fork: connections belong to the process that opened them; a child builds its own on first use and
+never touches or closes its parent's.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.pool import QueuePool
+
+from erp_sync.ledger.errors import LedgerBusy
+
+Clock = Callable[[], datetime]
+
+BUSY_SECONDS = 60.0
+
+_writer_locks: dict[str, threading.Lock] = {}
+_of_parents: list[sa.Engine] = []  # never collected: closing a parent's SQLite connection would drop its locks
+
+
+def _forget_locks() -> None:
+    _writer_locks.clear()
+
+
+os.register_at_fork(after_in_child=_forget_locks)
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Database:
+    """Transactions on one database, safe to use from threads and across forks."""
+
+    def __init__(self, url: str, clock: Clock = utc_now) -> None:
+        self.url = sa.make_url(url)
+        self.sqlite = self.url.get_backend_name() == "sqlite"
+        if not self.sqlite and self.url.get_backend_name() != "postgresql":
+            raise ValueError(f"a ledger lives in sqlite or postgresql, not in {self.url.get_backend_name()}")
+        self.place = self.url.render_as_string(hide_password=True)
+        self._clock = clock
+        self._engine: sa.Engine | None = None
+        self._pid = 0
+        self._local = threading.local()
+        self._creating = threading.Lock()
+
+    def now(self) -> datetime:
+        """The clock's time; refuses a clock without a time zone."""
+        now = self._clock()
+        if now.tzinfo is None:
+            raise ValueError("the ledger's clock must give times with a time zone")
+        return now.astimezone(UTC)
+
+    @property
+    def engine(self) -> sa.Engine:
+        if self._engine is None or self._pid != os.getpid():
+            if self._pid and self._pid != os.getpid():
+                self._creating = threading.Lock()  # the parent's may have been held by a thread that is not here
+                self._local = threading.local()
+                if self._engine is not None:
+                    _of_parents.append(self._engine)
+                self._engine = None
+                self._pid = os.getpid()
+            with self._creating:
+                if self._engine is None:
+                    self._engine = _sqlite_engine(self.url) if self.sqlite else _postgres_engine(self.url)
+                    self._pid = os.getpid()
+        return self._engine
+
+    def close(self) -> None:
+        if self._engine is not None and self._pid == os.getpid():
+            self._engine.dispose()
+        elif self._engine is not None:
+            _of_parents.append(self._engine)
+        self._engine = None
+
+    @contextmanager
+    def read(self) -> Iterator[sa.Connection]:
+        """One consistent look at the database; not for writing."""
+        with self.engine.connect() as connection, connection.execution_options(ledger_begin="DEFERRED").begin():
+            yield connection
+
+    @contextmanager
+    def write(self, durable: bool = False) -> Iterator[sa.Connection]:
+        """One writing transaction: committed at the end, rolled back by any error.
+
+        Args:
+            durable: the commit survives power loss on SQLite too.
+        Raises:
+            LedgerBusy: another writer held the database for `BUSY_SECONDS`.
+        """
+        if getattr(self._local, "writing", False):
+            raise RuntimeError("this thread is in a writing transaction of the ledger already")
+        lock = _writer_locks.setdefault(self.place, threading.Lock()) if self.sqlite else None
+        if lock is not None and not lock.acquire(timeout=BUSY_SECONDS):
+            raise LedgerBusy(self.place, BUSY_SECONDS)
+        self._local.writing = True
+        try:
+            options = {"ledger_begin": "IMMEDIATE", "ledger_durable": durable}
+            with self.engine.connect() as connection:
+                connection = connection.execution_options(**options)
+                try:
+                    transaction = connection.begin()
+                except OperationalError as error:
+                    if "locked" not in str(error):
+                        raise
+                    raise LedgerBusy(self.place, BUSY_SECONDS) from error
+                with transaction:
+                    yield connection
+        finally:
+            self._local.writing = False
+            if lock is not None:
+                lock.release()
+
+    def exclude(self, connection: sa.Connection, *name: str) -> None:
+        """Until the transaction ends nobody else passes here with the same name.
+
+        SQLite has one writer at a time anyway; PostgreSQL takes an advisory lock.
+        """
+        if self.sqlite:
+            return
+        digest = hashlib.blake2b("\x1f".join(name).encode(), digest_size=8).digest()
+        number = int.from_bytes(digest, "big", signed=True)
+        connection.execute(sa.text("SELECT pg_advisory_xact_lock(:number)"), {"number": number})
+
+
+def _sqlite_engine(url: sa.URL) -> sa.Engine:
+    engine = sa.create_engine(
+        url,
+        poolclass=QueuePool,
+        pool_size=8,
+        max_overflow=56,
+        connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False, "isolation_level": None},
+    )
+
+    def connected(raw: Any, record: Any) -> None:
+        raw.isolation_level = None
+        raw.execute("PRAGMA foreign_keys=OFF")
+        raw.execute("PRAGMA synchronous=NORMAL")
+        raw.execute("PRAGMA temp_store=MEMORY")
+        raw.execute("PRAGMA cache_size=-16000")
+        record.info["durable"] = False
+
+    def begin(connection: sa.Connection) -> None:
+        options = connection.get_execution_options()
+        durable = bool(options.get("ledger_durable", False))
+        raw = connection.connection.dbapi_connection
+        assert raw is not None
+        if connection.info.get("durable", False) != durable:
+            raw.execute("PRAGMA synchronous=FULL" if durable else "PRAGMA synchronous=NORMAL")
+            connection.info["durable"] = durable
+        raw.execute(f"BEGIN {options.get('ledger_begin', 'DEFERRED')}")
+
+    sa.event.listen(engine, "connect", connected)
+    sa.event.listen(engine, "begin", begin)
+    return engine
+
+
+def _postgres_engine(url: sa.URL) -> sa.Engine:
+    return sa.create_engine(
+        url.set(drivername="postgresql+psycopg"),
+        poolclass=QueuePool,
+        pool_size=8,
+        max_overflow=56,
+        pool_pre_ping=True,
+        connect_args={"options": "-c timezone=utc"},
+    )

@@ -1,0 +1,100 @@
+"""What a transformation may do in its one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+
+from erp_sync.ledger import accepting, quarantine
+from erp_sync.ledger.deliveries import release_waiting
+from erp_sync.ledger.documents import Accepted, Delivery, NewDelivery
+from erp_sync.ledger.quarantine import Refusal
+from erp_sync.ledger.received import ReceivedRow, mark_handled
+from erp_sync.ledger.schema import notes
+from erp_sync.model.keys import EntityKey
+
+if TYPE_CHECKING:
+    from erp_sync.ledger.engine import Database
+
+
+class Handling:
+    """Made by `Ledger.handling`; usable until its `with` block ends, by one thread."""
+
+    def __init__(self, database: Database, write: sa.Connection, route: str, flow: str, run_id: str) -> None:
+        self._database, self._write = database, write
+        self.route, self.flow, self.run_id = route, flow, run_id
+
+    def mark_handled(self, received_ids: Sequence[int]) -> None:
+        """The flow has dealt with these: delivered, planned, refused or nothing to do. Idempotent."""
+        mark_handled(self._write, self.route, self.flow, received_ids)
+
+    def latest(self, target: str, keys: Iterable[EntityKey]) -> dict[EntityKey, Delivery]:
+        """The last delivery of each document, to tell whether what changed concerns the target."""
+        return accepting.latest(self._write, self.route, self.flow, target, keys)
+
+    def accept(self, documents: Sequence[NewDelivery]) -> list[Accepted]:
+        """Record documents to deliver; one answer each, in order. A version that is there changes nothing."""
+        return accepting.accept(self._write, self._database.now(), self.route, self.flow, self.run_id, documents)
+
+    def quarantine(self, row: ReceivedRow, *, rule: str, problem: str, field: str = "") -> int:
+        """Put a received record in quarantine with its reason; gives the id of the quarantine's row."""
+        refusal = Refusal(
+            connection=row.connection,
+            scope=row.scope,
+            entity=row.entity,
+            native_id=row.native_id,
+            rule=rule,
+            field=field,
+            problem=problem,
+            row=row.payload,
+            received_id=row.id,
+        )
+        return self.refuse([refusal])[0]
+
+    def refuse(self, refusals: Sequence[Refusal]) -> list[int]:
+        """Put rows in quarantine with their reasons; gives ids of the quarantine's rows."""
+        return quarantine.add(self._write, self._database.now(), self.route, self.flow, self.run_id, refusals)
+
+    def note(self, key: EntityKey, code: str, reason: str, number: str = "") -> None:
+        """Why a record became nothing: leaving one out always leaves a row. Once per key and code."""
+        condition = sa.and_(
+            notes.c.route == self.route,
+            notes.c.flow == self.flow,
+            notes.c.connection == key.connection,
+            notes.c.scope == key.scope,
+            notes.c.entity == key.entity,
+            notes.c.native_id == key.native_id,
+            notes.c.code == code,
+        )
+        if self._write.execute(sa.select(notes.c.id).where(condition)).first() is None:
+            self._write.execute(
+                sa.insert(notes),
+                {
+                    "route": self.route,
+                    "flow": self.flow,
+                    "connection": key.connection,
+                    "scope": key.scope,
+                    "entity": key.entity,
+                    "native_id": key.native_id,
+                    "number": number,
+                    "code": code,
+                    "reason": reason,
+                    "run_id": self.run_id,
+                    "at": self._database.now(),
+                },
+            )
+
+    def withdraw(self, target: str, keys: Iterable[EntityKey], code: str, reason: str) -> dict[EntityKey, bool]:
+        """Take back deliveries that have not begun (cancelled at the source meanwhile): superseded.
+
+        Gives for each key that has a delivery whether nothing of it will go, or went, to the target.
+        """
+        return accepting.withdraw(
+            self._write, self._database.now(), self.route, self.flow, self.run_id, target, keys, code, reason
+        )
+
+    def release_waiting(self, connection: str, entity: str, keys: Sequence[str]) -> list[int]:
+        """See `Deliveries.release_waiting`."""
+        return release_waiting(self._write, self._database.now(), connection, entity, keys, self.run_id)

@@ -1,0 +1,292 @@
+"""Known state: what each target (or source) was last known to hold, per key.
+
+`written` rows are ordered by the source's version: a value of an older version never replaces one of a
+newer version. `read` rows are ordered by when the read *started*: a read that began before a write ended
+says nothing about it. After an unknown outcome, or where a write moved a key besides its own, the row is
+*unsure*: it is read again before the next plan believes it, and not before `blocked_until`.
+
+Keys are (connection, entity, scope, key); values are JSON text with decimals as text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import pyarrow as pa
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY
+
+from erp_sync.ledger.schema import known_state
+from erp_sync.ledger.sql import chunks, upsert
+
+if TYPE_CHECKING:
+    from erp_sync.ledger.engine import Database
+
+#: Rows a transaction when many are written, so that nobody waits long for the write lock.
+BATCH = 2000
+
+_TIME = pa.timestamp("us", tz="UTC")
+
+#: What `KnownState.table` gives.
+SCHEMA = pa.schema(
+    [
+        ("scope", pa.string()),
+        ("key", pa.string()),
+        ("value", pa.string()),
+        ("source_version", pa.string()),
+        ("source_order", pa.int64()),
+        ("origin", pa.string()),
+        ("sure", pa.bool_()),
+        ("observed_at", _TIME),
+        ("blocked_until", _TIME),
+    ]
+)
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def order_of(time: datetime) -> int:
+    """Place of a source time in the order of versions: microseconds since 1970, exact."""
+    return (time - _EPOCH) // timedelta(microseconds=1)
+
+
+class KnownRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One row to write, or as it is.
+
+    Attributes:
+        key: business key, e.g. the SKU, or ``SKU|warehouse``.
+        value: JSON text; None: known to be absent.
+        source_version: the source's version or time as text, for people.
+        source_order: orders versions of the source: `order_of(source_time)`, or its own growing number.
+    """
+
+    key: str
+    value: str | None
+    source_order: int = 0
+    source_version: str = ""
+    scope: str = ""
+    origin: str = ""
+    sure: bool = True
+    observed_at: datetime | None = None
+    blocked_until: datetime | None = None
+
+
+class KnownState:
+    """`ledger.known`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def table(self, connection: str, entity: str, keys: Sequence[str] | None = None) -> pa.Table:
+        """Known state as an Arrow table with `SCHEMA`, ordered by scope and key. None: all keys."""
+        columns = [known_state.c[name] for name in SCHEMA.names]
+        query = sa.select(*columns).where(known_state.c.connection == connection, known_state.c.entity == entity)
+        rows: list[Any] = []
+        with self._database.read() as read:
+            if keys is None:
+                rows = list(read.execute(query.order_by(known_state.c.scope, known_state.c.key)).all())
+            else:
+                for some in chunks(sorted(set(keys))):
+                    rows.extend(read.execute(query.where(known_state.c.key.in_(some))).all())
+                rows.sort(key=lambda row: (row.scope, row.key))
+        if not rows:
+            return SCHEMA.empty_table()
+        values = list(zip(*rows, strict=True))
+        return pa.table([pa.array(column, field.type) for column, field in zip(values, SCHEMA, strict=True)], SCHEMA)
+
+    def get(self, connection: str, entity: str, keys: Sequence[str]) -> dict[tuple[str, str], KnownRow]:
+        """Rows by (scope, key); unknown keys are left out."""
+        return {(row["scope"], row["key"]): KnownRow(**row) for row in self.table(connection, entity, keys).to_pylist()}
+
+    def write(self, connection: str, entity: str, rows: pa.Table | Iterable[KnownRow]) -> int:
+        """What we wrote to the target, with the source's version. Rows of an older version than known are left
+        alone. Gives how many were written. Batches of `BATCH` rows, a transaction each.
+
+        Args:
+            rows: KnownRow, or a table with ``key``, ``value`` and, where there are, ``scope``,
+                ``source_order`` (int64), ``source_version``.
+        """
+        return self._put(connection, entity, _rows(rows), "written", self._database.now())
+
+    def read(self, connection: str, entity: str, rows: pa.Table | Iterable[KnownRow], started_at: datetime) -> int:
+        """What a read that *started* at `started_at` (UTC) found. Gives how many rows changed or were made sure.
+
+        Rows written or read later than that are left alone, and blocked ones until their settle time is over.
+        A row's source version stays.
+        """
+        return self._put(connection, entity, _rows(rows), "read", started_at)
+
+    def mark_unknown(
+        self,
+        connection: str,
+        entity: str,
+        keys: Sequence[str],
+        why: str,
+        blocked_until: datetime | None = None,
+        scope: str | None = None,
+    ) -> None:
+        """These may have changed without our knowing: read them again before believing them."""
+        with self._database.write() as write:
+            mark_unknown(write, self._database.now(), connection, entity, keys, why, blocked_until, scope)
+
+    def unsure(self, connection: str, entity: str, limit: int = 10_000) -> list[KnownRow]:
+        """Rows to read again whose settle time is over."""
+        now = self._database.now()
+        query = (
+            sa.select(*[known_state.c[name] for name in SCHEMA.names])
+            .where(
+                known_state.c.connection == connection,
+                known_state.c.entity == entity,
+                known_state.c.sure.is_(sa.false()),
+                sa.or_(known_state.c.blocked_until.is_(None), known_state.c.blocked_until <= now),
+            )
+            .order_by(known_state.c.scope, known_state.c.key)
+            .limit(limit)
+        )
+        with self._database.read() as read:
+            return [KnownRow(**row._mapping) for row in read.execute(query)]
+
+    def any_unsure(self, connection: str, entity: str) -> bool:
+        """Is there anything to read again now? One cheap query."""
+        return bool(self.unsure(connection, entity, limit=1))
+
+    def forget(self, connection: str, entity: str, keys: Sequence[str] | None = None) -> int:
+        """Forget rows (all of the entity where `keys` is None): the next plan compares with nothing."""
+        count = 0
+        with self._database.write() as write:
+            condition = sa.and_(known_state.c.connection == connection, known_state.c.entity == entity)
+            if keys is None:
+                return write.execute(sa.delete(known_state).where(condition)).rowcount
+            for some in chunks(sorted(set(keys))):
+                count += write.execute(sa.delete(known_state).where(condition, known_state.c.key.in_(some))).rowcount
+        return count
+
+    def _put(self, connection: str, entity: str, rows: list[KnownRow], origin: str, observed_at: datetime) -> int:
+        count = 0
+        for some in chunks(sorted(rows, key=lambda row: (row.scope, row.key)), BATCH):
+            with self._database.write() as write:
+                count += put(write, connection, entity, some, origin, observed_at)
+        return count
+
+
+def put(
+    write: sa.Connection,
+    connection: str,
+    entity: str,
+    rows: Sequence[KnownRow],
+    origin: str,
+    observed_at: datetime,
+) -> int:
+    """Upsert in the caller's transaction; see `KnownState.write` and `read`. One row per key."""
+    if not rows:
+        return 0
+    statement = upsert(write, known_state)
+    new = statement.excluded
+    columns = known_state.c
+    if origin == "written":
+        fresher = new.source_order >= columns.source_order
+        kept: dict[str, Any] = {"source_version": new.source_version, "source_order": new.source_order}
+    else:
+        settled = sa.or_(columns.blocked_until.is_(None), columns.blocked_until <= new.observed_at)
+        fresher = sa.and_(new.observed_at >= columns.observed_at, settled)
+        kept = {}
+    same: dict[str, Any] = {
+        "connection": connection,
+        "entity": entity,
+        "origin": origin,
+        "sure": True,
+        "observed_at": observed_at,
+    }
+    conflict: dict[str, Any] = {
+        "index_elements": ["connection", "entity", "scope", "key"],
+        "set_": {
+            "value": new.value,
+            "origin": new.origin,
+            "sure": new.sure,
+            "observed_at": new.observed_at,
+            "blocked_until": None,
+            "why": "",
+            **kept,
+        },
+        "where": fresher,
+    }
+    own = ("scope", "key", "value", "source_version", "source_order")
+    if write.dialect.name == "sqlite":
+        parameters = [{**same, **{name: getattr(row, name) for name in own}} for row in rows]
+        return write.execute(statement.on_conflict_do_update(**conflict), parameters).rowcount
+    # One statement over arrays: its count is exact, which that of many statements is not.
+    types = {"source_order": sa.BigInteger}
+    arrays = [
+        sa.func.unnest(sa.cast([getattr(row, name) for row in rows], ARRAY(types.get(name, sa.Text)))) for name in own
+    ]
+    fixed = [sa.literal(value, known_state.c[name].type) for name, value in same.items()]
+    values = statement.from_select([*same, *own], sa.select(*fixed, *arrays))
+    return write.execute(values.on_conflict_do_update(**conflict)).rowcount
+
+
+def mark_unknown(
+    write: sa.Connection,
+    now: datetime,
+    connection: str,
+    entity: str,
+    keys: Sequence[str],
+    why: str,
+    blocked_until: datetime | None = None,
+    scope: str | None = None,
+) -> None:
+    """Make rows unsure in the caller's transaction; a longer block stays. Keys without a row need none.
+
+    The time of observation moves to now, so that a read under way cannot make them sure again.
+    """
+    for some in chunks(sorted(set(keys))):
+        condition = sa.and_(
+            known_state.c.connection == connection, known_state.c.entity == entity, known_state.c.key.in_(some)
+        )
+        if scope is not None:
+            condition &= known_state.c.scope == scope
+        write.execute(
+            sa.update(known_state)
+            .where(condition)
+            .values(
+                sure=False,
+                why=why,
+                observed_at=sa.case((known_state.c.observed_at > now, known_state.c.observed_at), else_=now),
+            )
+        )
+        if blocked_until is not None:
+            write.execute(
+                sa.update(known_state)
+                .where(
+                    condition,
+                    sa.or_(known_state.c.blocked_until.is_(None), known_state.c.blocked_until < blocked_until),
+                )
+                .values(blocked_until=blocked_until)
+            )
+
+
+def _rows(rows: pa.Table | Iterable[KnownRow]) -> list[KnownRow]:
+    if not isinstance(rows, pa.Table):
+        return list(rows)
+    names = set(rows.column_names)
+    missing = {"key", "value"} - names
+    if missing:
+        raise ValueError(f"the table has no column {sorted(missing)[0]}; it has {', '.join(rows.column_names)}")
+    size = rows.num_rows
+
+    def column(name: str, default: Any) -> list[Any]:
+        return rows.column(name).to_pylist() if name in names else [default] * size
+
+    return [
+        KnownRow(key=key, value=value, scope=scope, source_order=order, source_version=version)
+        for key, value, scope, order, version in zip(
+            column("key", ""),
+            column("value", None),
+            column("scope", ""),
+            column("source_order", 0),
+            column("source_version", ""),
+            strict=True,
+        )
+    ]

@@ -1,0 +1,177 @@
+"""Claims on deliveries: who may work on what, and what becomes of the work of owners that died.
+
+A claim is a lease with a fencing number that grows with every claim. Each write of an owner names its
+number in the statement that writes; when the lease ran out and somebody else took over, nothing is
+written and `LeaseLost` is raised.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+
+from erp_sync.ledger import events
+from erp_sync.ledger.documents import Claim, State, delivery_of, lane_ranks
+from erp_sync.ledger.errors import LeaseLost
+from erp_sync.ledger.schema import attempts, deliveries, key_locks, steps
+
+RESCUED_AT_ONCE = 200
+
+
+def rescue(write: sa.Connection, now: datetime, flow: str | None, target: str | None) -> list[int]:
+    """Give back deliveries whose lease ended. Their steps in `sending` become `unknown`.
+
+    Settle time counts from when the step was sent; until then the delivery is not due again. This is no
+    failed attempt: a restart is nobody's fault. Gives the ids.
+    """
+    query = sa.select(deliveries.c.id, deliveries.c.owner).where(
+        deliveries.c.state == State.CLAIMED, deliveries.c.due_at <= now
+    )
+    if flow is not None:
+        query = query.where(deliveries.c.flow == flow)
+    if target is not None:
+        query = query.where(deliveries.c.target == target)
+    query = query.order_by(deliveries.c.id).limit(RESCUED_AT_ONCE).with_for_update(skip_locked=True)
+    lost = write.execute(query).all()
+    for row in lost:
+        due_at = now
+        sending = write.execute(sa.select(steps).where(steps.c.delivery_id == row.id, steps.c.state == "sending")).all()
+        for step in sending:
+            settle_until = step.sent_at + timedelta(seconds=step.settle_seconds)
+            due_at = max(due_at, settle_until)
+            why = f"{row.owner} did not come back"
+            write.execute(
+                sa.update(steps)
+                .where(steps.c.delivery_id == row.id, steps.c.name == step.name)
+                .values(state="unknown", settle_until=settle_until, message=why, changed_at=now)
+            )
+            write.execute(
+                sa.update(key_locks)
+                .where(key_locks.c.delivery_id == row.id, key_locks.c.step == step.name)
+                .values(state="unknown", until=settle_until)
+            )
+            write.execute(
+                sa.insert(attempts),
+                {
+                    "delivery_id": row.id,
+                    "step": step.name,
+                    "attempt": step.attempts,
+                    "owner": row.owner,
+                    "sent_at": step.sent_at,
+                    "ended_at": now,
+                    "outcome": "lost",
+                    "message": why,
+                },
+            )
+        write.execute(
+            sa.update(deliveries)
+            .where(deliveries.c.id == row.id)
+            .values(state=State.DUE.value, owner="", due_at=due_at, fencing=deliveries.c.fencing + 1, changed_at=now)
+        )
+        events.append(
+            write, now, row.id, "rescued", actor=row.owner, unknown_steps=[step.name for step in sending], due_at=due_at
+        )
+    return [int(row.id) for row in lost]
+
+
+def claim_due(
+    write: sa.Connection,
+    now: datetime,
+    route: str | None,
+    flow: str,
+    target: str,
+    lanes: Sequence[str],
+    limit: int,
+    owner: str,
+    lease_seconds: float,
+    run_id: str,
+) -> list[Claim]:
+    other = deliveries.alias("other")
+    key_in_flight = sa.exists().where(
+        key_locks.c.target == deliveries.c.target,
+        key_locks.c.concerns == deliveries.c.concerns,
+        key_locks.c.delivery_id != deliveries.c.id,
+        sa.or_(key_locks.c.until.is_(None), key_locks.c.until > now),
+    )
+    claimed_elsewhere = sa.exists().where(
+        other.c.target == deliveries.c.target,
+        other.c.concerns == deliveries.c.concerns,
+        other.c.concerns != "",
+        other.c.id != deliveries.c.id,
+        other.c.state == State.CLAIMED,
+    )
+    query = (
+        sa.select(deliveries)
+        .where(
+            deliveries.c.flow == flow,
+            deliveries.c.target == target,
+            deliveries.c.lane.in_(lane_ranks(lanes)),
+            deliveries.c.due_at <= now,
+            deliveries.c.state.in_([State.DUE, State.WAITING]),
+            sa.or_(deliveries.c.concerns == "", ~key_in_flight & ~claimed_elsewhere),
+        )
+        .order_by(deliveries.c.lane, deliveries.c.queued_at, deliveries.c.id)
+        .limit(limit)
+        .with_for_update(skip_locked=True, of=deliveries)
+    )
+    if route is not None:
+        query = query.where(deliveries.c.route == route)
+    lease_until = now + timedelta(seconds=lease_seconds)
+    taken: set[str] = set()
+    claims = []
+    for row in write.execute(query).all():
+        delivery = delivery_of(row)
+        if delivery.concerns:
+            if delivery.concerns in taken:
+                continue
+            taken.add(delivery.concerns)
+        claims.append(
+            Claim(
+                delivery=delivery,
+                owner=owner,
+                fencing=delivery.fencing + 1,
+                lease_until=lease_until,
+                run_id=run_id,
+            )
+        )
+    if claims:
+        write.execute(
+            sa.update(deliveries)
+            .where(deliveries.c.id.in_([claim.id for claim in claims]))
+            .values(
+                state=State.CLAIMED.value,
+                owner=owner,
+                due_at=lease_until,
+                fencing=deliveries.c.fencing + 1,
+                changed_at=now,
+            )
+        )
+        events.append_all(write, now, [claim.id for claim in claims], "claimed", actor=owner, run_id=run_id)
+    return claims
+
+
+def held_by(claim: Claim) -> sa.ColumnElement[bool]:
+    """The condition under which the claim's owner may write to its delivery."""
+    return sa.and_(
+        deliveries.c.id == claim.id,
+        deliveries.c.state == State.CLAIMED,
+        deliveries.c.owner == claim.owner,
+        deliveries.c.fencing == claim.fencing,
+    )
+
+
+def lock_claim(write: sa.Connection, claim: Claim, alive_at: datetime | None = None) -> None:
+    """Hold the delivery's row until the transaction ends.
+
+    Args:
+        alive_at: also refuse a lease that ended before this time.
+    Raises:
+        LeaseLost: the claim's owner does not hold it any more.
+    """
+    condition = held_by(claim)
+    if alive_at is not None:
+        condition &= deliveries.c.due_at > alive_at
+    if write.execute(sa.select(deliveries.c.id).where(condition).with_for_update()).first() is None:
+        raise LeaseLost(str(claim), claim.owner, claim.fencing)

@@ -1,0 +1,145 @@
+"""The ledger of an installation: one object that holds all its rooms."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from erp_sync.ledger.breakers import LedgerBreakers
+from erp_sync.ledger.cross_references import CrossReferences
+from erp_sync.ledger.cursors import Cursors, advance
+from erp_sync.ledger.deliveries import Deliveries
+from erp_sync.ledger.engine import Clock, Database, utc_now
+from erp_sync.ledger.errors import LedgerMissing, SchemaTooNew, SchemaTooOld
+from erp_sync.ledger.handling import Handling
+from erp_sync.ledger.known_state import KnownState
+from erp_sync.ledger.limits import LedgerSlots
+from erp_sync.ledger.lookups import LookupTables
+from erp_sync.ledger.quarantine import Quarantine
+from erp_sync.ledger.received import Received, ReceivedRow, insert_received
+from erp_sync.ledger.schema import HISTORY, VERSION
+from erp_sync.ledger.steps import Steps
+from erp_sync.ports.raw import RawRecord
+
+
+class Ledger:
+    """Safe to use from threads; a forked child may use it too, on connections of its own.
+
+    Attributes:
+        received, cursors: what was read from sources, and how far.
+        deliveries, steps: documents on their way.
+        plans, known: state flows.
+        cross_references, lookups: ids and values here and there.
+        inbox, quarantine, dead_letters: what came in, what was refused, what needs a person.
+        limits, breakers: `ports.connection.Slots` and `Breaker` for the installation.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self.received = Received(database)
+        self.cursors = Cursors(database, self.received)
+        self.deliveries = Deliveries(database)
+        self.steps = Steps(database)
+        self.known = KnownState(database)
+        self.cross_references = CrossReferences(database)
+        self.lookups = LookupTables(database)
+        self.quarantine = Quarantine(database)
+        self.limits = LedgerSlots(database)
+        self.breakers = LedgerBreakers(database)
+
+    @classmethod
+    def open(cls, url: str, clock: Clock = utc_now) -> Ledger:
+        """Open the ledger at a SQLAlchemy URL (``sqlite:///PATH``, ``postgresql+psycopg://...``). Never migrates.
+
+        Args:
+            clock: gives the time, with a time zone. All of the ledger's times come from it.
+        Raises:
+            LedgerMissing, SchemaTooOld: run `erp-sync init`.
+            SchemaTooNew: a later version of erp_sync wrote it.
+        """
+        database = Database(url, clock)
+        if database.sqlite:
+            file = database.url.database
+            if not file or file == ":memory:":
+                raise ValueError("a ledger is shared by processes: it needs a file, not sqlite's memory")
+            if not Path(file).is_file():
+                raise LedgerMissing(file)
+        with database.read() as read:
+            found = None
+            if sa.inspect(read).has_table("alembic_version"):
+                found = read.execute(sa.text("SELECT version_num FROM alembic_version")).scalar()
+        if found == VERSION:
+            return cls(database)
+        database.close()
+        if found is None:
+            raise LedgerMissing(database.place)
+        if found in HISTORY:
+            raise SchemaTooOld(database.place, found, VERSION)
+        raise SchemaTooNew(database.place, found, VERSION)
+
+    def close(self) -> None:
+        self.database.close()
+
+    def now(self) -> datetime:
+        """The ledger's clock, UTC."""
+        return self.database.now()
+
+    def receive(
+        self,
+        connection: str,
+        entity: str,
+        records: Sequence[RawRecord],
+        *,
+        advance_to: datetime | None = None,
+        run_id: str = "",
+        lake_file: str = "",
+        token: str = "",
+    ) -> list[int]:
+        """Record what a source sent and move its cursor, in one transaction. Idempotent.
+
+        Args:
+            records: with `lake_file`: in the order of its rows.
+            advance_to: everything updated before it was read, UTC; the cursor never goes back.
+        Returns:
+            Ids of records that were not had in this version, in order.
+        """
+        with self.database.write() as write:
+            # Ids grow in the order of commits, which the marks of what is handled rely on.
+            self.database.exclude(write, "receive", connection, entity)
+            ids = insert_received(
+                self.database, write, connection, entity, records, run_id, lake_file, self.database.now()
+            )
+            advance(self.database, write, connection, entity, advance_to, token, run_id)
+            return ids
+
+    def unhandled(self, route: str, flow: str, connection: str, entity: str, limit: int = 500) -> list[ReceivedRow]:
+        """Received records that the flow of the route has not handled yet, oldest first."""
+        return self.received.unhandled(route, flow, connection, entity, limit)
+
+    def any_unhandled(self, route: str, flow: str, connection: str, entity: str) -> bool:
+        """Is there anything to transform? One cheap query."""
+        return self.received.any_unhandled(route, flow, connection, entity)
+
+    @contextmanager
+    def handling(self, route: str, flow: str, run_id: str = "") -> Iterator[Handling]:
+        """One transaction of a transformation: documents, plans and refusals are recorded together with the
+        received ids that they were made of, or nothing is. Others of the same (route, flow) wait.
+
+        Keep network and slow work outside: it holds the write lock.
+        """
+        with self.database.write() as write:
+            self.database.exclude(write, "handling", route, flow)
+            yield Handling(self.database, write, route, flow, run_id)
+
+    def any_due(self, route: str | None, flow: str, target: str) -> bool:
+        """Is anything to load: deliveries, or rows of plans? Cheap."""
+        return self.deliveries.any_due(flow, target, route)
+
+    def due_counts(self, route: str, flow: str, target: str) -> dict[str, int]:
+        """What the ledger holds for one flow and target that is not finished: due (now), later, waiting,
+        claimed, held, dead."""
+        return self.deliveries.pending(route, flow, target)

@@ -1,0 +1,311 @@
+"""Limits of connections, held for the whole installation: concurrency, rate, quota, pause.
+
+A call takes a *lease* on one of the connection's slots. A lease ends when it is released, or by itself
+after the connection's longest call, so that a killed process gives its slots back.
+
+Lanes: a share of the slots is reserved for a lane *while somebody of that lane waits*; an idle share is
+lent, one call at a time, and goes back at the end of the call under way. Shared slots go to the more
+urgent lane first. So no slot stands idle while anybody waits, and bulk work cannot slow urgent work by
+more than one call.
+
+Times in these tables are seconds of the Unix epoch.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import random
+import socket
+import threading
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import sqlalchemy as sa
+
+from erp_sync.ledger import codec
+from erp_sync.ledger.lanes import lane_rank
+from erp_sync.ledger.schema import limit_leases, limits
+from erp_sync.ledger.sql import upsert
+from erp_sync.ports.capabilities import Limits
+from erp_sync.ports.connection import NoSlot
+
+if TYPE_CHECKING:
+    from erp_sync.ledger.engine import Database
+
+LONGEST_CALL_SECONDS = 150.0
+POLL_SECONDS = (0.005, 0.025)
+#: A waiter says so with each poll; its word is forgotten after this long.
+WAITER_SECONDS = 1.0
+
+
+class SlotLease(msgspec.Struct, frozen=True):
+    connection: str
+    id: str
+    lane: str
+
+
+class LimitState(msgspec.Struct, frozen=True, kw_only=True):
+    """What `status` tells: slots in use and callers waiting by lane, pause, quota used today (UTC)."""
+
+    connection: str
+    concurrency: int | None
+    in_use: dict[str, int]
+    waiting: dict[str, int]
+    paused_seconds: float
+    paused_why: str
+    quota_per_day: int | None
+    quota_used: int
+
+
+class _Wait(Exception):
+    def __init__(self, seconds: float, why: str) -> None:
+        self.seconds, self.why = seconds, why
+
+
+class LedgerSlots:
+    """`ledger.limits`: `erp_sync.ports.connection.Slots` on the ledger's database."""
+
+    def __init__(self, database: Database, longest_call_seconds: float = LONGEST_CALL_SECONDS) -> None:
+        self._database = database
+        self._longest_call = longest_call_seconds
+        self._owner = ""
+        self._pid = 0
+        # Seams for tests on a virtual clock.
+        self.sleep: Callable[[float], None] = time.sleep
+        self.monotonic: Callable[[], float] = time.monotonic
+
+    def configure(self, connection: str, declared: Limits, override: Mapping[str, Any] | None = None) -> None:
+        """Set the connection's limits; state (tokens, quota used, pause) is kept. Cheap if nothing changes.
+
+        Args:
+            override: settings of the connection that replace declared limits, by their names in `Limits`.
+        Raises:
+            ValueError: an unknown name, or shares that exceed 1, named.
+        """
+        values = {field: getattr(declared, field) for field in declared.__struct_fields__}
+        unknown = set(override or {}) - set(values)
+        if unknown:
+            raise ValueError(f"{connection}: no such limit {sorted(unknown)[0]}; there are {', '.join(values)}")
+        values.update(override or {})
+        shares = {lane: float(share) for lane, share in dict(values["lane_shares"]).items()}
+        for lane in shares:
+            lane_rank(lane)
+        if sum(shares.values()) > 1 + 1e-9 or any(share < 0 for share in shares.values()):
+            raise ValueError(f"{connection}: lane shares are {shares}; each at least 0, together at most 1")
+        for name in ("concurrency", "rate_per_second", "quota_per_day", "burst"):
+            if values[name] is not None and values[name] <= 0:
+                raise ValueError(f"{connection}: limit {name} is {values[name]}; expected more than 0, or none")
+        row = {
+            "connection": connection,
+            "concurrency": values["concurrency"],
+            "rate_per_second": values["rate_per_second"],
+            "burst": values["burst"],
+            "quota_per_day": values["quota_per_day"],
+            "lane_shares": codec.to_text(dict(sorted(shares.items()))),
+        }
+        with self._database.read() as read:
+            current = read.execute(sa.select(limits).where(limits.c.connection == connection)).first()
+        if current is not None and all(current._mapping[name] == value for name, value in row.items()):
+            return
+        with self._database.write() as write:
+            statement = upsert(write, limits)
+            write.execute(
+                statement.on_conflict_do_update(
+                    index_elements=["connection"], set_={name: row[name] for name in row if name != "connection"}
+                ),
+                {**row, "tokens": float(values["burst"]), "refilled_at": self._now()},
+            )
+
+    def acquire(self, connection: str, lane: str, deadline: float) -> SlotLease:
+        """Block until a call may start, at most until `deadline` (of `time.monotonic()`).
+
+        Raises NoSlot with the time after which to try again: at once where waiting until the deadline
+        cannot help (pause, quota), else at the deadline.
+        """
+        lane_rank(lane)
+        lease = SlotLease(connection, uuid.uuid4().hex, lane)
+        waited = False
+        try:
+            while True:
+                try:
+                    self._try(lease, waited)
+                except _Wait as wait:
+                    left = deadline - self.monotonic()
+                    if left <= 0 or wait.seconds > left:
+                        raise NoSlot(connection, max(wait.seconds, 0.05), wait.why) from None
+                    waited = True
+                    self.sleep(max(wait.seconds, random.uniform(*POLL_SECONDS)))
+                else:
+                    waited = False
+                    return lease
+        finally:
+            if waited:
+                self._forget(lease)
+
+    def release(self, lease: SlotLease) -> None:
+        """Give the slot back. Idempotent; harmless where the lease had run out."""
+        self._forget(lease)
+
+    def pause(self, connection: str, seconds: float, why: str = "the vendor asked to wait") -> None:
+        """Nobody of the installation calls before that. A shorter pause never ends a longer one."""
+        until = self._now() + seconds
+        with self._database.write() as write:
+            statement = upsert(write, limits)
+            write.execute(
+                statement.on_conflict_do_update(
+                    index_elements=["connection"],
+                    set_={"paused_until": until, "paused_why": why},
+                    where=limits.c.paused_until < until,
+                ),
+                {"connection": connection, "lane_shares": "{}", "paused_until": until, "paused_why": why},
+            )
+
+    def resume(self, connection: str) -> None:
+        """End a pause early."""
+        with self._database.write() as write:
+            write.execute(
+                sa.update(limits).where(limits.c.connection == connection).values(paused_until=0.0, paused_why="")
+            )
+
+    def status(self) -> list[LimitState]:
+        """All connections with limits, for `erp-sync status`."""
+        now = self._now()
+        with self._database.read() as read:
+            rows = read.execute(sa.select(limits).order_by(limits.c.connection)).all()
+            leases = read.execute(
+                sa.select(limit_leases.c.connection, limit_leases.c.lane, limit_leases.c.waiting, sa.func.count())
+                .where(limit_leases.c.until > now)
+                .group_by(limit_leases.c.connection, limit_leases.c.lane, limit_leases.c.waiting)
+            ).all()
+        today = self._day()
+        return [
+            LimitState(
+                connection=row.connection,
+                concurrency=row.concurrency,
+                in_use={lane: n for name, lane, waiting, n in leases if name == row.connection and not waiting},
+                waiting={lane: n for name, lane, waiting, n in leases if name == row.connection and waiting},
+                paused_seconds=max(0.0, row.paused_until - now),
+                paused_why=row.paused_why if row.paused_until > now else "",
+                quota_per_day=row.quota_per_day,
+                quota_used=row.quota_used if row.quota_day == today else 0,
+            )
+            for row in rows
+        ]
+
+    def _try(self, lease: SlotLease, waited: bool) -> None:
+        """One attempt, one transaction. Raises _Wait, having said that this lane waits."""
+        problem: _Wait | None = None
+        with self._database.write() as write:
+            self._database.exclude(write, "limits", lease.connection)
+            now = self._now()
+            settings = write.execute(_LIMITS, {"connection": lease.connection}).first()
+            leases = write.execute(_LEASES, {"connection": lease.connection}).all()
+            if any(one.until <= now for one in leases):
+                write.execute(
+                    sa.delete(limit_leases).where(
+                        limit_leases.c.connection == lease.connection, limit_leases.c.until <= now
+                    )
+                )
+            problem = self._refusal(settings, [one for one in leases if one.until > now], lease, now)
+            waiting = problem is not None
+            row = {
+                "id": lease.id,
+                "connection": lease.connection,
+                "lane": lease.lane,
+                "waiting": waiting,
+                "until": now + (WAITER_SECONDS if waiting else self._longest_call),
+                "owner": self._who(),
+            }
+            if waited:
+                # The row may have been swept as expired while its thread slept.
+                write.execute(sa.delete(limit_leases).where(limit_leases.c.id == lease.id))
+            write.execute(sa.insert(limit_leases), row)
+            if problem is None and settings is not None:
+                self._spend(write, settings, now)
+        if problem is not None:
+            raise problem
+
+    def _refusal(self, settings: Any, leases: list[Any], lease: SlotLease, now: float) -> _Wait | None:
+        if settings is None:
+            return None
+        if settings.paused_until > now:
+            return _Wait(settings.paused_until - now, settings.paused_why)
+        quota = settings.quota_per_day
+        if quota is not None and settings.quota_day == self._day() and settings.quota_used >= quota:
+            return _Wait(86400 - now % 86400, f"the quota of {quota} calls a day is used up")
+        if settings.concurrency is not None:
+            others = [one for one in leases if one.id != lease.id]
+            if not _may_start(settings.concurrency, codec.from_json(settings.lane_shares), others, lease.lane):
+                return _Wait(0.0, f"all {settings.concurrency} slots are in use or owed to other lanes")
+        if settings.rate_per_second is not None:
+            tokens = _tokens(settings, now)
+            if tokens < 1:
+                return _Wait((1 - tokens) / settings.rate_per_second, f"{settings.rate_per_second:g} calls a second")
+        return None
+
+    def _spend(self, write: sa.Connection, settings: Any, now: float) -> None:
+        values: dict[str, Any] = {}
+        if settings.rate_per_second is not None:
+            values.update(tokens=_tokens(settings, now) - 1, refilled_at=now)
+        if settings.quota_per_day is not None:
+            today = self._day()
+            values.update(quota_used=settings.quota_used + 1 if settings.quota_day == today else 1, quota_day=today)
+        if values:
+            write.execute(sa.update(limits).where(limits.c.connection == settings.connection).values(values))
+
+    def _forget(self, lease: SlotLease) -> None:
+        with self._database.write() as write:
+            write.execute(_FORGET, {"lease": lease.id})
+
+    def _now(self) -> float:
+        return self._database.now().timestamp()
+
+    def _day(self) -> str:
+        return self._database.now().date().isoformat()
+
+    def _who(self) -> str:
+        if self._pid != os.getpid():
+            self._pid = os.getpid()
+            self._owner = f"{socket.gethostname()}:{self._pid}"
+        return f"{self._owner}:{threading.get_ident()}"
+
+
+_LIMITS = sa.select(limits).where(limits.c.connection == sa.bindparam("connection"))
+_LEASES = sa.select(limit_leases.c.id, limit_leases.c.lane, limit_leases.c.waiting, limit_leases.c.until).where(
+    limit_leases.c.connection == sa.bindparam("connection")
+)
+_FORGET = sa.delete(limit_leases).where(limit_leases.c.id == sa.bindparam("lease"))
+
+
+def _tokens(settings: Any, now: float) -> float:
+    return min(float(settings.burst), settings.tokens + (now - settings.refilled_at) * settings.rate_per_second)
+
+
+def _may_start(slots: int, shares: Mapping[str, Any], leases: list[Any], lane: str) -> bool:
+    """May one more call of `lane` start? `leases` are all others, in use and waiting."""
+    used: dict[str, int] = {}
+    waiting: dict[str, int] = {}
+    for one in leases:
+        counts = waiting if one.waiting else used
+        counts[one.lane] = counts.get(one.lane, 0) + 1
+    free = slots - sum(used.values())
+    if free <= 0:
+        return False
+    reserved = {name: max(1, math.floor(slots * float(share))) for name, share in shares.items() if float(share) > 0}
+    owed = sum(
+        min(max(0, reserved.get(name, 0) - used.get(name, 0)), count) for name, count in waiting.items() if name != lane
+    )
+    if used.get(lane, 0) < reserved.get(lane, 0):
+        # Reserved slots may be lent out at this moment; several lanes then share what comes free, urgent first.
+        urgent = sum(
+            min(max(0, reserved.get(name, 0) - used.get(name, 0)), count)
+            for name, count in waiting.items()
+            if lane_rank(name) < lane_rank(lane)
+        )
+        return free > urgent
+    more_urgent = sum(count for name, count in waiting.items() if lane_rank(name) < lane_rank(lane))
+    return free > max(owed, more_urgent)

@@ -1,0 +1,316 @@
+"""Look-up tables with history: SKU map, payment methods, carriers, tax codes ... per route.
+
+CSV is their import and export. Columns: ``key``, ``value`` (both needed), ``rule``, ``note``. Rules:
+
+exact     the key itself (the default)
+prefix    keys that begin with ``key``: it is replaced by ``value``
+suffix    keys that end with ``key``: it is replaced by ``value``
+pattern   keys that match the regular expression ``key`` as a whole; ``value`` may use ``\\1`` ...
+default   where nothing else answers; its ``key`` is empty
+
+An exact row beats rules, rules beat the default. Two rules that match are an error that names both.
+An import replaces the table as a whole or, where the file has an error, not at all.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+import sqlalchemy as sa
+
+from erp_sync.ledger.errors import BadLookupFile
+from erp_sync.ledger.schema import lookups
+from erp_sync.ports.raw import MappingProblem
+
+if TYPE_CHECKING:
+    from erp_sync.ledger.engine import Database
+
+RULES = ("exact", "prefix", "suffix", "pattern", "default")
+_COLUMNS = ("key", "value", "rule", "note")
+
+
+class LookupRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One row; `file` and `line` tell where it came from (line 1 is the header)."""
+
+    key: str
+    value: str
+    rule: str = "exact"
+    note: str = ""
+    file: str = ""
+    line: int = 0
+
+
+class LookupVersion(msgspec.Struct, frozen=True, kw_only=True):
+    """A row of a table's history: it was in force from `valid_from` until `valid_to` (None: still)."""
+
+    table: str
+    row: LookupRow
+    valid_from: datetime
+    valid_to: datetime | None
+    who: str
+
+
+class Imported(msgspec.Struct, frozen=True):
+    added: int
+    changed: int
+    removed: int
+    unchanged: int
+
+
+def parse_csv(text: str, file: str) -> list[LookupRow]:
+    """Rows of a look-up file. Raises BadLookupFile with every problem's line and column."""
+    reader = csv.reader(io.StringIO(text.removeprefix("\ufeff")), strict=True)
+    problems: list[tuple[int, str, str]] = []
+    rows: list[LookupRow] = []
+    seen: dict[tuple[str, str], int] = {}
+    header: list[str] | None = None
+    try:
+        for cells in reader:
+            line = reader.line_num
+            if header is None:
+                header = [cell.strip() for cell in cells]
+                for name in header:
+                    if name not in _COLUMNS:
+                        problems.append((line, name, f"no such column; there are {', '.join(_COLUMNS)}"))
+                for name in ("key", "value"):
+                    if name not in header:
+                        problems.append((line, name, "the column is missing"))
+                if len(set(header)) != len(header):
+                    problems.append((line, header[0], "a column is there twice"))
+                if problems:
+                    break
+                continue
+            if not any(cell.strip() for cell in cells):
+                continue
+            if len(cells) != len(header):
+                wrong = f"the row has {len(cells)} cells, the header {len(header)}"
+                problems.append((line, header[min(len(cells), len(header) - 1)], wrong))
+                continue
+            values = dict(zip(header, cells, strict=True))
+            row = LookupRow(
+                key=values["key"],
+                value=values["value"],
+                rule=values.get("rule", "").strip() or "exact",
+                note=values.get("note", ""),
+                file=file,
+                line=line,
+            )
+            problem = _problem(row)
+            if problem is not None:
+                problems.append((line, *problem))
+                continue
+            first = seen.setdefault((row.rule, row.key), line)
+            if first != line:
+                problems.append((line, "key", f"{row.rule} {row.key!r} is in line {first} already"))
+                continue
+            rows.append(row)
+    except csv.Error as error:
+        problems.append((reader.line_num, "key", f"not CSV: {error}"))
+    if header is None:
+        problems.append((1, "key", "the file is empty; expected a header with key,value"))
+    if problems:
+        raise BadLookupFile(file, problems)
+    return rows
+
+
+def _problem(row: LookupRow) -> tuple[str, str] | None:
+    if row.rule not in RULES:
+        return "rule", f"{row.rule!r} is no rule; there are {', '.join(RULES)}"
+    if row.rule == "default" and row.key:
+        return "key", f"a default has no key, found {row.key!r}"
+    if row.rule != "default" and not row.key:
+        return "key", "empty"
+    if row.key != row.key.strip():
+        return "key", f"{row.key!r} begins or ends with a space"
+    if row.rule in ("exact", "default", "pattern") and not row.value:
+        return "value", "empty"
+    if row.rule == "pattern":
+        try:
+            pattern = re.compile(row.key)
+        except re.error as error:
+            return "key", f"no regular expression: {error}"
+        missing = [group for group in re.findall(r"\\(\d+)", row.value) if int(group) > pattern.groups]
+        if missing:
+            return "value", f"the pattern has no group {missing[0]}"
+    return None
+
+
+class RouteLookups:
+    """The tables of one route as they were at one moment: `erp_sync.ports.lookups.Lookups`. Reads nothing."""
+
+    def __init__(self, route: str, rows: Sequence[tuple[str, LookupRow]]) -> None:
+        self.route = route
+        self._exact: dict[str, dict[str, LookupRow]] = {}
+        self._rules: dict[str, list[tuple[LookupRow, re.Pattern[str] | None]]] = {}
+        self._default: dict[str, LookupRow] = {}
+        for table, row in rows:
+            self._exact.setdefault(table, {})
+            if row.rule == "exact":
+                self._exact[table][row.key] = row
+            elif row.rule == "default":
+                self._default[table] = row
+            else:
+                compiled = re.compile(row.key) if row.rule == "pattern" else None
+                self._rules.setdefault(table, []).append((row, compiled))
+
+    @property
+    def tables(self) -> tuple[str, ...]:
+        return tuple(sorted(self._exact))
+
+    def get(self, table: str, key: str) -> str | None:
+        """The mapped value; None where nothing answers. Raises MappingProblem where two rules match."""
+        exact = self._exact.get(table, {}).get(key)
+        if exact is not None:
+            return exact.value
+        answers = [(row, value) for row, value in self._answers(table, key) if value is not None]
+        if len(answers) > 1:
+            places = " and ".join(
+                f"{row.rule} {row.key!r} ({row.file or table}, line {row.line})" for row, _ in answers[:3]
+            )
+            raise MappingProblem(f"ambiguous_{table}", table, key, f"several rules match: {places}")
+        if answers:
+            return answers[0][1]
+        default = self._default.get(table)
+        return default.value if default is not None else None
+
+    def require(self, table: str, key: str) -> str:
+        """Like `get`. Raises MappingProblem with code ``unmapped_<table>`` where nothing answers."""
+        found = self.get(table, key)
+        if found is None:
+            raise MappingProblem(f"unmapped_{table}", table, key, f"look-up table {table} has no row or rule for it")
+        return found
+
+    def _answers(self, table: str, key: str) -> list[tuple[LookupRow, str | None]]:
+        answers: list[tuple[LookupRow, str | None]] = []
+        for row, pattern in self._rules.get(table, ()):
+            if row.rule == "prefix" and key.startswith(row.key):
+                answers.append((row, row.value + key[len(row.key) :]))
+            elif row.rule == "suffix" and key.endswith(row.key):
+                answers.append((row, key[: -len(row.key)] + row.value))
+            elif pattern is not None:
+                match = pattern.fullmatch(key)
+                if match is not None:
+                    answers.append((row, match.expand(row.value)))
+        return answers
+
+
+class LookupTables:
+    """`ledger.lookups`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def of(self, route: str, at: datetime | None = None) -> RouteLookups:
+        """The route's tables in force now, or at a past moment (UTC). Take it once a run."""
+        current: sa.ColumnElement[bool] = lookups.c.valid_to.is_(None)
+        if at is not None:
+            current = sa.and_(lookups.c.valid_from <= at, sa.or_(lookups.c.valid_to.is_(None), lookups.c.valid_to > at))
+        query = sa.select(lookups).where(lookups.c.route == route, current).order_by(lookups.c.id)
+        with self._database.read() as read:
+            return RouteLookups(route, [(row.lookup, _row(row)) for row in read.execute(query)])
+
+    def replace(self, route: str, table: str, rows: Sequence[LookupRow], who: str) -> Imported:
+        """Make these the table's rows. Rows that stay keep their history; others end now.
+
+        Raises BadLookupFile where a row is wrong.
+        """
+        problems = [(row.line, *problem) for row in rows if (problem := _problem(row)) is not None]
+        if problems:
+            raise BadLookupFile(rows[0].file or table, problems)
+        wanted = {(row.rule, row.key): row for row in rows}
+        if len(wanted) != len(rows):
+            raise ValueError(f"look-up table {table}: a key is there twice")
+        added = changed = unchanged = 0
+        with self._database.write(durable=True) as write:
+            self._database.exclude(write, "lookups", route, table)
+            now = self._database.now()
+            in_force = write.execute(
+                sa.select(lookups).where(
+                    lookups.c.route == route, lookups.c.lookup == table, lookups.c.valid_to.is_(None)
+                )
+            ).all()
+            existing = {(row.rule, row.key): row for row in in_force}
+            ended = []
+            for key, old in existing.items():
+                new = wanted.get(key)
+                if new is not None and (new.value, new.note) == (old.value, old.note):
+                    unchanged += 1
+                    write.execute(sa.update(lookups).where(lookups.c.id == old.id).values(file=new.file, line=new.line))
+                    continue
+                changed += new is not None
+                ended.append(old.id)
+            if ended:
+                write.execute(sa.update(lookups).where(lookups.c.id.in_(ended)).values(valid_to=now))
+            for key, new in wanted.items():
+                old_row = existing.get(key)
+                if old_row is not None and old_row.id not in ended:
+                    continue
+                added += old_row is None
+                write.execute(
+                    sa.insert(lookups),
+                    {
+                        "route": route,
+                        "lookup": table,
+                        "rule": new.rule,
+                        "key": new.key,
+                        "value": new.value,
+                        "note": new.note,
+                        "file": new.file,
+                        "line": new.line,
+                        "valid_from": now,
+                        "who": who,
+                    },
+                )
+        return Imported(added, changed, len(ended) - changed, unchanged)
+
+    def import_csv(self, route: str, table: str, file: Path, who: str) -> Imported:
+        """Replace a table by a CSV file. Raises BadLookupFile naming file, line and column; nothing changes then."""
+        try:
+            text = file.read_text(encoding="utf-8")
+        except UnicodeDecodeError as error:
+            line = file.read_bytes()[: error.start].count(b"\n") + 1
+            raise BadLookupFile(str(file), [(line, "key", "not UTF-8")]) from error
+        return self.replace(route, table, parse_csv(text, str(file)), who)
+
+    def export_csv(self, route: str, table: str, file: Path) -> int:
+        """Write the table in force as CSV; importing it again changes nothing. Gives the number of rows."""
+        query = (
+            sa.select(lookups)
+            .where(lookups.c.route == route, lookups.c.lookup == table, lookups.c.valid_to.is_(None))
+            .order_by(lookups.c.rule, lookups.c.key)
+        )
+        with self._database.read() as read:
+            rows = [_row(row) for row in read.execute(query)]
+        with file.open("w", encoding="utf-8", newline="") as out:
+            writer = csv.writer(out, lineterminator="\n")
+            writer.writerow(_COLUMNS)
+            writer.writerows((row.key, row.value, row.rule, row.note) for row in rows)
+        return len(rows)
+
+    def history(self, route: str, table: str, key: str | None = None) -> list[LookupVersion]:
+        """All rows that were ever in force, oldest first."""
+        query = sa.select(lookups).where(lookups.c.route == route, lookups.c.lookup == table)
+        if key is not None:
+            query = query.where(lookups.c.key == key)
+        with self._database.read() as read:
+            return [
+                LookupVersion(
+                    table=row.lookup,
+                    row=_row(row),
+                    valid_from=row.valid_from,
+                    valid_to=row.valid_to,
+                    who=row.who,
+                )
+                for row in read.execute(query.order_by(lookups.c.valid_from, lookups.c.id))
+            ]
+
+
+def _row(row: sa.Row) -> LookupRow:
+    return LookupRow(key=row.key, value=row.value, rule=row.rule, note=row.note, file=row.file, line=row.line)

@@ -1,0 +1,178 @@
+"""Records and rows that a rule refused. They stop nothing else; a row stays open until it is resolved."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import msgspec
+import sqlalchemy as sa
+
+from erp_sync.ledger.schema import quarantine
+from erp_sync.ledger.sql import chunks
+
+if TYPE_CHECKING:
+    from erp_sync.ledger.engine import Database
+
+
+class Refusal(msgspec.Struct, frozen=True, kw_only=True):
+    """A record that a rule refused.
+
+    Attributes:
+        rule: stable name of the rule or error, e.g. ``negative_quantity``; lists group by it.
+        field: path in the record, where the rule is about one.
+        row: the record or row as JSON.
+    """
+
+    connection: str
+    entity: str
+    native_id: str
+    rule: str
+    problem: str
+    field: str = ""
+    scope: str = ""
+    row: bytes | None = None
+    received_id: int | None = None
+
+
+class Quarantined(msgspec.Struct, frozen=True, kw_only=True):
+    """A row of the quarantine. `times` counts how often it was refused for the same reason."""
+
+    id: int
+    route: str
+    flow: str
+    connection: str
+    scope: str
+    entity: str
+    native_id: str
+    rule: str
+    field: str
+    problem: str
+    row: bytes | None
+    received_id: int | None
+    run_id: str
+    first_at: datetime
+    last_at: datetime
+    times: int
+    resolved_at: datetime | None
+    resolution: str
+
+
+def add(
+    write: sa.Connection, now: datetime, route: str, flow: str, run_id: str, refusals: Sequence[Refusal]
+) -> list[int]:
+    """Put records in quarantine; the same record refused by the same rule again is counted, not repeated."""
+    ids = []
+    for one in refusals:
+        open_row = write.execute(
+            sa.select(quarantine.c.id).where(
+                quarantine.c.connection == one.connection,
+                quarantine.c.entity == one.entity,
+                quarantine.c.native_id == one.native_id,
+                quarantine.c.scope == one.scope,
+                quarantine.c.route == route,
+                quarantine.c.flow == flow,
+                quarantine.c.rule == one.rule,
+                quarantine.c.field == one.field,
+                quarantine.c.resolved_at.is_(None),
+            )
+        ).scalar()
+        values = {
+            "problem": one.problem,
+            "row": one.row,
+            "received_id": one.received_id,
+            "run_id": run_id,
+            "last_at": now,
+        }
+        if open_row is not None:
+            write.execute(
+                sa.update(quarantine).where(quarantine.c.id == open_row).values(**values, times=quarantine.c.times + 1)
+            )
+            ids.append(int(open_row))
+            continue
+        values.update(
+            route=route,
+            flow=flow,
+            connection=one.connection,
+            scope=one.scope,
+            entity=one.entity,
+            native_id=one.native_id,
+            rule=one.rule,
+            field=one.field,
+            first_at=now,
+        )
+        ids.append(int(write.execute(sa.insert(quarantine).returning(quarantine.c.id), values).scalar_one()))
+    return ids
+
+
+class Quarantine:
+    """`ledger.quarantine`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add(self, refusals: Sequence[Refusal], route: str = "", flow: str = "", run_id: str = "") -> list[int]:
+        """Put records in quarantine; gives their ids. A record that is there for the same rule is counted."""
+        with self._database.write() as write:
+            return add(write, self._database.now(), route, flow, run_id, refusals)
+
+    def find(
+        self,
+        *,
+        route: str | None = None,
+        flow: str | None = None,
+        run_id: str | None = None,
+        rule: str | None = None,
+        resolved: bool = False,
+        limit: int = 200,
+    ) -> list[Quarantined]:
+        """Open rows (with `resolved` all), latest first."""
+        query = sa.select(quarantine).order_by(quarantine.c.last_at.desc(), quarantine.c.id.desc()).limit(limit)
+        for column, value in (
+            (quarantine.c.route, route),
+            (quarantine.c.flow, flow),
+            (quarantine.c.run_id, run_id),
+            (quarantine.c.rule, rule),
+        ):
+            if value is not None:
+                query = query.where(column == value)
+        if not resolved:
+            query = query.where(quarantine.c.resolved_at.is_(None))
+        with self._database.read() as read:
+            return [Quarantined(**row._mapping) for row in read.execute(query)]
+
+    def counts(self) -> dict[tuple[str, str, str], int]:
+        """Open rows by (route, flow, rule)."""
+        columns = (quarantine.c.route, quarantine.c.flow, quarantine.c.rule)
+        query = sa.select(*columns, sa.func.count()).where(quarantine.c.resolved_at.is_(None)).group_by(*columns)
+        with self._database.read() as read:
+            return {(row[0], row[1], row[2]): row[3] for row in read.execute(query)}
+
+    def resolve(
+        self,
+        connection: str,
+        entity: str,
+        native_ids: Sequence[str],
+        resolution: str,
+        route: str | None = None,
+        flow: str | None = None,
+    ) -> int:
+        """These records passed, or a person settled them. Gives how many open rows are closed."""
+        count = 0
+        with self._database.write() as write:
+            for some in chunks(sorted(set(native_ids))):
+                statement = sa.update(quarantine).where(
+                    quarantine.c.connection == connection,
+                    quarantine.c.entity == entity,
+                    quarantine.c.native_id.in_(some),
+                    quarantine.c.resolved_at.is_(None),
+                )
+                if route is not None:
+                    statement = statement.where(quarantine.c.route == route)
+                if flow is not None:
+                    statement = statement.where(quarantine.c.flow == flow)
+                count += write.execute(
+                    statement.values(resolved_at=self._database.now(), resolution=resolution)
+                ).rowcount
+        return count

@@ -1,0 +1,333 @@
+"""Records received from sources, and which of them a flow has handled.
+
+A record is received once per (connection, scope, entity, native id, version). Every route and flow that
+reads the entity handles every received id once; the handled ids lie above a mark per (route, flow,
+connection, entity) below which all are handled, so that looking for unhandled ones stays cheap.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import sqlalchemy as sa
+
+from erp_sync.ledger import codec
+from erp_sync.ledger.schema import handled, handled_marks, received
+from erp_sync.ledger.sql import chunks, upsert
+from erp_sync.ports.raw import RawRecord
+
+if TYPE_CHECKING:
+    from erp_sync.ledger.engine import Database
+
+
+class ReceivedRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One received record. `payload` is its JSON as received (redacted); None once retention removed it."""
+
+    id: int
+    connection: str
+    scope: str
+    entity: str
+    native_id: str
+    version: str
+    source_time: datetime | None
+    created_time: datetime | None
+    lake_file: str
+    lake_row: int | None
+    payload: bytes | None
+    received_at: datetime
+    run_id: str
+
+    def record(self) -> RawRecord:
+        """The raw record; numbers that are not whole are Decimal. Raises ValueError where retention removed it."""
+        if self.payload is None:
+            raise ValueError(
+                f"{self.entity} {self.native_id} of {self.connection}: its payload was removed by retention"
+            )
+        return RawRecord(
+            native_id=self.native_id,
+            scope=self.scope,
+            version=self.version,
+            source_time=self.source_time,
+            created_time=self.created_time,
+            payload=codec.from_json(self.payload),
+        )
+
+
+def insert_received(
+    database: Database,
+    connection: sa.Connection,
+    source: str,
+    entity: str,
+    records: Sequence[RawRecord],
+    run_id: str,
+    lake_file: str,
+    now: datetime,
+) -> list[int]:
+    """Insert the records not had yet, in order; gives the new ids. The caller holds the entity's cursor."""
+    if not records:
+        return []
+    seen: set[tuple[str, str, str]] = set()
+    had = _had(connection, source, entity, records)
+    rows = []
+    for index, record in enumerate(records):
+        key = (record.scope, record.native_id, record.version)
+        if key in had or key in seen:
+            continue
+        seen.add(key)
+        rows.append(
+            {
+                "connection": source,
+                "scope": record.scope,
+                "entity": entity,
+                "native_id": record.native_id,
+                "version": record.version,
+                "source_time": record.source_time,
+                "created_time": record.created_time,
+                "lake_file": lake_file,
+                "lake_row": index if lake_file else None,
+                "payload": codec.to_bytes(record.payload),
+                "received_at": now,
+                "run_id": run_id,
+            }
+        )
+    if not rows:
+        return []
+    statement = sa.insert(received).returning(received.c.id, sort_by_parameter_order=True)
+    return list(connection.execute(statement, rows).scalars())
+
+
+def _had(
+    connection: sa.Connection, source: str, entity: str, records: Iterable[RawRecord]
+) -> set[tuple[str, str, str]]:
+    had: set[tuple[str, str, str]] = set()
+    for ids in chunks(sorted({record.native_id for record in records})):
+        found = connection.execute(
+            sa.select(received.c.scope, received.c.native_id, received.c.version).where(
+                received.c.connection == source, received.c.entity == entity, received.c.native_id.in_(ids)
+            )
+        )
+        had.update((row.scope, row.native_id, row.version) for row in found)
+    return had
+
+
+class Received:
+    """`ledger.received`: looking at received records. They are written by `Ledger.receive`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def not_received(self, connection: str, entity: str, records: Sequence[RawRecord]) -> list[RawRecord]:
+        """Those of the records that were not received in their version yet, in order, without repeats."""
+        with self._database.read() as read:
+            had = _had(read, connection, entity, records)
+        fresh = []
+        for record in records:
+            key = (record.scope, record.native_id, record.version)
+            if key not in had:
+                had.add(key)
+                fresh.append(record)
+        return fresh
+
+    def never_received(self, connection: str, entity: str, native_ids: Sequence[str]) -> list[str]:
+        """Those of the ids of which no version was ever received, in order."""
+        had: set[str] = set()
+        with self._database.read() as read:
+            for ids in chunks(sorted(set(native_ids))):
+                had.update(
+                    read.execute(
+                        sa.select(received.c.native_id).where(
+                            received.c.connection == connection,
+                            received.c.entity == entity,
+                            received.c.native_id.in_(ids),
+                        )
+                    ).scalars()
+                )
+        return [native_id for native_id in dict.fromkeys(native_ids) if native_id not in had]
+
+    def count_new(self, connection: str, entity: str, versions: Mapping[str, str]) -> int:
+        """How many of the (native id -> version) pairs were not received yet."""
+        had: set[tuple[str, str]] = set()
+        with self._database.read() as read:
+            for ids in chunks(sorted(versions)):
+                rows = read.execute(
+                    sa.select(received.c.native_id, received.c.version).where(
+                        received.c.connection == connection,
+                        received.c.entity == entity,
+                        received.c.native_id.in_(ids),
+                    )
+                )
+                had.update((row.native_id, row.version) for row in rows)
+        return sum((native_id, version) not in had for native_id, version in versions.items())
+
+    def rows(self, ids: Sequence[int]) -> list[ReceivedRow]:
+        """These received records, by id."""
+        found: list[ReceivedRow] = []
+        with self._database.read() as read:
+            for some in chunks(sorted(set(ids))):
+                found.extend(
+                    ReceivedRow(**row._mapping)
+                    for row in read.execute(sa.select(received).where(received.c.id.in_(some)).order_by(received.c.id))
+                )
+        return found
+
+    def of(self, connection: str, entity: str, native_ids: Sequence[str]) -> list[ReceivedRow]:
+        """All versions received of these native ids, oldest first."""
+        found: list[ReceivedRow] = []
+        with self._database.read() as read:
+            for some in chunks(sorted(set(native_ids))):
+                query = sa.select(received).where(
+                    received.c.connection == connection, received.c.entity == entity, received.c.native_id.in_(some)
+                )
+                found.extend(ReceivedRow(**row._mapping) for row in read.execute(query))
+        return sorted(found, key=lambda row: row.id)
+
+    def unhandled(self, route: str, flow: str, connection: str, entity: str, limit: int) -> list[ReceivedRow]:
+        """Received records that the flow of the route has not handled, oldest first, at most `limit`."""
+        with self._database.read() as read:
+            query = _unhandled(read, sa.select(received), route, flow, connection, entity)
+            return [ReceivedRow(**row._mapping) for row in read.execute(query.order_by(received.c.id).limit(limit))]
+
+    def any_unhandled(self, route: str, flow: str, connection: str, entity: str) -> bool:
+        """Is there anything to transform? One cheap query."""
+        with self._database.read() as read:
+            query = _unhandled(read, sa.select(received.c.id), route, flow, connection, entity)
+            return read.execute(query.limit(1)).first() is not None
+
+    def count_unhandled(self, route: str, flow: str, connection: str, entity: str) -> int:
+        with self._database.read() as read:
+            query = _unhandled(read, sa.select(sa.func.count()).select_from(received), route, flow, connection, entity)
+            return int(read.execute(query).scalar_one())
+
+    def rewind(self, route: str, flow: str, ids: Sequence[int]) -> int:
+        """Let the flow handle these received ids again, e.g. after a corrected mapping. Gives how many."""
+        if not ids:
+            return 0
+        with self._database.write() as write:
+            self._database.exclude(write, "handling", route, flow)
+            lowest = min(ids)
+            marks = write.execute(
+                sa.select(handled_marks).where(
+                    handled_marks.c.route == route, handled_marks.c.flow == flow, handled_marks.c.up_to >= lowest
+                )
+            ).all()
+            for mark in marks:
+                # Below the mark there are no rows per id: write them out before the mark moves down.
+                between = sa.select(sa.literal(route), sa.literal(flow), received.c.id).where(
+                    received.c.connection == mark.connection,
+                    received.c.entity == mark.entity,
+                    received.c.id >= lowest,
+                    received.c.id <= mark.up_to,
+                )
+                write.execute(sa.insert(handled).from_select(["route", "flow", "received_id"], between))
+                write.execute(
+                    sa.update(handled_marks)
+                    .where(
+                        handled_marks.c.route == route,
+                        handled_marks.c.flow == flow,
+                        handled_marks.c.connection == mark.connection,
+                        handled_marks.c.entity == mark.entity,
+                    )
+                    .values(up_to=lowest - 1)
+                )
+            count = 0
+            for some in chunks(sorted(set(ids))):
+                count += write.execute(
+                    sa.delete(handled).where(
+                        handled.c.route == route, handled.c.flow == flow, handled.c.received_id.in_(some)
+                    )
+                ).rowcount
+            return count
+
+    def skip_before(self, route: str, flow: str, connection: str, entity: str, start: datetime) -> int:
+        """Mark what was created before `start` (updated, where there is no created time) as handled.
+
+        For switching a flow on: nothing from before its start is sent. Gives how many were skipped.
+        """
+        time = sa.func.coalesce(received.c.created_time, received.c.source_time)
+        with self._database.write() as write:
+            self._database.exclude(write, "handling", route, flow)
+            query = _unhandled(write, sa.select(received.c.id), route, flow, connection, entity)
+            ids = list(write.execute(query.where(time < start)).scalars())
+            mark_handled(write, route, flow, ids)
+            return len(ids)
+
+
+def _mark(read: sa.Connection, route: str, flow: str, connection: str, entity: str) -> int:
+    found = read.execute(
+        sa.select(handled_marks.c.up_to).where(
+            handled_marks.c.route == route,
+            handled_marks.c.flow == flow,
+            handled_marks.c.connection == connection,
+            handled_marks.c.entity == entity,
+        )
+    ).scalar()
+    return int(found or 0)
+
+
+def _unhandled(read: sa.Connection, query: Any, route: str, flow: str, connection: str, entity: str) -> Any:
+    done = sa.exists().where(handled.c.route == route, handled.c.flow == flow, handled.c.received_id == received.c.id)
+    return query.where(
+        received.c.connection == connection,
+        received.c.entity == entity,
+        received.c.id > _mark(read, route, flow, connection, entity),
+        ~done,
+    )
+
+
+def mark_handled(write: sa.Connection, route: str, flow: str, ids: Sequence[int]) -> None:
+    """Mark ids as handled and move the marks up over what is handled without a gap. Idempotent.
+
+    The caller excludes other transactions of the same (route, flow).
+    """
+    if not ids:
+        return
+    rows = [{"route": route, "flow": flow, "received_id": one} for one in sorted(set(ids))]
+    write.execute(upsert(write, handled).on_conflict_do_nothing(), rows)
+    touched: set[tuple[str, str]] = set()
+    for some in chunks(sorted(set(ids))):
+        touched.update(
+            (row.connection, row.entity)
+            for row in write.execute(
+                sa.select(received.c.connection, received.c.entity).where(received.c.id.in_(some)).distinct()
+            )
+        )
+    for connection, entity in sorted(touched):
+        mark = _mark(write, route, flow, connection, entity)
+        first_open = write.execute(
+            _unhandled(write, sa.select(sa.func.min(received.c.id)), route, flow, connection, entity)
+        ).scalar()
+        highest = write.execute(
+            sa.select(sa.func.max(received.c.id)).where(
+                received.c.connection == connection,
+                received.c.entity == entity,
+                received.c.id > mark,
+                *([received.c.id < first_open] if first_open is not None else []),
+            )
+        ).scalar()
+        if highest is None or highest <= mark:
+            continue
+        statement = upsert(write, handled_marks)
+        write.execute(
+            statement.on_conflict_do_update(
+                index_elements=["route", "flow", "connection", "entity"], set_={"up_to": statement.excluded.up_to}
+            ),
+            {"route": route, "flow": flow, "connection": connection, "entity": entity, "up_to": highest},
+        )
+        write.execute(
+            sa.delete(handled).where(
+                handled.c.route == route,
+                handled.c.flow == flow,
+                handled.c.received_id <= highest,
+                handled.c.received_id.in_(
+                    sa.select(received.c.id).where(
+                        received.c.connection == connection,
+                        received.c.entity == entity,
+                        received.c.id > mark,
+                        received.c.id <= highest,
+                    )
+                ),
+            )
+        )

@@ -1,0 +1,497 @@
+"""Steps of a delivery: each write at the target with its key, its state and its receipt.
+
+`begin` is durable before the request leaves, so that no crash can hide that it may have left. For the
+target key that a step concerns it takes a lock that ends with the outcome: with confirmed, refused and
+not-sent at once, with unknown after the settle time, with accepted when the target is done. So there are
+never two in-flight writes of one key, whoever works.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from erp_sync.ledger import codec, cross_references, events, known_state
+from erp_sync.ledger.documents import Claim, State, StepRow, StepState, receipt_of, step_of
+from erp_sync.ledger.errors import AlreadyConfirmed, KeyBusy, LeaseLost, LedgerError, NotInLedger, WrongState
+from erp_sync.ledger.leases import lock_claim
+from erp_sync.ledger.schema import attempts, deliveries, key_locks, receipts, steps
+from erp_sync.ledger.sql import chunks, upsert
+from erp_sync.ports.documents import Step
+from erp_sync.ports.outcomes import Receipt
+
+if TYPE_CHECKING:
+    from erp_sync.ledger.engine import Database
+
+Moves = Sequence[tuple[str, str, Sequence[str]]]
+
+
+class Steps:
+    """`ledger.steps`. Methods that take a claim raise LeaseLost, and then wrote nothing to it."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def plan(self, claim: Claim, planned: Sequence[Step], reuse: Collection[str] = ()) -> list[StepRow]:
+        """Record what the delivery consists of, in order; gives the steps with the states they are in.
+
+        Calling it again (after a crash, with a changed payload) keeps steps of the same name, operation and
+        key as they are, adds new ones and drops ones that were never sent.
+
+        Args:
+            reuse: operations whose receipt counts whichever delivery got it (`customer.create`): such steps
+                come back confirmed.
+        Raises:
+            WrongState: a step that was sent is missing from the plan, or has another key or operation now.
+        """
+        names = [step.name for step in planned]
+        if len(set(names)) != len(names):
+            raise ValueError(f"{claim}: step names are not unique: {names}")
+        target = claim.delivery.target
+        with self._database.write() as write:
+            now = self._database.now()
+            lock_claim(write, claim)
+            existing = {row.name: row for row in _steps(write, claim.id)}
+            for name, row in existing.items():
+                match = next((step for step in planned if step.name == name), None)
+                same = match is not None and (match.operation, match.key) == (row.operation, row.key)
+                if same:
+                    continue
+                if row.state not in (StepState.PLANNED, StepState.REFUSED):
+                    changed = "has another key or operation now" if match is not None else "is not planned any more"
+                    raise WrongState(f"step {name} of {claim}", row.state, f"it {changed}; a case for an operator")
+                write.execute(sa.delete(steps).where(steps.c.delivery_id == claim.id, steps.c.name == name))
+            kept = {row.name for row in _steps(write, claim.id)}
+            for position, step in enumerate(planned):
+                values: dict[str, Any] = {
+                    "position": position,
+                    "after": codec.to_text(step.after),
+                    "optional": step.optional,
+                    "concerns": step.concerns or step.key,
+                }
+                if step.name in kept:
+                    write.execute(
+                        sa.update(steps)
+                        .where(steps.c.delivery_id == claim.id, steps.c.name == step.name)
+                        .values(**values)
+                    )
+                    continue
+                values.update(
+                    delivery_id=claim.id,
+                    name=step.name,
+                    operation=step.operation,
+                    key=step.key,
+                    state=StepState.PLANNED.value,
+                    changed_at=now,
+                )
+                if step.operation in reuse:
+                    known = _receipt(write, target, step.key, step.operation)
+                    if known is not None:
+                        values.update(state=StepState.CONFIRMED.value, receipt=codec.to_text(known))
+                write.execute(sa.insert(steps), values)
+            rows = _steps(write, claim.id)
+            if not existing:
+                events.append(
+                    write,
+                    now,
+                    claim.id,
+                    "planned",
+                    actor=claim.owner,
+                    run_id=claim.run_id,
+                    steps=[row.name for row in rows],
+                )
+            return rows
+
+    def of(self, delivery_id: int) -> list[StepRow]:
+        """The steps of a delivery, in order."""
+        with self._database.read() as read:
+            return _steps(read, delivery_id)
+
+    def of_all(self, delivery_ids: Sequence[int]) -> dict[int, list[StepRow]]:
+        """The steps of many deliveries, in order, in one look."""
+        found: dict[int, list[StepRow]] = {one: [] for one in delivery_ids}
+        with self._database.read() as read:
+            for some in chunks(sorted(set(delivery_ids))):
+                query = sa.select(steps).where(steps.c.delivery_id.in_(some))
+                for row in read.execute(query.order_by(steps.c.delivery_id, steps.c.position)):
+                    found[row.delivery_id].append(step_of(row))
+        return found
+
+    def begin(self, claim: Claim, step: str, settle_seconds: float = 0.0, once: bool = True) -> int:
+        """Persist "sending", durably, before the request leaves. Gives the number of the attempt, from 1.
+
+        Args:
+            settle_seconds: how long after this moment the write may still become visible (guarantee class C
+                and D); 0 where sending again is safe (A and B).
+            once: refuse where another delivery's step of the same operation and key is confirmed already.
+        Raises:
+            KeyBusy: another holder has the key in flight, or it is in its settle time: `later(until)`.
+            AlreadyConfirmed: use its receipt (`steps.confirm` it where it is another delivery's).
+            LeaseLost: also where the lease ended and nobody took it yet.
+            WrongState: the target has it in work (`accepted`): ask `settle`.
+        """
+        result = self.begin_all([(claim, step)], settle_seconds, once)[0]
+        if isinstance(result, LedgerError):
+            raise result
+        return result
+
+    def begin_all(
+        self, work: Sequence[tuple[Claim, str]], settle_seconds: float = 0.0, once: bool = True
+    ) -> list[int | LedgerError]:
+        """`begin` for a batch, in one durable transaction: for each its attempt number, or the error (not
+        raised) that says why it must not be sent."""
+        with self._database.write(durable=True) as write:
+            now = self._database.now()
+            results: list[int | LedgerError | None] = [None] * len(work)
+            concerns = {
+                (row.delivery_id, row.name): row.concerns
+                for some in chunks(sorted({claim.id for claim, _ in work}))
+                for row in write.execute(
+                    sa.select(steps.c.delivery_id, steps.c.name, steps.c.concerns).where(steps.c.delivery_id.in_(some))
+                )
+            }
+            # One order of keys for everybody, so that two batches cannot lock each other out.
+            order = sorted(range(len(work)), key=lambda index: concerns.get((work[index][0].id, work[index][1]), ""))
+            for index in order:
+                claim, name = work[index]
+                try:
+                    results[index] = _begin(write, now, claim, name, settle_seconds, once)
+                except LedgerError as error:
+                    results[index] = error
+            return [result for result in results if result is not None]
+
+    def confirm(
+        self,
+        claim: Claim,
+        step: str,
+        receipt: Receipt,
+        *,
+        moves: Moves = (),
+        references: Sequence[cross_references.Link] = (),
+    ) -> None:
+        """The target has it (answered, settled, or found). Durable. Idempotent.
+
+        Args:
+            moves: (connection, entity, keys) whose known state this write changed besides its own key: they
+                become unknown in the same transaction.
+            references: cross references to record in the same transaction.
+        """
+        with self._database.write(durable=True) as write:
+            now = self._database.now()
+            row = self._open(write, claim, step)
+            if row.state == StepState.CONFIRMED:
+                return
+            text = codec.to_text(receipt)
+            self._settle(write, now, claim, row, StepState.CONFIRMED, receipt=text, settle_until=None)
+            target = claim.delivery.target
+            statement = upsert(write, receipts)
+            write.execute(
+                statement.on_conflict_do_update(
+                    index_elements=["target", "key", "operation"],
+                    set_={"receipt": text, "delivery_id": claim.id, "confirmed_at": now},
+                ),
+                {
+                    "target": target,
+                    "key": row.key,
+                    "operation": row.operation,
+                    "receipt": text,
+                    "delivery_id": claim.id,
+                    "confirmed_at": now,
+                },
+            )
+            for connection, entity, keys in moves:
+                known_state.mark_unknown(write, now, connection, entity, keys, why=f"{row.operation} {row.key}")
+            for link in references:
+                cross_references.record(write, now, link)
+            self._attempted(write, now, claim, row, "confirmed")
+            events.append(
+                write,
+                now,
+                claim.id,
+                "confirmed",
+                step=step,
+                actor=claim.owner,
+                run_id=claim.run_id,
+                target_id=receipt.target_id,
+                number=receipt.number,
+                existed=receipt.existed,
+            )
+
+    def accepted(self, claim: Claim, step: str, handle: str) -> None:
+        """The target took it but is not done: ask with the handle. The key stays locked until then."""
+        self._outcome(claim, step, StepState.ACCEPTED, "accepted_by_target", handle=handle, message="")
+
+    def unknown(
+        self,
+        claim: Claim,
+        step: str,
+        why: str,
+        settle_until: datetime | None = None,
+        known: Moves = (),
+    ) -> datetime:
+        """The request left and no trustworthy answer came.
+
+        Args:
+            settle_until: default: when it was sent plus the `settle_seconds` given to `begin`.
+            known: (connection, entity, keys) whose known state may have changed: unknown and blocked until then.
+        Returns:
+            Until when the key is blocked: ask, or send again, after that.
+        """
+        with self._database.write(durable=True) as write:
+            now = self._database.now()
+            row = self._open(write, claim, step)
+            if settle_until is None:
+                seconds = write.execute(
+                    sa.select(steps.c.settle_seconds).where(steps.c.delivery_id == claim.id, steps.c.name == step)
+                ).scalar_one()
+                settle_until = (row.sent_at or now) + timedelta(seconds=seconds)
+            self._settle(write, now, claim, row, StepState.UNKNOWN, message=why, settle_until=settle_until)
+            for connection, entity, keys in known:
+                known_state.mark_unknown(write, now, connection, entity, keys, why=why, blocked_until=settle_until)
+            self._attempted(write, now, claim, row, "unknown", message=why)
+            events.append(
+                write,
+                now,
+                claim.id,
+                "unknown",
+                step=step,
+                actor=claim.owner,
+                run_id=claim.run_id,
+                why=why,
+                settle_until=settle_until,
+            )
+            return settle_until
+
+    def refuse(self, claim: Claim, step: str, code: str, message: str) -> None:
+        """The target said no and certainly applied nothing. What follows (dead, later, wait_for) is the flow's."""
+        self._outcome(claim, step, StepState.REFUSED, "refused", code=code, message=message)
+
+    def not_sent(self, claim: Claim, step: str, why: str) -> None:
+        """The request certainly did not reach the target: planned again, free to send at any guarantee class."""
+        self._outcome(claim, step, StepState.PLANNED, "not_sent", message=why)
+
+    def absent(self, claim: Claim, step: str) -> None:
+        """Asked after its settle time, the target does not have it: planned again.
+
+        Raises KeyBusy before the settle time is over, when 'not found' proves nothing.
+        """
+        with self._database.write() as write:
+            now = self._database.now()
+            row = self._open(write, claim, step)
+            if row.settle_until is not None and row.settle_until > now:
+                raise KeyBusy(claim.delivery.target, row.key, claim.id, row.settle_until, "in its settle time")
+            self._settle(write, now, claim, row, StepState.PLANNED, settle_until=None, message="not found")
+            events.append(write, now, claim.id, "not_found", step=step, actor=claim.owner, run_id=claim.run_id)
+
+    def receipt(self, target: str, key: str, operation: str | None = None) -> Receipt | None:
+        """The receipt of a confirmed step with this key, whichever delivery sent it; the latest where several."""
+        with self._database.read() as read:
+            return _receipt(read, target, key, operation)
+
+    def receipts(self, target: str, keys: Sequence[str], operation: str) -> dict[str, Receipt]:
+        """Receipts of many keys in one look."""
+        found: dict[str, Receipt] = {}
+        with self._database.read() as read:
+            for some in chunks(sorted(set(keys))):
+                query = sa.select(receipts.c.key, receipts.c.receipt).where(
+                    receipts.c.target == target, receipts.c.operation == operation, receipts.c.key.in_(some)
+                )
+                found.update((row.key, receipt_of(row.receipt)) for row in read.execute(query))
+        return found
+
+    def forget_receipt(self, target: str, key: str, operation: str, who: str, why: str) -> None:
+        """The record was removed at the target on purpose: the key may be sent again. Raises NotInLedger."""
+        with self._database.write(durable=True) as write:
+            condition = sa.and_(receipts.c.target == target, receipts.c.key == key, receipts.c.operation == operation)
+            row = write.execute(sa.select(receipts).where(condition)).first()
+            if row is None:
+                raise NotInLedger(f"receipt of {operation} {key} at {target}")
+            write.execute(sa.delete(receipts).where(condition))
+            if row.delivery_id is not None:
+                events.append(
+                    write,
+                    self._database.now(),
+                    row.delivery_id,
+                    "receipt_forgotten",
+                    actor=who,
+                    why=why,
+                    key=key,
+                    receipt=row.receipt,
+                )
+
+    def _open(self, write: sa.Connection, claim: Claim, name: str) -> StepRow:
+        try:
+            lock_claim(write, claim)
+        except LeaseLost:
+            known = write.execute(sa.select(deliveries.c.id).where(deliveries.c.id == claim.id)).first()
+            if known is None:
+                raise NotInLedger(f"delivery {claim.id}") from None
+            raise
+        return _step(write, claim, name)
+
+    def _outcome(
+        self,
+        claim: Claim,
+        step: str,
+        state: StepState,
+        kind: str,
+        *,
+        code: str = "",
+        message: str,
+        handle: str = "",
+    ) -> None:
+        with self._database.write(durable=True) as write:
+            now = self._database.now()
+            row = self._open(write, claim, step)
+            if row.state == StepState.CONFIRMED:
+                raise WrongState(f"step {step} of {claim}", row.state, f"it cannot become {state.value}")
+            self._settle(write, now, claim, row, state, code=code, message=message, handle=handle, settle_until=None)
+            self._attempted(write, now, claim, row, kind, code=code, message=message)
+            given = {
+                name: value for name, value in {"code": code, "message": message, "handle": handle}.items() if value
+            }
+            events.append(write, now, claim.id, kind, step=step, actor=claim.owner, run_id=claim.run_id, **given)
+
+    def _settle(
+        self, write: sa.Connection, now: datetime, claim: Claim, row: StepRow, state: StepState, **values: Any
+    ) -> None:
+        write.execute(
+            sa.update(steps)
+            .where(steps.c.delivery_id == claim.id, steps.c.name == row.name)
+            .values(state=state.value, changed_at=now, **values)
+        )
+        lock = sa.and_(key_locks.c.delivery_id == claim.id, key_locks.c.step == row.name)
+        if state is StepState.UNKNOWN:
+            write.execute(sa.update(key_locks).where(lock).values(state="unknown", until=values["settle_until"]))
+        elif state is StepState.ACCEPTED:
+            write.execute(sa.update(key_locks).where(lock).values(state="accepted", until=None))
+        else:
+            write.execute(sa.delete(key_locks).where(lock))
+
+    def _attempted(
+        self,
+        write: sa.Connection,
+        now: datetime,
+        claim: Claim,
+        row: StepRow,
+        outcome: str,
+        *,
+        code: str = "",
+        message: str = "",
+    ) -> None:
+        write.execute(
+            sa.insert(attempts),
+            {
+                "delivery_id": claim.id,
+                "step": row.name,
+                "attempt": row.attempts,
+                "owner": claim.owner,
+                "run_id": claim.run_id,
+                "sent_at": row.sent_at,
+                "ended_at": now,
+                "outcome": outcome,
+                "code": code,
+                "message": message,
+            },
+        )
+
+
+def _begin(write: sa.Connection, now: datetime, claim: Claim, name: str, settle_seconds: float, once: bool) -> int:
+    lock_claim(write, claim, alive_at=now)
+    target = claim.delivery.target
+    row = _step(write, claim, name)
+    if row.state is StepState.CONFIRMED:
+        assert row.receipt is not None
+        raise AlreadyConfirmed(target, row.key, row.receipt)
+    if row.state is StepState.ACCEPTED:
+        raise WrongState(f"step {name} of {claim}", row.state, "the target has it in work: ask `settle`")
+    if row.state is StepState.SENDING:
+        raise WrongState(f"step {name} of {claim}", row.state, "record its outcome first")
+    if row.settle_until is not None and row.settle_until > now:
+        raise KeyBusy(target, row.key, claim.id, row.settle_until, "in its settle time")
+    lock = {
+        "target": target,
+        "concerns": row.concerns,
+        "delivery_id": claim.id,
+        "step": name,
+        "state": "sending",
+        "until": None,
+    }
+    statement = upsert(write, key_locks)
+    taken = write.execute(
+        statement.on_conflict_do_update(
+            index_elements=["target", "concerns"],
+            set_={key: lock[key] for key in ("delivery_id", "step", "state", "until")},
+            where=sa.or_(
+                sa.and_(key_locks.c.delivery_id == claim.id, key_locks.c.step == name), key_locks.c.until <= now
+            ),
+        ),
+        lock,
+    ).rowcount
+    if not taken:
+        holder = write.execute(
+            sa.select(key_locks).where(key_locks.c.target == target, key_locks.c.concerns == row.concerns)
+        ).one()
+        if holder.until is not None:
+            raise KeyBusy(target, row.concerns, holder.delivery_id, holder.until, "in its settle time")
+        until = _lease_of(write, holder.delivery_id, now)
+        raise KeyBusy(target, row.concerns, holder.delivery_id, until, "in flight")
+    if once:
+        known = _receipt(write, target, row.key, row.operation)
+        if known is not None:
+            write.execute(
+                sa.delete(key_locks).where(key_locks.c.target == target, key_locks.c.concerns == row.concerns)
+            )
+            raise AlreadyConfirmed(target, row.key, known)
+    attempt = row.attempts + 1
+    write.execute(
+        sa.update(steps)
+        .where(steps.c.delivery_id == claim.id, steps.c.name == name)
+        .values(
+            state=StepState.SENDING.value,
+            attempts=attempt,
+            sent_at=now,
+            settle_seconds=settle_seconds,
+            settle_until=None,
+            code="",
+            message="",
+            changed_at=now,
+        )
+    )
+    write.execute(sa.update(deliveries).where(deliveries.c.id == claim.id).values(attempts=deliveries.c.attempts + 1))
+    events.append(write, now, claim.id, "sending", step=name, actor=claim.owner, run_id=claim.run_id, attempt=attempt)
+    return attempt
+
+
+def _lease_of(write: sa.Connection, delivery_id: int, now: datetime) -> datetime:
+    """A time at which asking for a key in flight again makes sense: soon, at the end of its lease at the latest."""
+    row = write.execute(
+        sa.select(deliveries.c.state, deliveries.c.due_at).where(deliveries.c.id == delivery_id)
+    ).first()
+    soon = now + timedelta(seconds=1)
+    if row is None or row.state != State.CLAIMED or row.due_at is None:
+        return soon
+    return max(now, min(soon, row.due_at))
+
+
+def _steps(read: sa.Connection, delivery_id: int) -> list[StepRow]:
+    query = sa.select(steps).where(steps.c.delivery_id == delivery_id).order_by(steps.c.position, steps.c.name)
+    return [step_of(row) for row in read.execute(query)]
+
+
+def _step(read: sa.Connection, claim: Claim, name: str) -> StepRow:
+    row = read.execute(sa.select(steps).where(steps.c.delivery_id == claim.id, steps.c.name == name)).first()
+    if row is None:
+        raise NotInLedger(f"step {name} of {claim}: `steps.plan` comes first")
+    return step_of(row)
+
+
+def _receipt(read: sa.Connection, target: str, key: str, operation: str | None) -> Receipt | None:
+    query = sa.select(receipts.c.receipt).where(receipts.c.target == target, receipts.c.key == key)
+    if operation is not None:
+        query = query.where(receipts.c.operation == operation)
+    text = read.execute(query.order_by(receipts.c.confirmed_at.desc()).limit(1)).scalar()
+    return receipt_of(text) if text else None
