@@ -191,9 +191,6 @@ class Store:
             with self.engine.begin() as connection:
                 yield connection
 
-    def _reading(self) -> sa.Connection:
-        return self.engine.connect().execution_options(erp_sync_reading=True)
-
     def write(
         self,
         segment: str | None,
@@ -241,13 +238,13 @@ class Store:
             .order_by(exchanges.c.time.desc(), exchanges.c.id.desc())
             .limit(limit)
         )
-        with self._reading() as connection:
+        with self.engine.connect() as connection:
             found = [_exchange(row._asdict()) for row in connection.execute(statement)]
         return found[::-1]
 
     def polls(self, conditions: Sequence[sa.ColumnElement[bool]]) -> list[EmptyPolls]:
         statement = sa.select(empty_polls).where(*conditions).order_by(*empty_polls.primary_key.columns)
-        with self._reading() as connection:
+        with self.engine.connect() as connection:
             return [EmptyPolls(**row._asdict()) for row in connection.execute(statement)]
 
     def expire(self, older_than: datetime, closed_before: datetime, chunk: int = 5000) -> tuple[int, list[str]]:
@@ -275,7 +272,7 @@ class Store:
         return deleted, list(names)
 
     def segment_names(self) -> set[str]:
-        with self._reading() as connection:
+        with self.engine.connect() as connection:
             return set(connection.scalars(sa.select(segments.c.name)))
 
     def close(self) -> None:
@@ -294,14 +291,14 @@ def _engine(url: str) -> sa.Engine:
 
         @sa.event.listens_for(engine, "connect")
         def _connected(connection: Any, record: Any) -> None:
-            # Transactions are begun below; one that writes begins as a writer, else it could fail midway.
+            # Transactions are begun below: sqlite3 itself would commit in between. Every writing one begins
+            # with a write, so that it waits for its turn; one that reads first could only fail.
             connection.isolation_level = None
             connection.execute("PRAGMA busy_timeout=30000")
             connection.execute("PRAGMA synchronous=NORMAL")
 
         @sa.event.listens_for(engine, "begin")
         def _begun(connection: sa.Connection) -> None:
-            reading = connection.get_execution_options().get("erp_sync_reading")
-            connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+            connection.exec_driver_sql("BEGIN")
 
     return engine

@@ -146,6 +146,24 @@ def test_an_absurd_retry_after_stops_the_installation_for_an_hour_at_most(server
     assert paused == [3600.0]
 
 
+def test_a_write_keeps_its_whole_time_out_when_the_deadline_is_near(server, rig):
+    def late(connection, loopback):
+        loopback.let_go.wait(0.3)
+        return answer(200, {"id": 7})(connection, loopback)
+
+    server.always = late
+    it = rig(server.url, timeout=20.0)
+    assert it.client.send(write(deadline_seconds=0.05)).json() == {"id": 7}
+    assert it.client.send(write(timeout=15.0, deadline_seconds=0.05)).json() == {"id": 7}
+
+
+def test_a_read_ends_at_its_deadline(server, rig):
+    server.always = FAULTS["silence"]
+    with pytest.raises(OutcomeUnknown, match="no answer in time") as raised:
+        rig(server.url, timeout=25.0).client.send(read(deadline_seconds=0.1))
+    assert raised.value.attempts == 1
+
+
 def test_pauses_grow_and_have_jitter():
     policy = RetryPolicy(attempts=9, first_pause=0.25, longest_pause=2.0)
     assert [policy.pause(attempt, lambda: 1.0) for attempt in range(1, 6)] == [0.25, 0.5, 1.0, 2.0, 2.0]
@@ -285,6 +303,7 @@ def test_cookies_are_not_sent_back(server, rig):
     it.client.send(read())
     it.client.send(read())
     assert "cookie" not in server.requests[1].headers
+    assert len(it.client._http.cookies) == 0
 
 
 def test_a_connection_is_used_again(server, rig):

@@ -232,7 +232,7 @@ def in_child(work) -> int:
     """Run in a forked process, which must end by itself; gives its process id."""
     child = os.fork()
     if child == 0:
-        signal.alarm(60)
+        signal.alarm(30)
         try:
             work()
             os._exit(0)
@@ -265,6 +265,28 @@ def test_children_write_beside_their_parent(log):
     for child in children:
         mine = log.search(document=f"child {child}")
         assert [log.request_body(one) for one in mine] == [f"{child} {index}".encode() for index in range(40)]
+
+
+def test_a_child_of_a_parent_that_was_just_starting_its_thread_is_not_stuck(sqlite_log):
+    def work() -> None:
+        sqlite_log.record(exchange())
+        assert sqlite_log.flush()
+
+    with sqlite_log._guard:
+        child = in_child(work)
+    joined(child)
+    assert len(sqlite_log.search()) == 1
+
+
+def test_an_exchange_that_meets_the_closing_log_is_written(sqlite_log, monkeypatch):
+    sqlite_log.record(exchange())
+    closing = sqlite_log._process
+    assert sqlite_log.close()
+    current = sqlite_log._current
+    answers = iter([closing])
+    monkeypatch.setattr(sqlite_log, "_current", lambda: next(answers, None) or current())
+    sqlite_log.record(exchange())
+    assert len(sqlite_log.search()) == 2
 
 
 def test_processes_that_meet_on_an_empty_folder_create_it_once(tmp_path):

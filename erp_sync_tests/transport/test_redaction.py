@@ -228,9 +228,23 @@ def test_well_known_shapes_go(text, clean):
     assert clean not in REDACTOR.text(text)
 
 
-def test_unicode_escapes_hide_nothing():
-    body = b'{"p\\u0061ssword": "hunter22", "n": "\\u0034111111111111111"}'
-    assert json.loads(REDACTOR.body(body, "application/json")) == {"password": REDACTED, "n": CARD}
+@pytest.mark.parametrize(
+    ("body", "clean"),
+    [
+        (b'{"p\\u0061ssword": "hunter22"}', {"password": REDACTED}),
+        (b'{"n": "4111-1111-1111-111\\u0031"}', {"n": CARD}),
+        (b'{"n": "\\u0062earer abcdefgh"}', {"n": f"bearer {REDACTED}"}),
+        (b'{"n": "4111 1111\\u00201111 1111"}', {"n": CARD}),
+        (b'{"n": "4111\\/1111\\/1111\\/1111"}', {"n": CARD}),
+        (b'{"n": "eyJhbGciOiJQUzI1NiJ9.eyJpc3MiOiJ4In0.c2ln"}', {"n": REDACTED}),
+        (b'{"n": "-----BEGIN PRIVATE KEY-----\\nMIIEow=="}', {"n": REDACTED}),
+        (b'{"n": "<cvv>123</cvv>"}', {"n": f"<cvv>{REDACTED}</cvv>"}),
+        (b'{"n": 4111111111111111}', {"n": CARD}),
+        (b'{"n": 4111111111111111.0}', {"n": CARD}),
+    ],
+)
+def test_a_look_at_the_whole_body_misses_nothing(body, clean):
+    assert json.loads(REDACTOR.body(body, "application/json")) == clean
 
 
 def test_binary_bodies_become_a_note():
