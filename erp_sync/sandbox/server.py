@@ -101,6 +101,7 @@ class SandboxApp:
         self._control = control_app(self)
         self.core: SandboxCore
         self.on_defect: Callable[[], None] = lambda: None
+        self.start_failure: BaseException | None = None
 
     # -- life ------------------------------------------------------------------------------------------
 
@@ -169,7 +170,11 @@ class SandboxApp:
 
     async def _lifespan(self, receive: Any, send: Any) -> None:
         await receive()
-        await self.start()
+        try:
+            await self.start()
+        except Exception as error:
+            self.start_failure = error
+            raise
         await send({"type": "lifespan.startup.complete"})
         await receive()
         await self.stop()

@@ -6,7 +6,7 @@ import socket
 import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -86,13 +86,30 @@ def running(
         )
         listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
         server = make_server(app, "127.0.0.1", listener.getsockname()[1])
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name=f"sandbox {vendor}")
+
+        def serve() -> None:
+            # uvicorn leaves by SystemExit when the start failed; `_wait_until_served` says why.
+            with suppress(SystemExit):
+                server.run(sockets=[listener])
+
+        thread = threading.Thread(target=serve, name=f"sandbox {vendor}")
         thread.start()
         try:
             handle = RunningSandbox(app, f"http://127.0.0.1:{listener.getsockname()[1]}")
-            handle.status()  # answered once the core is there: the listener queues us until then
+            _wait_until_served(handle, thread)
             yield handle
         finally:
             server.should_exit = True
             thread.join()
             listener.close()
+
+
+def _wait_until_served(handle: RunningSandbox, thread: threading.Thread) -> None:
+    """Raises what the core raised when it could not be made."""
+    while thread.is_alive():
+        try:
+            httpx.get(f"{handle.base_url}/__sandbox/clock", timeout=0.5)
+        except httpx.TransportError:  # not yet, or never
+            continue
+        return
+    raise RuntimeError("the sandbox did not start") from handle.app.start_failure

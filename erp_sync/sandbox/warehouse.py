@@ -131,12 +131,16 @@ class NetSuite:
 class Warehouse:
     """One location of the account, given by its name, external id or internal id.
 
-    Nothing here sleeps but for a 429; rounds follow each other as the caller asks. Raises LookupError for an unknown
+    Nothing here sleeps but for a 429; rounds follow each other as the caller asks. `shift` is part of every external
+    id, so that a later shift's differ; by default it is taken from the time. Raises LookupError for an unknown
     location.
     """
 
-    def __init__(self, netsuite: NetSuite, location: str, *, habits: Habits | None = None, seed: int = 0) -> None:
+    def __init__(
+        self, netsuite: NetSuite, location: str, *, habits: Habits | None = None, seed: int = 0, shift: str = ""
+    ) -> None:
         self._netsuite, self.habits, self.seed = netsuite, habits or Habits(), seed
+        self.shift = shift or f"{time.time_ns() // 1_000_000:x}"
         self.location = self._find_location(location)
         self.worked = Worked()
         self._rounds = 0
@@ -186,7 +190,7 @@ class Warehouse:
             self._partly.add(order)
         parcels = self._parcels(order, chance, sum(taken.values(), Decimal(0)))
         body: dict[str, Any] = {
-            "externalId": f"wh-{self.location}-{order}-{self._rounds}",
+            "externalId": f"wh-{self.location}-{self.shift}-{order}-{self._rounds}",
             "shipStatus": {"id": "C"},
             "item": {"items": [self._line(line, taken.get(line)) for line in self._all_lines(order)]},
             "package": {"items": [_package(parcel) for parcel in parcels]},
@@ -262,7 +266,7 @@ class Warehouse:
     def _adjust(self, why: str, quantities: Mapping[int, Decimal]) -> None:
         if not quantities:
             return
-        external_id = f"wh-{self.location}-{why}-{self._rounds}"
+        external_id = f"wh-{self.location}-{self.shift}-{why}-{self._rounds}"
         body = {
             "externalId": external_id,
             "subsidiary": {"id": "1"},

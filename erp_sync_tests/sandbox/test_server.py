@@ -273,3 +273,12 @@ def test_seed_and_reset_reach_the_core(toy):
     assert keys(toy) == ["x", "y"]
     toy.control("POST", "reset")
     assert keys(toy) == []
+
+
+def test_a_sandbox_that_cannot_start_says_why():
+    def broken(*_):
+        raise LookupError("no such edition")
+
+    with pytest.raises(RuntimeError, match="did not start") as failure, running(broken, vendor="toy"):
+        pass
+    assert str(failure.value.__cause__) == "no such edition"
