@@ -46,7 +46,7 @@ class Attributes:
             return found
         self._client.post(
             f"products/attributes/{segment(code)}/options",
-            {"option": {"label": label}},
+            {"option": {"label": label, "value": ""}},  # the contract wants a value, the store makes it
             operation="product.add_option",
         )
         # The answer has the id with a prefix in some versions: what is stored is read instead.
