@@ -41,7 +41,13 @@ ACCOUNTS = (
 )  # fmt: skip
 CURRENCIES = ((1, "USA", "USD", "1"), (2, "British pound", "GBP", "1.27"), (3, "Canadian Dollar", "CAD", "0.73"),
               (4, "Euro", "EUR", "1.08"))  # fmt: skip
-PRICE_LEVELS = ((1, "Base Price", "0"), (2, "Wholesale", "-20"), (3, "Employee", "-30"), (5, "Online Price", "0"))
+PRICE_LEVELS = (
+    (1, "Base Price", "0"),
+    (2, "Wholesale", "-20"),
+    (3, "Employee", "-30"),
+    (5, "Online Price", "0"),
+    (6, "Special Price", "0"),
+)
 # Rates of the account's own tax engine, in percent; the shop's may differ.
 TAX_CODES = (
     (701, "CA_STATE", "7.25", "US", "CA"), (702, "NY_STATE", "4", "US", "NY"), (703, "TX_STATE", "6.25", "US", "TX"),

@@ -15,7 +15,7 @@ from erp_sync.systems.netsuite.sandbox import bootstrap, schema, seed
 from erp_sync.systems.netsuite.sandbox.auth import TOKEN_PATH, Authority
 from erp_sync.systems.netsuite.sandbox.errors import VendorError
 from erp_sync.systems.netsuite.sandbox.options import Options
-from erp_sync.systems.netsuite.sandbox.registry import record_types, transforms
+from erp_sync.systems.netsuite.sandbox.registry import record_types
 from erp_sync.systems.netsuite.sandbox.rest import ROOT, SINGULAR, RecordService
 from erp_sync.systems.netsuite.sandbox.session import Session
 from erp_sync.systems.netsuite.sandbox.store import Store
@@ -42,8 +42,8 @@ class NetSuiteSandbox:
         self.store = Store(database)
         schema.create(self.store)
         self.authority = Authority(self.store, self.options)
-        self.records = record_types()
-        self.service = RecordService(self.records, transforms(self.records))
+        self.records, transforms = record_types()
+        self.service = RecordService(self.records, transforms)
         self.queries = SuiteQLService(self.store, self.options)
         self._fill()
 

@@ -66,7 +66,8 @@ class RecordService:
         limit, offset = page_of(request)
         if offset // limit >= _MAX_PAGES:
             raise VendorError("INVALID_PARAMETER", "Only 1000 pages can be read.", query="offset")
-        where, values = record.where, []
+        where: str = record.where
+        values: list[Any] = []
         query = request.parameter("q")
         if query:
             sql, values = filters.condition(query, record.fields, session.options)
@@ -101,8 +102,7 @@ class RecordService:
         if not record.writes:
             raise _not_allowed(request)
         if request.method == "PATCH":
-            replace = frozenset(filter(None, (request.parameter("replace") or "").split(",")))
-            record.update(session, internal_id, _body(request), replace)
+            record.update(session, internal_id, _body(request), _replaced(request))
             return _created(session, record, internal_id)
         if request.method == "DELETE":
             record.delete(session, internal_id)
@@ -121,8 +121,7 @@ class RecordService:
         if existing is None:
             existing = record.create(session, {**body, "externalId": external_id} if isinstance(body, dict) else body)
         else:
-            replace = frozenset(filter(None, (request.parameter("replace") or "").split(",")))
-            record.update(session, existing, body, replace)
+            record.update(session, existing, body, _replaced(request))
         return _created(session, record, existing)
 
     def _read(self, session: Session, record: RecordType, internal_id: int, request: Request) -> Response:
@@ -165,8 +164,13 @@ class RecordService:
                 "INVALID_URL", f"The record '{record.name}' cannot be transformed to '{target}'.", url_path=request.path
             )
         source = find(session, record, key, request.path)
+        session.replace = _replaced(request)
         body = _body(request) if request.body.strip() else {}
         return _created(session, self.records[target], transform(session, source, body))
+
+
+def _replaced(request: Request) -> frozenset[str]:
+    return frozenset(filter(None, (request.parameter("replace") or "").split(",")))
 
 
 def find(session: Session, record: RecordType, key: str, path: str) -> int:

@@ -57,6 +57,17 @@ FIELDS = (
     Field("isTaxable", "istaxable", "flag"),
     Field("units", "units", "reference"),
 )
+_NOTHING_DONE = dict.fromkeys(
+    (
+        "quantityshiprecv",
+        "quantitybilled",
+        "quantitypicked",
+        "quantitypacked",
+        "quantitycommitted",
+        "quantitybackordered",
+    ),
+    text_of(0, QUANTITY),
+)
 # Properties computed here; what else the contract allows on a line is kept and given back.
 HANDLED = frozenset(
     [
@@ -114,7 +125,8 @@ def write_lines(
             keys = {"transaction": order["id"], "id": number}
             session.store.update("transactionline", keys, **columns, linelastmodifieddate=session.now)
         else:
-            insert_line(session, order["id"], number, linesequencenumber=len(existing) + index + 1, **columns)
+            sequence = len(existing) + index + 1
+            insert_line(session, order["id"], number, linesequencenumber=sequence, **{**_NOTHING_DONE, **columns})
     gone = [number for number in existing if number not in sent] if replace else []
     for number in gone:
         if decimal(existing[number]["quantityshiprecv"]) or decimal(existing[number]["quantitybilled"]):

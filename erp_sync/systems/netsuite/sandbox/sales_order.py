@@ -167,14 +167,14 @@ class SalesOrder(Transaction):
         stock.commit_order(session, internal_id, approved=False)
         freed = [(line["item"], line["location"]) for line in item_lines(session, internal_id)]
         self.remove(session, row)
-        _reallocate(session, freed)
+        reallocate(session, freed)
 
     def _drop_line(self, session: Session, order: int, number: int) -> None:
         line = session.store.one('SELECT * FROM transactionline WHERE "transaction" = ? AND id = ?', order, number)
         assert line is not None
         stock.commit_line(session, line, ZERO)
         session.store.delete("transactionline", transaction=order, id=number)
-        _reallocate(session, [(line["item"], line["location"])])
+        reallocate(session, [(line["item"], line["location"])])
 
     # --- reading -------------------------------------------------------------------------------------
 
@@ -224,7 +224,7 @@ def settle_status(session: Session, order: int) -> None:
     shippable = [line for line in lines if line["fulfillable"] == "T"]
     shipped = sum((decimal(line["quantityshiprecv"]) for line in shippable), ZERO)
     billed = sum((decimal(line["quantitybilled"]) for line in lines), ZERO)
-    unshipped = [line for line in shippable if stock.open_quantity(line) > 0]
+    unshipped = [line for line in shippable if stock.unshipped_quantity(line) > 0]
     unbilled = [line for line in lines if line["quantity"] is not None and to_bill(line) > 0]
     shipped_unbilled = [
         line for line in shippable if decimal(line["quantityshiprecv"]) > decimal(line["quantitybilled"])
@@ -240,14 +240,14 @@ def settle_status(session: Session, order: int) -> None:
     else:
         status = "G" if billed else "H"
     for line in lines:
-        full = "T" if line["fulfillable"] != "T" or stock.open_quantity(line) == 0 else "F"
+        full = "T" if line["fulfillable"] != "T" or stock.unshipped_quantity(line) == 0 else "F"
         if line["isfullyshipped"] != full:
             session.store.update("transactionline", {"transaction": order, "id": line["id"]}, isfullyshipped=full)
     session.store.update("transaction", {"id": order}, status=status)
     before = {(line["item"], line["location"]): decimal(line["quantitycommitted"]) for line in lines}
     stock.commit_order(session, order, approved=status in ("B", "D", "E"))
     freed = [key for key, committed in before.items() if committed]
-    _reallocate(session, freed)
+    reallocate(session, freed)
 
 
 def to_bill(line: Row) -> Any:
@@ -258,7 +258,7 @@ def to_bill(line: Row) -> Any:
     return max(abs(decimal(line["quantity"])) - billed, ZERO)
 
 
-def _reallocate(session: Session, freed: list[tuple[int | None, int | None]]) -> None:
+def reallocate(session: Session, freed: list[tuple[int | None, int | None]]) -> None:
     """What an order gave back goes to those who wait."""
     for item, location in freed:
         if item is None or location is None:

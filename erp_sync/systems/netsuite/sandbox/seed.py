@@ -35,8 +35,12 @@ KNOWN = frozenset(
         "payment_methods",
         "ship_items",
         "website",
+        "coupons",
     ]
 )
+
+
+SPECIAL_LEVEL = 6
 
 
 class WrongSeed(ValueError):
@@ -49,7 +53,9 @@ def load(session: Session, data: dict[str, Any]) -> dict[str, int]:
     items: sku, name, price, cost, weight, category, manufacturer, active, kind, parent_sku, options, description,
     prices; locations: code, name; stock: sku, location (code), quantity; members: parent_sku, sku, quantity;
     prices: sku, level, currency, quantity, price; customers as in the REST record; closed_periods: "Jan 2024" or
-    "2024-01". Records that exist (by SKU, code, name) are changed. Raises WrongSeed.
+    "2024-01". An item may have special_price (price level Special Price), components
+    (sku, quantity: of a kit) and tax_class "none". Records that exist (by SKU, code, name) are changed. Raises
+    WrongSeed.
     """
     unknown = set(data) - KNOWN
     if unknown:
@@ -169,7 +175,7 @@ def _items(session: Session, rows: list[dict[str, Any]]) -> int:
             "matrixtype": "CHILD" if parent else "PARENT" if row.get("kind") == "configurable" else None,
             "isinactive": "F" if row.get("active", True) else "T",
             "isonline": "T",
-            "istaxable": "T",
+            "istaxable": "F" if row.get("tax_class") == "none" else "T",
             "isfulfillable": "T",
             "description": row.get("description") or name,
             "storedisplayname": name,
@@ -198,6 +204,10 @@ def _items(session: Session, rows: list[dict[str, Any]]) -> int:
             store.update("item", {"id": found}, **columns)
         if row.get("price") is not None:
             set_price(session, int(found), 1, 1, Decimal(0), Decimal(str(row["price"])))
+        if row.get("special_price") is not None:
+            set_price(session, int(found), SPECIAL_LEVEL, 1, Decimal(0), Decimal(str(row["special_price"])))
+        components = row.get("components") or []
+        _members(session, [{"parent_sku": row["sku"], **component} for component in components])
         for price in row.get("prices", []):
             _prices(session, [{"sku": row["sku"], **price}])
     return len(rows)

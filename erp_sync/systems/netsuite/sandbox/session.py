@@ -27,6 +27,7 @@ class Session:
     warnings: properties dropped under Warning.
     commits: documents written, for the journal.
     restlet: the request runs as a SuiteScript, which may set what REST may not (legacy tax).
+    replace: sublists of a transform whose lines in the body are all there shall be (``?replace=item``).
     search: prefix of the tables that searches read, where they lag behind.
     """
 
@@ -41,6 +42,7 @@ class Session:
     pushes: list[dict[str, Any]] = field(default_factory=list)
     restlet: bool = False
     search: str = ""
+    replace: frozenset[str] = frozenset()
 
     @property
     def now(self) -> str:

@@ -83,8 +83,15 @@ def change(
 
 
 def open_quantity(line: Row) -> Decimal:
-    """What is ordered and neither shipped nor closed."""
-    if line["isclosed"] == "T":
+    """What is ordered and neither picked, shipped nor closed."""
+    if line["isclosed"] == "T" or line["quantity"] is None:
+        return ZERO
+    return max(abs(decimal(line["quantity"])) - decimal(line["quantitypicked"]), ZERO)
+
+
+def unshipped_quantity(line: Row) -> Decimal:
+    """What has not left yet; nothing of a closed line."""
+    if line["isclosed"] == "T" or line["quantity"] is None:
         return ZERO
     return max(abs(decimal(line["quantity"])) - decimal(line["quantityshiprecv"]), ZERO)
 
