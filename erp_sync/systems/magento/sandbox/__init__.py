@@ -1,0 +1,14 @@
+"""A sandbox of Magento 2.4 (Open Source or Commerce) that speaks its REST API over its own database."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from erp_sync.sandbox.clock import Clock
+from erp_sync.systems.magento.sandbox.core import MagentoSandbox
+
+
+def create(database: Path | str, clock: Clock, options: dict[str, Any]) -> MagentoSandbox:
+    """The installation in `database` (":memory:" or a file; a new one is installed). Options: `shop.Options`."""
+    return MagentoSandbox(database, clock, options)
