@@ -181,7 +181,7 @@ def test_taxes_of_several_jurisdictions_on_one_line_add_up():
     (line,) = canonical(record).lines
     assert [(tax.code, tax.jurisdiction, tax.rate) for tax in line.taxes] == [
         ("US-NY-*-State", "US-NY", D("4.0000")),
-        ("US-NY-10001-City", "US-NY", D("4.8750")),
+        ("US-NY-10001-City", "US-NY City", D("4.8750")),
     ]
     assert sum(tax.amount for tax in line.taxes) == D("0.89")
 

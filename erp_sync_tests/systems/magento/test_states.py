@@ -364,6 +364,11 @@ def test_a_variant_waits_for_its_configurable_product():
     assert (done.code, done.requirement) == ("unknown_parent", ("product", "NOWHERE"))
 
 
+def test_a_configurable_product_with_a_slash_in_its_sku_is_refused_before_it_is_needed_in_a_url():
+    (done,) = product_target(sender_with_products()).submit([product("X", variant_of="A/B")])
+    assert done.code == "sku_with_slash"
+
+
 def test_a_bulk_that_cannot_be_read_stays_accepted_and_a_forgotten_one_is_unknown():
     sender = sender_with_products()
     target = product_target(sender)

@@ -21,7 +21,7 @@ from erp_sync.ports.mapping import Scope
 from erp_sync.systems.magento.mapping.common import extension, money, number, records
 
 UNNAMED = "tax"  # code of a tax that the vendor states as an amount only
-_RATE_CODE = re.compile(r"^(?P<country>[A-Z]{2})-(?P<region>[^-]+)-")
+_RATE_CODE = re.compile(r"^(?P<country>[A-Z]{2})-(?P<region>[^-]+)-(?P<postcode>[^-]+)-(?P<name>.+)$")
 
 
 @dataclass(frozen=True)
@@ -35,12 +35,15 @@ class Tax:
 
     @property
     def jurisdiction(self) -> str:
-        """``US-CA`` of a rate code such as ``US-CA-*-Rate 1``, else its title."""
+        """Of a rate code ``country-region-postcode-name``: ``US-CA``, or with postcodes ``US-CA Los Angeles County``.
+
+        Any other code: its title.
+        """
         match = _RATE_CODE.match(self.code)
         if match is None:
             return self.title or self.code
-        region = match["region"]
-        return match["country"] if region == "*" else f"{match['country']}-{region}"
+        region = match["country"] if match["region"] == "*" else f"{match['country']}-{match['region']}"
+        return region if match["postcode"] == "*" else f"{region} {match['name']}"
 
 
 class OrderTaxes:

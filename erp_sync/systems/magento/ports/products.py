@@ -136,6 +136,11 @@ class ProductTarget:
         return {str(item["sku"]): item for page in pages for item in page}
 
     def _body(self, row: Product, existing: Mapping[str, Any] | None, parents: Mapping[str, str]) -> dict[str, Any]:
+        if row.variant_of and "/" in row.variant_of:
+            # The call that links a variant has its parent's SKU in the URL.
+            raise _NotNow(
+                Refused(code="sku_with_slash", message=f"{row.variant_of} cannot have variants: it has a slash")
+            )
         if row.variant_of and row.variant_of not in parents:
             raise _NotNow(
                 Refused(

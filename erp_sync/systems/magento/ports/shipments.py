@@ -20,6 +20,7 @@ from erp_sync.systems.magento.client import BadAnswer, MagentoClient
 from erp_sync.systems.magento.ports.order_status import existing_orders, order_requirement
 from erp_sync.systems.magento.ports.outcomes import attempted, looked, mark, marks, not_sent
 from erp_sync.systems.magento.ports.shipment_items import CannotShip, items_to_ship
+from erp_sync.systems.magento.ports.stock import stock_key
 from erp_sync.transport.errors import TransportError
 
 CREATE, ADD_PARCEL, NOTIFY = "shipment.create", "shipment.add_parcel", "shipment.notify"
@@ -105,9 +106,11 @@ class ShipmentTarget:
         )
         return [*steps, *parcels, notice]
 
-    def moves(self, document: Shipment) -> list[tuple[str, str]]:
-        """(SKU as the ERP names it, source code) whose quantity at the store falls by this document."""
-        return sorted({(line.sku, source) for source, lines in self._by_source(document).items() for line in lines})
+    def moves(self, document: Shipment) -> list[str]:
+        """Keys (`stock_key`, SKUs as the ERP names them) whose quantity at the store falls by this document."""
+        return sorted(
+            {stock_key(line.sku, source) for source, lines in self._by_source(document).items() for line in lines}
+        )
 
     def _by_source(self, document: Shipment) -> dict[str, list[ShipmentLine]]:
         grouped: dict[str, list[ShipmentLine]] = {}
