@@ -303,7 +303,9 @@ class Retailer:
                 continue
             if packs and chance.random() < bundles:
                 basket = replace(basket, lines=(*basket.lines, Line(chance.choice(packs), 1)))
-            baskets.append(replace(basket, cancelled=chance.random() < cancelled))
+            # A wallet's money is taken at once: such an order can only be refunded.
+            open_ = basket.payment != "paypal_express"
+            baskets.append(replace(basket, cancelled=open_ and chance.random() < cancelled))
         baskets.sort(key=lambda basket: (basket.at, basket.number))
         return ShoppingDay(day, tuple(self._troubled(baskets, store_only, unknown_skus, malformed_addresses)))
 

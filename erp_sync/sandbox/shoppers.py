@@ -110,8 +110,8 @@ class Storefront:
             cart = f"{self._rest}/carts/mine"
         taken = 0
         for line in basket.lines:
-            item = {"quote_id": quote_id, "sku": line.sku, "qty": line.quantity, **self._options(line)}
             try:
+                item = {"quote_id": quote_id, "sku": line.sku, "qty": line.quantity, **self._options(line)}
                 self._shop.json("POST", f"{cart}/items", {"cartItem": item}, bearer=token)
                 taken += 1
             except Refused as error:
@@ -257,6 +257,7 @@ def play(
     played, lock, pages = Played(), threading.Lock(), _Pages()
     stop = stop or threading.Event()
     begin, count, open_work = time.monotonic(), len(day.baskets), [len(day.baskets)]
+    at_till = {basket.customer.email: threading.Lock() for basket in day.baskets}  # nobody shops twice at a time
     failures: list[BaseException] = []
 
     def shop() -> None:
@@ -286,7 +287,8 @@ def play(
             front.close()
 
     def one(front: Storefront, index: int, basket: Basket) -> None:
-        placed = front.place(basket)
+        with at_till[basket.customer.email]:
+            placed = front.place(basket)
         with lock:
             played.placed.append(placed)
             if placed.order_id is not None and basket.cancelled:

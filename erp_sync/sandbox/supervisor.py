@@ -119,7 +119,7 @@ def up(
 
 
 def resume(folder: Path, timeout: float = 20.0) -> dict[str, Any]:
-    """Start every sandbox that was ever started in this folder as it was, with the state it had. Raises SandboxError."""
+    """Start every sandbox that was ever started in this folder, as it was, with its state. Raises SandboxError."""
     with _locked(folder):
         launches = [
             Launch(**{**json.loads((_home(folder, name) / "launch.json").read_text()), "port": 0})
