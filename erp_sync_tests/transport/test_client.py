@@ -157,6 +157,7 @@ def test_a_write_keeps_its_whole_time_out_when_the_deadline_is_near(server, rig)
     assert it.client.send(write(timeout=15.0, deadline_seconds=0.05)).json() == {"id": 7}
 
 
+@pytest.mark.timeout(15)
 def test_a_read_ends_at_its_deadline(server, rig):
     server.always = FAULTS["silence"]
     with pytest.raises(OutcomeUnknown, match="no answer in time") as raised:
