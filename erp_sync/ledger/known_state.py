@@ -213,10 +213,13 @@ def put(
         },
         "where": fresher,
     }
+    counted = {"preserve_rowcount": True}
     own = ("scope", "key", "value", "source_version", "source_order")
     if write.dialect.name == "sqlite":
         parameters = [{**same, **{name: getattr(row, name) for name in own}} for row in rows]
-        return write.execute(statement.on_conflict_do_update(**conflict), parameters).rowcount
+        return write.execute(
+            statement.on_conflict_do_update(**conflict), parameters, execution_options=counted
+        ).rowcount
     # One statement over arrays: its count is exact, which that of many statements is not.
     types = {"source_order": sa.BigInteger}
     arrays = [
@@ -224,7 +227,7 @@ def put(
     ]
     fixed = [sa.literal(value, known_state.c[name].type) for name, value in same.items()]
     values = statement.from_select([*same, *own], sa.select(*fixed, *arrays))
-    return write.execute(values.on_conflict_do_update(**conflict)).rowcount
+    return write.execute(values.on_conflict_do_update(**conflict), execution_options=counted).rowcount
 
 
 def mark_unknown(

@@ -428,10 +428,10 @@ def _begin(write: sa.Connection, now: datetime, claim: Claim, name: str, settle_
             where=sa.or_(
                 sa.and_(key_locks.c.delivery_id == claim.id, key_locks.c.step == name), key_locks.c.until <= now
             ),
-        ),
+        ).returning(key_locks.c.step),
         lock,
-    ).rowcount
-    if not taken:
+    ).first()
+    if taken is None:
         holder = write.execute(
             sa.select(key_locks).where(key_locks.c.target == target, key_locks.c.concerns == row.concerns)
         ).one()
