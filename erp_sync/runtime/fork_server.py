@@ -17,6 +17,7 @@ import selectors
 import signal
 import socket
 import sys
+import threading
 import time
 from collections import deque
 from dataclasses import dataclass
@@ -68,6 +69,7 @@ class ForkServer:
         most_workers: places; a run beyond them is refused.
         lock: descriptor that holds the lock of the home.
         owner: process without which the server is not needed; it ends a minute after that one has gone.
+        fixed: keep the code of the start, whatever a launcher sees in the files now.
     """
 
     def __init__(
@@ -79,11 +81,12 @@ class ForkServer:
         most_workers: int,
         lock: int,
         owner: ProcessName | None = None,
+        fixed: bool = False,
     ) -> None:
         self._folder, self._fingerprint, self._module, self._environment = folder, fingerprint, module, environment
         self._most_workers = most_workers
         self._lock: int | None = lock
-        self._owner = owner
+        self._owner, self._fixed = owner, fixed
         self._owned = time.monotonic()
         self._children: dict[int, _Child] = {}
         self._reporters: set[int] = set()
@@ -126,7 +129,9 @@ class ForkServer:
         listener.setblocking(False)
         self._listener = listener
         self._selector.register(listener, selectors.EVENT_READ)
-        self._folder.write_server(ServerState(ProcessName.own(), self._fingerprint, address, time.time()))
+        self._folder.write_server(
+            ServerState(ProcessName.own(), self._fingerprint, address, time.time(), self._owner, self._fixed)
+        )
 
     def _retire(self) -> None:
         """Accept no more: give up address and lock, let the runs end."""
@@ -196,7 +201,7 @@ class ForkServer:
         self._children[pid] = _Child(request.run_id, request.instance_ref, time.monotonic())
 
     def _refusal(self, request: messages.RunRequest) -> messages.Refused | None:
-        if request.fingerprint != self._fingerprint:
+        if request.fingerprint != self._fingerprint and not self._fixed:
             # asked again here: a launcher may have looked before the newest change
             if code.fingerprint(self._module, self._environment) == self._fingerprint:
                 return messages.Refused("the fork server has newer code or another environment than the launcher")
@@ -275,6 +280,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--environment", action="append", default=[], metavar="NAME", help="variable that is code")
     parser.add_argument("--most-workers", type=int, default=50, help="runs at the same time, at most")
     parser.add_argument("--owner", type=int, metavar="PID", help="end a minute after this process")
+    parser.add_argument("--fixed", action="store_true", help="keep the code of the start when files change")
     parser.add_argument("--wait", action="store_true", help="if another serves this home, wait until it ends")
     options = parser.parse_args(arguments)
     if options.home is None:
@@ -297,12 +303,15 @@ def main(arguments: list[str] | None = None) -> int:
     fingerprint = code.fingerprint(options.module, options.environment)
     preloading.load(options.module, [*preloading.ALWAYS, *options.preload], options.warm_up)
     if (tasks := native_tasks()) > 1:
-        print(f"{tasks} threads after loading {options.module}: no run can be forked", file=sys.stderr, flush=True)
+        names = ", ".join(thread.name for thread in threading.enumerate())
+        print(f"{tasks} threads after loading {options.module}, no run can be forked: {names}", file=sys.stderr)
         return 3
     gc.collect()
     gc.freeze()  # workers do not copy pages only because the collector marks objects
     owner = None if options.owner is None else ProcessName.of(options.owner) or ProcessName(options.owner, 0.0)
-    server = ForkServer(folder, fingerprint, options.module, options.environment, options.most_workers, lock, owner)
+    server = ForkServer(
+        folder, fingerprint, options.module, options.environment, options.most_workers, lock, owner, options.fixed
+    )
     print(f"fork server {os.getpid()} ready after {time.monotonic() - started:.1f} s", flush=True)
     server.serve()
     return 0

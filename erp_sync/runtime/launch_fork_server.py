@@ -42,15 +42,16 @@ def fork_server_command(
     *,
     owner: str | None = None,
     wait: bool = False,
+    fixed: bool = False,
 ) -> list[str]:
     """Command line of a fork server for one Dagster home.
 
     It ends a minute after the process `owner` has gone, by default the calling one; with `wait` it stands by while
-    another one serves the home.
+    another one serves the home, and when `fixed` it keeps the code with which it started.
     """
     command = [sys.executable, "-m", "erp_sync.runtime.fork_server", "--home", str(folder.dagster_home)]
     command += ["--module", module, "--most-workers", str(most_workers), "--owner", owner or str(os.getpid())]
     for option, values in (("--preload", preload), ("--warm-up", warm_up), ("--environment", environment)):
         for value in values:
             command += [option, value]
-    return [*command, "--wait"] if wait else command
+    return command + ["--wait"] * wait + ["--fixed"] * fixed

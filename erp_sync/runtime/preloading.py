@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import importlib
+import pkgutil
 import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tqdm import tqdm
+
 if TYPE_CHECKING:
     from dagster import DagsterInstance
 
 ALWAYS = ("pandas", "pyarrow", "pyarrow.parquet", "sqlalchemy", "httpx", "duckdb")
 """Imported for every code location; they take about two seconds."""
+
+_NOT_FOR_RUNS = {"sandbox", "migrations", "migrate", "__main__"}
 
 _opened: dict[str, DagsterInstance] = {}
 
@@ -23,13 +28,17 @@ def load(module: str, preload: Sequence[str], warm_up: Sequence[str]) -> None:
 
     Args:
         module: holds the Definitions object of the code location.
-        preload: modules to import besides.
+        preload: modules to import besides; ``package.*`` means the package with everything below it.
         warm_up: functions without arguments, as ``module:function``, called at the end.
 
     Raises whatever an import or the definitions raise: a fork server with broken code must not start.
     """
+    tqdm.monitor_interval = 0  # the first progress bar of a process would start a thread that watches them
     for name in preload:
-        importlib.import_module(name)
+        if name.endswith(".*"):
+            _import_below(name.removesuffix(".*"))
+        else:
+            importlib.import_module(name)
     _load_definitions(module)
     _run_empty_job()
     _open_instance()
@@ -39,6 +48,18 @@ def load(module: str, preload: Sequence[str], warm_up: Sequence[str]) -> None:
     # an interactive shell puts the working directory first; `-m` does so too, and so do Dagster's own commands
     if "" in sys.path:
         sys.path[sys.path.index("")] = str(Path.cwd())
+
+
+def _import_below(package: str) -> None:
+    """Import a package and its modules, but none that runs never use: sandboxes, migrations, programs."""
+    folder = importlib.import_module(package).__path__
+    for found in pkgutil.iter_modules(folder, prefix=f"{package}."):
+        if found.name.rpartition(".")[2] in _NOT_FOR_RUNS:
+            continue
+        if found.ispkg:
+            _import_below(found.name)
+        else:
+            importlib.import_module(found.name)
 
 
 def _load_definitions(module: str) -> None:

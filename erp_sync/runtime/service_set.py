@@ -104,10 +104,13 @@ def dagster_services(
     module: str = "erp_sync.definitions",
     web_host: str = "127.0.0.1",
     web_port: int | None = 3000,
+    follow_code: bool = False,
 ) -> list[Service]:
     """Dagster's processes for this installation: code server, fork server, daemon and, with a port, the webserver.
 
-    Writes the workspace file through which they find the code server (``workspace_file(settings)``).
+    Writes the workspace file through which they find the code server (``workspace_file(settings)``). All keep the code
+    with which they started; with `follow_code` the code server is restarted and the fork server replaced when files of
+    the module's package change, for development.
     """
     folder = WarmFolder(settings.dagster_home)
     folder.create()
@@ -125,7 +128,7 @@ def dagster_services(
             ],
             environment=environment,
             ready=Ready(socket=code_socket),
-            code=module,
+            code=module if follow_code else None,
         ),
         Service(
             name="fork-server",

@@ -51,9 +51,9 @@ def initialise(settings: Settings, *, anyway: bool = False) -> bool:
             folder.mkdir(parents=True, exist_ok=True)
         write_whole(settings.dagster_home / "dagster.yaml", configuration.encode())
         _create_dagster_storage(settings)
-        from erp_sync.ledger import migrate
+        from erp_sync.ledger.migrate import upgrade
 
-        migrate.upgrade(settings.ledger_url)
+        upgrade(settings.ledger_url)
         write_whole(marker, msgspec.json.encode(wanted))
         return True
 
