@@ -81,9 +81,21 @@ def init(as_json: Json = False) -> None:
     """
     from erp_sync.runtime.storage import initialise
 
+    from erp_sync.components.installation import Installation
+    from erp_sync.ledger.errors import BadLookupFile
+
     settings = _settings()
-    initialise(settings)
-    show({"home": settings.home, "ledger": settings.ledger_url}, as_json, lambda it: f"ready: {it['home']}")
+    initialise(settings, anyway=True)
+    installation = Installation(settings)
+    try:
+        imported = installation.import_lookups()
+    except BadLookupFile as error:
+        refuse(error)
+        return
+    finally:
+        installation.close()
+    result = {"home": settings.home, "ledger": settings.ledger_url.split("@")[-1], "lookups": imported}
+    show(result, as_json, lambda it: f"ready: {it['home']}")
 
 
 @sandbox_app.command("up")

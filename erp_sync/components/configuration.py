@@ -179,7 +179,13 @@ STATE_FLOWS = ("inventory", "products", "prices")
 
 
 class RouteSpec(_Strict):
-    """Two systems and the flows between them; `store` and `erp` name connections."""
+    """Two systems and the flows between them.
+
+    Attributes:
+        store, erp: names of connections.
+        lookups: folder of CSV files, one a look-up table, relative to the YAML file. `erp-sync init`
+            imports what changed; the ledger keeps the history.
+    """
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
     store: str
@@ -245,7 +251,7 @@ def read_configuration(folder: Path) -> Configuration:
                 elif kind == ROUTE:
                     route = RouteSpec.model_validate(attributes)
                     _once(file, "route", route.name, routes)
-                    routes[route.name] = route
+                    routes[route.name] = _with_folder(file, route)
                     origin[route.name] = file
                 else:
                     raise WrongConfiguration(file, "type", f"{kind!r} is neither {CONNECTION} nor {ROUTE}")
@@ -263,6 +269,16 @@ def read_configuration(folder: Path) -> Configuration:
                     f"no connection is called {getattr(route, side)!r}; configured are: {known}",
                 )
     return Configuration(connections=connections, routes=routes)
+
+
+def _with_folder(file: Path, route: RouteSpec) -> RouteSpec:
+    """The folder of look-up tables is named relative to the YAML file."""
+    if route.lookups is None:
+        return route
+    folder = (file.parent / route.lookups).resolve()
+    if not folder.is_dir():
+        raise WrongConfiguration(file, "lookups", f"{folder} is no folder")
+    return route.model_copy(update={"lookups": str(folder)})
 
 
 def _once(file: Path, what: str, name: str, seen: Mapping[str, Any]) -> None:

@@ -11,6 +11,7 @@ import msgspec
 from erp_sync.components.configuration import FlowSpec, RouteSpec
 from erp_sync.components.flow_table import FlowKind
 from erp_sync.components.installation import Installation
+from erp_sync.flows.decisions import Before
 from erp_sync.flows.delivery import Drain, DrainReport
 from erp_sync.ledger import Delivery, NewDelivery, State
 from erp_sync.model.keys import EntityKey
@@ -112,7 +113,7 @@ def _transform_batch(
         for row, document in good:
             key = _key(row)
             before = previous.get(key)
-            decision = logic.decide(document, flow.start, _before(logic, before))
+            decision = logic.decide(document, flow.start, _before(before))
             if decision.action == "cancel" and work.withdraw(target, [key], decision.code, decision.reason)[key]:
                 # Nothing of it has left: there is nothing to cancel at the target.
                 decision = msgspec.structs.replace(decision, action="drop")
@@ -147,14 +148,24 @@ def _transform_batch(
             report.rejected.append(Rejected(row.native_id, rule, words))
             _count(report, rule)
         work.mark_handled([row.id for row in rows])
+    if good:
+        # What was refused before and passed now needs nobody any more.
+        here.ledger.quarantine.resolve(
+            getattr(route, kind.source),
+            kind.entity,
+            [row.native_id for row, _ in good],
+            f"passed in run {run_id}",
+            route=route.name,
+            flow=kind.name,
+        )
     report.handled += len(rows)
 
 
-def _before(logic: Any, delivery: Delivery | None) -> Any:
+def _before(delivery: Delivery | None) -> Before | None:
     if delivery is None:
         return None
     waits = delivery.state in (State.WAITING, State.DUE, State.DEAD, State.HELD) and delivery.attempts == 0
-    return logic.Before(
+    return Before(
         content=delivery.facts.get("content", ""), held=delivery.state is State.HELD and waits, begun=not waits
     )
 

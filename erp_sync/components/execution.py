@@ -132,7 +132,7 @@ def _transform_documents(
                 metadata=check_metadata,
                 description=None
                 if not report.broken
-                else f"{len(report.broken)} of {report.judged} documents break a rule and are dead letters; the rest goes.",
+                else f"{len(report.broken)} of {report.judged} documents break a rule and are dead letters.",
             ),
             dg.AssetCheckResult(
                 check_name="documents",
@@ -151,7 +151,7 @@ def load(context: dg.AssetExecutionContext, route: str, kind: FlowKind) -> dg.Ma
     flow = spec.flows[kind.name]
     target = getattr(spec, kind.target)
     if flow.mode is Mode.SHADOW:
-        counts = here.ledger.due_counts(route, kind.name, target)
+        counts = here.ledger.deliveries.pending(route, kind.name, target)
         return dg.MaterializeResult(metadata={"mode": "shadow", **{f"would_{k}": v for k, v in counts.items()}})
     if kind.delivers:
         return _load_documents(context, here, spec, kind, target)
@@ -165,7 +165,7 @@ def _load_documents(
 
     report = drain_documents(here, route, kind, owner=f"{context.run_id}:{os.getpid()}", lane=_lane(context))
     here.exchanges.flush()
-    counts = here.ledger.due_counts(route.name, kind.name, target)
+    counts = here.ledger.deliveries.pending(route.name, kind.name, target)
     metadata: dict[str, Any] = {
         "dagster/row_count": report.delivered,
         "delivered": report.delivered,
@@ -180,7 +180,8 @@ def _load_documents(
     if report.delivered_keys:
         shown = ", ".join(report.delivered_keys[:SHOWN])
         metadata["documents"] = dg.MetadataValue.md(
-            f"{shown}{' ...' if len(report.delivered_keys) > SHOWN else ''}\n\n`erp-sync trace NUMBER` tells all of one."
+            f"{shown}{' ...' if len(report.delivered_keys) > SHOWN else ''}\n\n"
+            "`erp-sync trace NUMBER` tells everything about one."
         )
     return dg.MaterializeResult(metadata=metadata)
 

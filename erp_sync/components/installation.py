@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib
 import os
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from erp_sync import settings as settings_module
@@ -86,6 +87,19 @@ class Installation:
     def lookups(self, route: RouteSpec) -> Any:
         """The look-up tables in force for a route."""
         return self.ledger.lookups.of(route.name)
+
+    def import_lookups(self) -> dict[str, Any]:
+        """Import every route's CSV files into the ledger; what did not change stays as it is.
+
+        Raises BadLookupFile naming file, line and column; that table then stays as it was.
+        """
+        found: dict[str, Any] = {}
+        for route in self.configuration.routes.values():
+            for file in sorted(Path(route.lookups).glob("*.csv")) if route.lookups else []:
+                found[f"{route.name}/{file.stem}"] = self.ledger.lookups.import_csv(
+                    route.name, file.stem, file, who="erp-sync init"
+                )
+        return found
 
     def connector_for(self, route: RouteSpec, side: str) -> Connector:
         """The connector of the route's store or ERP, with the route's look-up tables. Keeps its caches."""

@@ -17,6 +17,8 @@ from typing import Any, Literal
 
 from erp_sync import settings as settings_module
 from erp_sync.demo.environment import sandbox_environment
+from erp_sync.ledger import State
+from erp_sync.model.keys import Entity
 from erp_sync.settings import Settings
 
 DEFS = Path(__file__).parent / "defs"
@@ -37,6 +39,7 @@ def prepare(settings: Settings, *, profile: str = "demo", contract: bool = False
 
     Sets the environment of this process, and keeps it in the home for later commands.
     """
+    from erp_sync.components.installation import Installation
     from erp_sync.runtime import services
     from erp_sync.runtime.storage import initialise
     from erp_sync.sandbox import supervisor
@@ -54,6 +57,11 @@ def prepare(settings: Settings, *, profile: str = "demo", contract: bool = False
     os.environ.update(environment)
     fresh = settings_module.load()
     initialise(fresh, anyway=True)
+    installation = Installation(fresh)
+    try:
+        installation.import_lookups()
+    finally:
+        installation.close()
     return fresh
 
 
@@ -78,29 +86,29 @@ def seed(settings: Settings, catalogue: Any, customers: Any) -> None:
 
 def claims(installation: Any) -> list[Any]:
     """What erp_sync says it holds or has dead-lettered, as claims for the checker, by the store's order number."""
-    from erp_sync.ledger import State
     from erp_sync.sandbox.checker import Claim
 
     found = []
-    for delivery in installation.ledger.deliveries.list(
+    for delivery in installation.ledger.deliveries.find(
         flow="orders", states=[State.DEAD, State.HELD, State.WAITING, State.DUE, State.CLAIMED], limit=100_000
     ):
         claim: Literal["dead_lettered", "held"] = "dead_lettered" if delivery.state is State.DEAD else "held"
         if delivery.sequence == 1:
             found.append(Claim(delivery.number, claim, f"{delivery.code}: {delivery.reason}"))
-    for row in installation.ledger.quarantine.list(flow="orders", limit=100_000):
+    for row in installation.ledger.quarantine.find(flow="orders", limit=100_000):
         number = json.loads(row.row or b"{}").get("increment_id") or row.native_id
         found.append(Claim(str(number), "dead_lettered", f"{row.rule}: {row.problem}"))
     return found
 
 
 def settled(installation: Any, placed: int) -> bool:
-    """Every placed order is delivered, or named with the reason why not, and nothing is due."""
-    from erp_sync.ledger import State
-
+    """Every placed order was seen, and nothing is due or under way."""
     counts = installation.ledger.deliveries.counts()
     moving = sum(count for (_, _, state), count in counts.items() if state in (State.DUE.value, State.CLAIMED.value))
-    return moving == 0
+    route = next(iter(installation.configuration.routes.values()))
+    seen = installation.ledger.received.count_documents(route.store, Entity.SALES_ORDER)
+    unhandled = installation.ledger.any_unhandled(route.name, "orders", route.store, Entity.SALES_ORDER)
+    return seen >= placed and moving == 0 and not unhandled
 
 
 def play(

@@ -26,11 +26,11 @@ from typing import Any
 
 import msgspec
 
-from erp_sync.ledger import Ledger
+from erp_sync.ledger import Ledger, Link
 from erp_sync.ledger.documents import Claim, StepRow, StepState
 from erp_sync.ledger.errors import AlreadyConfirmed, KeyBusy, LeaseLost, WrongState
 from erp_sync.ports.capabilities import Guarantee, Operation
-from erp_sync.ports.documents import Requirement, Step, StepRequest
+from erp_sync.ports.documents import MovesState, Requirement, Step, StepRequest
 from erp_sync.ports.outcomes import (
     Absent,
     Accepted,
@@ -248,10 +248,10 @@ class Drain:
             attempt=known.attempts + 1,
         )
         if known.state is StepState.ACCEPTED:
-            return self._after(claim, step, self.target.settle([known.handle])[0], operation)
+            return self._after(claim, document, step, self.target.settle([known.handle])[0], operation)
         again = operation.guarantee in (Guarantee.UNIQUE_KEY, Guarantee.IDEMPOTENCY_TOKEN)
         if known.state is StepState.UNKNOWN and not again:
-            found = self._look(claim, step, request, operation.guarantee, known.settle_until)
+            found = self._look(claim, step, request, operation, known.settle_until)
             if found is None or isinstance(found, Receipt):
                 return found
         try:
@@ -265,10 +265,10 @@ class Drain:
             return already.receipt
         with self._lock:
             self.report.calls += 1
-        return self._after(claim, step, self.target.submit([request])[0], operation)
+        return self._after(claim, document, step, self.target.submit([request])[0], operation)
 
     def _look(
-        self, claim: Claim, step: Step, request: StepRequest, guarantee: Guarantee, settle_until: datetime | None
+        self, claim: Claim, step: Step, request: StepRequest, operation: Operation, settle_until: datetime | None
     ) -> Receipt | SendAgain | None:
         """After an unknown outcome of class C or D: the receipt, None (not now), or that it may be sent."""
         if settle_until is not None and self.clock() < settle_until:
@@ -276,7 +276,7 @@ class Drain:
             return None
         match self.target.find([request])[0]:
             case Found(receipt=receipt):
-                self.ledger.steps.confirm(claim, step.name, receipt)
+                self._confirm(claim, request.document, step, operation, receipt)
                 return receipt
             case Later(seconds=seconds, why=why):
                 self._later(claim, self.clock() + timedelta(seconds=seconds), why, "settling")
@@ -284,7 +284,7 @@ class Drain:
                 self._dead(
                     claim, "ambiguous", f"several records of {self.connection} carry {step.key}: {', '.join(ids)}"
                 )
-            case Absent() if guarantee is Guarantee.SEARCHABLE:
+            case Absent() if operation.guarantee is Guarantee.SEARCHABLE:
                 self.ledger.steps.absent(claim, step.name)
                 return SEND_AGAIN
             case _:
@@ -296,10 +296,36 @@ class Drain:
                 )
         return None
 
-    def _after(self, claim: Claim, step: Step, outcome: Outcome, operation: Operation) -> Receipt | None:
+    def _confirm(self, claim: Claim, document: Any, step: Step, operation: Operation, receipt: Receipt) -> None:
+        """Receipt, moved state and cross reference in one transaction. The step that is named like the
+        document's entity is the one that stands for the document at the target."""
+        key = claim.delivery.key
+        links = []
+        if step.name == key.entity:
+            links.append(
+                Link(
+                    entity=key.entity,
+                    connection_a=key.connection,
+                    scope_a=key.scope,
+                    id_a=key.native_id,
+                    connection_b=self.connection,
+                    id_b=receipt.target_id,
+                    origin="found" if receipt.existed else "delivered",
+                )
+            )
+        self.ledger.steps.confirm(claim, step.name, receipt, moves=self._moves(document, operation), references=links)
+
+    def _moves(self, document: Any, operation: Operation) -> list[tuple[str, str, list[str]]]:
+        """Known state that the write changes besides its own key, as the operation declares it."""
+        if not operation.moves or not isinstance(self.target, MovesState):
+            return []
+        keys = self.target.moves(document)
+        return [(self.connection, entity, keys) for entity in operation.moves]
+
+    def _after(self, claim: Claim, document: Any, step: Step, outcome: Outcome, operation: Operation) -> Receipt | None:
         match outcome:
             case Applied(receipt=receipt):
-                self.ledger.steps.confirm(claim, step.name, receipt)
+                self._confirm(claim, document, step, operation, receipt)
                 return receipt
             case Accepted(handle=handle):
                 self.ledger.steps.accepted(claim, step.name, handle)
@@ -309,7 +335,8 @@ class Drain:
                 pause = timedelta(seconds=wait_seconds) if wait_seconds else self._backoff(claim)
                 self._later(claim, self.clock() + pause, why, "not_sent")
             case Unknown(why=why):
-                until = self.ledger.steps.unknown(claim, step.name, why)
+                moves = self._moves(document, operation)
+                until = self.ledger.steps.unknown(claim, step.name, why, known=moves)
                 again = operation.guarantee in (Guarantee.UNIQUE_KEY, Guarantee.IDEMPOTENCY_TOKEN)
                 due = self.clock() + self._backoff(claim) if again else until
                 self._later(claim, due, why, "outcome_unknown")

@@ -15,8 +15,9 @@ import msgspec
 from erp_sync.ports.capabilities import Capabilities
 from erp_sync.ports.raw import RawRecord, Window
 
-# A window is read in slices, so that a first run over a long past is resumable and memory stays flat.
-LONGEST_SLICE = timedelta(days=1)
+# A window is read in slices, so that a first run over a long past is resumable. An empty slice doubles the
+# next one: years in which nothing happened cost a handful of calls.
+FIRST_SLICE = timedelta(days=1)
 
 
 class Source(Protocol):
@@ -66,12 +67,14 @@ def extract_changes(
     since = (position or start) - timedelta(seconds=reading.lateness_seconds if position else 0)
     seen = received = 0
     files: list[str] = []
-    begin = since
+    begin, length = since, FIRST_SLICE
     while begin < now:
-        end = min(begin + LONGEST_SLICE, now)
+        end = min(begin + length, now)
+        empty = True
         for page in source.changed(Window(start=begin, end=end)):
             if not page:
                 continue
+            empty = False
             seen += len(page)
             fresh = ledger.cursors.not_received(connection, entity, page)
             if fresh:
@@ -81,7 +84,7 @@ def extract_changes(
                     ledger.receive(connection, entity, fresh, advance_to=None, run_id=run_id, lake_file=file)
                 )
         ledger.receive(connection, entity, [], advance_to=end, run_id=run_id)
-        begin = end
+        begin, length = end, length * 2 if empty else FIRST_SLICE
     return Extraction(seen=seen, received=received, window_start=since, window_end=now, files=tuple(files))
 
 

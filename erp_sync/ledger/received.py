@@ -162,6 +162,14 @@ class Received:
                 had.update((row.native_id, row.version) for row in rows)
         return sum((native_id, version) not in had for native_id, version in versions.items())
 
+    def count_documents(self, connection: str, entity: str) -> int:
+        """How many different documents were received, whatever their versions."""
+        with self._database.read() as read:
+            key = sa.select(received.c.scope, received.c.native_id).where(
+                received.c.connection == connection, received.c.entity == entity
+            )
+            return int(read.execute(sa.select(sa.func.count()).select_from(key.distinct().subquery())).scalar_one())
+
     def rows(self, ids: Sequence[int]) -> list[ReceivedRow]:
         """These received records, by id."""
         found: list[ReceivedRow] = []

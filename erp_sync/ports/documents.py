@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import msgspec
 
@@ -114,3 +114,11 @@ class DocumentTarget(Protocol[DocumentIn]):
 
     def settle(self, handles: Sequence[str]) -> list[Outcome]:
         """What became of accepted requests; `Accepted` again where it is not done yet."""
+
+
+@runtime_checkable
+class MovesState(Protocol):
+    """A document target whose writes change state that a state flow keeps (a shipment lowers stock)."""
+
+    def moves(self, document: Any) -> list[str]:
+        """Keys of the known state that the document's writes change. No I/O."""

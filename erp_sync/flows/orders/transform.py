@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from erp_sync.flows.decisions import Before, Decision
 from erp_sync.flows.orders.target import OrdersTarget
 from erp_sync.model.order import OrderStatus, SalesOrder
 
@@ -29,28 +30,6 @@ HELD = {
 def decode(payload: bytes) -> SalesOrder:
     """The order as the ledger keeps it."""
     return _decoder.decode(payload)
-
-
-class Decision(msgspec.Struct, frozen=True, kw_only=True):
-    """What becomes of one version of an order.
-
-    Attributes:
-        action: ``create`` (a document to deliver), ``cancel`` (taken back where nothing of it has left, else
-            cancelled at the target), ``hold`` (a document that waits, with code and reason), ``drop`` (nothing to do, with the
-            reason).
-    """
-
-    action: str
-    code: str = ""
-    reason: str = ""
-
-
-class Before(msgspec.Struct, frozen=True, kw_only=True):
-    """What the ledger has of the order already: its `content`, whether it was only held, or begun."""
-
-    content: str
-    held: bool
-    begun: bool
 
 
 def decide(order: SalesOrder, start: datetime, before: Before | None) -> Decision:

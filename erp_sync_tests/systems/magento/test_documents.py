@@ -369,7 +369,7 @@ def test_two_locations_are_two_shipments_and_one_email():
     first, second = (call.json for call in sender.made("shipment.create"))
     assert [one["arguments"]["extension_attributes"]["source_code"] for one in (first, second)] == ["east", "west"]
     assert (first["notify"], second["notify"], second["tracks"]) == (True, False, [])
-    assert target.moves(document) == [("ERP-MUG", "east"), ("ERP-MUG", "west")]
+    assert target.moves(document) == ["east/ERP-MUG", "west/ERP-MUG"]
 
 
 def test_a_shipment_is_found_again_by_our_key_in_its_comment():

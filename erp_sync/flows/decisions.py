@@ -1,0 +1,27 @@
+"""What becomes of one version of a document: words that all document flows share."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class Decision(msgspec.Struct, frozen=True, kw_only=True):
+    """What becomes of one version of a document.
+
+    Attributes:
+        action: ``create`` (a document to deliver), ``cancel`` (taken back where nothing of it has left,
+            else cancelled at the target), ``hold`` (a document that waits, with code and reason), ``drop``
+            (nothing to do, with the reason).
+    """
+
+    action: str
+    code: str = ""
+    reason: str = ""
+
+
+class Before(msgspec.Struct, frozen=True, kw_only=True):
+    """What the ledger has of the document already: its `content`, whether it was only held, or begun."""
+
+    content: str
+    held: bool
+    begun: bool

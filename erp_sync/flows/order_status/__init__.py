@@ -1,0 +1,1 @@
+"""Order number, status and cancellation, from an ERP back to the store."""

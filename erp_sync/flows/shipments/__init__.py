@@ -1,0 +1,1 @@
+"""Shipments, from an ERP to a store."""

@@ -1,0 +1,58 @@
+"""Which version of a fulfillment goes to the store, and as what."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from erp_sync.flows.decisions import Before, Decision
+from erp_sync.model.keys import Entity
+from erp_sync.model.shipment import Shipment, ShipmentStatus
+
+encode = msgspec.json.Encoder(decimal_format="string").encode
+_decoder = msgspec.json.Decoder(Shipment)
+
+
+def decode(payload: bytes) -> Shipment:
+    """The shipment as the ledger keeps it."""
+    return _decoder.decode(payload)
+
+
+def decide(shipment: Shipment, start: datetime, before: Before | None) -> Decision:
+    """A fulfillment goes once the carrier has its parcels, and again when parcels were added."""
+    if shipment.status is not ShipmentStatus.SHIPPED:
+        return Decision(action="drop", code="not_shipped_yet", reason="the carrier does not have the parcels yet")
+    if not shipment.order_key:
+        return Decision(action="drop", code="not_from_the_store", reason="the order is not one of this store")
+    if shipment.shipped_at is not None and shipment.shipped_at < start:
+        return Decision(action="drop", code="before_start", reason=f"shipped before the route's start {start:%Y-%m-%d}")
+    if before is not None and not before.held and before.content == content(shipment):
+        return Decision(action="drop", code="unchanged", reason="nothing that the store gets has changed")
+    return Decision(action="create")
+
+
+def content(shipment: Shipment) -> str:
+    """Fingerprint of what the store gets."""
+    relevant: dict[str, Any] = {
+        "lines": [(line.order_line, line.sku, line.quantity, line.location) for line in shipment.lines],
+        "parcels": [(parcel.carrier, parcel.tracking_number) for parcel in shipment.parcels],
+    }
+    return hashlib.sha256(encode(relevant)).hexdigest()[:16]
+
+
+def concerns(shipment: Shipment) -> str:
+    """Shipments of one order are not posted side by side."""
+    return f"sales_order {shipment.order_key}"
+
+
+def facts(shipment: Shipment) -> dict[str, Any]:
+    """What lists of documents show."""
+    return {"order": shipment.order_key, "parcels": len(shipment.parcels)}
+
+
+def target(connector: Any) -> Any:
+    """The port that shipments go to."""
+    return connector.port(Entity.SHIPMENT, "target")
