@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from erp_sync.ledger import accepting, quarantine
 from erp_sync.ledger.deliveries import release_waiting
 from erp_sync.ledger.documents import Accepted, Delivery, NewDelivery
+from erp_sync.ledger.plans import AddedPlan, NewPlan, add_plan
 from erp_sync.ledger.quarantine import Refusal
 from erp_sync.ledger.received import ReceivedRow, mark_handled
 from erp_sync.ledger.schema import notes
@@ -94,6 +95,12 @@ class Handling:
         return accepting.withdraw(
             self._write, self._database.now(), self.route, self.flow, self.run_id, target, keys, code, reason
         )
+
+    def add_plan(self, plan: NewPlan) -> AddedPlan:
+        """Record a comparison's result: judged (its rows are due) or held. What older plans of this flow still
+        want to do with the compared keys is overtaken. A plan that stands held or rejected already is not
+        repeated. Rows without a difference are left out by the caller; no row at all makes no plan."""
+        return add_plan(self._write, self._database.now(), self.route, self.flow, self.run_id, plan)
 
     def release_waiting(self, connection: str, entity: str, keys: Sequence[str]) -> list[int]:
         """See `Deliveries.release_waiting`."""

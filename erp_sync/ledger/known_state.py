@@ -17,10 +17,9 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pyarrow as pa
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import ARRAY
 
 from erp_sync.ledger.schema import known_state
-from erp_sync.ledger.sql import chunks, upsert
+from erp_sync.ledger.sql import chunks, insert_columns, upsert
 
 if TYPE_CHECKING:
     from erp_sync.ledger.engine import Database
@@ -183,8 +182,7 @@ def put(
     """Upsert in the caller's transaction; see `KnownState.write` and `read`. One row per key."""
     if not rows:
         return 0
-    statement = upsert(write, known_state)
-    new = statement.excluded
+    new = upsert(write, known_state).excluded
     columns = known_state.c
     if origin == "written":
         fresher = new.source_order >= columns.source_order
@@ -200,7 +198,7 @@ def put(
         "sure": True,
         "observed_at": observed_at,
     }
-    conflict: dict[str, Any] = {
+    conflict = {
         "index_elements": ["connection", "entity", "scope", "key"],
         "set_": {
             "value": new.value,
@@ -213,21 +211,9 @@ def put(
         },
         "where": fresher,
     }
-    counted = {"preserve_rowcount": True}
     own = ("scope", "key", "value", "source_version", "source_order")
-    if write.dialect.name == "sqlite":
-        parameters = [{**same, **{name: getattr(row, name) for name in own}} for row in rows]
-        return write.execute(
-            statement.on_conflict_do_update(**conflict), parameters, execution_options=counted
-        ).rowcount
-    # One statement over arrays: its count is exact, which that of many statements is not.
-    types = {"source_order": sa.BigInteger}
-    arrays = [
-        sa.func.unnest(sa.cast([getattr(row, name) for row in rows], ARRAY(types.get(name, sa.Text)))) for name in own
-    ]
-    fixed = [sa.literal(value, known_state.c[name].type) for name, value in same.items()]
-    values = statement.from_select([*same, *own], sa.select(*fixed, *arrays))
-    return write.execute(values.on_conflict_do_update(**conflict), execution_options=counted).rowcount
+    values = {name: [getattr(row, name) for row in rows] for name in own}
+    return insert_columns(write, known_state, same, values, conflict)
 
 
 def mark_unknown(
@@ -293,3 +279,43 @@ def _rows(rows: pa.Table | Iterable[KnownRow]) -> list[KnownRow]:
             strict=True,
         )
     ]
+
+
+def doubt(
+    write: sa.Connection,
+    now: datetime,
+    connection: str,
+    entity: str,
+    scope: str,
+    keys: Sequence[str],
+    why: str,
+    blocked_until: datetime,
+) -> None:
+    """`mark_unknown` for one scope that also makes rows for keys which nothing was known about."""
+    mark_unknown(write, now, connection, entity, keys, why, blocked_until, scope)
+    absent = set(keys)
+    for some in chunks(sorted(absent)):
+        absent -= set(
+            write.execute(
+                sa.select(known_state.c.key).where(
+                    known_state.c.connection == connection,
+                    known_state.c.entity == entity,
+                    known_state.c.scope == scope,
+                    known_state.c.key.in_(some),
+                )
+            ).scalars()
+        )
+    if absent:
+        same = {
+            "connection": connection,
+            "entity": entity,
+            "scope": scope,
+            "value": None,
+            "source_order": 0,
+            "origin": "unknown",
+            "sure": False,
+            "observed_at": now,
+            "blocked_until": blocked_until,
+            "why": why,
+        }
+        insert_columns(write, known_state, same, {"key": sorted(absent)})

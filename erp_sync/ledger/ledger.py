@@ -12,17 +12,24 @@ import sqlalchemy as sa
 from erp_sync.ledger.breakers import LedgerBreakers
 from erp_sync.ledger.cross_references import CrossReferences
 from erp_sync.ledger.cursors import Cursors, advance
+from erp_sync.ledger.dead_letters import DeadLetters
 from erp_sync.ledger.deliveries import Deliveries
 from erp_sync.ledger.engine import Clock, Database, utc_now
 from erp_sync.ledger.errors import LedgerMissing, SchemaTooNew, SchemaTooOld
 from erp_sync.ledger.handling import Handling
+from erp_sync.ledger.inbox import Inbox
 from erp_sync.ledger.known_state import KnownState
 from erp_sync.ledger.limits import LedgerSlots
 from erp_sync.ledger.lookups import LookupTables
+from erp_sync.ledger.notices import Metrics, Notices
+from erp_sync.ledger.plans import Plans
 from erp_sync.ledger.quarantine import Quarantine
 from erp_sync.ledger.received import Received, ReceivedRow, insert_received
+from erp_sync.ledger.retention import Expiry
 from erp_sync.ledger.schema import HISTORY, VERSION
 from erp_sync.ledger.steps import Steps
+from erp_sync.ledger.trace import Trace, Tracing
+from erp_sync.model.keys import EntityKey
 from erp_sync.ports.raw import RawRecord
 
 
@@ -50,6 +57,13 @@ class Ledger:
         self.quarantine = Quarantine(database)
         self.limits = LedgerSlots(database)
         self.breakers = LedgerBreakers(database)
+        self.plans = Plans(database)
+        self.dead_letters = DeadLetters(database)
+        self.inbox = Inbox(database)
+        self.notices = Notices(database)
+        self.metrics = Metrics(database)
+        self.retention = Expiry(database)
+        self._tracing = Tracing(database)
 
     @classmethod
     def open(cls, url: str, clock: Clock = utc_now) -> Ledger:
@@ -137,7 +151,11 @@ class Ledger:
 
     def any_due(self, route: str | None, flow: str, target: str) -> bool:
         """Is anything to load: deliveries, or rows of plans? Cheap."""
-        return self.deliveries.any_due(flow, target, route)
+        return self.deliveries.any_due(flow, target, route) or self.plans.any_due(flow, target, route)
+
+    def trace(self, asked: str | EntityKey, entity: str | None = None) -> Trace:
+        """Everything that ever happened to a document, in order, by its number, native id or key."""
+        return self._tracing.trace(asked, entity)
 
     def due_counts(self, route: str, flow: str, target: str) -> dict[str, int]:
         """What the ledger holds for one flow and target that is not finished: due (now), later, waiting,

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects.postgresql import ARRAY
 
 Item = TypeVar("Item")
 
@@ -24,3 +25,37 @@ def upsert(connection: sa.Connection, table: sa.Table) -> Any:
     if connection.dialect.name == "sqlite":
         return sqlite.insert(table)
     return postgresql.insert(table)
+
+
+def insert_columns(
+    connection: sa.Connection,
+    table: sa.Table,
+    same: Mapping[str, Any],
+    columns: Mapping[str, Sequence[Any]],
+    conflict: Mapping[str, Any] | None = None,
+) -> int:
+    """Insert many rows: `same` has what all rows share, `columns` the others, all of one length.
+
+    Args:
+        conflict: arguments of ``on_conflict_do_update``; without them a conflict is an error.
+    Returns:
+        How many rows were inserted or updated.
+    """
+    size = len(next(iter(columns.values())))
+    if not size:
+        return 0
+    statement = upsert(connection, table)
+    counted = {"preserve_rowcount": True}
+    if connection.dialect.name == "sqlite":
+        if conflict is not None:
+            statement = statement.on_conflict_do_update(**conflict)
+        names = list(columns)
+        rows = [{**same, **dict(zip(names, values, strict=True))} for values in zip(*columns.values(), strict=True)]
+        return int(connection.execute(statement, rows, execution_options=counted).rowcount)
+    # One statement over arrays is the fastest there, and its count is exact.
+    fixed = [sa.literal(value, table.c[name].type) for name, value in same.items()]
+    arrays = [sa.func.unnest(sa.cast(list(values), ARRAY(table.c[name].type))) for name, values in columns.items()]
+    selected = statement.from_select([*same, *columns], sa.select(*fixed, *arrays))
+    if conflict is not None:
+        selected = selected.on_conflict_do_update(**conflict)
+    return int(connection.execute(selected, execution_options=counted).rowcount)

@@ -1,0 +1,229 @@
+"""Dead letters: deliveries that a person, or a change of data, must help. They never block others."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import msgspec
+import sqlalchemy as sa
+
+from erp_sync.ledger import codec, events
+from erp_sync.ledger.deliveries import free_keys, release_followers
+from erp_sync.ledger.documents import Delivery, State, delivery_of
+from erp_sync.ledger.errors import NotInLedger, WrongState
+from erp_sync.ledger.schema import deliveries, requirements, steps
+from erp_sync.ledger.sql import chunks
+
+if TYPE_CHECKING:
+    from erp_sync.ledger.engine import Database
+
+#: Dead because a step's outcome is unknown and the target cannot tell: retrying says "it is not there".
+OUTCOME_UNKNOWN = "outcome_unknown"
+
+
+class DeadGroup(msgspec.Struct, frozen=True, kw_only=True):
+    """Dead letters with one code. `example` is the reason of the latest; times UTC."""
+
+    route: str
+    flow: str
+    code: str
+    count: int
+    oldest: datetime
+    latest: datetime
+    example: str
+    example_number: str
+
+
+class DeadLetters:
+    """`ledger.dead_letters`. What a person does is durable and in the delivery's events, with name and reason."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def groups(self, route: str | None = None, flow: str | None = None) -> list[DeadGroup]:
+        """By route, flow and code, most first."""
+        columns = (deliveries.c.route, deliveries.c.flow, deliveries.c.code)
+        query = (
+            sa.select(
+                *columns,
+                sa.func.count().label("letters"),
+                sa.func.min(deliveries.c.changed_at).label("oldest"),
+                sa.func.max(deliveries.c.changed_at).label("latest"),
+                sa.func.max(deliveries.c.id).label("example"),
+            )
+            .where(*_dead(route, flow, None))
+            .group_by(*columns)
+            .order_by(sa.func.count().desc(), *columns)
+        )
+        with self._database.read() as read:
+            groups = read.execute(query).all()
+            ids = [group.example for group in groups]
+            shown = {
+                row.id: row
+                for some in chunks(ids)
+                for row in read.execute(
+                    sa.select(deliveries.c.id, deliveries.c.reason, deliveries.c.number, deliveries.c.native_id).where(
+                        deliveries.c.id.in_(some)
+                    )
+                )
+            }
+        return [
+            DeadGroup(
+                route=group.route,
+                flow=group.flow,
+                code=group.code,
+                count=group.letters,
+                oldest=group.oldest,
+                latest=group.latest,
+                example=shown[group.example].reason,
+                example_number=shown[group.example].number or shown[group.example].native_id,
+            )
+            for group in groups
+        ]
+
+    def find(
+        self, route: str | None = None, flow: str | None = None, code: str | None = None, limit: int = 200
+    ) -> list[Delivery]:
+        """Dead deliveries, latest first."""
+        query = (
+            sa.select(deliveries)
+            .where(*_dead(route, flow, code))
+            .order_by(deliveries.c.changed_at.desc(), deliveries.c.id.desc())
+            .limit(limit)
+        )
+        with self._database.read() as read:
+            return [delivery_of(row) for row in read.execute(query)]
+
+    def retry(
+        self,
+        ids: Sequence[int] | None = None,
+        *,
+        route: str | None = None,
+        flow: str | None = None,
+        code: str | None = None,
+        who: str,
+        why: str = "",
+    ) -> list[int]:
+        """Make dead letters due: by id, or all of a route, flow or code (at least one of them). Gives their ids.
+
+        Steps that are confirmed stay so; the delivery goes on at the first one that is not. One that died as
+        `OUTCOME_UNKNOWN` is sent again: retrying it says that somebody looked and it is not there.
+
+        Raises NotInLedger or WrongState for an id that is not a dead letter: then none is retried.
+        """
+        if ids is None and route is None and flow is None and code is None:
+            raise ValueError("say which: ids, route, flow or code")
+        _signed(who)
+        with self._database.write(durable=True) as write:
+            now = self._database.now()
+            chosen = self._chosen(write, ids, route, flow, code)
+            for some in chunks(sorted(chosen)):
+                unknown = [one for one in some if chosen[one] == OUTCOME_UNKNOWN]
+                if unknown:
+                    write.execute(
+                        sa.update(steps)
+                        .where(
+                            steps.c.delivery_id.in_(unknown),
+                            steps.c.state == "unknown",
+                            sa.or_(steps.c.settle_until.is_(None), steps.c.settle_until <= now),
+                        )
+                        .values(state="planned", settle_until=None, message="not there, says " + who, changed_at=now)
+                    )
+                write.execute(
+                    sa.update(deliveries)
+                    .where(deliveries.c.id.in_(some))
+                    .values(state=State.DUE.value, due_at=now, deadline=None, code="", reason="", changed_at=now)
+                )
+                write.execute(sa.delete(requirements).where(requirements.c.delivery_id.in_(some)))
+                events.append_all(write, now, some, "retried", actor=who, why=why)
+            return sorted(chosen)
+
+    def edit(self, delivery_id: int, payload: bytes, who: str, why: str) -> Delivery:
+        """Deliver a corrected payload instead; the original stays beside it. `retry` sends it.
+
+        A newer version from the source drops the correction.
+
+        Raises NotInLedger, WrongState (not a dead letter), ValueError (no JSON, nobody's name, no reason).
+        """
+        _signed(who)
+        if not why:
+            raise ValueError("a correction needs a reason")
+        try:
+            codec.from_json(payload)
+        except msgspec.DecodeError as error:
+            raise ValueError(f"the corrected payload is no JSON: {error}") from error
+        with self._database.write(durable=True) as write:
+            now = self._database.now()
+            self._chosen(write, [delivery_id], None, None, None)
+            before = write.execute(
+                sa.select(deliveries.c.payload, deliveries.c.corrected).where(deliveries.c.id == delivery_id)
+            ).one()
+            write.execute(
+                sa.update(deliveries).where(deliveries.c.id == delivery_id).values(corrected=payload, changed_at=now)
+            )
+            old = before.corrected if before.corrected is not None else before.payload
+            events.append(
+                write, now, delivery_id, "edited", actor=who, why=why, before=old.decode(), after=payload.decode()
+            )
+            return delivery_of(write.execute(sa.select(deliveries).where(deliveries.c.id == delivery_id)).one())
+
+    def dismiss(self, ids: Sequence[int], who: str, why: str) -> list[int]:
+        """These are not delivered: entered by hand, or not wanted. Their follow-ups become due.
+
+        Raises NotInLedger, WrongState, ValueError: then none is dismissed.
+        """
+        _signed(who)
+        if not why:
+            raise ValueError("dismissing needs a reason")
+        with self._database.write(durable=True) as write:
+            now = self._database.now()
+            chosen = sorted(self._chosen(write, ids, None, None, None))
+            for some in chunks(chosen):
+                write.execute(
+                    sa.update(deliveries)
+                    .where(deliveries.c.id.in_(some))
+                    .values(state=State.DISMISSED.value, due_at=None, changed_at=now, finished_at=now, reason=why)
+                )
+                free_keys(write, some)
+                events.append_all(write, now, some, "dismissed", actor=who, why=why)
+                release_followers(write, now, some)
+            return chosen
+
+    def _chosen(
+        self,
+        write: sa.Connection,
+        ids: Sequence[int] | None,
+        route: str | None,
+        flow: str | None,
+        code: str | None,
+    ) -> dict[int, str]:
+        """Ids of dead letters with their codes, their rows locked."""
+        columns = sa.select(deliveries.c.id, deliveries.c.code, deliveries.c.state).with_for_update()
+        if ids is None:
+            rows = write.execute(columns.where(*_dead(route, flow, code)).order_by(deliveries.c.id)).all()
+            return {row.id: row.code for row in rows}
+        found: dict[int, str] = {}
+        for some in chunks(sorted(set(ids))):
+            for row in write.execute(columns.where(deliveries.c.id.in_(some)).order_by(deliveries.c.id)):
+                if row.state != State.DEAD:
+                    raise WrongState(f"delivery {row.id}", row.state, "it is not a dead letter")
+                found[row.id] = row.code
+        for one in ids:
+            if one not in found:
+                raise NotInLedger(f"delivery {one}")
+        return found
+
+
+def _dead(route: str | None, flow: str | None, code: str | None) -> list[sa.ColumnElement[bool]]:
+    conditions: list[sa.ColumnElement[bool]] = [deliveries.c.state == State.DEAD]
+    for column, value in ((deliveries.c.route, route), (deliveries.c.flow, flow), (deliveries.c.code, code)):
+        if value is not None:
+            conditions.append(column == value)
+    return conditions
+
+
+def _signed(who: str) -> None:
+    if not who:
+        raise ValueError("a decision needs the name of who decides")

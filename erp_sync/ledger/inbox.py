@@ -1,0 +1,126 @@
+"""Events that came in: stored before they are answered, each once, processed by runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import msgspec
+import sqlalchemy as sa
+
+from erp_sync.ledger.lanes import lane_rank
+from erp_sync.ledger.schema import inbox
+from erp_sync.ledger.sql import chunks, upsert
+
+if TYPE_CHECKING:
+    from erp_sync.ledger.engine import Database
+
+
+class InboxEvent(msgspec.Struct, frozen=True, kw_only=True):
+    """A notification of a change.
+
+    Attributes:
+        event_id: the sender's id of the event, unique per connection: a replay has the same.
+        topic: what happened, in the vendor's words.
+        entity, scope, native_id: what it is about, where the event says so.
+        payload: the body, redacted.
+    """
+
+    connection: str
+    event_id: str
+    topic: str
+    entity: str = ""
+    scope: str = ""
+    native_id: str = ""
+    lane: str = "now"
+    payload: bytes | None = None
+
+
+class Received(msgspec.Struct, frozen=True, kw_only=True):
+    id: int
+    event: InboxEvent
+    received_at: datetime
+    processed_at: datetime | None
+    outcome: str
+
+
+class PendingEvents(msgspec.Struct, frozen=True, kw_only=True):
+    connection: str
+    entity: str
+    count: int
+    oldest: datetime
+
+
+class Inbox:
+    """`ledger.inbox`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def put(self, event: InboxEvent) -> bool:
+        """Store an event, durably: the sender may be answered once this returns. False for a replay."""
+        return self.put_all([event]) == 1
+
+    def put_all(self, events: Sequence[InboxEvent]) -> int:
+        """Store events in one durable transaction; gives how many are new."""
+        count = 0
+        with self._database.write(durable=True) as write:
+            now = self._database.now()
+            for event in events:
+                lane_rank(event.lane)
+                values = {name: getattr(event, name) for name in InboxEvent.__struct_fields__}
+                statement = upsert(write, inbox).on_conflict_do_nothing().returning(inbox.c.id)
+                count += write.execute(statement, {**values, "received_at": now}).first() is not None
+        return count
+
+    def unprocessed(
+        self, connection: str | None = None, entities: Sequence[str] = (), limit: int = 500
+    ) -> list[Received]:
+        """Events that no run has processed, oldest first."""
+        query = sa.select(inbox).where(inbox.c.processed_at.is_(None)).order_by(inbox.c.id).limit(limit)
+        if connection is not None:
+            query = query.where(inbox.c.connection == connection)
+        if entities:
+            query = query.where(inbox.c.entity.in_(list(entities)))
+        with self._database.read() as read:
+            return [_received(row) for row in read.execute(query)]
+
+    def pending(self) -> list[PendingEvents]:
+        """Unprocessed events of the whole installation by (connection, entity), in one query: for one sensor."""
+        columns = (inbox.c.connection, inbox.c.entity)
+        query = (
+            sa.select(*columns, sa.func.count(), sa.func.min(inbox.c.received_at))
+            .where(inbox.c.processed_at.is_(None))
+            .group_by(*columns)
+            .order_by(*columns)
+        )
+        with self._database.read() as read:
+            return [
+                PendingEvents(connection=row[0], entity=row[1], count=row[2], oldest=row[3])
+                for row in read.execute(query)
+            ]
+
+    def mark(self, ids: Sequence[int], outcome: str) -> int:
+        """These were processed; `outcome` in a word. Gives how many were open. Idempotent."""
+        count = 0
+        with self._database.write() as write:
+            now = self._database.now()
+            for some in chunks(sorted(set(ids))):
+                count += write.execute(
+                    sa.update(inbox)
+                    .where(inbox.c.id.in_(some), inbox.c.processed_at.is_(None))
+                    .values(processed_at=now, outcome=outcome)
+                ).rowcount
+        return count
+
+
+def _received(row: sa.Row) -> Received:
+    values = {name: row._mapping[name] for name in InboxEvent.__struct_fields__}
+    return Received(
+        id=row.id,
+        event=InboxEvent(**values),
+        received_at=row.received_at,
+        processed_at=row.processed_at,
+        outcome=row.outcome,
+    )

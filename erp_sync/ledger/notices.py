@@ -1,0 +1,137 @@
+"""Notices to operators (one per matter, however often it comes up) and counters by the hour."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import msgspec
+import sqlalchemy as sa
+
+from erp_sync.ledger.schema import metrics, notices
+from erp_sync.ledger.sql import upsert
+
+if TYPE_CHECKING:
+    from erp_sync.ledger.engine import Database
+
+
+class Notice(msgspec.Struct, frozen=True, kw_only=True):
+    """Attributes:
+    key: of the matter, e.g. ``plan_held/us/inventory``. As long as it stands it is told once.
+    times: how often it came up since `raised_at`.
+    sent_at: when it was told; None: not yet. UTC.
+    """
+
+    key: str
+    severity: str
+    text: str
+    link: str
+    raised_at: datetime
+    last_at: datetime
+    times: int
+    sent_at: datetime | None
+
+
+class Notices:
+    """`ledger.notices`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def raise_once(self, key: str, severity: str, text: str, link: str = "") -> bool:
+        """A matter came up. True the first time, and again only after it was cleared."""
+        with self._database.write() as write:
+            self._database.exclude(write, "notice", key)
+            now = self._database.now()
+            known = write.execute(sa.select(notices.c.key).where(notices.c.key == key)).first()
+            if known is not None:
+                write.execute(
+                    sa.update(notices)
+                    .where(notices.c.key == key)
+                    .values(text=text, link=link, severity=severity, last_at=now, times=notices.c.times + 1)
+                )
+                return False
+            write.execute(
+                sa.insert(notices),
+                {"key": key, "severity": severity, "text": text, "link": link, "raised_at": now, "last_at": now},
+            )
+            return True
+
+    def clear(self, key: str) -> bool:
+        """The matter is settled. False where it was not open."""
+        with self._database.write() as write:
+            return write.execute(sa.delete(notices).where(notices.c.key == key)).rowcount > 0
+
+    def open(self) -> list[Notice]:
+        """What stands, newest first."""
+        with self._database.read() as read:
+            query = sa.select(notices).order_by(notices.c.raised_at.desc(), notices.c.key)
+            return [Notice(**row._mapping) for row in read.execute(query)]
+
+    def take_unsent(self) -> list[Notice]:
+        """Those nobody was told of yet; they count as told from now on, whoever else asks."""
+        with self._database.write() as write:
+            now = self._database.now()
+            rows = write.execute(
+                sa.update(notices).where(notices.c.sent_at.is_(None)).values(sent_at=now).returning(notices)
+            ).all()
+            return sorted((Notice(**row._mapping) for row in rows), key=lambda notice: notice.raised_at)
+
+
+class MetricPoint(msgspec.Struct, frozen=True, kw_only=True):
+    """`amount` counted in the hour that begins at `hour`, UTC."""
+
+    route: str
+    flow: str
+    name: str
+    hour: datetime
+    amount: int
+
+
+class Metrics:
+    """`ledger.metrics`: whole numbers counted by hour. Times in milliseconds are counted as sums beside counts."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add(self, route: str, flow: str, amounts: Mapping[str, int]) -> None:
+        """Add to this hour's counters."""
+        rows = [(name, amount) for name, amount in sorted(amounts.items()) if amount]
+        if not rows:
+            return
+        with self._database.write() as write:
+            hour = self._database.now().replace(minute=0, second=0, microsecond=0)
+            statement = upsert(write, metrics)
+            statement = statement.on_conflict_do_update(
+                index_elements=["route", "flow", "name", "hour"],
+                set_={"amount": metrics.c.amount + statement.excluded.amount},
+            )
+            for name, amount in rows:
+                write.execute(statement, {"route": route, "flow": flow, "name": name, "hour": hour, "amount": amount})
+
+    def sums(
+        self, since: datetime, route: str | None = None, flow: str | None = None
+    ) -> dict[tuple[str, str, str], int]:
+        """Totals by (route, flow, name) of the hours from `since` (UTC) on."""
+        query = (
+            sa.select(metrics.c.route, metrics.c.flow, metrics.c.name, sa.func.sum(metrics.c.amount))
+            .where(metrics.c.hour >= since.replace(minute=0, second=0, microsecond=0))
+            .group_by(metrics.c.route, metrics.c.flow, metrics.c.name)
+        )
+        if route is not None:
+            query = query.where(metrics.c.route == route)
+        if flow is not None:
+            query = query.where(metrics.c.flow == flow)
+        with self._database.read() as read:
+            return {(row[0], row[1], row[2]): int(row[3]) for row in read.execute(query)}
+
+    def series(self, route: str, flow: str, name: str, since: datetime) -> list[MetricPoint]:
+        """One counter by hour, oldest first."""
+        query = (
+            sa.select(metrics)
+            .where(metrics.c.route == route, metrics.c.flow == flow, metrics.c.name == name, metrics.c.hour >= since)
+            .order_by(metrics.c.hour)
+        )
+        with self._database.read() as read:
+            return [MetricPoint(**row._mapping) for row in read.execute(query)]

@@ -1,0 +1,343 @@
+"""Applying plans: rows are claimed in batches, sent, and recorded together with known state.
+
+One write per key is in flight: a row is not claimed while another row of its key is being sent, or while
+its key is in the settle time of an unknown outcome. A row whose key is known in a newer version of the
+source is overtaken, not sent.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import sqlalchemy as sa
+
+from erp_sync.ledger import known_state
+from erp_sync.ledger.errors import LeaseLost
+from erp_sync.ledger.lanes import LANES
+from erp_sync.ledger.row_queries import claimable, close_plans, doubt_rows, rescue_rows
+from erp_sync.ledger.rows import ClaimedRow, Refusal, RowClaim, RowsDue, RowState
+from erp_sync.ledger.schema import known_state as known
+from erp_sync.ledger.schema import plan_rows
+from erp_sync.ledger.sql import chunks
+
+if TYPE_CHECKING:
+    from erp_sync.ledger.engine import Database
+
+
+class PlanRows:
+    """The part of `ledger.plans` that applies rows."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def any_due(self, flow: str, target: str, route: str | None = None) -> bool:
+        """Are there rows to claim or to rescue? One query on an index."""
+        query = sa.select(sa.literal(1)).where(
+            plan_rows.c.due_at <= self._database.now(), plan_rows.c.flow == flow, plan_rows.c.target == target
+        )
+        if route is not None:
+            query = query.where(plan_rows.c.route == route)
+        with self._database.read() as read:
+            return read.execute(query.limit(1)).first() is not None
+
+    def due_counts(self) -> list[RowsDue]:
+        """Due rows of the whole installation by (route, flow, target, lane), in one query."""
+        columns = (plan_rows.c.route, plan_rows.c.flow, plan_rows.c.target, plan_rows.c.lane)
+        query = (
+            sa.select(*columns, sa.func.count(), sa.func.min(plan_rows.c.due_at))
+            .where(plan_rows.c.due_at <= self._database.now())
+            .group_by(*columns)
+            .order_by(*columns)
+        )
+        with self._database.read() as read:
+            return [
+                RowsDue(route=row[0], flow=row[1], target=row[2], lane=LANES[row[3]], count=row[4], oldest=row[5])
+                for row in read.execute(query)
+            ]
+
+    def claim(
+        self,
+        route: str | None,
+        flow: str,
+        target: str,
+        lanes: Sequence[str] = LANES,
+        limit: int = 500,
+        owner: str = "",
+        lease_seconds: float = 60.0,
+        keys: Collection[str] | None = None,
+    ) -> RowClaim | None:
+        """Take due rows of one route and entity: most urgent lane first, then in the order of plans. None: nothing.
+
+        Args:
+            keys: only rows of these keys.
+        """
+        if not owner:
+            raise ValueError("a claim needs an owner: run id, process and thread")
+        if lease_seconds <= 0 or limit <= 0:
+            raise ValueError(f"lease of {lease_seconds} s, limit {limit}: expected more than 0")
+        with self._database.write() as write:
+            now = self._database.now()
+            self._database.exclude(write, "plan rows", target)
+            rescue_rows(write, now, flow, target)
+            query = claimable(now, route, flow, target, lanes)
+            if keys is not None:
+                query = query.where(plan_rows.c.key.in_(sorted(keys)))
+            rows = write.execute(query.limit(limit)).all()
+            if not rows:
+                return None
+            first = rows[0]
+            seen: set[tuple[str, str]] = set()
+            chosen = []
+            for row in rows:
+                if (row.route, row.entity) == (first.route, first.entity) and (row.scope, row.key) not in seen:
+                    seen.add((row.scope, row.key))
+                    chosen.append(row)
+            token = uuid.uuid4().hex
+            lease_until = now + timedelta(seconds=lease_seconds)
+            for some in chunks([row.id for row in chosen]):
+                write.execute(
+                    sa.update(plan_rows)
+                    .where(plan_rows.c.id.in_(some))
+                    .values(state=RowState.CLAIMED.value, owner=owner, token=token, due_at=lease_until, changed_at=now)
+                )
+            return RowClaim(
+                route=first.route,
+                flow=flow,
+                target=target,
+                entity=first.entity,
+                owner=owner,
+                token=token,
+                lease_until=lease_until,
+                rows=tuple(_claimed(row) for row in chosen),
+            )
+
+    def begin(self, claim: RowClaim, settle_seconds: float = 0.0) -> list[ClaimedRow]:
+        """Persist "sending", durably, before the request leaves; gives the rows that are still to be sent.
+
+        Rows that a newer plan or a newer known version overtook meanwhile are left out.
+
+        Raises LeaseLost where the lease ended.
+        """
+        with self._database.write(durable=True) as write:
+            now = self._database.now()
+            if claim.lease_until <= now:
+                raise LeaseLost(_named(claim), claim.owner, 0)
+            newer = sa.exists().where(
+                known.c.connection == plan_rows.c.target,
+                known.c.entity == plan_rows.c.entity,
+                known.c.scope == plan_rows.c.scope,
+                known.c.key == plan_rows.c.key,
+                known.c.source_order > plan_rows.c.source_order,
+            )
+            mine = sa.and_(plan_rows.c.token == claim.token, plan_rows.c.state == RowState.CLAIMED)
+            ids = [row.id for row in claim.rows]
+            touched: set[int] = set()
+            standing: set[int] = set()
+            for some in chunks(ids):
+                stale = list(
+                    write.execute(
+                        sa.update(plan_rows)
+                        .where(plan_rows.c.id.in_(some), mine, newer)
+                        .values(
+                            state=RowState.OVERTAKEN.value,
+                            due_at=None,
+                            token="",
+                            message="the target was written for a newer version",
+                            changed_at=now,
+                        )
+                        .returning(plan_rows.c.plan_id)
+                    ).scalars()
+                )
+                touched.update(stale)
+                standing.update(
+                    write.execute(
+                        sa.update(plan_rows)
+                        .where(plan_rows.c.id.in_(some), mine)
+                        .values(
+                            state=RowState.SENDING.value,
+                            sent_at=now,
+                            settle_seconds=settle_seconds,
+                            attempts=plan_rows.c.attempts + 1,
+                            changed_at=now,
+                        )
+                        .returning(plan_rows.c.id)
+                    ).scalars()
+                )
+            close_plans(write, now, touched)
+            return [row for row in claim.rows if row.id in standing]
+
+    def heartbeat(self, claim: RowClaim, lease_seconds: float = 60.0) -> RowClaim:
+        """Renew the lease of what is open of the claim. Raises LeaseLost where nothing is."""
+        with self._database.write() as write:
+            until = self._database.now() + timedelta(seconds=lease_seconds)
+            renewed = write.execute(
+                sa.update(plan_rows)
+                .where(
+                    plan_rows.c.id.in_([row.id for row in claim.rows]),
+                    plan_rows.c.token == claim.token,
+                    plan_rows.c.state.in_([RowState.CLAIMED, RowState.SENDING]),
+                )
+                .values(due_at=until)
+            ).rowcount
+            if not renewed:
+                raise LeaseLost(_named(claim), claim.owner, 0)
+            return msgspec.structs.replace(claim, lease_until=until)
+
+    def applied(
+        self,
+        claim: RowClaim,
+        rows: Sequence[ClaimedRow],
+        values: Mapping[int, str | None] | None = None,
+        moves: Sequence[tuple[str, str, Sequence[str]]] = (),
+    ) -> None:
+        """The target has these rows. Durable. Known state is written in the same transaction.
+
+        Args:
+            values: by row id, the value as the target normalised it (JSON text), where it differs from `after`.
+            moves: (connection, entity, keys) that the write moved besides: they become unknown.
+        Raises LeaseLost: then nothing was written.
+        """
+        with self._database.write(durable=True) as write:
+            now = self._database.now()
+            self._end(write, now, claim, [row.id for row in rows], RowState.APPLIED)
+            fresh = [
+                known_state.KnownRow(
+                    key=row.key,
+                    scope=row.scope,
+                    value=(values or {}).get(row.id, row.after),
+                    source_version=row.source_version,
+                    source_order=row.source_order,
+                )
+                for row in sorted(rows, key=lambda row: (row.scope, row.key))
+            ]
+            known_state.put(write, claim.target, claim.entity, fresh, "written", now)
+            for connection, entity, keys in moves:
+                known_state.mark_unknown(write, now, connection, entity, keys, why=f"{claim.flow} wrote {claim.entity}")
+
+    def refused(self, claim: RowClaim, rows: Sequence[tuple[ClaimedRow, str, str]]) -> None:
+        """(row, code, message): the target said no and applied nothing. Raises LeaseLost."""
+        with self._database.write() as write:
+            now = self._database.now()
+            groups: dict[tuple[str, str], list[int]] = {}
+            for row, code, message in rows:
+                groups.setdefault((code, message), []).append(row.id)
+            for (code, message), ids in groups.items():
+                self._end(write, now, claim, ids, RowState.REFUSED, code=code, message=message)
+
+    def unknown(
+        self, claim: RowClaim, rows: Sequence[ClaimedRow], why: str, settle_until: datetime | None = None
+    ) -> datetime:
+        """No trustworthy answer. The keys are blocked until they have settled, then read again and replanned.
+
+        Gives until when (default: sent plus `settle_seconds`). Raises LeaseLost.
+        """
+        with self._database.write(durable=True) as write:
+            now = self._database.now()
+            if settle_until is None:
+                sent = write.execute(
+                    sa.select(plan_rows.c.sent_at, plan_rows.c.settle_seconds).where(
+                        plan_rows.c.id.in_([row.id for row in rows[:1]])
+                    )
+                ).one()
+                settle_until = (sent.sent_at or now) + timedelta(seconds=sent.settle_seconds)
+            self._end(write, now, claim, [row.id for row in rows], RowState.UNKNOWN, message=why)
+            doubt_rows(write, now, claim.target, claim.entity, rows, why, settle_until)
+            return settle_until
+
+    def not_sent(self, claim: RowClaim, rows: Sequence[ClaimedRow], why: str, due_at: datetime | None = None) -> None:
+        """The request certainly did not reach the target: due again, now or at `due_at`. Raises LeaseLost."""
+        with self._database.write() as write:
+            now = self._database.now()
+            self._end(
+                write,
+                now,
+                claim,
+                [row.id for row in rows],
+                RowState.DUE,
+                message=why,
+                due_at=due_at or now,
+                sent_at=None,
+            )
+
+    def release(self, claim: RowClaim) -> None:
+        """Give back what of the claim was not sent; due at once."""
+        with self._database.write() as write:
+            write.execute(
+                sa.update(plan_rows)
+                .where(plan_rows.c.token == claim.token, plan_rows.c.state == RowState.CLAIMED)
+                .where(plan_rows.c.id.in_([row.id for row in claim.rows]))
+                .values(state=RowState.DUE.value, due_at=self._database.now(), owner="", token="")
+            )
+
+    def refusals(self, target: str, entity: str, since: datetime) -> dict[tuple[str, str], Refusal]:
+        """By (scope, key): the latest refusal since then, unless the key was applied after it.
+
+        For comparisons: planning the same value again would be refused again.
+        """
+        query = (
+            sa.select(plan_rows)
+            .where(
+                plan_rows.c.target == target,
+                plan_rows.c.entity == entity,
+                plan_rows.c.state.in_([RowState.REFUSED, RowState.APPLIED]),
+                plan_rows.c.changed_at >= since,
+            )
+            .order_by(plan_rows.c.changed_at, plan_rows.c.id)
+        )
+        found: dict[tuple[str, str], Refusal] = {}
+        with self._database.read() as read:
+            for row in read.execute(query):
+                if row.state == RowState.APPLIED:
+                    found.pop((row.scope, row.key), None)
+                    continue
+                found[row.scope, row.key] = Refusal(
+                    key=row.key,
+                    scope=row.scope,
+                    after=row.after,
+                    code=row.code,
+                    message=row.message,
+                    at=row.changed_at,
+                )
+        return found
+
+    def _end(
+        self,
+        write: sa.Connection,
+        now: datetime,
+        claim: RowClaim,
+        ids: Sequence[int],
+        state: RowState,
+        **values: Any,
+    ) -> None:
+        """All of the rows change, or LeaseLost is raised and the transaction rolls back."""
+        changed = 0
+        touched: set[int] = set()
+        for some in chunks(sorted(ids)):
+            result = write.execute(
+                sa.update(plan_rows)
+                .where(
+                    plan_rows.c.id.in_(some),
+                    plan_rows.c.token == claim.token,
+                    plan_rows.c.state.in_([RowState.CLAIMED, RowState.SENDING]),
+                )
+                .values(**{"due_at": None, **values}, state=state.value, owner="", token="", changed_at=now)
+                .returning(plan_rows.c.plan_id)
+            )
+            plan_ids = list(result.scalars())
+            changed += len(plan_ids)
+            touched.update(plan_ids)
+        if changed != len(ids):
+            raise LeaseLost(_named(claim), claim.owner, 0)
+        close_plans(write, now, touched)
+
+
+def _claimed(row: Any) -> ClaimedRow:
+    return ClaimedRow(**{name: row._mapping[name] for name in ClaimedRow.__struct_fields__})
+
+
+def _named(claim: RowClaim) -> str:
+    return f"{len(claim.rows)} rows of {claim.flow} to {claim.target}"

@@ -1,0 +1,484 @@
+"""Plans of state flows: rows with key, before, after and reason; judged, held or due, applied, undone.
+
+Applying is in `erp_sync.ledger.plan_rows`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import pyarrow as pa
+import sqlalchemy as sa
+
+from erp_sync.ledger import codec
+from erp_sync.ledger.errors import NotInLedger, WrongState
+from erp_sync.ledger.lanes import LANES, lane_rank
+from erp_sync.ledger.plan_rows import PlanRows
+from erp_sync.ledger.row_queries import close_plans
+from erp_sync.ledger.rows import RowState
+from erp_sync.ledger.schema import approvals, plan_rows, plans
+from erp_sync.ledger.sql import chunks, insert_columns
+
+if TYPE_CHECKING:
+    from erp_sync.ledger.engine import Database
+
+
+class PlanState(StrEnum):
+    """States of a plan. Final ones are kept until retention removes them.
+
+    judged      passed its checks: rows are due. Out: applied.
+    held        a check or guard wants a person. Out: approved, rejected, expired, superseded.
+    approved    a person let it pass: rows are due. Out: applied.
+    rejected    final: a person refused it; the same plan is not held again.
+    applied     final: no row is open (rows tell what became of each). Out: undone.
+    expired     final: nobody decided in time.
+    superseded  final: a newer comparison took its place before anything was decided.
+    undone      final: a plan that restores what was before stands beside it.
+    """
+
+    JUDGED = "judged"
+    HELD = "held"
+    APPROVED = "approved"
+    REJECTED = "rejected"
+    APPLIED = "applied"
+    EXPIRED = "expired"
+    SUPERSEDED = "superseded"
+    UNDONE = "undone"
+
+
+class Verdict(msgspec.Struct, frozen=True, kw_only=True):
+    """What one check said about a plan: `passed`, its figure and limit as text, and in words."""
+
+    check: str
+    passed: bool
+    words: str
+    figure: str = ""
+    limit: str = ""
+
+
+class PlanRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One difference. `before` and `after` are JSON text (None: not there).
+
+    Attributes:
+        action: in the flow's words: ``create``, ``update``, ``disable`` ...
+        source_order: orders versions of the source, see `known_state.KnownRow`.
+    """
+
+    key: str
+    before: str | None
+    after: str | None
+    action: str = "update"
+    reason: str = ""
+    scope: str = ""
+    source_version: str = ""
+    source_order: int = 0
+
+
+class NewPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """A comparison's result.
+
+    Attributes:
+        compared: keys that were compared, also those that do not differ: whatever older plans still want to
+            do with them is overtaken. None: all keys of this entity.
+        verdicts: of checks and guards; with one that did not pass the plan is held.
+        approval: the flow wants a person's approval even if all passed.
+        summary: figures for people, JSON.
+    """
+
+    entity: str
+    target: str
+    rows: Sequence[PlanRow]
+    compared: Sequence[str] | None = None
+    lane: str = "normal"
+    verdicts: tuple[Verdict, ...] = ()
+    approval: bool = False
+    summary: dict[str, Any] = {}
+
+
+class AddedPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of a new plan.
+
+    Attributes:
+        id: None where there was nothing to do.
+        known: the same plan stands already (held or rejected): no second alert.
+        overtaken: rows of older plans that are not applied any more.
+    """
+
+    id: int | None
+    state: PlanState | None
+    known: bool = False
+    overtaken: int = 0
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    id: int
+    route: str
+    flow: str
+    entity: str
+    target: str
+    lane: str
+    state: PlanState
+    row_count: int
+    summary: dict[str, Any]
+    verdicts: tuple[Verdict, ...]
+    reason: str
+    undoes: int | None
+    run_id: str
+    created_at: datetime
+    changed_at: datetime
+    finished_at: datetime | None
+
+
+class Approval(msgspec.Struct, frozen=True, kw_only=True):
+    subject: str
+    subject_id: int
+    decision: str
+    who: str
+    why: str
+    at: datetime
+
+
+def add_plan(write: sa.Connection, now: datetime, route: str, flow: str, run_id: str, plan: NewPlan) -> AddedPlan:
+    """See `Handling.add_plan`. The caller excludes other transactions of the same (route, flow)."""
+    mine = sa.and_(
+        plans.c.route == route, plans.c.flow == flow, plans.c.target == plan.target, plans.c.entity == plan.entity
+    )
+    fingerprint = _fingerprint(plan.rows)
+    failed = [verdict for verdict in plan.verdicts if not verdict.passed]
+    held = bool(failed) or plan.approval
+    if plan.rows and held:
+        last = write.execute(
+            sa.select(plans.c.id, plans.c.state, plans.c.fingerprint)
+            .where(mine, plans.c.state.in_([PlanState.HELD, PlanState.REJECTED]))
+            .order_by(plans.c.id.desc())
+            .limit(1)
+        ).first()
+        if last is not None and last.fingerprint == fingerprint:
+            write.execute(sa.update(plans).where(plans.c.id == last.id).values(changed_at=now))
+            return AddedPlan(id=last.id, state=PlanState(last.state), known=True)
+    overtaken = _overtake(write, now, route, flow, plan)
+    if not plan.rows:
+        return AddedPlan(id=None, state=None, overtaken=overtaken)
+    state = PlanState.HELD if held else PlanState.JUDGED
+    reason = "; ".join(verdict.words for verdict in failed) or ("waits for approval" if plan.approval else "")
+    plan_id = _insert(
+        write,
+        now,
+        {
+            "route": route,
+            "flow": flow,
+            "entity": plan.entity,
+            "target": plan.target,
+            "lane": lane_rank(plan.lane),
+            "state": state.value,
+            "row_count": len(plan.rows),
+            "fingerprint": fingerprint,
+            "summary": codec.to_text(plan.summary),
+            "judgement": codec.to_text(plan.verdicts),
+            "reason": reason,
+            "run_id": run_id,
+        },
+        plan.rows,
+        due=not held,
+    )
+    return AddedPlan(id=plan_id, state=state, overtaken=overtaken)
+
+
+def _insert(write: sa.Connection, now: datetime, values: dict[str, Any], rows: Sequence[PlanRow], due: bool) -> int:
+    values = {**values, "created_at": now, "changed_at": now}
+    plan_id = int(write.execute(sa.insert(plans).returning(plans.c.id), values).scalar_one())
+    same = {
+        "plan_id": plan_id,
+        **{name: values[name] for name in ("route", "flow", "target", "entity", "lane")},
+        "state": (RowState.DUE if due else RowState.HELD).value,
+        "due_at": now if due else None,
+        "changed_at": now,
+    }
+    own = ("scope", "key", "action", "before", "after", "reason", "source_version", "source_order")
+    insert_columns(write, plan_rows, same, {name: [getattr(row, name) for row in rows] for name in own})
+    return plan_id
+
+
+def _overtake(write: sa.Connection, now: datetime, route: str, flow: str, plan: NewPlan) -> int:
+    """Rows of older plans for the compared keys that have not been sent are not applied any more."""
+    condition = sa.and_(
+        plan_rows.c.route == route,
+        plan_rows.c.flow == flow,
+        plan_rows.c.target == plan.target,
+        plan_rows.c.entity == plan.entity,
+        plan_rows.c.state.in_([RowState.DUE, RowState.HELD, RowState.CLAIMED]),
+    )
+    groups: Iterable[Sequence[str] | None] = [None]
+    if plan.compared is not None:
+        groups = list(chunks(sorted({*plan.compared, *(row.key for row in plan.rows)})))
+    count = 0
+    touched: set[int] = set()
+    for keys in groups:
+        some = condition if keys is None else condition & plan_rows.c.key.in_(keys)
+        touched.update(write.execute(sa.select(plan_rows.c.plan_id).where(some).distinct()).scalars())
+        count += write.execute(
+            sa.update(plan_rows)
+            .where(some)
+            .values(state=RowState.OVERTAKEN.value, due_at=None, token="", owner="", changed_at=now)
+        ).rowcount
+    close_plans(write, now, touched)
+    return count
+
+
+def _fingerprint(rows: Sequence[PlanRow]) -> str:
+    digest = hashlib.sha256()
+    for row in sorted(rows, key=lambda row: (row.scope, row.key)):
+        digest.update(codec.to_bytes((row.scope, row.key, row.action, row.before, row.after)))
+    return digest.hexdigest()
+
+
+class Plans(PlanRows):
+    """`ledger.plans`."""
+
+    def __init__(self, database: Database) -> None:
+        super().__init__(database)
+
+    def get(self, plan_id: int) -> Plan:
+        """Raises NotInLedger."""
+        with self._database.read() as read:
+            row = read.execute(sa.select(plans).where(plans.c.id == plan_id)).first()
+        if row is None:
+            raise NotInLedger(f"plan {plan_id}")
+        return _plan_of(row)
+
+    def find(
+        self,
+        *,
+        route: str | None = None,
+        flow: str | None = None,
+        states: Sequence[PlanState] = (),
+        limit: int = 50,
+    ) -> list[Plan]:
+        """Plans, newest first."""
+        query = sa.select(plans).order_by(plans.c.id.desc()).limit(limit)
+        if route is not None:
+            query = query.where(plans.c.route == route)
+        if flow is not None:
+            query = query.where(plans.c.flow == flow)
+        if states:
+            query = query.where(plans.c.state.in_([PlanState(state) for state in states]))
+        with self._database.read() as read:
+            return [_plan_of(row) for row in read.execute(query)]
+
+    def counts(self, plan_id: int) -> dict[str, int]:
+        """How many rows of the plan by state."""
+        query = (
+            sa.select(plan_rows.c.state, sa.func.count())
+            .where(plan_rows.c.plan_id == plan_id)
+            .group_by(plan_rows.c.state)
+        )
+        with self._database.read() as read:
+            return {row[0]: row[1] for row in read.execute(query)}
+
+    def table(self, plan_id: int, states: Sequence[str] = (), limit: int | None = None) -> pa.Table:
+        """The plan's rows, as planned, as an Arrow table of text columns and ``source_order`` (int64)."""
+        names = (
+            "scope",
+            "key",
+            "action",
+            "before",
+            "after",
+            "reason",
+            "source_version",
+            "source_order",
+            "state",
+            "code",
+            "message",
+        )
+        schema = pa.schema([(name, pa.int64() if name == "source_order" else pa.string()) for name in names])
+        query = (
+            sa.select(*[plan_rows.c[name] for name in names])
+            .where(plan_rows.c.plan_id == plan_id)
+            .order_by(plan_rows.c.id)
+        )
+        if states:
+            query = query.where(plan_rows.c.state.in_(list(states)))
+        if limit is not None:
+            query = query.limit(limit)
+        with self._database.read() as read:
+            rows = read.execute(query).all()
+        if not rows:
+            return schema.empty_table()
+        return pa.table(
+            [pa.array(column, field.type) for column, field in zip(zip(*rows, strict=True), schema, strict=True)],
+            schema=schema,
+        )
+
+    def approve(self, plan_id: int, who: str, why: str = "") -> Plan:
+        """Let a held plan be applied. Durable. Raises NotInLedger, WrongState, ValueError (nobody's name)."""
+        return self._decide(plan_id, PlanState.APPROVED, who, why)
+
+    def reject(self, plan_id: int, who: str, why: str) -> Plan:
+        """Refuse a held plan; the same plan is not held again. Raises NotInLedger, WrongState, ValueError."""
+        return self._decide(plan_id, PlanState.REJECTED, who, why)
+
+    def approvals(self, plan_id: int) -> list[Approval]:
+        """Who decided what about a plan, and why; oldest first."""
+        query = (
+            sa.select(approvals)
+            .where(approvals.c.subject == "plan", approvals.c.subject_id == plan_id)
+            .order_by(approvals.c.id)
+        )
+        with self._database.read() as read:
+            return [
+                Approval(**{name: value for name, value in row._mapping.items() if name != "id"})
+                for row in read.execute(query)
+            ]
+
+    def undo(self, plan_id: int, who: str, why: str) -> int:
+        """Plan to restore what was before an applied plan, for the rows that were applied. Gives the new plan.
+
+        Rows whose key has been written for a newer version since are left alone when it is applied. The next
+        comparison plans the same change again unless the source or the route changes first.
+
+        Raises NotInLedger, WrongState, ValueError.
+        """
+        if not who or not why:
+            raise ValueError("undoing needs a name and a reason")
+        with self._database.write(durable=True) as write:
+            now = self._database.now()
+            plan = write.execute(sa.select(plans).where(plans.c.id == plan_id).with_for_update()).first()
+            if plan is None:
+                raise NotInLedger(f"plan {plan_id}")
+            if plan.state != PlanState.APPLIED:
+                raise WrongState(f"plan {plan_id}", plan.state, "only an applied one can be undone")
+            applied = write.execute(
+                sa.select(plan_rows)
+                .where(plan_rows.c.plan_id == plan_id, plan_rows.c.state == RowState.APPLIED)
+                .order_by(plan_rows.c.id)
+            ).all()
+            rows = [
+                PlanRow(
+                    key=row.key,
+                    scope=row.scope,
+                    before=row.after,
+                    after=row.before,
+                    action=_OPPOSITE.get(row.action, row.action),
+                    reason=f"undoes plan {plan_id}",
+                    source_version=row.source_version,
+                    source_order=row.source_order,
+                )
+                for row in applied
+            ]
+            if not rows:
+                raise WrongState(f"plan {plan_id}", plan.state, "none of its rows was applied")
+            values = {name: plan._mapping[name] for name in ("route", "flow", "entity", "target", "lane", "run_id")}
+            values.update(
+                state=PlanState.APPROVED.value,
+                row_count=len(rows),
+                fingerprint=_fingerprint(rows),
+                undoes=plan_id,
+                reason=why,
+            )
+            undoing = _insert(write, now, values, rows, due=True)
+            write.execute(
+                sa.update(plans)
+                .where(plans.c.id == plan_id)
+                .values(state=PlanState.UNDONE.value, reason=f"undone by plan {undoing}: {why}", changed_at=now)
+            )
+            _approved(write, now, plan_id, "undone", who, why)
+            _approved(write, now, undoing, "approved", who, why)
+            return undoing
+
+    def expire(self, older_than: timedelta) -> list[int]:
+        """Held plans about which nobody decided in time become expired; gives their ids."""
+        with self._database.write() as write:
+            now = self._database.now()
+            ids = list(
+                write.execute(
+                    sa.select(plans.c.id)
+                    .where(plans.c.state == PlanState.HELD, plans.c.created_at < now - older_than)
+                    .order_by(plans.c.id)
+                    .with_for_update()
+                ).scalars()
+            )
+            for some in chunks(ids):
+                write.execute(
+                    sa.update(plan_rows)
+                    .where(plan_rows.c.plan_id.in_(some), plan_rows.c.state == RowState.HELD)
+                    .values(state=RowState.EXPIRED.value, changed_at=now)
+                )
+                write.execute(
+                    sa.update(plans)
+                    .where(plans.c.id.in_(some))
+                    .values(
+                        state=PlanState.EXPIRED.value,
+                        reason="nobody decided in time",
+                        changed_at=now,
+                        finished_at=now,
+                    )
+                )
+            return ids
+
+    def _decide(self, plan_id: int, decision: PlanState, who: str, why: str) -> Plan:
+        if not who:
+            raise ValueError("a decision needs the name of who decides")
+        with self._database.write(durable=True) as write:
+            now = self._database.now()
+            row = write.execute(sa.select(plans).where(plans.c.id == plan_id).with_for_update()).first()
+            if row is None:
+                raise NotInLedger(f"plan {plan_id}")
+            if row.state != PlanState.HELD:
+                raise WrongState(f"plan {plan_id}", row.state, "only a held one can be decided on")
+            approved = decision is PlanState.APPROVED
+            write.execute(
+                sa.update(plan_rows)
+                .where(plan_rows.c.plan_id == plan_id, plan_rows.c.state == RowState.HELD)
+                .values(
+                    state=(RowState.DUE if approved else RowState.REJECTED).value,
+                    due_at=now if approved else None,
+                    changed_at=now,
+                )
+            )
+            write.execute(
+                sa.update(plans)
+                .where(plans.c.id == plan_id)
+                .values(state=decision.value, changed_at=now, finished_at=None if approved else now)
+            )
+            _approved(write, now, plan_id, decision.value, who, why)
+            close_plans(write, now, {plan_id})
+        return self.get(plan_id)
+
+
+_OPPOSITE = {"create": "remove", "remove": "create", "enable": "disable", "disable": "enable"}
+
+
+def _approved(write: sa.Connection, now: datetime, plan_id: int, decision: str, who: str, why: str) -> None:
+    write.execute(
+        sa.insert(approvals),
+        {"subject": "plan", "subject_id": plan_id, "decision": decision, "who": who, "why": why, "at": now},
+    )
+
+
+def _plan_of(row: sa.Row) -> Plan:
+    values = dict(row._mapping)
+    values.pop("fingerprint")
+    values["lane"] = LANES[values["lane"]]
+    values["state"] = PlanState(values["state"])
+    values["summary"] = codec.from_json(values["summary"])
+    values["verdicts"] = msgspec.json.decode(values.pop("judgement"), type=tuple[Verdict, ...])
+    return Plan(**values)
+
+
+__all__ = [
+    "AddedPlan",
+    "Approval",
+    "NewPlan",
+    "Plan",
+    "PlanRow",
+    "PlanState",
+    "Plans",
+    "RowState",
+    "Verdict",
+    "add_plan",
+]

@@ -1,0 +1,167 @@
+"""What the ledger forgets, and when. Nothing that is open, and nothing that keeps a second send away."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import sqlalchemy as sa
+
+from erp_sync.ledger.documents import FINISHED
+from erp_sync.ledger.schema import (
+    attempts,
+    deliveries,
+    delivery_events,
+    handled_marks,
+    inbox,
+    key_locks,
+    metrics,
+    notes,
+    plan_rows,
+    plans,
+    quarantine,
+    received,
+    requirements,
+    steps,
+)
+
+if TYPE_CHECKING:
+    from erp_sync.ledger.engine import Database
+
+_AT_ONCE = 1000
+
+
+class Retention(msgspec.Struct, frozen=True, kw_only=True):
+    """How long finished things are kept, in days.
+
+    Attributes:
+        payloads: received payloads (the lake keeps them as long as it is told to). The ids stay for ever:
+            without them a record would be received again.
+        deliveries: finished deliveries with steps, attempts and events. Receipts and cross references stay.
+    """
+
+    payloads: int = 30
+    deliveries: int = 400
+    plans: int = 90
+    inbox: int = 30
+    quarantine: int = 180
+    metrics: int = 800
+
+
+class Expiry:
+    """`ledger.retention`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def expire(self, keep: Retention = Retention()) -> dict[str, int]:
+        """Remove what is older, in small transactions; gives how many rows by kind. Run it daily."""
+        now = self._database.now()
+
+        def before(days: int) -> Any:
+            return now - timedelta(days=days)
+
+        counts = {
+            "payloads": self._forget_payloads(before(keep.payloads)),
+            "deliveries": self._deliveries(before(keep.deliveries)),
+            "plans": self._plans(before(keep.plans)),
+            "inbox": self._simple(inbox, inbox.c.processed_at < before(keep.inbox)),
+            "quarantine": self._simple(quarantine, quarantine.c.resolved_at < before(keep.quarantine)),
+            "notes": self._simple(notes, notes.c.at < before(keep.deliveries)),
+        }
+        with self._database.write() as write:
+            counts["metrics"] = write.execute(sa.delete(metrics).where(metrics.c.hour < before(keep.metrics))).rowcount
+        return counts
+
+    def _batches(self, ids_query: Any, act: Any) -> int:
+        total = 0
+        while True:
+            with self._database.write() as write:
+                ids = list(write.execute(ids_query.limit(_AT_ONCE)).scalars())
+                if ids:
+                    act(write, ids)
+            total += len(ids)
+            if len(ids) < _AT_ONCE:
+                return total
+
+    def _forget_payloads(self, limit: Any) -> int:
+        """Only below the marks of every flow that reads the entity: what is not handled keeps its payload."""
+        with self._database.read() as read:
+            marks = read.execute(
+                sa.select(
+                    handled_marks.c.connection,
+                    handled_marks.c.entity,
+                    sa.func.min(handled_marks.c.up_to).label("up_to"),
+                ).group_by(handled_marks.c.connection, handled_marks.c.entity)
+            ).all()
+        total = 0
+        for mark in marks:
+            query = sa.select(received.c.id).where(
+                received.c.connection == mark.connection,
+                received.c.entity == mark.entity,
+                received.c.id <= mark.up_to,
+                received.c.received_at < limit,
+                received.c.payload.is_not(None),
+            )
+            total += self._batches(
+                query,
+                lambda write, ids: write.execute(
+                    sa.update(received).where(received.c.id.in_(ids)).values(payload=None)
+                ),
+            )
+        return total
+
+    def _deliveries(self, limit: Any) -> int:
+        follower = deliveries.alias("follower")
+        awaited = sa.exists().where(
+            follower.c.follows == deliveries.c.id, follower.c.state.not_in([state.value for state in FINISHED])
+        )
+        newer = deliveries.alias("newer")
+        # The last delivery of a document tells what its next version is compared with: it stays.
+        overtaken = sa.exists().where(
+            newer.c.route == deliveries.c.route,
+            newer.c.flow == deliveries.c.flow,
+            newer.c.target == deliveries.c.target,
+            newer.c.connection == deliveries.c.connection,
+            newer.c.scope == deliveries.c.scope,
+            newer.c.entity == deliveries.c.entity,
+            newer.c.native_id == deliveries.c.native_id,
+            newer.c.sequence > deliveries.c.sequence,
+        )
+        query = sa.select(deliveries.c.id).where(
+            deliveries.c.finished_at < limit, deliveries.c.state.in_(FINISHED), overtaken, ~awaited
+        )
+
+        def act(write: sa.Connection, ids: list[int]) -> None:
+            for table in (steps, attempts, delivery_events, requirements, key_locks):
+                write.execute(sa.delete(table).where(table.c.delivery_id.in_(ids)))
+            write.execute(sa.delete(deliveries).where(deliveries.c.id.in_(ids)))
+
+        def lighten(write: sa.Connection, ids: list[int]) -> None:
+            for table in (attempts, delivery_events):
+                write.execute(sa.delete(table).where(table.c.delivery_id.in_(ids)))
+            write.execute(sa.update(deliveries).where(deliveries.c.id.in_(ids)).values(payload=b"{}", corrected=None))
+
+        last = sa.select(deliveries.c.id).where(
+            deliveries.c.finished_at < limit,
+            deliveries.c.state.in_(FINISHED),
+            ~overtaken,
+            deliveries.c.payload != b"{}",
+        )
+        return self._batches(query, act) + self._batches(last, lighten)
+
+    def _plans(self, limit: Any) -> int:
+        query = sa.select(plans.c.id).where(plans.c.finished_at < limit)
+
+        def act(write: sa.Connection, ids: list[int]) -> None:
+            write.execute(sa.delete(plan_rows).where(plan_rows.c.plan_id.in_(ids)))
+            write.execute(sa.delete(plans).where(plans.c.id.in_(ids)))
+
+        return self._batches(query, act)
+
+    def _simple(self, table: sa.Table, condition: Any) -> int:
+        return self._batches(
+            sa.select(table.c.id).where(condition),
+            lambda write, ids: write.execute(sa.delete(table).where(table.c.id.in_(ids))),
+        )

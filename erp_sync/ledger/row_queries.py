@@ -1,0 +1,121 @@
+"""Which rows of plans may be claimed, what becomes of rows of dead owners, and when a plan is done."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+
+from erp_sync.ledger import known_state
+from erp_sync.ledger.documents import lane_ranks
+from erp_sync.ledger.rows import OPEN, RowState
+from erp_sync.ledger.schema import known_state as known
+from erp_sync.ledger.schema import plan_rows, plans
+from erp_sync.ledger.sql import chunks
+
+RESCUED_AT_ONCE = 5000
+
+
+def close_plans(write: sa.Connection, now: datetime, plan_ids: Collection[int]) -> None:
+    """Plans without open rows are applied; held ones of which every row was overtaken are superseded."""
+    for plan_id in sorted(plan_ids):
+        still_open = sa.exists().where(
+            plan_rows.c.plan_id == plan_id, plan_rows.c.state.in_([state.value for state in OPEN])
+        )
+        write.execute(
+            sa.update(plans)
+            .where(plans.c.id == plan_id, plans.c.state.in_(["judged", "approved", "held"]), ~still_open)
+            .values(
+                state=sa.case((plans.c.state == "held", "superseded"), else_="applied"),
+                changed_at=now,
+                finished_at=now,
+            )
+        )
+
+
+def claimable(now: datetime, route: str | None, flow: str, target: str, lanes: Sequence[str]) -> Any:
+    other = plan_rows.alias("other")
+    in_flight = sa.exists().where(
+        other.c.target == plan_rows.c.target,
+        other.c.entity == plan_rows.c.entity,
+        other.c.key == plan_rows.c.key,
+        other.c.scope == plan_rows.c.scope,
+        other.c.state.in_([RowState.CLAIMED, RowState.SENDING]),
+    )
+    settling = sa.exists().where(
+        known.c.connection == plan_rows.c.target,
+        known.c.entity == plan_rows.c.entity,
+        known.c.scope == plan_rows.c.scope,
+        known.c.key == plan_rows.c.key,
+        known.c.blocked_until > now,
+    )
+    query = (
+        sa.select(plan_rows)
+        .where(
+            plan_rows.c.flow == flow,
+            plan_rows.c.target == target,
+            plan_rows.c.lane.in_(lane_ranks(lanes)),
+            plan_rows.c.due_at <= now,
+            plan_rows.c.state == RowState.DUE,
+            ~in_flight,
+            ~settling,
+        )
+        .order_by(plan_rows.c.lane, plan_rows.c.id)
+    )
+    return query if route is None else query.where(plan_rows.c.route == route)
+
+
+def rescue_rows(write: sa.Connection, now: datetime, flow: str, target: str) -> None:
+    """Rows whose lease ended: what was not sent is due again; what was being sent is unknown."""
+    rows = write.execute(
+        sa.select(plan_rows)
+        .where(
+            plan_rows.c.flow == flow,
+            plan_rows.c.target == target,
+            plan_rows.c.due_at <= now,
+            plan_rows.c.state.in_([RowState.CLAIMED, RowState.SENDING]),
+        )
+        .order_by(plan_rows.c.id)
+        .limit(RESCUED_AT_ONCE)
+    ).all()
+    idle = [row.id for row in rows if row.state == RowState.CLAIMED]
+    for some in chunks(idle):
+        write.execute(
+            sa.update(plan_rows)
+            .where(plan_rows.c.id.in_(some))
+            .values(state=RowState.DUE.value, due_at=now, owner="", token="", changed_at=now)
+        )
+    sent = [row for row in rows if row.state == RowState.SENDING]
+    why = "its owner did not come back"
+    for some in chunks([row.id for row in sent]):
+        write.execute(
+            sa.update(plan_rows)
+            .where(plan_rows.c.id.in_(some))
+            .values(state=RowState.UNKNOWN.value, due_at=None, owner="", token="", message=why, changed_at=now)
+        )
+    groups: dict[tuple[str, datetime], list[Any]] = {}
+    for row in sent:
+        settle_until = row.sent_at + timedelta(seconds=row.settle_seconds)
+        groups.setdefault((row.entity, settle_until), []).append(row)
+    for (entity, settle_until), some_rows in groups.items():
+        doubt_rows(write, now, target, entity, some_rows, why, settle_until)
+    close_plans(write, now, {row.plan_id for row in sent})
+
+
+def doubt_rows(
+    write: sa.Connection,
+    now: datetime,
+    target: str,
+    entity: str,
+    rows: Sequence[Any],
+    why: str,
+    settle_until: datetime,
+) -> None:
+    """Known state of these keys is unknown and blocked, also of keys that were never known before."""
+    by_scope: dict[str, list[str]] = {}
+    for row in rows:
+        by_scope.setdefault(row.scope, []).append(row.key)
+    for scope, keys in sorted(by_scope.items()):
+        known_state.doubt(write, now, target, entity, scope, keys, why, settle_until)
