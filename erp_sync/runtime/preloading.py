@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
+import io
 import pkgutil
 import sys
 import tempfile
@@ -107,5 +109,9 @@ def _run_empty_job() -> None:
         yield dg.MaterializeResult(metadata={"rows": 0})
         yield dg.AssetCheckResult(passed=True, check_name="warm_up_check")
 
-    with tempfile.TemporaryDirectory() as folder, dg.DagsterInstance.ephemeral(tempdir=folder) as instance:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        dg.DagsterInstance.ephemeral(tempdir=folder) as instance,
+        contextlib.redirect_stderr(io.StringIO()),  # Dagster's own account of it
+    ):
         dg.materialize([warm_up], instance=instance)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 from pathlib import Path
 from typing import Any
@@ -40,7 +39,6 @@ def initialise(settings: Settings, *, anyway: bool = False) -> bool:
 
     Raises WrongSetting, or what the database raises that cannot be reached.
     """
-    os.environ.setdefault("DAGSTER_HOME", str(settings.dagster_home))
     with exclusive(settings.home / "initialise.lock"):
         configuration = dagster_configuration(settings)
         wanted = Initialised(_dagster_state(configuration), _ledger_state(settings))

@@ -80,6 +80,18 @@ def test_runs_beyond_its_places_are_refused_as_full(tmp_path: Path) -> None:
     os.close(lock)
 
 
+def test_a_fixed_server_serves_launchers_that_see_newer_files(tmp_path: Path) -> None:
+    folder = WarmFolder(tmp_path)
+    folder.create()
+    lock = try_lock(folder.lock)
+    assert lock is not None
+    for fixed, stale in ((True, False), (False, True)):
+        server = ForkServer(folder, "of its start", LOCATION, [], most_workers=10, lock=lock, fixed=fixed)
+        refused = server._refusal(messages.RunRequest("any", "{}", fingerprint(LOCATION)))
+        assert (refused is not None and refused.stale) == stale
+    os.close(lock)
+
+
 def test_it_refuses_to_fork_with_a_second_thread(tmp_path: Path) -> None:
     folder = WarmFolder(tmp_path)
     folder.create()

@@ -6,15 +6,20 @@ import logging
 import os
 import signal
 
+import msgspec
 import pytest
-from dagster import DagsterRunStatus
+from dagster import DagsterRun, DagsterRunStatus
+from dagster._core.errors import DagsterUserCodeUnreachableError
 from dagster._core.events import DagsterEventType
 from dagster._core.launcher import WorkerStatus
 from dagster._daemon.monitoring.run_monitoring import monitor_started_run
 
+from erp_sync.runtime.launcher import NoForkServer
 from erp_sync.runtime.processes import ProcessName
 from erp_sync.runtime.workers import Worker
 from erp_sync_tests.runtime.conftest import Installation, wait_for
+
+GONE = ProcessName(pid=2**22 + 1, created=0.0)
 
 
 @pytest.fixture
@@ -126,3 +131,41 @@ def test_a_reused_process_number_is_not_the_worker(served: Installation) -> None
     served.folder.write_worker(Worker(run_id, earlier))
     assert served.launcher.check_run_worker_health(served.run(run_id)).status == WorkerStatus.NOT_FOUND
     served.folder.forget(run_id)
+
+
+def test_a_full_fork_server_leaves_the_run_to_the_queue(served: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_run: DagsterRun) -> int:
+        raise NoForkServer("All 50 places are taken", start=False, full=True)
+
+    monkeypatch.setattr(served.launcher, "_hand_over", full)
+    with pytest.raises(DagsterUserCodeUnreachableError, match="All 50 places"):
+        served.launch("empty_job")
+
+
+def test_a_fork_server_that_its_owner_restarts_is_not_started_by_the_launcher(served: Installation) -> None:
+    before = served.folder.last_server()
+    assert before is not None
+    owned = msgspec.structs.replace(before, process=GONE, owner=ProcessName.own(), fixed=True)
+    served.end_processes()
+    served.folder.write_server(owned)
+    try:
+        run_id = served.launch("empty_job")
+        assert "while a fork server starts in the background" in served.messages(run_id)
+        assert served.launcher._started is None or served.launcher._started.poll() is not None
+        wait_for(lambda: served.finished(run_id))
+    finally:
+        served.folder.state.unlink(missing_ok=True)
+
+
+def test_code_that_cannot_be_loaded_leaves_runs_to_the_default_launcher_and_is_not_tried_at_once_again(
+    served: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    served.end_processes()
+    monkeypatch.setattr(served.launcher, "_preload", ("no_such_module",))
+    first = served.launch("empty_job")
+    wait_for(lambda: served.launcher._started is not None and served.launcher._started.poll() is not None)
+    second = served.launch("empty_job")
+    assert "the default launcher takes this run." in served.messages(second)
+    assert "no_such_module" in served.folder.log.read_text()
+    wait_for(lambda: served.finished(first) and served.finished(second))
+    assert served.run(second).status == DagsterRunStatus.SUCCESS
