@@ -10,6 +10,21 @@ import msgspec
 from erp_sync.model.money import ZERO
 
 
+class ChannelDemand(msgspec.Struct, frozen=True, kw_only=True):
+    """What one channel's orders take of a stock level, as the system of record says.
+
+    Attributes:
+        channel: connection of the store.
+        allocated: part of the level's `allocated` that is for this channel's orders, picked ones included.
+        shipped: shipments that left lately, id in the system of record to quantity. Read *before* the
+            quantities: one that leaves in between is missing here, so that too little is offered, never too much.
+    """
+
+    channel: str
+    allocated: Decimal = ZERO
+    shipped: tuple[tuple[str, Decimal], ...] = ()
+
+
 class StockLevel(msgspec.Struct, frozen=True, kw_only=True):
     """What the system of record says about one SKU at one location.
 
@@ -19,6 +34,7 @@ class StockLevel(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         on_hand: physically there, reserved or not.
         allocated: committed to orders that the system of record knows.
+        demands: what single channels' orders take, where the system of record can tell.
         read_at: when the read *started* (UTC): the order of values without a source version.
     """
 
@@ -34,6 +50,7 @@ class StockLevel(msgspec.Struct, frozen=True, kw_only=True):
     on_order: Decimal = ZERO
     backorders: bool = False
     restock_date: str | None = None
+    demands: tuple[ChannelDemand, ...] = ()
     version: str = ""
     read_at: datetime
 

@@ -64,6 +64,9 @@ class StateTarget(Protocol[Row]):
     def key(self, row: Row) -> str:
         """The target's key of the row: known state is kept by it, and writes exclude each other."""
 
+    def sku(self, key: str) -> str:
+        """The SKU, as the target names it, that a key of `key` is about."""
+
     def values(self, row: Row) -> dict[str, Any]:
         """What the target keeps of the row, normalised as it would give it back.
 

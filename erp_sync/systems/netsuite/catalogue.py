@@ -27,7 +27,7 @@ from erp_sync.systems.netsuite.capabilities import CAPABILITIES
 from erp_sync.systems.netsuite.client import PAGE, NetSuiteClient, chunks
 from erp_sync.systems.netsuite.mapping.product import BUNDLE_RECORDS, KINDS
 from erp_sync.systems.netsuite.mapping.shipment import identity_of, items_of
-from erp_sync.systems.netsuite.rows import Reading, Row, RowReader, numbers, raw, seen
+from erp_sync.systems.netsuite.rows import Reading, Row, RowReader, content_version, numbers, raw, seen
 
 _ITEM_COLUMNS = (
     "i.id, i.itemid, i.displayname, i.itemtype, i.isinactive, i.parent, p.itemid AS parent_itemid, i.weight, "
@@ -75,7 +75,7 @@ class ProductSource:
             yield self._raw(rows)
 
     def peek(self, window: Window) -> dict[str, str] | None:
-        return seen(self._rows.first(self._rows.within(window)), lambda row: str(row.get("modified", "")))
+        return seen(self._rows.first(self._rows.within(window)), _item_version)
 
     def read(self, keys: Sequence[str]) -> Iterator[list[RawRecord]]:
         for rows in self._rows.of(keys, "i.itemid", suiteql.texts):
@@ -104,7 +104,7 @@ class ProductSource:
                 more["options"] = options
             if identity in components:
                 more["components"] = components[identity]
-            records.append(raw(self._rows, row, str(row.get("modified", "")), row | more))
+            records.append(raw(self._rows, row, _item_version(row), row | more))
         return records
 
     def _children(self, ids: Sequence[str]) -> dict[str, Row]:
@@ -137,6 +137,10 @@ class ProductSource:
             kit: [{"sku": skus.get(item, ""), "quantity": quantity} for item, quantity in lines]
             for kit, lines in members.items()
         }
+
+
+def _item_version(row: Row) -> str:
+    return content_version(row, "modified")
 
 
 class PriceTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -190,7 +194,7 @@ class PriceSource:
     def peek(self, window: Window) -> dict[str, str] | None:
         condition = suiteql.within("i.lastmodifieddate", window, self._zone)
         rows = self._client.query(self._statement(condition, None), operation="price.peek", poll=True)
-        return None if len(rows) >= PAGE else {_price_id(row): str(row.get("modified", "")) for row in rows}
+        return None if len(rows) >= PAGE else {one.native_id: one.version for one in self._records(rows)}
 
     def read(self, keys: Sequence[str]) -> Iterator[list[RawRecord]]:
         for some in chunks(list(dict.fromkeys(keys))):
@@ -231,12 +235,15 @@ class PriceSource:
             started = self._clock()
             rows = self._client.query(self._statement(condition, last), operation=operation, poll=poll)
             if rows:
-                yield [self._raw(row, started) for row in rows]
+                yield self._records(rows, started)
             if len(rows) < PAGE:
                 return
             names = ("item", "level", *(["currency_id"] if self._table.currency else []),
                      *(["quantity"] if self._table.quantity else []))  # fmt: skip
             last = tuple(str(rows[-1][name]) for name in names)
+
+    def _records(self, rows: list[Row], started: datetime | None = None) -> list[RawRecord]:
+        return [self._raw(row, started or self._clock()) for row in rows]
 
     def _raw(self, row: Row, started: datetime) -> RawRecord:
         named = self._currency_names.get(str(row.get("currency_id", "")), "")
@@ -245,7 +252,7 @@ class PriceSource:
         payload = {name: value for name, value in row.items() if dated or not name.startswith("valid_")}
         return RawRecord(
             native_id=_price_id(row),
-            version=str(row.get("modified", "")),
+            version=content_version(row, "modified"),
             source_time=suiteql.utc(row["modified"], self._zone) if row.get("modified") else None,
             payload=payload | {"currency": currency, "read_at": started.isoformat()},
         )

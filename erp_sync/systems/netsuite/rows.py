@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
@@ -99,3 +100,10 @@ def raw(reader: RowReader, row: Row, version: str, payload: dict[str, Any] | Non
         created_time=reader.utc(row.get("created")),
         payload=row if payload is None else payload,
     )
+
+
+def content_version(row: Row, changed: str, leave_out: Sequence[str] = ()) -> str:
+    """Version of state: its time of change, which has seconds only or misses some changes, and what it says."""
+    left = {changed, *leave_out}
+    said = "|".join(f"{name}={row[name]}" for name in sorted(row) if name not in left)
+    return f"{row.get(changed) or ''} {hashlib.sha256(said.encode()).hexdigest()[:12]}".strip()

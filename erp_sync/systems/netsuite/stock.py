@@ -2,7 +2,7 @@
 
 `aggregateitemlocation.lastquantityavailablechange` moves when the quantity *available* does. A fulfillment
 lowers on hand and committed by the same number and leaves it alone, so items of inventory transactions
-of the window are read, too.
+of the window are read, too. Quantities have no version: a row's version is its time of change and what it says.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from erp_sync.ports.raw import RawRecord, Window
 from erp_sync.systems.netsuite import suiteql
 from erp_sync.systems.netsuite.capabilities import CAPABILITIES
 from erp_sync.systems.netsuite.client import PAGE, NetSuiteClient, chunks
-from erp_sync.systems.netsuite.rows import Row, numbers
+from erp_sync.systems.netsuite.demand import Shipped, StoreDemand
+from erp_sync.systems.netsuite.rows import Row, content_version, numbers
 
 # Transactions that move quantity on hand: item fulfillment, item receipt, inventory adjustment, inventory
 # transfer, inventory count (type codes of Oracle's SuiteAnalytics; the last three unconfirmed in SuiteQL).
@@ -45,6 +46,7 @@ class StockSource:
     ) -> None:
         self._client, self._mapping, self._clock = client, mapping, clock
         self._zone = ZoneInfo(client.connection.time_zone)
+        self._demand = StoreDemand(client)
         settings = client.connection.settings
         self._locations = [str(one) for one in settings.get("stock_locations") or ()]
         self._set_aside = {
@@ -61,7 +63,9 @@ class StockSource:
 
     def peek(self, window: Window) -> dict[str, str] | None:
         rows = self._client.query(self._statement(self._moved(window), None), operation="stock_level.peek", poll=True)
-        return None if len(rows) >= PAGE else {_native_id(row): str(row.get("changed") or "") for row in rows}
+        if len(rows) >= PAGE:
+            return None
+        return {record.native_id: record.version for record in self._raw(rows, self._clock(), {})}
 
     def read(self, keys: Sequence[str]) -> Iterator[list[RawRecord]]:
         """Rows of these SKUs, as few queries as 1,000 SKUs and 1,000 rows a query allow."""
@@ -89,33 +93,43 @@ class StockSource:
         if last is not None:
             conditions.append(suiteql.after(("ail.item", "ail.location"), last))
         return (
-            f"SELECT {_COLUMNS}, {suiteql.time_column(_CHANGED, 'changed')} FROM aggregateitemlocation ail "
+            f"SELECT {_COLUMNS}{self._demand.columns()}, {suiteql.time_column(_CHANGED, 'changed')} "
+            "FROM aggregateitemlocation ail "
             f"JOIN item i ON i.id = ail.item WHERE {' AND '.join(conditions)} ORDER BY ail.item, ail.location"
         )
 
     def _pages(self, condition: str, operation: str, *, poll: bool = False) -> Iterator[list[RawRecord]]:
         last: tuple[str, str] | None = None
+        shipped = self._demand.shipped_lately(self._clock())
         while True:
             started = self._clock()
             rows = self._client.query(self._statement(condition, last), operation=operation, poll=poll)
             if rows:
-                yield self._raw(rows, started)
+                yield self._raw(rows, started, shipped)
             if len(rows) < PAGE:
                 return
             last = (str(rows[-1]["item"]), str(rows[-1]["location"]))
 
-    def _raw(self, rows: list[Row], started: datetime) -> list[RawRecord]:
+    def _raw(self, rows: list[Row], started: datetime, shipped: Shipped) -> list[RawRecord]:
         aside = self._read_set_aside(rows)
-        version = started.isoformat()
-        return [
-            RawRecord(
-                native_id=_native_id(row),
-                version=version,
-                source_time=suiteql.utc(row["changed"], self._zone) if row.get("changed") else None,
-                payload=row | aside.get(_native_id(row), {}),
+        read_at = started.isoformat()
+        records = []
+        for row in rows:
+            native_id = _native_id(row)
+            quantities = row | aside.get(native_id, {})
+            # What left lately is no part of it: it is on hand no more, and would make another version once
+            # it is lately no more.
+            version = content_version(quantities, "changed")
+            demands = self._demand.of(quantities, shipped)
+            records.append(
+                RawRecord(
+                    native_id=native_id,
+                    version=version,
+                    source_time=suiteql.utc(row["changed"], self._zone) if row.get("changed") else None,
+                    payload=quantities | ({"demands": demands} if demands else {}) | {"read_at": read_at},
+                )
             )
-            for row in rows
-        ]
+        return records
 
     def _read_set_aside(self, rows: list[Row]) -> dict[str, dict[str, str]]:
         """Quantities in statuses that are not sold, from `inventorybalance`; no query without the settings."""

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
+from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 from erp_sync.model.money import BadNumber, decimal_of
@@ -44,6 +45,8 @@ _READ_PATHS = {
     PriceKind.TIER: "products/tier-prices-information",
 }
 _DELETE_PATHS = {PriceKind.SPECIAL: "products/special-price-delete", PriceKind.TIER: "products/tier-prices-delete"}
+# A key has so many parts before the SKU, by its first part.
+_PARTS_BEFORE_SKU = {PriceKind.BASE: 2, PriceKind.SPECIAL: 3, PriceKind.TIER: 4}
 
 
 class PriceTarget:
@@ -81,10 +84,14 @@ class PriceTarget:
 
     def key(self, row: Price) -> str:
         if row.kind is PriceKind.TIER:
-            return f"tier/{self._website(row)}/{self._group(row)}/{decimal_of(row.quantity).normalize():f}/{row.sku}"
+            group = quote(self._group(row), safe=" ")
+            return f"tier/{self._website(row)}/{group}/{decimal_of(row.quantity).normalize():f}/{row.sku}"
         if row.kind is PriceKind.SPECIAL:
             return f"special/{self._store(row)}/{self._from(row)}/{row.sku}"
         return f"{row.kind}/{self._store(row)}/{row.sku}"
+
+    def sku(self, key: str) -> str:
+        return key.split("/", _PARTS_BEFORE_SKU[key.partition("/")[0]])[-1]
 
     def values(self, row: Price) -> dict[str, Any]:
         values: dict[str, Any] = {"amount": decimal_of(row.amount)}

@@ -69,6 +69,9 @@ class ProductTarget:
     def key(self, row: Product) -> str:
         return row.sku
 
+    def sku(self, key: str) -> str:
+        return key
+
     def values(self, row: Product) -> dict[str, Any]:
         """Fields that the store keeps; empty texts say nothing and are not compared."""
         values: dict[str, Any] = {"name": row.name, "active": row.active, "kind": str(row.kind)}

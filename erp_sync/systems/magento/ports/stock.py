@@ -49,6 +49,9 @@ class StockTarget:
     def key(self, row: StockOffer) -> str:
         return stock_key(row.sku, row.source)
 
+    def sku(self, key: str) -> str:
+        return key.partition("/")[2]  # a source code has letters, digits and _ only
+
     def values(self, row: StockOffer) -> dict[str, Any]:
         return {"quantity": decimal_of(row.quantity), "in_stock": row.in_stock}
 

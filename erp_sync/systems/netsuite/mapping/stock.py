@@ -2,10 +2,29 @@
 
 from __future__ import annotations
 
-from erp_sync.model.stock import StockLevel
+from typing import Any
+
+from erp_sync.model.stock import ChannelDemand, StockLevel
 from erp_sync.ports import mapping_rules as rules
-from erp_sync.ports.mapping import Field, RecordMapping
+from erp_sync.ports.mapping import Field, RecordMapping, Rule, Scope
 from erp_sync.systems.netsuite.mapping.common import IN
+
+
+def _shipped(value: Any, scope: Scope) -> list[tuple[str, Any]]:
+    return [(str(shipment), rules.decimal().apply(quantity, scope)) for shipment, quantity in dict(value).items()]
+
+
+DEMANDS = RecordMapping(
+    "stock_level.demands",
+    IN,
+    (
+        Field("channel", "channel", rules.text(), required=True),
+        Field("allocated", "allocated", rules.decimal(), default=0,
+              note="committed lines of the channel's orders and what is picked of them"),
+        Field("shipped", "shipped", Rule("fulfillment id and quantity", _shipped), default=()),
+    ),
+    ChannelDemand,
+)  # fmt: skip
 
 STOCK_LEVEL = RecordMapping(
     "stock_level",
@@ -23,8 +42,11 @@ STOCK_LEVEL = RecordMapping(
               note="on hand in the statuses of setting damaged_statuses"),
         Field("quarantined", "quarantined", rules.decimal(), default=0,
               note="on hand in the statuses of setting quarantined_statuses"),
-        Field("version", "version", rules.text(), note="when the read started: NetSuite has no version of a quantity"),
-        Field("version", "read_at", rules.timestamp(), required=True),
+        Field("demands", "demands", rules.each(DEMANDS), default=(),
+              note="by external ids of orders that begin with a connection of setting source_connections"),
+        Field("version", "version", rules.text(), default="",
+              note="time of the last change and the quantities: NetSuite has no version of a quantity"),
+        Field("read_at", "read_at", rules.timestamp(), required=True, note="when the read started"),
     ),
     StockLevel,
 )  # fmt: skip
