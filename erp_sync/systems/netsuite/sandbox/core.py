@@ -11,19 +11,23 @@ from urllib.parse import urlsplit
 
 from erp_sync.sandbox.clock import Clock
 from erp_sync.sandbox.core import BadJson, Commit, Endpoint, Handled, Request, Response, json_response
-from erp_sync.systems.netsuite.sandbox import bootstrap, schema, seed
+from erp_sync.systems.netsuite.sandbox import bootstrap, bulk, metadata, restlet, schema, seed
 from erp_sync.systems.netsuite.sandbox.auth import TOKEN_PATH, Authority
+from erp_sync.systems.netsuite.sandbox.custom_records import CustomRecord
 from erp_sync.systems.netsuite.sandbox.errors import VendorError
+from erp_sync.systems.netsuite.sandbox.lag import SCHEMA, SearchIndex
 from erp_sync.systems.netsuite.sandbox.options import Options
+from erp_sync.systems.netsuite.sandbox.push import Pusher, notifications
+from erp_sync.systems.netsuite.sandbox.record_type import RecordType
 from erp_sync.systems.netsuite.sandbox.registry import record_types
 from erp_sync.systems.netsuite.sandbox.rest import ROOT, SINGULAR, RecordService
+from erp_sync.systems.netsuite.sandbox.sales_order import SalesOrder
 from erp_sync.systems.netsuite.sandbox.session import Session
 from erp_sync.systems.netsuite.sandbox.store import Store
 from erp_sync.systems.netsuite.sandbox.suiteql.service import PATH as SUITEQL_PATH
 from erp_sync.systems.netsuite.sandbox.suiteql.service import SuiteQLService
 
 LIMITS_PATH = "/services/rest/system/v1/governanceLimits"
-RESTLET_PATH = "/app/site/hosting/restlet.nl"
 _KINDS = {"POST": "create", "PATCH": "update", "PUT": "update", "DELETE": "delete"}
 _VERBS = {"POST": "create", "PATCH": "update", "PUT": "upsert", "DELETE": "delete"}
 _FLOWS = {
@@ -42,10 +46,19 @@ class NetSuiteSandbox:
         self.store = Store(database)
         schema.create(self.store)
         self.authority = Authority(self.store, self.options)
-        self.records, transforms = record_types()
-        self.service = RecordService(self.records, transforms)
-        self.queries = SuiteQLService(self.store, self.options)
+        self.index: SearchIndex | None = None
         self._fill()
+        if self.options.index_lag_seconds:
+            self.index = SearchIndex(self.store, self.options.index_lag_seconds, clock.wall)
+        self._standard, transforms = record_types()
+        self._records: tuple[int, dict[str, RecordType]] = (-1, {})
+        self.service = RecordService(self._standard, transforms)
+        self.queries = SuiteQLService(self.store, self.options, SCHEMA if self.index else "")
+        self.jobs = bulk.Jobs()
+        orders = self._standard["salesOrder"]
+        assert isinstance(orders, SalesOrder)
+        self.restlets = restlet.Restlets(orders, self.queries)
+        self.pusher = Pusher(self.options.push_url, self.options.push_secret) if self.options.push_url else None
 
     def _fill(self) -> None:
         if self.store.value("SELECT 1 FROM currency") is None:
@@ -54,11 +67,20 @@ class NetSuiteSandbox:
 
     def _session(self, request: Request | None = None) -> Session:
         moment: datetime = self.clock.now().replace(microsecond=0)
-        session = Session(self.store, self.options, moment)
+        session = Session(self.store, self.options, moment, search=f"{SCHEMA}." if self.index else "")
         if request is not None:
             url = urlsplit(request.url)
             session.origin = f"{url.scheme}://{url.netloc}"
         return session
+
+    @property
+    def records(self) -> dict[str, RecordType]:
+        """Standard records and the account's custom ones."""
+        if self._records[0] != self.store.version:
+            custom = self._session().custom_records()
+            found = {**self._standard, **{name: CustomRecord(name, fields) for name, fields in custom.items()}}
+            self._records = (self.store.version, found)
+        return self._records[1]
 
     # --- what a request is -------------------------------------------------------------------------------
 
@@ -70,13 +92,31 @@ class NetSuiteSandbox:
             return Endpoint("suiteql", "search")
         if path == LIMITS_PATH:
             return Endpoint("governanceLimits", "read")
+        if path == restlet.PATH:
+            return self._classify_restlet(request)
+        if request.segments[:5] == tuple(bulk.PATH.split("/")[1:]):
+            depth = min(len(request.segments) - 5, 4)
+            return Endpoint(("async.job", "async.job", "async.tasks", "async.task", "async.result")[depth], "read")
         if request.segments[: len(ROOT)] == ROOT and len(request.segments) > len(ROOT):
             return self._classify_record(request)
         return Endpoint("unknown", "read")
 
+    def _classify_restlet(self, request: Request) -> Endpoint:
+        script = (request.parameter("script") or "unknown").removeprefix("customscript_")
+        if request.method != "POST":
+            return Endpoint(f"restlet.{script}.get", "search")
+        body = _json(request).get("body")
+        document = body.get("externalId") if isinstance(body, dict) else None
+        return Endpoint(f"restlet.{script}.post", "create", True, True, document, "orders")
+
     def _classify_record(self, request: Request) -> Endpoint:
         parts = request.segments[len(ROOT) :]
+        if parts[0] == "metadata-catalog":
+            return Endpoint("metadata.list" if len(parts) == 1 else "metadata.record", "read")
         record = parts[0] if parts[0] in self.records else "unknown"
+        if bulk.wanted(request):
+            verb = _VERBS.get(request.method, "unknown")
+            return Endpoint(f"{record}.async.{verb}", "bulk", True, True, None, _FLOWS.get(record, ""))
         flow = _FLOWS.get(record, "")
         document = parts[1] if len(parts) > 1 else None
         if document is not None and document.startswith("eid:"):
@@ -110,7 +150,7 @@ class NetSuiteSandbox:
     def authenticate(self, request: Request) -> Response | None:
         if request.path.rstrip("/") == TOKEN_PATH:
             return None
-        scope = "restlets" if request.path == RESTLET_PATH else "rest_webservices"
+        scope = "restlets" if request.path == restlet.PATH else "rest_webservices"
         try:
             self.authority.check(request, self.clock.wall(), scope)
         except VendorError as error:
@@ -125,6 +165,8 @@ class NetSuiteSandbox:
 
     def fault_response(self, kind: str, request: Request) -> Response | None:
         """The vendor's own body of a fault."""
+        if kind == "too_many_requests" and request.path == restlet.PATH:
+            return restlet.failure("SSS_REQUEST_LIMIT_EXCEEDED", "Request limit exceeded.")
         if kind == "too_many_requests":
             return VendorError(
                 "CONCURRENCY_LIMIT_EXCEEDED", "Concurrent request limit exceeded. Request blocked.", status=429
@@ -149,6 +191,12 @@ class NetSuiteSandbox:
                 return Handled(self._query(session, request))
             if path == LIMITS_PATH:
                 return Handled(self._limits())
+            if path == restlet.PATH:
+                return self._restlet(session, request)
+            if request.segments[:5] == tuple(bulk.PATH.split("/")[1:]):
+                return Handled(self.jobs.answer(session, request))
+            if request.segments[: len(ROOT) + 1] == (*ROOT, "metadata-catalog"):
+                return Handled(metadata.answer(session, self.records, request))
             if request.segments[: len(ROOT)] == ROOT:
                 return self._record(session, request)
         except VendorError as error:
@@ -160,14 +208,39 @@ class NetSuiteSandbox:
     def _query(self, session: Session, request: Request) -> Response:
         if request.method != "POST":
             raise VendorError("METHOD_NOT_ALLOWED", "SuiteQL takes POST only.", status=405)
+        self._catch_up()
         return self.queries.handle(session, request)
 
+    def _catch_up(self) -> None:
+        if self.index is not None:
+            self.index.catch_up()
+
     def _record(self, session: Session, request: Request) -> Handled:
+        self.service.records = self.records
         if request.method == "GET":
+            self._catch_up()
             return Handled(self.service.handle(session, request))
+        if bulk.wanted(request):
+            with self.store.transaction():
+                return Handled(self.jobs.accept(session, request, self.clock.wall()), True)
         with self.store.transaction():
             response = self.service.handle(session, request)
+        self._push(session)
         return Handled(response, bool(session.commits), commits=session.commits)
+
+    def _restlet(self, session: Session, request: Request) -> Handled:
+        self._catch_up()
+        try:
+            with self.store.transaction():
+                response = self.restlets.handle(session, request)
+        except VendorError as error:
+            return Handled(restlet.refused(error))
+        self._push(session)
+        return Handled(response, bool(session.commits), commits=session.commits)
+
+    def _push(self, session: Session) -> None:
+        if self.pusher is not None:
+            self.pusher.send(notifications(session, self.clock.wall()))
 
     def _limits(self) -> Response:
         limit = self.options.concurrency
@@ -180,7 +253,13 @@ class NetSuiteSandbox:
         return json_response(body, content_type=SINGULAR)
 
     def tick(self) -> Iterable[Commit]:
-        return ()
+        """Carry out what asynchronous jobs have due."""
+
+        def execute(request: Request) -> tuple[Response, list[Commit]]:
+            handled = self.handle(request)
+            return handled.response, list(handled.commits)
+
+        return self.jobs.run_due(self._session(), self.clock.wall(), execute)
 
     # --- administration ----------------------------------------------------------------------------------
 
@@ -224,7 +303,16 @@ class NetSuiteSandbox:
     def seed(self, data: dict[str, Any]) -> dict[str, Any]:
         """Load master data; see `seed.load`."""
         with self.store.transaction():
-            return seed.load(self._session(), data)
+            counts = seed.load(self._session(), data)
+        if self.index is not None:  # what an administrator loaded has been there for long
+            self.index.rebuild()
+        return counts
+
+    def close(self) -> None:
+        """Let the change push finish, and close the database."""
+        if self.pusher is not None:
+            self.pusher.close()
+        self.store.close()
 
     def reset(self) -> None:
         with self.store.transaction():
@@ -233,12 +321,19 @@ class NetSuiteSandbox:
             for row in credentials:
                 self.store.insert("sandbox_state", name=row["name"], value=row["value"])
         self._fill()
+        if self.index is not None:
+            self.index.rebuild()
 
 
-def _external_id(request: Request) -> str | None:
+def _json(request: Request) -> dict[str, Any]:
+    """The body if it is an object, else an empty one; its errors are found later."""
     try:
         body = request.json()
     except BadJson:
-        return None
-    found = body.get("externalId") if isinstance(body, dict) else None
+        return {}
+    return body if isinstance(body, dict) else {}
+
+
+def _external_id(request: Request) -> str | None:
+    found = _json(request).get("externalId")
     return found if isinstance(found, str) and re.fullmatch(r"[\w-]{1,100}", found) else None

@@ -61,7 +61,13 @@ class Field:
     label: str = ""
 
 
-def canonical(session: Session, record: str, body: Any, custom_prefix: str) -> dict[str, Any]:
+def canonical(
+    session: Session,
+    record: str,
+    body: Any,
+    custom_prefix: str,
+    hidden: tuple[frozenset[str], frozenset[str]] = (frozenset(), frozenset()),
+) -> dict[str, Any]:
     """The body with the contract's names, unknown properties treated as the request asks.
 
     Raises VendorError for a body that is no object, for a sublist without ``items``, and under
@@ -73,7 +79,7 @@ def canonical(session: Session, record: str, body: Any, custom_prefix: str) -> d
     if published is None:
         return dict(body)
     custom = session.custom_fields()
-    names = {name.lower(): name for name in published.properties}
+    names = {name.lower(): name for name in published.properties - hidden[0]}
     clean: dict[str, Any] = {}
     for key, value in body.items():
         name = names.get(key.lower())
@@ -83,7 +89,10 @@ def canonical(session: Session, record: str, body: Any, custom_prefix: str) -> d
             else:
                 _unknown(session, key)
         elif name in published.sublists:
-            clean[name] = _sublist(session, name, published.sublists[name], value, custom)
+            lines = {
+                line: kind for line, kind in published.sublists[name].items() if name != "item" or line not in hidden[1]
+            }
+            clean[name] = _sublist(session, name, lines, value, custom)
         elif name in published.subrecords:
             clean[name] = _subrecord(session, name, published.subrecords[name], value)
         else:

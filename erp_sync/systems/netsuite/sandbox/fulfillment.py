@@ -264,7 +264,6 @@ class ItemFulfillment(Transaction):
                     stock.change(session, part, line["location"], on_hand=-quantity * per, committed=-quantity * per)
         if status == SHIPPED and before != SHIPPED:
             session.store.update("transaction", {"id": fulfillment}, actualshipdate=session.today)
-            session.pushes.append({"recordType": "itemFulfillment", "recordId": fulfillment})
 
     def _order_line(self, session: Session, fulfillment: Row, line: Row) -> Row:
         found = session.store.one(

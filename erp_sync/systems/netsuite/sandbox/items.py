@@ -97,7 +97,6 @@ class Item(RecordType):
         item = session.store.insert("item", id=session.new_id("item"), **columns)
         self._sublists(session, item, body, NO_REPLACE)
         session.wrote(self.name, columns.get("externalid"), item)
-        session.pushes.append({"recordType": self.name, "recordId": item})
         return item
 
     def update(self, session: Session, internal_id: int, body: Any, replace: frozenset[str] = NO_REPLACE) -> None:
@@ -112,7 +111,6 @@ class Item(RecordType):
         self._sublists(session, internal_id, body, replace)
         session.store.update("item", {"id": internal_id}, **columns, lastmodifieddate=session.now)
         session.wrote(self.name, stored["externalid"], internal_id, "update")
-        session.pushes.append({"recordType": self.name, "recordId": internal_id})
 
     def delete(self, session: Session, internal_id: int) -> None:
         row = self.row(session, internal_id)

@@ -38,6 +38,8 @@ class Options:
             custentity_, custitem_.
         custom_records: record name (customrecord_x) to {field script id: type}.
         push_url, push_secret: where the change push of the account's user event scripts goes, and its HMAC key.
+        legacy_tax_on: with legacy tax, "order" (United States: a total on the order) or "lines".
+        scripts: RESTlets that are installed.
         row_limit: rows a saved search answers at most in one call of the RESTlet (SuiteScript getRange: 1000).
     """
 
@@ -58,6 +60,8 @@ class Options:
     push_url: str | None = None
     push_secret: str = ""
     row_limit: int = 1000
+    legacy_tax_on: str = "order"
+    scripts: tuple[str, ...] = ("customscript_erp_sync_order", "customscript_erp_sync_search")
 
     @classmethod
     def of(cls, given: dict[str, Any]) -> Options:
@@ -69,6 +73,7 @@ class Options:
         options = cls(**given)
         _one_of("tax", options.tax, ("suitetax", "legacy"))
         _one_of("date_format", options.date_format, DATE_FORMATS)
+        _one_of("legacy_tax_on", options.legacy_tax_on, ("order", "lines"))
         _one_of("default_order_status", options.default_order_status, ("A", "B"))
         for name in ("concurrency", "async_parallel", "row_limit"):
             value = getattr(options, name)

@@ -56,8 +56,12 @@ class RecordType:
     # --- writing -------------------------------------------------------------------------------------
 
     def canonical(self, session: Session, body: Any) -> dict[str, Any]:
-        clean = canonical(session, self.name, body, self.custom_prefix)
+        clean = canonical(session, self.name, body, self.custom_prefix, self.hidden(session))
         return {name: value for name, value in clean.items() if name not in self.computed}
+
+    def hidden(self, session: Session) -> tuple[frozenset[str], frozenset[str]]:
+        """Properties of the contract, of the body and of lines, that this account does not have."""
+        return frozenset(), frozenset()
 
     def create(self, session: Session, body: Any) -> int:
         raise self._unsupported("create")

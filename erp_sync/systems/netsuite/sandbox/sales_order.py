@@ -113,8 +113,6 @@ class SalesOrder(Transaction):
         }  # fmt: skip
         columns.setdefault("orderstatus", session.options.default_order_status)
         columns["status"] = columns["orderstatus"]
-        if "taxamountoverride" in body:
-            columns["taxamountoverride"] = body["taxamountoverride"]
         order = session.store.insert(
             "transaction", id=session.new_id("transaction"), **self.open_header(session, columns)
         )
@@ -168,6 +166,11 @@ class SalesOrder(Transaction):
         freed = [(line["item"], line["location"]) for line in item_lines(session, internal_id)]
         self.remove(session, row)
         reallocate(session, freed)
+
+    def override_tax(self, session: Session, order: int, total: str) -> None:
+        """The order's tax as a script sets it (``taxamountoverride``, legacy tax)."""
+        session.store.update("transaction", {"id": order}, taxamountoverride=total)
+        total_up(session, order, self.sign)
 
     def _drop_line(self, session: Session, order: int, number: int) -> None:
         line = session.store.one('SELECT * FROM transactionline WHERE "transaction" = ? AND id = ?', order, number)

@@ -610,8 +610,6 @@ CREATE TABLE IF NOT EXISTS sandbox_job (id INTEGER PRIMARY KEY, idempotency_key 
 CREATE TABLE IF NOT EXISTS sandbox_task (job INTEGER, id INTEGER, request TEXT, due_wall REAL, progress TEXT,
     started TEXT, ended TEXT, status INTEGER, headers TEXT, body TEXT, PRIMARY KEY (job, id));
 CREATE UNIQUE INDEX IF NOT EXISTS sandbox_job_key ON sandbox_job (idempotency_key) WHERE idempotency_key IS NOT NULL;
-CREATE TABLE IF NOT EXISTS sandbox_push (id INTEGER PRIMARY KEY, created_wall REAL, body TEXT, sent INTEGER DEFAULT 0,
-    attempts INTEGER DEFAULT 0, due_wall REAL);
 CREATE INDEX IF NOT EXISTS transaction_changed ON "transaction" (type, lastmodifieddate);
 CREATE INDEX IF NOT EXISTS transaction_external ON "transaction" (externalid);
 CREATE INDEX IF NOT EXISTS transaction_number ON "transaction" (tranid);
@@ -660,6 +658,12 @@ def create(store: Store) -> None:
     for statement in _OWN.split(";"):
         if statement.strip():
             store.run(statement)
+
+
+def indexes() -> list[str]:
+    """Statements that index the vendor's tables."""
+    statements = [statement.strip() for statement in _OWN.split(";")]
+    return [one for one in statements if "INDEX" in one and "sandbox_" not in one]
 
 
 def empty(store: Store, keep: tuple[str, ...] = ("sandbox_state",)) -> None:

@@ -36,6 +36,7 @@ KNOWN = frozenset(
         "ship_items",
         "website",
         "coupons",
+        "saved_searches",
     ]
 )
 
@@ -149,9 +150,10 @@ def _upsert(session: Session, table: str, given: Any, key: str, value: str, colu
 
 
 def _custom(session: Session, data: dict[str, Any]) -> None:
-    for name in ("custom_fields", "custom_records"):
+    for name in ("custom_fields", "custom_records", "saved_searches"):
         if data.get(name):
-            known = session.custom_fields() if name == "custom_fields" else session.custom_records()
+            stored = session.store.value("SELECT value FROM sandbox_state WHERE name = ?", name)
+            known = json.loads(stored) if stored else {}
             value = json.dumps({**known, **data[name]})
             session.store.run("INSERT OR REPLACE INTO sandbox_state VALUES (?, ?)", name, value)
 

@@ -18,6 +18,15 @@ GROUP_TABLES = {"transaction": "transaction", "entity": "customer", "item": "ite
 FIRST_IDS = {"customer": 2001, "transaction": 20001, "item": 1000, "customrecord": 1}
 
 
+@dataclass(frozen=True)
+class Written:
+    """A record that was saved, for the scripts that run after it."""
+
+    record: str
+    internal_id: int
+    change: str
+
+
 @dataclass
 class Session:
     """Attributes:
@@ -39,7 +48,7 @@ class Session:
     values: str = "Error"
     warnings: list[str] = field(default_factory=list)
     commits: list[Commit] = field(default_factory=list)
-    pushes: list[dict[str, Any]] = field(default_factory=list)
+    written: list[Written] = field(default_factory=list)
     restlet: bool = False
     search: str = ""
     replace: frozenset[str] = frozenset()
@@ -83,6 +92,7 @@ class Session:
     def wrote(self, record: str, document: str | None, internal_id: int, change: str = "create") -> None:
         """Note a document for the journal: its external id, or its internal id where it has none."""
         self.commits.append(Commit(record, document or str(internal_id), change))
+        self.written.append(Written(record, internal_id, change))
 
     def custom_fields(self) -> dict[str, dict[str, Any]]:
         """Custom fields of the account: those of the options and those installed since."""

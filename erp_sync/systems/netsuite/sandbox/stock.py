@@ -78,7 +78,6 @@ def change(
     columns["onhandvaluemli"] = text_of(figures["quantityonhand"] * cost, 2)
     if columns["quantityavailable"] != row["quantityavailable"] or columns["quantityonhand"] != row["quantityonhand"]:
         columns["lastquantityavailablechange"] = session.now
-        session.pushes.append({"recordType": "stock", "item": item, "location": location})
     session.store.update("aggregateitemlocation", {"item": item, "location": location}, **columns)
 
 

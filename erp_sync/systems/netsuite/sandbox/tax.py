@@ -14,36 +14,28 @@ from typing import Any
 
 from erp_sync.systems.netsuite.sandbox.errors import VendorError, invalid_reference, invalid_value, user_error
 from erp_sync.systems.netsuite.sandbox.fields import Field, parse
+from erp_sync.systems.netsuite.sandbox.options import Options
 from erp_sync.systems.netsuite.sandbox.session import Session
 from erp_sync.systems.netsuite.sandbox.store import AMOUNT, ZERO, Row, decimal, json_number, text_of
 
+# Properties of accounts with legacy tax, and of those with SuiteTax; of a sales transaction and of its lines.
+LEGACY_ONLY = frozenset(
+    {
+        *("taxItem", "taxRate", "tax2Total", "shippingTaxCode", "handlingTaxCode", "shippingTax1Rate"),
+        *("shippingTax2Rate", "handlingTax1Rate", "handlingTax2Rate", "isTaxable"),
+    }
+)
+SUITETAX_ONLY = frozenset(
+    {
+        *("taxDetailsOverride", "taxRegOverride", "taxDetails", "taxPointDate", "taxPointDateOverride", "nexus"),
+        *("entityTaxRegNum", "subsidiaryTaxRegNum", "totalAfterTaxes"),
+    }
+)
+LEGACY_ONLY_LINE = frozenset({"taxCode", "taxRate1", "taxRate2", "tax1Amt", "isTaxable"})
+SUITETAX_ONLY_LINE = frozenset({"taxDetailsReference"})
 # What REST refuses in an account with legacy tax: Oracle calls these features unsupported there.
-LEGACY_REFUSED = frozenset(
-    [
-        "taxItem",
-        "taxRate",
-        "tax2Total",
-        "taxTotal",
-        "shippingTaxCode",
-        "handlingTaxCode",
-        "shippingTax1Rate",
-        "shippingTax2Rate",
-        "handlingTax1Rate",
-        "handlingTax2Rate",
-        "isTaxable",
-        "taxDetailsOverride",
-        "taxRegOverride",
-        "taxDetails",
-        "taxPointDate",
-        "taxPointDateOverride",
-        "nexus",
-        "entityTaxRegNum",
-        "subsidiaryTaxRegNum",
-    ]
-)
-LEGACY_REFUSED_LINE = frozenset(
-    ["taxCode", "taxRate1", "taxRate2", "tax1Amt", "taxAmount", "grossAmt", "isTaxable", "taxDetailsReference"]
-)
+LEGACY_REFUSED = LEGACY_ONLY | SUITETAX_ONLY | {"taxTotal"}
+LEGACY_REFUSED_LINE = LEGACY_ONLY_LINE | SUITETAX_ONLY_LINE | {"taxAmount", "grossAmt"}
 WHOLE_ORDER = {"SHIPPING": "Shipping", "HANDLING": "Handling"}
 
 _DETAIL = (
@@ -58,6 +50,13 @@ _DETAIL = (
     Field("lineType", "linetype"),
     Field("calcDetail", "calcdetail"),
 )
+
+
+def hidden(options: Options) -> tuple[frozenset[str], frozenset[str]]:
+    """Properties of sales transactions and of their lines that this account does not have."""
+    if options.tax == "legacy":
+        return SUITETAX_ONLY, SUITETAX_ONLY_LINE
+    return LEGACY_ONLY, LEGACY_ONLY_LINE
 
 
 def refuse_in_legacy(session: Session, body: dict[str, Any]) -> None:

@@ -83,6 +83,12 @@ class Transaction(RecordType):
     def where(self) -> str:  # type: ignore[override]
         return f"type = '{self.type}'"
 
+    def hidden(self, session: Session) -> tuple[frozenset[str], frozenset[str]]:
+        """REST shows the tax of the account's own kind; what legacy accounts refuse is refused by name later."""
+        if session.options.tax == "legacy":
+            return frozenset(), frozenset()
+        return tax.hidden(session.options)
+
     def open_header(self, session: Session, columns: dict[str, Any]) -> dict[str, Any]:
         """Columns with number, dates, period and currency filled in. Raises VendorError for a closed period."""
         record, prefix, label = TYPES[self.type]

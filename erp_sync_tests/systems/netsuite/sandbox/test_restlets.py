@@ -1,0 +1,84 @@
+"""RESTlets: scripts of the account, with their own errors and limits."""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+
+import pytest
+
+from erp_sync.sandbox.core import Request
+
+ORDER = "script=customscript_erp_sync_order&deploy=customdeploy_erp_sync_order"
+SEARCH = "script=customscript_erp_sync_search&deploy=customdeploy_erp_sync_search"
+PATH = "/app/site/hosting/restlet.nl"
+
+
+def request_of(account, **changes):
+    items = [{"item": {"id": account.item("MUG")}, "quantity": 2, "rate": 10, "price": {"id": "-1"}}]
+    body = {
+        "externalId": "o-1",
+        "entity": {"id": account.customer()},
+        "orderStatus": {"id": "B"},
+        "location": {"id": account.location("east")},
+        "shippingCost": 5,
+        "item": {"items": items},
+        **changes,
+    }
+    details = [
+        {"line": 0, "taxCode": {"id": "790"}, "rate": 8.25, "basis": 20, "amount": 1.65, "jurisdiction": "CA"},
+        {"line": None, "taxCode": {"id": "790"}, "rate": 8.25, "basis": 5, "amount": 0.41, "jurisdiction": "CA"},
+    ]
+    return {"record": "salesOrder", "body": body, "tax": {"total": 2.06, "details": details}}
+
+
+@pytest.mark.parametrize("taxed", ["order", "lines"])
+def test_the_stores_tax_reaches_a_legacy_account_through_the_script(make_account, taxed):
+    account = make_account(tax="legacy", legacy_tax_on=taxed)
+    answer = account.call("POST", f"{PATH}?{ORDER}", request_of(account))
+    assert (answer.status, answer.body["tranId"], answer.body["existed"]) == (200, "SO1001", False)
+    order = account.get(f"salesOrder/{answer.body['id']}")
+    assert (order["taxTotal"], order["total"]) == (Decimal("2.06"), Decimal("27.06"))
+
+
+def test_an_order_that_exists_is_not_made_again(make_account):
+    account = make_account(tax="legacy")
+    body = request_of(account)
+    first = account.call("POST", f"{PATH}?{ORDER}", body)
+    again = account.call("POST", f"{PATH}?{ORDER}", body)
+    assert again.body == {**first.body, "existed": True}
+    assert account.rows("SELECT COUNT(*) AS n FROM transaction") == [{"n": "1"}]
+
+
+def test_a_refused_record_is_said_in_the_scripts_words(make_account):
+    account = make_account(tax="legacy")
+    body = request_of(account, item={"items": [{"item": {"id": "9999"}, "quantity": 1}]})
+    answer = account.call("POST", f"{PATH}?{ORDER}", body)
+    assert (answer.status, answer.body["error"]["code"]) == (400, "INVALID_KEY_OR_REF")
+    assert account.rows("SELECT id FROM transaction") == []
+
+
+def test_a_script_that_is_not_installed(make_account):
+    account = make_account(scripts=())
+    answer = account.call("GET", f"{PATH}?{ORDER}")
+    assert (answer.status, answer.body["error"]["code"]) == (404, "SSS_INVALID_SCRIPTLET_ID")
+
+
+def test_a_saved_search_is_paged_within_its_row_limit(make_account):
+    account = make_account(row_limit=2)
+    pages, start, more = [], 0, True
+    while more:
+        page = account.call(
+            "GET", f"{PATH}?{SEARCH}&search=customsearch_erp_sync_stock&start={start}&end={start + 2}"
+        ).body
+        pages += page["rows"]
+        start, more = start + page["count"], page["more"]
+    assert [(row["sku"], row["onhand"]) for row in pages] == [("MUG", "5"), ("MUG", "2"), ("TEA", "100")]
+    answer = account.call("GET", f"{PATH}?{SEARCH}&search=customsearch_erp_sync_stock&start=0&end=3")
+    assert answer.body["error"]["code"] == "SSS_SEARCH_RESULT_LIMIT_EXCEEDED"
+
+
+def test_scripts_share_the_accounts_slots_and_say_so_differently(account):
+    request = Request.build("GET", f"https://1234567-sb1.restlets.api.netsuite.com{PATH}?{SEARCH}")
+    answer = account.core.admit(request, 5)
+    assert (answer.status, json.loads(answer.body)["error"]["code"]) == (400, "SSS_REQUEST_LIMIT_EXCEEDED")
