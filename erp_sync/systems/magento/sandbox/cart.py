@@ -10,22 +10,13 @@ from decimal import Decimal
 from typing import Any
 
 from erp_sync.systems.magento.sandbox import auth, directory, inventory, pricing, totals
+from erp_sync.systems.magento.sandbox.cart_lines import children_of, collect, line_sku, lines_of
+from erp_sync.systems.magento.sandbox.cart_totals import payment_details, payment_methods, printed_totals
 from erp_sync.systems.magento.sandbox.database import Row
 from erp_sync.systems.magento.sandbox.errors import InputException, LocalizedException, NoSuchEntityException
 from erp_sync.systems.magento.sandbox.routing import ANONYMOUS, SELF, Call, Handler, route
 from erp_sync.systems.magento.sandbox.shop import ZERO, Shop, from_json, json_text
-from erp_sync.systems.magento.sandbox.totals import Line, Setting, Totals
 
-NOT_LOGGED_IN = 0
-PAYMENT_TITLES = {
-    "checkmo": "Check / Money order",
-    "banktransfer": "Bank Transfer Payment",
-    "cashondelivery": "Cash On Delivery",
-    "purchaseorder": "Purchase Order",
-    "braintree": "Credit Card",
-    "paypal_express": "PayPal Express Checkout",
-    "free": "No Payment Information Required",
-}
 _ADDRESS_FIELDS = (
     "firstname", "lastname", "middlename", "prefix", "suffix", "company", "street", "city", "region", "region_id",
     "region_code", "postcode", "country_id", "telephone", "fax", "vat_id", "email",
@@ -88,85 +79,6 @@ def _create(call: Call, fields: dict[str, Any]) -> int:
 # -- lines -------------------------------------------------------------------------------------------------------
 
 
-def lines_of(shop: Shop, quote: Row) -> list[Line]:
-    """Rows of a cart with their products and base prices, children behind their parents."""
-    store, group = shop.store(quote["store_id"]), customer_group(shop, quote)
-    result: list[Line] = []
-    by_item: dict[int, Line] = {}
-    for item in shop.database.rows(
-        "SELECT * FROM quote_item WHERE quote_id = ? ORDER BY item_id", [quote["entity_id"]]
-    ):
-        parent = by_item.get(item["parent_item_id"] or 0)
-        quantity = item["qty"] * (parent.quantity if parent else 1)
-        line = Line(item, pricing.product_by_id(shop, item["product_id"]), quantity, parent)
-        by_item[item["item_id"]] = line
-        if parent:
-            parent.children.append(line)
-        result.append(line)
-    for line in result:
-        line.carries = _carries_money(line)
-        if line.carries:
-            priced = line.product
-            if line.product["type_id"] == "configurable" and line.children:
-                priced = line.children[0].product
-            line.base.price = pricing.final_price(shop, priced, store, group["customer_group_id"], line.item["qty"])
-            line.base.original_price = pricing.regular_price(shop, priced, store["store_id"])
-            gift = from_json(line.item["options"], {}).get("giftcard_item_option")
-            if line.product["type_id"] == "giftcard" and gift:
-                amount = gift.get("custom_giftcard_amount") or gift.get("giftcard_amount")
-                line.base.price = line.base.original_price = Decimal(str(amount))
-    return result
-
-
-def _carries_money(line: Line) -> bool:
-    if line.product["type_id"] == "bundle":
-        return line.product["price_type"] == 1
-    if line.parent is None:
-        return True
-    return line.parent.product["type_id"] == "bundle" and line.parent.product["price_type"] == 0
-
-
-def customer_group(shop: Shop, quote: Row) -> Row:
-    group = NOT_LOGGED_IN
-    if quote["customer_id"]:
-        group = shop.database.value("SELECT group_id FROM customer_entity WHERE entity_id = ?", [quote["customer_id"]])
-    row = shop.database.row("SELECT * FROM customer_group WHERE customer_group_id = ?", [group])
-    if row is None:
-        raise NoSuchEntityException.single("groupId", group)
-    return row
-
-
-def collect(
-    shop: Shop, quote: Row, *, address: dict[str, Any] | None = None, shipping_method: str | None = None
-) -> Totals:
-    """Totals of a cart, at its own address and method or at others (estimates)."""
-    store, lines = shop.store(quote["store_id"]), lines_of(shop, quote)
-    virtual = all(line.virtual for line in lines if not line.children)
-    group = customer_group(shop, quote)
-    kept = from_json(quote["billing_address"] if virtual else quote["shipping_address"])
-    credit = ZERO
-    if quote["use_customer_balance"] and quote["customer_id"]:
-        credit = shop.database.value(
-            "SELECT amount FROM magento_customerbalance WHERE customer_id = ? AND website_id = ?",
-            [quote["customer_id"], store["website_id"]],
-        ) or ZERO  # fmt: skip
-    return totals.collect(
-        shop,
-        lines,
-        Setting(
-            store=store,
-            rate=shop.rate(store["base_currency"], store["currency"]),
-            group_id=group["customer_group_id"],
-            customer_tax_class=group["tax_class_id"],
-            tax_address=address or kept,
-            shipping_method=(quote["shipping_method"] or "") if shipping_method is None else shipping_method,
-            coupon_code=quote["coupon_code"],
-            gift_card_codes=tuple(from_json(quote["gift_cards"], [])),
-            store_credit=credit,
-        ),
-    )
-
-
 @both("POST", "/items")
 def add_item(call: Call) -> Any:
     """Add a product. What cannot be sold is refused here, and checked again when the order is placed."""
@@ -185,7 +97,7 @@ def _add(shop: Shop, quote: Row, given: dict[str, Any], quantity: Decimal) -> Ro
     if not pricing.sold_in(shop, product, store):
         raise LocalizedException("Product that you are trying to add is not available.")
     option = (given.get("product_option") or {}).get("extension_attributes") or {}
-    children = _children(shop, product, option)
+    children = children_of(shop, product, option)
     stock = inventory.stock_of_website(shop, store["website_code"])
     for sku, wanted in _wanted(shop, quote, product, children, quantity).items():
         problem = inventory.check(shop, sku, stock, wanted)
@@ -206,7 +118,7 @@ def _add(shop: Shop, quote: Row, given: dict[str, Any], quantity: Decimal) -> Ro
     item = {
         "quote_id": quote["entity_id"],
         "product_id": product["entity_id"],
-        "sku": _line_sku(product, children),
+        "sku": line_sku(product, children),
         "name": pricing.scoped(shop, product, "name", store["store_id"]),
         "product_type": product["type_id"],
         "qty": quantity,
@@ -228,75 +140,6 @@ def _add(shop: Shop, quote: Row, given: dict[str, Any], quantity: Decimal) -> Ro
         )
     _touch(shop, quote)
     return item
-
-
-def _line_sku(product: Row, children: list[tuple[Row, Decimal]]) -> str:
-    """A configurable line carries its child's SKU, a bundle with dynamic SKU its own and its parts'."""
-    if product["type_id"] == "configurable":
-        return str(children[0][0]["sku"])
-    if product["type_id"] == "bundle" and product["sku_type"] == 0:
-        return "-".join([product["sku"], *(child["sku"] for child, _ in children)])
-    return str(product["sku"])
-
-
-def _children(shop: Shop, product: Row, option: dict[str, Any]) -> list[tuple[Row, Decimal]]:
-    """What stands behind a composite product as chosen, with the quantity per unit."""
-    if product["type_id"] == "configurable":
-        return [(_chosen_variant(shop, product, option.get("configurable_item_options") or []), Decimal(1))]
-    if product["type_id"] == "bundle":
-        return _chosen_parts(shop, product, option.get("bundle_options") or [])
-    if product["type_id"] == "grouped":
-        raise LocalizedException("Please specify the quantity of product(s).")
-    return []
-
-
-def _chosen_variant(shop: Shop, product: Row, chosen: list[dict[str, Any]]) -> Row:
-    wanted = {int(entry["option_id"]): int(entry.get("option_value") or 0) for entry in chosen}
-    attributes = shop.database.rows(
-        "SELECT attribute_id, attribute_code FROM catalog_product_super_attribute "
-        "JOIN eav_attribute USING (attribute_id) WHERE product_id = ?",
-        [product["entity_id"]],
-    )
-    if not attributes or any(not wanted.get(entry["attribute_id"]) for entry in attributes):
-        raise LocalizedException("You need to choose options for your item.")
-    for child in shop.database.rows(
-        "SELECT product.* FROM catalog_product_super_link AS link JOIN catalog_product_entity AS product "
-        "ON product.entity_id = link.product_id WHERE link.parent_id = ?",
-        [product["entity_id"]],
-    ):
-        if child["status"] == 1 and all(
-            pricing.scoped(shop, child, entry["attribute_code"], 0) == str(wanted[entry["attribute_id"]])
-            for entry in attributes
-        ):
-            return child
-    raise LocalizedException("The product that was requested doesn't exist. Verify the product and try again.")
-
-
-def _chosen_parts(shop: Shop, product: Row, chosen: list[dict[str, Any]]) -> list[tuple[Row, Decimal]]:
-    picked = {int(entry["option_id"]): entry for entry in chosen}
-    parts = []
-    for option in shop.database.rows(
-        "SELECT * FROM catalog_product_bundle_option WHERE parent_id = ? ORDER BY position", [product["entity_id"]]
-    ):
-        entry = picked.get(option["option_id"])
-        if entry is None or not entry.get("option_selections"):
-            if option["required"]:
-                raise LocalizedException("Please select all required options.")
-            continue
-        for selection_id in entry["option_selections"]:
-            selection = shop.database.row(
-                "SELECT * FROM catalog_product_bundle_selection WHERE selection_id = ? AND option_id = ?",
-                [selection_id, option["option_id"]],
-            )
-            if selection is None:
-                raise LocalizedException("The options you selected are not available.")
-            quantity = selection["selection_qty"]
-            if selection["selection_can_change_qty"] and entry.get("option_qty"):
-                quantity = Decimal(entry["option_qty"])
-            parts.append((pricing.product_by_id(shop, selection["product_id"]), quantity))
-    if not parts:
-        raise LocalizedException("Please specify product option(s).")
-    return parts
 
 
 def _wanted(
@@ -520,22 +363,6 @@ def set_shipping_information(call: Call) -> Any:
 # -- totals ------------------------------------------------------------------------------------------------------
 
 
-def payment_methods(shop: Shop, found: Totals) -> list[dict[str, str]]:
-    """Methods for what is left to pay: the free one for nothing, the configured ones otherwise."""
-    if found.base.grand_total <= 0:
-        return [{"code": "free", "title": PAYMENT_TITLES["free"]}]
-    return [
-        {"code": code, "title": PAYMENT_TITLES.get(code, code)}
-        for code in shop.config("payment/methods").split(",")
-        if code
-    ]
-
-
-def payment_details(shop: Shop, quote: Row) -> dict[str, Any]:
-    found = collect(shop, quote)
-    return {"payment_methods": payment_methods(shop, found), "totals": printed_totals(shop, quote, found)}
-
-
 @both("GET", "/payment-information")
 def get_payment_information(call: Call) -> Any:
     return payment_details(call.shop, of_call(call))
@@ -559,94 +386,6 @@ def estimate_totals(call: Call) -> Any:
     carrier, method = given.get("shipping_carrier_code"), given.get("shipping_method_code")
     code = f"{carrier}_{method}" if carrier and method else ""
     return printed_totals(call.shop, quote, collect(call.shop, quote, address=address, shipping_method=code))
-
-
-def printed_totals(shop: Shop, quote: Row, found: Totals) -> dict[str, Any]:
-    """Totals as the API prints them."""
-    store = shop.store(quote["store_id"])
-    result: dict[str, Any] = {"weee_tax_applied_amount": None}
-    for prefix, amounts in found.amounts():
-        result |= {
-            f"{prefix}grand_total": amounts.grand_total,
-            f"{prefix}subtotal": amounts.subtotal,
-            f"{prefix}discount_amount": -amounts.discount,
-            f"{prefix}subtotal_with_discount": amounts.subtotal - amounts.discount + amounts.shipping_discount,
-            f"{prefix}shipping_amount": amounts.shipping,
-            f"{prefix}shipping_discount_amount": amounts.shipping_discount,
-            f"{prefix}tax_amount": amounts.tax,
-            f"{prefix}shipping_tax_amount": amounts.shipping_tax,
-            f"{prefix}subtotal_incl_tax": amounts.subtotal_incl_tax,
-            f"{prefix}shipping_incl_tax": amounts.shipping_incl_tax,
-        }
-    result["base_currency_code"], result["quote_currency_code"] = store["base_currency"], store["currency"]
-    if quote["coupon_code"]:
-        result["coupon_code"] = quote["coupon_code"]
-    visible = [line for line in found.lines if line.parent is None]
-    result["items_qty"] = int(sum((line.quantity for line in visible), ZERO))
-    result["items"] = [_totals_item(line) for line in visible]
-    segments = [
-        {"code": "subtotal", "title": "Subtotal", "value": found.order.subtotal},
-        {"code": "shipping", "title": "Shipping & Handling", "value": found.order.shipping},
-        {"code": "tax", "title": "Tax", "value": found.order.tax,
-         "extension_attributes": {"tax_grandtotal_details": _tax_details(found)}},
-        {"code": "grand_total", "title": "Grand Total", "value": found.order.grand_total, "area": "footer"},
-    ]  # fmt: skip
-    if found.order.discount:
-        segments.insert(1, {"code": "discount", "title": "Discount", "value": -found.order.discount})
-    if found.gift_cards:
-        cards = [
-            {"i": one["id"], "c": one["code"], "a": one["amount"], "ba": one["base_amount"]} for one in found.gift_cards
-        ]
-        segments.insert(-1, {"code": "giftcardaccount", "title": "Gift Card", "value": -found.order.gift_cards,
-                             "extension_attributes": {"gift_cards": json_text(cards)}})  # fmt: skip
-    if found.order.store_credit:
-        segments.insert(-1, {"code": "customerbalance", "title": "Store Credit", "value": -found.order.store_credit})
-    result["total_segments"] = segments
-    return result
-
-
-def _totals_item(line: Line) -> dict[str, Any]:
-    parts = [child for child in line.children if child.carries] or [line]
-    result: dict[str, Any] = {"item_id": line.item["item_id"], "name": line.item["name"], "qty": line.quantity}
-    for prefix, figures in line.figures():
-        name = "base" if prefix else "order"
-        result |= {
-            f"{prefix}price": figures.price,
-            f"{prefix}row_total": figures.row_total,
-            f"{prefix}tax_amount": figures.tax,
-            f"{prefix}discount_amount": sum((getattr(part, name).discount for part in parts), ZERO),
-            f"{prefix}price_incl_tax": figures.price_incl_tax,
-            f"{prefix}row_total_incl_tax": figures.row_total_incl_tax,
-        }
-    result |= {
-        "row_total_with_discount": line.order.row_total - result["discount_amount"],
-        "tax_percent": line.tax_percent,
-        "discount_percent": line.discount_percent,
-        "options": "[]",
-        "weee_tax_applied_amount": None,
-        "weee_tax_applied": None,
-    }
-    return result
-
-
-def _tax_details(found: Totals) -> list[dict[str, Any]]:
-    sums: dict[str, Decimal] = {}
-    kept = {}
-    for line in found.lines:
-        for tax, amount in zip(line.taxes, line.order.tax_amounts, strict=True) if line.carries else ():
-            kept[tax.identity] = tax
-            sums[tax.identity] = sums.get(tax.identity, ZERO) + amount
-    for tax, amount in zip(found.shipping_taxes, found.order.shipping_tax_amounts, strict=True):
-        kept[tax.identity] = tax
-        sums[tax.identity] = sums.get(tax.identity, ZERO) + amount
-    return [
-        {
-            "amount": sums[identity],
-            "rates": [{"percent": format(rate.percent.normalize(), "f"), "title": rate.title} for rate in tax.rates],
-            "group_id": position,
-        }
-        for position, (identity, tax) in enumerate(kept.items(), 1)
-    ]
 
 
 # -- the cart itself ---------------------------------------------------------------------------------------------

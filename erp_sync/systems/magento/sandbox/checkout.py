@@ -6,6 +6,8 @@ from decimal import Decimal
 from typing import Any
 
 from erp_sync.systems.magento.sandbox import cart, inventory, invoices, mails, orders, payments
+from erp_sync.systems.magento.sandbox.cart_lines import collect, customer_group
+from erp_sync.systems.magento.sandbox.cart_totals import PAYMENT_TITLES, payment_methods
 from erp_sync.systems.magento.sandbox.database import Row
 from erp_sync.systems.magento.sandbox.errors import InputException, LocalizedException
 from erp_sync.systems.magento.sandbox.routing import ANONYMOUS, SELF, Call, route
@@ -67,7 +69,7 @@ def _place(call: Call, quote: Row, payment: dict[str, Any]) -> int:
 
 def place(shop: Shop, quote: Row, payment: dict[str, Any]) -> Row:
     """Turn a cart into an order. Raises LocalizedException when it cannot be one; then nothing is kept."""
-    found = cart.collect(shop, quote)
+    found = collect(shop, quote)
     _check(shop, quote, found, payment)
     store = shop.store(quote["store_id"])
     stock = inventory.stock_of_website(shop, store["website_code"])
@@ -115,7 +117,7 @@ def _check(shop: Shop, quote: Row, found: Totals, payment: dict[str, Any]) -> No
         if not quote["shipping_method"]:
             raise LocalizedException("The shipping method is missing. Select the shipping method and try again.")
     method = payment.get("method")
-    if method not in {entry["code"] for entry in cart.payment_methods(shop, found)}:
+    if method not in {entry["code"] for entry in payment_methods(shop, found)}:
         raise LocalizedException("The requested Payment Method is not available.")
     if method == "purchaseorder" and not payment.get("po_number"):
         raise LocalizedException("Purchase order number is a required field.")
@@ -185,7 +187,7 @@ def _order(shop: Shop, quote: Row, store: Row, found: Totals) -> dict[str, Any]:
 
 
 def _customer(shop: Shop, quote: Row) -> dict[str, Any]:
-    group = cart.customer_group(shop, quote)["customer_group_id"]
+    group = customer_group(shop, quote)["customer_group_id"]
     fields = {"customer_email": quote["customer_email"], "customer_group_id": group, "customer_is_guest": 1}
     if not quote["customer_id"]:
         billing = from_json(quote["billing_address"], {})
@@ -370,7 +372,7 @@ def _count_coupon(shop: Shop, quote: Row, found: Totals) -> None:
 
 
 def _pay(shop: Shop, order: dict[str, Any], payment: dict[str, Any]) -> None:
-    title = cart.PAYMENT_TITLES.get(payment["method"], payment["method"])
+    title = PAYMENT_TITLES.get(payment["method"], payment["method"])
     taken = payments.take(shop, order, payment, title)
     fields = {
         **taken.fields,

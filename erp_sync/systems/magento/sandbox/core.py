@@ -11,7 +11,7 @@ from typing import Any
 
 from erp_sync.sandbox.clock import Clock
 from erp_sync.sandbox.core import BadJson, Commit, Endpoint, Handled, Request, Response
-from erp_sync.systems.magento.sandbox import auth, directory, inventory, rooms, schema, seed
+from erp_sync.systems.magento.sandbox import auth, bulk, directory, inventory, rooms, schema, seed
 from erp_sync.systems.magento.sandbox.database import Database
 from erp_sync.systems.magento.sandbox.errors import InputException, InternalError, MagentoError, NoRoute
 from erp_sync.systems.magento.sandbox.rendering import encode, fields_filter, shape
@@ -21,6 +21,7 @@ from erp_sync.systems.magento.sandbox.shop import Options, Shop
 
 ALL_STORES = "all"
 SYNCHRONOUS_LIMIT = 20  # list items in a synchronous call, with input limits on
+ASYNCHRONOUS_LIMIT = 5000
 _ORDER_PLACEMENT = ("payment-information", "/order")
 
 
@@ -44,6 +45,8 @@ class MagentoSandbox:
         self.refused_resources: frozenset[str] = frozenset()
         available = [entry for entry in rooms.routes() if self.shop.options.commerce or not entry.commerce]
         self.router = Router(available)
+        writing = [entry for entry in available if entry.method != "GET" and entry.kind != "auth"]
+        self._bulk_routes = {(entry.method, _bulk_template(entry, "async/bulk")): entry for entry in writing}
         self._recent_orders: list[float] = []
         if not self.shop.database.rows("SELECT name FROM sqlite_master WHERE name = 'sales_order'"):
             self._install()
@@ -115,7 +118,10 @@ class MagentoSandbox:
 
     def run_due_work(self) -> list[Commit]:
         inventory.run_due_indexing(self.shop)
-        return []
+        self.shop.commits = []
+        if bulk.run_due(self.shop, self.router):
+            inventory.run_due_indexing(self.shop)
+        return list(dict.fromkeys(self.shop.commits))
 
     def status(self) -> dict[str, Any]:
         options = self.shop.options
@@ -194,16 +200,36 @@ class MagentoSandbox:
         return Target(found_route[0], found_route[1], store_id, mode)
 
     def _find(self, method: str, raw: list[str], mode: str) -> tuple[Route, dict[str, str]] | None:
-        return None if mode else self.router.find(method, raw)
+        if mode == "async/bulk":
+            entry = self._bulk_routes.get((method, "/" + "/".join(raw)))
+            return (entry, {}) if entry else None
+        found = self.router.find(method, raw)
+        if mode and (found is None or found[0].method == "GET" or found[0].kind == "auth"):
+            return None
+        return found
 
     def _answer(self, request: Request, target: Target, user: User) -> tuple[Any, str | None, int]:
         query = nested(request.query)
         body = self._body(request)
+        if target.mode:
+            return self._scheduled(target, body, user)
         call = Call(self.shop, target.route, target.path, query, {}, target.store_id, user)
         call.body = self.arguments(target.route, body, target.path)
         self._within_limits(call.body, SYNCHRONOUS_LIMIT)
         answer = target.route.handler(call)
         return answer, call.document, 200
+
+    def _scheduled(self, target: Target, body: Any, user: User) -> tuple[Any, str | None, int]:
+        entry = target.route
+        if target.mode == "async":
+            bodies, paths = [body], [target.path]
+        else:
+            bodies = body if isinstance(body, list) else [body]
+            paths = [bulk.body_path(entry, one) for one in bodies]
+        if self.shop.options.input_limits and len(bodies) > ASYNCHRONOUS_LIMIT:
+            raise InputException('Maximum items of type "%type" is %max', {"type": "array", "max": ASYNCHRONOUS_LIMIT})
+        answer = bulk.schedule(self.shop, entry, bodies, paths, target.store_id, user)
+        return answer, answer["bulk_uuid"], 202
 
     def arguments(self, entry: Route, body: Any, path: dict[str, str]) -> dict[str, Any]:
         """Arguments of a service from a body. Raises InputException, InternalError."""

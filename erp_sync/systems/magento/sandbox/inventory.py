@@ -203,7 +203,9 @@ def save_source_items(shop: Shop, items: Sequence[dict[str, Any]]) -> None:
     for item in items:
         errors += _problems(item)
     if errors:
-        raise InputException("Validation Failed", errors=errors)
+        message, values = errors[0]
+        first = message.replace("%field", values["field"])
+        raise InputException(f"Validation Failed: {first}", errors=errors)
     try:
         shop.database.many(
             "INSERT INTO inventory_source_item (source_code, sku, quantity, status) VALUES (?, ?, ?, ?) "

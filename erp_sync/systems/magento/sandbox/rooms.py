@@ -4,18 +4,46 @@ from __future__ import annotations
 
 from erp_sync.systems.magento.sandbox import (
     auth,
+    bulk,
     cart,
+    catalogue,
     checkout,
+    composites,
     creditmemos,
     customers,
+    inventory_api,
     invoices,
+    order_saving,
     orders,
+    prices,
+    product_saving,
+    products,
+    returns,
     shipments,
     stores,
 )
 from erp_sync.systems.magento.sandbox.routing import Route, declared
 
-ROOMS = (auth, cart, checkout, creditmemos, customers, invoices, orders, shipments, stores)
+ROOMS = (
+    auth,
+    bulk,
+    cart,
+    catalogue,
+    checkout,
+    composites,
+    creditmemos,
+    customers,
+    inventory_api,
+    invoices,
+    order_saving,
+    orders,
+    prices,
+    product_saving,
+    products,
+    returns,
+    shipments,
+    stores,
+)
 
 
 def routes() -> list[Route]:

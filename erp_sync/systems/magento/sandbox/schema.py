@@ -268,7 +268,8 @@ CREATE TABLE magento_bulk (uuid TEXT PRIMARY KEY, user_id INTEGER NOT NULL, user
   description TEXT NOT NULL, operation_count INTEGER NOT NULL, start_time TEXT NOT NULL);
 CREATE TABLE magento_operation (id INTEGER PRIMARY KEY AUTOINCREMENT, bulk_uuid TEXT NOT NULL, operation_key INTEGER
   NOT NULL, topic_name TEXT NOT NULL, serialized_data TEXT NOT NULL, result_serialized_data TEXT, status INTEGER
-  NOT NULL, error_code INTEGER, result_message TEXT, due_at TEXT NOT NULL, UNIQUE (bulk_uuid, operation_key));
+  NOT NULL, error_code INTEGER, result_message TEXT, due_at TEXT NOT NULL,
+  sandbox_call TEXT NOT NULL DEFAULT '{}', UNIQUE (bulk_uuid, operation_key));
 CREATE INDEX magento_operation_open ON magento_operation (status, due_at);
 CREATE TABLE sandbox_mail (mail_id INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, order_id INTEGER NOT NULL,
   order_increment_id TEXT NOT NULL, document_id INTEGER, recipient TEXT NOT NULL, subject TEXT NOT NULL,

@@ -2,7 +2,7 @@
 
 Facts: magento/magento2 `Sales/Model/ShipOrder`, its validators, and magento/inventory `SourceDeductionProcessor`: the
 source drops by what ships and the reservation of the order is compensated. Each shipment has one source; without
-`source_code` the default source is taken in a one-source installation, else the call fails. The mail goes out when the
+`source_code` it is the only one of the order's stock, else the source `default`. The mail goes out when the
 shipment is created with `notify`, or by `POST /V1/shipment/{id}/emails`; a track added later sends none.
 """
 
@@ -34,7 +34,7 @@ def create(shop: Shop, order: Row, given: dict[str, Any]) -> int:
             problems.append("Please enter a tracking number.")
     if problems:
         raise LocalizedException("Shipment Document Validation Error(s):\n" + "\n".join(problems))
-    source = _source(shop, given)
+    source = _source(shop, order, given)
     identity = _insert(shop, order, given, chosen, source)
     taken: dict[str, Decimal] = {}
     for item, quantity in chosen:
@@ -42,7 +42,10 @@ def create(shop: Shop, order: Row, given: dict[str, Any]) -> int:
             continue
         for sku, part in item.stock_parts(quantity).items():
             taken[sku] = taken.get(sku, ZERO) + part
-    inventory.deduct(shop, source, taken)
+    try:
+        inventory.deduct(shop, source, taken)
+    except NoSuchEntityException as error:
+        raise LocalizedException("Could not save a shipment, see error log for details") from error
     inventory.reserve(shop, orders.sales_stock(shop, order), taken, "shipment_created", order)
     for sku in taken:
         shop.wrote("inventory_source_item", f"{sku}|{source}", "update")
@@ -92,15 +95,17 @@ def _chosen(
     return chosen, problems
 
 
-def _source(shop: Shop, given: dict[str, Any]) -> str:
+def _source(shop: Shop, order: Row, given: dict[str, Any]) -> str:
+    """What `AssignSourceCodeToShipmentPlugin` (magento/inventory) chooses."""
     code = ((given.get("arguments") or {}).get("extension_attributes") or {}).get("source_code")
-    if not code:
-        if shop.database.value("SELECT count(*) AS total FROM inventory_source WHERE enabled = 1") == 1:
-            return "default"
-        raise LocalizedException("Could not save a shipment, see error log for details")
-    if not shop.database.row("SELECT 1 AS one FROM inventory_source WHERE source_code = ?", [code]):
-        raise NoSuchEntityException('Source with code "%value" does not exist.', {"value": code})
-    return str(code)
+    if code:
+        return str(code)
+    sources = shop.database.column(
+        "SELECT source_code FROM inventory_source_stock_link JOIN inventory_source USING (source_code) "
+        "WHERE stock_id = ? AND enabled = 1",
+        [orders.sales_stock(shop, order)],
+    )
+    return str(sources[0]) if len(sources) == 1 else "default"
 
 
 def _insert(shop: Shop, order: Row, given: dict[str, Any], chosen: list[tuple[OrderItem, Decimal]], source: str) -> int:
