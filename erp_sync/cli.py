@@ -79,10 +79,9 @@ def init(as_json: Json = False) -> None:
 
     Example: erp-sync init
     """
-    from erp_sync.runtime.storage import initialise
-
     from erp_sync.components.installation import Installation
     from erp_sync.ledger.errors import BadLookupFile
+    from erp_sync.runtime.storage import initialise
 
     settings = _settings()
     initialise(settings, anyway=True)

@@ -26,6 +26,8 @@ ENVIRONMENT = "environment.json"
 DAY_SECONDS = 170.0
 # How long the installation may take to finish what the day left, before the report says what is open.
 SETTLE_SECONDS = 90.0
+# Nothing moves for longer than two ticks of every lane of the demo's route.
+QUIET_SECONDS = 8
 
 Tell = Callable[[str], None]
 
@@ -147,8 +149,10 @@ def play(
     tell(f"Dagster runs at http://127.0.0.1:{web_port}" if web_port else "Dagster runs")
     states = supervisor.status(settings.sandboxes)
     installation = Installation(settings)
-    stop = threading.Event()
+    stop, closing = threading.Event(), threading.Event()
+    staff = Warehouses(states["netsuite"], [place.code for place in catalogue.warehouses], closing)
     try:
+        staff.start()
         played = shoppers.play(
             day,
             states["magento"]["base_url"],
@@ -159,13 +163,14 @@ def play(
             progress=(lambda done, total, _: progress("orders placed", done, total)) if progress else None,
         )
         tell(f"{len(played.orders)} orders were placed; waiting until everything is settled")
-        deadline = time.monotonic() + SETTLE_SECONDS
-        quiet = 0
-        while time.monotonic() < deadline and quiet < 4:
-            time.sleep(1)
-            quiet = quiet + 1 if settled(installation, len(played.orders)) else 0
+        wait_until_settled(installation, len(played.orders), SETTLE_SECONDS)
+        closing.set()
+        staff.join()
+        tell(f"the warehouses shipped {staff.parcels} parcels and went home; waiting for the last of it")
+        wait_until_settled(installation, len(played.orders), SETTLE_SECONDS)
         report = judge(settings, installation, wall_s=time.monotonic() - began)
     finally:
+        closing.set()
         installation.close()
         if not keep:
             services.stop(settings)
@@ -175,6 +180,48 @@ def play(
     target.write_text(json.dumps(report, indent=2, default=str))
     tell(f"report: {target}")
     return report
+
+
+class Warehouses(threading.Thread):
+    """The warehouses' staff at work in the ERP until the day closes. `parcels` counts what they shipped."""
+
+    def __init__(self, netsuite: Any, locations: list[str], closing: threading.Event) -> None:
+        super().__init__(name="warehouses", daemon=True)
+        self._netsuite, self._locations, self._closing = netsuite, locations, closing
+        self.parcels = 0
+        self.failure: BaseException | None = None
+
+    def run(self) -> None:
+        from erp_sync.sandbox import warehouse
+
+        try:
+            worked = warehouse.work(
+                self._netsuite["base_url"],
+                self._netsuite["credentials"],
+                self._locations,
+                stop=self._closing,
+                pause=3.0,
+            )
+            self.parcels = sum(len(one.parcels) for house in worked.values() for one in house.shipped)
+        except BaseException as error:
+            self.failure = error
+            raise
+
+    def join(self, timeout: float | None = None) -> None:
+        super().join(timeout)
+        if self.failure is not None:
+            raise DemoFailed(f"a warehouse could not work: {self.failure}") from self.failure
+
+
+def wait_until_settled(installation: Any, placed: int, seconds: float) -> bool:
+    """Wait until nothing moves for a few seconds; False where that takes too long."""
+    deadline, quiet = time.monotonic() + seconds, 0
+    while time.monotonic() < deadline:
+        time.sleep(1)
+        quiet = quiet + 1 if settled(installation, placed) else 0
+        if quiet >= QUIET_SECONDS:
+            return True
+    return False
 
 
 def judge(settings: Settings, installation: Any, wall_s: float) -> dict[str, Any]:
