@@ -32,7 +32,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         defs: folder of connections and routes (``ERP_SYNC_DEFS``).
         exchange_days: how long exchanges are kept (``ERP_SYNC_EXCHANGE_DAYS``, default 30).
         dagster_postgres_url: where Dagster stores runs and events (``ERP_SYNC_DAGSTER_POSTGRES_URL``,
-            ``postgresql://...``); None for SQLite in `dagster_home`.
+            ``postgresql+psycopg2://...``); None for SQLite in `dagster_home`.
         run_days: how long finished runs and their events are kept (``ERP_SYNC_RUN_DAYS``, default 30).
     """
 
@@ -84,8 +84,10 @@ def load(environment: dict[str, str] | None = None) -> Settings:
     if not days.isdigit() or int(days) < 1:
         raise WrongSetting("ERP_SYNC_EXCHANGE_DAYS", days, "a whole number of days, at least 1")
     postgres = env.get("ERP_SYNC_DAGSTER_POSTGRES_URL") or None
-    if postgres is not None and not postgres.startswith("postgresql://"):
-        raise WrongSetting("ERP_SYNC_DAGSTER_POSTGRES_URL", postgres.split("@")[-1], "postgresql://USER@HOST/DATABASE")
+    if postgres is not None and not postgres.startswith("postgresql+psycopg2://"):
+        # Dagster's notifications are written for psycopg2; SQLAlchemy would take psycopg 3 for a plain postgresql://
+        shape = "postgresql+psycopg2://USER@HOST/DATABASE"
+        raise WrongSetting("ERP_SYNC_DAGSTER_POSTGRES_URL", postgres.split("@")[-1], shape)
     run_days = env.get("ERP_SYNC_RUN_DAYS", "30")
     if not run_days.isdigit() or int(run_days) < 1:
         raise WrongSetting("ERP_SYNC_RUN_DAYS", run_days, "a whole number of days, at least 1")

@@ -9,6 +9,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -91,9 +92,10 @@ class Installation:
 
 
 @contextlib.contextmanager
-def installation_in(home: Path) -> Iterator[Installation]:
+def installation_in(home: Path, content: dict[str, Any] | None = None) -> Iterator[Installation]:
+    """An installation in a folder, with dagster.yaml as it ships or with other content, over the test location."""
     home.mkdir(parents=True, exist_ok=True)
-    configuration = _filled(yaml.safe_load(TEMPLATE.read_text()), str(home))
+    configuration = content or _filled(yaml.safe_load(TEMPLATE.read_text()), str(home))
     configuration["run_launcher"]["config"] = {"module": LOCATION, "preload": []}
     del configuration["run_coordinator"], configuration["concurrency"]
     (home / "dagster.yaml").write_text(yaml.safe_dump(configuration))

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import yaml
 from dagster import DagsterInstance
 
@@ -53,9 +54,14 @@ def test_the_configuration_names_this_home_only(tmp_path: Path) -> None:
 
 
 def test_postgres_takes_the_place_of_sqlite_and_its_password_stays_out_of_the_file(tmp_path: Path) -> None:
-    url = "postgresql://dagster:secret@db.example/dagster"
+    url = "postgresql+psycopg2://dagster:secret@db.example/dagster"
     written = dagster_configuration(settings_in(tmp_path, ERP_SYNC_DAGSTER_POSTGRES_URL=url))
     assert "secret" not in written
     assert yaml.safe_load(written)["storage"] == {
         "postgres": {"postgres_url": {"env": "ERP_SYNC_DAGSTER_POSTGRES_URL"}}
     }
+
+
+def test_a_postgres_url_without_the_driver_that_dagster_needs_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(settings.WrongSetting, match=r"ERP_SYNC_DAGSTER_POSTGRES_URL .* postgresql\+psycopg2"):
+        settings_in(tmp_path, ERP_SYNC_DAGSTER_POSTGRES_URL="postgresql://dagster@db.example/dagster")
