@@ -211,11 +211,13 @@ class Deliveries:
             now = self._database.now()
             lock_claim(write, claim)
             open_step = write.execute(
-                sa.select(steps.c.name, steps.c.state).where(
+                sa.select(steps.c.name, steps.c.state)
+                .where(
                     steps.c.delivery_id == claim.id,
                     steps.c.state != "confirmed",
                     ~(steps.c.optional & (steps.c.state == "refused")),
                 )
+                .order_by(steps.c.position)
             ).first()
             if open_step is not None:
                 raise WrongState(f"step {open_step.name} of {claim}", open_step.state, "expected confirmed")

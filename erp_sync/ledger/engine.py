@@ -150,6 +150,7 @@ def _sqlite_engine(url: sa.URL) -> sa.Engine:
     engine = sa.create_engine(
         url,
         poolclass=QueuePool,
+        hide_parameters=True,  # payloads hold personal data, and errors reach logs
         pool_size=8,
         max_overflow=56,
         connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False, "isolation_level": None},
@@ -182,6 +183,7 @@ def _postgres_engine(url: sa.URL) -> sa.Engine:
     return sa.create_engine(
         url.set(drivername="postgresql+psycopg"),
         poolclass=QueuePool,
+        hide_parameters=True,  # payloads hold personal data, and errors reach logs
         pool_size=8,
         max_overflow=56,
         pool_pre_ping=True,

@@ -150,6 +150,7 @@ class RouteLookups:
         self._exact: dict[str, dict[str, LookupRow]] = {}
         self._rules: dict[str, list[tuple[LookupRow, re.Pattern[str] | None]]] = {}
         self._default: dict[str, LookupRow] = {}
+        self._reversed: dict[str, dict[str, list[str]]] = {}
         for table, row in rows:
             self._exact.setdefault(table, {})
             if row.rule == "exact":
@@ -185,6 +186,27 @@ class RouteLookups:
         found = self.get(table, key)
         if found is None:
             raise MappingProblem(f"unmapped_{table}", table, key, f"look-up table {table} has no row or rule for it")
+        return found
+
+    def reverse(self, table: str, value: str) -> list[str]:
+        """Keys that the table maps to this value: exact rows, the value itself, and what prefix and suffix
+        rules could have been applied to. Patterns are not turned round. Without the table: the value itself.
+        """
+        if table not in self._exact:
+            return [value]
+        if table not in self._reversed:
+            turned: dict[str, list[str]] = {}
+            for key, row in self._exact[table].items():
+                turned.setdefault(row.value, []).append(key)
+            self._reversed[table] = turned
+        found = list(self._reversed[table].get(value, ()))
+        candidates = [value]
+        for row, _ in self._rules.get(table, ()):
+            if row.rule == "prefix" and value.startswith(row.value):
+                candidates.append(row.key + value[len(row.value) :])
+            elif row.rule == "suffix" and value.endswith(row.value):
+                candidates.append(value[: len(value) - len(row.value)] + row.key)
+        found += [one for one in candidates if one not in found and self.get(table, one) == value]
         return found
 
     def _answers(self, table: str, key: str) -> list[tuple[LookupRow, str | None]]:

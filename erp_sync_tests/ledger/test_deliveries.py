@@ -1,0 +1,394 @@
+"""Claims, leases, steps and the ends of deliveries."""
+
+from datetime import timedelta
+
+import pytest
+
+from erp_sync.ledger import (
+    AlreadyConfirmed,
+    Change,
+    KeyBusy,
+    KnownRow,
+    LeaseLost,
+    Ledger,
+    Link,
+    State,
+    StepState,
+    WrongState,
+)
+from erp_sync.ports.documents import Requirement
+from erp_sync.ports.outcomes import Receipt
+from erp_sync_tests.ledger.world import ERP, FLOW, ROUTE, START, accept, claim, deliver, document, key, step
+
+SKU = Requirement("product", "SKU-1")
+
+
+def test_the_most_urgent_lane_goes_first_then_the_oldest(ledger: Ledger, clock):
+    accept(ledger, document("bulk", lane="bulk"), document("first"))
+    clock.advance(1)
+    accept(ledger, document("second"), document("now", lane="now"))
+    order = [one.delivery.key.native_id for one in claim(ledger)]
+    assert order == ["now", "first", "second", "bulk"]
+
+
+def test_what_is_claimed_is_not_claimed_again(ledger: Ledger):
+    accept(ledger, *[document(str(number)) for number in range(5)])
+    first = claim(ledger, limit=3)
+    second = claim(ledger, limit=3, owner="run-2:7")
+    assert len(first) == 3
+    assert len(second) == 2
+    assert claim(ledger) == []
+
+
+def test_other_flows_targets_and_routes_stay_apart(ledger: Ledger):
+    accept(ledger, document("1"))
+    accept(ledger, document("1", target="other_erp"))
+    accept(ledger, document("1"), flow="refunds")
+    assert len(claim(ledger)) == 1
+    assert ledger.deliveries.claim("de", FLOW, "other_erp", owner="x") == []
+    assert len(ledger.deliveries.claim(None, FLOW, "other_erp", owner="x")) == 1
+
+
+def test_a_delivered_document_is_delivered_once(ledger: Ledger):
+    accept(ledger, document("1"))
+    (one,) = claim(ledger)
+    deliver(ledger, one)
+    assert ledger.deliveries.get(one.id).state is State.DELIVERED
+    assert accept(ledger, document("1"))[0].change is Change.SAME
+    assert claim(ledger) == []
+    assert not ledger.any_due(ROUTE, FLOW, ERP)
+
+
+def test_a_dead_owner_gives_its_work_back_and_may_not_write_any_more(ledger: Ledger, clock):
+    accept(ledger, document("1"))
+    (lost,) = claim(ledger, lease_seconds=30)
+    ledger.steps.plan(lost, [step("order")])
+    clock.advance(29)
+    assert claim(ledger, owner="run-2:7") == []
+    clock.advance(1)
+    assert ledger.any_due(ROUTE, FLOW, ERP)
+    (taken,) = claim(ledger, owner="run-2:7")
+    assert taken.fencing > lost.fencing
+    for write in (
+        lambda: ledger.steps.plan(lost, [step("order")]),
+        lambda: ledger.steps.begin(lost, "order"),
+        lambda: ledger.steps.confirm(lost, "order", Receipt(target_id="1")),
+        lambda: ledger.steps.unknown(lost, "order", "no answer"),
+        lambda: ledger.steps.refuse(lost, "order", "no", "no"),
+        lambda: ledger.deliveries.complete(lost),
+        lambda: ledger.deliveries.later(lost, clock(), "x"),
+        lambda: ledger.deliveries.dead(lost, "x", "x"),
+        lambda: ledger.deliveries.release(lost),
+        lambda: ledger.deliveries.wait_for(lost, [SKU]),
+    ):
+        with pytest.raises(LeaseLost):
+            write()
+    assert ledger.deliveries.heartbeat([lost]) == []
+    deliver(ledger, taken, [step("order")])
+
+
+def test_a_heartbeat_keeps_the_lease(ledger: Ledger, clock):
+    accept(ledger, document("1"))
+    (mine,) = claim(ledger, lease_seconds=30)
+    clock.advance(29)
+    (renewed,) = ledger.deliveries.heartbeat([mine], 30)
+    clock.advance(29)
+    assert claim(ledger, owner="run-2:7") == []
+    deliver(ledger, renewed)
+
+
+def test_nothing_is_sent_on_a_lease_that_has_ended(ledger: Ledger, clock):
+    accept(ledger, document("1"))
+    (mine,) = claim(ledger, lease_seconds=30)
+    ledger.steps.plan(mine, [step("order")])
+    clock.advance(30)
+    with pytest.raises(LeaseLost):
+        ledger.steps.begin(mine, "order")
+
+
+def test_a_crash_while_sending_makes_the_step_unknown_until_it_has_settled(ledger: Ledger, clock):
+    accept(ledger, document("1"))
+    (lost,) = claim(ledger, lease_seconds=30)
+    ledger.steps.plan(lost, [step("customer"), step("order")])
+    clock.advance(5)
+    sent_at = clock()
+    ledger.steps.begin(lost, "customer", settle_seconds=120)
+    clock.advance(60)
+    assert ledger.deliveries.rescue() == [lost.id]
+    rescued = ledger.deliveries.get(lost.id)
+    assert (rescued.state, rescued.due_at) == (State.DUE, sent_at + timedelta(seconds=120))
+    assert rescued.attempts == 1
+    assert claim(ledger, owner="run-2:7") == []
+    clock.time = sent_at + timedelta(seconds=120)
+    (mine,) = claim(ledger, owner="run-2:7")
+    customer, order = ledger.steps.of(mine.id)
+    assert (customer.state, order.state) == (StepState.UNKNOWN, StepState.PLANNED)
+    ledger.steps.absent(mine, "customer")
+    deliver(ledger, mine, [step("customer"), step("order")])
+
+
+def test_not_found_before_the_settle_time_proves_nothing(ledger: Ledger, clock):
+    accept(ledger, document("1"))
+    (mine,) = claim(ledger, lease_seconds=600)
+    ledger.steps.plan(mine, [step("order")])
+    ledger.steps.begin(mine, "order", settle_seconds=90)
+    clock.advance(10)
+    until = ledger.steps.unknown(mine, "order", "read timeout")
+    assert until == START + timedelta(seconds=90)
+    for write in (lambda: ledger.steps.absent(mine, "order"), lambda: ledger.steps.begin(mine, "order")):
+        with pytest.raises(KeyBusy) as busy:
+            write()
+        assert busy.value.until == until
+    clock.time = until
+    ledger.steps.absent(mine, "order")
+    assert ledger.steps.begin(mine, "order") == 2
+
+
+def test_two_deliveries_never_send_the_same_key_at_once(ledger: Ledger, clock):
+    accept(ledger, document("1"), document("2"))
+    first, second = claim(ledger)
+    for one in (first, second):
+        ledger.steps.plan(one, [step("customer", "customer-mail@example.com")])
+    ledger.steps.begin(first, "customer", settle_seconds=60)
+    with pytest.raises(KeyBusy, match="in flight"):
+        ledger.steps.begin(second, "customer")
+    ledger.steps.unknown(first, "customer", "no answer")
+    with pytest.raises(KeyBusy, match="settle") as busy:
+        ledger.steps.begin(second, "customer")
+    assert busy.value.until == START + timedelta(seconds=60)
+    ledger.steps.confirm(first, "customer", Receipt(target_id="77"))
+    with pytest.raises(AlreadyConfirmed) as already:
+        ledger.steps.begin(second, "customer")
+    assert already.value.receipt.target_id == "77"
+    ledger.steps.confirm(second, "customer", already.value.receipt)
+    assert ledger.steps.receipt(ERP, "customer-mail@example.com").target_id == "77"
+
+
+def test_writes_that_concern_one_key_exclude_each_other_whatever_their_own_key(ledger: Ledger):
+    accept(ledger, document("1"), document("2"))
+    first, second = claim(ledger)
+    ledger.steps.plan(first, [step("order", "order-1", concerns="order-1")])
+    ledger.steps.plan(second, [step("close", "close-1", concerns="order-1")])
+    ledger.steps.begin(first, "order")
+    with pytest.raises(KeyBusy):
+        ledger.steps.begin(second, "close")
+    ledger.steps.refuse(first, "order", "closed_period", "the period is closed")
+    assert ledger.steps.begin(second, "close") == 1
+
+
+def test_a_batch_begins_what_may_be_sent_and_tells_why_not(ledger: Ledger):
+    accept(ledger, document("1"), document("2"), document("3"))
+    claims = claim(ledger)
+    for one, name in zip(claims, ("same", "same", "other"), strict=True):
+        ledger.steps.plan(one, [step("customer", name)])
+    results = ledger.steps.begin_all([(one, "customer") for one in claims])
+    assert sorted(str(result) if isinstance(result, int) else type(result).__name__ for result in results) == [
+        "1",
+        "1",
+        "KeyBusy",
+    ]
+
+
+def test_a_receipt_of_another_delivery_is_reused_in_the_plan(ledger: Ledger):
+    accept(ledger, document("1"), document("2"))
+    first, second = claim(ledger)
+    shared = step("customer", "customer-a")
+    deliver(ledger, first, [shared])
+    rows = ledger.steps.plan(second, [shared, step("order")], reuse={"customer.create"})
+    assert [row.state for row in rows] == [StepState.CONFIRMED, StepState.PLANNED]
+    assert rows[0].receipt.target_id == "id-customer-a"
+
+
+def test_documents_of_one_concern_are_claimed_one_after_the_other(ledger: Ledger):
+    accept(ledger, *[document(str(number), concerns="customer a") for number in range(2)], document("9"))
+    claims = claim(ledger)
+    assert [one.delivery.key.native_id for one in claims] == ["0", "9"]
+    assert claim(ledger, owner="run-2:7") == []
+    deliver(ledger, claims[0])
+    assert [one.delivery.key.native_id for one in claim(ledger, owner="run-2:7")] == ["1"]
+
+
+def test_what_lacks_something_waits_and_is_released_when_it_arrives(ledger: Ledger, clock):
+    other = Requirement("product", "SKU-2")
+    accept(ledger, document("1"), document("2"))
+    first, second = claim(ledger)
+    assert ledger.deliveries.wait_for(first, [SKU, other]) is State.WAITING
+    deliver(ledger, second)
+    assert ledger.deliveries.requirements(first.id) == [SKU, other]
+    assert claim(ledger) == []
+    assert ledger.deliveries.release_waiting("another_erp", "product", ["SKU-1", "SKU-2"]) == []
+    assert ledger.deliveries.release_waiting(ERP, "product", ["SKU-1"]) == []
+    assert ledger.deliveries.release_waiting(ERP, "product", ["SKU-2"]) == [first.id]
+    assert ledger.deliveries.release_waiting(ERP, "product", ["SKU-2"]) == []
+    (again,) = claim(ledger)
+    deliver(ledger, again)
+
+
+def test_what_waits_is_looked_at_again_and_dies_at_its_deadline(ledger: Ledger, clock):
+    accept(ledger, document("1"))
+    deadline = START + timedelta(hours=1)
+    (mine,) = claim(ledger)
+    ledger.deliveries.wait_for(mine, [SKU], deadline)
+    clock.advance(599)
+    assert claim(ledger) == []
+    clock.advance(1)
+    (mine,) = claim(ledger)
+    assert ledger.deliveries.wait_for(mine, [SKU]) is State.WAITING
+    clock.time = deadline
+    (mine,) = claim(ledger)
+    assert ledger.deliveries.wait_for(mine, [SKU]) is State.DEAD
+    dead = ledger.deliveries.get(mine.id)
+    assert (dead.code, "product SKU-1" in dead.reason) == ("requirement_missing", True)
+
+
+def test_a_document_known_to_lack_something_starts_as_waiting(ledger: Ledger):
+    accept(ledger, document("1", requirements=(SKU,)))
+    assert claim(ledger) == []
+    ledger.deliveries.release_waiting(ERP, "product", ["SKU-1"])
+    assert len(claim(ledger)) == 1
+
+
+def test_a_newer_version_replaces_one_that_has_not_begun(ledger: Ledger, clock):
+    (before,) = accept(ledger, document("1", "1", source_time=START))
+    (after,) = accept(ledger, document("1", "2", source_time=START + timedelta(seconds=1)))
+    assert (after.id, after.change) == (before.id, Change.REPLACED)
+    (stale,) = accept(ledger, document("1", "0", source_time=START - timedelta(seconds=1)))
+    assert (stale.id, stale.change) == (before.id, Change.STALE)
+    (mine,) = claim(ledger)
+    assert mine.delivery.version == "2"
+    assert b'"2"' in mine.delivery.payload
+
+
+def test_a_newer_version_of_one_that_has_begun_comes_after_it(ledger: Ledger):
+    accept(ledger, document("1", "1"))
+    (mine,) = claim(ledger)
+    (follow_up,) = accept(ledger, document("1", "2", operation="update"))
+    (replaced,) = accept(ledger, document("1", "3", operation="update"))
+    assert (follow_up.change, replaced.change) == (Change.FOLLOW_UP, Change.REPLACED)
+    assert claim(ledger, owner="run-2:7") == []
+    deliver(ledger, mine)
+    (second,) = claim(ledger)
+    assert (second.id, second.delivery.version, second.delivery.operation) == (follow_up.id, "3", "update")
+    deliver(ledger, second, [step("update", "order-1:3")])
+    (third,) = accept(ledger, document("1", "4", operation="update"))
+    assert third.change is Change.FOLLOW_UP
+    assert len(claim(ledger)) == 1
+
+
+def test_a_change_that_does_not_concern_the_target_makes_no_follow_up(ledger: Ledger):
+    accept(ledger, document("1", "1"))
+    (mine,) = claim(ledger)
+    deliver(ledger, mine)
+    assert accept(ledger, document("1", "2", follow_up=False))[0].change is Change.NOTHING
+    assert claim(ledger) == []
+
+
+def test_one_batch_may_hold_several_versions_of_a_document(ledger: Ledger):
+    changes = accept(ledger, document("1", "1"), document("1", "2"), document("1", "2"))
+    assert [one.change for one in changes] == [Change.NEW, Change.REPLACED, Change.SAME]
+
+
+def test_a_cancelled_document_that_has_not_begun_is_withdrawn(ledger: Ledger):
+    accept(ledger, document("1"), document("2"))
+    (mine,) = claim(ledger, limit=1)
+    with ledger.handling(ROUTE, FLOW) as work:
+        answers = work.withdraw(ERP, [key("1"), key("2"), key("3")], "cancelled_in_store", "cancelled")
+    assert answers == {key("1"): False, key("2"): True}
+    deliver(ledger, mine)
+    assert claim(ledger) == []
+
+
+def test_a_held_document_waits_for_a_person(ledger: Ledger):
+    approved, rejected = accept(
+        ledger, document("1", held=("total_differs", "by 0.02")), document("2", held=("total_differs", "by 9.00"))
+    )
+    assert claim(ledger) == []
+    ledger.deliveries.approve(approved.id, "ann", "rounding")
+    ledger.deliveries.reject(rejected.id, "ann", "fraud")
+    with pytest.raises(WrongState, match="dismissed"):
+        ledger.deliveries.approve(rejected.id, "ann")
+    assert [one.id for one in claim(ledger)] == [approved.id]
+
+
+def test_a_delivery_does_not_end_while_a_step_may_be_on_its_way(ledger: Ledger, clock):
+    accept(ledger, document("1"))
+    (mine,) = claim(ledger)
+    ledger.steps.plan(mine, [step("order"), step("note", optional=True)])
+    ledger.steps.begin(mine, "order")
+    for end in (
+        lambda: ledger.deliveries.later(mine, clock(), "x"),
+        lambda: ledger.deliveries.dead(mine, "x", "x"),
+        lambda: ledger.deliveries.complete(mine),
+        lambda: ledger.deliveries.release(mine),
+    ):
+        with pytest.raises(WrongState, match="step order"):
+            end()
+    ledger.steps.confirm(mine, "order", Receipt(target_id="1"))
+    with pytest.raises(WrongState, match="note"):
+        ledger.deliveries.complete(mine)
+    ledger.steps.begin(mine, "note")
+    ledger.steps.refuse(mine, "note", "no_permission", "no")
+    ledger.deliveries.complete(mine)
+
+
+def test_a_step_in_work_at_the_target_is_not_sent_again(ledger: Ledger, clock):
+    accept(ledger, document("1"))
+    (mine,) = claim(ledger)
+    ledger.steps.plan(mine, [step("order")])
+    ledger.steps.begin(mine, "order")
+    ledger.steps.accepted(mine, "order", "job 5")
+    ledger.deliveries.later(mine, clock(), "in work")
+    (mine,) = claim(ledger)
+    (row,) = ledger.steps.of(mine.id)
+    assert (row.state, row.handle) == (StepState.ACCEPTED, "job 5")
+    with pytest.raises(WrongState, match="settle"):
+        ledger.steps.begin(mine, "order")
+    ledger.steps.confirm(mine, "order", Receipt(target_id="1"))
+    ledger.deliveries.complete(mine)
+
+
+def test_planning_again_keeps_what_was_sent(ledger: Ledger):
+    accept(ledger, document("1"))
+    (mine,) = claim(ledger)
+    ledger.steps.plan(mine, [step("customer"), step("order"), step("deposit")])
+    ledger.steps.begin(mine, "customer")
+    ledger.steps.confirm(mine, "customer", Receipt(target_id="5", values={"a": "b"}))
+    rows = ledger.steps.plan(mine, [step("customer"), step("order", "order-new"), step("extra")])
+    assert [(row.name, row.state.value) for row in rows] == [
+        ("customer", "confirmed"),
+        ("order", "planned"),
+        ("extra", "planned"),
+    ]
+    assert rows[0].receipt == Receipt(target_id="5", values={"a": "b"})
+    with pytest.raises(WrongState, match="not planned any more"):
+        ledger.steps.plan(mine, [step("order")])
+
+
+def test_what_a_write_moves_becomes_unknown_with_its_receipt(ledger: Ledger, clock):
+    ledger.known.write("magento_us", "stock_level", [KnownRow(key="SKU-1", value="5", source_order=1)])
+    clock.advance(1)
+    accept(ledger, document("1"))
+    (mine,) = claim(ledger)
+    ledger.steps.plan(mine, [step("shipment")])
+    ledger.steps.begin(mine, "shipment")
+    ledger.steps.confirm(
+        mine,
+        "shipment",
+        Receipt(target_id="9"),
+        moves=[("magento_us", "stock_level", ["SKU-1"])],
+        references=[Link(entity="shipment", connection_a="netsuite_us", id_a="4", connection_b="magento_us", id_b="9")],
+    )
+    assert [row.key for row in ledger.known.unsure("magento_us", "stock_level")] == ["SKU-1"]
+    assert ledger.cross_references.find("shipment", "magento_us", ["9"], "netsuite_us") == {"9": "4"}
+
+
+def test_due_work_is_counted_for_the_whole_installation(ledger: Ledger, clock):
+    accept(ledger, document("1"), document("2", lane="now"), document("3", due_at=START + timedelta(minutes=5)))
+    accept(ledger, document("1"), flow="refunds")
+    counts = {(one.flow, one.lane): one.count for one in ledger.deliveries.due_counts()}
+    assert counts == {("orders", "normal"): 1, ("orders", "now"): 1, ("refunds", "normal"): 1}
+    claim(ledger)
+    assert {one.flow for one in ledger.deliveries.due_counts()} == {"refunds"}
+    assert ledger.due_counts(ROUTE, FLOW, ERP) == {"claimed": 2, "later": 1}
+    clock.advance(300)
+    assert ledger.deliveries.any_due(FLOW, ERP)
