@@ -11,16 +11,16 @@ import threading
 from collections import Counter, deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import jsonschema_rs
 
 from erp_sync.sandbox.core import Request, Response
 from erp_sync.sandbox.journal import Call, Violation
 
-PUBLISHED = "published contract"
-OWN = "own schema"
-NOT_CHECKABLE = "not checkable"
+PUBLISHED: Final = "published contract"
+OWN: Final = "own schema"
+NOT_CHECKABLE: Final = "not checkable"
 Class = Literal["published contract", "own schema", "not checkable"]
 
 

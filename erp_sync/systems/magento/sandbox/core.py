@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from typing import Any
 from erp_sync.sandbox.clock import Clock
 from erp_sync.sandbox.core import BadJson, Commit, Endpoint, Handled, Request, Response
 from erp_sync.systems.magento.sandbox import auth, bulk, directory, inventory, rooms, schema, seed
+from erp_sync.systems.magento.sandbox.contract.book import asynchronous_name
 from erp_sync.systems.magento.sandbox.database import Database
 from erp_sync.systems.magento.sandbox.errors import InputException, InternalError, MagentoError, NoRoute
 from erp_sync.systems.magento.sandbox.rendering import encode, fields_filter, shape
@@ -46,7 +46,7 @@ class MagentoSandbox:
         available = [entry for entry in rooms.routes() if self.shop.options.commerce or not entry.commerce]
         self.router = Router(available)
         writing = [entry for entry in available if entry.method != "GET" and entry.kind != "auth"]
-        self._bulk_routes = {(entry.method, _bulk_template(entry, "async/bulk")): entry for entry in writing}
+        self._bulk_routes = {asynchronous_name(entry, "async/bulk"): entry for entry in writing}
         self._recent_orders: list[float] = []
         if not self.shop.database.rows("SELECT name FROM sqlite_master WHERE name = 'sales_order'"):
             self._install()
@@ -65,7 +65,7 @@ class MagentoSandbox:
             return Endpoint(name="unknown", kind="read", slot=True)
         entry = target.route
         if target.mode:
-            return Endpoint(f"{entry.method} /{target.mode}{_bulk_template(entry, target.mode)}", "bulk", True, True)
+            return Endpoint(asynchronous_name(entry, target.mode), "bulk", True, True)
         return Endpoint(entry.name, entry.kind, entry.writes, True, self._document(entry, target.path, request))
 
     def authenticate(self, request: Request) -> Response | None:
@@ -201,7 +201,7 @@ class MagentoSandbox:
 
     def _find(self, method: str, raw: list[str], mode: str) -> tuple[Route, dict[str, str]] | None:
         if mode == "async/bulk":
-            entry = self._bulk_routes.get((method, "/" + "/".join(raw)))
+            entry = self._bulk_routes.get(f"{method} /async/bulk/{'/'.join(raw)}")
             return (entry, {}) if entry else None
         found = self.router.find(method, raw)
         if mode and (found is None or found[0].method == "GET" or found[0].kind == "auth"):
@@ -306,9 +306,3 @@ class MagentoSandbox:
         return self._json(
             {"message": f"Internal Error. Details are available in Magento log file. Report ID: {report}"}, 500
         )
-
-
-def _bulk_template(entry: Route, mode: str) -> str:
-    if mode == "async":
-        return entry.template
-    return re.sub(r"\{(\w)(\w*)\}", lambda match: f"by{match.group(1).upper()}{match.group(2)}", entry.template)

@@ -431,7 +431,8 @@ def select_sources(call: Call) -> Any:
         for row in call.shop.database.rows(
             "SELECT item.source_code, item.quantity FROM inventory_source_item AS item "
             "JOIN inventory_source_stock_link AS link USING (source_code) "
-            "JOIN inventory_source AS source USING (source_code) WHERE link.stock_id = ? AND item.sku = ? AND item.status = 1 AND source.enabled = 1 ORDER BY link.priority",
+            "JOIN inventory_source AS source USING (source_code) "
+            "WHERE link.stock_id = ? AND item.sku = ? AND item.status = 1 AND source.enabled = 1 ORDER BY priority",
             [request["stock_id"], item["sku"]],
         ):
             part = min(rest, row["quantity"])

@@ -31,12 +31,13 @@ def load(shop: Shop, data: dict[str, Any]) -> dict[str, int]:
     """Load what `data` holds, in one transaction; answers how many of each.
 
     Keys, all optional: websites [{code, name, currency}], stores [{code, name, website, currency, locale,
-    timezone}], currency_rates [{from, to, rate}], items [{sku, name, price, cost, weight, category, manufacturer,
-    active, kind, parent_sku, options, components, backorders, tax_class, description, websites}], locations
-    [{code, name, enabled}], stock [{sku, location, quantity}], stocks [{name, websites, sources}], customer_groups
-    [{code}], customers [{email, firstname, lastname, website, group, password, taxvat, addresses}], rules and coupons
-    [{name, action, amount, coupon_code, ...}], gift_cards [{code, balance}], store_credit [{email, amount}],
-    tax_rates [{country, region, postcode, code, title, rate, priority}], configuration {path: value}.
+    timezone}], currency_rates [{from, to, rate}], items [{sku, name, price, special_price, cost, weight, category,
+    manufacturer, active, kind, parent_sku, options, components, backorders, tax_class, description, websites}],
+    locations [{code, name, enabled}], stock [{sku, location, quantity}], stocks [{name, websites, sources}],
+    customer_groups [{code}], customers [{email, firstname, lastname, website, group, password, taxvat, addresses}],
+    rules and coupons [{name, action, amount, coupon_code, ...}], gift_cards [{code, balance}],
+    store_credit [{email, amount}], tax_rates [{country, region, postcode, code, title, rate, priority}],
+    configuration {path: value}.
     """
     counts: dict[str, int] = {}
     with shop.database.transaction():
@@ -226,7 +227,7 @@ def _items(shop: Shop, entries: list[dict[str, Any]]) -> None:
     websites = {row["code"]: row["website_id"] for row in database.rows("SELECT * FROM store_website WHERE website_id")}
     options: dict[tuple[str, str], int] = {}
     categories: dict[str, int] = {}
-    products, sites, links, values, stock_items = [], [], [], [], []
+    products, sites, links, values, stock_items, specials = [], [], [], [], [], []
     for entry in entries:
         identity = ids[entry["sku"]]
         kind = _TYPES[str(entry.get("kind") or "simple")]
@@ -266,6 +267,8 @@ def _items(shop: Shop, entries: list[dict[str, Any]]) -> None:
         values += [
             (identity, 0, code, str(entry[code])) for code in ("description", "short_description") if entry.get(code)
         ]
+        if entry.get("special_price") not in (None, ""):
+            specials.append((identity, 0, _decimal(entry["special_price"]), now[:10] + " 00:00:00", None))
         stock_items.append((identity, int(entry.get("backorders", 0)), 0 if entry.get("backorders") else 1))
     database.many(
         "INSERT INTO catalog_product_entity (entity_id, sku, attribute_set_id, type_id, name, price, cost, status, "
@@ -273,6 +276,7 @@ def _items(shop: Shop, entries: list[dict[str, Any]]) -> None:
         "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         products,
     )
+    database.many("INSERT INTO catalog_product_special_price VALUES (?, ?, ?, ?, ?)", specials)
     database.many("INSERT INTO catalog_product_website VALUES (?, ?)", sites)
     database.many("INSERT OR IGNORE INTO catalog_category_product VALUES (?, ?, ?)", links)
     database.many("INSERT OR REPLACE INTO catalog_product_attribute_value VALUES (?, ?, ?, ?)", values)
