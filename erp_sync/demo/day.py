@@ -146,6 +146,7 @@ def play(
     seed(settings, catalogue, day.customers)
     tell(f"{len(catalogue.items)} articles, opening stock and {len(day.customers)} customers are in both systems")
     services.start(settings, services.dagster_services(settings, web_port=web_port), wait_seconds=120)
+    wait_until_warm(settings)
     tell(f"Dagster runs at http://127.0.0.1:{web_port}" if web_port else "Dagster runs")
     states = supervisor.status(settings.sandboxes)
     installation = Installation(settings)
@@ -211,6 +212,18 @@ class Warehouses(threading.Thread):
         super().join(timeout)
         if self.failure is not None:
             raise DemoFailed(f"a warehouse could not work: {self.failure}") from self.failure
+
+
+def wait_until_warm(settings: Settings, seconds: float = 120.0) -> bool:
+    """Wait until runs can be forked from a warm process; False where that takes too long."""
+    from erp_sync.runtime import services
+
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if services.status(settings).ready:
+            return True
+        time.sleep(0.2)
+    return False
 
 
 def wait_until_settled(installation: Any, placed: int, seconds: float) -> bool:

@@ -60,7 +60,11 @@ BENCHES: dict[str, Bench] = {
         "runs",
         "a run that moves one order: launched to finished, CPU-seconds; idle and busy routes",
         "fast",
-        {"overhead_wall_s": Target(1.0), "overhead_cpu_s": Target(0.6), "idle_20_routes_share_of_two_cores": Target(0.25)},
+        {
+            "overhead_wall_s": Target(1.0),
+            "overhead_cpu_s": Target(0.6),
+            "idle_20_routes_share_of_two_cores": Target(0.25),
+        },
     ),
     "definitions": Bench(
         "definitions",

@@ -1,0 +1,85 @@
+"""A whole installation of its own for a bench: sandboxes, Dagster, a route with its lanes in seconds."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from erp_sync import settings as settings_module
+from erp_sync.components.installation import Installation
+from erp_sync.demo import day
+from erp_sync.runtime import services
+from erp_sync.sandbox import supervisor
+from erp_sync.sandbox.retailer import Retailer
+from erp_sync.settings import Settings
+
+
+@dataclass
+class Bench:
+    """What a bench works with. `states` are the sandboxes' (base URL, credentials, files)."""
+
+    settings: Settings
+    retailer: Retailer
+    catalogue: Any
+
+    @property
+    def states(self) -> dict[str, Any]:
+        return supervisor.status(self.settings.sandboxes)
+
+    def start_services(self) -> None:
+        services.start(self.settings, services.dagster_services(self.settings, web_port=None), wait_seconds=180)
+        day.wait_until_warm(self.settings)
+
+    def use_profile(self, profile: str) -> None:
+        """Restart the sandboxes with another latency; their state stays."""
+        supervisor.down(self.settings.sandboxes)
+        supervisor.up(self.settings.sandboxes, ["netsuite", "magento"], profile)
+
+    def report(self) -> dict[str, Any]:
+        installation = Installation(self.settings)
+        try:
+            return day.judge(self.settings, installation, wall_s=0)
+        finally:
+            installation.close()
+
+    def wait_until_settled(self, placed: int, seconds: float) -> bool:
+        installation = Installation(self.settings)
+        try:
+            return day.wait_until_settled(installation, placed, seconds)
+        finally:
+            installation.close()
+
+
+@contextmanager
+def bench_installation(profile: str) -> Iterator[Bench]:
+    """Everything fresh in a temporary folder, seeded; gone at the end."""
+    home = Path(tempfile.mkdtemp(prefix="erp-sync-bench-"))
+    before = dict(os.environ)
+    os.environ["ERP_SYNC_HOME"] = str(home / "home")
+    try:
+        settings = day.prepare(settings_module.load(), profile=profile)
+        retailer = Retailer()
+        catalogue = retailer.catalogue(cover=40, scarce=0)
+        bench = Bench(settings, retailer, catalogue)
+        try:
+            yield bench
+        finally:
+            services.stop(settings)
+            supervisor.down(settings.sandboxes)
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+        time.sleep(0.5)
+        shutil.rmtree(home, ignore_errors=True)
+
+
+def bound_seconds(report: dict[str, Any], slots: int = 5) -> float:
+    """The sum of the ERP's service times divided by its slots: no schedule can be shorter."""
+    return float(report["api_calls"]["netsuite"]["vendor_seconds"]) / slots
