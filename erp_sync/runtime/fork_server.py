@@ -129,9 +129,7 @@ class ForkServer:
         listener.setblocking(False)
         self._listener = listener
         self._selector.register(listener, selectors.EVENT_READ)
-        self._folder.write_server(
-            ServerState(ProcessName.own(), self._fingerprint, address, time.time(), self._owner, self._fixed)
-        )
+        self._folder.write_server(ServerState(ProcessName.own(), self._fingerprint, address, time.time()))
 
     def _retire(self) -> None:
         """Accept no more: give up address and lock, let the runs end."""
@@ -280,7 +278,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--environment", action="append", default=[], metavar="NAME", help="variable that is code")
     parser.add_argument("--most-workers", type=int, default=50, help="runs at the same time, at most")
     parser.add_argument("--owner", type=int, metavar="PID", help="end a minute after this process")
-    parser.add_argument("--fixed", action="store_true", help="keep the code of the start when files change")
+    parser.add_argument("--fixed", action="store_true", help="keep the code of the start; the owner restarts it")
     parser.add_argument("--wait", action="store_true", help="if another serves this home, wait until it ends")
     options = parser.parse_args(arguments)
     if options.home is None:
@@ -288,6 +286,9 @@ def main(arguments: list[str] | None = None) -> int:
 
     folder = WarmFolder(options.home)
     folder.create()
+    owner = None if options.owner is None else ProcessName.of(options.owner) or ProcessName(options.owner, 0.0)
+    if options.fixed and owner is not None:
+        folder.write_keeper(owner)  # from now on launchers leave it to the owner to start another one
     lock = os.open(folder.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX if options.wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -308,7 +309,6 @@ def main(arguments: list[str] | None = None) -> int:
         return 3
     gc.collect()
     gc.freeze()  # workers do not copy pages only because the collector marks objects
-    owner = None if options.owner is None else ProcessName.of(options.owner) or ProcessName(options.owner, 0.0)
     server = ForkServer(
         folder, fingerprint, options.module, options.environment, options.most_workers, lock, owner, options.fixed
     )

@@ -194,9 +194,8 @@ class WarmRunLauncher(RunLauncher, ConfigurableClass):
                     self._started = None
             if now < self._not_before:
                 return False
-            last = self.folder.last_server()
-            if last is not None and last.fixed and last.owner is not None and last.owner.alive:
-                return True  # its owner restarts it, with the code that all its services have
+            if self.folder.keeper() is not None:
+                return True  # the services start it, with the code that all of them have
             self.folder.create()
             lock = try_lock(self.folder.lock)
             if lock is None:

@@ -39,16 +39,12 @@ class ServerState(msgspec.Struct, frozen=True):
         fingerprint: of the code that it has loaded.
         address: path of its Unix socket.
         ready: when it began to accept, seconds since 1970-01-01 UTC.
-        owner: process without which it is not needed, if there is one.
-        fixed: it keeps the code with which it started, and its owner restarts it when it dies.
     """
 
     process: ProcessName
     fingerprint: str
     address: str
     ready: float
-    owner: ProcessName | None = None
-    fixed: bool = False
 
 
 class WarmFolder:
@@ -61,6 +57,7 @@ class WarmFolder:
         self.outputs = self.path / "output"
         self.lock = self.path / "server.lock"
         self.state = self.path / "server.json"
+        self.kept = self.path / "keeper.json"
         self.log = self.path / "server.log"
 
     def create(self) -> None:
@@ -89,15 +86,22 @@ class WarmFolder:
 
     def server(self) -> ServerState | None:
         """The fork server that accepts runs, if its process lives."""
-        state = self.last_server()
-        return state if state is not None and state.process.alive else None
-
-    def last_server(self) -> ServerState | None:
-        """The fork server that accepted runs last and did not end in order, alive or not."""
         try:
-            return msgspec.json.decode(self.state.read_bytes(), type=ServerState)
+            state = msgspec.json.decode(self.state.read_bytes(), type=ServerState)
         except FileNotFoundError:
             return None
+        return state if state.process.alive else None
+
+    def keeper(self) -> ProcessName | None:
+        """The living supervisor that starts this home's fork server whenever there is none."""
+        try:
+            keeper = msgspec.json.decode(self.kept.read_bytes(), type=ProcessName)
+        except FileNotFoundError:
+            return None
+        return keeper if keeper.alive else None
+
+    def write_keeper(self, keeper: ProcessName) -> None:
+        write_whole(self.kept, msgspec.json.encode(keeper))
 
     def write_server(self, state: ServerState) -> None:
         write_whole(self.state, msgspec.json.encode(state))

@@ -6,7 +6,6 @@ import logging
 import os
 import signal
 
-import msgspec
 import pytest
 from dagster import DagsterRun, DagsterRunStatus
 from dagster._core.errors import DagsterUserCodeUnreachableError
@@ -18,8 +17,6 @@ from erp_sync.runtime.launcher import NoForkServer
 from erp_sync.runtime.processes import ProcessName
 from erp_sync.runtime.workers import Worker
 from erp_sync_tests.runtime.conftest import Installation, wait_for
-
-GONE = ProcessName(pid=2**22 + 1, created=0.0)
 
 
 @pytest.fixture
@@ -142,19 +139,17 @@ def test_a_full_fork_server_leaves_the_run_to_the_queue(served: Installation, mo
         served.launch("empty_job")
 
 
-def test_a_fork_server_that_its_owner_restarts_is_not_started_by_the_launcher(served: Installation) -> None:
-    before = served.folder.last_server()
-    assert before is not None
-    owned = msgspec.structs.replace(before, process=GONE, owner=ProcessName.own(), fixed=True)
+def test_a_fork_server_that_the_services_start_is_not_started_by_the_launcher(served: Installation) -> None:
     served.end_processes()
-    served.folder.write_server(owned)
+    served.folder.write_keeper(ProcessName.own())
     try:
+        before = served.launcher._started
         run_id = served.launch("empty_job")
         assert "while a fork server starts in the background" in served.messages(run_id)
-        assert served.launcher._started is None or served.launcher._started.poll() is not None
+        assert served.launcher._started is before
         wait_for(lambda: served.finished(run_id))
     finally:
-        served.folder.state.unlink(missing_ok=True)
+        served.folder.kept.unlink()
 
 
 def test_code_that_cannot_be_loaded_leaves_runs_to_the_default_launcher_and_is_not_tried_at_once_again(
