@@ -36,7 +36,9 @@ class DemoFailed(RuntimeError):
     """The demo could not be played to its end. Says what was missing."""
 
 
-def prepare(settings: Settings, *, profile: str = "demo", contract: bool = False, options: Any = None) -> Settings:
+def prepare(
+    settings: Settings, *, profile: str = "demo", contract: bool = False, options: Any = None, defs: Path = DEFS
+) -> Settings:
     """Fresh sandboxes and an empty installation that points at them; gives the settings with its routes.
 
     Sets the environment of this process, and keeps it in the home for later commands.
@@ -52,7 +54,7 @@ def prepare(settings: Settings, *, profile: str = "demo", contract: bool = False
     states = supervisor.up(
         settings.sandboxes, ["netsuite", "magento"], profile, options or {}, contract=contract, fresh=True
     )
-    environment = sandbox_environment(states) | {"ERP_SYNC_DEFS": str(DEFS), "ERP_SYNC_HOME": str(settings.home)}
+    environment = sandbox_environment(states) | {"ERP_SYNC_DEFS": str(defs), "ERP_SYNC_HOME": str(settings.home)}
     file = settings.home / ENVIRONMENT
     file.touch(mode=0o600)
     file.write_text(json.dumps(environment, indent=2))

@@ -6,11 +6,13 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import yaml
 
 from erp_sync import settings as settings_module
 from erp_sync.components.installation import Installation
@@ -57,14 +59,27 @@ class Bench:
             installation.close()
 
 
+def only(flows: Sequence[str], folder: Path, every: str = "2s") -> Path:
+    """A copy of the demo's route in which only these flows are on."""
+    shutil.copytree(day.DEFS, folder)
+    for file in folder.rglob("defs.yaml"):
+        documents = list(yaml.safe_load_all(file.read_text()))
+        for document in documents:
+            for name, flow in document["attributes"].get("flows", {}).items():
+                flow["mode"] = "on" if name in flows else "off"
+                flow["every"] = every
+        file.write_text(yaml.safe_dump_all(documents))
+    return folder
+
+
 @contextmanager
-def bench_installation(profile: str) -> Iterator[Bench]:
-    """Everything fresh in a temporary folder, seeded; gone at the end."""
+def bench_installation(profile: str, flows: Sequence[str] = ("orders",)) -> Iterator[Bench]:
+    """Everything fresh in a temporary folder; gone at the end."""
     home = Path(tempfile.mkdtemp(prefix="erp-sync-bench-"))
     before = dict(os.environ)
     os.environ["ERP_SYNC_HOME"] = str(home / "home")
     try:
-        settings = day.prepare(settings_module.load(), profile=profile)
+        settings = day.prepare(settings_module.load(), profile=profile, defs=only(flows, home / "defs"))
         retailer = Retailer()
         catalogue = retailer.catalogue(cover=40, scarce=0)
         bench = Bench(settings, retailer, catalogue)
