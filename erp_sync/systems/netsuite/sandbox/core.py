@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from erp_sync.sandbox.clock import Clock
-from erp_sync.sandbox.core import BadJson, Commit, Endpoint, Handled, Request, Response, json_response
+from erp_sync.sandbox.core import BadJson, Commit, Endpoint, Handled, Kind, Request, Response, json_response
 from erp_sync.systems.netsuite.sandbox import bootstrap, bulk, metadata, restlet, schema, seed
 from erp_sync.systems.netsuite.sandbox.auth import TOKEN_PATH, Authority
 from erp_sync.systems.netsuite.sandbox.custom_records import CustomRecord
@@ -28,7 +28,14 @@ from erp_sync.systems.netsuite.sandbox.suiteql.service import PATH as SUITEQL_PA
 from erp_sync.systems.netsuite.sandbox.suiteql.service import SuiteQLService
 
 LIMITS_PATH = "/services/rest/system/v1/governanceLimits"
-_KINDS = {"POST": "create", "PATCH": "update", "PUT": "update", "DELETE": "delete"}
+_KINDS: dict[str, Kind] = {"POST": "create", "PATCH": "update", "PUT": "update", "DELETE": "delete"}
+_FAULTS = {
+    "too_many_requests": (
+        429, "CONCURRENCY_LIMIT_EXCEEDED", "Concurrent request limit exceeded. Request blocked.",
+    ),
+    "server_error": (500, "UNEXPECTED_ERROR", "An unexpected error occurred. Error ID: sandbox"),
+    "maintenance": (503, "SERVICE_UNAVAILABLE", "NetSuite is down for maintenance."),
+}  # fmt: skip
 _VERBS = {"POST": "create", "PATCH": "update", "PUT": "upsert", "DELETE": "delete"}
 _FLOWS = {
     "salesOrder": "orders", "customerDeposit": "orders", "customer": "customers", "itemFulfillment": "shipments",
@@ -102,8 +109,11 @@ class NetSuiteSandbox:
         return Endpoint("unknown", "read")
 
     def _classify_restlet(self, request: Request) -> Endpoint:
-        script = (request.parameter("script") or "unknown").removeprefix("customscript_")
-        if request.method != "POST":
+        script = request.parameter("script") or ""
+        if script not in restlet.SCRIPTS or request.method not in ("GET", "POST"):
+            return Endpoint("restlet.unknown", "read")
+        script = script.removeprefix("customscript_")
+        if request.method == "GET":
             return Endpoint(f"restlet.{script}.get", "search")
         body = _json(request).get("body")
         document = body.get("externalId") if isinstance(body, dict) else None
@@ -140,7 +150,7 @@ class NetSuiteSandbox:
             True,
             True,
             document or _external_id(request),
-            flow,  # type: ignore[arg-type]
+            flow,
         )
 
     def _document_of(self, record: str, internal_id: int) -> str:
@@ -150,10 +160,12 @@ class NetSuiteSandbox:
     def authenticate(self, request: Request) -> Response | None:
         if request.path.rstrip("/") == TOKEN_PATH:
             return None
-        scope = "restlets" if request.path == restlet.PATH else "rest_webservices"
+        script = request.path == restlet.PATH
         try:
-            self.authority.check(request, self.clock.wall(), scope)
+            self.authority.check(request, self.clock.wall(), "restlets" if script else "rest_webservices")
         except VendorError as error:
+            if script:
+                return restlet.failure("INVALID_LOGIN_ATTEMPT", "Invalid login attempt.", 401)
             return error.response()
         return None
 
@@ -165,19 +177,10 @@ class NetSuiteSandbox:
 
     def fault_response(self, kind: str, request: Request) -> Response | None:
         """The vendor's own body of a fault."""
-        if kind == "too_many_requests" and request.path == restlet.PATH:
-            return restlet.failure("SSS_REQUEST_LIMIT_EXCEEDED", "Request limit exceeded.")
-        if kind == "too_many_requests":
-            return VendorError(
-                "CONCURRENCY_LIMIT_EXCEEDED", "Concurrent request limit exceeded. Request blocked.", status=429
-            ).response()
-        if kind == "server_error":
-            return VendorError(
-                "UNEXPECTED_ERROR", "An unexpected error occurred. Error ID: sandbox", status=500
-            ).response()
-        if kind == "maintenance":
-            return VendorError("SERVICE_UNAVAILABLE", "NetSuite is down for maintenance.", status=503).response()
-        return None
+        if request.path == restlet.PATH:
+            return restlet.FAULTS[kind]() if kind in restlet.FAULTS else None
+        fault = _FAULTS.get(kind)
+        return None if fault is None else VendorError(fault[1], fault[2], status=fault[0]).response()
 
     # --- doing it ----------------------------------------------------------------------------------------
 

@@ -11,6 +11,7 @@ from erp_sync.systems.netsuite.sandbox.errors import missing
 from erp_sync.systems.netsuite.sandbox.fields import Field
 from erp_sync.systems.netsuite.sandbox.record_type import NO_REPLACE, RecordType
 from erp_sync.systems.netsuite.sandbox.session import Session
+from erp_sync.systems.netsuite.sandbox.store import Row
 
 
 class MasterData(RecordType):
@@ -33,6 +34,22 @@ def _list(record: str, table: str, *extra: Field, name: str = "name") -> MasterD
     base = _NAME if name == "name" else (Field("itemId", "itemid"), *_NAME[1:])
     kept.fields = (*base, *extra)
     return kept
+
+
+class Location(MasterData):
+    """``location``; its subsidiaries are a multi-select."""
+
+    name = "location"
+    table = "location"
+    fields = (
+        *_NAME,
+        Field("fullName", "fullname"),
+        Field("makeInventoryAvailable", "makeinventoryavailable", "flag"),
+    )
+    sublists = ("subsidiary",)
+
+    def lines(self, session: Session, row: Row, sublist: str) -> list[dict[str, Any]]:
+        return [{"id": number} for number in (row["subsidiary"] or "").split(",") if number]
 
 
 class PriceLevel(RecordType):
@@ -66,12 +83,8 @@ _LEVEL = {field.name for field in PriceLevel.fields}
 
 def master_data() -> list[RecordType]:
     """All of them."""
-    subsidiary = Field("subsidiary", "subsidiary", "reference", "subsidiary")
     return [
-        _list(
-            "location", "location", Field("fullName", "fullname"),
-            Field("makeInventoryAvailable", "makeinventoryavailable", "flag"), subsidiary,
-        ),
+        Location(),
         _list(
             "subsidiary", "subsidiary", Field("fullName", "fullname"), Field("legalName", "legalname"),
             Field("currency", "currency", "reference", "currency"), Field("country", "country", "enum"),

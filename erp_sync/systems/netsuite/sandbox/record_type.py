@@ -119,6 +119,10 @@ class RecordType:
         if "custom" in row.keys():  # noqa: SIM118
             out.update(print_custom(session, row["custom"]))
         out.update(self.extra(session, row))
+        published = contract.record(self.name)
+        if published is not None:  # item types share their columns; each answers what its own contract has
+            known = published.properties
+            out = {name: value for name, value in out.items() if name in known or name.startswith("cust")}
         for name in self.sublists:
             link = f"{href}/{name}"
             out[name] = self.sublist_body(session, row, name, link) if expand else {"links": _self(link)}
@@ -137,7 +141,11 @@ class RecordType:
 
     def sublist_body(self, session: Session, row: Row, name: str, href: str, key: str = "line") -> dict[str, Any]:
         items = []
+        published = contract.record(self.name)
+        known = published.sublists.get(name) if published else None
         for index, line in enumerate(self.lines(session, row, name), start=1):
+            if known is not None:  # record types share their lines; each answers what its own contract has
+                line = {key: value for key, value in line.items() if key in known or key.startswith("custcol")}
             line_key = line.get("line") or line.get("id") or index
             items.append({"links": _self(f"{href}/{line_key}"), **line})
         return {

@@ -45,6 +45,13 @@ def failure(code: str, message: str, status: int = 400) -> Response:
     return json_response({"error": {"code": code, "message": message}}, status)
 
 
+FAULTS = {
+    "too_many_requests": lambda: failure("SSS_REQUEST_LIMIT_EXCEEDED", "Request limit exceeded."),
+    "server_error": lambda: failure("UNEXPECTED_ERROR", "An unexpected error has occurred.", 500),
+    "maintenance": lambda: failure("SERVICE_UNAVAILABLE", "NetSuite is down for maintenance.", 503),
+}
+
+
 class Restlets:
     """Runs the script that the request names."""
 

@@ -431,7 +431,7 @@ class CustomerRefund(Transaction):
                 "line": index,
                 "apply": True,
                 "amount": json_number(found["foreignamount"]),
-                "doc": {"id": str(found["previousdoc"])},
+                "doc": found["previousdoc"],
             }
             for index, found in enumerate(
                 session.store.all("SELECT * FROM nexttransactionlink WHERE nextdoc = ?", row["id"]), start=1

@@ -12,6 +12,7 @@ import pytest
 from erp_sync.sandbox.clock import ManualClock
 from erp_sync.sandbox.core import Handled, Request
 from erp_sync.systems.netsuite.sandbox import create
+from erp_sync.systems.netsuite.sandbox.auth import Authority
 from erp_sync.systems.netsuite.sandbox.core import NetSuiteSandbox
 
 RECORDS = "/services/rest/record/v1"
@@ -160,6 +161,17 @@ PERSON = {
         ]
     },
 }
+
+
+@pytest.fixture(scope="session")
+def certificates():
+    """Made once: an RSA key of 3072 bits takes its time."""
+    return Authority._new_certificates()
+
+
+@pytest.fixture(autouse=True)
+def same_certificates(monkeypatch, certificates):
+    monkeypatch.setattr(Authority, "_new_certificates", staticmethod(lambda: certificates))
 
 
 @pytest.fixture
