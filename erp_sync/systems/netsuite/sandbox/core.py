@@ -141,11 +141,11 @@ class NetSuiteSandbox:
         if request.method == "GET":
             name = "list" if len(parts) == 1 else "get" if len(parts) == 2 else "sublist"
             return Endpoint(f"{record}.{name}", "search" if name == "list" else "read", document=document, flow=flow)
-        verb = _VERBS.get(request.method)
-        if verb is None:
+        method = _VERBS.get(request.method)
+        if method is None:
             return Endpoint(f"{record}.unknown", "read", flow=flow)
         return Endpoint(
-            f"{record}.{verb}",
+            f"{record}.{method}",
             _KINDS[request.method],
             True,
             True,

@@ -44,7 +44,7 @@ class _FromLines(Transaction):
     """A transaction made from another's lines, in whole or in part."""
 
     sign = 1
-    fields = (*SALES_FIELDS, *TAX_FIELDS)
+    fields: tuple[Field, ...] = (*SALES_FIELDS, *TAX_FIELDS)
     computed = SALES_COMPUTED | {"postingPeriod", "amountPaid", "amountRemaining"}
     sublists: tuple[str, ...] = ("item", "taxDetails")
     link_type = ""

@@ -29,7 +29,8 @@ CATALOG = "NetSuite Records Catalog; no schema of this record is published for R
 
 _TEXT: dict[str, Any] = {"type": ["string", "null"]}
 _FLAG: dict[str, Any] = {"type": ["boolean", "null"]}
-_LINKS: dict[str, Any] = {
+_LINKS = {"$ref": "#/$defs/links"}
+_LINKS_SCHEMA: dict[str, Any] = {
     "type": "array",
     "items": {
         "type": "object",
@@ -58,33 +59,48 @@ def _either(*choices: dict[str, Any]) -> dict[str, Any]:
 
 
 class _Shapes:
-    """Schemas of one direction: "read" for answers, "write" for requests."""
+    """Schemas of one direction: "read" for answers, "write" for requests. Parts that recur are definitions."""
 
     def __init__(self, direction: str) -> None:
         self.writes = direction == "write"
-        identifier = {"type": ["string", "integer"]} if self.writes else {"type": "string"}
-        named = {"id": identifier, "refName": {"type": "string"}, "externalId": {"type": "string"}, "links": _LINKS}
-        self.reference = _either(_object(named), {"type": ["string", "integer", "null"] if self.writes else ["null"]})
-        number = {"type": ["number", "null"]}
-        self.number = _either(number, _NUMBER_TEXT) if self.writes else number
-        self.unknown = _either({"type": ["string", "number", "boolean", "null"]}, _object(named))
-        value = _object({"value": _either({"type": "number"}, _NUMBER_TEXT)}, ["value"])
+        self.number, self.reference, self.unknown = self._ref("Number"), self._ref("Reference"), self._ref("Unknown")
         self.simple: dict[str, dict[str, Any]] = {
-            "string": {"type": ["string", "integer", "null"]} if self.writes else _TEXT,
+            "string": self._ref("Text"),
             "boolean": _FLAG,
             "float": self.number,
-            "integer": _either({"type": ["integer", "null"]}, {"type": "string", "pattern": r"^-?\d+$"}),
-            "dateTime": _either(_MOMENT, {"type": "null"}),
-            "quantity": _either(self.number, value),
+            "integer": self._ref("Integer"),
+            "dateTime": self._ref("Moment"),
+            "quantity": self._ref("Break"),
             "unknown": self.unknown,
             "RecordRef": self.reference,
         }
 
+    def _ref(self, name: str) -> dict[str, Any]:
+        return {"$ref": f"#/$defs/{self.prefix}{name}"}
+
+    def parts(self) -> dict[str, Any]:
+        """The definitions that the others refer to."""
+        identifier = {"type": ["string", "integer"]} if self.writes else {"type": "string"}
+        named = _object(
+            {"id": identifier, "refName": {"type": "string"}, "externalId": {"type": "string"}, "links": _LINKS}
+        )
+        number = {"type": ["number", "null"]}
+        value = _object({"value": _either({"type": "number"}, _NUMBER_TEXT)}, ["value"])
+        found = {
+            "Number": _either(number, _NUMBER_TEXT) if self.writes else number,
+            "Reference": _either(named, {"type": ["string", "integer", "null"] if self.writes else ["null"]}),
+            "Unknown": _either({"type": ["string", "number", "boolean", "null"]}, named),
+            "Text": {"type": ["string", "integer", "null"]} if self.writes else _TEXT,
+            "Integer": _either({"type": ["integer", "null"]}, {"type": "string", "pattern": r"^-?\d+$"}),
+            "Moment": _either(_MOMENT, {"type": "null"}),
+            "Break": _either(number, _NUMBER_TEXT, value),
+            **{shape: self.subrecord(shape) for shape in ("Address", "InventoryDetail")},
+        }
+        return {f"{self.prefix}{name}": schema for name, schema in found.items()}
+
     def field(self, name: str, kind: str) -> dict[str, Any]:
-        if kind == "Address":
-            return {"$ref": f"#/$defs/{self.prefix}Address"}
-        if kind == "InventoryDetail":
-            return {"$ref": f"#/$defs/{self.prefix}InventoryDetail"}
+        if kind in ("Address", "InventoryDetail"):
+            return self._ref(kind)
         if kind == "sublist":
             return self.sublist({"receiptInventoryNumber": "string", "quantity": "float", "binNumber": "RecordRef"})
         if name in ("status", "rate", "discountRate"):
@@ -148,11 +164,9 @@ def definitions() -> dict[str, Any]:
         },
         ["type", "title", "status", "o:errorDetails"],
     )  # fmt: skip
-    found: dict[str, Any] = {"error": error}
+    found: dict[str, Any] = {"error": error, "links": _LINKS_SCHEMA}
     for direction in ("read", "write"):
-        shapes = _Shapes(direction)
-        for shape in ("Address", "InventoryDetail"):
-            found[f"{direction}{shape}"] = shapes.subrecord(shape)
+        found.update(_Shapes(direction).parts())
     for name in contract.records():
         published = contract.record(name)
         assert published is not None

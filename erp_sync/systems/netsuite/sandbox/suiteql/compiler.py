@@ -32,9 +32,9 @@ CUSTOM_PREFIX = {"transaction": "custbody", "transactionline": "custcol", "custo
 class SuiteQL(Oracle):
     """Oracle's syntax with functions left as they are written: each is looked up by name here."""
 
-    class Parser(Oracle.Parser):
-        FUNCTIONS: dict = {}
-        NO_PAREN_FUNCTIONS: dict = {}
+    class Parser(Oracle.Parser):  # type: ignore[valid-type,misc]  # made by sqlglot's metaclass
+        FUNCTIONS: dict[str, object] = {}
+        NO_PAREN_FUNCTIONS: dict[object, object] = {}
         NO_PAREN_FUNCTION_PARSERS = {"CASE": Oracle.Parser.NO_PAREN_FUNCTION_PARSERS["CASE"]}
         FUNCTION_PARSERS = {name: Oracle.Parser.FUNCTION_PARSERS[name] for name in ("CAST", "TRIM")}
 
@@ -89,7 +89,7 @@ class Compiler(Expressions):
 
     # --- queries -----------------------------------------------------------------------------------------
 
-    def query(self, node: exp.Expression, outer: Scope | None) -> tuple[str, list[tuple[str, str]]]:
+    def query(self, node: exp.Expr, outer: Scope | None) -> tuple[str, list[tuple[str, str]]]:
         """SQL and result columns of a SELECT, UNION or parenthesised query."""
         if isinstance(node, exp.Subquery):
             return self.query(node.this, outer)
@@ -104,7 +104,7 @@ class Compiler(Expressions):
         self.with_tables = before
         return head + sql, columns
 
-    def _with(self, node: exp.Expression, outer: Scope | None) -> str:
+    def _with(self, node: exp.Expr, outer: Scope | None) -> str:
         clause = node.args.get("with_") or node.args.get("with")
         if clause is None:
             return ""
@@ -182,7 +182,7 @@ class Compiler(Expressions):
             parts.append(f" {word} {table} ON {self.condition(on, scope)}")
         return "".join(parts)
 
-    def _source(self, node: exp.Expression, scope: Scope) -> str:
+    def _source(self, node: exp.Expr, scope: Scope) -> str:
         if isinstance(node, exp.Subquery):
             sql, columns = self.query(node.this, scope.outer)
             alias = node.alias.lower() or f"sub{len(scope.sources)}"
@@ -281,7 +281,7 @@ class Compiler(Expressions):
                 rownum = limit if rownum is None else min(rownum, limit)
         return (" WHERE " + " AND ".join(kept) if kept else ""), rownum
 
-    def _order(self, node: exp.Expression, scope: Scope, columns: list[tuple[str, str]]) -> str:
+    def _order(self, node: exp.Expr, scope: Scope, columns: list[tuple[str, str]]) -> str:
         order = node.args.get("order")
         if order is None:
             return ""
@@ -302,7 +302,7 @@ class Compiler(Expressions):
             parts.append(f"{sql}{' DESC' if descending else ''} NULLS {nulls}")
         return " ORDER BY " + ", ".join(parts)
 
-    def _limit(self, node: exp.Expression) -> str:
+    def _limit(self, node: exp.Expr) -> str:
         limit, offset = node.args.get("limit"), node.args.get("offset")
         sql = ""
         if limit is not None:  # TOP n or FETCH FIRST n ROWS ONLY
@@ -338,7 +338,7 @@ def _named(items: list[tuple[str | None, Typed]]) -> list[tuple[str, str]]:
     return columns
 
 
-def _rownum(node: exp.Expression) -> int | None:
+def _rownum(node: exp.Expr) -> int | None:
     """The limit of ``ROWNUM <= n`` or ``ROWNUM < n``, else None."""
     if isinstance(node, exp.Paren):
         return _rownum(node.this)

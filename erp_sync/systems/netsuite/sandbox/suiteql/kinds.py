@@ -5,11 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
+from typing import Protocol
+
+from sqlglot import exp
 
 from erp_sync.systems.netsuite.sandbox.errors import VendorError
+from erp_sync.systems.netsuite.sandbox.options import Options
 from erp_sync.systems.netsuite.sandbox.schema import Column
 from erp_sync.systems.netsuite.sandbox.suiteql.functions import UNIT
 
+NUMBERS = ("integer", "decimal")
+TIMES = ("date", "datetime", "moment")
 PREFIX = "Invalid search query. Detailed unprocessed description follows. Search error occurred: "
 
 
@@ -56,3 +62,33 @@ def scaled(text: str) -> int:
         return int((Decimal(text) * UNIT).to_integral_value())
     except InvalidOperation as error:
         raise malformed(f"invalid number: {text}") from error
+
+
+class Context(Protocol):
+    """What functions and values need of the compiler."""
+
+    options: Options
+    now: datetime
+    timely: bool
+
+    def query(self, node: exp.Expr, outer: Scope | None) -> tuple[str, list[tuple[str, str]]]: ...
+
+    def expression(self, node: exp.Expr, scope: Scope) -> Typed: ...
+
+    def plain(self, node: exp.Expr, scope: Scope) -> Typed: ...
+
+    def settled(self, typed: Typed, kind: str = "datetime") -> Typed: ...
+
+    def condition(self, node: exp.Expr, scope: Scope) -> str: ...
+
+    def lookup(self, name: str, table: str, scope: Scope) -> Typed: ...
+
+    def constant_time(self, text: str) -> datetime: ...
+
+    def as_decimal(self, typed: Typed) -> str: ...
+
+    def as_text(self, typed: Typed) -> str: ...
+
+    def alike(self, left: Typed, right: Typed) -> tuple[str, str, str]: ...
+
+    def unify(self, values: list[Typed]) -> tuple[list[str], str]: ...
