@@ -85,7 +85,7 @@ def add_item(call: Call) -> Any:
     quote, given = of_call(call), call.body["cartItem"]
     if not given.get("sku"):
         raise LocalizedException("The product that was requested doesn't exist. Verify the product and try again.")
-    quantity = Decimal(given.get("qty") or 1)
+    quantity = Decimal(1) if given.get("qty") is None else Decimal(given["qty"])
     if quantity <= 0:
         raise InputException('Invalid value of "%1" provided for the %2 field.', [str(quantity), "qty"])
     return _printed_item(call.shop, quote, _add(call.shop, quote, given, quantity))

@@ -27,7 +27,9 @@ def row(shop: Shop, identity: int) -> Row:
 
 
 def printed(shop: Shop, customer: Row) -> dict[str, Any]:
-    shown = shop.render("customer-data-customer-interface", {**customer, "id": customer["entity_id"]})
+    shown = shop.render(
+        "customer-data-customer-interface", {**customer, "id": customer["entity_id"], "custom_attributes": None}
+    )
     shown["addresses"] = [
         _printed_address(customer, address)
         for address in shop.database.rows(

@@ -286,7 +286,7 @@ def listing(shop: Shop, store_id: int) -> Listing:
     }
     columns: dict[str, Column] = {name: plain[name] for name in plain if name not in COLUMNS}
     for name in COLUMNS:
-        columns[name] = (_scoped(name, store_id, plain[name][0]), plain[name][1])
+        columns[name] = _typed(_scoped(name, store_id, plain[name][0]), plain[name][1])
     columns["id"] = columns["entity_id"]
     for name, table, column in (
         ("website_id", "catalog_product_website", "website_id"),
@@ -303,9 +303,14 @@ def listing(shop: Shop, store_id: int) -> Listing:
             part = {"special_price": "price", "special_from_date": "price_from", "special_to_date": "price_to"}[code]
             expression = f"(SELECT max({part}) FROM catalog_product_special_price WHERE entity_id = product.entity_id)"
             return (expression, DECIMAL if code == "special_price" else "TEXT")
-        return (_scoped(code, store_id, "NULL"), {"int": "INTEGER", "decimal": DECIMAL}.get(kind, "TEXT"))
+        return _typed(_scoped(code, store_id, "NULL"), {"int": "INTEGER", "decimal": DECIMAL}.get(kind, "TEXT"))
 
     return Listing("catalog_product_entity AS product", columns, "product.entity_id", attribute, eav=True)
+
+
+def _typed(expression: str, kind: str) -> Column:
+    """Values of a store view are kept as text; numbers are compared as numbers."""
+    return (f"CAST({expression} AS INTEGER)" if kind == "INTEGER" else expression, kind)
 
 
 def _scoped(code: str, store_id: int, default: str) -> str:
