@@ -24,6 +24,8 @@ from erp_sync.settings import Settings
 DEFS = Path(__file__).parent / "defs"
 ENVIRONMENT = "environment.json"
 DAY_SECONDS = 170.0
+# The ERP decides which warehouse ships what.
+ACCOUNT = {"netsuite": {"automatic_locations": True}}
 # How long the installation may take to finish what the day left, before the report says what is open.
 SETTLE_SECONDS = 90.0
 # Nothing moves for longer than two ticks of every lane of the demo's route.
@@ -52,7 +54,7 @@ def prepare(
     supervisor.down(settings.sandboxes)
     forget(settings)
     states = supervisor.up(
-        settings.sandboxes, ["netsuite", "magento"], profile, options or {}, contract=contract, fresh=True
+        settings.sandboxes, ["netsuite", "magento"], profile, options or ACCOUNT, contract=contract, fresh=True
     )
     environment = sandbox_environment(states) | {"ERP_SYNC_DEFS": str(defs), "ERP_SYNC_HOME": str(settings.home)}
     file = settings.home / ENVIRONMENT

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from erp_sync.sandbox.clock import Clock
 from erp_sync.sandbox.core import BadJson, Commit, Endpoint, Handled, Kind, Request, Response, json_response
-from erp_sync.systems.netsuite.sandbox import bootstrap, bulk, metadata, restlet, schema, seed
+from erp_sync.systems.netsuite.sandbox import bootstrap, bulk, locations, metadata, restlet, schema, seed
 from erp_sync.systems.netsuite.sandbox.auth import TOKEN_PATH, Authority
 from erp_sync.systems.netsuite.sandbox.custom_records import CustomRecord
 from erp_sync.systems.netsuite.sandbox.errors import VendorError
@@ -256,12 +256,15 @@ class NetSuiteSandbox:
         return json_response(body, content_type=SINGULAR)
 
     def tick(self) -> Iterable[Commit]:
-        """Carry out what asynchronous jobs have due."""
+        """Carry out what asynchronous jobs have due, and assign locations where the account does so."""
 
         def execute(request: Request) -> tuple[Response, list[Commit]]:
             handled = self.handle(request)
             return handled.response, list(handled.commits)
 
+        if self.options.automatic_locations:
+            with self.store.transaction():
+                locations.assign(self._session())
         return self.jobs.run_due(self._session(), self.clock.wall(), execute)
 
     # --- administration ----------------------------------------------------------------------------------

@@ -33,6 +33,8 @@ class Options:
         async_parallel: how many tasks of a job work at once.
         pick_pack_ship: the Pick, Pack and Ship feature; off, ``shipStatus`` is refused (unconfirmed).
         multi_location: the feature; lines of fulfillments must then say where they leave from.
+        automatic_locations: the Automatic Location Assignment feature: approved lines without a location get one in
+            the background.
         idempotency_hours: how long a key of asynchronous requests is remembered (unconfirmed).
         custom_fields: script id to {type: text|number|boolean|date|reference|list, label}; custbody_, custcol_,
             custentity_, custitem_.
@@ -54,6 +56,7 @@ class Options:
     async_parallel: int = 5
     pick_pack_ship: bool = True
     multi_location: bool = True
+    automatic_locations: bool = False
     idempotency_hours: float = 24.0
     custom_fields: dict[str, dict[str, Any]] = field(default_factory=dict)
     custom_records: dict[str, dict[str, str]] = field(default_factory=dict)
