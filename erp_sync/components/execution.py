@@ -13,14 +13,13 @@ from typing import Any
 
 import dagster as dg
 
+from erp_sync.components import state_assets
 from erp_sync.components.configuration import FlowSpec, Mode, RouteSpec
 from erp_sync.components.flow_table import FlowKind
 from erp_sync.components.installation import Installation, current
+from erp_sync.components.run_context import SHOWN, days_of, is_full, land_records, lane_of
 from erp_sync.flows import extraction
 from erp_sync.ports.raw import RawRecord, Window
-
-# Rows shown in a table of the UI; the rest is in the ledger.
-SHOWN = 20
 
 
 def extract(
@@ -30,6 +29,8 @@ def extract(
     from erp_sync.transport.context import call_context
 
     here = current()
+    if not kind.delivers:
+        return state_assets.extract(context, here, connection, kind, routes)
     now = datetime.now(UTC)
     flows = [here.configuration.routes[name].flows[kind.name] for name in routes]
     starts = [flow.start for flow in flows if flow.start is not None]
@@ -39,13 +40,13 @@ def extract(
         return land_records(here, connection, kind.entity, context.run_id, records)
 
     common: dict[str, Any] = {"connection": connection, "entity": kind.entity, "run_id": context.run_id}
-    with call_context(run_id=context.run_id, lane=_lane(context), route=",".join(routes), flow=kind.name):
+    with call_context(run_id=context.run_id, lane=lane_of(context), route=",".join(routes), flow=kind.name):
         done = extraction.extract_changes(
             source, here.ledger, land, start=min(starts, default=now - timedelta(days=1)), now=now, **common
         )
         missing = None
-        window = _days(context)
-        if window is not None and (_full(context) or window.end <= now):
+        window = days_of(context)
+        if window is not None and (is_full(context) or window.end <= now):
             window = Window(start=max(window.start, min(starts, default=window.start)), end=min(window.end, now))
             if window.start < window.end:
                 missing = extraction.extract_missing(source, here.ledger, land, window=window, **common)
@@ -66,32 +67,13 @@ def extract(
     return dg.MaterializeResult(metadata=metadata)
 
 
-def land_records(here: Installation, connection: str, entity: str, run_id: str, records: list[RawRecord]) -> str:
-    """Write raw records to the lake; gives the file's name in the manifest."""
-    import msgspec
-    import pyarrow as pa
-
-    encode = msgspec.json.Encoder(decimal_format="number").encode
-    table = pa.table(
-        {
-            "native_id": pa.array([record.native_id for record in records], pa.string()),
-            "scope": pa.array([record.scope for record in records], pa.string()),
-            "version": pa.array([record.version for record in records], pa.string()),
-            "source_time": pa.array([record.source_time for record in records], pa.timestamp("us", tz="UTC")),
-            "created_time": pa.array([record.created_time for record in records], pa.timestamp("us", tz="UTC")),
-            "payload": pa.array([encode(record.payload).decode() for record in records], pa.string()),
-        }
-    )
-    return str(here.lake.write(connection, entity, run_id, table))
-
-
 def transform(context: dg.AssetExecutionContext, route: str, kind: FlowKind) -> dg.MaterializeResult:
     """Run the transformation of a flow; its checks' results are part of the materialisation."""
     here = current()
     spec = here.configuration.routes[route]
     if kind.delivers:
         return _transform_documents(context, here, spec, kind, spec.flows[kind.name])
-    raise NotImplementedError(kind.name)
+    return state_assets.transform(context, here, spec, kind)
 
 
 def _transform_documents(
@@ -150,12 +132,12 @@ def load(context: dg.AssetExecutionContext, route: str, kind: FlowKind) -> dg.Ma
     spec = here.configuration.routes[route]
     flow = spec.flows[kind.name]
     target = getattr(spec, kind.target)
-    if flow.mode is Mode.SHADOW:
+    if flow.mode is Mode.SHADOW and kind.delivers:
         counts = here.ledger.deliveries.pending(route, kind.name, target)
         return dg.MaterializeResult(metadata={"mode": "shadow", **{f"would_{k}": v for k, v in counts.items()}})
     if kind.delivers:
         return _load_documents(context, here, spec, kind, target)
-    raise NotImplementedError(kind.name)
+    return state_assets.load(context, here, spec, kind, target)
 
 
 def _load_documents(
@@ -163,7 +145,7 @@ def _load_documents(
 ) -> dg.MaterializeResult:
     from erp_sync.components.documents import drain_documents
 
-    report = drain_documents(here, route, kind, owner=f"{context.run_id}:{os.getpid()}", lane=_lane(context))
+    report = drain_documents(here, route, kind, owner=f"{context.run_id}:{os.getpid()}", lane=lane_of(context))
     here.exchanges.flush()
     counts = here.ledger.deliveries.pending(route.name, kind.name, target)
     metadata: dict[str, Any] = {
@@ -184,23 +166,3 @@ def _load_documents(
             "`erp-sync trace NUMBER` tells everything about one."
         )
     return dg.MaterializeResult(metadata=metadata)
-
-
-def _config(context: dg.AssetExecutionContext) -> dict[str, Any]:
-    return context.op_execution_context.op_config or {}
-
-
-def _lane(context: dg.AssetExecutionContext) -> str:
-    return str(_config(context).get("lane", "normal"))
-
-
-def _full(context: dg.AssetExecutionContext) -> bool:
-    return bool(_config(context).get("full"))
-
-
-def _days(context: dg.AssetExecutionContext) -> Window | None:
-    """The days of the run's partitions."""
-    if not context.has_partition_key and not context.has_partition_key_range:
-        return None
-    window = context.partition_time_window
-    return Window(start=window.start.astimezone(UTC), end=window.end.astimezone(UTC))

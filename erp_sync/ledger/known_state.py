@@ -148,6 +148,20 @@ class KnownState:
         with self._database.read() as read:
             return [KnownRow(**row._mapping) for row in read.execute(query)]
 
+    def count(self, connection: str, entity: str) -> int:
+        """How many keys are known to be there."""
+        query = (
+            sa.select(sa.func.count())
+            .select_from(known_state)
+            .where(
+                known_state.c.connection == connection,
+                known_state.c.entity == entity,
+                known_state.c.value.is_not(None),
+            )
+        )
+        with self._database.read() as read:
+            return int(read.execute(query).scalar_one())
+
     def any_unsure(self, connection: str, entity: str) -> bool:
         """Is there anything to read again now? One cheap query."""
         return bool(self.unsure(connection, entity, limit=1))

@@ -85,6 +85,7 @@ class NewPlan(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         compared: keys that were compared, also those that do not differ: whatever older plans still want to
             do with them is overtaken. None: all keys of this entity.
+        order: rows of a source version after this were planned from a later read: they are not overtaken.
         verdicts: of checks and guards; with one that did not pass the plan is held.
         approval: the flow wants a person's approval even if all passed.
         summary: figures for people, JSON.
@@ -94,6 +95,7 @@ class NewPlan(msgspec.Struct, frozen=True, kw_only=True):
     target: str
     rows: Sequence[PlanRow]
     compared: Sequence[str] | None = None
+    order: int | None = None
     lane: str = "normal"
     verdicts: tuple[Verdict, ...] = ()
     approval: bool = False
@@ -213,6 +215,8 @@ def _overtake(write: sa.Connection, now: datetime, route: str, flow: str, plan: 
         plan_rows.c.entity == plan.entity,
         plan_rows.c.state.in_([RowState.DUE, RowState.HELD, RowState.CLAIMED]),
     )
+    if plan.order is not None:
+        condition &= plan_rows.c.source_order <= plan.order
     groups: Iterable[Sequence[str] | None] = [None]
     if plan.compared is not None:
         groups = list(chunks(sorted({*plan.compared, *(row.key for row in plan.rows)})))

@@ -21,6 +21,9 @@ class Lookups(Protocol):
     def require(self, table: str, key: str) -> str:
         """Like `get`. Raises MappingProblem(code=``unmapped_<table>``) where nothing answers."""
 
+    def reverse(self, table: str, value: str) -> list[str]:
+        """Keys that the table maps to this value, as far as its rules can be turned round."""
+
 
 class Passthrough:
     """Lookups that map every key to itself: for tests and for tables a route does not use."""
@@ -30,3 +33,6 @@ class Passthrough:
 
     def require(self, table: str, key: str) -> str:
         return key
+
+    def reverse(self, table: str, value: str) -> list[str]:
+        return [value]

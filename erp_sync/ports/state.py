@@ -73,6 +73,9 @@ class StateTarget(Protocol[Row]):
         Two rows whose values are equal need no write. Values are text, Decimal, bool or None.
         """
 
+    def row(self, key: str, values: dict[str, Any]) -> Row:
+        """The row that a key and its `values` mean: what a plan says is written by it."""
+
     def requirements(self, row: Row) -> list[Requirement]:
         """What must exist at the target first. No I/O."""
 

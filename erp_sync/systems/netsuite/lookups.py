@@ -22,3 +22,8 @@ class SettingsLookups:
         if found is None:
             raise MappingProblem(f"unmapped_{table}", table, key, f"look-up table {table} has no row for it")
         return found
+
+    def reverse(self, table: str, value: str) -> list[str]:
+        if table not in self._tables:
+            return [value]
+        return [str(key) for key, mapped in self._tables[table].items() if str(mapped) == value]

@@ -107,9 +107,14 @@ class ShipmentTarget:
         return [*steps, *parcels, notice]
 
     def moves(self, document: Shipment) -> list[str]:
-        """Keys (`stock_key`, SKUs as the ERP names them) whose quantity at the store falls by this document."""
+        """Keys (`stock_key`) whose quantity at the store falls by this document: all SKUs that the ERP's may be."""
         return sorted(
-            {stock_key(line.sku, source) for source, lines in self._by_source(document).items() for line in lines}
+            {
+                stock_key(sku, source)
+                for source, lines in self._by_source(document).items()
+                for line in lines
+                for sku in self._lookups.reverse("sku_map", line.sku)
+            }
         )
 
     def _by_source(self, document: Shipment) -> dict[str, list[ShipmentLine]]:

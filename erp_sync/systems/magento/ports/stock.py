@@ -55,6 +55,16 @@ class StockTarget:
     def values(self, row: StockOffer) -> dict[str, Any]:
         return {"quantity": decimal_of(row.quantity), "in_stock": row.in_stock}
 
+    def row(self, key: str, values: dict[str, Any]) -> StockOffer:
+        source, _, sku = key.partition("/")
+        return StockOffer(
+            connection=self._connection.name,
+            sku=sku,
+            source=source,
+            quantity=decimal_of(values["quantity"]),
+            in_stock=bool(values["in_stock"]),
+        )
+
     def requirements(self, row: StockOffer) -> list[Requirement]:
         return [Requirement("product", row.sku)]
 

@@ -1,0 +1,163 @@
+"""What the assets of state flows do when they run, and what a data engineer sees of it."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime
+from typing import Any
+
+import dagster as dg
+
+from erp_sync.components.configuration import Mode, RouteSpec
+from erp_sync.components.flow_table import FlowKind
+from erp_sync.components.installation import Installation
+from erp_sync.components.run_context import SHOWN, config_of, is_full, land_records, lane_of
+
+
+def extract(
+    context: dg.AssetExecutionContext, here: Installation, connection: str, kind: FlowKind, routes: list[str]
+) -> dg.MaterializeResult:
+    """Read what is to be compared: changes, keys or everything, and the target where its state is not known."""
+    from erp_sync.components.state_reading import read_states
+    from erp_sync.transport.context import call_context
+
+    with call_context(run_id=context.run_id, lane=lane_of(context), route=",".join(routes), flow=kind.name):
+        reading = read_states(
+            here,
+            connection,
+            kind,
+            [here.configuration.routes[name] for name in routes],
+            lambda entity, records: land_records(here, connection, entity, context.run_id, records),
+            run_id=context.run_id,
+            now=datetime.now(UTC),
+            full=is_full(context),
+            keys=list(config_of(context).get("keys") or ()),
+        )
+    here.exchanges.flush()
+    done, again = reading.extraction, reading.again
+    files = [*done.files, *(again.files if again else ())]
+    metadata: dict[str, Any] = {
+        "dagster/row_count": done.received + (again.received if again else 0),
+        "rows_seen": done.seen,
+        "rows_new": done.received,
+        "window_start": str(done.window_start),
+        "window_end": str(done.window_end),
+        "rows_read_again": again.seen if again else 0,
+        "events": reading.events,
+        "target_rows_read": reading.target_read,
+        "changed_at_target": reading.drifted,
+    }
+    if files:
+        metadata["files"] = dg.MetadataValue.md("\n".join(f"- `{file}`" for file in files[:SHOWN]))
+    return dg.MaterializeResult(metadata=metadata)
+
+
+def transform(
+    context: dg.AssetExecutionContext, here: Installation, route: RouteSpec, kind: FlowKind
+) -> dg.MaterializeResult:
+    """Compare and plan; a held plan is a warning of check `plan`, not a failed run."""
+    from erp_sync.components.states import count_reasons, transform_states
+
+    report = transform_states(
+        here,
+        route,
+        kind,
+        route.flows[kind.name],
+        run_id=context.run_id,
+        lane=lane_of(context),
+        full=is_full(context),
+        keys=list(config_of(context).get("keys") or ()),
+    )
+    metadata: dict[str, Any] = {
+        "dagster/row_count": report.changed,
+        "rows_read": report.read,
+        "rows_compared": report.compared,
+        "rows_equal": report.same,
+        "rows_that_change": report.changed,
+        "rows_missing_from_source": report.missing,
+        "rows_overtaken": report.overtaken,
+        "rows_to_read_again": report.unsure,
+        "rows_held_already": report.held_already,
+        "rows_refused_before": report.refused_before,
+        "rejected": len(report.rejected),
+    }
+    if report.left_out:
+        metadata["left_out"] = dg.MetadataValue.json(report.left_out)
+    if report.plans:
+        metadata["plans"] = dg.MetadataValue.md(
+            "\n".join(
+                f"- plan **{plan}**: {rows} rows, {state}{': ' + why if why else ''}"
+                for plan, state, rows, why in report.plans
+            )
+        )
+    if report.samples:
+        metadata["changes"] = _table(("key", "before", "change"), report.samples)
+    rows: dict[str, Any] = {"judged": report.read, "rules": report.rules, "broken": len(report.rejected)}
+    if report.rejected:
+        rows["reasons"] = dg.MetadataValue.json(count_reasons(report))
+        rows["rejected_rows"] = _table(("row", "rule", "reason"), report.rejected)
+        metadata["rejected_rows"] = rows["rejected_rows"]
+    held = [plan for plan in report.plans if plan[1] == "held"]
+    plan: dict[str, Any] = {one.check: f"{one.figure} (limit {one.limit})" for one in report.verdicts if one.figure}
+    return dg.MaterializeResult(
+        metadata=metadata,
+        check_results=[
+            dg.AssetCheckResult(
+                check_name="rows",
+                passed=not report.rejected,
+                severity=dg.AssetCheckSeverity.WARN,
+                metadata=rows,
+                description=f"{len(report.rejected)} of {report.read} rows are in quarantine; the rest goes."
+                if report.rejected
+                else None,
+            ),
+            dg.AssetCheckResult(
+                check_name="plan",
+                passed=not held,
+                severity=dg.AssetCheckSeverity.WARN,
+                metadata=plan,
+                description="\n".join(
+                    f"Plan {number} of {count} rows waits: {why}. Look at it with `erp-sync plan {kind.name}`, "
+                    f"then `erp-sync approve {number}` or `erp-sync reject {number}`."
+                    for number, _, count, why in held
+                )
+                or None,
+            ),
+        ],
+    )
+
+
+def load(
+    context: dg.AssetExecutionContext, here: Installation, route: RouteSpec, kind: FlowKind, target: str
+) -> dg.MaterializeResult:
+    """Write whatever is due of the flow's plans. In shadow mode nothing is."""
+    from erp_sync.components.states import load_states
+
+    if route.flows[kind.name].mode is Mode.SHADOW:
+        held = here.ledger.plans.find(route=route.name, flow=kind.name, limit=1)
+        return dg.MaterializeResult(
+            metadata={"mode": "shadow", "would_write": held[0].row_count if held and held[0].state == "held" else 0}
+        )
+    report = load_states(here, route, kind, owner=f"{context.run_id}:{os.getpid()}", lane=lane_of(context))
+    here.exchanges.flush()
+    metadata: dict[str, Any] = {
+        "dagster/row_count": report.applied,
+        "written": report.applied,
+        "there_already": report.already,
+        "batches": report.batches,
+        "waiting_for_a_product": report.waiting,
+        "tried_again_later": report.later,
+        "refused": report.refused,
+        "unknown_and_read_again": report.unknown,
+        "seconds": report.seconds,
+    }
+    if report.reasons:
+        metadata["reasons"] = dg.MetadataValue.json(report.reasons)
+    if report.applied_keys:
+        more = " ..." if len(report.applied_keys) > SHOWN else ""
+        metadata["keys"] = dg.MetadataValue.md(", ".join(f"`{key}`" for key in report.applied_keys[:SHOWN]) + more)
+    return dg.MaterializeResult(metadata=metadata)
+
+
+def _table(names: tuple[str, ...], rows: list[tuple[str, str, str]]) -> dg.TableMetadataValue:
+    return dg.MetadataValue.table(records=[dg.TableRecord(dict(zip(names, row, strict=True))) for row in rows[:SHOWN]])

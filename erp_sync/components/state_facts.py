@@ -1,0 +1,57 @@
+"""What the ledger knows that a state flow's logic needs besides the rows."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from decimal import Decimal
+
+from erp_sync.components.configuration import Mode, RouteSpec
+from erp_sync.components.documents import flow_module
+from erp_sync.components.flow_table import FLOWS
+from erp_sync.components.installation import Installation
+from erp_sync.flows.state_flow import Booked
+from erp_sync.ledger import State
+from erp_sync.ledger.documents import StepState
+from erp_sync.model.keys import Entity, EntityKey
+
+UNFINISHED = (State.WAITING, State.DUE, State.CLAIMED, State.DEAD, State.HELD)
+
+
+def booked_shipments(here: Installation, route: RouteSpec, lately: Collection[str]) -> Booked:
+    """Which shipments the store has booked, and what is in those that it has not.
+
+    `lately`: ids of shipments that the ERP named with its stock. One that the ledger does not have yet is
+    on its way; one whose delivery was given up or dismissed never will be booked by us.
+    """
+    flow = route.flows.get("shipments")
+    if flow is None or flow.mode is not Mode.ON:
+        return Booked(counted=False)
+    kind = FLOWS["shipments"]
+    source, target = getattr(route, kind.source), getattr(route, kind.target)
+    decode = flow_module("shipments", "transform").decode
+    unfinished = here.ledger.deliveries.find(route=route.name, flow=kind.name, states=UNFINISHED, limit=100_000)
+    moving = _steps_that_move_stock(here, route)
+    # A later version of a shipment (one more parcel) follows one that the store has booked.
+    first = [delivery for delivery in unfinished if delivery.sequence == 1]
+    steps = here.ledger.steps.of_all([delivery.id for delivery in first]) if first else {}
+    booked: set[str] = {delivery.key.native_id for delivery in unfinished if delivery.sequence > 1}
+    open_shipments: dict[str, dict[tuple[str, str], Decimal]] = {}
+    for delivery in first:
+        if any(step.state is StepState.CONFIRMED and step.operation in moving for step in steps.get(delivery.id, ())):
+            booked.add(delivery.key.native_id)
+            continue
+        shipment = decode(delivery.payload)
+        lines = open_shipments.setdefault(shipment.native_id, {})
+        for line in shipment.lines:
+            place = (line.sku, line.location or shipment.location)
+            lines[place] = lines.get(place, Decimal(0)) + line.quantity
+    others = [one for one in lately if one not in open_shipments and one not in booked]
+    keys = [EntityKey(source, "", Entity.SHIPMENT, one) for one in others]
+    found = here.ledger.deliveries.latest(route.name, kind.name, target, keys) if keys else {}
+    booked.update(key.native_id for key in found)
+    return Booked(booked=frozenset(booked), open=open_shipments)
+
+
+def _steps_that_move_stock(here: Installation, route: RouteSpec) -> set[str]:
+    target = here.connector_for(route, FLOWS["shipments"].target).port(Entity.SHIPMENT, "target")
+    return {one.name for one in target.capabilities.operations if Entity.STOCK_LEVEL in one.moves}

@@ -1,0 +1,162 @@
+"""State flows, first stage: reading both sides. What a comparison needs is read here; nothing is decided.
+
+The source is read by changes, by keys or as a whole; the target where its state is not known: keys that were
+never read, keys that a write moved or left unknown (`ledger.known`), and everything in a full comparison.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from erp_sync.components.configuration import Mode, RouteSpec
+from erp_sync.components.flow_table import FlowKind
+from erp_sync.components.installation import Installation
+from erp_sync.flows import extraction, state_extraction
+from erp_sync.flows.comparison import value_text
+from erp_sync.flows.extraction import Extraction
+from erp_sync.ledger.known_state import KnownRow
+from erp_sync.ports.raw import RawRecord
+
+# Writes raw records of an entity's folder in the lake; gives the file.
+LandAs = Callable[[str, list[RawRecord]], str]
+
+
+class Reading(msgspec.Struct, kw_only=True):
+    """What an extraction of state read. `drifted` counts keys that the target holds differently than known."""
+
+    extraction: Extraction
+    again: Extraction | None = None
+    events: int = 0
+    target_read: int = 0
+    drifted: int = 0
+
+
+def read_states(
+    here: Installation,
+    connection: str,
+    kind: FlowKind,
+    routes: Sequence[RouteSpec],
+    land_as: LandAs,
+    *,
+    run_id: str,
+    now: datetime,
+    full: bool = False,
+    keys: Sequence[str] = (),
+) -> Reading:
+    """Read what is to be compared. Raises the systems' errors; what was received until then stays."""
+    source = here.source(routes[0], kind.name)
+    common: dict[str, Any] = {"connection": connection, "entity": kind.entity, "run_id": run_id, "now": now}
+    ledger = here.ledger
+
+    def land(records: list[RawRecord]) -> str:
+        return land_as(kind.entity, records)
+
+    if keys:
+        done = state_extraction.extract_keys(source, ledger, land, keys=keys, **common)
+    elif full or snapshot_position(here, connection, kind) is None:
+        full = True
+        entity = state_extraction.snapshot_entity(kind.entity)
+        done = state_extraction.extract_snapshot(source, ledger, lambda records: land_as(entity, records), **common)
+    else:
+        done = extraction.extract_changes(source, ledger, land, start=now - timedelta(days=1), **common)
+    result = Reading(extraction=done)
+    _read_again(here, connection, kind, routes, source, land, result, common)
+    for route in routes:
+        if route.flows[kind.name].mode is not Mode.OFF:
+            target = target_of(here, route, kind)
+            if full:
+                _read_whole_target(here, getattr(route, kind.target), kind, target, result)
+            else:
+                _read_target_keys(here, route, kind, target, result)
+    return result
+
+
+def snapshot_position(here: Installation, connection: str, kind: FlowKind) -> datetime | None:
+    """When the last complete snapshot was read."""
+    cursor = here.ledger.cursors.get(connection, state_extraction.snapshot_entity(kind.entity))
+    return cursor.position
+
+
+def target_of(here: Installation, route: RouteSpec, kind: FlowKind) -> Any:
+    return here.connector_for(route, kind.target).port(kind.entity, "target")
+
+
+def _read_again(
+    here: Installation,
+    connection: str,
+    kind: FlowKind,
+    routes: Sequence[RouteSpec],
+    source: Any,
+    land: Callable[[list[RawRecord]], str],
+    result: Reading,
+    common: dict[str, Any],
+) -> None:
+    """Rows to compare though they did not change: the target's side did, or an event says so."""
+    skus: set[str] = set()
+    for route in routes:
+        target = target_of(here, route, kind)
+        lookups = here.lookups(route)
+        for row in here.ledger.known.unsure(getattr(route, kind.target), kind.entity):
+            sku = target.sku(row.key)
+            skus.add(lookups.get("sku_map", sku) or sku)
+    events = here.ledger.inbox.unprocessed(connection, [kind.entity])
+    skus.update(row.event.native_id for row in events if row.event.native_id)
+    if skus:
+        result.again = state_extraction.extract_keys(source, here.ledger, land, keys=sorted(skus), again=True, **common)
+    if events:
+        here.ledger.inbox.mark([row.id for row in events], "read")
+        result.events = len(events)
+
+
+def _read_whole_target(here: Installation, connection: str, kind: FlowKind, target: Any, result: Reading) -> None:
+    """Know everything that the target holds. Only what differs from what is known is written."""
+    started = datetime.now(UTC)
+    before = _known(here, connection, kind.entity, None)
+    found: dict[str, str] = {}
+    for page in target.snapshot():
+        for row in page:
+            found[target.key(row)] = value_text(target.values(row))
+    result.target_read += len(found)
+    news: list[KnownRow] = []
+    for key, value in found.items():
+        was = before.get(key)
+        if was is None or not was[1] or was[0] != value:
+            news.append(KnownRow(key=key, value=value))
+            result.drifted += was is not None and was[1]
+    news += [KnownRow(key=key, value=None) for key, was in before.items() if key not in found and was[0] is not None]
+    here.ledger.known.read(connection, kind.entity, news, started)
+
+
+def _read_target_keys(here: Installation, route: RouteSpec, kind: FlowKind, target: Any, result: Reading) -> None:
+    """Know the keys that are about to be compared and were never read, or have to be read again."""
+    from erp_sync.components.states import wanted_rows
+
+    connection = getattr(route, kind.target)
+    wanted = {target.key(row): row.sku for row in wanted_rows(here, route, kind, target)}
+    known = _known(here, connection, kind.entity, list(wanted))
+    unknown = {key: sku for key, sku in wanted.items() if key not in known or not known[key][1]}
+    unknown |= {row.key: target.sku(row.key) for row in here.ledger.known.unsure(connection, kind.entity)}
+    if not unknown:
+        return
+    started = datetime.now(UTC)
+    found = {
+        target.key(row): value_text(target.values(row))
+        for page in target.read(sorted(set(unknown.values())))
+        for row in page
+    }
+    rows = [KnownRow(key=key, value=value) for key, value in found.items()]
+    rows += [KnownRow(key=key, value=None) for key in unknown if key not in found]
+    here.ledger.known.read(connection, kind.entity, rows, started)
+    result.target_read += len(found)
+
+
+def _known(
+    here: Installation, connection: str, entity: str, keys: Sequence[str] | None
+) -> dict[str, tuple[str | None, bool]]:
+    table = here.ledger.known.table(connection, entity, keys)
+    columns: Iterable[Any] = (table.column(name).to_pylist() for name in ("key", "value", "sure"))
+    return {key: (value, sure) for key, value, sure in zip(*columns, strict=True)}

@@ -1,0 +1,206 @@
+"""From stock levels of the ERP to offers of the store. Pure: no network, no ledger.
+
+Rules of the flow (YAML ``rules``):
+
+``safety_stock``      {default: 0, skus: {SKU: 3}, locations: {code: 1}, sku_locations: {"SKU@code": 2}}; the closest
+                      one counts, locations by the store's source code
+``backorders``        SKUs that may be sold at zero, or true for all; items that say so themselves may always
+
+Look-ups: ``locations`` (the ERP's location to the store's source; one without a row is not offered) and
+``sku_map`` (the store's SKU to the ERP's, turned round here: one level may be offered under several SKUs).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from erp_sync.flows.guards import Share, jumped
+from erp_sync.flows.inventory.availability import NO_DEMAND, StoreDemand, aggregated, offered
+from erp_sync.flows.state_flow import Booked, Desired, Surroundings, Unusable, microseconds
+from erp_sync.model.money import ZERO, decimal_of
+from erp_sync.model.stock import StockLevel, StockOffer
+from erp_sync.ports.raw import MappingProblem, RawRecord
+
+GUARDS = {"max_zeroed_share": 0.2, "max_missing_share": 0.1}
+
+
+class Rules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The flow's rules as YAML gives them; see the module."""
+
+    safety_stock: dict[str, Any] = {}
+    backorders: bool | list[str] = False
+
+    def safety(self, sku: str, source: str) -> Decimal:
+        """Raises ValueError for a figure that is none."""
+        stock = self.safety_stock
+        if not stock:
+            return ZERO
+        for table, key in (("sku_locations", f"{sku}@{source}"), ("skus", sku), ("locations", source)):
+            found = (stock.get(table) or {}).get(key)
+            if found is not None:
+                return decimal_of(found)
+        return decimal_of(stock.get("default", 0))
+
+    def may_backorder(self, level: StockLevel) -> bool:
+        if isinstance(self.backorders, bool):
+            return level.backorders or self.backorders
+        return level.backorders or level.sku in self.backorders
+
+
+def identity(level: StockLevel) -> tuple[str, ...]:
+    """What may be in the ERP once only."""
+    return (level.sku, level.location)
+
+
+def order(level: StockLevel, record: RawRecord) -> int:
+    """Place in the order of values: when the read started."""
+    return microseconds(level.read_at)
+
+
+def desired(levels: Sequence[StockLevel], around: Surroundings) -> Desired:
+    """What the store should hold.
+
+    Levels of several locations that are one source are added, each floored at zero for itself.
+    """
+    unusable: list[Unusable] = []
+    found: dict[tuple[str, str], list[tuple[Decimal, bool, int]]] = {}
+    open_here = _by_place(around.booked)
+    rules: Rules = around.rules
+    lookups = around.lookups
+    sources: dict[str, str | None] = {}
+    left_out = 0
+    for position, level in enumerate(levels):
+        try:
+            if level.location not in sources:
+                sources[level.location] = lookups.get("locations", level.location)
+            source = sources[level.location]
+            if source is None:
+                left_out += 1
+                continue
+            demand = _demand(level, around, open_here)
+            for sku in lookups.reverse("sku_map", level.sku):
+                if not around.nets_own_orders and around.unknown_to_erp:
+                    demand = msgspec.structs.replace(demand, unknown_to_erp=around.unknown_to_erp.get(sku, ZERO))
+                quantity = offered(
+                    level,
+                    demand,
+                    safety_stock=rules.safety(sku, source),
+                    target_nets_own_orders=around.nets_own_orders,
+                )
+                found.setdefault((sku, source), []).append((quantity, rules.may_backorder(level), position))
+        except MappingProblem as problem:
+            unusable.append(Unusable(position=position, rule=problem.code, problem=str(problem)))
+    return Desired(
+        rows=[_offer(levels, sku, source, parts) for (sku, source), parts in found.items()],
+        unusable=unusable,
+        left_out={"location_not_offered": left_out} if left_out else {},
+    )
+
+
+def _offer(
+    levels: Sequence[StockLevel], sku: str, source: str, parts: list[tuple[Decimal, bool, int]]
+) -> tuple[StockOffer, int]:
+    if len(parts) == 1:
+        quantity, backorders, position = parts[0]
+    else:
+        quantity = aggregated([part[0] for part in parts])
+        backorders = any(part[1] for part in parts)
+        # The oldest read decides the order of the whole.
+        position = min((part[2] for part in parts), key=lambda at: levels[at].read_at)
+    level = levels[position]
+    offer = StockOffer(
+        connection="",
+        sku=sku,
+        source=source,
+        quantity=quantity,
+        in_stock=quantity > 0 or backorders,
+        version=level.version,
+        read_at=level.read_at,
+    )
+    return offer, position
+
+
+def _by_place(booked: Booked) -> dict[tuple[str, str], dict[str, Decimal]]:
+    places: dict[tuple[str, str], dict[str, Decimal]] = {}
+    for shipment, lines in booked.open.items():
+        for place, quantity in lines.items():
+            places.setdefault(place, {})[shipment] = quantity
+    return places
+
+
+def _demand(
+    level: StockLevel, around: Surroundings, open_here: Mapping[tuple[str, str], Mapping[str, Decimal]]
+) -> StoreDemand:
+    if not level.demands and not open_here:
+        return NO_DEMAND
+    channel, booked = around.channel, around.booked
+    allocated, left = ZERO, dict(open_here.get((level.sku, level.location), {}))
+    for one in level.demands:
+        if one.channel == channel:
+            allocated = one.allocated
+            left.update((shipment, quantity) for shipment, quantity in one.shipped if shipment not in booked.booked)
+    shipped = sum(left.values(), ZERO) if booked.counted else ZERO
+    return StoreDemand(allocated=allocated, shipped_not_booked=shipped)
+
+
+def shipments_of(levels: Iterable[StockLevel], channel: str) -> set[str]:
+    """Shipments that left lately for the channel's orders."""
+    return {
+        shipment for level in levels for one in level.demands if one.channel == channel for shipment, _ in one.shipped
+    }
+
+
+# -- missing, guards, words ----------------------------------------------------------------------
+
+
+def missing_row(values: Mapping[str, Any]) -> dict[str, Any] | None:
+    """What the store keeps of a row that the ERP has no more: nothing to sell. None where that is so already."""
+    if decimal_of(values.get("quantity", 0)) == 0 and not values.get("in_stock"):
+        return None
+    return {**values, "quantity": ZERO, "in_stock": False}
+
+
+def action(before: Mapping[str, Any] | None, after: Mapping[str, Any]) -> str:
+    return "create" if before is None else "update"
+
+
+def reason(before: Mapping[str, Any] | None, after: Mapping[str, Any]) -> str:
+    """Why the row is written, in words."""
+    if before is None:
+        return f"not there yet; {after['quantity']} to offer"
+    return f"{before.get('quantity')} becomes {after['quantity']}"
+
+
+def goes_to_zero(before: Mapping[str, Any] | None, after: Mapping[str, Any]) -> bool:
+    return before is not None and decimal_of(before.get("quantity", 0)) > 0 and decimal_of(after["quantity"]) <= 0
+
+
+def alone(before: Mapping[str, Any] | None, after: Mapping[str, Any], limits: Mapping[str, float]) -> str | None:
+    """Why a single row must wait for a person while the others go; None where it need not."""
+    factor = limits.get("max_jump_factor")
+    if factor is None or before is None:
+        return None
+    old, new = float(decimal_of(before.get("quantity", 0))), float(decimal_of(after["quantity"]))
+    if not jumped(old, new, factor, floor=float(limits.get("jump_floor", 10))):
+        return None
+    return f"{before.get('quantity')} becomes {after['quantity']}: more than {factor:g} times as much"
+
+
+def shares(
+    pairs: Sequence[tuple[Mapping[str, Any] | None, Mapping[str, Any]]], *, whole: int, missing: int, base: int
+) -> list[Share]:
+    """Figures for the guards. `whole`: rows compared, or all that the store has where only changes were read."""
+    zeroed = sum(goes_to_zero(before, after) for before, after in pairs)
+    return [
+        Share(guard="max_zeroed_share", part=zeroed, whole=whole, words="rows go to zero"),
+        Share(guard="max_missing_share", part=missing, whole=base, words="rows are missing from the extract"),
+    ]
+
+
+def convert_rules(rules: Mapping[str, Any]) -> Rules:
+    """Raises ValueError (msgspec.ValidationError) naming the rule that is wrong."""
+    return msgspec.convert(dict(rules), Rules)

@@ -1,0 +1,83 @@
+"""What every state flow has: what its logic gets besides the rows, and what it answers. Values only.
+
+A flow's `transform` module offers:
+
+    GUARDS                              default limits, by guard
+    convert_rules(rules)                the flow's rules of the route's YAML, typed; raises ValueError
+    identity(row)                       what may be in the source once only
+    order(row, record)                  place in the order of values
+    desired(rows, surroundings)         what the target should hold
+    missing_row(values)                 what it should hold of a row that the source has no more
+    action(before, after), reason(before, after)
+    alone(before, after, limits)        why one row waits for a person while the others go
+    shares(pairs, whole, missing, base) figures for the guards
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from erp_sync.ports.lookups import Lookups
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+def microseconds(time: datetime) -> int:
+    """Place of a time in the order of values, as the ledger keeps it: since 1970, exact."""
+    return (time - _EPOCH) // _MICROSECOND
+
+
+class Booked(msgspec.Struct, frozen=True, kw_only=True):
+    """What the ledger knows of shipments that left the ERP's stock.
+
+    Attributes:
+        booked: shipments that the store has booked, or never will.
+        open: shipments that it has not: id to (SKU of the ERP, location) to quantity.
+        counted: whether shipments reach the store through this route at all; else the store books them by other
+            means, and none is added.
+    """
+
+    booked: frozenset[str] = frozenset()
+    open: dict[str, dict[tuple[str, str], Decimal]] = {}
+    counted: bool = True
+
+
+class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
+    """Attributes:
+    channel: connection of the target.
+    nets_own_orders: see `ports.state.StateTarget`.
+    unknown_to_erp: by the store's SKU, what it sold and the ERP does not know; for stores that net nothing.
+    """
+
+    lookups: Lookups
+    rules: Any
+    channel: str
+    now: datetime
+    nets_own_orders: bool = False
+    booked: Booked = Booked()
+    unknown_to_erp: dict[str, Decimal] = {}
+
+
+class Unusable(msgspec.Struct, frozen=True, kw_only=True):
+    """A row that makes nothing: position among the rows, stable rule name, words."""
+
+    position: int
+    rule: str
+    problem: str
+
+
+class Desired(msgspec.Struct, frozen=True, kw_only=True):
+    """Rows of the target with the position of what they come from.
+
+    Attributes:
+        left_out: how many rows are none of the target's business, by reason.
+    """
+
+    rows: list[tuple[Any, int]]
+    unusable: list[Unusable] = []
+    left_out: dict[str, int] = {}
