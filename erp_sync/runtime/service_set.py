@@ -76,6 +76,7 @@ class Service(msgspec.Struct, frozen=True):
         environment: variables added to those of the supervisor.
         ready: how it shows that it is ready.
         after: names of services that must be ready before it is started.
+        rather_after: names of services that it waits for as long as they have not died, for a minute at most.
         url: where a person finds it, if anywhere.
         stop_seconds: how long it may take to end before it is killed.
         code: module whose code it has loaded; it is restarted when that changes.
@@ -86,6 +87,7 @@ class Service(msgspec.Struct, frozen=True):
     environment: dict[str, str] = {}
     ready: Ready = Ready()
     after: list[str] = []
+    rather_after: list[str] = []
     url: str | None = None
     stop_seconds: float = 20.0
     code: str | None = None
@@ -143,6 +145,8 @@ def dagster_services(
             environment=environment,
             ready=Ready(daemon=str(settings.dagster_home)),
             after=["code-server"],
+            # The first runs would start cold, seconds of CPU each; without a fork server they still do.
+            rather_after=["fork-server"],
         ),
     ]
     if web_port is not None:
@@ -161,6 +165,22 @@ def dagster_services(
             )
         )
     return services
+
+
+def event_service(settings: Settings, port: int, host: str = "127.0.0.1") -> Service:
+    """The web process that takes change notifications, to be appended to `dagster_services`.
+
+    Senders post to ``<url>/events/<connection>``. Only what stands before it (a proxy with TLS) should be reachable
+    from outside.
+    """
+    url = f"http://{'127.0.0.1' if host == '0.0.0.0' else host}:{port}"
+    return Service(
+        name="events",
+        command=[sys.executable, "-m", "erp_sync.service", "--host", host, "--port", str(port)],
+        environment={"ERP_SYNC_HOME": str(settings.home)},
+        ready=Ready(url=f"{url}/health"),
+        url=url,
+    )
 
 
 def workspace_file(settings: Settings) -> Path:

@@ -22,7 +22,7 @@ import msgspec
 
 from erp_sync.runtime import daemon_state
 from erp_sync.runtime.processes import exclusive, try_lock, write_whole
-from erp_sync.runtime.service_set import Service, dagster_services, ordered, port_is_free, workspace_file
+from erp_sync.runtime.service_set import Service, dagster_services, event_service, ordered, port_is_free, workspace_file
 from erp_sync.runtime.supervisor import ServiceState, Status, Supervisor, files_of
 from erp_sync.runtime.workers import WarmFolder
 from erp_sync.settings import Settings
@@ -35,6 +35,7 @@ __all__ = [
     "ServiceState",
     "Status",
     "dagster_services",
+    "event_service",
     "kill_everything",
     "run",
     "start",

@@ -21,6 +21,7 @@ from erp_sync.runtime.service_set import SUPERVISOR, Service, environment_of
 
 _STEADY_SECONDS = 30.0
 _LONGEST_WAIT = 60.0
+_RATHER_SECONDS = 60.0
 _LONGEST_LOG = 20_000_000
 _CODE_SECONDS = 3.0
 
@@ -136,6 +137,7 @@ class Supervisor:
         self._kept = {service.name: _Kept(service, files.log(service.name)) for service in services}
         self._signals = 0
         self._next_code_look = 0.0
+        self._began = time.monotonic()
         self._wake, self._woken = socket.socketpair()
 
     def run(self) -> int:
@@ -187,11 +189,18 @@ class Supervisor:
             self._died(kept, kept.process.returncode)
         if kept.state in ("waiting", "died"):
             ready = all(self._kept[name].state == "ready" for name in kept.service.after)
-            if ready and time.monotonic() >= kept.not_before:
+            if ready and not self._waits_for_rather(kept) and time.monotonic() >= kept.not_before:
                 self._start(kept)
         elif kept.state == "starting" and kept.service.ready.holds():
             kept.state = "ready"
             self._tell(kept.service.name, "ready")
+
+    def _waits_for_rather(self, kept: _Kept) -> bool:
+        """Only at the start: a service that comes back is not kept waiting."""
+        if kept.state == "died" or time.monotonic() - self._began > _RATHER_SECONDS:
+            return False
+        rather = [self._kept[name] for name in kept.service.rather_after if name in self._kept]
+        return any(other.state in ("waiting", "starting") for other in rather)
 
     def _start(self, kept: _Kept) -> None:
         if kept.state == "died":
