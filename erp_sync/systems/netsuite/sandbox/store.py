@@ -43,7 +43,7 @@ def utc_text(moment: datetime) -> str:
 
 
 def utc_time(value: str) -> datetime:
-    return datetime.strptime(value, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
+    return datetime.fromisoformat(value)  # a strptime costs ten times as much
 
 
 class Row(sqlite3.Row):

@@ -7,6 +7,7 @@ compared as numbers, dates in the account's time zone, and results are printed a
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -43,12 +44,14 @@ class SuiteQL(Oracle):
 class Compiled:
     """Attributes:
     sql: with ORDER BY. counted: without, for the total.
+    limited: has a limit of its own, so that a page's limit cannot be put behind it.
     columns: name and kind of each result column, in order.
     timely: mentions the current time, so it may not be kept.
     """
 
     sql: str
     counted: str
+    limited: bool
     columns: tuple[tuple[str, str], ...]
     timely: bool
 
@@ -85,7 +88,8 @@ class Compiler(Expressions):
             counted.set("order", None)
         self.with_tables = {}
         counted_sql, _ = self.query(counted, None)
-        return Compiled(sql, f"SELECT COUNT(*) FROM ({counted_sql})", tuple(columns), self.timely)
+        limited = bool(re.search(r" LIMIT -?\d+( OFFSET \d+)?$", sql)) or isinstance(tree, exp.Subquery)
+        return Compiled(sql, f"SELECT COUNT(*) FROM ({counted_sql})", limited, tuple(columns), self.timely)
 
     # --- queries -----------------------------------------------------------------------------------------
 
@@ -287,19 +291,22 @@ class Compiler(Expressions):
             return ""
         parts = []
         for ordered in order.expressions:
-            target = ordered.this
+            target, typed = ordered.this, None
             if isinstance(target, exp.Literal) and not target.is_string:
                 if not 1 <= int(target.this) <= len(columns):
                     raise malformed("ORDER BY item must be the number of a SELECT-list expression")
                 sql = target.this
             elif isinstance(target, exp.Column) and not target.table and target.name.lower() in scope.aliases:
-                sql = scope.aliases[target.name.lower()].sql
+                typed = scope.aliases[target.name.lower()]
+                sql = typed.sql
             else:
-                sql = self.plain(target, scope).sql
+                typed = self.plain(target, scope)
+                sql = typed.sql
+            # Oracle puts NULL last when ascending and first when descending. A key has none, and without the
+            # words an index serves.
             descending = bool(ordered.args.get("desc"))
-            # Oracle puts NULL last when ascending and first when descending.
-            nulls = "FIRST" if descending else "LAST"
-            parts.append(f"{sql}{' DESC' if descending else ''} NULLS {nulls}")
+            nulls = "" if typed is not None and _is_key(typed, node) else f" NULLS {'FIRST' if descending else 'LAST'}"
+            parts.append(f"{sql}{' DESC' if descending else ''}{nulls}")
         return " ORDER BY " + ", ".join(parts)
 
     def _limit(self, node: exp.Expr) -> str:
@@ -336,6 +343,13 @@ def _named(items: list[tuple[str | None, Typed]]) -> list[tuple[str, str]]:
         taken.add(unique)
         columns.append((unique, typed.kind))
     return columns
+
+
+def _is_key(typed: Typed, node: exp.Expr) -> bool:
+    """Whether a column is part of its table's key, and no outer join can empty it."""
+    if typed.column is None or typed.table is None or any(join.side for join in node.args.get("joins") or []):
+        return False
+    return typed.column.name in tables()[typed.table].key
 
 
 def _rownum(node: exp.Expr) -> int | None:

@@ -6,7 +6,9 @@ Stored moments are UTC; SuiteQL speaks the account's local time (that it is not 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta, timezone
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from erp_sync.systems.netsuite.sandbox.store import utc_text, utc_time
@@ -22,7 +24,8 @@ class BadDate(ValueError):
     """A text does not match its format, or the format has an element that is not known."""
 
 
-def tokens(model: str) -> list[tuple[str, str]]:
+@lru_cache(maxsize=256)
+def tokens(model: str) -> tuple[tuple[str, str], ...]:
     """(kind, text) of a format model: token, text."""
     found = []
     for match in _TOKENS.finditer(model):
@@ -35,7 +38,7 @@ def tokens(model: str) -> list[tuple[str, str]]:
             if match["quoted"] is None and text.isalpha() and text not in "T":
                 raise BadDate(f"date format not recognized: {model}")
             found.append(("text", text))
-    return found
+    return tuple(found)
 
 
 def to_char(moment: datetime, model: str) -> str:
@@ -52,28 +55,42 @@ def to_char(moment: datetime, model: str) -> str:
     return "".join(out)
 
 
+def _offset(moment: datetime) -> timedelta:
+    return moment.utcoffset() or timedelta()
+
+
+_ELEMENTS: dict[str, Callable[[datetime], str]] = {
+    "YYYY": lambda m: f"{m.year:04}",
+    "RRRR": lambda m: f"{m.year:04}",
+    "YY": lambda m: f"{m.year % 100:02}",
+    "MM": lambda m: f"{m.month:02}",
+    "MON": lambda m: f"{m:%b}".upper(),
+    "MONTH": lambda m: f"{m:%B}".upper(),
+    "DD": lambda m: f"{m.day:02}",
+    "DDD": lambda m: f"{m.timetuple().tm_yday:03}",
+    "D": lambda m: str(m.isoweekday() % 7 + 1),
+    "DY": lambda m: f"{m:%a}".upper(),
+    "DAY": lambda m: f"{m:%A}".upper(),
+    "Q": lambda m: str((m.month + 2) // 3),
+    "IW": lambda m: f"{m.isocalendar().week:02}",
+    "WW": lambda m: f"{(m.timetuple().tm_yday + 6) // 7:02}",
+    "HH24": lambda m: f"{m.hour:02}",
+    "HH12": lambda m: f"{(m.hour + 11) % 12 + 1:02}",
+    "HH": lambda m: f"{(m.hour + 11) % 12 + 1:02}",
+    "MI": lambda m: f"{m.minute:02}",
+    "SS": lambda m: f"{m.second:02}",
+    "SSSSS": lambda m: f"{m.hour * 3600 + m.minute * 60 + m.second:05}",
+    "TZH": lambda m: f"{'-' if _offset(m) < timedelta() else '+'}{abs(_offset(m)) // timedelta(hours=1):02}",
+    "TZM": lambda m: f"{abs(_offset(m)) // timedelta(minutes=1) % 60:02}",
+    "TZR": lambda m: str(m.tzinfo or ""),
+    **dict.fromkeys(("AM", "PM", "A.M.", "P.M."), lambda m: "AM" if m.hour < 12 else "PM"),
+}
+
+
 def _element(moment: datetime, token: str) -> str:
-    offset = moment.utcoffset() or timedelta()
-    simple = {
-        "YYYY": f"{moment.year:04}", "RRRR": f"{moment.year:04}", "YY": f"{moment.year % 100:02}",
-        "MM": f"{moment.month:02}", "DD": f"{moment.day:02}", "HH24": f"{moment.hour:02}",
-        "HH12": f"{(moment.hour + 11) % 12 + 1:02}", "HH": f"{(moment.hour + 11) % 12 + 1:02}",
-        "MI": f"{moment.minute:02}", "SS": f"{moment.second:02}", "MON": f"{moment:%b}".upper(),
-        "MONTH": f"{moment:%B}".upper(), "DY": f"{moment:%a}".upper(), "DAY": f"{moment:%A}".upper(),
-        "DDD": f"{moment.timetuple().tm_yday:03}", "Q": str((moment.month + 2) // 3),
-        "D": str(moment.isoweekday() % 7 + 1), "IW": f"{moment.isocalendar().week:02}",
-        "WW": f"{(moment.timetuple().tm_yday + 6) // 7:02}",
-        "SSSSS": f"{moment.hour * 3600 + moment.minute * 60 + moment.second:05}",
-        "TZH": f"{'-' if offset < timedelta() else '+'}{abs(offset) // timedelta(hours=1):02}",
-        "TZM": f"{abs(offset) // timedelta(minutes=1) % 60:02}", "TZR": str(moment.tzinfo or ""),
-    }  # fmt: skip
-    if token in simple:
-        return simple[token]
     if token.startswith("FF"):
         return "0" * int(token[2:] or 6)
-    if token in ("AM", "PM", "A.M.", "P.M."):
-        return "AM" if moment.hour < 12 else "PM"
-    raise BadDate(f"date format element {token} is not supported")
+    return _ELEMENTS[token](moment)
 
 
 _PATTERNS = {

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from decimal import ROUND_DOWN, ROUND_HALF_UP, Decimal, InvalidOperation, localcontext
+from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -82,6 +83,7 @@ def _status_label(kind: str | None, status: str | None) -> str | None:
 def install(store: Store, zone: ZoneInfo, date_format: str) -> None:
     """Register the functions on the store's connection."""
 
+    @lru_cache(maxsize=65536)  # the same moments come again and again
     def to_char(stored: str | None, model: str) -> str | None:
         return None if stored is None else dates.to_char(dates.local(stored, zone), model)
 

@@ -69,7 +69,8 @@ class SuiteQLService:
                 if len(self._totals) > 64:
                     self._totals.popitem(last=False)
             page = min(limit, max(total - offset, 0))
-            rows = session.store.all(f"SELECT * FROM ({compiled.sql}) LIMIT {page} OFFSET {offset}")
+            inner = f"SELECT * FROM ({compiled.sql})" if compiled.limited else compiled.sql
+            rows = session.store.all(f"{inner} LIMIT {page} OFFSET {offset}")
         except sqlite3.OperationalError as error:
             raise malformed(f"Invalid or unsupported search: {error}") from error
         style, zone = session.options.date_format, session.options.zone
