@@ -36,9 +36,10 @@ class _Strict(BaseModel):
 
 
 class FromEnvironment(_Strict):
-    """A value read from the environment when it is needed."""
+    """A value read from the environment when it is needed. An `optional` one may be missing: it is left out."""
 
     env: str
+    optional: bool = False
 
 
 class FromFile(_Strict):
@@ -88,7 +89,11 @@ class ConnectionSpec(_Strict):
             name=self.name,
             vendor=self.vendor,
             base_url=read("base_url", self.base_url).rstrip("/"),
-            credentials={name: read(f"credentials.{name}", value) for name, value in self.credentials.items()},
+            credentials={
+                name: read(f"credentials.{name}", value)
+                for name, value in self.credentials.items()
+                if not (isinstance(value, FromEnvironment) and value.optional and not env.get(value.env))
+            },
             settings=dict(self.settings),
             time_zone=self.time_zone,
             verify=read("verify", self.verify) if self.verify is not None else True,

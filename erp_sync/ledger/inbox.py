@@ -52,6 +52,16 @@ class PendingEvents(msgspec.Struct, frozen=True, kw_only=True):
     oldest: datetime
 
 
+class WaitingEvent(msgspec.Struct, frozen=True, kw_only=True):
+    """An unprocessed event without its payload."""
+
+    id: int
+    connection: str
+    entity: str
+    native_id: str
+    received_at: datetime
+
+
 class Inbox:
     """`ledger.inbox`."""
 
@@ -100,6 +110,18 @@ class Inbox:
                 PendingEvents(connection=row[0], entity=row[1], count=row[2], oldest=row[3])
                 for row in read.execute(query)
             ]
+
+    def waiting(self, before: datetime, limit: int = 5000) -> list[WaitingEvent]:
+        """Unprocessed events received before that time, of the whole installation, oldest first."""
+        columns = (inbox.c.id, inbox.c.connection, inbox.c.entity, inbox.c.native_id, inbox.c.received_at)
+        query = (
+            sa.select(*columns)
+            .where(inbox.c.processed_at.is_(None), inbox.c.received_at <= before)
+            .order_by(inbox.c.id)
+            .limit(limit)
+        )
+        with self._database.read() as read:
+            return [WaitingEvent(**row._mapping) for row in read.execute(query)]
 
     def mark(self, ids: Sequence[int], outcome: str) -> int:
         """These were processed; `outcome` in a word. Gives how many were open. Idempotent."""

@@ -72,11 +72,35 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     lane_shares: dict[str, float] = {}
 
 
+class Notifications(msgspec.Struct, frozen=True, kw_only=True):
+    """How a system tells of changes by itself; `verify` in its ``events`` module checks them.
+
+    Attributes:
+        entities: canonical entities that events are about.
+        body_bytes: the largest body taken.
+        oldest_seconds: an event made longer ago is refused as a replay; as long as the sender tries again.
+        ahead_seconds: how far the sender's clock may be ahead of ours.
+        delay_seconds: how long after an event a read may still not show the change.
+        challenge: query parameter of a GET that the address must echo to be registered; "" for none.
+    """
+
+    entities: tuple[str, ...]
+    body_bytes: int = 65_536
+    oldest_seconds: float = 300.0
+    ahead_seconds: float = 120.0
+    delay_seconds: float = 0.0
+    challenge: str = ""
+    source: str = ""
+
+
 class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
+    """`notifications` is None where the vendor sends none."""
+
     vendor: str
     operations: tuple[Operation, ...]
     readings: tuple[Reading, ...]
     limits: Limits
+    notifications: Notifications | None = None
 
     def operation(self, name: str) -> Operation:
         """The declared operation. Raises KeyError that lists what is declared."""

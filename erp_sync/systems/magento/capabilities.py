@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from erp_sync.ports.capabilities import Capabilities, Guarantee, Limits, Operation, Reading
+from erp_sync.ports.capabilities import Capabilities, Guarantee, Limits, Notifications, Operation, Reading
 
 # A request that the web tier gave up on may still run; Magento has no search index between a write and
 # these reads, so only the execution time counts.
@@ -142,7 +142,18 @@ LIMITS = Limits(
     lane_shares={"now": 0.5, "normal": 0.3, "bulk": 0.2},
 )
 
-CAPABILITIES = Capabilities(vendor="magento", operations=OPERATIONS, readings=READINGS, limits=LIMITS)
+NOTIFICATIONS = Notifications(
+    entities=("sales_order", "refund", "customer", "product"),
+    body_bytes=1_048_576,  # an order with every field, and hundreds of lines; the vendor's limit is unconfirmed
+    oldest_seconds=90_000.0,  # tried again for 24 hours, the last time 15 minutes late
+    delay_seconds=1.0,  # *_save_after is sent before the commit has ended, *_save_commit_after after it (unconfirmed)
+    challenge="challenge",
+    source="Adobe I/O Events, Introduction to Webhooks (challenge, signatures, retries); Adobe Commerce only",
+)
+
+CAPABILITIES = Capabilities(
+    vendor="magento", operations=OPERATIONS, readings=READINGS, limits=LIMITS, notifications=NOTIFICATIONS
+)
 
 
 def capabilities_of(settings: Mapping[str, Any]) -> Capabilities:
@@ -193,7 +204,13 @@ def capabilities_of(settings: Mapping[str, Any]) -> Capabilities:
     _nothing_left("settle_seconds", settle, [one.name for one in OPERATIONS])
     _nothing_left("batch_size", batches, [one.name for one in OPERATIONS])
     _nothing_left("lateness_seconds", lateness, [one.entity for one in READINGS])
-    return Capabilities(vendor="magento", operations=tuple(operations), readings=tuple(readings), limits=LIMITS)
+    return Capabilities(
+        vendor="magento",
+        operations=tuple(operations),
+        readings=tuple(readings),
+        limits=LIMITS,
+        notifications=NOTIFICATIONS if settings.get("edition") == "commerce" else None,
+    )
 
 
 def _nothing_left(setting: str, left: Mapping[str, Any], known: list[str]) -> None:

@@ -6,7 +6,7 @@ REST API Browser 2026.1. "unconfirmed" marks what neither says.
 
 from __future__ import annotations
 
-from erp_sync.ports.capabilities import Capabilities, Guarantee, Limits, Operation, Reading
+from erp_sync.ports.capabilities import Capabilities, Guarantee, Limits, Notifications, Operation, Reading
 
 _EXTERNAL_ID = (
     "Oracle NetSuite help, External IDs: one per record; POST of an existing one is refused (400 USER_ERROR "
@@ -77,6 +77,14 @@ READINGS = (
     ),
 )
 
+NOTIFICATIONS = Notifications(
+    entities=("shipment", "order_status", "stock_level", "product", "price"),
+    body_bytes=65_536,  # 200 item ids and some names
+    oldest_seconds=300.0,  # the script sends once and never again
+    delay_seconds=2.0,  # SuiteQL may lag behind a save (unconfirmed)
+    source="Script of this project, suitescript/erp_sync_change_push.js; NetSuite has no webhooks to subscribe to.",
+)
+
 CAPABILITIES = Capabilities(
     vendor="netsuite",
     operations=OPERATIONS,
@@ -84,4 +92,5 @@ CAPABILITIES = Capabilities(
     # Standard service tier: 5 requests at once for REST, SOAP and RESTlets together (Oracle NetSuite
     # help, Concurrency); more by licence: setting `concurrency`.
     limits=Limits(concurrency=5, lane_shares={"now": 0.4, "normal": 0.4, "bulk": 0.2}),
+    notifications=NOTIFICATIONS,
 )
