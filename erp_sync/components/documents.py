@@ -106,14 +106,22 @@ def _transform_batch(
         words = "; ".join(rule.words for rule in rules)
         rejected.append((row, rules[0].name, "", f"{document.number}: {words}"))
         report.broken.append(document.number)
-    good = [pair for position, pair in enumerate(documents) if position not in broken]
+    # Of several versions of one document only the latest counts: an order that was cancelled before
+    # anybody handled it must not go first.
+    latest = {_key(row): row.id for row, _ in documents}
+    good = [
+        (row, document)
+        for position, (row, document) in enumerate(documents)
+        if position not in broken and latest[_key(row)] == row.id
+    ]
     with here.ledger.handling(route.name, kind.name, run_id=run_id) as work:
         previous = work.latest(target, [_key(row) for row, _ in good])
+        begun = work.begun(previous.values())
         accepted: list[NewDelivery] = []
         for row, document in good:
             key = _key(row)
             before = previous.get(key)
-            decision = logic.decide(document, flow.start, _before(before))
+            decision = logic.decide(document, flow.start, _before(before, begun))
             if decision.action == "cancel" and work.withdraw(target, [key], decision.code, decision.reason)[key]:
                 # Nothing of it has left: there is nothing to cancel at the target.
                 decision = msgspec.structs.replace(decision, action="drop")
@@ -161,12 +169,17 @@ def _transform_batch(
     report.handled += len(rows)
 
 
-def _before(delivery: Delivery | None) -> Before | None:
+def _before(delivery: Delivery | None, begun: set[int]) -> Before | None:
     if delivery is None:
         return None
-    waits = delivery.state in (State.WAITING, State.DUE, State.DEAD, State.HELD) and delivery.attempts == 0
+    first = delivery.sequence == 1
+    if first and delivery.state is State.SUPERSEDED:
+        return None  # it was taken back before anything of it left
+    waits = delivery.state in (State.WAITING, State.DUE, State.DEAD, State.HELD) and delivery.id not in begun
     return Before(
-        content=delivery.facts.get("content", ""), held=delivery.state is State.HELD and waits, begun=not waits
+        content=delivery.facts.get("content", ""),
+        held=first and waits and delivery.state is State.HELD,
+        begun=not (first and waits),
     )
 
 

@@ -20,7 +20,13 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Before(msgspec.Struct, frozen=True, kw_only=True):
-    """What the ledger has of the document already: its `content`, whether it was only held, or begun."""
+    """What the ledger has of the document already.
+
+    Attributes:
+        content: fingerprint of the latest version that was accepted.
+        held: no version of it was ever free to go: it waits since it was first seen.
+        begun: a version of it has left, or may leave at this moment.
+    """
 
     content: str
     held: bool

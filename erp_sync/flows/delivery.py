@@ -19,16 +19,24 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
 
 from erp_sync.ledger import Ledger, Link
-from erp_sync.ledger.documents import Claim, StepRow, StepState
-from erp_sync.ledger.errors import AlreadyConfirmed, KeyBusy, LeaseLost, WrongState
+from erp_sync.ledger.documents import Claim, State, StepRow, StepState
+from erp_sync.ledger.errors import (
+    AlreadyConfirmed,
+    CrossReferenceConflict,
+    KeyBusy,
+    LeaseLost,
+    LedgerBusy,
+    WrongState,
+)
 from erp_sync.ports.capabilities import Guarantee, Operation
 from erp_sync.ports.documents import MovesState, Requirement, Step, StepRequest
 from erp_sync.ports.outcomes import (
@@ -53,8 +61,16 @@ log = logging.getLogger(__name__)
 # A document that was refused "for now" is tried again after this long, doubling up to the longest.
 FIRST_RETRY = timedelta(seconds=2)
 LONGEST_RETRY = timedelta(minutes=15)
+# What certainly did not arrive is tried again sooner: the target's limiter and breaker keep calls off it.
+LONGEST_NOT_SENT = timedelta(minutes=1)
 # A document refused for now this many times needs a person.
 MOST_ATTEMPTS = 25
+# What the target took but has not done is asked for after this long, then at ever longer intervals.
+FIRST_POLL = timedelta(seconds=1)
+LONGEST_POLL = timedelta(minutes=1)
+# What a document lacks is looked for again by itself, nobody having announced it: soon at first, then seldom.
+FIRST_LOOK_AGAIN = timedelta(seconds=30)
+LONGEST_LOOK_AGAIN = timedelta(minutes=10)
 # How long a document may wait for what it depends on before it becomes a dead letter.
 DEPENDENCY_DEADLINE = timedelta(days=3)
 
@@ -121,15 +137,23 @@ class Drain:
         self.report = DrainReport()
         self._references: dict[Requirement, str] = {}
         self._lock = threading.Lock()
+        self._held: dict[int, Claim] = {}
 
     def run(self) -> DrainReport:
-        """Drain until nothing is due or the budget is spent. Raises nothing for what a target did."""
+        """Drain until nothing is due or the budget is spent. Raises nothing for what a target did.
+
+        A defect that shows with one document does not keep the others: it is raised at the end. That
+        document's lease ends by itself, and what it may have sent is then unknown.
+        """
         began = time.monotonic()
         under_way: dict[Future[None], Claim] = {}
         queue: deque[tuple[Claim, Any]] = deque()
-        beat = began
         exhausted = False
-        with ThreadPoolExecutor(max_workers=self.senders, thread_name_prefix=f"send-{self.flow}") as pool:
+        defect: Exception | None = None
+        with (
+            self._heartbeat(),
+            ThreadPoolExecutor(max_workers=self.senders, thread_name_prefix=f"send-{self.flow}") as pool,
+        ):
             while True:
                 spent = time.monotonic() - began
                 # Claimed in chunks of a few seconds of the target's work, so that what documents need is
@@ -146,6 +170,8 @@ class Drain:
                         run_id=self.run_id,
                     )
                     exhausted = not claims
+                    with self._lock:
+                        self._held.update((claim.id, claim) for claim in claims)
                     queue.extend(self._prepare(claims))
                 while queue and len(under_way) < self.senders:
                     claim, document = queue.popleft()
@@ -157,15 +183,44 @@ class Drain:
                     continue
                 done, _ = wait(under_way, timeout=self.lease_seconds / 4, return_when=FIRST_COMPLETED)
                 for future in done:
-                    del under_way[future]
-                    future.result()  # a defect of ours must be seen, not swallowed
+                    self._let_go(under_way.pop(future))
+                    failure = future.exception()
+                    if isinstance(failure, Exception):
+                        log.error("defect", extra={"flow": self.flow}, exc_info=failure)
+                        defect = defect or failure
+                    elif failure is not None:
+                        raise failure
                     exhausted = False  # its end may have released another
-                if time.monotonic() - beat > self.lease_seconds / 4:
-                    claims = [*under_way.values(), *(claim for claim, _ in queue)]
-                    self.ledger.deliveries.heartbeat(claims, self.lease_seconds)
-                    beat = time.monotonic()
         self.report.seconds = round(time.monotonic() - began, 3)
+        if defect is not None:
+            raise defect
         return self.report
+
+    @contextmanager
+    def _heartbeat(self) -> Iterator[None]:
+        """Renew the leases of everything claimed, whatever the other threads wait for."""
+        stop = threading.Event()
+
+        def beat() -> None:
+            while not stop.wait(self.lease_seconds / 4):
+                with self._lock:
+                    claims = list(self._held.values())
+                if claims:
+                    # A ledger that is busy for once leaves three more beats before a lease ends.
+                    with suppress(LedgerBusy):
+                        self.ledger.deliveries.heartbeat(claims, self.lease_seconds)
+
+        thread = threading.Thread(target=beat, name=f"heartbeat-{self.flow}", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            thread.join()
+
+    def _let_go(self, claim: Claim) -> None:
+        with self._lock:
+            self._held.pop(claim.id, None)
 
     # -- before sending ------------------------------------------------------------------------
 
@@ -173,31 +228,60 @@ class Drain:
         """Decode, and resolve what the documents need: one query for many documents."""
         documents: list[tuple[Claim, Any, list[Requirement]]] = []
         for claim in claims:
-            document = self.decode(claim.delivery.payload)
-            try:
-                documents.append((claim, document, self.target.requirements(document)))
-            except MappingProblem as problem:
-                self._dead(claim, problem.code, str(problem))
+            with self._ending(claim):
+                try:
+                    document = self.decode(claim.delivery.payload)
+                    documents.append((claim, document, self.target.requirements(document)))
+                except msgspec.DecodeError as problem:
+                    self._dead(claim, "unreadable_payload", f"the payload is no document of this flow: {problem}")
+                except MappingProblem as problem:
+                    self._dead(claim, problem.code, str(problem))
         missing = sorted({need for _, _, needs in documents for need in needs} - set(self._references))
+        failure: CallFailed | None = None
         if missing:
             try:
                 self._references.update(self.target.resolve(missing))
-            except CallFailed as failure:
-                # Nothing was sent: every document of the chunk is tried again.
-                for claim, _, _ in documents:
-                    pause = timedelta(seconds=failure.retry_after_seconds or 0) or self._backoff(claim)
-                    self._later(claim, self.clock() + pause, str(failure), "look_up_failed")
-                return []
+            except CallFailed as error:
+                failure = error
         ready = []
         for claim, document, needs in documents:
             lacking = [need for need in needs if need not in self._references]
-            if lacking:
-                deadline = claim.delivery.deadline or self.clock() + DEPENDENCY_DEADLINE
-                self.ledger.deliveries.wait_for(claim, lacking, deadline=deadline)
-                self._count("waiting", f"missing_{lacking[0].entity}")
-            else:
+            if not lacking:
                 ready.append((claim, document))
+                continue
+            with self._ending(claim):
+                if failure is None:
+                    self._wait_for(claim, lacking, f"missing_{lacking[0].entity}")
+                else:
+                    # Nothing was sent, and nobody knows whether it is there: tried again.
+                    pause = timedelta(seconds=failure.retry_after_seconds or 0) or self._backoff(claim)
+                    self._later(claim, self.clock() + pause, str(failure), "look_up_failed")
         return ready
+
+    @contextmanager
+    def _ending(self, claim: Claim) -> Iterator[None]:
+        """A claim that may end here without having been sent. Another's lease is no error of ours."""
+        try:
+            yield
+        except LeaseLost:
+            self._lost(claim)
+
+    def _lost(self, claim: Claim) -> None:
+        """Another worker took over after our lease ended; it goes on from the ledger."""
+        self._let_go(claim)
+        self._count("lost_claims", "lease_lost")
+
+    def _wait_for(self, claim: Claim, lacking: Sequence[Requirement], code: str) -> None:
+        now = self.clock()
+        age = now - claim.delivery.accepted_at
+        state = self.ledger.deliveries.wait_for(
+            claim,
+            lacking,
+            deadline=claim.delivery.deadline or now + DEPENDENCY_DEADLINE,
+            look_again_at=now + min(max(FIRST_LOOK_AGAIN, age / 4), LONGEST_LOOK_AGAIN),
+        )
+        self._let_go(claim)
+        self._count("dead" if state is State.DEAD else "waiting", code)
 
     # -- sending -------------------------------------------------------------------------------
 
@@ -221,11 +305,11 @@ class Drain:
                 self.report.delivered_keys.append(claim.delivery.number)
             self._count("delivered")
         except LeaseLost:
-            # Another worker took over after our lease ended; it goes on from the ledger.
-            self._count("lost_claims", "lease_lost")
+            self._lost(claim)
         except WrongState as problem:
             # What is to be sent changed after a part of it had been sent.
-            self._dead(claim, "changed_while_sending", str(problem))
+            with self._ending(claim):
+                self._dead(claim, "changed_while_sending", str(problem))
 
     def _guarantee(self, step: Step) -> Guarantee:
         return self.target.capabilities.operation(step.operation).guarantee
@@ -248,7 +332,7 @@ class Drain:
             attempt=known.attempts + 1,
         )
         if known.state is StepState.ACCEPTED:
-            return self._after(claim, document, step, self.target.settle([known.handle])[0], operation)
+            return self._settled(claim, document, step, known, operation)
         again = operation.guarantee in (Guarantee.UNIQUE_KEY, Guarantee.IDEMPOTENCY_TOKEN)
         if known.state is StepState.UNKNOWN and not again:
             found = self._look(claim, step, request, operation, known.settle_until)
@@ -266,6 +350,22 @@ class Drain:
         with self._lock:
             self.report.calls += 1
         return self._after(claim, document, step, self.target.submit([request])[0], operation)
+
+    def _settled(self, claim: Claim, document: Any, step: Step, known: StepRow, operation: Operation) -> Receipt | None:
+        """What became of a step that the target took earlier. Where it cannot be asked now, the handle stays."""
+        try:
+            outcome = self.target.settle([known.handle])[0]
+        except CallFailed as failure:
+            outcome = NotSent(why=str(failure), retry_after_seconds=failure.retry_after_seconds)
+        if isinstance(outcome, Accepted | NotSent):
+            waited = self.clock() - (known.sent_at or self.clock())
+            pause = min(max(FIRST_POLL, waited / 4), LONGEST_POLL)
+            if isinstance(outcome, NotSent) and outcome.retry_after_seconds:
+                pause = timedelta(seconds=outcome.retry_after_seconds)
+            why = outcome.why if isinstance(outcome, NotSent) else "accepted, not done yet"
+            self._later(claim, self.clock() + pause, why, "accepted")
+            return None
+        return self._after(claim, document, step, outcome, operation)
 
     def _look(
         self, claim: Claim, step: Step, request: StepRequest, operation: Operation, settle_until: datetime | None
@@ -313,7 +413,14 @@ class Drain:
                     origin="found" if receipt.existed else "delivered",
                 )
             )
-        self.ledger.steps.confirm(claim, step.name, receipt, moves=self._moves(document, operation), references=links)
+        moves = self._moves(document, operation)
+        try:
+            self.ledger.steps.confirm(claim, step.name, receipt, moves=moves, references=links)
+        except CrossReferenceConflict as conflict:
+            # It was delivered all the same; which of the two records is the right one, a person says.
+            self.ledger.steps.confirm(claim, step.name, receipt, moves=moves)
+            matter = f"cross_reference/{self.route}/{key.connection}/{key.scope}/{key.entity}/{key.native_id}"
+            self.ledger.notices.raise_once(matter, "warning", str(conflict), link=f"trace/{claim.delivery.number}")
 
     def _moves(self, document: Any, operation: Operation) -> list[tuple[str, str, list[str]]]:
         """Known state that the write changes besides its own key, as the operation declares it."""
@@ -329,10 +436,10 @@ class Drain:
                 return receipt
             case Accepted(handle=handle):
                 self.ledger.steps.accepted(claim, step.name, handle)
-                self._later(claim, self.clock() + timedelta(seconds=1), "accepted, not done yet", "accepted")
+                self._later(claim, self.clock() + FIRST_POLL, "accepted, not done yet", "accepted")
             case NotSent(why=why, retry_after_seconds=wait_seconds):
                 self.ledger.steps.not_sent(claim, step.name, why)
-                pause = timedelta(seconds=wait_seconds) if wait_seconds else self._backoff(claim)
+                pause = timedelta(seconds=wait_seconds) if wait_seconds else min(self._backoff(claim), LONGEST_NOT_SENT)
                 self._later(claim, self.clock() + pause, why, "not_sent")
             case Unknown(why=why):
                 moves = self._moves(document, operation)
@@ -352,9 +459,7 @@ class Drain:
             need = Requirement(*refused.requirement)
             with self._lock:
                 self._references.pop(need, None)
-            deadline = claim.delivery.deadline or self.clock() + DEPENDENCY_DEADLINE
-            self.ledger.deliveries.wait_for(claim, [need], deadline=deadline)
-            self._count("waiting", refused.code)
+            self._wait_for(claim, [need], refused.code)
         elif refused.again is Again.LATER and claim.delivery.attempts < MOST_ATTEMPTS:
             pause = refused.retry_after_seconds
             due = self.clock() + (timedelta(seconds=pause) if pause else self._backoff(claim))
@@ -369,10 +474,12 @@ class Drain:
 
     def _later(self, claim: Claim, due: datetime, why: str, code: str) -> None:
         self.ledger.deliveries.later(claim, due, why, code)
+        self._let_go(claim)
         self._count("later", code)
 
     def _dead(self, claim: Claim, code: str, reason: str) -> None:
         self.ledger.deliveries.dead(claim, code, reason)
+        self._let_go(claim)
         log.warning("dead letter", extra={"flow": self.flow, "key": claim.delivery.number, "code": code})
         self._count("dead", code)
 

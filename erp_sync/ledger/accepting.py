@@ -68,14 +68,14 @@ def accept(
     for target, keys in by_target.items():
         for key, delivery in latest(write, route, flow, target, keys).items():
             current[target, key] = delivery
-    begun = _begun(write, [delivery.id for delivery in current.values()])
+    started = begun(write, [delivery.id for delivery in current.values()])
     results = []
     for document in documents:
         before = current.get((document.target, document.key))
         if before is None:
             accepted = _insert(write, now, route, flow, run_id, document, None)
         else:
-            accepted = _after(write, now, route, flow, run_id, document, before, before.id in begun)
+            accepted = _after(write, now, route, flow, run_id, document, before, before.id in started)
         results.append(accepted)
         if accepted.change in (Change.NEW, Change.REPLACED, Change.FOLLOW_UP):
             row = write.execute(sa.select(deliveries).where(deliveries.c.id == accepted.id)).one()
@@ -178,16 +178,16 @@ def _insert(
 def _values(now: datetime, run_id: str, document: NewDelivery, follows: int | None) -> dict[str, Any]:
     state, code, reason = State.DUE, "", ""
     due_at: datetime | None = document.due_at or now
-    if follows is not None:
+    if document.held is not None:
+        state, due_at = State.HELD, None
+        code, reason = document.held
+    elif follows is not None:
         state, due_at, reason = State.WAITING, None, f"comes after delivery {follows}"
     elif document.requirements:
         state = State.WAITING
         due_at = look_again_at(now, document.deadline)
         code = "requirement_missing"
         reason = "waits for " + ", ".join(f"{one.entity} {one.key}" for one in document.requirements)
-    elif document.held is not None:
-        state, due_at = State.HELD, None
-        code, reason = document.held
     return {
         "number": document.number,
         "version": document.version,
@@ -219,12 +219,12 @@ def _require(write: sa.Connection, delivery_id: int, document: NewDelivery) -> N
         write.execute(sa.insert(requirements), rows)
 
 
-def _begun(write: sa.Connection, ids: Sequence[int]) -> set[int]:
+def begun(write: sa.Connection, ids: Sequence[int]) -> set[int]:
     """Deliveries of which a step has left at some time (refused and not arrived ones included: what was
     confirmed or is unknown must not be forgotten; a step only planned does not count)."""
-    begun: set[int] = set()
+    found: set[int] = set()
     for some in chunks(sorted(ids)):
-        begun.update(
+        found.update(
             write.execute(
                 sa.select(steps.c.delivery_id)
                 .where(
@@ -233,7 +233,7 @@ def _begun(write: sa.Connection, ids: Sequence[int]) -> set[int]:
                 .distinct()
             ).scalars()
         )
-    return begun
+    return found
 
 
 def _unfinished(write: sa.Connection, delivery_id: int | None) -> bool:
@@ -256,10 +256,10 @@ def withdraw(
 ) -> dict[EntityKey, bool]:
     """See `Handling.withdraw`."""
     current = latest(write, route, flow, target, keys)
-    begun = _begun(write, [delivery.id for delivery in current.values()])
+    started = begun(write, [delivery.id for delivery in current.values()])
     answers = {}
     for key, delivery in current.items():
-        waits = delivery.state in (State.WAITING, State.DUE, State.DEAD, State.HELD) and delivery.id not in begun
+        waits = delivery.state in (State.WAITING, State.DUE, State.DEAD, State.HELD) and delivery.id not in started
         if waits:
             write.execute(
                 sa.update(deliveries)

@@ -35,6 +35,10 @@ class Handling:
         """The last delivery of each document, to tell whether what changed concerns the target."""
         return accepting.latest(self._write, self.route, self.flow, target, keys)
 
+    def begun(self, deliveries: Iterable[Delivery]) -> set[int]:
+        """Ids of those of which a step left at some time and may be, or is, at the target."""
+        return accepting.begun(self._write, [delivery.id for delivery in deliveries])
+
     def accept(self, documents: Sequence[NewDelivery]) -> list[Accepted]:
         """Record documents to deliver; one answer each, in order. A version that is there changes nothing."""
         return accepting.accept(self._write, self._database.now(), self.route, self.flow, self.run_id, documents)

@@ -36,19 +36,21 @@ def decide(order: SalesOrder, start: datetime, before: Before | None) -> Decisio
     """Decide about one version; `start` is the route's: orders placed before it are never sent."""
     if order.placed_at < start:
         return Decision(action="drop", code="before_start", reason=f"placed before the route's start {start:%Y-%m-%d}")
+    unchanged = before is not None and before.content == content(order)
     if order.status is OrderStatus.CANCELLED:
         if before is None:
             return Decision(action="drop", code="cancelled_in_store", reason="cancelled before it was seen")
+        if unchanged:
+            return Decision(action="drop", code="unchanged", reason="its cancellation was seen before")
         return Decision(action="cancel", code="cancelled_in_store", reason="cancelled in the store")
-    fresh = before is None or before.held
-    if order.status in HELD and fresh:
+    if order.status in HELD and (before is None or not before.begun):
         code, reason = HELD[order.status]
         return Decision(action="hold", code=code, reason=reason)
-    if fresh:
+    if before is None or before.held:
         return Decision(action="create")
-    if before is not None and before.content == content(order):
+    if unchanged:
         return Decision(action="drop", code="unchanged", reason="nothing that the ERP gets has changed")
-    if before is not None and not before.begun:
+    if not before.begun:
         return Decision(action="create")
     return Decision(
         action="hold",

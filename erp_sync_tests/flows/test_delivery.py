@@ -1,0 +1,534 @@
+"""What a drain does with every outcome that a target can give."""
+
+from __future__ import annotations
+
+import threading
+from datetime import timedelta
+
+import msgspec
+import pytest
+
+from erp_sync.flows.delivery import LONGEST_NOT_SENT, MOST_ATTEMPTS
+from erp_sync.ledger import KnownRow, Ledger, Link, State, StepState
+from erp_sync.ledger.errors import LeaseLost
+from erp_sync.ports.capabilities import Guarantee
+from erp_sync.ports.documents import Requirement
+from erp_sync.ports.outcomes import Again, CallFailed, Refused
+from erp_sync_tests.flows.world import (
+    ERP,
+    FLOW,
+    ROUTE,
+    SETTLE,
+    START,
+    STORE,
+    Clock,
+    Order,
+    Polled,
+    System,
+    accept,
+    answer,
+    apply,
+    break_down,
+    commit_late,
+    drain,
+    lose_answer,
+    lose_request,
+    not_sent,
+)
+
+SURE = (Guarantee.UNIQUE_KEY, Guarantee.IDEMPOTENCY_TOKEN)
+
+
+def state_of(ledger: Ledger, delivery_id: int) -> tuple[State, str]:
+    delivery = ledger.deliveries.get(delivery_id)
+    return delivery.state, delivery.code
+
+
+# Documents that simply go -----------------------------------------------------------------------------------
+
+
+def test_an_order_goes_with_its_customer_and_its_deposits_in_order(ledger: Ledger, clock: Clock):
+    erp = System(clock=clock)
+    (delivery,) = accept(ledger, Order(number="1", customer="ann", payments=2))
+    report = drain(ledger, erp, clock)
+    assert erp.committed == ["customer ann", "order 1", "deposit 1/1", "deposit 1/2"]
+    assert (report.delivered, report.delivered_keys, report.calls) == (1, ["1"], 4)
+    assert state_of(ledger, delivery) == (State.DELIVERED, "")
+
+
+def test_a_drain_takes_everything_that_is_due_and_then_nothing(ledger: Ledger, clock: Clock):
+    erp = System(clock=clock)
+    accept(ledger, *[Order(number=str(number)) for number in range(25)])
+    assert drain(ledger, erp, clock).delivered == 25
+    assert drain(ledger, erp, clock).delivered == 0
+    assert sorted(erp.committed) == sorted(f"order {number}" for number in range(25))
+
+
+def test_what_documents_need_is_looked_up_for_many_at_once(ledger: Ledger, clock: Clock):
+    erp = System(clock=clock)
+    erp.skus = {"A", "B", "C"}
+    accept(ledger, *[Order(number=str(number), skus=("A", "BC"[number % 2])) for number in range(4)])
+    drain(ledger, erp, clock)
+    assert erp.resolved == [[Requirement("product", "A"), Requirement("product", "B"), Requirement("product", "C")]]
+
+
+def test_no_more_sends_at_once_than_there_are_senders(ledger: Ledger, clock: Clock):
+    erp = System(clock=clock)
+    accept(ledger, *[Order(number=str(number)) for number in range(12)])
+    drain(ledger, erp, clock, senders=3)
+    assert 1 <= erp.most_at_once <= 3
+
+
+def test_a_spent_budget_begins_nothing_new_and_leaves_the_rest_to_the_next_run(ledger: Ledger, clock: Clock):
+    erp = System(clock=clock)
+    accept(ledger, *[Order(number=str(number)) for number in range(5)])
+    assert drain(ledger, erp, clock, budget_seconds=0.0).delivered == 0
+    assert erp.committed == []
+    assert drain(ledger, erp, clock).delivered == 5
+
+
+def test_the_order_is_cross_referenced_and_the_stock_it_moves_becomes_unknown(ledger: Ledger, clock: Clock):
+    erp = System(clock=clock)
+    erp.skus = {"A"}
+    ledger.known.read(ERP, "stock_level", [KnownRow(key="A", value="5")], START)
+    accept(ledger, Order(number="1", skus=("A",)))
+    drain(ledger, erp, clock)
+    assert ledger.cross_references.find("sales_order", STORE, ["1"], ERP) == {"1": "id of order 1"}
+    assert [row.key for row in ledger.known.unsure(ERP, "stock_level")] == ["A"]
+
+
+# Unknown outcomes, by guarantee class ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("guarantee", SURE)
+@pytest.mark.parametrize("lost", [lose_request, lose_answer, commit_late(1.0)])
+def test_a_lost_answer_does_not_create_the_order_twice(ledger: Ledger, clock: Clock, guarantee, lost):
+    erp = System(guarantee, clock=clock)
+    erp.on("sales_order", lost)
+    (delivery,) = accept(ledger, Order(number="1", payments=1))
+    assert drain(ledger, erp, clock).reasons == {"outcome_unknown": 1}
+    clock.advance(5)
+    assert drain(ledger, erp, clock).delivered == 1
+    assert (erp.has("order 1"), erp.has("deposit 1/1")) == (1, 1)
+    assert state_of(ledger, delivery) == (State.DELIVERED, "")
+
+
+@pytest.mark.parametrize("lost", [lose_request, lose_answer, commit_late(SETTLE - 1)])
+def test_class_c_waits_the_settle_time_searches_and_then_sends_once(ledger: Ledger, clock: Clock, lost):
+    store = System(Guarantee.SEARCHABLE, clock=clock)
+    store.on("sales_order", lost)
+    accept(ledger, Order(number="1"))
+    drain(ledger, store, clock)
+    clock.advance(SETTLE - 2)
+    assert drain(ledger, store, clock).calls == 0
+    assert store.sent == ["order 1"]
+    clock.advance(2)
+    assert drain(ledger, store, clock).delivered == 1
+    assert store.has("order 1") == 1
+
+
+def test_class_c_found_twice_is_a_case_for_a_person(ledger: Ledger, clock: Clock):
+    store = System(Guarantee.SEARCHABLE, clock=clock)
+    store.on("sales_order", lose_answer)
+    (delivery,) = accept(ledger, Order(number="1"))
+    drain(ledger, store, clock)
+    store.commit("order 1")
+    clock.advance(SETTLE)
+    drain(ledger, store, clock)
+    assert state_of(ledger, delivery) == (State.DEAD, "ambiguous")
+    assert "order 1 no. 2" in ledger.deliveries.get(delivery).reason
+
+
+@pytest.mark.parametrize("lost", [lose_request, lose_answer])
+def test_class_d_is_never_sent_again_by_itself(ledger: Ledger, clock: Clock, lost):
+    store = System(Guarantee.NONE, clock=clock)
+    store.on("sales_order", lost)
+    (delivery,) = accept(ledger, Order(number="1"))
+    for _ in range(3):
+        drain(ledger, store, clock)
+        clock.advance(SETTLE)
+    assert store.sent == ["order 1"]
+    assert state_of(ledger, delivery) == (State.DEAD, "outcome_unknown")
+    assert "look it up there" in ledger.deliveries.get(delivery).reason
+
+
+def test_class_d_goes_once_more_when_a_person_says_it_is_not_there(ledger: Ledger, clock: Clock):
+    store = System(Guarantee.NONE, clock=clock)
+    store.on("sales_order", lose_request)
+    (delivery,) = accept(ledger, Order(number="1"))
+    drain(ledger, store, clock)
+    clock.advance(SETTLE)
+    drain(ledger, store, clock)
+    ledger.dead_letters.retry([delivery], who="ann", why="not there")
+    assert drain(ledger, store, clock).delivered == 1
+    assert store.has("order 1") == 1
+
+
+# Refusals -----------------------------------------------------------------------------------------------
+
+
+def test_a_final_refusal_is_a_dead_letter_and_keeps_nobody(ledger: Ledger, clock: Clock):
+    erp = System(clock=clock)
+    erp.on("sales_order", answer(Refused(code="closed_period", message="the period is closed")))
+    bad, good = accept(ledger, Order(number="1"), Order(number="2"))
+    report = drain(ledger, erp, clock, senders=1)
+    assert (report.dead, report.delivered) == (1, 1)
+    assert state_of(ledger, bad) == (State.DEAD, "closed_period")
+    assert state_of(ledger, good)[0] is State.DELIVERED
+    assert erp.committed == ["order 2"]
+
+
+def test_a_refusal_for_now_is_tried_again_when_the_vendor_says(ledger: Ledger, clock: Clock):
+    erp = System(clock=clock)
+    locked = Refused(code="record_locked", message="busy", again=Again.LATER, retry_after_seconds=40)
+    erp.on("sales_order", answer(locked))
+    (delivery,) = accept(ledger, Order(number="1"))
+    drain(ledger, erp, clock)
+    assert ledger.deliveries.get(delivery).due_at == START + timedelta(seconds=40)
+    clock.advance(39)
+    assert drain(ledger, erp, clock).calls == 0
+    clock.advance(1)
+    assert drain(ledger, erp, clock).delivered == 1
+
+
+def test_a_refusal_for_now_is_not_for_ever(ledger: Ledger, clock: Clock):
+    erp = System(clock=clock)
+    locked = Refused(code="record_locked", message="busy", again=Again.LATER, retry_after_seconds=1)
+    erp.on("sales_order", *[answer(locked)] * (MOST_ATTEMPTS + 1))
+    (delivery,) = accept(ledger, Order(number="1"))
+    for _ in range(MOST_ATTEMPTS + 2):
+        drain(ledger, erp, clock)
+        clock.advance(1)
+    assert state_of(ledger, delivery) == (State.DEAD, "record_locked")
+    assert len(erp.sent) == MOST_ATTEMPTS + 1
+
+
+def test_an_optional_step_that_is_refused_does_not_stop_the_document(ledger: Ledger, clock: Clock):
+    store = System(clock=clock)
+    store.on("notice", answer(Refused(code="no_mail", message="the store sends no mail")))
+    (delivery,) = accept(ledger, Order(number="1", notice=True))
+    assert drain(ledger, store, clock).delivered == 1
+    assert [(step.name, step.state) for step in ledger.steps.of(delivery)] == [
+        ("sales_order", StepState.CONFIRMED),
+        ("notice", StepState.REFUSED),
+    ]
+    assert store.committed == ["order 1"]
+
+
+def test_what_did_not_arrive_is_sent_soon_again_at_any_class(ledger: Ledger, clock: Clock):
+    store = System(Guarantee.NONE, clock=clock)
+    store.on("sales_order", *[not_sent] * 10)
+    (delivery,) = accept(ledger, Order(number="1"))
+    for _ in range(11):
+        drain(ledger, store, clock)
+        due = ledger.deliveries.get(delivery).due_at
+        assert due is None or due - clock() <= LONGEST_NOT_SENT
+        clock.advance(LONGEST_NOT_SENT.total_seconds())
+    assert store.committed == ["order 1"]
+
+
+# Documents that cannot be sent --------------------------------------------------------------------------
+
+
+def test_what_has_no_mapping_is_a_dead_letter_before_anything_is_written(ledger: Ledger, clock: Clock):
+    erp = System(clock=clock)
+    bad, good = accept(ledger, Order(number="1", customer="ann", unmapped="bitcoin"), Order(number="2"))
+    drain(ledger, erp, clock)
+    assert state_of(ledger, bad) == (State.DEAD, "unmapped_payment_method")
+    assert state_of(ledger, good)[0] is State.DELIVERED
+    assert erp.committed == ["order 2"]
+
+
+def test_a_payload_that_cannot_be_read_is_a_dead_letter_and_keeps_nobody(ledger: Ledger, clock: Clock):
+    erp = System(clock=clock)
+    bad, good = accept(ledger, Order(number="1", unmapped="x"), Order(number="2"))
+    drain(ledger, erp, clock)
+    ledger.dead_letters.edit(bad, b'{"number": 1}', who="ann", why="a slip")
+    ledger.dead_letters.retry([bad], who="ann")
+    drain(ledger, erp, clock)
+    assert state_of(ledger, bad) == (State.DEAD, "unreadable_payload")
+    assert "number" in ledger.deliveries.get(bad).reason
+    ledger.dead_letters.edit(bad, msgspec.json.encode(Order(number="1")), who="ann", why="corrected")
+    ledger.dead_letters.retry([bad], who="ann")
+    drain(ledger, erp, clock)
+    assert sorted(erp.committed) == ["order 1", "order 2"]
+    assert state_of(ledger, good)[0] is State.DELIVERED
+
+
+def test_a_defect_with_one_document_is_raised_after_the_others_have_gone(ledger: Ledger, clock: Clock):
+    erp = System(clock=clock)
+    erp.on("sales_order", break_down)
+    ids = accept(ledger, *[Order(number=str(number)) for number in range(8)])
+    with pytest.raises(ZeroDivisionError, match="a defect"):
+        drain(ledger, erp, clock, senders=1)
+    assert len(erp.committed) == 7
+    clock.advance(31)
+    drain(ledger, erp, clock, owner="run-2:1")
+    assert sorted(erp.committed) == sorted(f"order {number}" for number in range(8))
+    assert {state_of(ledger, one)[0] for one in ids} == {State.DELIVERED}
+
+
+# What a document waits for --------------------------------------------------------------------------------
+
+
+def test_an_order_whose_item_is_unknown_waits_and_is_released_by_its_arrival(ledger: Ledger, clock: Clock):
+    erp = System(clock=clock)
+    waits, goes = accept(ledger, Order(number="1", skus=("NEW",)), Order(number="2"))
+    report = drain(ledger, erp, clock)
+    assert (report.waiting, report.delivered, report.reasons) == (1, 1, {"missing_product": 1})
+    assert state_of(ledger, waits) == (State.WAITING, "requirement_missing")
+    assert ledger.deliveries.requirements(waits) == [Requirement("product", "NEW")]
+    assert ledger.deliveries.get(waits).reason == "lacks product NEW"
+    erp.skus.add("NEW")
+    assert ledger.deliveries.release_waiting(ERP, "product", ["NEW"]) == [waits]
+    assert drain(ledger, erp, clock).delivered == 1
+    assert state_of(ledger, goes)[0] is State.DELIVERED
+
+
+def test_what_arrived_unannounced_is_found_soon_at_first_and_seldom_later(ledger: Ledger, clock: Clock):
+    erp = System(clock=clock)
+    (waits,) = accept(ledger, Order(number="1", skus=("NEW",)))
+    pauses = []
+    for _ in range(40):
+        drain(ledger, erp, clock)
+        due = ledger.deliveries.get(waits).due_at
+        assert due is not None
+        pauses.append((due - clock()).total_seconds())
+        clock.time = due
+    assert pauses[0] == 30
+    assert pauses == sorted(pauses)
+    assert pauses[-1] == 600
+    erp.skus.add("NEW")
+    assert drain(ledger, erp, clock).delivered == 1
+
+
+def test_what_never_arrives_is_a_dead_letter_after_its_deadline(ledger: Ledger, clock: Clock):
+    erp = System(clock=clock)
+    (waits,) = accept(ledger, Order(number="1", skus=("NEW",)))
+    drain(ledger, erp, clock)
+    clock.advance(3 * 24 * 3600)
+    assert drain(ledger, erp, clock).dead == 1
+    assert state_of(ledger, waits) == (State.DEAD, "requirement_missing")
+
+
+def test_an_item_that_vanished_meanwhile_sends_the_order_back_to_waiting(ledger: Ledger, clock: Clock):
+    erp = System(clock=clock)
+    erp.skus = {"A"}
+    gone = Refused(code="unknown_item", message="no item A", again=Again.AFTER_DEPENDENCY, requirement=("product", "A"))
+    erp.on("sales_order", answer(gone))
+    (waits,) = accept(ledger, Order(number="1", skus=("A",)))
+    assert drain(ledger, erp, clock).reasons == {"unknown_item": 1}
+    assert ledger.deliveries.requirements(waits) == [Requirement("product", "A")]
+    ledger.deliveries.release_waiting(ERP, "product", ["A"])
+    assert drain(ledger, erp, clock).delivered == 1
+    assert erp.has("order 1") == 1
+
+
+def test_a_look_up_that_fails_keeps_only_those_that_need_it_and_sends_nothing(ledger: Ledger, clock: Clock):
+    erp = System(clock=clock)
+    erp.failing_lookup = CallFailed("the ERP does not answer")
+    needs, goes = accept(ledger, Order(number="1", skus=("A",)), Order(number="2"))
+    report = drain(ledger, erp, clock)
+    assert report.reasons == {"look_up_failed": 1}
+    assert erp.committed == ["order 2"]
+    assert state_of(ledger, goes)[0] is State.DELIVERED
+    erp.failing_lookup, erp.skus = None, {"A"}
+    clock.advance(5)
+    assert drain(ledger, erp, clock).delivered == 1
+    assert state_of(ledger, needs)[0] is State.DELIVERED
+
+
+# Steps that documents share ---------------------------------------------------------------------------------
+
+
+def test_a_customer_who_orders_twice_is_created_once(ledger: Ledger, clock: Clock):
+    for guarantee in Guarantee:
+        erp = System(guarantee, clock=clock)
+        accept(ledger, *[Order(number=f"{guarantee}{number}", customer=f"ann{guarantee}") for number in range(6)])
+        for _ in range(4):
+            drain(ledger, erp, clock, senders=4)
+            clock.advance(2)
+        assert erp.committed.count(f"customer ann{guarantee}") == 1, guarantee
+        assert sum(key.startswith("order") for key in erp.committed) == 6, guarantee
+
+
+def test_a_key_that_another_writes_at_this_moment_is_waited_for(ledger: Ledger, clock: Clock):
+    erp = System(Guarantee.SEARCHABLE, clock=clock)
+    erp.on("customer", lose_answer)
+    first, second = accept(ledger, Order(number="1", customer="ann"), Order(number="2", customer="ann"))
+    report = drain(ledger, erp, clock, senders=1)
+    assert report.reasons == {"outcome_unknown": 1, "key_busy": 1}
+    assert ledger.deliveries.get(second).due_at == START + timedelta(seconds=SETTLE)
+    clock.advance(SETTLE)
+    drain(ledger, erp, clock, senders=1)
+    clock.advance(2)
+    drain(ledger, erp, clock, senders=1)
+    assert erp.has("customer ann") == 1
+    assert [state_of(ledger, one)[0] for one in (first, second)] == [State.DELIVERED, State.DELIVERED]
+
+
+def test_a_changed_plan_of_a_document_that_was_sent_in_part_is_a_case(ledger: Ledger, clock: Clock):
+    erp = System(clock=clock)
+    erp.on("deposit:1", lose_request)
+    (delivery,) = accept(ledger, Order(number="1", payments=1))
+    drain(ledger, erp, clock)
+    erp.steps = lambda document: System.steps(erp, msgspec.structs.replace(document, payments=0))  # type: ignore[method-assign]
+    clock.advance(60)
+    drain(ledger, erp, clock)
+    assert state_of(ledger, delivery) == (State.DEAD, "changed_while_sending")
+
+
+# Targets that answer later ------------------------------------------------------------------------------------
+
+
+def test_an_accepted_request_is_settled_by_its_handle_and_not_sent_again(ledger: Ledger, clock: Clock):
+    for guarantee in Guarantee:
+        erp = Polled(5.0, guarantee=guarantee, clock=clock)
+        (delivery,) = accept(ledger, Order(number=f"{guarantee}1", payments=1))
+        for _ in range(20):
+            drain(ledger, erp, clock)
+            clock.advance(1)
+        assert erp.sent == [f"order {guarantee}1", f"deposit {guarantee}1/1"]
+        assert erp.committed == erp.sent
+        assert state_of(ledger, delivery)[0] is State.DELIVERED
+
+
+def test_who_answers_an_hour_later_is_asked_ever_more_seldom(ledger: Ledger, clock: Clock):
+    partner = Polled(3600.0, guarantee=Guarantee.NONE, clock=clock)
+    (delivery,) = accept(ledger, Order(number="1"))
+    while state_of(ledger, delivery)[0] is not State.DELIVERED:
+        drain(ledger, partner, clock)
+        due = ledger.deliveries.get(delivery).due_at
+        clock.time = due or clock.time
+    assert partner.sent == ["order 1"]
+    assert partner.committed == ["order 1"]
+    assert clock() - START < timedelta(seconds=3661)
+    assert partner.polls < 90
+
+
+@pytest.mark.parametrize("failure", ["not_sent", "raised"])
+def test_a_handle_that_cannot_be_asked_for_now_is_kept(ledger: Ledger, clock: Clock, failure):
+    erp = Polled(5.0, guarantee=Guarantee.NONE, clock=clock)
+    accept(ledger, Order(number="1"))
+    drain(ledger, erp, clock)
+    clock.advance(5)
+    if failure == "raised":
+        settle, erp.settle = erp.settle, unreachable  # type: ignore[method-assign]
+        drain(ledger, erp, clock)
+        erp.settle = settle  # type: ignore[method-assign]
+    else:
+        erp.answers["job 1"] = not_sent(erp, None)  # type: ignore[arg-type]
+        drain(ledger, erp, clock)
+    clock.advance(5)
+    assert drain(ledger, erp, clock).delivered == 1
+    assert erp.sent == ["order 1"]
+
+
+def unreachable(handles):
+    raise CallFailed("the ERP does not answer")
+
+
+def test_a_job_that_ended_in_a_refusal_is_refused(ledger: Ledger, clock: Clock):
+    erp = Polled(5.0, clock=clock)
+    (delivery,) = accept(ledger, Order(number="1"))
+    drain(ledger, erp, clock)
+    erp.answers["job 1"] = Refused(code="closed_period", message="the period is closed")
+    clock.advance(5)
+    drain(ledger, erp, clock)
+    assert state_of(ledger, delivery) == (State.DEAD, "closed_period")
+    assert erp.committed == []
+
+
+def test_a_job_nobody_knows_any_more_is_unknown_and_searched_for(ledger: Ledger, clock: Clock):
+    erp = Polled(5.0, guarantee=Guarantee.SEARCHABLE, clock=clock)
+    accept(ledger, Order(number="1"))
+    drain(ledger, erp, clock)
+    erp.commit("order 1")
+    erp.answers["job 1"] = lose_request(erp, None)  # type: ignore[arg-type]
+    for _ in range(3):
+        clock.advance(SETTLE)
+        drain(ledger, erp, clock)
+    assert erp.has("order 1") == 1
+    assert ledger.deliveries.counts() == {(ROUTE, FLOW, "delivered"): 1}
+
+
+# Leases ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_slow_target_does_not_cost_the_lease(ledger: Ledger, clock: Clock):
+    """The heartbeat goes on while senders, and the look-up before them, wait for the target."""
+    erp = System(clock=clock)
+    beats: list[int] = []
+    enough = threading.Event()
+    heartbeat = ledger.deliveries.heartbeat
+
+    def counted(claims, seconds):
+        renewed = heartbeat(claims, seconds)
+        beats.append(len(renewed))
+        if len(beats) >= 2:
+            enough.set()
+        return renewed
+
+    def slow(requirements):
+        assert enough.wait(10)
+        return System.resolve(erp, requirements)
+
+    ledger.deliveries.heartbeat = counted  # type: ignore[method-assign]
+    erp.resolve = slow  # type: ignore[method-assign]
+    erp.skus = {"A"}
+    accept(ledger, Order(number="1", skus=("A",)), Order(number="2", skus=("A",)))
+    assert drain(ledger, erp, clock, lease_seconds=0.2).delivered == 2
+    assert beats[:2] == [2, 2]
+
+
+def test_who_lost_the_lease_writes_nothing_and_counts_it(ledger: Ledger, clock: Clock):
+    erp = System(clock=clock)
+    (delivery,) = accept(ledger, Order(number="1", payments=1))
+
+    def overtaken(system, request):
+        outcome = apply(system, request)
+        clock.advance(31)
+        assert drain(ledger, erp, clock, owner="run-2:1").delivered == 1
+        return outcome
+
+    erp.on("sales_order", overtaken)
+    report = drain(ledger, erp, clock, owner="run-1:1", senders=1)
+    assert (report.lost_claims, report.delivered, report.reasons) == (1, 0, {"lease_lost": 1})
+    assert (erp.has("order 1"), erp.has("deposit 1/1")) == (1, 1)
+    assert state_of(ledger, delivery)[0] is State.DELIVERED
+
+
+def test_a_lease_lost_during_the_look_up_ends_only_that_claim(ledger: Ledger, clock: Clock):
+    erp = System(clock=clock)
+    accept(ledger, Order(number="1", skus=("A",)), Order(number="2", skus=("B",)))
+    wait_for = ledger.deliveries.wait_for
+
+    def lost_once(claim, *args, **values):
+        if claim.delivery.number == "1":
+            raise LeaseLost("delivery 1", claim.owner, claim.fencing)
+        return wait_for(claim, *args, **values)
+
+    ledger.deliveries.wait_for = lost_once  # type: ignore[method-assign]
+    report = drain(ledger, erp, clock)
+    assert (report.lost_claims, report.waiting) == (1, 1)
+
+
+def test_an_order_that_was_there_before_is_linked_and_not_created_again(ledger: Ledger, clock: Clock):
+    erp = System(clock=clock)
+    erp.commit("order 1")
+    accept(ledger, Order(number="1"))
+    drain(ledger, erp, clock)
+    assert erp.has("order 1") == 1
+    assert ledger.cross_references.all("sales_order", STORE, ERP) == {"1": "id of order 1"}
+
+
+def test_an_order_that_is_linked_to_another_record_goes_and_is_named(ledger: Ledger, clock: Clock):
+    link = Link(entity="sales_order", connection_a=STORE, id_a="1", connection_b=ERP, id_b="entered by hand")
+    ledger.cross_references.link([link])
+    erp = System(clock=clock)
+    accept(ledger, Order(number="1"))
+    assert drain(ledger, erp, clock).delivered == 1
+    assert erp.has("order 1") == 1
+    (notice,) = ledger.notices.open()
+    assert "entered by hand" in notice.text
+    assert "id of order 1" in notice.text
