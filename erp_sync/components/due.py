@@ -11,9 +11,11 @@ from typing import Any
 
 import msgspec
 
+from erp_sync.components import state_due
 from erp_sync.components.configuration import Configuration, FlowSpec, Mode, RouteSpec
 from erp_sync.components.flow_table import FLOWS
 from erp_sync.components.installation import Installation, current
+from erp_sync.components.state_due import Finding, Poll
 
 log = logging.getLogger(__name__)
 
@@ -49,84 +51,133 @@ def look(
     cursor: dict[str, Any],
     *,
     busy: Collection[tuple[str, str, str]] = (),
+    running: Collection[tuple[str, str, str]] = (),
     installation: Installation | None = None,
 ) -> Looked:
     """Look at every poll that is due and at the ledger's due work.
 
-    `busy` names (route, flow, lane) of which a run is about to start or enough are running.
+    `busy` names (route, flow, lane) of which a run is about to start or enough are running, `running` those of
+    which any is.
     """
     here = installation or current()
     cursor = dict(cursor)
     due: list[Due] = []
     fresh: list[tuple[str, str, int]] = []
-    polls: list[tuple[RouteSpec, str, FlowSpec, Any]] = []
+    looks: list[tuple[Poll, Any]] = []
+    found: dict[tuple[str, str], list[Finding]] = {}
     pool = ThreadPoolExecutor(max_workers=8, thread_name_prefix="look")
     try:
         for route in configuration.routes.values():
             for flow, spec in route.flows.items():
-                if spec.mode is Mode.OFF or (route.name, flow, "normal") in busy:
-                    continue
-                polled = cursor.get(f"{route.name}/{flow}/polled")
-                if polled is None or now - datetime.fromisoformat(polled) >= spec.every:
-                    polls.append((route, flow, spec, pool.submit(_source_has_news, here, route, flow, spec, now)))
-        deadline = LOOK_SECONDS
-        found: dict[tuple[str, str], str] = {}
-        for route, flow, _spec, future in polls:
+                for poll in _polls(here, route, flow, spec, now, cursor, busy) if spec.mode is not Mode.OFF else ():
+                    looks.append((poll, pool.submit(_ask, poll)))
+        for poll, future in looks:
             try:
-                news = future.result(timeout=deadline)
+                finding = future.result(timeout=LOOK_SECONDS)
             except FutureTimeout:
-                news = "could not be judged in time"
-            name = f"{route.name}/{flow}"
-            cursor[f"{name}/polled"] = now.isoformat()
-            cursor[f"{name}/looks"] = cursor.get(f"{name}/looks", 0) + 1
-            if news:
-                found[route.name, flow] = news
+                finding = Finding(why="could not be judged in time", lane=poll.lane)
+            cursor[poll.name] = now.isoformat()
+            cursor.update(finding.remember)
+            count = f"{poll.route}/{poll.flow}/looks"
+            cursor[count] = cursor.get(count, 0) + 1
+            if finding.why:
+                found.setdefault((poll.route, poll.flow), []).append(finding)
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
-    waiting = 0
     for route in configuration.routes.values():
         for flow, spec in route.flows.items():
-            if spec.mode is Mode.OFF or (route.name, flow, "normal") in busy:
+            if spec.mode is Mode.OFF:
                 continue
             name = f"{route.name}/{flow}"
-            if (route.name, flow) in found:
-                due.append(Due(route=route.name, flow=flow, stages=ALL, why=found[route.name, flow]))
-            else:
-                stages = _ledger_has_work(here, route, flow, spec)
-                if stages:
-                    due.append(Due(route=route.name, flow=flow, stages=stages, why="work is due in the ledger"))
-                elif _observe(spec, cursor, name, now):
-                    fresh.append((route.name, flow, cursor.get(f"{name}/looks", 0)))
-                    cursor[f"{name}/observed"] = now.isoformat()
-                    cursor[f"{name}/looks"] = 0
-    summary = f"looked at {len(polls)} sources: nothing new" + (f"; {waiting} wait" if waiting else "")
+            starting = found.get((route.name, flow), [])
+            due += [
+                Due(
+                    route=route.name,
+                    flow=flow,
+                    stages=ALL,
+                    why=one.why or "",
+                    lane=one.lane,
+                    full=one.full,
+                    keys=one.keys,
+                )
+                for one in starting
+            ]
+            if (route.name, flow, "normal") in busy or any(one.lane == "normal" for one in starting):
+                continue
+            stages = _ledger_has_work(here, route, flow, spec, running)
+            if stages:
+                due.append(Due(route=route.name, flow=flow, stages=stages, why="work is due in the ledger"))
+            elif not starting and _observe(spec, cursor, name, now):
+                fresh.append((route.name, flow, cursor.get(f"{name}/looks", 0)))
+                cursor[f"{name}/observed"] = now.isoformat()
+                cursor[f"{name}/looks"] = 0
+    summary = f"looked at {len(looks)} sources: nothing new"
     return Looked(due=tuple(due), fresh=tuple(fresh), cursor=cursor, summary=summary)
 
 
-def _source_has_news(here: Installation, route: RouteSpec, flow: str, spec: FlowSpec, now: datetime) -> str | None:
-    """Why a run should start, or None. A source that does not answer is looked at again next time."""
-    from erp_sync.flows.extraction import news
+def _polls(
+    here: Installation,
+    route: RouteSpec,
+    flow: str,
+    spec: FlowSpec,
+    now: datetime,
+    cursor: dict[str, Any],
+    busy: Collection[tuple[str, str, str]],
+) -> list[Poll]:
+    if not FLOWS[flow].delivers:
+        return state_due.polls(here, route, flow, spec, now, cursor, busy)
+    name = f"{route.name}/{flow}/polled"
+    polled = cursor.get(name)
+    if (route.name, flow, "normal") in busy:
+        return []
+    if polled is not None and now - datetime.fromisoformat(polled) < spec.every:
+        return []
+    return [
+        Poll(
+            route=route.name,
+            flow=flow,
+            lane="normal",
+            name=name,
+            ask=lambda: Finding(why=_source_has_news(here, route, flow, spec, now)),
+        )
+    ]
+
+
+def _ask(poll: Poll) -> Finding:
+    """The look's answer. A system that does not answer is looked at again next time."""
     from erp_sync.transport.context import call_context
     from erp_sync.transport.errors import TransportError
 
-    kind = FLOWS[flow]
-    with call_context(run_id="sensor", lane="normal", route=route.name, flow=flow):
+    with call_context(run_id="sensor", lane=poll.lane, route=poll.route, flow=poll.flow):
         try:
-            return news(
-                here.source(route, flow),
-                here.ledger,
-                connection=getattr(route, kind.source),
-                entity=kind.entity,
-                start=spec.start or now - timedelta(days=1),
-                now=now,
-            )
+            return poll.ask()
         except TransportError as error:
-            log.warning("look failed", extra={"route": route.name, "flow": flow, "error": str(error)})
-            return None
+            log.warning("look failed", extra={"route": poll.route, "flow": poll.flow, "error": str(error)})
+            return Finding(lane=poll.lane)
 
 
-def _ledger_has_work(here: Installation, route: RouteSpec, flow: str, spec: FlowSpec) -> tuple[str, ...]:
+def _source_has_news(here: Installation, route: RouteSpec, flow: str, spec: FlowSpec, now: datetime) -> str | None:
+    """Why a run of a document flow should start, or None."""
+    from erp_sync.flows.extraction import news
+
     kind = FLOWS[flow]
+    return news(
+        here.source(route, flow),
+        here.ledger,
+        connection=getattr(route, kind.source),
+        entity=kind.entity,
+        start=spec.start or now - timedelta(days=1),
+        now=now,
+    )
+
+
+def _ledger_has_work(
+    here: Installation, route: RouteSpec, flow: str, spec: FlowSpec, running: Collection[tuple[str, str, str]]
+) -> tuple[str, ...]:
+    kind = FLOWS[flow]
+    if not kind.delivers:
+        under_way = any(one[:2] == (route.name, flow) for one in running)
+        return state_due.ledger_has_work(here, route, flow, spec, running=under_way)
     if here.ledger.any_unhandled(route.name, flow, getattr(route, kind.source), kind.entity):
         return ("transformed", "loaded")
     if spec.mode is Mode.ON and here.ledger.any_due(route.name, flow, getattr(route, kind.target)):

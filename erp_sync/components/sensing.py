@@ -95,7 +95,13 @@ def due_work_sensor(configuration: Configuration, jobs: Sequence[UnresolvedAsset
                 else:
                     started[key] = started.get(key, 0) + 1
         full_now = {key for key, count in started.items() if count >= RUNS_AT_ONCE}
-        looked = look(configuration, now, json.loads(context.cursor or "{}"), busy=pending | full_now)
+        looked = look(
+            configuration,
+            now,
+            json.loads(context.cursor or "{}"),
+            busy=pending | full_now,
+            running=pending | set(started),
+        )
         requests = [
             run_request(
                 configuration,

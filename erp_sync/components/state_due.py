@@ -1,0 +1,189 @@
+"""What is due of state flows: full comparisons, polls, the fast lane, and work that the ledger holds."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Callable, Collection
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from erp_sync.components.configuration import FastLane, FlowSpec, Mode, RouteSpec
+from erp_sync.components.flow_table import FLOWS
+from erp_sync.components.installation import Installation
+
+log = logging.getLogger(__name__)
+
+# Best sellers are worked out again this often.
+BEST_SELLERS_EVERY = timedelta(minutes=10)
+# Orders that best sellers are counted from, the latest first.
+MOST_ORDERS = 20_000
+
+
+class Finding(msgspec.Struct, frozen=True, kw_only=True):
+    """Why a run should start; `remember` goes into the sensor's cursor whether or not one does."""
+
+    why: str | None = None
+    lane: str = "normal"
+    full: bool = False
+    keys: tuple[str, ...] = ()
+    remember: dict[str, Any] = {}
+
+
+class Poll(msgspec.Struct, frozen=True, kw_only=True):
+    """A look whose time has come. `name` is its place in the sensor's cursor."""
+
+    route: str
+    flow: str
+    lane: str
+    name: str
+    ask: Callable[[], Finding]
+
+
+def polls(
+    here: Installation,
+    route: RouteSpec,
+    flow: str,
+    spec: FlowSpec,
+    now: datetime,
+    cursor: dict[str, Any],
+    busy: Collection[tuple[str, str, str]],
+) -> list[Poll]:
+    """Looks that are due for one state flow.
+
+    Before the first full comparison is through there is nothing to look at: it starts by itself.
+    """
+    if spec.start is not None and now < spec.start:
+        return []
+    name = f"{route.name}/{flow}"
+    common = {"route": route.name, "flow": flow}
+    compared = _last_comparison(here, route, flow)
+    full_due = compared is None or (spec.full is not None and now - compared >= spec.full)
+    found: list[Poll] = []
+    if full_due and (route.name, flow, "bulk") not in busy and _time_has_come(cursor, f"{name}/full", spec.every, now):
+        why = "never compared" if compared is None else f"last compared as a whole {compared:%Y-%m-%d %H:%M} UTC"
+        found.append(
+            Poll(**common, lane="bulk", name=f"{name}/full", ask=lambda: Finding(why=why, lane="bulk", full=True))
+        )
+    if compared is None:
+        return found
+    if (route.name, flow, "normal") not in busy and _time_has_come(cursor, f"{name}/polled", spec.every, now):
+        found.append(Poll(**common, lane="normal", name=f"{name}/polled", ask=lambda: _changed(here, route, flow, now)))
+    fast = spec.fast
+    if fast is not None and _time_has_come(cursor, f"{name}/fast", fast.every, now):
+        kept = cursor.get(f"{name}/fast_keys")
+        free = (route.name, flow, "now") not in busy
+        if free:
+            found.append(
+                Poll(
+                    **common,
+                    lane="now",
+                    name=f"{name}/fast",
+                    ask=lambda: _fast(here, route, flow, fast, now, kept, f"{name}/fast_keys"),
+                )
+            )
+    return found
+
+
+def ledger_has_work(
+    here: Installation, route: RouteSpec, flow: str, spec: FlowSpec, *, running: bool
+) -> tuple[str, ...]:
+    """Stages to run for what the ledger holds. What a run under way will do anyway is left to it."""
+    kind = FLOWS[flow]
+    source, target = getattr(route, kind.source), getattr(route, kind.target)
+    everything = ("extracted", "transformed", "loaded")
+    if _last_comparison(here, route, flow) is None:
+        return ()
+    if not running:
+        if here.ledger.any_unhandled(route.name, flow, source, kind.entity):
+            return everything
+        if here.ledger.known.any_unsure(target, kind.entity):
+            return everything
+        if here.ledger.inbox.unprocessed(source, [kind.entity], limit=1):
+            return everything
+    if spec.mode is Mode.ON and here.ledger.plans.any_due(flow, target, route.name):
+        return ("loaded",)
+    return ()
+
+
+def fast_keys(here: Installation, route: RouteSpec, fast: FastLane, now: datetime) -> tuple[str, ...]:
+    """SKUs, as the ERP names them, of the fast lane: the list of the route, else what sold most lately."""
+    if fast.skus:
+        return fast.skus
+    decode = _orders_decoder()
+    since = now - timedelta(days=fast.days)
+    lookups = here.lookups(route)
+    units: Counter[str] = Counter()
+    for delivery in here.ledger.deliveries.find(route=route.name, flow="orders", limit=MOST_ORDERS):
+        order = decode(delivery.payload)
+        if order.placed_at < since or delivery.sequence != 1:
+            continue
+        for line in order.lines:
+            if line.kind != "bundle":
+                units[line.sku] += int(max(line.quantity, Decimal(0)))
+    best = sorted(units.items(), key=lambda pair: (-pair[1], pair[0]))[: fast.best_sellers]
+    return tuple(dict.fromkeys(lookups.get("sku_map", sku) or sku for sku, _ in best))
+
+
+def _orders_decoder() -> Callable[[bytes], Any]:
+    from erp_sync.flows.orders.transform import decode
+
+    return decode
+
+
+def _last_comparison(here: Installation, route: RouteSpec, flow: str) -> datetime | None:
+    """When the route's flow last planned from a whole snapshot, or the snapshot that waits to be planned from."""
+    from erp_sync.flows.state_extraction import snapshot_entity
+
+    kind = FLOWS[flow]
+    return here.ledger.cursors.get(getattr(route, kind.source), snapshot_entity(kind.entity)).position
+
+
+def _changed(here: Installation, route: RouteSpec, flow: str, now: datetime) -> Finding:
+    from erp_sync.flows.extraction import news
+
+    kind = FLOWS[flow]
+    why = news(
+        here.source(route, flow),
+        here.ledger,
+        connection=getattr(route, kind.source),
+        entity=kind.entity,
+        start=now - timedelta(days=1),
+        now=now,
+    )
+    return Finding(why=why)
+
+
+def _fast(
+    here: Installation,
+    route: RouteSpec,
+    flow: str,
+    fast: FastLane,
+    now: datetime,
+    kept: dict[str, Any] | None,
+    place: str,
+) -> Finding:
+    from erp_sync.flows.state_extraction import keys_changed
+
+    kind = FLOWS[flow]
+    if kept is None or now - datetime.fromisoformat(kept["at"]) >= BEST_SELLERS_EVERY:
+        kept = {"at": now.isoformat(), "keys": list(fast_keys(here, route, fast, now))}
+    keys = tuple(kept["keys"])
+    if not keys:
+        return Finding(lane="now")
+    why = keys_changed(
+        here.source(route, flow),
+        here.ledger,
+        connection=getattr(route, kind.source),
+        entity=kind.entity,
+        keys=keys,
+    )
+    return Finding(why=why, lane="now", keys=keys, remember={place: kept})
+
+
+def _time_has_come(cursor: dict[str, Any], name: str, every: timedelta, now: datetime) -> bool:
+    last = cursor.get(name)
+    return last is None or now - datetime.fromisoformat(last) >= every
