@@ -194,6 +194,8 @@ def _item(item: Item) -> dict[str, Any]:
         "options": item.options,
         "components": [{"sku": sku, "quantity": quantity} for sku, quantity in item.members],
         "tax_class": item.tax_class,
+        # The members lie in different warehouses: a bundle that had to ship as one often could not ship at all.
+        "ship_separately": True,
     }
     return data
 
