@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -123,7 +124,7 @@ class Database:
                 connection = connection.execution_options(**options)
                 try:
                     transaction = connection.begin()
-                except OperationalError as error:
+                except (OperationalError, sqlite3.OperationalError) as error:
                     if "locked" not in str(error):
                         raise
                     raise LedgerBusy(self.place, BUSY_SECONDS) from error

@@ -111,17 +111,17 @@ class Inbox:
                 for row in read.execute(query)
             ]
 
-    def waiting(self, before: datetime, limit: int = 5000) -> list[WaitingEvent]:
-        """Unprocessed events received before that time, of the whole installation, oldest first."""
+    def waiting(
+        self, before: datetime, connection: str | None = None, entity: str = "", limit: int = 5000
+    ) -> list[WaitingEvent]:
+        """Unprocessed events received up to that time, oldest first: of the whole installation, or of one entity."""
         columns = (inbox.c.id, inbox.c.connection, inbox.c.entity, inbox.c.native_id, inbox.c.received_at)
-        query = (
-            sa.select(*columns)
-            .where(inbox.c.processed_at.is_(None), inbox.c.received_at <= before)
-            .order_by(inbox.c.id)
-            .limit(limit)
-        )
+        query = sa.select(*columns).where(inbox.c.processed_at.is_(None), inbox.c.received_at <= before)
+        if connection is not None:
+            query = query.where(inbox.c.connection == connection, inbox.c.entity == entity)
         with self._database.read() as read:
-            return [WaitingEvent(**row._mapping) for row in read.execute(query)]
+            rows = read.execute(query.order_by(inbox.c.id).limit(limit))
+            return [WaitingEvent(**row._mapping) for row in rows]
 
     def mark(self, ids: Sequence[int], outcome: str) -> int:
         """These were processed; `outcome` in a word. Gives how many were open. Idempotent."""

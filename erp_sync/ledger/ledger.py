@@ -17,11 +17,13 @@ from erp_sync.ledger.deliveries import Deliveries
 from erp_sync.ledger.engine import Clock, Database, utc_now
 from erp_sync.ledger.errors import LedgerMissing, SchemaTooNew, SchemaTooOld
 from erp_sync.ledger.handling import Handling
+from erp_sync.ledger.identifying import Identifying
 from erp_sync.ledger.inbox import Inbox
 from erp_sync.ledger.known_state import KnownState
 from erp_sync.ledger.limits import LedgerSlots
 from erp_sync.ledger.lookups import LookupTables
 from erp_sync.ledger.notices import Metrics, Notices
+from erp_sync.ledger.overview import Overview
 from erp_sync.ledger.plans import Plans
 from erp_sync.ledger.quarantine import Quarantine
 from erp_sync.ledger.received import Received, ReceivedRow, insert_received
@@ -43,6 +45,7 @@ class Ledger:
         cross_references, lookups: ids and values here and there.
         inbox, quarantine, dead_letters: what came in, what was refused, what needs a person.
         limits, breakers: `ports.connection.Slots` and `Breaker` for the installation.
+        overview, identifying: how flows stand, and what a person means by a word.
     """
 
     def __init__(self, database: Database) -> None:
@@ -63,6 +66,8 @@ class Ledger:
         self.notices = Notices(database)
         self.metrics = Metrics(database)
         self.retention = Expiry(database)
+        self.overview = Overview(database)
+        self.identifying = Identifying(database)
         self._tracing = Tracing(database)
 
     @classmethod

@@ -1,0 +1,253 @@
+"""Slots, lanes, rate, quota, pause and breakers, on a clock that stands still."""
+
+import threading
+import time
+from typing import NamedTuple
+
+import pytest
+
+from erp_sync.ledger import Ledger
+from erp_sync.ledger.breakers import BreakerPolicy
+from erp_sync.ledger.limits import _may_start
+from erp_sync.ports.capabilities import Limits
+from erp_sync.ports.connection import NoSlot
+
+ERP = "netsuite_us"
+
+
+class Lease(NamedTuple):
+    lane: str
+    waiting: bool
+
+
+def no_wait(ledger: Ledger, lane: str = "normal"):
+    """Acquire, or raise NoSlot at once."""
+    return ledger.limits.acquire(ERP, lane, time.monotonic())
+
+
+def test_no_more_calls_than_slots(ledger: Ledger):
+    ledger.limits.configure(ERP, Limits(concurrency=2))
+    first = no_wait(ledger)
+    no_wait(ledger)
+    with pytest.raises(NoSlot, match="all 2 slots"):
+        no_wait(ledger)
+    ledger.limits.release(first)
+    ledger.limits.release(first)
+    no_wait(ledger)
+    with pytest.raises(NoSlot):
+        no_wait(ledger)
+
+
+def test_a_dead_owners_slot_comes_back_after_the_longest_call(ledger: Ledger, clock):
+    ledger.limits.configure(ERP, Limits(concurrency=1))
+    no_wait(ledger)
+    clock.advance(149)
+    with pytest.raises(NoSlot):
+        no_wait(ledger)
+    clock.advance(1)
+    no_wait(ledger)
+
+
+def waiting(ledger: Ledger, lane: str, results: list) -> threading.Thread:
+    """A caller that waits for a slot; returns once the ledger knows that it does."""
+
+    def wait() -> None:
+        lease = ledger.limits.acquire(ERP, lane, time.monotonic() + 30)
+        results.append(lane)
+        ledger.limits.release(lease)
+
+    thread = threading.Thread(target=wait)
+    before = sum(count for state in ledger.limits.status() for count in state.waiting.values())
+    thread.start()
+    deadline = time.monotonic() + 10
+    while sum(count for state in ledger.limits.status() for count in state.waiting.values()) == before:
+        assert time.monotonic() < deadline, "the caller never waited"
+    return thread
+
+
+def test_an_idle_share_is_lent_and_goes_back_at_the_end_of_a_call(ledger: Ledger):
+    ledger.limits.configure(ERP, Limits(concurrency=4, lane_shares={"now": 0.5}))
+    lent = [no_wait(ledger, "bulk") for _ in range(4)]
+    results: list[str] = []
+    urgent = waiting(ledger, "now", results)
+    ledger.limits.release(lent.pop())
+    urgent.join(10)
+    assert results == ["now"]
+
+
+def test_bulk_does_not_take_what_an_urgent_caller_waits_for(ledger: Ledger):
+    ledger.limits.configure(ERP, Limits(concurrency=1))
+    held = no_wait(ledger, "bulk")
+    results: list[str] = []
+    ledger.limits.sleep = lambda seconds: time.sleep(0.05)
+    urgent = waiting(ledger, "now", results)
+    ledger.limits.release(held)
+    try:
+        no_wait(ledger, "bulk")
+    except NoSlot:
+        pass  # the urgent caller's word still stood
+    else:
+        assert results == ["now"], "bulk went before an urgent caller"
+    urgent.join(10)
+    assert results == ["now"]
+
+
+@pytest.mark.parametrize(
+    ("shares", "used", "waiting", "lane", "may"),
+    [
+        ({"now": 0.4}, ["normal"] * 3, [], "normal", True),  # an idle share is lent
+        ({"now": 0.4}, ["normal"] * 3, ["now", "now"], "normal", False),  # both free slots are owed
+        ({"now": 0.4}, ["normal"] * 3, ["now"], "normal", True),  # one is owed, one is free
+        ({"now": 0.4}, ["normal"] * 4, ["normal"], "now", True),
+        ({"now": 0.4}, ["normal"] * 5, [], "now", False),
+        ({}, ["normal"] * 4, ["now"], "bulk", False),  # what is shared goes to the more urgent
+        ({}, ["normal"] * 4, ["bulk"] * 9, "now", True),
+        ({"bulk": 0.2}, ["now"] * 4, ["now"] * 9, "bulk", True),  # a share cannot be starved
+        ({"bulk": 0.2}, ["now"] * 3 + ["bulk"], ["now"] * 9, "bulk", False),
+        ({"now": 0.4, "bulk": 0.2}, ["normal"] * 4, ["now"], "bulk", False),  # owed to both: the urgent one
+    ],
+)
+def test_who_may_start_on_five_slots(shares, used, waiting, lane, may):
+    leases = [Lease(one, False) for one in used] + [Lease(one, True) for one in waiting]
+    assert _may_start(5, shares, leases, lane) is may
+
+
+def test_calls_are_spread_to_the_rate(ledger: Ledger, clock):
+    ledger.limits.configure(ERP, Limits(rate_per_second=2.0, burst=3))
+    for _ in range(3):
+        no_wait(ledger)
+    with pytest.raises(NoSlot, match="2 calls a second") as refused:
+        no_wait(ledger)
+    assert refused.value.retry_after_seconds == pytest.approx(0.5)
+    clock.advance(0.5)
+    no_wait(ledger)
+    clock.advance(100)
+    for _ in range(3):
+        no_wait(ledger)
+    with pytest.raises(NoSlot):
+        no_wait(ledger)
+
+
+def test_a_day_has_its_quota(ledger: Ledger, clock):
+    ledger.limits.configure(ERP, Limits(quota_per_day=2))
+    no_wait(ledger)
+    no_wait(ledger)
+    with pytest.raises(NoSlot, match="quota of 2 calls") as refused:
+        no_wait(ledger)
+    assert refused.value.retry_after_seconds == 15 * 3600
+    clock.advance(15 * 3600)
+    no_wait(ledger)
+
+
+def test_the_vendors_pause_holds_for_everybody(ledger: Ledger, clock):
+    ledger.limits.pause(ERP, 30)
+    ledger.limits.pause(ERP, 5)
+    with pytest.raises(NoSlot, match="asked to wait") as refused:
+        ledger.limits.acquire(ERP, "now", time.monotonic() + 5)
+    assert refused.value.retry_after_seconds == pytest.approx(30)
+    clock.advance(30)
+    no_wait(ledger)
+
+
+def test_waiting_ends_as_soon_as_the_pause_does(ledger: Ledger, clock):
+    ledger.limits.pause(ERP, 20)
+    slept: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        clock.advance(seconds)
+
+    ledger.limits.sleep = sleep
+    ledger.limits.acquire(ERP, "now", time.monotonic() + 60)
+    assert sum(slept) == pytest.approx(20, abs=0.1)
+
+
+def test_settings_keep_what_is_used_and_wrong_ones_are_named(ledger: Ledger):
+    ledger.limits.configure(ERP, Limits(concurrency=1, quota_per_day=10))
+    no_wait(ledger)
+    ledger.limits.configure(ERP, Limits(concurrency=1, quota_per_day=10), {"concurrency": 2})
+    no_wait(ledger)
+    (state,) = ledger.limits.status()
+    assert (state.concurrency, state.in_use, state.quota_used) == (2, {"normal": 2}, 2)
+    for override, problem in (
+        ({"speed": 1}, "no such limit speed; there are concurrency"),
+        ({"concurrency": 0}, "limit concurrency is 0"),
+        ({"lane_shares": {"now": 0.9, "bulk": 0.2}}, "together at most 1"),
+        ({"lane_shares": {"fast": 0.1}}, "no lane 'fast'; there are now, normal, bulk"),
+    ):
+        with pytest.raises(ValueError, match=problem):
+            ledger.limits.configure(ERP, Limits(), override)
+
+
+def test_threads_share_the_slots_and_lose_none(ledger: Ledger):
+    ledger.limits.configure(ERP, Limits(concurrency=3))
+    under_way = 0
+    most = 0
+    guard = threading.Lock()
+
+    def call() -> None:
+        nonlocal under_way, most
+        for _ in range(5):
+            lease = ledger.limits.acquire(ERP, "normal", time.monotonic() + 60)
+            with guard:
+                under_way += 1
+                most = max(most, under_way)
+            with guard:
+                under_way -= 1
+            ledger.limits.release(lease)
+
+    threads = [threading.Thread(target=call) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert 1 <= most <= 3
+    assert ledger.limits.status()[0].in_use == {}
+    assert ledger.limits.status()[0].waiting == {}
+
+
+def test_a_breaker_opens_probes_once_and_closes(ledger: Ledger, clock):
+    ledger.breakers.configure(ERP, BreakerPolicy(threshold=3, cool_down_seconds=10, probe_seconds=60))
+    for _ in range(2):
+        ledger.breakers.failure(ERP, "503")
+    ledger.breakers.success(ERP)
+    for _ in range(3):
+        ledger.breakers.check(ERP)
+        ledger.breakers.failure(ERP, "503")
+    with pytest.raises(NoSlot, match="open: 503") as refused:
+        ledger.breakers.check(ERP)
+    assert refused.value.retry_after_seconds == pytest.approx(10)
+    clock.advance(10)
+    ledger.breakers.check(ERP)
+    with pytest.raises(NoSlot, match="half_open"):
+        ledger.breakers.check(ERP)
+    ledger.breakers.failure(ERP, "still down")
+    with pytest.raises(NoSlot) as refused:
+        ledger.breakers.check(ERP)
+    assert refused.value.retry_after_seconds == pytest.approx(20)
+    clock.advance(20)
+    ledger.breakers.check(ERP)
+    ledger.breakers.success(ERP)
+    for _ in range(3):
+        ledger.breakers.check(ERP)
+    assert ledger.breakers.state(ERP).state == "closed"
+
+
+def test_a_probe_that_never_answers_is_replaced(ledger: Ledger, clock):
+    ledger.breakers.configure(ERP, BreakerPolicy(threshold=1, cool_down_seconds=10, probe_seconds=60))
+    ledger.breakers.failure(ERP, "no answer")
+    clock.advance(10)
+    ledger.breakers.check(ERP)
+    clock.advance(60)
+    ledger.breakers.check(ERP)
+    with pytest.raises(NoSlot):
+        ledger.breakers.check(ERP)
+
+
+def test_breakers_of_other_connections_stay_closed(ledger: Ledger):
+    for _ in range(9):
+        ledger.breakers.failure(ERP, "down")
+    ledger.breakers.check("magento_us")
+    assert [state.connection for state in ledger.breakers.all()] == [ERP]
+    ledger.breakers.close(ERP)
+    ledger.breakers.check(ERP)

@@ -1,0 +1,262 @@
+"""Plans: judged, held, approved, applied in batches, overtaken, undone; and the known state beneath."""
+
+from datetime import timedelta
+
+import hypothesis.strategies as st
+import pyarrow as pa
+import pytest
+from hypothesis import HealthCheck, given, settings
+
+from erp_sync.ledger import KnownRow, LeaseLost, Ledger, WrongState
+from erp_sync.ledger.known_state import order_of
+from erp_sync.ledger.plans import NewPlan, PlanRow, PlanState, Verdict
+from erp_sync.ledger.rows import RowState
+from erp_sync_tests.ledger.world import ROUTE, START, empty
+
+FLOW, TARGET, ENTITY = "inventory", "magento_us", "stock_level"
+HELD = (Verdict(check="zeroed_share", passed=False, words="40 % of SKUs go to zero", figure="0.40", limit="0.05"),)
+
+
+def rows(*keys: str, after: str = "5", order: int = 10) -> list[PlanRow]:
+    return [PlanRow(key=key, before="1", after=after, source_order=order) for key in keys]
+
+
+def add(ledger: Ledger, planned, **values):
+    with ledger.handling(ROUTE, FLOW, "run-0") as work:
+        return work.add_plan(NewPlan(entity=ENTITY, target=TARGET, rows=planned, **values))
+
+
+def claim(ledger: Ledger, **values):
+    return ledger.plans.claim(ROUTE, FLOW, TARGET, **{"owner": "run-1:1", **values})
+
+
+def values_of(ledger: Ledger) -> dict[str, str]:
+    return {row["key"]: row["value"] for row in ledger.known.table(TARGET, ENTITY).to_pylist()}
+
+
+def test_a_judged_plan_is_applied_and_known(ledger: Ledger):
+    plan = add(ledger, rows("A", "B", "C"))
+    assert plan.state is PlanState.JUDGED
+    assert ledger.any_due(ROUTE, FLOW, TARGET)
+    assert [(one.flow, one.count) for one in ledger.plans.due_counts()] == [(FLOW, 3)]
+    mine = claim(ledger, limit=2)
+    sent = ledger.plans.begin(mine)
+    ledger.plans.applied(mine, sent, values={sent[0].id: "5.0000"})
+    assert values_of(ledger) == {"A": "5.0000", "B": "5"}
+    assert ledger.plans.get(plan.id).state is PlanState.JUDGED
+    mine = claim(ledger)
+    ledger.plans.applied(mine, ledger.plans.begin(mine))
+    assert ledger.plans.get(plan.id).state is PlanState.APPLIED
+    assert ledger.plans.counts(plan.id) == {"applied": 3}
+    assert not ledger.any_due(ROUTE, FLOW, TARGET)
+
+
+def test_a_held_plan_waits_and_alerts_once(ledger: Ledger):
+    first = add(ledger, rows("A"), verdicts=HELD)
+    again = add(ledger, rows("A"), verdicts=HELD)
+    assert (first.state, first.known, again.id, again.known) == (PlanState.HELD, False, first.id, True)
+    assert claim(ledger) is None
+    plan = ledger.plans.approve(first.id, "ann", "stock take")
+    assert (plan.state, plan.reason) == (PlanState.APPROVED, "40 % of SKUs go to zero")
+    assert plan.verdicts == HELD
+    assert [one.key for one in claim(ledger).rows] == ["A"]
+    assert [(one.decision, one.who, one.why) for one in ledger.plans.approvals(first.id)] == [
+        ("approved", "ann", "stock take")
+    ]
+    with pytest.raises(WrongState):
+        ledger.plans.reject(first.id, "ann", "no")
+
+
+def test_a_rejected_plan_does_not_come_back_but_another_does(ledger: Ledger):
+    plan = add(ledger, rows("A"), approval=True)
+    ledger.plans.reject(plan.id, "ann", "wrong warehouse")
+    again = add(ledger, rows("A"), approval=True)
+    assert (again.known, again.state) == (True, PlanState.REJECTED)
+    assert add(ledger, rows("A", after="6"), approval=True).known is False
+
+
+def test_a_newer_comparison_overtakes_what_older_plans_still_want(ledger: Ledger):
+    old = add(ledger, rows("A", "B", "C"))
+    new = add(ledger, rows("B", after="7", order=11), compared=["A", "B"])
+    assert new.overtaken == 2
+    assert [(one.key, one.after) for one in claim(ledger).rows] == [("C", "5"), ("B", "7")]
+    assert ledger.plans.counts(old.id) == {"overtaken": 2, "claimed": 1}
+    nothing = add(ledger, [])
+    assert (nothing.id, nothing.overtaken) == (None, 2)
+    assert ledger.plans.get(old.id).state is PlanState.APPLIED
+
+
+def test_a_held_plan_is_superseded_by_a_newer_one(ledger: Ledger):
+    old = add(ledger, rows("A"), verdicts=HELD)
+    add(ledger, rows("A", after="3"), verdicts=HELD)
+    assert ledger.plans.get(old.id).state is PlanState.SUPERSEDED
+
+
+def test_what_is_being_sent_is_not_overtaken_and_its_key_waits(ledger: Ledger):
+    add(ledger, rows("A"))
+    mine = claim(ledger)
+    sent = ledger.plans.begin(mine)
+    add(ledger, rows("A", after="6", order=11))
+    assert claim(ledger, owner="run-2:1") is None
+    ledger.plans.applied(mine, sent)
+    (row,) = claim(ledger, owner="run-2:1").rows
+    assert row.after == "6"
+
+
+def test_a_row_that_was_overtaken_after_its_claim_is_not_sent(ledger: Ledger):
+    add(ledger, rows("A", "B"))
+    mine = claim(ledger)
+    add(ledger, rows("A", after="6", order=11), compared=["A"])
+    ledger.known.write(TARGET, ENTITY, [KnownRow(key="B", value="9", source_order=99)])
+    assert ledger.plans.begin(mine) == []
+    assert values_of(ledger) == {"B": "9"}
+
+
+def test_a_crash_while_sending_blocks_the_key_until_it_has_settled(ledger: Ledger, clock):
+    plan = add(ledger, rows("A", "B"))
+    mine = claim(ledger, lease_seconds=30, limit=1)
+    ledger.plans.begin(mine, settle_seconds=60)
+    idle = claim(ledger, lease_seconds=30, owner="run-2:1")
+    clock.advance(30)
+    add(ledger, rows("A", after="6", order=11), compared=["A"])
+    (row,) = claim(ledger, owner="run-3:1").rows
+    assert row.key == "B"
+    for write in (
+        lambda: ledger.plans.applied(mine, mine.rows),
+        lambda: ledger.plans.applied(idle, idle.rows),
+        lambda: ledger.plans.begin(idle),
+    ):
+        with pytest.raises(LeaseLost):
+            write()
+    assert ledger.plans.counts(plan.id) == {"unknown": 1, "claimed": 1}
+    assert ledger.known.unsure(TARGET, ENTITY) == []
+    assert ledger.known.read(TARGET, ENTITY, [KnownRow(key="A", value="1")], clock()) == 0
+    clock.advance(30)
+    assert [row.key for row in ledger.known.unsure(TARGET, ENTITY)] == ["A"]
+    assert ledger.known.read(TARGET, ENTITY, [KnownRow(key="A", value="1")], clock()) == 1
+    assert [row.key for row in claim(ledger, owner="run-3:1").rows] == ["A"]
+
+
+def test_refusals_are_told_until_the_key_is_applied(ledger: Ledger, clock):
+    add(ledger, rows("A", "B"))
+    mine = claim(ledger)
+    sent = ledger.plans.begin(mine)
+    ledger.plans.refused(mine, [(row, "no_such_sku", "unknown product") for row in sent])
+    assert set(ledger.plans.refusals(TARGET, ENTITY, START)) == {("", "A"), ("", "B")}
+    clock.advance(1)
+    add(ledger, rows("A"))
+    mine = claim(ledger)
+    ledger.plans.applied(mine, ledger.plans.begin(mine))
+    (refusal,) = ledger.plans.refusals(TARGET, ENTITY, START).values()
+    assert (refusal.key, refusal.code, refusal.after) == ("B", "no_such_sku", "5")
+
+
+def test_what_was_not_sent_is_due_again(ledger: Ledger, clock):
+    add(ledger, rows("A", "B"))
+    mine = claim(ledger)
+    sent = ledger.plans.begin(mine)
+    ledger.plans.not_sent(mine, sent, "maintenance", clock() + timedelta(seconds=30))
+    assert claim(ledger) is None
+    clock.advance(30)
+    mine = claim(ledger)
+    ledger.plans.release(mine)
+    assert len(claim(ledger).rows) == 2
+
+
+def test_an_applied_plan_can_be_undone(ledger: Ledger):
+    plan = add(ledger, [PlanRow(key="A", before="1", after="5", source_order=3), *rows("B")])
+    mine = claim(ledger)
+    sent = ledger.plans.begin(mine)
+    ledger.plans.applied(mine, sent[:1])
+    ledger.plans.refused(mine, [(sent[1], "x", "x")])
+    undoing = ledger.plans.undo(plan.id, "ann", "wrong file")
+    (row,) = claim(ledger).rows
+    assert (row.key, row.before, row.after, row.plan_id) == ("A", "5", "1", undoing)
+    assert ledger.plans.get(plan.id).state is PlanState.UNDONE
+    with pytest.raises(WrongState):
+        ledger.plans.undo(plan.id, "ann", "again")
+
+
+def test_nobody_decided_in_time(ledger: Ledger, clock):
+    plan = add(ledger, rows("A"), verdicts=HELD)
+    clock.advance(3600)
+    assert ledger.plans.expire(timedelta(hours=2)) == []
+    clock.advance(3601)
+    assert ledger.plans.expire(timedelta(hours=2)) == [plan.id]
+    assert ledger.plans.counts(plan.id) == {"expired": 1}
+
+
+def test_urgent_rows_go_first_and_keys_can_be_chosen(ledger: Ledger):
+    add(ledger, rows("A", "B"), lane="bulk", compared=["A", "B"])
+    add(ledger, rows("C"), lane="now", compared=["C"])
+    assert [row.key for row in claim(ledger, lanes=["now"]).rows] == ["C"]
+    assert [row.key for row in claim(ledger, keys=["B"]).rows] == ["B"]
+
+
+def test_a_plan_shows_itself_as_a_table(ledger: Ledger):
+    plan = add(ledger, rows("A", "B"), summary={"changed": 2})
+    table = ledger.plans.table(plan.id)
+    assert table.column("key").to_pylist() == ["A", "B"]
+    assert table.column("source_order").type == pa.int64()
+    assert ledger.plans.get(plan.id).summary == {"changed": 2}
+    assert ledger.plans.table(plan.id, states=[RowState.APPLIED]).num_rows == 0
+
+
+def test_fifty_thousand_rows_pass_through(ledger: Ledger):
+    keys = [f"SKU-{number}" for number in range(50_000)]
+    table = pa.table({"key": keys, "value": ["1"] * len(keys), "source_order": pa.array(range(50_000), pa.int64())})
+    assert ledger.known.write(TARGET, ENTITY, table) == 50_000
+    known = ledger.known.table(TARGET, ENTITY)
+    assert known.num_rows == 50_000
+    assert known.column("source_order").to_pylist()[0] == 0
+
+
+OPERATIONS = st.lists(
+    st.tuples(st.sampled_from(["write", "read", "doubt"]), st.integers(0, 5), st.integers(0, 9), st.sampled_from("AB")),
+    max_size=12,
+)
+
+
+@settings(max_examples=25, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+@given(operations=OPERATIONS)
+def test_known_state_never_goes_back(ledger: Ledger, clock, operations):
+    """Writes follow the source's order, reads follow when they started; the model says what may be believed."""
+    empty(ledger)
+    highest: dict[str, int] = {}
+    for kind, order, age, key in operations:
+        now = clock.advance(1)
+        if kind == "write":
+            written = ledger.known.write(TARGET, ENTITY, [KnownRow(key=key, value=f"w{order}", source_order=order)])
+            assert bool(written) == (order >= highest.get(key, 0) or key not in highest)
+            highest[key] = max(order, highest.get(key, order))
+        elif kind == "read":
+            started = now - timedelta(seconds=age)
+            before = ledger.known.get(TARGET, ENTITY, [key]).get(("", key))
+            changed = ledger.known.read(TARGET, ENTITY, [KnownRow(key=key, value="r")], started)
+            assert bool(changed) == (before is None or before.observed_at <= started)
+            highest.setdefault(key, 0)
+        else:
+            ledger.known.mark_unknown(TARGET, ENTITY, [key], "moved")
+            assert key not in {row.key for row in ledger.known.get(TARGET, ENTITY, [key]).values() if row.sure}
+        found = ledger.known.get(TARGET, ENTITY, [key]).get(("", key))
+        assert found is None or found.source_order == highest[key]
+
+
+def test_a_read_that_began_before_a_write_says_nothing_about_it(ledger: Ledger, clock):
+    started = clock()
+    clock.advance(5)
+    ledger.known.write(TARGET, ENTITY, [KnownRow(key="A", value="7", source_order=order_of(clock()))])
+    assert ledger.known.read(TARGET, ENTITY, [KnownRow(key="A", value="1")], started) == 0
+    assert values_of(ledger) == {"A": "7"}
+
+
+def test_scopes_keep_their_own_known_state(ledger: Ledger):
+    ledger.known.write(TARGET, "price", [KnownRow(key="A", value="1", scope="de"), KnownRow(key="A", value="2")])
+    ledger.known.mark_unknown(TARGET, "price", ["A"], "moved", scope="de")
+    assert [(row.scope, row.key) for row in ledger.known.unsure(TARGET, "price")] == [("de", "A")]
+    assert ledger.known.forget(TARGET, "price", ["A"]) == 2
+
+
+def test_a_table_without_values_is_refused(ledger: Ledger):
+    with pytest.raises(ValueError, match="no column value; it has key"):
+        ledger.known.write(TARGET, ENTITY, pa.table({"key": ["A"]}))

@@ -1,0 +1,218 @@
+"""Cross references, look-ups, inbox, quarantine, notices, counters, retention."""
+
+from datetime import timedelta
+
+import pytest
+
+from erp_sync.ledger import Ledger, Link, Refusal
+from erp_sync.ledger.errors import BadLookupFile, CrossReferenceConflict
+from erp_sync.ledger.inbox import InboxEvent
+from erp_sync.ledger.lookups import LookupRow, parse_csv
+from erp_sync.ledger.retention import Retention
+from erp_sync.ports.raw import MappingProblem
+from erp_sync_tests.ledger.world import FLOW, ROUTE, START, STORE, accept, claim, deliver, document, record
+
+ERP = "netsuite_us"
+
+
+def link(id_a: str, id_b: str, **values) -> Link:
+    return Link(
+        **{"entity": "customer", "connection_a": STORE, "id_a": id_a, "connection_b": ERP, "id_b": id_b, **values}
+    )
+
+
+def test_partners_are_found_from_both_sides(ledger: Ledger):
+    assert ledger.cross_references.link([link("1", "501"), link("2", "502"), link("1", "501")]) == 2
+    assert ledger.cross_references.find("customer", STORE, ["1", "2", "3"], ERP) == {"1": "501", "2": "502"}
+    assert ledger.cross_references.find("customer", ERP, ["502"], STORE) == {"502": "2"}
+    assert ledger.cross_references.find("product", STORE, ["1"], ERP) == {}
+    assert ledger.cross_references.all("customer", ERP, STORE) == {"501": "1", "502": "2"}
+
+
+def test_an_id_has_one_partner_unless_a_person_corrects_it(ledger: Ledger):
+    ledger.cross_references.link([link("1", "501")])
+    with pytest.raises(CrossReferenceConflict, match="customer 1 of magento_us is linked to 501"):
+        ledger.cross_references.link([link("9", "509"), link("1", "502")])
+    assert ledger.cross_references.find("customer", STORE, ["9"], ERP) == {}
+    ledger.cross_references.link([link("1", "502", origin="manual")], replace=True)
+    assert ledger.cross_references.find("customer", STORE, ["1"], ERP) == {"1": "502"}
+    assert ledger.cross_references.unlink("customer", STORE, "1", ERP)
+    assert not ledger.cross_references.unlink("customer", STORE, "1", ERP)
+
+
+def test_scopes_keep_the_same_id_apart(ledger: Ledger):
+    ledger.cross_references.link([link("1", "501", scope_a="us"), link("1", "777", scope_a="de")])
+    assert ledger.cross_references.find("customer", STORE, ["1"], ERP, scope="de") == {"1": "777"}
+    assert ledger.cross_references.find("customer", STORE, ["1"], ERP, scope="us") == {"1": "501"}
+
+
+def sku_map(ledger: Ledger, text: str):
+    ledger.lookups.replace(ROUTE, "sku_map", parse_csv(text, "sku_map.csv"), who="ann")
+    return ledger.lookups.of(ROUTE)
+
+
+def test_rules_map_and_exact_rows_beat_them(ledger: Ledger):
+    lookups = sku_map(
+        ledger,
+        "key,value,rule,note\n"
+        "WEB-7,SPECIAL,exact,\n"
+        "WEB-,,prefix,drop the prefix\n"
+        "-EU,-E,suffix,\n"
+        r"([A-Z]+)_(\d+),\2-\1,pattern,"
+        "\n",
+    )
+    assert lookups.get("sku_map", "WEB-7") == "SPECIAL"
+    assert lookups.get("sku_map", "WEB-8") == "8"
+    assert lookups.get("sku_map", "SHOE-EU") == "SHOE-E"
+    assert lookups.get("sku_map", "SHOE_42") == "42-SHOE"
+    assert lookups.get("sku_map", "OTHER") is None
+    with pytest.raises(MappingProblem, match="no row or rule") as problem:
+        lookups.require("sku_map", "OTHER")
+    assert problem.value.code == "unmapped_sku_map"
+
+
+def test_two_rules_that_match_name_file_and_lines(ledger: Ledger):
+    lookups = sku_map(ledger, "key,value,rule\nWEB-,X-,prefix\n-EU,-E,suffix\n")
+    with pytest.raises(MappingProblem, match=r"sku_map.csv, line 2\) and suffix '-EU' \(sku_map.csv, line 3"):
+        lookups.get("sku_map", "WEB-1-EU")
+
+
+def test_a_default_answers_what_nothing_else_does(ledger: Ledger):
+    lookups = sku_map(ledger, "key,value,rule\nups,UPS,exact\n,OTHER,default\n")
+    assert (lookups.get("sku_map", "ups"), lookups.get("sku_map", "dhl")) == ("UPS", "OTHER")
+    assert lookups.get("carriers", "ups") is None
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("", "line 1, column key: the file is empty"),
+        ("key\nA\n", "line 1, column value: the column is missing"),
+        ("key,value,price\n", "line 1, column price: no such column; there are key, value, rule, note"),
+        ("key,value\nA,1\nB\n", "line 3, column value: the row has 1 cells, the header 2"),
+        ("key,value\nA,1\nA,2\n", "line 3, column key: exact 'A' is in line 2 already"),
+        ("key,value\n,1\n", "line 2, column key: empty"),
+        ("key,value\nA,\n", "line 2, column value: empty"),
+        ("key,value\n A,1\n", "line 2, column key: ' A' begins or ends with a space"),
+        ("key,value,rule\nA,1,like\n", "line 2, column rule: 'like' is no rule; there are exact"),
+        ("key,value,rule\n(,1,pattern\n", "line 2, column key: no regular expression"),
+        ("key,value,rule\n(a),\\2,pattern\n", "line 2, column value: the pattern has no group 2"),
+        ("key,value,rule\nx,1,default\n", "line 2, column key: a default has no key"),
+        ('key,value\n"A,1\n', "not CSV"),
+    ],
+)
+def test_a_broken_file_names_line_and_column(text, problem):
+    with pytest.raises(BadLookupFile) as refused:
+        parse_csv(text, "sku_map.csv")
+    assert problem in str(refused.value)
+
+
+def test_a_broken_import_changes_nothing(ledger: Ledger, tmp_path):
+    sku_map(ledger, "key,value\nA,1\n")
+    (tmp_path / "bad.csv").write_bytes(b"key,value\nA,2\nB,\xff\n")
+    with pytest.raises(BadLookupFile, match=r"bad.csv, line 3, column key: not UTF-8"):
+        ledger.lookups.import_csv(ROUTE, "sku_map", tmp_path / "bad.csv", who="ann")
+    assert ledger.lookups.of(ROUTE).get("sku_map", "A") == "1"
+
+
+def test_look_ups_keep_their_history(ledger: Ledger, clock, tmp_path):
+    sku_map(ledger, "key,value\nA,1\nB,1\nC,1\n")
+    clock.advance(60)
+    result = ledger.lookups.replace(
+        ROUTE,
+        "sku_map",
+        [LookupRow(key="A", value="1"), LookupRow(key="B", value="2"), LookupRow(key="D", value="1")],
+        "bob",
+    )
+    assert (result.added, result.changed, result.removed, result.unchanged) == (1, 1, 1, 1)
+    assert ledger.lookups.of(ROUTE).get("sku_map", "B") == "2"
+    assert ledger.lookups.of(ROUTE).get("sku_map", "C") is None
+    assert ledger.lookups.of(ROUTE, at=START).get("sku_map", "B") == "1"
+    assert [(one.row.value, one.who) for one in ledger.lookups.history(ROUTE, "sku_map", "B")] == [
+        ("1", "ann"),
+        ("2", "bob"),
+    ]
+    file = tmp_path / "out.csv"
+    assert ledger.lookups.export_csv(ROUTE, "sku_map", file) == 3
+    again = ledger.lookups.import_csv(ROUTE, "sku_map", file, who="bob")
+    assert (again.added, again.changed, again.removed, again.unchanged) == (0, 0, 0, 3)
+
+
+def test_an_event_is_taken_once(ledger: Ledger, clock):
+    event = InboxEvent(connection=STORE, event_id="e1", topic="order.updated", entity="sales_order", native_id="1")
+    assert ledger.inbox.put(event)
+    assert not ledger.inbox.put(event)
+    assert ledger.inbox.put_all([InboxEvent(connection=ERP, event_id="e1", topic="stock"), event]) == 1
+    assert [(one.connection, one.count) for one in ledger.inbox.pending()] == [(STORE, 1), (ERP, 1)]
+    (mine,) = ledger.inbox.unprocessed(STORE, ["sales_order"])
+    assert mine.event == event
+    assert ledger.inbox.mark([mine.id], "extracted") == 1
+    assert ledger.inbox.mark([mine.id], "extracted") == 0
+    assert ledger.inbox.unprocessed(STORE) == []
+    assert not ledger.inbox.put(event)
+
+
+def test_quarantine_counts_what_comes_again_and_closes_what_passed(ledger: Ledger, clock):
+    refusal = Refusal(connection=STORE, entity="product", native_id="9", rule="negative_price", problem="price is -1")
+    first = ledger.quarantine.add([refusal], ROUTE, "products", "run-1")
+    clock.advance(60)
+    assert ledger.quarantine.add([refusal], ROUTE, "products", "run-2") == first
+    (row,) = ledger.quarantine.find(route=ROUTE)
+    assert (row.times, row.run_id, row.first_at, row.last_at) == (2, "run-2", START, clock())
+    assert ledger.quarantine.counts() == {(ROUTE, "products", "negative_price"): 1}
+    assert ledger.quarantine.resolve(STORE, "product", ["9"], "passed") == 1
+    assert ledger.quarantine.find() == []
+    assert len(ledger.quarantine.find(resolved=True)) == 1
+    assert ledger.quarantine.add([refusal], ROUTE, "products") != first
+
+
+def test_a_received_record_is_quarantined_with_its_row(ledger: Ledger):
+    ledger.receive(STORE, "sales_order", [record("1")])
+    (row,) = ledger.unhandled(ROUTE, FLOW, STORE, "sales_order")
+    with ledger.handling(ROUTE, FLOW, "run-1") as work:
+        work.quarantine(row, rule="malformed_record", field="items[0].sku", problem="no SKU")
+        work.mark_handled([row.id])
+    (kept,) = ledger.quarantine.find()
+    assert (kept.field, kept.row, kept.received_id) == ("items[0].sku", row.payload, row.id)
+    assert [event.kind for event in ledger.trace("1").events] == ["received", "quarantined"]
+
+
+def test_a_matter_is_told_once_until_it_is_settled(ledger: Ledger):
+    assert ledger.notices.raise_once("plan_held/us", "warning", "a plan waits")
+    assert not ledger.notices.raise_once("plan_held/us", "warning", "a plan still waits")
+    (told,) = ledger.notices.take_unsent()
+    assert (told.text, told.times) == ("a plan still waits", 2)
+    assert ledger.notices.take_unsent() == []
+    assert ledger.notices.clear("plan_held/us")
+    assert ledger.notices.open() == []
+    assert ledger.notices.raise_once("plan_held/us", "warning", "another plan waits")
+
+
+def test_counters_add_up_by_the_hour(ledger: Ledger, clock):
+    ledger.metrics.add(ROUTE, FLOW, {"delivered": 2, "dead": 0})
+    ledger.metrics.add(ROUTE, FLOW, {"delivered": 3})
+    clock.advance(3600)
+    ledger.metrics.add(ROUTE, FLOW, {"delivered": 1})
+    assert ledger.metrics.sums(START) == {(ROUTE, FLOW, "delivered"): 6}
+    assert [point.amount for point in ledger.metrics.series(ROUTE, FLOW, "delivered", START)] == [5, 1]
+
+
+def test_retention_removes_what_is_done_and_keeps_what_prevents_a_second_send(ledger: Ledger, clock):
+    ids = ledger.receive(STORE, "sales_order", [record("1"), record("2")])
+    accept(ledger, document("1"), document("2"))
+    with ledger.handling(ROUTE, FLOW) as work:
+        work.mark_handled(ids[:1])
+    (first,) = claim(ledger, limit=1)
+    deliver(ledger, first)
+    accept(ledger, document("1", "2", operation="update"))
+    ledger.inbox.put(InboxEvent(connection=STORE, event_id="e", topic="t"))
+    clock.advance(timedelta(days=500).total_seconds())
+    counts = ledger.retention.expire(Retention())
+    assert (counts["payloads"], counts["deliveries"], counts["inbox"]) == (1, 1, 0)
+    assert ledger.receive(STORE, "sales_order", [record("1"), record("2")]) == []
+    rows = {row.native_id: row.payload for row in ledger.received.of(STORE, "sales_order", ["1", "2"])}
+    assert rows["1"] is None
+    assert rows["2"] is not None
+    assert ledger.steps.receipt(ERP, "order-1") is not None
+    assert {mine.delivery.key.native_id for mine in claim(ledger)} == {"1", "2"}
+    assert ledger.retention.expire(Retention())["deliveries"] == 0
