@@ -61,7 +61,7 @@ class InventoryAdjustment(Transaction):
         stored = self.row(session, internal_id)
         assert stored is not None
         body = self.canonical(session, body)
-        columns = self.columns(session, body, stored)
+        columns = self.columns(session, body, stored, replace)
         if "inventory" in body:
             if "inventory" in replace:
                 self._undo(session, internal_id)

@@ -112,7 +112,7 @@ class Bill(Transaction):
         body = self.canonical(session, body)
         if "item" in body:
             raise user_error("Lines of a bill that was made from an order cannot be changed here.", "item")
-        columns = self.columns(session, body, stored)
+        columns = self.columns(session, body, stored, replace)
         if columns.get("trandate"):
             columns["postingperiod"] = period_of(session, columns["trandate"], "tranDate")
         self.touch(session, internal_id, **columns)

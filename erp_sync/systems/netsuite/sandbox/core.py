@@ -109,8 +109,8 @@ class NetSuiteSandbox:
         return Endpoint("unknown", "read")
 
     def _classify_restlet(self, request: Request) -> Endpoint:
-        script = request.parameter("script") or ""
-        if script not in restlet.SCRIPTS or request.method not in ("GET", "POST"):
+        script = restlet.script_of(request)
+        if script is None or request.method not in ("GET", "POST"):
             return Endpoint("restlet.unknown", "read")
         script = script.removeprefix("customscript_")
         if request.method == "GET":
@@ -122,6 +122,8 @@ class NetSuiteSandbox:
     def _classify_record(self, request: Request) -> Endpoint:
         parts = request.segments[len(ROOT) :]
         if parts[0] == "metadata-catalog":
+            if "swagger" in request.headers.get("accept", ""):
+                return Endpoint("metadata.openapi", "read")
             return Endpoint("metadata.list" if len(parts) == 1 else "metadata.record", "read")
         record = parts[0] if parts[0] in self.records else "unknown"
         if bulk.wanted(request):

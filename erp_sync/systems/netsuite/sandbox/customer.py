@@ -124,7 +124,7 @@ class Customer(RecordType):
         stored = self.row(session, internal_id)
         assert stored is not None
         body = self.canonical(session, body)
-        columns = self.columns(session, body, stored)
+        columns = self.columns(session, body, stored, replace)
         after = {**dict(stored), **columns}
         self._check(session, after)
         if "entityid" in columns:

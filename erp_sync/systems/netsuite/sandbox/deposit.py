@@ -79,7 +79,7 @@ class CustomerDeposit(Transaction):
     def update(self, session: Session, internal_id: int, body: Any, replace: frozenset[str] = NO_REPLACE) -> None:
         stored = self.row(session, internal_id)
         assert stored is not None
-        columns = self.columns(session, self.canonical(session, body), stored)
+        columns = self.columns(session, self.canonical(session, body), stored, replace)
         after = {**dict(stored), **columns}
         check_customer(session, after["entity"], after["subsidiary"], "customer")
         if after["payment"] is None or decimal(after["payment"]) <= 0:

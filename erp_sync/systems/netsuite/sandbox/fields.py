@@ -11,7 +11,7 @@ import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -361,21 +361,25 @@ def merged(stored: str | None, new: dict[str, Any]) -> str | None:
     return json.dumps(values, default=str, sort_keys=True) if values else None
 
 
-def parse_other(record: str, body: dict[str, Any], handled: Iterable[str]) -> dict[str, Any]:
+def parse_other(
+    record: str, body: dict[str, Any], handled: Iterable[str], stored: str | None, replace: frozenset[str]
+) -> dict[str, Any]:
     """Properties that the contract allows and nothing here computes with: kept and given back.
 
-    Of plain types only; NetSuite's own computed ones are named by the record and left out by it.
+    Lines of such sublists have no key here: every write adds its own, unless it replaces the sublist.
     """
     published = contract.record(record)
     if published is None:
         return {}
-    known = set(handled)
-    return {
-        name: value
-        for name, value in body.items()
-        if name in published.fields and name not in known and name not in contract.ENVELOPE
-    }
-
-
-def iso(moment: datetime) -> str:
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+    known = set(handled) | contract.ENVELOPE
+    before = json.loads(stored or "{}")
+    found: dict[str, Any] = {}
+    for name, value in body.items():
+        if name in known:
+            continue
+        if name in published.sublists:
+            earlier = [] if name in replace else before.get(name, {}).get("items", [])
+            found[name] = {"items": [*earlier, *value["items"]]}
+        elif name in published.fields:
+            found[name] = value
+    return found

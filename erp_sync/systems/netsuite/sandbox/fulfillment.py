@@ -123,7 +123,7 @@ class ItemFulfillment(Transaction):
         stored = self.row(session, internal_id)
         assert stored is not None
         body = self.canonical(session, body)
-        columns = self.columns(session, body, stored)
+        columns = self.columns(session, body, stored, replace)
         status = columns.pop("shipstatus", None) or stored["status"]
         if status < stored["status"]:
             raise invalid_reference(status, "shipStatus", "shipStatus")

@@ -85,7 +85,7 @@ class Item(RecordType):
 
     def create(self, session: Session, body: Any) -> int:
         body = self.canonical(session, body)
-        columns = self._columns(session, body, None)
+        columns = self._columns(session, body, None, NO_REPLACE)
         if columns.get("itemid") is None:
             raise missing("Item Name/Number", "itemId")
         self._claim(session, columns["itemid"], None)
@@ -103,7 +103,7 @@ class Item(RecordType):
         stored = self.row(session, internal_id)
         assert stored is not None
         body = self.canonical(session, body)
-        columns = self._columns(session, body, stored)
+        columns = self._columns(session, body, stored, replace)
         if "itemid" in columns:
             if columns["itemid"] is None:
                 raise missing("Item Name/Number", "itemId")
@@ -122,8 +122,10 @@ class Item(RecordType):
         session.store.delete("itemmember", parentitem=internal_id)
         self.forget(session, row, self.kind.upper())
 
-    def _columns(self, session: Session, body: dict[str, Any], stored: Row | None) -> dict[str, Any]:
-        columns = self.columns(session, body, stored)
+    def _columns(
+        self, session: Session, body: dict[str, Any], stored: Row | None, replace: frozenset[str]
+    ) -> dict[str, Any]:
+        columns = self.columns(session, body, stored, replace)
         if columns.get("cost") is not None and Decimal(columns["cost"]) < 0:
             raise invalid_value("cost", "cost")
         return columns

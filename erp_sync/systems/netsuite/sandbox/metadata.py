@@ -2,7 +2,8 @@
 
 Facts (Oracle help, Working with Resource Metadata): ``GET /record/v1/metadata-catalog`` lists the records,
 ``/metadata-catalog/{record}`` with ``Accept: application/schema+json`` is a JSON schema whose properties carry
-``x-ns-filterable`` and ``x-ns-custom-field``. What the account's features take away is not in it.
+``x-ns-filterable`` and ``x-ns-custom-field``; with ``Accept: application/swagger+json`` it is OpenAPI 3. What
+the account's features take away is not in it.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from erp_sync.systems.netsuite.sandbox.record_type import RecordType
 from erp_sync.systems.netsuite.sandbox.session import Session
 from erp_sync.systems.netsuite.sandbox.suiteql.service import COLLECTION_TYPE
 
-_SCHEMA_TYPE = "application/schema+json"
+_SCHEMA_TYPE, _SWAGGER = "application/schema+json", "application/swagger+json"
 _SIMPLE: dict[str, dict[str, Any]] = {
     "string": {"type": "string"},
     "boolean": {"type": "boolean"},
@@ -47,6 +48,13 @@ def answer(session: Session, records: dict[str, RecordType], request: Request) -
     """The list of records, or the schema of one."""
     parts = request.segments[5:]
     base = f"{session.base}/metadata-catalog"
+    if "swagger" in request.headers.get("accept", ""):
+        selected = (
+            [parts[0]] if parts else [n for n in (request.parameter("select") or "").split(",") if n] or list(records)
+        )
+        if any(name not in records for name in selected):
+            raise not_found(request.path)
+        return json_response(openapi(session, [records[name] for name in selected]), content_type=_SWAGGER)
     if not parts:
         items = [{"name": name, "links": _links(base, name)} for name in sorted(records)]
         return json_response({"items": items, "links": [{"rel": "self", "href": base}]}, content_type=COLLECTION_TYPE)
@@ -64,6 +72,30 @@ def _links(base: str, name: str) -> list[dict[str, str]]:
         {"rel": "alternate", "href": href, "mediaType": "application/swagger+json"},
         {"rel": "alternate", "href": href, "mediaType": _SCHEMA_TYPE},
     ]
+
+
+def openapi(session: Session, records: list[RecordType]) -> dict[str, Any]:
+    """OpenAPI 3 of some records."""
+    paths: dict[str, Any] = {}
+    for record in records:
+        body = {"content": {"application/json": {"schema": {"$ref": f"#/components/schemas/{record.name}"}}}}
+        done = {"204": {"description": "Done."}}
+        paths[f"/{record.name}"] = {
+            "get": {"tags": [record.name], "responses": {"200": {"description": "List of records."}}},
+            "post": {"tags": [record.name], "requestBody": body, "responses": done},
+        }
+        paths[f"/{record.name}/{{id}}"] = {
+            "get": {"tags": [record.name], "responses": {"200": {"description": "The record.", **body}}},
+            "patch": {"tags": [record.name], "requestBody": body, "responses": done},
+            "delete": {"tags": [record.name], "responses": done},
+        }
+    return {
+        "openapi": "3.0.1",
+        "info": {"title": "NetSuite REST Record API", "version": "v1"},
+        "servers": [{"url": session.base}],
+        "paths": paths,
+        "components": {"schemas": {record.name: schema(session, record) for record in records}},
+    }
 
 
 def schema(session: Session, record: RecordType) -> dict[str, Any]:

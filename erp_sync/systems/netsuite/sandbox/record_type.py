@@ -77,7 +77,13 @@ class RecordType:
             "METHOD_NOT_ALLOWED", f"The record '{self.name}' does not support the operation '{operation}'.", status=405
         )
 
-    def columns(self, session: Session, body: dict[str, Any], stored: Row | None = None) -> dict[str, Any]:
+    def columns(
+        self,
+        session: Session,
+        body: dict[str, Any],
+        stored: Row | None = None,
+        replace: frozenset[str] = NO_REPLACE,
+    ) -> dict[str, Any]:
         """Columns of the body's declared, custom and otherwise allowed properties."""
         columns = parse(session, self.fields, body)
         if "externalid" in columns:
@@ -87,9 +93,10 @@ class RecordType:
         if custom:
             columns["custom"] = merged(stored["custom"] if stored is not None else None, custom)
         handled = {*(field.name for field in self.fields), *self.computed, *self.sublists, *self.subrecords}
-        other = other_properties(self.name, body, handled)
+        before = stored["other"] if stored is not None else None
+        other = other_properties(self.name, body, handled, before, replace)
         if other:
-            columns["other"] = merged(stored["other"] if stored is not None else None, other)
+            columns["other"] = merged(before, other)
         return columns
 
     def forget(self, session: Session, row: Row, script_id: str) -> None:
@@ -114,7 +121,7 @@ class RecordType:
         href = f"{session.base}/{self.name}/{internal_id}"
         out: dict[str, Any] = {"links": [{"rel": "self", "href": href}], "id": str(internal_id)}
         if "other" in row.keys():  # noqa: SIM118
-            out.update(json.loads(row["other"] or "{}"))
+            out.update(_kept(json.loads(row["other"] or "{}"), href, expand))
         out.update(answer(session, self.fields, row, simple_enums=simple_enums))
         if "custom" in row.keys():  # noqa: SIM118
             out.update(print_custom(session, row["custom"]))
@@ -165,6 +172,21 @@ class RecordType:
     def allowed(self) -> set[str]:
         published = contract.record(self.name)
         return published.properties if published else {field.name for field in self.fields} | contract.ENVELOPE
+
+
+def _kept(other: dict[str, Any], href: str, expand: bool) -> dict[str, Any]:
+    """Properties kept as they were sent; sublists among them with their envelope."""
+    out = {}
+    for name, value in other.items():
+        if isinstance(value, dict) and isinstance(value.get("items"), list):
+            link = f"{href}/{name}"
+            lines = [
+                {"links": _self(f"{link}/{number}"), **line} for number, line in enumerate(value["items"], start=1)
+            ]
+            whole = {"items": lines, "totalResults": len(lines), "count": len(lines), "hasMore": False, "offset": 0}
+            value = {"links": _self(link), **(whole if expand else {})}
+        out[name] = value
+    return out
 
 
 def _self(href: str) -> list[dict[str, str]]:

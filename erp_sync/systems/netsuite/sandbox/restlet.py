@@ -27,6 +27,9 @@ PATH = "/app/site/hosting/restlet.nl"
 ORDER, SEARCH = "customscript_erp_sync_order", "customscript_erp_sync_search"
 SCRIPTS = {ORDER: "customdeploy_erp_sync_order", SEARCH: "customdeploy_erp_sync_search"}
 
+# Scripts and deployments have numbers, too.
+_NUMBERS = {"1001": ORDER, "1002": SEARCH}
+
 # Saved searches of the account, as the queries behind them. A saved search answers what its author chose.
 SEARCHES = {
     "customsearch_erp_sync_stock": (
@@ -39,6 +42,13 @@ SEARCHES = {
         "FROM itemprice p JOIN item i ON i.id = p.item ORDER BY p.item, p.pricelevel, p.quantity"
     ),
 }
+
+
+def script_of(request: Request) -> str | None:
+    """The script that a request names, by script id or number, with its own deployment."""
+    named = request.parameter("script") or ""
+    script = _NUMBERS.get(named, named)
+    return script if script in SCRIPTS and request.parameter("deploy") in (SCRIPTS[script], "1") else None
 
 
 def failure(code: str, message: str, status: int = 400) -> Response:
@@ -60,8 +70,8 @@ class Restlets:
 
     def handle(self, session: Session, request: Request) -> Response:
         """Answer; the caller undoes what a refused script wrote."""
-        script = request.parameter("script") or ""
-        if script not in session.options.scripts or SCRIPTS.get(script) != request.parameter("deploy"):
+        script = script_of(request)
+        if script is None or script not in session.options.scripts:
             return failure("SSS_INVALID_SCRIPTLET_ID", "That RESTlet is invalid, disabled, or no longer exists.", 404)
         session.restlet, session.names = True, "Ignore"
         try:

@@ -188,7 +188,7 @@ class ReturnAuthorization(_FromLines):
         stored = self.row(session, internal_id)
         assert stored is not None
         body = self.canonical(session, body)
-        columns = self.columns(session, body, stored)
+        columns = self.columns(session, body, stored, replace)
         known = {line["id"] for line in item_lines(session, internal_id)}
         for index, given in enumerate((body.get("item") or {}).get("items", [])):
             if given.get("line") not in known or set(given) - {"line", "isClosed"}:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+from decimal import Decimal
 from typing import Any
 
 from erp_sync.systems.netsuite.sandbox import stock, tax
@@ -131,7 +133,7 @@ class SalesOrder(Transaction):
         assert stored is not None
         body = self.canonical(session, body)
         tax.refuse_in_legacy(session, body)
-        columns = self.columns(session, body, stored)
+        columns = self.columns(session, body, stored, replace)
         if columns.get("entity", stored["entity"]) is None:
             raise missing("Customer", "entity")
         customer = check_customer(
@@ -187,6 +189,10 @@ class SalesOrder(Transaction):
         numbers = tracking_numbers(session, row["id"])
         if numbers:
             out["linkedTrackingNumbers"] = " ".join(numbers)
+        redeemed = json.loads(row["other"] or "{}").get("giftCertRedemption", {}).get("items", [])
+        if redeemed:
+            applied = sum((Decimal(str(line.get("authCodeApplied") or 0)) for line in redeemed), ZERO)
+            out["giftCertApplied"] = json_number(str(-applied))
         deposits = session.store.all(
             "SELECT payment FROM \"transaction\" WHERE type = 'CustDep' AND salesorder = ? AND voided = 'F'", row["id"]
         )

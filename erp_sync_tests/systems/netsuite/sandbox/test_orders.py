@@ -247,6 +247,16 @@ def test_properties_that_nothing_computes_with_come_back(account):
     assert "custbody_unknown" not in body
 
 
+def test_a_redeemed_gift_certificate_is_kept_and_added_to(account):
+    redeemed = {"items": [{"authCode": {"id": "17"}, "authCodeApplied": 4}]}
+    order = account.order([("MUG", 1)], giftCertRedemption=redeemed)
+    account.changed(f"salesOrder/{order}", {"giftCertRedemption": redeemed})
+    body = account.full(f"salesOrder/{order}")
+    assert (body["giftCertRedemption"]["totalResults"], body["giftCertApplied"]) == (2, -8)
+    account.changed(f"salesOrder/{order}?replace=giftCertRedemption", {"giftCertRedemption": redeemed})
+    assert account.full(f"salesOrder/{order}")["giftCertApplied"] == -4
+
+
 def test_names_are_taken_in_any_case(account):
     order = account.order([("MUG", 1)], OTHERREFNUM="100000123")
     assert account.get(f"salesOrder/{order}?fields=otherRefNum") == {

@@ -340,6 +340,7 @@ def _services() -> dict[str, OperationContract]:
         "async.task": OperationContract(_NO_BODY, {"200": Side(OWN, task, JOBS), **_FAILURES}),
         "async.result": OperationContract(_NO_BODY, {"default": replayed}),
         "metadata.list": OperationContract(_NO_BODY, {"200": Side(OWN, _catalogue(), METADATA), **_FAILURES}),
+        "metadata.openapi": OperationContract(_NO_BODY, {"200": schemas, **_FAILURES}),
         "metadata.record": OperationContract(_NO_BODY, {"200": schemas, **_FAILURES}),
     }
 
