@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from datetime import datetime
-from decimal import Decimal
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from erp_sync import settings as settings_module
+from erp_sync.commands import deciding, watching
+from erp_sync.commands.output import Json, installation, refuse, show
+from erp_sync.commands.output import settings as _settings
 
 app = typer.Typer(
     name="erp-sync",
@@ -22,55 +21,13 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 sandbox_app = typer.Typer(help="The vendors' sandboxes on this machine.", no_args_is_help=True)
+app.command()(watching.status)
+app.command()(watching.trace)
+app.command()(deciding.approve)
+app.command()(deciding.reject)
+app.add_typer(deciding.deadletters_app, name="deadletters")
+app.command()(deciding.retry)
 app.add_typer(sandbox_app, name="sandbox")
-
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-
-
-def show(value: Any, as_json: bool, text: Callable[[Any], str] | None = None) -> None:
-    """Print a result: JSON where asked for, else the text made from it."""
-    if as_json or text is None:
-        typer.echo(json.dumps(value, default=_plain, indent=2))
-    else:
-        typer.echo(text(value))
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, datetime):
-        return value.isoformat()
-    if isinstance(value, Decimal | Path):
-        return str(value)
-    if hasattr(value, "__struct_fields__"):
-        return {name: getattr(value, name) for name in value.__struct_fields__}
-    return str(value)
-
-
-def refuse(error: Exception) -> None:
-    """End with one sentence and exit code 2."""
-    typer.echo(f"erp-sync: {error}", err=True)
-    raise typer.Exit(2)
-
-
-def _settings() -> settings_module.Settings:
-    try:
-        return settings_module.load()
-    except settings_module.WrongSetting as error:
-        refuse(error)
-        raise
-
-
-def _installation() -> Any:
-    """The running installation, its storage made first: what is started through `erp-sync` works at once."""
-    from erp_sync.components.configuration import WrongConfiguration
-    from erp_sync.components.installation import Installation
-    from erp_sync.runtime.storage import initialise
-
-    settings = _settings()
-    initialise(settings)
-    try:
-        return Installation(settings)
-    except WrongConfiguration as error:
-        refuse(error)
 
 
 @app.command()
@@ -79,27 +36,21 @@ def init(as_json: Json = False) -> None:
 
     Example: erp-sync init
     """
-    from erp_sync.components.installation import Installation
-    from erp_sync.ledger.errors import BadLookupFile
-    from erp_sync.runtime.storage import initialise
-
-    settings = _settings()
-    initialise(settings, anyway=True)
-    installation = Installation(settings)
-    try:
-        imported = installation.import_lookups()
-    except BadLookupFile as error:
-        refuse(error)
-        return
-    finally:
-        installation.close()
-    result = {"home": settings.home, "ledger": settings.ledger_url.split("@")[-1], "lookups": imported}
+    with installation(anyway=True) as here:
+        result = {
+            "home": here.settings.home,
+            "ledger": here.settings.ledger_url.split("@")[-1],
+            "lookups": here.import_lookups(),
+        }
     show(result, as_json, lambda it: f"ready: {it['home']}")
+
+
+Vendors = Annotated[list[str] | None, typer.Argument(help="netsuite, magento; both when none is given")]
 
 
 @sandbox_app.command("up")
 def sandbox_up(
-    vendors: Annotated[list[str] | None, typer.Argument(help="netsuite, magento; both when none is given")] = None,
+    vendors: Vendors = None,
     profile: Annotated[str, typer.Option(help="latency: life, demo, fast or none")] = "fast",
     contract: Annotated[bool, typer.Option(help="check every exchange against the vendors' contracts")] = False,
     as_json: Json = False,
@@ -115,8 +66,11 @@ def sandbox_up(
 
 
 @sandbox_app.command("down")
-def sandbox_down(vendors: Annotated[list[str] | None, typer.Argument()] = None, as_json: Json = False) -> None:
-    """Stop the sandboxes; their state stays."""
+def sandbox_down(vendors: Vendors = None, as_json: Json = False) -> None:
+    """Stop the sandboxes; their state stays.
+
+    Example: erp-sync sandbox down magento
+    """
     from erp_sync.sandbox import supervisor
 
     stopped = supervisor.down(_settings().sandboxes, vendors or None)
@@ -125,7 +79,10 @@ def sandbox_down(vendors: Annotated[list[str] | None, typer.Argument()] = None, 
 
 @sandbox_app.command("status")
 def sandbox_status(as_json: Json = False) -> None:
-    """Base URL, credentials, files of state and journal of each sandbox."""
+    """Base URL, credentials, files of state and journal of each sandbox.
+
+    Example: erp-sync sandbox status --json
+    """
     from erp_sync.sandbox import supervisor
 
     show(supervisor.status(_settings().sandboxes), as_json, _sandbox_text)
@@ -133,7 +90,7 @@ def sandbox_status(as_json: Json = False) -> None:
 
 @sandbox_app.command("fault")
 def sandbox_fault(
-    vendor: str,
+    vendor: Annotated[str, typer.Argument(help="netsuite or magento")],
     kind: Annotated[str, typer.Argument(help="e.g. timeout_after_commit, late_commit, too_many_requests; clear")],
     endpoint: Annotated[str, typer.Option(help="endpoint name or path pattern")] = "*",
     times: Annotated[int | None, typer.Option(help="how often; for ever when not given")] = None,
@@ -228,7 +185,10 @@ def up(port: Annotated[int, typer.Option(help="of the Dagster UI")] = 3000, as_j
 
 @app.command()
 def down(as_json: Json = False) -> None:
-    """Stop all services and sandboxes; their state stays."""
+    """Stop all services and sandboxes; their state stays.
+
+    Example: erp-sync down
+    """
     from erp_sync.runtime import services
     from erp_sync.sandbox import supervisor
 

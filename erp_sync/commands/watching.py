@@ -1,0 +1,152 @@
+"""Commands that look: status, trace."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any
+from urllib.parse import unquote_plus
+
+import msgspec
+import typer
+
+from erp_sync.commands.output import Json, ago, columns, installation, moment, shortened, show
+
+# Lines of a body that `trace` shows without --payloads.
+SHOWN_LINES = 12
+
+
+def status(as_json: Json = False) -> None:
+    """How every flow and connection stands, what waits for a person, what runs.
+
+    Example: erp-sync status
+    """
+    from erp_sync.operations.status import status as look
+
+    with installation() as here:
+        show(look(here), as_json, _status_text)
+
+
+_FLOW_COLUMNS = ["route", "flow", "mode", "unhandled", "due", "later", "waiting", "under way", "held", "dead"]
+_FLOW_COLUMNS += ["quarantined", "oldest due", "polled", "loaded"]
+
+
+def _flow_row(one: Any, now: datetime) -> list[Any]:
+    counts = [one.unhandled, one.due, one.later, one.waiting, one.claimed, one.held, one.dead, one.quarantined]
+    times = [ago(time, now) for time in (one.oldest_due, one.last_poll, one.last_loaded)]
+    return [one.route, one.flow, one.mode, *counts, *times]
+
+
+def _status_text(it: Any) -> str:
+    parts = [f"{it.home}: {'services run' if it.running else 'no service runs; next: erp-sync up'}"]
+    if it.services:
+        parts.append("  " + ", ".join(f"{one.name} {one.state}" for one in it.services))
+    parts.append(columns(_FLOW_COLUMNS, [_flow_row(one, it.at) for one in it.flows]))
+    parts.append(
+        columns(
+            ("connection", "vendor", "breaker", "slots", "in use", "queued", "paused"),
+            [
+                (
+                    one.name,
+                    one.vendor,
+                    f"{one.breaker}: {one.breaker_why}" if one.breaker_why else one.breaker,
+                    one.slots if one.slots is not None else "-",
+                    one.slots_in_use,
+                    one.calls_waiting,
+                    f"{one.paused_s:.0f} s: {one.paused_why}" if one.paused_s else "",
+                )
+                for one in it.connections
+            ],
+        )
+    )
+    for plan in it.plans_waiting:
+        parts.append(
+            f"plan p{plan.plan} of {plan.flow} waits with {plan.rows} rows since {moment(plan.since)}: {plan.reason}\n"
+            f"next: erp-sync approve p{plan.plan}"
+        )
+    parts += [f"{alert.severity}: {alert.text} (since {moment(alert.since)})" for alert in it.alerts]
+    if any(one.dead or one.quarantined for one in it.flows):
+        parts.append("next: erp-sync deadletters")
+    return "\n\n".join(parts)
+
+
+def trace(
+    order: Annotated[str, typer.Argument(help="order number, id in a system, external id, delivery, or SKU")],
+    payloads: Annotated[bool, typer.Option("--payloads", help="show bodies whole, not their beginning")] = False,
+    as_json: Json = False,
+) -> None:
+    """Everything that ever happened to an order, document or SKU, in order, with what was said to whom.
+
+    Example: erp-sync trace 000000123 --payloads
+    """
+    from erp_sync.operations.trace import trace as look
+
+    with installation() as here:
+        show(look(here, order), as_json, lambda it: _trace_text(it, payloads))
+
+
+def _trace_text(it: Any, payloads: bool) -> str:
+    parts = [f"{it.asked}: {', '.join(it.documents) or 'a SKU'}"]
+    parts += [f"  is {native_id} in {name}" for name, native_id in sorted(it.partners.items())]
+    for entry in it.entries:
+        parts.append(_entry_text(entry, payloads))
+    for known in it.known:
+        sure = "" if known["sure"] else f", not sure: {known['why']}"
+        parts.append(
+            f"{known['connection']} holds {known['entity']} {known['key']} = {_one_line(known['value'])} "
+            f"({known['origin']} {known['observed_at']}{sure})"
+        )
+    for delivery in it.deliveries:
+        reason = f": {delivery.code} {delivery.reason}".rstrip() if delivery.code or delivery.reason else ""
+        parts.append(
+            f"delivery d{delivery.id}, {delivery.operation} of {delivery.document} to {delivery.target}: "
+            f"{delivery.state}{reason}"
+        )
+        if delivery.steps:
+            parts.append(
+                columns(
+                    ("step", "operation", "key", "state", "sends", "id there", "number"),
+                    [
+                        (step.name, step.operation, step.key, step.state, step.attempts, step.target_id, step.number)
+                        for step in delivery.steps
+                    ],
+                    indent="  ",
+                )
+            )
+    return "\n".join(parts)
+
+
+def _entry_text(entry: Any, payloads: bool) -> str:
+    head = f"{entry.at.strftime('%Y-%m-%d %H:%M:%S.%f')[:-3]}Z  "
+    facts = entry.facts
+    if entry.kind == "exchange":
+        error = f", {facts['error']}" if facts.get("error") else ""
+        url = facts["url"] if payloads else shortened(unquote_plus(facts["url"]), 160)
+        line = (
+            f"{head}{facts['connection']} {facts['method']} {url} -> {facts['status'] or 'no answer'} "
+            f"in {facts['ms']} ms, {facts['verdict']}{error} ({facts['operation']})"
+        )
+        return "\n".join([line, *_body("sent", entry.request, payloads), *_body("answer", entry.response, payloads)])
+    where = " ".join(part for part in (f"d{entry.delivery}" if entry.delivery else "", entry.step) if part)
+    told = ", ".join(f"{name} {_one_line(value)}" for name, value in facts.items() if value not in ("", None, []))
+    by = f" by {entry.actor}" if entry.actor and entry.kind in _BY_PEOPLE else ""
+    line = f"{head}{entry.kind}{by}{' ' + where if where else ''}{': ' + told if told else ''}"
+    return "\n".join([line, *_body("record", entry.payload, payloads)])
+
+
+_BY_PEOPLE = ("approved", "rejected", "retried", "edited", "dismissed", "adopted", "receipt_forgotten")
+_encoder = msgspec.json.Encoder(decimal_format="number")
+
+
+def _one_line(value: Any) -> str:
+    return value if isinstance(value, str) else shortened(_encoder.encode(value).decode(), 200)
+
+
+def _body(name: str, body: Any, whole: bool) -> list[str]:
+    if body is None:
+        return []
+    text = body if isinstance(body, str) else msgspec.json.format(_encoder.encode(body), indent=2).decode()
+    lines = text.splitlines()
+    shown = lines if whole else [line[:200] for line in lines[:SHOWN_LINES]]
+    more = len(lines) - len(shown)
+    rest = [f"      ... {more} more lines, see --payloads"] if more > 0 else []
+    return [f"    {name}:", *(f"      {line}" for line in shown), *rest]

@@ -1,0 +1,242 @@
+"""What needs a person: dead letters and records in quarantine. They are looked at, tried again, or dismissed.
+
+Ids: ``d12`` is a delivery, ``q7`` a row of the quarantine, ``p3`` a plan; anything else is the number or id of
+a document.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+import msgspec
+
+from erp_sync.components.installation import Installation
+from erp_sync.ledger.quarantine import Quarantined
+from erp_sync.operations.choosing import CannotDo, flow_name, routes
+
+MOST = 100_000
+DELIVERY, QUARANTINE = "delivery", "quarantine"
+
+
+class Group(msgspec.Struct, frozen=True, kw_only=True):
+    """Letters with one code (of the quarantine: one rule). `sample` is the reason of the latest; times UTC."""
+
+    where: str
+    route: str
+    flow: str
+    code: str
+    count: int
+    oldest: datetime
+    latest: datetime
+    sample: str
+    sample_number: str
+
+
+class Letter(msgspec.Struct, frozen=True, kw_only=True):
+    """One dead letter, or one record in quarantine. `times`: sends of it, or refusals."""
+
+    id: str
+    route: str
+    flow: str
+    number: str
+    code: str
+    reason: str
+    since: datetime
+    times: int
+
+
+class Retried(msgspec.Struct, frozen=True, kw_only=True):
+    """What was made due again.
+
+    Attributes:
+        deliveries, quarantine: ids.
+        lost: rows whose record was removed by retention: the source has to be read again.
+    """
+
+    deliveries: list[str]
+    quarantine: list[str]
+    lost: list[str]
+
+    @property
+    def count(self) -> int:
+        return len(self.deliveries) + len(self.quarantine)
+
+
+def groups(here: Installation, route: str | None = None, flow: str | None = None) -> list[Group]:
+    """Grouped by where they lie, route, flow and code, most first. Raises CannotDo for a wrong name."""
+    _known(here, route, flow)
+    found = [
+        Group(
+            where=DELIVERY,
+            route=one.route,
+            flow=one.flow,
+            code=one.code,
+            count=one.count,
+            oldest=one.oldest,
+            latest=one.latest,
+            sample=one.example,
+            sample_number=one.example_number,
+        )
+        for one in here.ledger.dead_letters.groups(route, flow)
+    ]
+    rows = here.ledger.quarantine.find(route=route, flow=flow, limit=MOST)
+    together: dict[tuple[str, str, str], list[Quarantined]] = {}
+    for row in rows:
+        together.setdefault((row.route, row.flow, row.rule), []).append(row)
+    for (of_route, of_flow, rule), some in together.items():
+        found.append(
+            Group(
+                where=QUARANTINE,
+                route=of_route,
+                flow=of_flow,
+                code=rule,
+                count=len(some),
+                oldest=min(row.first_at for row in some),
+                latest=max(row.last_at for row in some),
+                sample=some[0].problem,
+                sample_number=some[0].native_id,
+            )
+        )
+    return sorted(found, key=lambda group: (-group.count, group.route, group.flow, group.code))
+
+
+def letters(
+    here: Installation,
+    route: str | None = None,
+    flow: str | None = None,
+    code: str | None = None,
+    limit: int = 200,
+) -> list[Letter]:
+    """One by one, latest first. Raises CannotDo for a wrong name."""
+    _known(here, route, flow)
+    found = [
+        Letter(
+            id=f"d{one.id}",
+            route=one.route,
+            flow=one.flow,
+            number=one.number or one.key.native_id,
+            code=one.code,
+            reason=one.reason,
+            since=one.changed_at,
+            times=one.attempts,
+        )
+        for one in here.ledger.dead_letters.find(route, flow, code, limit)
+    ]
+    found += [
+        Letter(
+            id=f"q{row.id}",
+            route=row.route,
+            flow=row.flow,
+            number=row.native_id,
+            code=row.rule,
+            reason=row.problem,
+            since=row.last_at,
+            times=row.times,
+        )
+        for row in here.ledger.quarantine.find(route=route, flow=flow, rule=code, limit=limit)
+    ]
+    return sorted(found, key=lambda letter: letter.since, reverse=True)[:limit]
+
+
+def retry(
+    here: Installation,
+    words: Sequence[str] = (),
+    *,
+    route: str | None = None,
+    flow: str | None = None,
+    code: str | None = None,
+    everything: bool = False,
+    who: str,
+    why: str = "",
+) -> Retried:
+    """Make dead letters due, and let the next run transform records in quarantine again. Sends nothing itself.
+
+    Args:
+        words: ids (``d12``, ``q7``) or numbers of documents; with them, route, flow and code do not count.
+        everything: all there is; without words one of it, route, flow and code is needed.
+    Raises CannotDo for what is no dead letter: then nothing is retried.
+    """
+    _known(here, route, flow)
+    if not words and not (everything or route or flow or code):
+        raise CannotDo("say which: an id, an order number, --code, --flow, --route or --all")
+    if words:
+        delivery_ids, rows = _chosen(here, words)
+    else:
+        delivery_ids = [one.id for one in here.ledger.dead_letters.find(route, flow, code, MOST)]
+        rows = here.ledger.quarantine.find(route=route, flow=flow, rule=code, limit=MOST)
+    retried = here.ledger.dead_letters.retry(delivery_ids, who=who, why=why) if delivery_ids else []
+    again, lost = _rewind(here, rows)
+    return Retried(
+        deliveries=[f"d{one}" for one in retried],
+        quarantine=[f"q{row.id}" for row in again],
+        lost=[f"q{row.id}" for row in lost],
+    )
+
+
+def dismiss(here: Installation, words: Sequence[str], *, who: str, why: str) -> list[str]:
+    """These are not delivered: entered by hand, or not wanted. Gives their ids. Raises CannotDo, then for none."""
+    if not why.strip():
+        raise CannotDo("dismissing needs a reason: --why TEXT")
+    delivery_ids, rows = _chosen(here, words)
+    dismissed = here.ledger.dead_letters.dismiss(delivery_ids, who, why) if delivery_ids else []
+    for row in rows:
+        here.ledger.quarantine.resolve(
+            row.connection, row.entity, [row.native_id], f"dismissed by {who}: {why}", route=row.route, flow=row.flow
+        )
+    return [*(f"d{one}" for one in dismissed), *(f"q{row.id}" for row in rows)]
+
+
+def _rewind(here: Installation, rows: Iterable[Quarantined]) -> tuple[list[Quarantined], list[Quarantined]]:
+    """Let the flows handle what was refused once more; gives those rows, and those whose record is gone."""
+    rows = list(rows)
+    kept = {
+        one.id
+        for one in here.ledger.received.rows([row.received_id for row in rows if row.received_id is not None])
+        if one.payload is not None
+    }
+    again = [row for row in rows if row.received_id in kept]
+    by_flow: dict[tuple[str, str], list[int]] = {}
+    for row in again:
+        assert row.received_id is not None
+        by_flow.setdefault((row.route, row.flow), []).append(row.received_id)
+    for (route, flow), ids in by_flow.items():
+        here.ledger.received.rewind(route, flow, ids)
+    return again, [row for row in rows if row.received_id not in kept]
+
+
+def _chosen(here: Installation, words: Sequence[str]) -> tuple[list[int], list[Quarantined]]:
+    """Deliveries and quarantine rows that the words name. Raises CannotDo for the first that names none."""
+    open_rows = here.ledger.quarantine.find(limit=MOST)
+    by_id = {f"q{row.id}": row for row in open_rows}
+    dead = {f"d{one.id}": one for one in here.ledger.dead_letters.find(limit=MOST)}
+    delivery_ids: list[int] = []
+    rows: list[Quarantined] = []
+    for word in words:
+        if word in dead:
+            delivery_ids.append(dead[word].id)
+            continue
+        if word in by_id:
+            rows.append(by_id[word])
+            continue
+        keys = set(here.ledger.identifying.documents(word))
+        named = [one.id for one in dead.values() if one.key in keys]
+        refused = [
+            row
+            for row in open_rows
+            if any(
+                (row.connection, row.scope, row.entity, row.native_id)
+                == (key.connection, key.scope, key.entity, key.native_id)
+                for key in keys
+            )
+        ]
+        if not named and not refused:
+            raise CannotDo(f"{word} is no dead letter; next: erp-sync deadletters, or erp-sync trace {word}")
+        delivery_ids += named
+        rows += refused
+    return list(dict.fromkeys(delivery_ids)), list({row.id: row for row in rows}.values())
+
+
+def _known(here: Installation, route: str | None, flow: str | None) -> None:
+    routes(here, route)
+    flow_name(flow)

@@ -1,0 +1,83 @@
+"""A person's decision on what is held: plans and single documents."""
+
+from __future__ import annotations
+
+import msgspec
+
+from erp_sync.components.installation import Installation
+from erp_sync.ledger.documents import State
+from erp_sync.ledger.plans import PlanState
+from erp_sync.operations.choosing import CannotDo
+
+
+class Decided(msgspec.Struct, frozen=True, kw_only=True):
+    """`subject` is ``plan`` or ``delivery``; `rows` of a plan, 1 for a document."""
+
+    subject: str
+    id: str
+    route: str
+    flow: str
+    decision: str
+    rows: int
+
+
+def approve(here: Installation, word: str, *, who: str, why: str = "") -> Decided:
+    """Let a held plan or document pass; the next run loads it.
+
+    Args:
+        word: ``p3`` a plan, ``d12`` a delivery, a bare number whichever of both is held, else the number of a document.
+    Raises CannotDo for what is not held, or is both.
+    """
+    subject, number = held(here, word)
+    if subject == "plan":
+        plan = here.ledger.plans.approve(number, who, why)
+        return Decided(
+            subject="plan", id=f"p{number}", route=plan.route, flow=plan.flow, decision="approved", rows=plan.row_count
+        )
+    here.ledger.deliveries.approve(number, who, why)
+    return _document(here, number, "approved")
+
+
+def reject(here: Installation, word: str, *, who: str, why: str) -> Decided:
+    """Refuse a held plan, which is not held again, or a held document, which is dismissed. Raises CannotDo."""
+    if not why.strip():
+        raise CannotDo("a rejection needs a reason: --why TEXT")
+    subject, number = held(here, word)
+    if subject == "plan":
+        plan = here.ledger.plans.reject(number, who, why)
+        return Decided(
+            subject="plan", id=f"p{number}", route=plan.route, flow=plan.flow, decision="rejected", rows=plan.row_count
+        )
+    here.ledger.deliveries.reject(number, who, why)
+    return _document(here, number, "rejected")
+
+
+def held(here: Installation, word: str) -> tuple[str, int]:
+    """("plan" or "delivery", id) of what the word names and a person may decide on. Raises CannotDo."""
+    plans = {plan.id for plan in here.ledger.plans.find(states=[PlanState.HELD], limit=10_000)}
+    documents = {one.id: one for one in here.ledger.deliveries.find(states=[State.HELD], limit=100_000)}
+    digits = word[1:] if word[:1] in ("p", "d") else word
+    # An order number with leading zeros is no id.
+    number = int(digits) if digits.isdigit() and str(int(digits)) == digits else None
+    may_plan = number in plans and not word.startswith("d")
+    may_document = number in documents and not word.startswith("p")
+    if may_plan and may_document:
+        raise CannotDo(f"both plan {number} and delivery {number} are held; say p{number} or d{number}")
+    if number is not None and may_plan:
+        return "plan", number
+    if number is not None and may_document:
+        return "delivery", number
+    keys = set(here.ledger.identifying.documents(word))
+    named = [one.id for one in documents.values() if one.key in keys]
+    if len(named) == 1:
+        return "delivery", named[0]
+    if named:
+        raise CannotDo(f"{word} names several held documents; say which: {', '.join(f'd{one}' for one in named)}")
+    waiting = [f"p{one}" for one in sorted(plans)] + [f"d{one}" for one in sorted(documents)]
+    shown = ", ".join(waiting[:10]) + (" ..." if len(waiting) > 10 else "")
+    raise CannotDo(f"{word} is not held; {'held are: ' + shown if waiting else 'nothing is held'}")
+
+
+def _document(here: Installation, number: int, decision: str) -> Decided:
+    one = here.ledger.deliveries.get(number)
+    return Decided(subject="delivery", id=f"d{number}", route=one.route, flow=one.flow, decision=decision, rows=1)

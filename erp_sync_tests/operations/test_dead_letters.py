@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+import pytest
+
+from erp_sync.ledger import State
+from erp_sync.operations import dead_letters
+from erp_sync.operations.choosing import CannotDo
+from erp_sync_tests.operations.house import ERP, ROUTE, STORE, House
+
+
+def test_dead_letters_and_quarantine_are_grouped_by_code(house: House) -> None:
+    for native_id in ("1", "2"):
+        house.dead(native_id)
+    house.refused("3")
+    groups = dead_letters.groups(house.here)
+    assert [(one.where, one.code, one.count, one.sample) for one in groups] == [
+        ("delivery", "unmapped_payment_method", 2, "no answer for 2"),
+        ("quarantine", "malformed_address", 1, "no postcode"),
+    ]
+
+
+def test_retry_of_a_code_leaves_other_codes_alone(house: House) -> None:
+    first, second = house.dead("1"), house.dead("2", code="closed_period")
+    retried = dead_letters.retry(house.here, code="closed_period", who="ann")
+    assert retried.deliveries == [f"d{second}"]
+    assert house.ledger.deliveries.get(first).state is State.DEAD
+    assert house.ledger.deliveries.any_due("orders", ERP)
+
+
+def test_a_retried_record_of_the_quarantine_is_transformed_by_the_next_run(house: House) -> None:
+    received = house.refused("3")
+    assert not house.ledger.any_unhandled(ROUTE, "orders", STORE, "sales_order")
+    retried = dead_letters.retry(house.here, ["000000003"], who="ann")
+    assert len(retried.quarantine) == 1
+    unhandled = house.ledger.unhandled(ROUTE, "orders", STORE, "sales_order")
+    assert [row.id for row in unhandled] == [received]
+
+
+def test_retry_of_all_takes_both_kinds(house: House) -> None:
+    house.dead("1")
+    house.refused("3")
+    assert dead_letters.retry(house.here, everything=True, who="ann").count == 2
+
+
+def test_one_wrong_word_and_nothing_is_retried(house: House) -> None:
+    delivery = house.dead("1")
+    with pytest.raises(CannotDo, match="d99 is no dead letter"):
+        dead_letters.retry(house.here, [f"d{delivery}", "d99"], who="ann")
+    assert house.ledger.deliveries.get(delivery).state is State.DEAD
+
+
+def test_retry_without_a_word_must_be_meant(house: House) -> None:
+    with pytest.raises(CannotDo, match="say which"):
+        dead_letters.retry(house.here, who="ann")
+
+
+def test_dismissing_needs_a_reason_and_closes_both_kinds(house: House) -> None:
+    delivery = house.dead("1")
+    house.refused("3")
+    with pytest.raises(CannotDo, match="needs a reason"):
+        dead_letters.dismiss(house.here, [f"d{delivery}"], who="ann", why=" ")
+    dead_letters.dismiss(house.here, [f"d{delivery}", "q1"], who="ann", why="entered by hand")
+    assert house.ledger.deliveries.get(delivery).state is State.DISMISSED
+    assert dead_letters.groups(house.here) == []
+
+
+def test_a_wrong_flow_is_refused_with_those_that_exist(house: House) -> None:
+    with pytest.raises(CannotDo, match="no flow is called order; there are: orders, "):
+        dead_letters.groups(house.here, flow="order")
