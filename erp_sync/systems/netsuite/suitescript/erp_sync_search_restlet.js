@@ -1,0 +1,59 @@
+/**
+ * Pages through a saved search, for what SuiteQL does not show (formulas, summaries that a person keeps).
+ *
+ * GET ?search=customsearch_x&start=0&end=1000
+ *   -> {"search": "customsearch_x", "start": 0, "rows": [{label: value, ...}], "count": 1000, "more": true}
+ *
+ * Rows are named by the labels of the search's columns in lower case, values are texts as getValue gives them.
+ * The search must sort by something unique, else pages repeat or skip rows. At most 1,000 rows a call (the limit
+ * of ResultSet.getRange); more is refused with SSS_SEARCH_RESULT_LIMIT_EXCEEDED.
+ *
+ * @NApiVersion 2.1
+ * @NScriptType Restlet
+ * @NModuleScope SameAccount
+ */
+define(['N/search', 'N/error'], (search, error) => {
+    const MOST_ROWS = 1000;
+
+    const get = (parameters) => {
+        const start = whole(parameters.start, 0, 'start');
+        const end = whole(parameters.end, start + MOST_ROWS, 'end');
+        if (end <= start || end - start > MOST_ROWS) {
+            throw refusal(
+                'SSS_SEARCH_RESULT_LIMIT_EXCEEDED',
+                `No more than ${MOST_ROWS} search results may be requested at one time.`,
+            );
+        }
+        const found = search.load({ id: parameters.search });
+        const results = found.run().getRange({ start, end });
+        const rows = results.map((result) => rowOf(found.columns, result));
+        // A full page may be the last one; one more row tells.
+        const more = rows.length === end - start && found.run().getRange({ start: end, end: end + 1 }).length > 0;
+        return { search: parameters.search, start, rows, count: rows.length, more };
+    };
+
+    const rowOf = (columns, result) => {
+        const row = {};
+        columns.forEach((column) => {
+            const value = result.getValue(column);
+            if (value !== null && value !== '') {
+                row[(column.label || column.name).toLowerCase()] = String(value);
+            }
+        });
+        return row;
+    };
+
+    const whole = (text, otherwise, name) => {
+        if (text === undefined || text === null || text === '') {
+            return otherwise;
+        }
+        if (!/^\d+$/.test(text)) {
+            throw refusal('SSS_INVALID_SEARCH_RESULT_INDEX', `${name} must be a number.`);
+        }
+        return Number(text);
+    };
+
+    const refusal = (name, message) => error.create({ name, message, notifyOff: true });
+
+    return { get };
+});
