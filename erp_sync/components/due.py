@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from erp_sync.components import state_due
+from erp_sync.components import events, state_due
 from erp_sync.components.configuration import Configuration, FlowSpec, Mode, RouteSpec
 from erp_sync.components.flow_table import FLOWS
 from erp_sync.components.installation import Installation, current
@@ -67,10 +67,14 @@ def look(
     found: dict[tuple[str, str], list[Finding]] = {}
     pool = ThreadPoolExecutor(max_workers=8, thread_name_prefix="look")
     try:
+        waiting = events.waiting(here, configuration, now)
         for route in configuration.routes.values():
             for flow, spec in route.flows.items():
-                for poll in _polls(here, route, flow, spec, now, cursor, busy) if spec.mode is not Mode.OFF else ():
-                    looks.append((poll, pool.submit(_ask, poll)))
+                if spec.mode is Mode.OFF:
+                    continue
+                polls = _polls(here, route, flow, spec, now, cursor, busy)
+                polls += events.polls(here, route, flow, spec, waiting, cursor, busy)
+                looks += [(poll, pool.submit(_ask, poll)) for poll in polls]
         for poll, future in looks:
             try:
                 finding = future.result(timeout=LOOK_SECONDS)
@@ -89,7 +93,7 @@ def look(
             if spec.mode is Mode.OFF:
                 continue
             name = f"{route.name}/{flow}"
-            starting = found.get((route.name, flow), [])
+            starting = events.merged(found.get((route.name, flow), []), FLOWS[flow].delivers)
             due += [
                 Due(
                     route=route.name,
@@ -104,6 +108,8 @@ def look(
             ]
             if (route.name, flow, "normal") in busy or any(one.lane == "normal" for one in starting):
                 continue
+            if starting and FLOWS[flow].delivers:
+                continue  # a run that events start takes everything that the ledger holds
             stages = _ledger_has_work(here, route, flow, spec, running)
             if stages:
                 due.append(Due(route=route.name, flow=flow, stages=stages, why="work is due in the ledger"))

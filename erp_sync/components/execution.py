@@ -13,11 +13,11 @@ from typing import Any
 
 import dagster as dg
 
-from erp_sync.components import state_assets
+from erp_sync.components import events, state_assets
 from erp_sync.components.configuration import FlowSpec, Mode, RouteSpec
 from erp_sync.components.flow_table import FlowKind
 from erp_sync.components.installation import Installation, current
-from erp_sync.components.run_context import SHOWN, days_of, is_full, land_records, lane_of
+from erp_sync.components.run_context import SHOWN, config_of, days_of, is_full, land_records, lane_of
 from erp_sync.flows import extraction
 from erp_sync.ports.raw import RawRecord, Window
 
@@ -41,9 +41,14 @@ def extract(
 
     common: dict[str, Any] = {"connection": connection, "entity": kind.entity, "run_id": context.run_id}
     with call_context(run_id=context.run_id, lane=lane_of(context), route=",".join(routes), flow=kind.name):
-        done = extraction.extract_changes(
-            source, here.ledger, land, start=min(starts, default=now - timedelta(days=1)), now=now, **common
-        )
+        keys = list(config_of(context).get("keys") or ())
+        taken = events.take(here, source, land, now=now, keys=keys, **common)
+        done = extraction.Extraction()
+        if not keys:
+            done = extraction.extract_changes(
+                source, here.ledger, land, start=min(starts, default=now - timedelta(days=1)), now=now, **common
+            )
+            events.put_away(here, taken.unnamed)
         missing = None
         window = days_of(context)
         if window is not None and (is_full(context) or window.end <= now):
@@ -52,16 +57,22 @@ def extract(
                 missing = extraction.extract_missing(source, here.ledger, land, window=window, **common)
     here.exchanges.flush()
     metadata: dict[str, Any] = {
-        "dagster/row_count": done.received + (missing.received if missing else 0),
+        "dagster/row_count": done.received + taken.received + (missing.received if missing else 0),
         "records_seen": done.seen,
         "records_new": done.received,
-        "window_start": str(done.window_start),
-        "window_end": str(done.window_end),
     }
+    if not keys:
+        metadata |= {"window_start": str(done.window_start), "window_end": str(done.window_end)}
+    if taken.extractions:
+        metadata |= {
+            "events": taken.events,
+            "records_new_by_events": taken.received,
+            "events_without_record": taken.not_found,
+        }
     if missing is not None:
         metadata["completeness_window"] = f"{missing.window_start} to {missing.window_end}"
         metadata["records_that_were_missing"] = missing.missing
-    files = done.files + (missing.files if missing else ())
+    files = done.files + sum((one.files for one in taken.extractions), ()) + (missing.files if missing else ())
     if files:
         metadata["files"] = dg.MetadataValue.md("\n".join(f"- `{file}`" for file in files[:SHOWN]))
     return dg.MaterializeResult(metadata=metadata)

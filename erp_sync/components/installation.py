@@ -43,7 +43,7 @@ class Installation:
 
             ledger = Ledger.open(self.settings.ledger_url)
             for name, spec in self.configuration.connections.items():
-                ledger.limits.configure(name, self._capabilities(spec.vendor).limits, spec.settings.get("limits"))
+                ledger.limits.configure(name, self.capabilities(spec.vendor).limits, spec.settings.get("limits"))
             return ledger
 
         return self._once("ledger", make)
@@ -66,7 +66,8 @@ class Installation:
 
         return self._once("exchanges", make)
 
-    def _capabilities(self, vendor: str) -> Any:
+    def capabilities(self, vendor: str) -> Any:
+        """What the vendor declares of itself; of no connection in particular."""
         return importlib.import_module(f"erp_sync.systems.{vendor}.capabilities").CAPABILITIES
 
     def connector(self, name: str) -> Connector:
@@ -114,7 +115,7 @@ class Installation:
         """Calls that the system takes at once; 5 where it declares no limit."""
         spec = self.configuration.connection(connection)
         override = (spec.settings.get("limits") or {}).get("concurrency")
-        return int(override or self._capabilities(spec.vendor).limits.concurrency or 5)
+        return int(override or self.capabilities(spec.vendor).limits.concurrency or 5)
 
     def source(self, route: RouteSpec, flow: str) -> Any:
         from erp_sync.components.flow_table import FLOWS

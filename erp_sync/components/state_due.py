@@ -102,8 +102,6 @@ def ledger_has_work(
             return everything
         if here.ledger.known.any_unsure(target, kind.entity):
             return everything
-        if here.ledger.inbox.unprocessed(source, [kind.entity], limit=1):
-            return everything
     if spec.mode is Mode.ON and here.ledger.plans.any_due(flow, target, route.name):
         return ("loaded",)
     return ()

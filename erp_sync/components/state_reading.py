@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from erp_sync.components import events
 from erp_sync.components.configuration import Mode, RouteSpec
 from erp_sync.components.flow_table import FlowKind
 from erp_sync.components.installation import Installation
@@ -103,13 +104,13 @@ def _read_again(
         for row in here.ledger.known.unsure(getattr(route, kind.target), kind.entity):
             sku = target.sku(row.key)
             skus.add(lookups.get("sku_map", sku) or sku)
-    events = here.ledger.inbox.unprocessed(connection, [kind.entity])
-    skus.update(row.event.native_id for row in events if row.event.native_id)
+    waiting = here.ledger.inbox.waiting(common["now"] - events.delay(here, connection), connection, kind.entity)
+    skus.update(events.keys_of(source, [event.native_id for event in waiting if event.native_id]).values())
     if skus:
         result.again = state_extraction.extract_keys(source, here.ledger, land, keys=sorted(skus), again=True, **common)
-    if events:
-        here.ledger.inbox.mark([row.id for row in events], "read")
-        result.events = len(events)
+    if waiting:
+        here.ledger.inbox.mark([event.id for event in waiting], "read")
+        result.events = len(waiting)
 
 
 def _read_whole_target(here: Installation, connection: str, kind: FlowKind, target: Any, result: Reading) -> None:

@@ -7,7 +7,7 @@ several canonical rows or for one. Rows are read in pages so that memory stays f
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from erp_sync.ports.capabilities import Capabilities
 from erp_sync.ports.documents import Requirement
@@ -46,6 +46,14 @@ class StateSource(Protocol[State]):
 
     def to_canonical(self, raw: RawRecord, lookups: Lookups) -> State:
         """Map one record. Raises BadRecord or MappingProblem."""
+
+
+@runtime_checkable
+class NamesKeys(Protocol):
+    """A state source whose events name records by the system's own ids, while its keys are SKUs."""
+
+    def keys_of(self, native_ids: Sequence[str]) -> dict[str, str]:
+        """Key by id; ids that do not exist are left out. Raises a TransportError where it does not answer."""
 
 
 class StateTarget(Protocol[Row]):

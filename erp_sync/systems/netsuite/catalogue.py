@@ -25,6 +25,7 @@ from erp_sync.ports.raw import RawRecord, Window
 from erp_sync.systems.netsuite import suiteql
 from erp_sync.systems.netsuite.capabilities import CAPABILITIES
 from erp_sync.systems.netsuite.client import PAGE, NetSuiteClient, chunks
+from erp_sync.systems.netsuite.items import ItemNames
 from erp_sync.systems.netsuite.mapping.product import BUNDLE_RECORDS, KINDS
 from erp_sync.systems.netsuite.mapping.shipment import identity_of, items_of
 from erp_sync.systems.netsuite.rows import Reading, Row, RowReader, content_version, numbers, raw, seen
@@ -63,6 +64,7 @@ class ProductSource:
     def __init__(self, client: NetSuiteClient, mapping: RecordMapping) -> None:
         self._client, self._mapping = client, mapping
         self._rows = RowReader(client, item_reading(client.connection.settings))
+        self.keys_of = ItemNames(client).keys_of
         self._options: dict[str, str] = dict(client.connection.settings.get("matrix_options") or {})
 
     def snapshot(self) -> Iterator[list[RawRecord]]:
@@ -173,6 +175,7 @@ class PriceSource:
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._client, self._mapping, self._clock = client, mapping, clock
+        self.keys_of = ItemNames(client).keys_of
         settings = client.connection.settings
         self._zone = ZoneInfo(client.connection.time_zone)
         self._table = msgspec.convert(settings.get("price_table") or {}, PriceTable)

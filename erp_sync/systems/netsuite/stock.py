@@ -20,6 +20,7 @@ from erp_sync.systems.netsuite import suiteql
 from erp_sync.systems.netsuite.capabilities import CAPABILITIES
 from erp_sync.systems.netsuite.client import PAGE, NetSuiteClient, chunks
 from erp_sync.systems.netsuite.demand import Shipped, StoreDemand
+from erp_sync.systems.netsuite.items import ItemNames
 from erp_sync.systems.netsuite.rows import Row, content_version, numbers
 
 # Transactions that move quantity on hand: item fulfillment, item receipt, inventory adjustment, inventory
@@ -47,6 +48,7 @@ class StockSource:
         self._client, self._mapping, self._clock = client, mapping, clock
         self._zone = ZoneInfo(client.connection.time_zone)
         self._demand = StoreDemand(client)
+        self.keys_of = ItemNames(client).keys_of
         settings = client.connection.settings
         self._locations = [str(one) for one in settings.get("stock_locations") or ()]
         self._set_aside = {
