@@ -180,6 +180,7 @@ def _before(delivery: Delivery | None, begun: set[int]) -> Before | None:
         content=delivery.facts.get("content", ""),
         held=first and waits and delivery.state is State.HELD,
         begun=not (first and waits),
+        case=not first and delivery.state is State.HELD,
     )
 
 

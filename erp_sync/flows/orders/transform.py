@@ -52,6 +52,8 @@ def decide(order: SalesOrder, start: datetime, before: Before | None) -> Decisio
         return Decision(action="drop", code="unchanged", reason="nothing that the ERP gets has changed")
     if not before.begun:
         return Decision(action="create")
+    if _goods(before.content) == _goods(content(order)) and not before.case:
+        return Decision(action="update", code="payments_changed", reason="a payment came in or changed")
     return Decision(
         action="hold",
         code="changed_after_delivery",
@@ -60,7 +62,7 @@ def decide(order: SalesOrder, start: datetime, before: Before | None) -> Decisio
 
 
 def content(order: SalesOrder) -> str:
-    """Fingerprint of what the ERP gets. Our own write-backs change an order's version, not this."""
+    """Fingerprint of what the ERP gets, its payments apart. Our own write-backs change an order's version, not this."""
     relevant: dict[str, Any] = {
         "lines": [(line.sku, line.quantity, line.unit_price, line.discount, line.tax_amount) for line in order.lines],
         "billing": order.billing_address,
@@ -70,7 +72,17 @@ def content(order: SalesOrder) -> str:
         "currency": order.currency,
         "cancelled": order.status is OrderStatus.CANCELLED,
     }
-    return hashlib.sha256(encode(relevant)).hexdigest()[:16]
+    payments = [(payment.payment_id, payment.amount, payment.state) for payment in order.payments]
+    return f"{_digest(relevant)}/{_digest(payments)}"
+
+
+def _goods(fingerprint: str) -> str:
+    """The part of a fingerprint that is not about payments."""
+    return fingerprint.partition("/")[0]
+
+
+def _digest(value: Any) -> str:
+    return hashlib.sha256(encode(value)).hexdigest()[:16]
 
 
 def concerns(order: SalesOrder) -> str:
