@@ -37,11 +37,14 @@ def notifications(session: Session, wall: datetime) -> list[bytes]:
             continue
         record = written.record.lower()
         for entity in _entities(written.record):
+            native_id = _order(session, written) if entity == "order_status" else written.internal_id
+            if native_id is None:
+                continue
             body = {
                 "id": f"{record}-{written.internal_id}-{entity}-{change}-{sent_at}",
                 "entity": entity,
                 "record": record,
-                "native_id": str(written.internal_id),
+                "native_id": str(native_id),
                 "items": _items(session, written) if entity == "stock_level" else [],
                 "change": change,
                 "sent_at": sent_at,
@@ -53,9 +56,20 @@ def notifications(session: Session, wall: datetime) -> list[bytes]:
 def _entities(record: str) -> list[str]:
     return [
         *(["shipment"] if record == "itemFulfillment" else []),
+        *(["order_status"] if record in ("salesOrder", "itemFulfillment") else []),
         *(["stock_level"] if record in _STOCK else []),
         *(["product"] if record in _PRODUCTS else []),
     ]
+
+
+def _order(session: Session, written: Written) -> int | None:
+    """The order whose status a record is about: itself, or the one it was made from."""
+    if written.record == "salesOrder":
+        return written.internal_id
+    order: int | None = session.store.value(
+        'SELECT createdfrom FROM "transaction" WHERE id = ? AND createdfrom IS NOT NULL', written.internal_id
+    )
+    return order
 
 
 def _items(session: Session, written: Written) -> list[str]:

@@ -1,11 +1,15 @@
 /**
- * Tells erp_sync that a record changed: stock (by the transactions that move it), fulfillment, price, item.
+ * Tells erp_sync that a record changed: stock (by the transactions that move it), fulfillment, order status,
+ * item (and with it perhaps its price).
  *
  * Only the id is sent; erp_sync reads the record itself. A push that is lost costs nothing but time, since
  * erp_sync polls as well: the script therefore never fails a save and never tries again.
  *
- * Body: {"id": event id, "entity": "shipment" | "stock_level" | "product", "record": type, "native_id": "123",
- *        "items": ["1001", ...] for stock, "change": "create" | "edit" | "delete", "sent_at": ISO time}
+ * Body: {"id": event id, "entity": "shipment" | "order_status" | "stock_level" | "product", "record": type,
+ *        "native_id": "123", "items": ["1001", ...] for stock, "change": "create" | "edit" | "delete",
+ *        "sent_at": ISO time}
+ * A fulfillment changes the status of the order that it was made from without saving the order (unconfirmed): with
+ * entity "order_status" native_id is the order's.
  * Header X-Erp-Sync-Signature: sha256=<hex HMAC-SHA256 of the body with the API secret>.
  * The event id is made of type, id, change and time, so that erp_sync recognises duplicates.
  *
@@ -29,6 +33,7 @@ define(['N/crypto', 'N/encode', 'N/https', 'N/log', 'N/runtime'], (crypto, encod
 
     const entitiesOf = (type) => [
         ...(type === 'itemfulfillment' ? ['shipment'] : []),
+        ...(['salesorder', 'itemfulfillment'].includes(type) ? ['order_status'] : []),
         ...(STOCK.includes(type) ? ['stock_level'] : []),
         ...(PRODUCTS.includes(type) ? ['product'] : []),
     ];
@@ -41,11 +46,16 @@ define(['N/crypto', 'N/encode', 'N/https', 'N/log', 'N/runtime'], (crypto, encod
             return;
         }
         const sentAt = new Date().toISOString();
+        const order = saved.type === 'itemfulfillment' && entity === 'order_status';
+        const nativeId = order ? saved.getValue({ fieldId: 'createdfrom' }) : saved.id;
+        if (!nativeId) {
+            return;
+        }
         const body = JSON.stringify({
             id: `${saved.type}-${saved.id}-${entity}-${change}-${sentAt}`,
             entity,
             record: saved.type,
-            native_id: String(saved.id),
+            native_id: String(nativeId),
             items: entity === 'stock_level' ? itemsOf(saved) : [],
             change,
             sent_at: sentAt,

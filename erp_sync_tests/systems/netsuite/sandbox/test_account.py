@@ -50,12 +50,15 @@ def test_saved_records_are_pushed_signed(make_account):
     account.core.pusher.close()
     bodies = [json.loads(body) for _, body, _ in sent]
     assert [(body["record"], body["entity"], body["change"]) for body in bodies] == [
+        ("salesorder", "order_status", "create"),
         ("salesorder", "stock_level", "create"),
         ("itemfulfillment", "shipment", "create"),
+        ("itemfulfillment", "order_status", "create"),
         ("itemfulfillment", "stock_level", "create"),
         ("inventoryitem", "product", "edit"),
     ]
-    assert bodies[0]["items"] == [account.item("MUG"), account.item("TEA")]
+    assert [body["native_id"] for body in bodies if body["entity"] == "order_status"] == [str(order), str(order)]
+    assert bodies[1]["items"] == [account.item("MUG"), account.item("TEA")]
     assert all(headers[SIGNATURE] == signature("s3cret", body) for _, body, headers in sent)
 
 
@@ -67,7 +70,7 @@ def test_a_push_that_nobody_takes_is_lost(make_account):
     account.core.pusher = Pusher("http://receiver.test/push", "", broken)
     account.order([("MUG", 1)])
     account.core.pusher.close()
-    assert account.core.pusher.lost == 1
+    assert account.core.pusher.lost == 2
 
 
 @pytest.mark.parametrize(
