@@ -14,6 +14,7 @@ import msgspec
 
 from erp_sync.components import events
 from erp_sync.components.configuration import Mode, RouteSpec
+from erp_sync.components.documents import flow_module
 from erp_sync.components.flow_table import FlowKind
 from erp_sync.components.installation import Installation
 from erp_sync.flows import extraction, state_extraction
@@ -66,6 +67,8 @@ def read_states(
         done = extraction.extract_changes(source, ledger, land, start=now - timedelta(days=1), **common)
     result = Reading(extraction=done)
     _read_again(here, connection, kind, routes, source, land, result, common)
+    if not full:
+        _read_partners(here, kind, routes, source, land, common)
     for route in routes:
         if route.flows[kind.name].mode is not Mode.OFF:
             target = target_of(here, route, kind)
@@ -111,6 +114,29 @@ def _read_again(
     if waiting:
         here.ledger.inbox.mark([event.id for event in waiting], "read")
         result.events = len(waiting)
+
+
+def _read_partners(
+    here: Installation,
+    kind: FlowKind,
+    routes: Sequence[RouteSpec],
+    source: Any,
+    land: Callable[[list[RawRecord]], str],
+    common: dict[str, Any],
+) -> None:
+    """Further rows without which those that changed cannot be compared."""
+    from erp_sync.components.states import canonical, gather, latest
+
+    logic = flow_module(kind.name, "transform")
+    if not hasattr(logic, "incomplete"):
+        return
+    skus: set[str] = set()
+    for route in routes:
+        entries = gather(here, route, kind)
+        canonical(here, route, kind, entries)
+        skus |= logic.incomplete([entry.row for entry in latest(entries)], here.lookups(route))
+    if skus:
+        state_extraction.extract_keys(source, here.ledger, land, keys=sorted(skus), again=True, **common)
 
 
 def _read_whole_target(here: Installation, connection: str, kind: FlowKind, target: Any, result: Reading) -> None:

@@ -3,20 +3,45 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
+from erp_sync.components.state_due import fast_keys
+from erp_sync.flows.shipments.transform import encode
+from erp_sync.ledger import NewDelivery
+from erp_sync.ledger.lookups import LookupRow
+from erp_sync.ledger.plans import PlanState
+from erp_sync.model.keys import EntityKey
+from erp_sync.model.shipment import Shipment, ShipmentLine, ShipmentStatus
+from erp_sync.ports.documents import Step
+from erp_sync.ports.outcomes import Receipt
 from erp_sync_tests.components.two_systems import TwoSystems, two_systems
 
 SOURCE_ITEMS = "/V1/inventory/source-items"
+INVENTORY = "{inventory: {mode: on, every: 5m, guards: {few: 3}}}"
+WITH_SHIPMENTS = "{inventory: {mode: on, every: 5m}, shipments: {mode: on, start: 2026-01-01T00:00:00Z}}"
 
 
 @pytest.fixture
-def systems(tmp_path: Path) -> Iterator[TwoSystems]:
-    with two_systems(tmp_path / "world", "{inventory: {mode: on, every: 5m, guards: {few: 3}}}") as world:
-        world.run("inventory", full=True)
-        yield world
+def make(tmp_path: Path) -> Iterator:
+    """Two systems that have been compared as a whole once."""
+    with ExitStack() as stack:
+
+        def make(flows: str = INVENTORY, **more) -> TwoSystems:
+            world = stack.enter_context(two_systems(tmp_path / "world", flows, **more))
+            world.run("inventory", full=True)
+            return world
+
+        yield make
+
+
+@pytest.fixture
+def systems(make) -> TwoSystems:
+    return make()
 
 
 def test_a_changed_quantity_is_in_the_store_after_one_run(systems):
@@ -34,3 +59,270 @@ def test_nothing_changed_means_no_plan_and_no_write(systems):
     systems.run("inventory", full=True)
     assert systems.here.ledger.plans.find() == []
     assert systems.calls(systems.store, "POST", SOURCE_ITEMS) == 0
+
+
+def test_the_fast_lane_reads_and_writes_its_keys_only(systems):
+    systems.run("inventory")
+    systems.erp_set("MUG", "east", 4)
+    systems.erp_set("TEA", "east", 90)
+    ran = systems.run("inventory", keys=("MUG",), lane="now")
+    assert (systems.store_quantities()["east/MUG"], systems.store_quantities()["east/TEA"]) == ("4", "100")
+    assert ran.reading.extraction.seen == 2
+    systems.run("inventory")
+    assert systems.store_quantities()["east/TEA"] == "90"
+
+
+def test_a_lost_answer_is_sent_again_and_the_quantity_is_right(make):
+    systems = make(store_settings={"timeout_seconds": 1})
+    systems.store.fault("timeout_after_commit", method="POST", endpoint="*source-items*", times=1)
+    systems.erp_set("MUG", "east", 3)
+    assert systems.run("inventory").loaded.applied == 1
+    assert systems.store_quantities()["east/MUG"] == "3"
+
+
+# -- whose orders take what ------------------------------------------------------------------------
+
+
+def test_the_stores_own_orders_are_not_taken_off_twice(systems):
+    """The store nets its own open orders itself; those of other channels it cannot know."""
+    systems.erp_order("magento_us_7", "MUG", 2)
+    systems.erp_order("pos_9", "CUP", 3)
+    systems.run("inventory")
+    assert systems.store_quantities()["east/MUG"] == "5"
+    assert systems.store_quantities()["east/CUP"] == "5"
+
+
+def test_what_has_left_stays_until_the_store_has_booked_it(make):
+    systems = make(WITH_SHIPMENTS)
+    order = systems.erp_order("magento_us_7", "MUG", 5)
+    picked = systems.erp_ship(order, "A")
+    systems.run("inventory")
+    assert systems.store_quantities()["east/MUG"] == "5"
+    systems.warehouse.change(f"itemFulfillment/{picked}", {"shipStatus": {"id": "C"}})
+    systems.run("inventory")
+    assert systems.store_quantities()["east/MUG"] == "5", "else posting the shipment would fail for want of stock"
+    book(systems, picked, "MUG", 5)
+    systems.run("inventory")
+    assert systems.store_quantities()["east/MUG"] == "0"
+    assert systems.calls(systems.store, "POST", SOURCE_ITEMS) == 0, "the store's own booking had it right already"
+
+
+def test_without_the_shipments_flow_nobody_knows_what_is_booked(systems):
+    systems.erp_ship(systems.erp_order("magento_us_7", "MUG", 2))
+    systems.run("inventory")
+    assert systems.store_quantities()["east/MUG"] == "3"
+
+
+def test_another_order_meanwhile_is_taken_off_after_the_booking(make):
+    """The store lowered its source by 2; the ERP's count found one more to be missing."""
+    systems = make(WITH_SHIPMENTS)
+    shipped = systems.erp_ship(systems.erp_order("magento_us_7", "CUP", 2))
+    book(systems, shipped, "CUP", 2)
+    systems.erp_set("CUP", "east", 5)
+    systems.run("inventory")
+    assert systems.store_quantities()["east/CUP"] == "5"
+
+
+def book(systems: TwoSystems, fulfillment: int, sku: str, quantity: int) -> None:
+    """The shipments flow posts the shipment: the store lowers its source, the ledger knows what moved."""
+    ledger = systems.here.ledger
+    document = Shipment(
+        connection="netsuite_us",
+        scope="",
+        native_id=str(fulfillment),
+        status=ShipmentStatus.SHIPPED,
+        order_native_id="1",
+        order_key="7",
+        location=systems.location("east"),
+        lines=(ShipmentLine(order_line="1", sku=sku, quantity=Decimal(quantity)),),
+    )
+    key = EntityKey("netsuite_us", "", "shipment", str(fulfillment))
+    with ledger.handling("us", "shipments") as work:
+        work.accept([NewDelivery(key=key, target="magento_us", version="1", payload=encode(document))])
+    (claim,) = ledger.deliveries.claim("us", "shipments", "magento_us", ("normal",), 1, "test:1", 60)
+    ledger.steps.plan(claim, [Step(name="shipment", operation="shipment.create", key=f"f{fulfillment}")])
+    ledger.steps.begin(claim, "shipment")
+    systems.store_sql(
+        "UPDATE inventory_source_item SET quantity = CAST(quantity AS REAL) - ?, "
+        "status = CASE WHEN CAST(quantity AS REAL) > ? THEN status ELSE 0 END WHERE sku = ? AND source_code = 'east'",
+        (quantity, quantity, sku),
+    )
+    moves = [("magento_us", "stock_level", [f"east/{sku}"])]
+    ledger.steps.confirm(claim, "shipment", Receipt(target_id="1"), moves=moves)
+    ledger.deliveries.complete(claim)
+
+
+def test_best_sellers_are_counted_from_orders_unless_the_route_lists_them(make):
+    systems = make("{inventory: {mode: on, fast: {every: 60s, skus: [POT]}}}")
+    assert fast_keys(systems.here, systems.route, systems.flow("inventory").fast, datetime.now(UTC)) == ("POT",)
+
+
+# -- rules ---------------------------------------------------------------------------------------
+
+
+def test_safety_stock_is_kept_back_and_backorders_may_be_sold_at_zero(make):
+    systems = make("{inventory: {mode: on, rules: {safety_stock: {default: 1, skus: {TEA: 40}}, backorders: [POT]}}}")
+    assert systems.store_quantities()["east/TEA"] == "60"
+    assert systems.store_quantities()["east/POT"] == "0"
+    rows = systems.store_rows("SELECT sku, status FROM inventory_source_item WHERE source_code = 'east' ORDER BY sku")
+    assert dict(rows) | {"CUP": 1} == {"MUG": 1, "TEA": 1, "CUP": 1, "POT": 1}
+
+
+def test_several_locations_that_are_one_source_are_added(make):
+    """A change at one of them alone is added to what the other one has."""
+    systems = make(
+        "{inventory: {mode: on}}",
+        lookups={"locations": [LookupRow(key="1", value="east"), LookupRow(key="2", value="east")]},
+    )
+    assert systems.store_quantities()["east/CUP"] == "16"
+    systems.erp_sql("UPDATE aggregateitemlocation SET lastquantityavailablechange = '2026-01-01T00:00:00Z'")
+    systems.erp_set("CUP", "west", 3)
+    systems.run("inventory")
+    assert systems.store_quantities()["east/CUP"] == "11"
+
+
+def test_a_location_without_a_source_is_not_offered(make):
+    systems = make("{inventory: {mode: on}}", lookups={"locations": [LookupRow(key="1", value="east")]})
+    systems.erp_set("CUP", "west", 1)
+    ran = systems.run("inventory")
+    assert systems.store_quantities()["west/CUP"] == "8"
+    assert ran.transformed.left_out["location_not_offered"] >= 1
+
+
+# -- bad input -------------------------------------------------------------------------------------
+
+
+def test_a_sku_that_two_items_have_is_named_and_left_alone(systems):
+    systems.erp_sql("UPDATE item SET itemid = 'MUG' WHERE itemid = 'TEA'")
+    systems.erp_set("CUP", "east", 2)
+    systems.run("inventory", full=True)
+    assert systems.store_quantities()["east/MUG"] == "5"
+    assert systems.store_quantities()["east/CUP"] == "2"
+    rules = {row.rule for row in systems.here.ledger.quarantine.find(flow="inventory")}
+    assert rules == {"duplicate_sku"}
+
+
+def test_a_negative_quantity_is_named_and_nothing_of_it_is_sold(systems):
+    systems.erp_set("MUG", "east", -2)
+    systems.run("inventory")
+    assert systems.store_quantities()["east/MUG"] == "0"
+    (row,) = systems.here.ledger.quarantine.find(flow="inventory")
+    assert row.rule == "negative_quantity"
+    assert "MUG" in row.problem
+    systems.erp_set("MUG", "east", 6)
+    systems.run("inventory")
+    assert systems.store_quantities()["east/MUG"] == "6"
+    assert systems.here.ledger.quarantine.find(flow="inventory") == []
+
+
+def test_stock_of_a_product_that_the_store_lacks_waits_for_it(make, tmp_path):
+    from erp_sync_tests.components.two_systems import CATALOGUE
+
+    less = CATALOGUE | {
+        "items": [item for item in CATALOGUE["items"] if item["sku"] != "POT"],
+        "stock": [row for row in CATALOGUE["stock"] if row["sku"] != "POT"],
+    }
+    systems = make(store_catalogue=less)
+    systems.erp_set("MUG", "east", 1)
+    ran = systems.run("inventory")
+    assert systems.store_quantities()["east/MUG"] == "1"
+    assert "east/POT" not in systems.store_quantities()
+    assert ran.loaded.refused == 0
+
+
+# -- guards ----------------------------------------------------------------------------------------
+
+
+def test_an_empty_answer_of_the_erp_leaves_the_shop_unchanged(systems):
+    before = systems.store_quantities()
+    systems.erp_sql("DELETE FROM aggregateitemlocation")
+    for _ in range(2):
+        ran = systems.run("inventory", full=True)
+    assert systems.store_quantities() == before
+    (plan,) = systems.here.ledger.plans.find(states=[PlanState.HELD])
+    assert "missing from the extract" in plan.reason
+    (notice,) = systems.here.ledger.notices.open()
+    assert f"plan {plan.id}" in notice.text
+    assert notice.times == 1 + ran.transformed.held
+
+
+def test_an_approved_plan_is_written_and_a_rejected_one_is_not_held_again(systems):
+    for sku in ("MUG", "TEA", "CUP", "POT"):
+        systems.erp_set(sku, "east", 0)
+    systems.run("inventory", full=True)
+    ledger = systems.here.ledger
+    (plan,) = ledger.plans.find(states=[PlanState.HELD])
+    ledger.plans.reject(plan.id, "ada", "the warehouse did not burn down")
+    systems.run("inventory", full=True)
+    assert ledger.plans.find(states=[PlanState.HELD]) == []
+    assert systems.store_quantities()["east/TEA"] == "100"
+
+    systems.erp_set("MUG", "west", 1)  # another plan
+    systems.run("inventory", full=True)
+    (plan,) = ledger.plans.find(states=[PlanState.HELD])
+    ledger.plans.approve(plan.id, "ada", "it did")
+    systems.load("inventory")
+    assert {systems.store_quantities()[f"east/{sku}"] for sku in ("MUG", "TEA", "CUP", "POT")} == {"0"}
+
+
+def test_a_held_plan_is_not_smuggled_through_by_the_lanes(systems):
+    for sku in ("MUG", "TEA", "CUP", "POT"):
+        systems.erp_set(sku, "east", 0)
+    systems.run("inventory", full=True)
+    systems.run("inventory", keys=("MUG",), lane="now")
+    systems.run("inventory")
+    assert systems.store_quantities()["east/MUG"] == "5"
+    assert len(systems.here.ledger.plans.find(states=[PlanState.HELD])) == 1
+
+
+def test_a_held_plan_goes_away_when_the_erp_is_itself_again(systems):
+    for sku in ("MUG", "TEA", "CUP", "POT"):
+        systems.erp_set(sku, "east", 0)
+    systems.run("inventory", full=True)
+    for sku, quantity in (("MUG", 5), ("TEA", 100), ("CUP", 8), ("POT", 1)):
+        systems.erp_set(sku, "east", quantity)
+    systems.run("inventory")
+    assert systems.here.ledger.plans.find(states=[PlanState.HELD]) == []
+    assert systems.here.ledger.notices.open() == []
+
+
+def test_a_jump_holds_the_row_that_jumps_and_no_other(make):
+    systems = make("{inventory: {mode: on, guards: {max_jump_factor: 100}}}")
+    systems.erp_set("MUG", "east", 50000)
+    systems.erp_set("TEA", "east", 90)
+    systems.run("inventory")
+    assert (systems.store_quantities()["east/MUG"], systems.store_quantities()["east/TEA"]) == ("5", "90")
+    (plan,) = systems.here.ledger.plans.find(states=[PlanState.HELD])
+    assert systems.here.ledger.plans.table(plan.id).column("key").to_pylist() == ["east/MUG"]
+
+
+def test_an_item_that_is_gone_from_the_erp_is_sold_no_more(make):
+    systems = make("{inventory: {mode: on, guards: {max_missing_share: 0.5}}}")
+    systems.erp_sql("UPDATE item SET isinactive = 'T' WHERE itemid = 'MUG'")
+    systems.run("inventory", full=True)
+    assert (systems.store_quantities()["east/MUG"], systems.store_quantities()["west/MUG"]) == ("0", "0")
+    assert systems.store_quantities()["east/TEA"] == "100"
+
+
+def test_what_somebody_edits_in_the_store_is_found_by_the_full_comparison_and_put_back(systems):
+    systems.store_sql(
+        "UPDATE inventory_source_item SET quantity = '77.0000' WHERE sku = 'MUG' AND source_code = 'east'"
+    )
+    systems.run("inventory")
+    assert systems.store_quantities()["east/MUG"] == "77"
+    ran = systems.run("inventory", full=True)
+    assert ran.reading.drifted == 1
+    assert systems.store_quantities()["east/MUG"] == "5"
+    (plan,) = systems.here.ledger.plans.find()
+    assert systems.here.ledger.plans.table(plan.id).column("reason").to_pylist() == ["77 becomes 5"]
+
+
+def test_shadow_mode_shows_a_plan_and_writes_nothing(make):
+    systems = make("{inventory: {mode: shadow}}")
+    systems.erp_set("MUG", "east", 3)
+    systems.transform("inventory", "look", full=False)
+    systems.run("inventory")
+    (plan,) = systems.here.ledger.plans.find()
+    assert (plan.state, plan.row_count) == (PlanState.HELD, 1)
+    assert systems.store_quantities()["east/MUG"] == "5"
+    assert systems.here.ledger.notices.open() == []

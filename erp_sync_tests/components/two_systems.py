@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from erp_sync.flows.convergence import ConvergenceReport
 from erp_sync.ledger.lookups import LookupRow
 from erp_sync.ledger.migrate import upgrade
 from erp_sync.sandbox.testing import RunningSandbox, running
+from erp_sync.sandbox.warehouse import NetSuite
 from erp_sync.settings import load
 from erp_sync.systems.magento import sandbox as magento
 from erp_sync.systems.netsuite import sandbox as netsuite
@@ -38,6 +40,15 @@ CATALOGUE: dict[str, Any] = {
         for place, quantity in (("east", east), ("west", west))
     ],
 }  # fmt: skip
+
+SOMEBODY = {
+    "externalId": "somebody",
+    "isPerson": True,
+    "firstName": "Ada",
+    "lastName": "Lovelace",
+    "email": "ada@example.org",
+    "subsidiary": {"id": "1"},
+}
 
 YAML = """
 type: erp_sync.components.Connection
@@ -137,6 +148,34 @@ class TwoSystems:
             ),
         )
 
+    @cached_property
+    def warehouse(self) -> NetSuite:
+        """Hands in the ERP: their calls are REST calls of other software."""
+        return NetSuite(self.erp.base_url, self.erp.status()["credentials"])
+
+    def erp_order(self, external_id: str, sku: str, quantity: int, location: str = "east") -> int:
+        """An approved order that commits stock; its internal id."""
+        found = self.erp_rows("SELECT id FROM customer WHERE externalid = 'somebody'")
+        customer = found[0][0] if found else self.warehouse.create("customer", SOMEBODY)
+        (item,) = self.erp_rows("SELECT id FROM item WHERE itemid = ?", (sku,))[0]
+        body = {
+            "externalId": external_id,
+            "entity": {"id": str(customer)},
+            "orderStatus": {"id": "B"},
+            "location": {"id": self.location(location)},
+            "item": {"items": [{"item": {"id": str(item)}, "quantity": quantity}]},
+        }
+        return self.warehouse.create("salesOrder", body)
+
+    def erp_ship(self, order: int, status: str = "C") -> int:
+        """Everything that is committed leaves (C) or is picked (A); id of the fulfillment."""
+        path = f"salesOrder/{order}/!transform/itemFulfillment"
+        return self.warehouse.create(path, {"shipStatus": {"id": status}})
+
+    def location(self, code: str) -> str:
+        (found,) = self.erp_rows("SELECT id FROM location WHERE COALESCE(externalid, name) = ?", (code,))[0]
+        return str(found)
+
     def store_quantities(self) -> dict[str, str]:
         """ "source/sku" to quantity, as the store's database has it."""
         rows = self._rows(self.store, "SELECT sku, source_code, quantity FROM inventory_source_item")
@@ -186,6 +225,8 @@ def two_systems(
     store_catalogue: dict[str, Any] | None = None,
     store_settings: dict[str, Any] | None = None,
     erp_settings: dict[str, Any] | None = None,
+    store_options: dict[str, Any] | None = None,
+    erp_options: dict[str, Any] | None = None,
     lookups: dict[str, list[LookupRow]] | None = None,
     profile: str = "none",
 ) -> Iterator[TwoSystems]:
@@ -195,8 +236,10 @@ def two_systems(
     for name in ("erp", "store"):
         (folder / name).mkdir(parents=True)
     with (
-        running(netsuite.create, vendor="netsuite", folder=folder / "erp", profile=profile) as erp,
-        running(magento.create, vendor="magento", folder=folder / "store", profile=profile) as store,
+        running(netsuite.create, vendor="netsuite", folder=folder / "erp", profile=profile, options=erp_options) as erp,
+        running(
+            magento.create, vendor="magento", folder=folder / "store", profile=profile, options=store_options
+        ) as store,
     ):
         erp.control("POST", "seed", catalogue or CATALOGUE)
         store.control("POST", "seed", store_catalogue or catalogue or CATALOGUE)

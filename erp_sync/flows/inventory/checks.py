@@ -8,6 +8,8 @@ from typing import Any
 from erp_sync.model.stock import StockLevel
 
 SUITE = "stock_levels"
+# Named in quarantine, and offered as nothing: leaving an older quantity would sell what is not there.
+NAMED_ONLY = ("negative_quantity",)
 
 RULES: tuple[tuple[str, str, dict[str, Any], str], ...] = (
     (

@@ -23,6 +23,7 @@ from erp_sync.flows.inventory.availability import NO_DEMAND, StoreDemand, aggreg
 from erp_sync.flows.state_flow import Booked, Desired, Surroundings, Unusable, microseconds
 from erp_sync.model.money import ZERO, decimal_of
 from erp_sync.model.stock import StockLevel, StockOffer
+from erp_sync.ports.lookups import Lookups
 from erp_sync.ports.raw import MappingProblem, RawRecord
 
 GUARDS = {"max_zeroed_share": 0.2, "max_missing_share": 0.1}
@@ -99,6 +100,20 @@ def desired(levels: Sequence[StockLevel], around: Surroundings) -> Desired:
         unusable=unusable,
         left_out={"location_not_offered": left_out} if left_out else {},
     )
+
+
+def incomplete(levels: Sequence[StockLevel], lookups: Lookups) -> set[str]:
+    """SKUs of the ERP of which more rows are needed: their source is several locations, and not all are here."""
+    here = {(level.sku, level.location) for level in levels}
+    partners: dict[str, list[str]] = {}
+    lacking = set()
+    for level in levels:
+        if level.location not in partners:
+            source = lookups.get("locations", level.location)
+            partners[level.location] = lookups.reverse("locations", source) if source is not None else []
+        if any((level.sku, other) not in here for other in partners[level.location]):
+            lacking.add(level.sku)
+    return lacking
 
 
 def _offer(

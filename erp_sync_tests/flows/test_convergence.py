@@ -1,0 +1,193 @@
+"""Writing plans: what the store holds afterwards, and what the ledger knows of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from erp_sync.flows.convergence import Convergence, ConvergenceReport
+from erp_sync.ports.outcomes import Again, CallFailed, NotSent, Refused, Unknown
+from erp_sync_tests.flows.shop import ENTITY, ERP, FLOW, ROUTE, SETTLE, STORE, Shop, know, known, plan
+
+
+@pytest.fixture
+def shop() -> Shop:
+    return Shop(batch_size=4)
+
+
+@pytest.fixture
+def converge(ledger, shop, clock):
+    def run(**more: Any) -> ConvergenceReport:
+        return Convergence(
+            ledger,
+            shop,
+            route=ROUTE,
+            flow=FLOW,
+            entity=ENTITY,
+            connection=STORE,
+            source=ERP,
+            owner="run:1",
+            clock=clock,
+            sleep=lambda _: None,
+            **{"senders": 1, **more},
+        ).run()
+
+    return run
+
+
+def test_rows_go_in_batches_of_the_targets_size(ledger, shop, converge):
+    plan(ledger, {f"S{number}": number for number in range(10)})
+    report = converge()
+    assert [len(batch) for batch in shop.batches] == [4, 4, 2]
+    assert shop.held == {f"S{number}": number for number in range(10)}
+    assert (report.applied, report.batches) == (10, 3)
+    assert known(ledger, "S3").value == '{"quantity":3}'
+
+
+def test_running_again_writes_nothing(ledger, shop, converge):
+    plan(ledger, {"A": 1})
+    converge()
+    assert converge().batches == 0
+    assert len(shop.batches) == 1
+
+
+def test_what_the_target_holds_already_is_not_written(ledger, shop, converge):
+    plan(ledger, {"A": 1, "B": 2})
+    know(ledger, {"A": 1})
+    assert converge().already == 1
+    assert shop.batches == [["B"]]
+
+
+def test_a_row_that_a_newer_version_overtook_is_not_written(ledger, shop, converge):
+    plan(ledger, {"A": 1}, order=5)
+    know(ledger, {"A": 9}, order=7)
+    converge()
+    assert shop.batches == []
+    assert known(ledger, "A").value == '{"quantity":9}'
+
+
+def test_a_key_that_became_unknown_since_it_was_planned_is_held_back(ledger, shop, converge, clock):
+    know(ledger, {"A": 1})
+    plan(ledger, {"A": 2}, order=5)
+    ledger.known.mark_unknown(STORE, ENTITY, ["A"], "a shipment was posted")
+    assert converge().reasons == {"unsure": 1}
+    assert shop.batches == []
+    clock.advance(1)
+    ledger.known.read(STORE, ENTITY, [known(ledger, "A")], clock())
+    clock.advance(31)
+    converge()
+    assert shop.held == {"A": 2}
+
+
+def test_a_row_waits_for_its_product_and_nothing_else_does(ledger, shop, converge, clock):
+    shop.products = {"B"}
+    plan(ledger, {"A": 1, "B": 2})
+    report = converge()
+    assert (report.waiting, report.applied, report.reasons) == (1, 1, {"missing_product": 1})
+    shop.products.add("A")
+    clock.advance(3601)
+    converge()
+    assert shop.held == {"A": 1, "B": 2}
+
+
+def test_a_refused_batch_is_bisected_until_the_poison_row_stands_alone(ledger, shop, converge):
+    shop.poison = {"C"}
+    plan(ledger, {"A": 1, "B": 2, "C": 3, "D": 4})
+    report = converge()
+    assert shop.held == {"A": 1, "B": 2, "D": 4}
+    assert (report.applied, report.refused) == (3, 1)
+    (row,) = ledger.quarantine.find(flow=FLOW)
+    assert (row.native_id, row.rule) == ("C", "bad_row")
+
+
+def test_a_refused_row_is_remembered_so_that_it_is_not_planned_again(ledger, shop, converge, clock):
+    shop.poison = {"A"}
+    plan(ledger, {"A": 1})
+    since = clock()
+    converge()
+    assert ledger.plans.refusals(STORE, ENTITY, since)["", "A"].after == '{"quantity":1}'
+
+
+def test_an_unknown_outcome_blocks_the_key_until_it_has_settled(ledger, shop, converge, clock):
+    shop.script["A"] = lambda row: Unknown(why="no answer")
+    plan(ledger, {"A": 1, "B": 2})
+    assert converge().unknown == 1
+    assert not known(ledger, "A").sure
+    assert not ledger.known.any_unsure(STORE, ENTITY), "not before the settle time is over"
+    clock.advance(SETTLE + 1)
+    assert [row.key for row in ledger.known.unsure(STORE, ENTITY)] == ["A"]
+
+
+def test_while_a_key_settles_a_newer_plan_for_it_waits(ledger, shop, converge, clock):
+    shop.script["A"] = lambda row: Unknown(why="no answer")
+    plan(ledger, {"A": 1})
+    converge()
+    del shop.script["A"]
+    plan(ledger, {"A": 2}, order=9)
+    converge()
+    assert "A" not in shop.held
+    clock.advance(SETTLE + 1)
+    ledger.known.read(STORE, ENTITY, [known(ledger, "A")], clock())
+    converge()
+    assert shop.held == {"A": 2}
+
+
+def test_what_was_not_sent_goes_later_and_is_not_unknown(ledger, shop, converge, clock):
+    shop.script["A"] = lambda row: NotSent(why="429", retry_after_seconds=30)
+    plan(ledger, {"A": 1})
+    assert converge().later == 1
+    del shop.script["A"]
+    assert converge().applied == 0
+    clock.advance(31)
+    assert converge().applied == 1
+
+
+def test_a_refusal_for_now_is_tried_again(ledger, shop, converge, clock):
+    shop.script["A"] = lambda row: Refused(code="locked", message="locked", again=Again.LATER, retry_after_seconds=9)
+    plan(ledger, {"A": 1})
+    assert converge().reasons == {"locked": 1}
+    del shop.script["A"]
+    clock.advance(10)
+    assert converge().applied == 1
+
+
+def test_a_store_that_does_not_answer_a_look_up_is_asked_later(ledger, shop, converge, clock, monkeypatch):
+    plan(ledger, {"A": 1})
+
+    def fails(requirements):
+        raise CallFailed("no answer")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(shop, "resolve", fails)
+        assert converge().reasons == {"look_up_failed": 1}
+    clock.advance(5)
+    assert converge().applied == 1
+
+
+def test_accepted_rows_are_asked_for_until_they_are_done(ledger, shop, converge):
+    shop.slow = {"A": 3}
+    plan(ledger, {"A": 7, "B": 1})
+    report = converge()
+    assert (report.accepted, report.applied) == (1, 2)
+    assert shop.held == {"A": 7, "B": 1}
+
+
+def test_the_fast_lane_does_not_take_rows_of_the_others(ledger, shop, converge):
+    plan(ledger, {"A": 1}, lane="bulk")
+    plan(ledger, {"B": 2}, lane="now")
+    converge(lanes=("now",))
+    assert shop.held == {"B": 2}
+    converge()
+    assert shop.held == {"A": 1, "B": 2}
+
+
+def test_several_drains_at_once_write_every_row_once(ledger, shop, converge):
+    from concurrent.futures import ThreadPoolExecutor
+
+    plan(ledger, {f"S{number:03}": number for number in range(60)})
+    with ThreadPoolExecutor(4) as pool:
+        reports = [one.result() for one in [pool.submit(converge, senders=2) for _ in range(4)]]
+    assert sum(report.applied for report in reports) == 60
+    assert sorted(sku for batch in shop.batches for sku in batch) == sorted(shop.held)
+    assert len(shop.batches) == 15
