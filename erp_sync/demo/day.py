@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from erp_sync import settings as settings_module
+from erp_sync.components.configuration import Mode
+from erp_sync.components.flow_table import FLOWS
 from erp_sync.demo.environment import sandbox_environment
 from erp_sync.ledger import State
 from erp_sync.model.keys import Entity
@@ -108,13 +110,26 @@ def claims(installation: Any) -> list[Any]:
 
 
 def settled(installation: Any, placed: int) -> bool:
-    """Every placed order was seen, and nothing is due or under way."""
-    counts = installation.ledger.deliveries.counts()
-    moving = sum(count for (_, _, state), count in counts.items() if state in (State.DUE.value, State.CLAIMED.value))
-    route = next(iter(installation.configuration.routes.values()))
-    seen = installation.ledger.received.count_documents(route.store, Entity.SALES_ORDER)
-    unhandled = installation.ledger.any_unhandled(route.name, "orders", route.store, Entity.SALES_ORDER)
-    return seen >= placed and moving == 0 and not unhandled
+    """Every placed order was seen, and nothing is due, under way or to be looked at again in any flow."""
+    ledger = installation.ledger
+    moving = sum(
+        count
+        for (_, _, state), count in ledger.deliveries.counts().items()
+        if state in (State.DUE.value, State.CLAIMED.value)
+    )
+    if moving:
+        return False
+    for route in installation.configuration.routes.values():
+        if ledger.received.count_documents(route.store, Entity.SALES_ORDER) < placed:
+            return False
+        for name, spec in route.flows.items():
+            if spec.mode is Mode.OFF:
+                continue
+            kind = FLOWS[name]
+            source, target = getattr(route, kind.source), getattr(route, kind.target)
+            if ledger.any_unhandled(route.name, name, source, kind.entity) or ledger.any_due(route.name, name, target):
+                return False
+    return True
 
 
 def play(

@@ -125,7 +125,7 @@ class World:
         self.insert(self.store, "sales_shipment", entity_id=row_id, increment_id=f"S{row_id}", order_id=number)
         for track in tracks:
             self.insert(self.store, "sales_shipment_track", parent_id=row_id, track_number=track)
-        self.commit("store", 1000.0 + number + at, "sales_shipment", f"S{row_id}")
+        self.commit("store", 1000.0 + number + at, "shipment", f"S{row_id}")
         for moment, named in mails:
             wall = datetime.fromtimestamp(1000.0 + number + moment, UTC).isoformat()
             self.insert(

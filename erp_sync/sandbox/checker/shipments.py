@@ -59,7 +59,7 @@ def check_shipments(store: SystemFiles, erp: SystemFiles, erp_orders: dict[int, 
     fulfillments = _fulfillments(erp, erp_orders)
     shipments, mails = _shipments(store)
     left = _left_times(erp)
-    booked = commit_times(store.journal, "sales_shipment")
+    booked = commit_times(store.journal, "shipment")
     by_order = grouped(shipments, "order")
     matched: set[int] = set()
     of_fulfillment: dict[int, list[Row]] = {}
