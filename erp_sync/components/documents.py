@@ -210,4 +210,5 @@ def drain_documents(here: Installation, route: RouteSpec, kind: FlowKind, *, own
             decode=flow_module(kind.name, "transform").decode,
             owner=owner,
             senders=senders,
+            clock=here.ledger.now,
         ).run()

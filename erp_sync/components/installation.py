@@ -8,6 +8,8 @@ from __future__ import annotations
 import importlib
 import os
 import threading
+from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,10 +24,16 @@ if TYPE_CHECKING:
 
 
 class Installation:
-    """Settings, configuration, and what is opened from them. Thread-safe."""
+    """Settings, configuration, and what is opened from them. Thread-safe. `clock` is the ledger's."""
 
-    def __init__(self, settings: Settings, configuration: Configuration | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        configuration: Configuration | None = None,
+        clock: Callable[[], datetime] | None = None,
+    ) -> None:
         self.settings = settings
+        self._clock = clock
         self.configuration = configuration or read_configuration(settings.defs)
         self._lock = threading.RLock()
         self._opened: dict[str, Any] = {}
@@ -40,8 +48,9 @@ class Installation:
     def ledger(self) -> Ledger:
         def make() -> Ledger:
             from erp_sync.ledger import Ledger
+            from erp_sync.ledger.engine import utc_now
 
-            ledger = Ledger.open(self.settings.ledger_url)
+            ledger = Ledger.open(self.settings.ledger_url, clock=self._clock or utc_now)
             for name, spec in self.configuration.connections.items():
                 ledger.limits.configure(name, self.capabilities(spec.vendor).limits, spec.settings.get("limits"))
             return ledger
