@@ -320,10 +320,12 @@ class Deliveries:
         with self._database.write(durable=True) as write:
             now = self._database.now()
             values: dict[str, Any] = {"state": state.value, "changed_at": now, "due_at": None}
-            if state is State.DUE:
-                values["due_at"] = now
-            else:
+            if state is State.DISMISSED:
                 values.update(finished_at=now, reason=why)
+            elif _before_is_open(write, delivery_id):
+                values.update(state=State.WAITING.value, reason="comes after the delivery before it")
+            else:
+                values["due_at"] = now
             changed = write.execute(
                 sa.update(deliveries)
                 .where(deliveries.c.id == delivery_id, deliveries.c.state == State.HELD)
@@ -378,6 +380,17 @@ class Deliveries:
         details: dict[str, Any] = {"code": code, "reason": reason, "due_at": due_at}
         given = {name: value for name, value in details.items() if value}
         events.append(write, now, claim.id, kind, actor=claim.owner, run_id=claim.run_id, **given)
+
+
+def _before_is_open(write: sa.Connection, delivery_id: int) -> bool:
+    before = deliveries.alias("before")
+    query = (
+        sa.select(before.c.id)
+        .join(deliveries, deliveries.c.follows == before.c.id)
+        .where(deliveries.c.id == delivery_id, before.c.state.not_in(FINISHED))
+        .with_for_update(of=before)
+    )
+    return write.execute(query).first() is not None
 
 
 def release_followers(write: sa.Connection, now: datetime, ids: Sequence[int]) -> None:

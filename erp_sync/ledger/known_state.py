@@ -139,7 +139,7 @@ class KnownState:
             .where(
                 known_state.c.connection == connection,
                 known_state.c.entity == entity,
-                known_state.c.sure.is_(sa.false()),
+                known_state.c.sure == sa.false(),
                 sa.or_(known_state.c.blocked_until.is_(None), known_state.c.blocked_until <= now),
             )
             .order_by(known_state.c.scope, known_state.c.key)

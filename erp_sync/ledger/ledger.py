@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -163,6 +164,8 @@ class Ledger:
         return self._tracing.trace(asked, entity)
 
     def due_counts(self, route: str, flow: str, target: str) -> dict[str, int]:
-        """What the ledger holds for one flow and target that is not finished: due (now), later, waiting,
-        claimed, held, dead."""
-        return self.deliveries.pending(route, flow, target)
+        """What the ledger holds for one flow and target that is not finished, deliveries and rows of plans:
+        due (now), later, waiting, claimed, sending, accepted, held, dead."""
+        counts = Counter(self.deliveries.pending(route, flow, target))
+        counts.update(self.plans.pending(route, flow, target))
+        return dict(counts)

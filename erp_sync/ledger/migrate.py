@@ -23,10 +23,13 @@ _MIGRATIONS = Path(__file__).parent / "migrations"
 _LOCK = "erp_sync ledger migration"
 
 
-def upgrade(url: str) -> str:
+def upgrade(url: str, to: str = VERSION) -> str:
     """Bring the ledger at `url` to this version's schema, creating it where there is none. Gives its version.
 
-    Raises SchemaTooNew where a later version of erp_sync wrote it; nothing is changed then.
+    Args:
+        to: an older revision, for tests of the ones after it.
+    Raises:
+        SchemaTooNew: a later version of erp_sync wrote it; nothing is changed.
     """
     database = Database(url)
     try:
@@ -46,8 +49,8 @@ def upgrade(url: str) -> str:
                 configuration = Config()
                 configuration.set_main_option("script_location", str(_MIGRATIONS))
                 configuration.attributes["connection"] = connection
-                command.upgrade(configuration, VERSION)
-        return VERSION
+                command.upgrade(configuration, to)
+        return to
     finally:
         database.close()
 

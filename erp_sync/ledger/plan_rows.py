@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from erp_sync.ledger import known_state
 from erp_sync.ledger.errors import LeaseLost
 from erp_sync.ledger.lanes import LANES
-from erp_sync.ledger.row_queries import claimable, close_plans, doubt_rows, rescue_rows
+from erp_sync.ledger.row_queries import claimable, close_plans, doubt_rows, given_back, rescue_rows
 from erp_sync.ledger.rows import ClaimedRow, Refusal, RowClaim, RowsDue, RowState
 from erp_sync.ledger.schema import known_state as known
 from erp_sync.ledger.schema import plan_rows
@@ -118,7 +118,8 @@ class PlanRows:
     def begin(self, claim: RowClaim, settle_seconds: float = 0.0) -> list[ClaimedRow]:
         """Persist "sending", durably, before the request leaves; gives the rows that are still to be sent.
 
-        Rows that a newer plan or a newer known version overtook meanwhile are left out.
+        Rows that a newer plan or a newer known version overtook meanwhile are left out, and rows with a handle:
+        the target has them.
 
         Raises LeaseLost where the lease ended.
         """
@@ -133,7 +134,9 @@ class PlanRows:
                 known.c.key == plan_rows.c.key,
                 known.c.source_order > plan_rows.c.source_order,
             )
-            mine = sa.and_(plan_rows.c.token == claim.token, plan_rows.c.state == RowState.CLAIMED)
+            mine = sa.and_(
+                plan_rows.c.token == claim.token, plan_rows.c.state == RowState.CLAIMED, plan_rows.c.handle == ""
+            )
             ids = [row.id for row in claim.rows]
             touched: set[int] = set()
             standing: set[int] = set()
@@ -248,6 +251,19 @@ class PlanRows:
             doubt_rows(write, now, claim.target, claim.entity, rows, why, settle_until)
             return settle_until
 
+    def accepted(self, claim: RowClaim, rows: Sequence[tuple[ClaimedRow, str]], due_at: datetime) -> None:
+        """(row, handle): the target took these and is not done. Durable. `claim` gives them again from `due_at` on,
+        with their handles, to whoever asks; their keys stay in flight until then. Raises LeaseLost."""
+        with self._database.write(durable=True) as write:
+            now = self._database.now()
+            groups: dict[str, list[int]] = {}
+            for row, handle in rows:
+                if not handle:
+                    raise ValueError(f"row {row.id} has no handle to ask with")
+                groups.setdefault(handle, []).append(row.id)
+            for handle, ids in groups.items():
+                self._end(write, now, claim, ids, RowState.ACCEPTED, due_at=due_at, handle=handle)
+
     def not_sent(self, claim: RowClaim, rows: Sequence[ClaimedRow], why: str, due_at: datetime | None = None) -> None:
         """The request certainly did not reach the target: due again, now or at `due_at`. Raises LeaseLost."""
         with self._database.write() as write:
@@ -261,6 +277,7 @@ class PlanRows:
                 message=why,
                 due_at=due_at or now,
                 sent_at=None,
+                handle="",
             )
 
     def release(self, claim: RowClaim) -> None:
@@ -270,7 +287,7 @@ class PlanRows:
                 sa.update(plan_rows)
                 .where(plan_rows.c.token == claim.token, plan_rows.c.state == RowState.CLAIMED)
                 .where(plan_rows.c.id.in_([row.id for row in claim.rows]))
-                .values(state=RowState.DUE.value, due_at=self._database.now(), owner="", token="")
+                .values(state=given_back(), due_at=self._database.now(), owner="", token="")
             )
 
     def refusals(self, target: str, entity: str, since: datetime) -> dict[tuple[str, str], Refusal]:

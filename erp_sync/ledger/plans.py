@@ -20,7 +20,7 @@ from erp_sync.ledger.errors import NotInLedger, WrongState
 from erp_sync.ledger.lanes import LANES, lane_rank
 from erp_sync.ledger.plan_rows import PlanRows
 from erp_sync.ledger.row_queries import close_plans
-from erp_sync.ledger.rows import RowState
+from erp_sync.ledger.rows import OPEN, RowState
 from erp_sync.ledger.schema import approvals, plan_rows, plans
 from erp_sync.ledger.sql import chunks, insert_columns
 
@@ -214,6 +214,7 @@ def _overtake(write: sa.Connection, now: datetime, route: str, flow: str, plan: 
         plan_rows.c.target == plan.target,
         plan_rows.c.entity == plan.entity,
         plan_rows.c.state.in_([RowState.DUE, RowState.HELD, RowState.CLAIMED]),
+        plan_rows.c.handle == "",
     )
     if plan.order is not None:
         condition &= plan_rows.c.source_order <= plan.order
@@ -280,6 +281,27 @@ class Plans(PlanRows):
             sa.select(plan_rows.c.state, sa.func.count())
             .where(plan_rows.c.plan_id == plan_id)
             .group_by(plan_rows.c.state)
+        )
+        with self._database.read() as read:
+            return {row[0]: row[1] for row in read.execute(query)}
+
+    def pending(self, route: str, flow: str, target: str) -> dict[str, int]:
+        """How many rows of open plans are due (now), later, held, claimed, sending, accepted; only those that are."""
+        now = self._database.now()
+        name = sa.case(
+            (sa.and_(plan_rows.c.state == RowState.DUE, plan_rows.c.due_at > now), "later"), else_=plan_rows.c.state
+        ).label("name")
+        query = (
+            sa.select(name, sa.func.count())
+            .join(plans, plans.c.id == plan_rows.c.plan_id)
+            .where(
+                plans.c.route == route,
+                plans.c.flow == flow,
+                plans.c.target == target,
+                plans.c.state.in_([PlanState.JUDGED, PlanState.HELD, PlanState.APPROVED]),
+                plan_rows.c.state.in_(OPEN),
+            )
+            .group_by(name)
         )
         with self._database.read() as read:
             return {row[0]: row[1] for row in read.execute(query)}

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from erp_sync.ledger import known_state
 from erp_sync.ledger.documents import lane_ranks
-from erp_sync.ledger.rows import OPEN, RowState
+from erp_sync.ledger.rows import IN_FLIGHT, OPEN, RowState
 from erp_sync.ledger.schema import known_state as known
 from erp_sync.ledger.schema import plan_rows, plans
 from erp_sync.ledger.sql import chunks
@@ -42,7 +42,8 @@ def claimable(now: datetime, route: str | None, flow: str, target: str, lanes: S
         other.c.entity == plan_rows.c.entity,
         other.c.key == plan_rows.c.key,
         other.c.scope == plan_rows.c.scope,
-        other.c.state.in_([RowState.CLAIMED, RowState.SENDING]),
+        other.c.id != plan_rows.c.id,
+        other.c.state.in_(IN_FLIGHT),
     )
     settling = sa.exists().where(
         known.c.connection == plan_rows.c.target,
@@ -58,13 +59,19 @@ def claimable(now: datetime, route: str | None, flow: str, target: str, lanes: S
             plan_rows.c.target == target,
             plan_rows.c.lane.in_(lane_ranks(lanes)),
             plan_rows.c.due_at <= now,
-            plan_rows.c.state == RowState.DUE,
-            ~in_flight,
-            ~settling,
+            sa.or_(
+                plan_rows.c.state == RowState.ACCEPTED,
+                sa.and_(plan_rows.c.state == RowState.DUE, ~in_flight, ~settling),
+            ),
         )
         .order_by(plan_rows.c.lane, plan_rows.c.id)
     )
     return query if route is None else query.where(plan_rows.c.route == route)
+
+
+def given_back() -> Any:
+    """State of a claimed row that nobody works on any more: what the target has in work stays so."""
+    return sa.case((plan_rows.c.handle != "", RowState.ACCEPTED.value), else_=RowState.DUE.value)
 
 
 def rescue_rows(write: sa.Connection, now: datetime, flow: str, target: str) -> None:
@@ -85,7 +92,7 @@ def rescue_rows(write: sa.Connection, now: datetime, flow: str, target: str) -> 
         write.execute(
             sa.update(plan_rows)
             .where(plan_rows.c.id.in_(some))
-            .values(state=RowState.DUE.value, due_at=now, owner="", token="", changed_at=now)
+            .values(state=given_back(), due_at=now, owner="", token="", changed_at=now)
         )
     sent = [row for row in rows if row.state == RowState.SENDING]
     why = "its owner did not come back"

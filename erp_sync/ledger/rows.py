@@ -15,6 +15,7 @@ class RowState(StrEnum):
     due        may be claimed from `due_at`
     claimed    an owner prepares it until its lease ends
     sending    durable before the request leaves
+    accepted   the target took it and is not done: its handle is asked with from `due_at` on, outside any claim
     applied    final: the target has it, known state says so
     refused    final: the target said no; the next comparison sees it in `Plans.refusals`
     unknown    final: no trustworthy answer; its key is read again after the settle time, and replanned
@@ -26,6 +27,7 @@ class RowState(StrEnum):
     DUE = "due"
     CLAIMED = "claimed"
     SENDING = "sending"
+    ACCEPTED = "accepted"
     APPLIED = "applied"
     REFUSED = "refused"
     UNKNOWN = "unknown"
@@ -34,11 +36,17 @@ class RowState(StrEnum):
     EXPIRED = "expired"
 
 
-OPEN = (RowState.HELD, RowState.DUE, RowState.CLAIMED, RowState.SENDING)
+OPEN = (RowState.HELD, RowState.DUE, RowState.CLAIMED, RowState.SENDING, RowState.ACCEPTED)
+
+#: The key of such a row may be changing at the target.
+IN_FLIGHT = (RowState.CLAIMED, RowState.SENDING, RowState.ACCEPTED)
 
 
 class ClaimedRow(msgspec.Struct, frozen=True, kw_only=True):
-    """A row to apply. `before` and `after` are JSON text."""
+    """A row to apply, or, where it has a `handle`, to ask the target about: it took the row already.
+
+    `before` and `after` are JSON text.
+    """
 
     id: int
     plan_id: int
@@ -51,6 +59,7 @@ class ClaimedRow(msgspec.Struct, frozen=True, kw_only=True):
     source_version: str
     source_order: int
     attempts: int
+    handle: str = ""
 
 
 class RowClaim(msgspec.Struct, frozen=True, kw_only=True):

@@ -59,6 +59,7 @@ plan_rows = sa.Table(
     text("code", ""),
     text("message", ""),
     time("changed_at"),
+    text("handle", ""),
     sa.Index("ix_plan_rows_plan_id_state", "plan_id", "state"),
     sa.Index("ix_plan_rows_key", "target", "entity", "key", "state"),
     sqlite_autoincrement=True,

@@ -392,3 +392,14 @@ def test_due_work_is_counted_for_the_whole_installation(ledger: Ledger, clock):
     assert ledger.due_counts(ROUTE, FLOW, ERP) == {"claimed": 2, "later": 1}
     clock.advance(300)
     assert ledger.deliveries.any_due(FLOW, ERP)
+
+
+def test_an_approved_follow_up_still_comes_after_the_delivery_before_it(ledger: Ledger):
+    accept(ledger, document("1", "1"))
+    (mine,) = claim(ledger)
+    (held,) = accept(ledger, document("1", "2", held=("changed_after_delivery", "compare both")))
+    ledger.deliveries.approve(held.id, "ann")
+    assert ledger.deliveries.get(held.id).state is State.WAITING
+    assert claim(ledger) == []
+    deliver(ledger, mine)
+    assert [one.id for one in claim(ledger)] == [held.id]

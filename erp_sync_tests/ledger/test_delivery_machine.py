@@ -252,7 +252,8 @@ def test_deliveries_in_any_order(shared_url: str):
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=40,
+            # On SQLite it looks deep, on PostgreSQL that the same holds there.
+            max_examples=40 if shared_url.startswith("sqlite") else 15,
             stateful_step_count=40,
             deadline=None,
             database=None,

@@ -208,3 +208,55 @@ def test_errors_do_not_show_what_was_written(ledger: Ledger):
     with pytest.raises(sa.exc.StatementError) as error, ledger.database.write() as write:
         write.execute(sa.text("INSERT INTO nowhere VALUES (:payload)"), {"payload": "card 4111111111111111"})
     assert "4111" not in str(error.value)
+
+
+def test_a_ledger_of_the_first_schema_is_upgraded_with_its_rows(tmp_path):
+    """Every revision is reached from the one before it, on a ledger that has work in it."""
+    file = tmp_path / "ledger.db"
+    url = f"sqlite:///{file}"
+    migrate.upgrade(url, to="0001")
+    with pytest.raises(SchemaTooOld, match="0001"):
+        Ledger.open(url)
+    database = Database(url)
+    with database.write() as write:
+        write.execute(
+            sa.text(
+                "INSERT INTO plan_rows (plan_id, route, flow, target, entity, key, lane, action, source_order, state,"
+                " changed_at) VALUES (1, 'us', 'inventory', 'm', 'stock_level', 'A', 1, 'update', 1, 'held',"
+                " '2026-11-23 09:00:00.000000')"
+            )
+        )
+    database.close()
+    assert migrate.upgrade(url) == VERSION
+    ledger = Ledger.open(url)
+    assert ledger.plans.table(1).column("key").to_pylist() == ["A"]
+    ledger.close()
+
+
+def test_questions_of_sensors_are_answered_from_indexes(tmp_path):
+    """A scan would be quick in a test and slow in production: the database is asked how it would do it."""
+    url = f"sqlite:///{tmp_path}/ledger.db"
+    migrate.upgrade(url)
+    ledger = Ledger.open(url)
+    plans: list[str] = []
+
+    def explain(connection, cursor, statement, parameters, context, many):
+        if statement.startswith("SELECT"):
+            steps = connection.connection.dbapi_connection.execute(f"EXPLAIN QUERY PLAN {statement}", parameters)
+            plans.extend(f"{row[3]}   {statement}" for row in steps)
+
+    sa.event.listen(ledger.database.engine, "before_cursor_execute", explain)
+    ledger.any_due(ROUTE, FLOW, ERP)
+    ledger.deliveries.due_counts()
+    ledger.plans.due_counts()
+    ledger.inbox.pending()
+    ledger.any_unhandled(ROUTE, FLOW, ERP, "sales_order")
+    ledger.known.any_unsure(ERP, "stock_level")
+    ledger.due_counts(ROUTE, FLOW, ERP)
+    claim(ledger)
+    ledger.plans.claim(ROUTE, FLOW, ERP, owner="run-1:1")
+    ledger.steps.receipt(ERP, "order-1")
+    ledger.cross_references.find("customer", ERP, ["1"], "magento_us")
+    ledger.close()
+    assert plans
+    assert [plan for plan in plans if plan.startswith("SCAN") and "INDEX" not in plan.split("   ")[0]] == []

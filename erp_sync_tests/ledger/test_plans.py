@@ -260,3 +260,31 @@ def test_scopes_keep_their_own_known_state(ledger: Ledger):
 def test_a_table_without_values_is_refused(ledger: Ledger):
     with pytest.raises(ValueError, match="no column value; it has key"):
         ledger.known.write(TARGET, ENTITY, pa.table({"key": ["A"]}))
+
+
+def test_rows_that_the_target_has_in_work_are_asked_for_later(ledger: Ledger, clock):
+    plan = add(ledger, rows("A", "B"))
+    mine = claim(ledger, lease_seconds=30)
+    ledger.plans.accepted(mine, [(row, "bulk-7") for row in ledger.plans.begin(mine)], clock() + timedelta(seconds=5))
+    assert add(ledger, rows("A", after="6", order=11), compared=["A"]).overtaken == 0
+    assert claim(ledger) is None
+    assert ledger.due_counts(ROUTE, FLOW, TARGET) == {"accepted": 2, "due": 1}
+    clock.advance(5)
+    asking = claim(ledger, lease_seconds=30)
+    assert [(row.key, row.handle) for row in asking.rows] == [("A", "bulk-7"), ("B", "bulk-7")]
+    assert ledger.plans.begin(asking) == []
+    clock.advance(30)
+    again = claim(ledger, owner="run-2:1")
+    assert [row.handle for row in again.rows] == ["bulk-7", "bulk-7"]
+    with pytest.raises(LeaseLost):
+        ledger.plans.applied(asking, asking.rows)
+    ledger.plans.release(again)
+    again = claim(ledger, owner="run-2:1")
+    ledger.plans.accepted(again, [(again.rows[1], "bulk-7")], clock() + timedelta(seconds=5))
+    ledger.plans.applied(again, again.rows[:1])
+    assert [(row.key, row.after) for row in claim(ledger).rows] == [("A", "6")]
+    clock.advance(5)
+    last = claim(ledger)
+    ledger.plans.refused(last, [(last.rows[0], "no_such_sku", "unknown product")])
+    assert ledger.plans.counts(plan.id) == {"applied": 1, "refused": 1}
+    assert ledger.plans.get(plan.id).state is PlanState.APPLIED
