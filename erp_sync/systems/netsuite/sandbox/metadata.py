@@ -114,10 +114,7 @@ def schema(session: Session, record: RecordType) -> dict[str, Any]:
                 if name in filterable or name == "id":
                     properties[name]["x-ns-filterable"] = True
         for name, shape in published.subrecords.items():
-            inner = {
-                field: {"title": field, **_typed(field, kind)} for field, kind in contract.subrecord(shape).items()
-            }
-            properties[name] = {"type": "object", "properties": inner}
+            properties[name] = {"type": "object", "properties": _inner(contract.subrecord(shape))}
         for name, lines in published.sublists.items():
             if name not in hidden:
                 properties[name] = _sublist(
@@ -130,9 +127,15 @@ def schema(session: Session, record: RecordType) -> dict[str, Any]:
     return {"type": "object", "properties": dict(sorted(properties.items())), "x-ns-filterable": []}
 
 
+def _inner(fields: dict[str, str]) -> dict[str, Any]:
+    return {name: {"title": name, **_typed(name, kind)} for name, kind in sorted(fields.items())}
+
+
 def _typed(name: str, kind: str) -> dict[str, Any]:
     if name in _DATES:
         return {"type": "string", "format": "date"}
+    if kind in ("Address", "InventoryDetail"):
+        return {"type": "object", "properties": _inner(contract.subrecord(kind))}
     if kind in ("RecordRef", "quantity") or kind not in {*_SIMPLE, "unknown", "Address", "InventoryDetail", "sublist"}:
         return dict(_REFERENCE)
     return dict(_SIMPLE.get(kind, {"type": "string"}))
@@ -143,7 +146,7 @@ def _custom(declared: dict[str, Any]) -> dict[str, Any]:
 
 
 def _sublist(session: Session, name: str, lines: dict[str, str]) -> dict[str, Any]:
-    inner = {field: {"title": field, **_typed(field, kind)} for field, kind in sorted(lines.items())}
+    inner = _inner(lines)
     if name == "item":
         for script_id, declared in session.custom_fields().items():
             if script_id.startswith("custcol"):

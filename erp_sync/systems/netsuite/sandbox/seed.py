@@ -55,7 +55,7 @@ def load(session: Session, data: dict[str, Any]) -> dict[str, int]:
     prices; locations: code, name; stock: sku, location (code), quantity; members: parent_sku, sku, quantity;
     prices: sku, level, currency, quantity, price; customers as in the REST record; closed_periods: "Jan 2024" or
     "2024-01". An item may have special_price (price level Special Price), components
-    (sku, quantity: of a kit) and tax_class "none". Records that exist (by SKU, code, name) are changed. Raises
+    (sku, quantity: of a kit), tax_class "none", and duplicate: true for a second item of the same SKU. Records that exist (by SKU, code, name) are changed. Raises
     WrongSeed.
     """
     unknown = set(data) - KNOWN
@@ -199,7 +199,7 @@ def _items(session: Session, rows: list[dict[str, Any]]) -> int:
         if other:
             columns["searchkeywords"] = json.dumps(other, sort_keys=True)
         found = store.value("SELECT id FROM item WHERE itemid = ?", row["sku"])
-        if found is None:
+        if found is None or row.get("duplicate"):
             found = session.new_id("item")
             store.insert("item", id=found, createddate=session.now, **columns)
         else:
