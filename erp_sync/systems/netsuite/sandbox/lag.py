@@ -23,6 +23,7 @@ class SearchIndex:
         self._store, self._lag = store, lag_seconds
         self._wall = wall
         store.connection.create_function("ns_wall", 0, lambda: self._wall().timestamp())
+        store.run("PRAGMA recursive_triggers = ON")  # rows that a REPLACE takes away are told, too
         store.run(f"ATTACH ':memory:' AS {SCHEMA}")
         store.run(
             "CREATE TEMP TABLE change_image (id INTEGER PRIMARY KEY, at REAL, name TEXT, row INTEGER, image TEXT)"

@@ -54,9 +54,9 @@ def load(session: Session, data: dict[str, Any]) -> dict[str, int]:
     items: sku, name, price, cost, weight, category, manufacturer, active, kind, parent_sku, options, description,
     prices; locations: code, name; stock: sku, location (code), quantity; members: parent_sku, sku, quantity;
     prices: sku, level, currency, quantity, price; customers as in the REST record; closed_periods: "Jan 2024" or
-    "2024-01". An item may have special_price (price level Special Price), components
-    (sku, quantity: of a kit), tax_class "none", and duplicate: true for a second item of the same SKU. Records that exist (by SKU, code, name) are changed. Raises
-    WrongSeed.
+    "2024-01". An item may have special_price (price level Special Price), components (sku, quantity: of a kit),
+    tax_class "none", and duplicate: true for a second item of the same SKU. Records that exist (by SKU, code, name)
+    are changed. Raises WrongSeed.
     """
     unknown = set(data) - KNOWN
     if unknown:

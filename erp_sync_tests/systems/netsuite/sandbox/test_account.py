@@ -40,6 +40,19 @@ def test_deleted_records_stay_in_the_index_for_a_while(make_account):
     assert account.get("customer")["totalResults"] == 0
 
 
+def test_the_index_forgets_rows_that_were_replaced(make_account):
+    account = make_account(index_lag_seconds=5)
+    order = account.order([("MUG", 1)])
+    fulfillment = account.call("POST", f"{RECORDS}/salesOrder/{order}/!transform/itemFulfillment", {}).id
+    for status in "BC":
+        account.changed(f"itemFulfillment/{fulfillment}", {"shipStatus": {"id": status}})
+    account.clock.advance(5)
+    assert account.rows(f"SELECT nextdoc FROM nexttransactionlink WHERE previousdoc = {order}") == [
+        {"nextdoc": fulfillment}
+    ]
+    assert account.rows(f"SELECT status FROM transaction WHERE id = {fulfillment}") == [{"status": "C"}]
+
+
 def test_saved_records_are_pushed_signed(make_account):
     account = make_account(push_url="http://receiver.test/push", push_secret="s3cret")
     sent = []

@@ -152,6 +152,15 @@ def test_rownum_top_and_subqueries(account):
     assert len(account.rows("SELECT id FROM item WHERE id = 1000 UNION ALL SELECT id FROM customer")) == 1
 
 
+def test_oracles_outer_joins(account):
+    sql = (
+        "SELECT i.itemid, a.quantityonhand FROM item i, aggregateitemlocation a WHERE i.id = a.item(+) AND i.id >= 1000"
+    )
+    assert {"itemid": "OLD"} in account.rows(f"{sql} ORDER BY i.id")
+    mixed = "SELECT i.id FROM item i JOIN itemprice p ON p.item = i.id, location l WHERE i.preferredlocation = l.id(+)"
+    assert "mixed" in account.query(mixed).error["detail"]
+
+
 def test_keyset_paging(account):
     sql = "SELECT id FROM item WHERE id > {} ORDER BY id FETCH FIRST 2 ROWS ONLY"
     seen, last = [], 0

@@ -14,6 +14,7 @@ from datetime import datetime
 from sqlglot import TokenType, exp
 from sqlglot.dialects.oracle import Oracle
 from sqlglot.errors import SqlglotError
+from sqlglot.transforms import eliminate_join_marks
 
 from erp_sync.systems.netsuite.sandbox.errors import VendorError
 from erp_sync.systems.netsuite.sandbox.options import Options
@@ -82,6 +83,10 @@ class Compiler(Expressions):
         if len(statements) != 1 or not isinstance(statements[0], exp.Select | exp.SetOperation | exp.Subquery):
             raise malformed(f"Failed to parse SQL [{query[:200]}]: only one SELECT is allowed")
         tree = statements[0]
+        if any(column.args.get("join_mark") for column in tree.find_all(exp.Column)):
+            if tree.find(exp.Join) is not None and any(join.args.get("on") for join in tree.find_all(exp.Join)):
+                raise malformed("Old style outer joins (+) cannot be mixed with ANSI joins")
+            tree = eliminate_join_marks(tree)  # type: ignore[assignment]
         sql, columns = self.query(tree, None)
         counted = tree.copy()
         if not counted.args.get("limit"):
@@ -172,7 +177,7 @@ class Compiler(Expressions):
             raise malformed("FROM keyword not found where expected")
         parts = [self._source(start.this, scope)]
         for join in node.args.get("joins") or []:
-            side, kind = (join.side or "").upper(), (join.kind or "").upper()
+            side, kind = _outer(join), (join.kind or "").upper()
             if join.args.get("using") or (join.method or "").upper() == "NATURAL":
                 raise malformed("NATURAL and USING joins are not supported")
             table = self._source(join.this, scope)
@@ -345,9 +350,15 @@ def _named(items: list[tuple[str | None, Typed]]) -> list[tuple[str, str]]:
     return columns
 
 
+def _outer(join: exp.Join) -> str:
+    """LEFT, RIGHT, FULL or nothing; what comes of Oracle's (+) says it in the kind."""
+    side, kind = (join.side or "").upper(), (join.kind or "").upper()
+    return side or (kind if kind in ("LEFT", "RIGHT", "FULL") else "")
+
+
 def _is_key(typed: Typed, node: exp.Expr) -> bool:
     """Whether a column is part of its table's key, and no outer join can empty it."""
-    if typed.column is None or typed.table is None or any(join.side for join in node.args.get("joins") or []):
+    if typed.column is None or typed.table is None or any(map(_outer, node.args.get("joins") or [])):
         return False
     return typed.column.name in tables()[typed.table].key
 

@@ -41,8 +41,6 @@ def _literal(self: Context, node: exp.Expr, scope: Scope) -> Typed:
 
 def _column(self: Context, node: exp.Expr, scope: Scope) -> Typed:
     name, table = node.name.lower(), node.text("table").lower()
-    if node.args.get("join_mark"):
-        raise refused("Invalid or unsupported search. Outer joins are written as LEFT JOIN here, not with (+).")
     if not table and name in ("sysdate", "current_date", "current_timestamp", "systimestamp"):
         return now(self, [], scope, node)
     if not table and name == "rownum":
