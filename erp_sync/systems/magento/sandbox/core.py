@@ -10,7 +10,7 @@ from typing import Any
 
 from erp_sync.sandbox.clock import Clock
 from erp_sync.sandbox.core import BadJson, Commit, Endpoint, Handled, Request, Response
-from erp_sync.systems.magento.sandbox import auth, bulk, directory, inventory, rooms, schema, seed
+from erp_sync.systems.magento.sandbox import auth, bulk, directory, events, inventory, rooms, schema, seed
 from erp_sync.systems.magento.sandbox.contract.book import asynchronous_name
 from erp_sync.systems.magento.sandbox.database import Database
 from erp_sync.systems.magento.sandbox.errors import InputException, InternalError, MagentoError, NoRoute
@@ -45,9 +45,12 @@ class MagentoSandbox:
         self.refused_resources: frozenset[str] = frozenset()
         available = [entry for entry in rooms.routes() if self.shop.options.commerce or not entry.commerce]
         self.router = Router(available)
-        writing = [entry for entry in available if entry.method != "GET" and entry.kind != "auth"]
+        writing = [entry for entry in available if entry.asynchronous]
         self._bulk_routes = {asynchronous_name(entry, "async/bulk"): entry for entry in writing}
         self._recent_orders: list[float] = []
+        self.courier: events.Courier | None = None
+        if self.shop.options.commerce and self.shop.options.events_url:
+            self.courier = events.Courier(self.shop.options.events_url)
         if not self.shop.database.rows("SELECT name FROM sqlite_master WHERE name = 'sales_order'"):
             self._install()
 
@@ -59,6 +62,8 @@ class MagentoSandbox:
     # -- the kit's interface -------------------------------------------------------------------------------------
 
     def classify(self, request: Request) -> Endpoint:
+        if request.path in events.KEY_PATHS:
+            return Endpoint(name="events.public-key", kind="read", slot=False)
         try:
             target = self._target(request)
         except MagentoError:
@@ -69,6 +74,8 @@ class MagentoSandbox:
         return Endpoint(entry.name, entry.kind, entry.writes, True, self._document(entry, target.path, request))
 
     def authenticate(self, request: Request) -> Response | None:
+        if request.path in events.KEY_PATHS:
+            return None
         try:
             with self.shop.database.transaction():
                 auth.spend_nonce(self.shop, request)
@@ -93,6 +100,9 @@ class MagentoSandbox:
         return None
 
     def handle(self, request: Request) -> Handled:
+        key = events.public_key(self.shop, request.path)
+        if key is not None:
+            return Handled(Response(200, {"content-type": "application/x-pem-file"}, key))
         self.run_due_work()
         before, self.shop.commits = self.shop.database.changes, []
         try:
@@ -101,6 +111,7 @@ class MagentoSandbox:
                 user = auth.identify(self.shop, request)
                 auth.allowed(user, target.route, self.refused_resources)
                 answer, document, status = self._answer(request, target, user or User("guest"))
+                self._record_events()
         except MagentoError as error:
             return Handled(self._refusal(error))
         except InternalError as error:
@@ -114,14 +125,29 @@ class MagentoSandbox:
 
     def tick(self) -> Iterable[Commit] | None:
         """Stock index, asynchronous operations, events that are due; returns what they committed."""
-        return self.run_due_work()
+        commits = self.run_due_work()
+        if self.courier is not None:
+            events.run_due(self.shop, self.courier)
+        return commits
 
     def run_due_work(self) -> list[Commit]:
         inventory.run_due_indexing(self.shop)
         self.shop.commits = []
         if bulk.run_due(self.shop, self.router):
             inventory.run_due_indexing(self.shop)
+            with self.shop.database.transaction():
+                self._record_events()
         return list(dict.fromkeys(self.shop.commits))
+
+    def _record_events(self) -> None:
+        if self.courier is not None:
+            events.record(self.shop, list(dict.fromkeys(self.shop.commits)))
+
+    def close(self) -> None:
+        """Let deliveries under way end, and close the database."""
+        if self.courier is not None:
+            self.courier.close()
+        self.shop.database.close()
 
     def status(self) -> dict[str, Any]:
         options = self.shop.options
@@ -130,6 +156,7 @@ class MagentoSandbox:
             "database": self.shop.database.path,
             "edition": options.edition,
             "credentials": {**auth.credentials(self.shop), "otp_secret": auth.otp_secret(self.shop)},
+            "events": {"client_id": events.client_id(self.shop), "public_key_paths": list(events.KEY_PATHS)},
             "customer_password": self.shop.secret("customer_password", 16),
             "rest": "/rest/default/V1",
             # A write is visible to readers when its call has ended; the stock index trails by its lag.
@@ -204,13 +231,13 @@ class MagentoSandbox:
             entry = self._bulk_routes.get(f"{method} /async/bulk/{'/'.join(raw)}")
             return (entry, {}) if entry else None
         found = self.router.find(method, raw)
-        if mode and (found is None or found[0].method == "GET" or found[0].kind == "auth"):
+        if mode and (found is None or not found[0].asynchronous):
             return None
         return found
 
     def _answer(self, request: Request, target: Target, user: User) -> tuple[Any, str | None, int]:
         query = nested(request.query)
-        body = self._body(request)
+        body = self._body(request, target.mode)
         if target.mode:
             return self._scheduled(target, body, user)
         call = Call(self.shop, target.route, target.path, query, {}, target.store_id, user)
@@ -235,8 +262,8 @@ class MagentoSandbox:
         """Arguments of a service from a body. Raises InputException, InternalError."""
         return self.shop.contract.convert(entry.method, entry.template, body, path)
 
-    def _body(self, request: Request) -> Any:
-        if request.method not in ("POST", "PUT") or not request.body.strip():
+    def _body(self, request: Request, mode: str) -> Any:
+        if (request.method not in ("POST", "PUT") and not mode) or not request.body.strip():
             return {}
         kind = request.headers.get("content-type", "")
         if "json" not in kind:

@@ -60,7 +60,11 @@ def reindex(shop: Shop, skus: Iterable[str]) -> None:
     wanted = list(dict.fromkeys(skus))
     for start in range(0, len(wanted), 500):
         part = wanted[start : start + 500]
-        shop.database.run(f"DELETE FROM inventory_stock_index WHERE sku IN ({placeholders(part)})", part)
+        shop.database.run(
+            "DELETE FROM inventory_stock_index WHERE stock_id IN (SELECT stock_id FROM inventory_stock) "
+            f"AND sku IN ({placeholders(part)})",
+            part,
+        )
         shop.database.run(_INDEX.format(condition=f"AND item.sku IN ({placeholders(part)})"), part)
 
 

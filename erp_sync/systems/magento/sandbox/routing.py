@@ -58,6 +58,11 @@ class Route:
         return f"{self.method} {self.template}"
 
     @property
+    def asynchronous(self) -> bool:
+        """Can be called under ``/async``: what writes, except a shopper's own cart and signing in."""
+        return self.writes and self.kind != "auth" and self.resource != SELF and "guest-carts" not in self.template
+
+    @property
     def writes(self) -> bool:
         return self.kind not in ("read", "search")
 

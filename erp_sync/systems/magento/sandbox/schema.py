@@ -275,7 +275,8 @@ CREATE TABLE sandbox_mail (mail_id INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT 
   order_increment_id TEXT NOT NULL, document_id INTEGER, recipient TEXT NOT NULL, subject TEXT NOT NULL,
   tracks TEXT NOT NULL DEFAULT '[]', created_at TEXT NOT NULL, wall_at TEXT NOT NULL);
 CREATE TABLE sandbox_event (event_id INTEGER PRIMARY KEY AUTOINCREMENT, uuid TEXT NOT NULL UNIQUE, event_code TEXT
-  NOT NULL, payload TEXT NOT NULL, due_at TEXT NOT NULL, attempts INTEGER NOT NULL DEFAULT 0, delivered_at TEXT,
+  NOT NULL, payload TEXT NOT NULL, created_at TEXT NOT NULL,
+  due_at TEXT NOT NULL, attempts INTEGER NOT NULL DEFAULT 0, delivered_at TEXT,
   given_up INTEGER NOT NULL DEFAULT 0);
 CREATE TABLE sandbox_report (report_id TEXT PRIMARY KEY, message TEXT NOT NULL, created_at TEXT NOT NULL);
 """

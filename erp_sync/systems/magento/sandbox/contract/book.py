@@ -103,12 +103,14 @@ def contract_book(routes: list[Route]) -> ContractBook:
     web_tier = Side(NOT_CHECKABLE, note="HTML of the web server before Magento")
     common = {"default": errors, "502": web_tier, "503": web_tier, "504": web_tier}
     operations = {"unknown": OperationContract(Side(NOT_CHECKABLE, note="no such route"), common)}
+    public_key = Side(NOT_CHECKABLE, note="a PEM file, in life of another host")
+    operations["events.public-key"] = OperationContract(Side(PUBLISHED, None), {"200": public_key})
     for entry in routes:
         request = _request(contract, entry)
         responses = {**common, "200": _answer(contract, entry)}
         query = Side(PUBLISHED, _query(contract, entry))
         operations[entry.name] = OperationContract(request, responses, query)
-        if entry.method == "GET" or entry.kind == "auth":
+        if not entry.asynchronous:
             continue
         accepted = {**common, "202": Side(OWN, ACCEPTED, ASYNC_SOURCE)}
         operations[asynchronous_name(entry, "async")] = OperationContract(request, accepted)
@@ -132,7 +134,7 @@ def _translated(contract: Contract, name: str, definition: dict[str, Any], side:
     required = set(definition.get("required", ()))
     properties = definition.get("properties")
     if properties is None:
-        return {"type": ["object", "array"]}  # an empty map prints as []
+        return {"type": ["object", "array"], "maxProperties": 0, "maxItems": 0}  # an empty map prints as []
     result: dict[str, Any] = {
         "type": "object",
         "additionalProperties": False,
@@ -190,10 +192,9 @@ def _request(contract: Contract, entry: Route) -> Side:
 
 def _bulk_request(entry: Route, request: Side) -> Side:
     names = [part[1:-1] for part in entry.template.split("/") if part.startswith("{")]
-    schema = dict(request.schema or {"type": "object"})
+    schema = dict(request.schema or {"type": "object", "additionalProperties": False})
     parameters = {name: {"type": ["string", "integer"]} for name in names}
     schema["properties"] = {**parameters, **schema.get("properties", {})}
-    schema.pop("maxProperties", None)
     return Side(PUBLISHED, {"type": "array", "items": schema}, ASYNC_SOURCE)
 
 

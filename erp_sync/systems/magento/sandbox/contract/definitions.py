@@ -139,28 +139,31 @@ def _printed(value: Any, kind: str) -> Any:
     return value
 
 
-def _simple(value: Any, kind: str, name: str) -> Any:
-    wrong = InputException(
+_PHP_TYPES = {"number": "float", "integer": "int", "boolean": "bool"}
+
+
+def _wrong(value: Any, kind: str, name: str) -> InputException:
+    return InputException(
         f'Error occurred during "{name}" processing. The "{value}" value\'s type is invalid. '
-        f'The "{ {"number": "float", "integer": "int", "boolean": "bool"}.get(kind, kind) }" type was expected. '
-        "Verify and try again."
+        f'The "{_PHP_TYPES.get(kind, kind)}" type was expected. Verify and try again.'
     )
+
+
+def _simple(value: Any, kind: str, name: str) -> Any:
     if isinstance(value, dict | list):
-        raise wrong
+        raise _wrong(value, kind, name)
     if kind == "string":
         return {True: "1", False: ""}[value] if isinstance(value, bool) else str(value)
     if kind == "boolean":
         if value in (True, False, 1, 0, "1", "0", "true", "false"):
             return value in (True, 1, "1", "true")
-        raise wrong
-    if isinstance(value, bool):
-        value = int(value)
+        raise _wrong(value, kind, name)
+    if isinstance(value, int):
+        return int(value) if kind == "integer" else Decimal(value)
     try:
         number = Decimal(str(value).strip())
     except InvalidOperation:
-        raise wrong from None
+        raise _wrong(value, kind, name) from None
     if not number.is_finite():
-        raise wrong
-    if kind == "integer":
-        return int(number)
-    return number
+        raise _wrong(value, kind, name)
+    return int(number) if kind == "integer" else number
