@@ -38,7 +38,7 @@ class SnapshotTooOld(RuntimeError):
     """A full comparison found no snapshot of this run: read the source again first."""
 
 
-class Entry(msgspec.Struct):
+class Entry(msgspec.Struct, gc=False):
     """A row of the source on its way. `problem` is (rule, field, words) once it is refused."""
 
     record: RawRecord
@@ -110,11 +110,10 @@ def _snapshot_of(here: Installation, source: str, kind: FlowKind, run_id: str) -
 def canonical(here: Installation, route: RouteSpec, kind: FlowKind, entries: Sequence[Entry]) -> None:
     """Map the rows in place; what cannot be understood gets its problem."""
     logic = flow_module(kind.name, "transform")
-    source, lookups = here.source(route, kind.name), here.lookups(route)
-    to_canonical, order = source.to_canonical, logic.order
+    to_canonical, order = here.source(route, kind.name).mapper(here.lookups(route)), logic.order
     for entry in entries:
         try:
-            entry.row = to_canonical(entry.record, lookups)
+            entry.row = to_canonical(entry.record)
             entry.order = order(entry.row, entry.record)
         except BadRecord as problem:
             entry.problem = ("malformed_record", problem.field, str(problem))

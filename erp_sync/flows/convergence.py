@@ -43,6 +43,11 @@ DEPENDENCY_RETRY = timedelta(hours=1)
 LONGEST_WAIT_SECONDS = 60.0
 
 
+def waiting_code(need: Requirement) -> str:
+    """How a row that waits for something says so in the ledger."""
+    return f"missing_{need.entity}:{need.key}"
+
+
 class ConvergenceReport(msgspec.Struct, kw_only=True):
     """What a drain did, by number of rows; `reasons` counts the codes of what was not written."""
 
@@ -197,9 +202,8 @@ class Convergence:
             self._count("later", len(rows), "look_up_failed")
             return []
         lacking = [sent for sent in rows if any(need not in there for need in needs[sent.claimed.id])]
-        if lacking:
-            first = next(need for need in needs[lacking[0].claimed.id] if need not in there)
-            self._wait_for(claim, lacking, first)
+        for sent in lacking:
+            self._wait_for(claim, [sent], next(need for need in needs[sent.claimed.id] if need not in there))
         return [sent for sent in rows if sent not in lacking]
 
     def _decoded(self, claimed: ClaimedRow) -> Sent:
@@ -320,11 +324,11 @@ class Convergence:
 
     def _wait_for(self, claim: RowClaim, rows: list[Sent], need: Requirement) -> None:
         why = f"waits for {need.entity} {need.key} in {self.connection}"
-        self._put_back(claim, [sent.claimed for sent in rows], why, DEPENDENCY_RETRY)
+        self._put_back(claim, [sent.claimed for sent in rows], why, DEPENDENCY_RETRY, waiting_code(need))
         self._count("waiting", len(rows), f"missing_{need.entity}")
 
-    def _put_back(self, claim: RowClaim, rows: list[ClaimedRow], why: str, pause: timedelta) -> None:
-        self.ledger.plans.not_sent(claim, rows, why, due_at=self.clock() + pause)
+    def _put_back(self, claim: RowClaim, rows: list[ClaimedRow], why: str, pause: timedelta, code: str = "") -> None:
+        self.ledger.plans.not_sent(claim, rows, why, due_at=self.clock() + pause, code=code)
 
     @staticmethod
     def _backoff(rows: Sequence[ClaimedRow]) -> timedelta:

@@ -264,8 +264,14 @@ class PlanRows:
             for handle, ids in groups.items():
                 self._end(write, now, claim, ids, RowState.ACCEPTED, due_at=due_at, handle=handle)
 
-    def not_sent(self, claim: RowClaim, rows: Sequence[ClaimedRow], why: str, due_at: datetime | None = None) -> None:
-        """The request certainly did not reach the target: due again, now or at `due_at`. Raises LeaseLost."""
+    def not_sent(
+        self, claim: RowClaim, rows: Sequence[ClaimedRow], why: str, due_at: datetime | None = None, code: str = ""
+    ) -> None:
+        """The request certainly did not reach the target: due again, now or at `due_at`. Raises LeaseLost.
+
+        Args:
+            code: what the rows wait for, see `release_waiting`.
+        """
         with self._database.write() as write:
             now = self._database.now()
             self._end(
@@ -275,10 +281,29 @@ class PlanRows:
                 [row.id for row in rows],
                 RowState.DUE,
                 message=why,
+                code=code,
                 due_at=due_at or now,
                 sent_at=None,
                 handle="",
             )
+
+    def release_waiting(self, target: str, codes: Sequence[str]) -> int:
+        """What rows wait for is there now: they are due at once. Gives how many. Idempotent."""
+        count = 0
+        with self._database.write() as write:
+            now = self._database.now()
+            for some in chunks(sorted(set(codes))):
+                count += write.execute(
+                    sa.update(plan_rows)
+                    .where(
+                        plan_rows.c.target == target,
+                        plan_rows.c.state == RowState.DUE,
+                        plan_rows.c.due_at > now,
+                        plan_rows.c.code.in_(some),
+                    )
+                    .values(due_at=now)
+                ).rowcount
+        return count
 
     def release(self, claim: RowClaim) -> None:
         """Give back what of the claim was not sent; due at once."""

@@ -7,9 +7,11 @@ float noise: 10.994999999999999 is 10.995), and only then rounded to the digits 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from decimal import ROUND_HALF_UP, Decimal, InvalidOperation, localcontext
+from decimal import ROUND_HALF_UP, Context, Decimal, InvalidOperation, localcontext
 
 ZERO = Decimal(0)
+_EXACT = Context(prec=60)
+_UNITS = [Decimal(1).scaleb(-scale) for scale in range(13)]
 
 # ISO 4217 minor units that differ from two.
 _MINOR_UNITS = {
@@ -39,9 +41,7 @@ def decimal_of(value: object, scale: int = 4) -> Decimal:
         number = value if isinstance(value, Decimal) else Decimal(str(value).strip())
         if not number.is_finite():
             raise BadNumber(value)
-        with localcontext() as context:
-            context.prec = 60
-            return number.quantize(Decimal(1).scaleb(-scale), rounding=ROUND_HALF_UP)
+        return number.quantize(_UNITS[scale], rounding=ROUND_HALF_UP, context=_EXACT)
     except InvalidOperation as error:
         raise BadNumber(value) from error
 

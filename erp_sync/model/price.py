@@ -16,7 +16,7 @@ class PriceKind(StrEnum):
     COST = "cost"
 
 
-class Price(msgspec.Struct, frozen=True, kw_only=True):
+class Price(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One price row.
 
     Attributes:

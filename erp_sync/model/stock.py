@@ -25,7 +25,7 @@ class ChannelDemand(msgspec.Struct, frozen=True, kw_only=True):
     shipped: tuple[tuple[str, Decimal], ...] = ()
 
 
-class StockLevel(msgspec.Struct, frozen=True, kw_only=True):
+class StockLevel(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What the system of record says about one SKU at one location.
 
     All quantities are in the item's stock unit and are not netted against each other; what may be
@@ -55,7 +55,7 @@ class StockLevel(msgspec.Struct, frozen=True, kw_only=True):
     read_at: datetime
 
 
-class StockOffer(msgspec.Struct, frozen=True, kw_only=True):
+class StockOffer(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What a channel may sell of one SKU at one of its sources: what the inventory flow worked out.
 
     Attributes:

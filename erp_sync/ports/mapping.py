@@ -80,6 +80,8 @@ class Scope:
         return MappingProblem(code, where, str(value), text)
 
 
+_MOST_REMEMBERED = 10_000
+
 _scoped: dict[str, Callable[[Scope], Any]] = {}
 
 
@@ -112,6 +114,7 @@ class Rule:
         many: the value is a list of records.
         reads: further source paths it looks at, for the document.
         always: called for empty values too (constants, settings, computed values).
+        pure: the answer depends on the value and the connection only, so that it may be remembered.
         rebuild: the same rule around an overlaid `nested`.
     """
 
@@ -121,6 +124,7 @@ class Rule:
     many: bool = False
     reads: tuple[str, ...] = ()
     always: bool = False
+    pure: bool = False
     rebuild: Callable[[RecordMapping], Rule] | None = None
 
 
@@ -223,12 +227,41 @@ class RecordMapping:
             value = self._value(declared, get(scope), scope)
             if value is not MISSING:
                 put(result, value)
+        return self._built(result, scope)
+
+    def _built(self, result: dict[str, Any], scope: Scope) -> Any:
         if self.build is None:
             return result
         try:
             return msgspec.convert(result, self.build)
         except msgspec.ValidationError as error:
             raise scope.problem("", f"is no {self.build.__name__}: {error}") from error
+
+    def repeated(self, context: Context) -> Callable[[Any, str], Any]:
+        """`apply` for many records of one context: answers of pure rules are remembered. Not for threads."""
+        compiled: list[tuple[Field, Callable[[Scope], Any], Callable[[dict[str, Any], Any], None], dict[Any, Any]]]
+        compiled = [(*one, {}) for one in self._compiled]
+
+        def apply(record: Any, native_id: str = "") -> Any:
+            scope = Scope(record, context, native_id, self.direction)
+            result: dict[str, Any] = {}
+            for declared, get, put, memory in compiled:
+                value = get(scope)
+                if declared.rule.pure and (value is MISSING or isinstance(value, (str, int, bool, type(None)))):
+                    # 1 and True are one key of a dictionary, and two values.
+                    key = (value, type(value))
+                    mapped = memory.get(key, memory)
+                    if mapped is memory:
+                        mapped = self._value(declared, value, scope)
+                        if len(memory) < _MOST_REMEMBERED:
+                            memory[key] = mapped
+                else:
+                    mapped = self._value(declared, value, scope)
+                if mapped is not MISSING:
+                    put(result, mapped)
+            return self._built(result, scope)
+
+        return apply
 
     def _value(self, declared: Field, value: Any, scope: Scope) -> Any:
         where = declared.source or declared.target

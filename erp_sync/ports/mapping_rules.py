@@ -30,7 +30,7 @@ def text(*, strip: bool = True) -> Rule:
             raise ValueError(f"{value!r} is not text")
         return str(value).strip() if strip else str(value)
 
-    return Rule("text", apply)
+    return Rule("text", apply, pure=True)
 
 
 def integer() -> Rule:
@@ -40,13 +40,15 @@ def integer() -> Rule:
             raise ValueError(f"{value!r} is not a whole number")
         return int(number)
 
-    return Rule("integer", apply)
+    return Rule("integer", apply, pure=True)
 
 
 def decimal(scale: int = 4, sign: int = 1) -> Rule:
     """A number at the vendor field's storage scale; `sign=-1` turns it round."""
     name = f"decimal({scale})" if sign == 1 else f"decimal({scale}), sign reversed"
-    return Rule(name, lambda value, scope: sign * decimal_of(value, scale))
+    if sign == 1:
+        return Rule(name, lambda value, scope: decimal_of(value, scale), pure=True)
+    return Rule(name, lambda value, scope: sign * decimal_of(value, scale), pure=True)
 
 
 def money(currency: str, scale: int = 4) -> Rule:
@@ -69,7 +71,7 @@ def boolean(true: Sequence[Any] = (True, 1, "1", "T", "true"), false: Sequence[A
             return False
         raise ValueError(f"{value!r} is neither true nor false")
 
-    return Rule("boolean", apply)
+    return Rule("boolean", apply, pure=True)
 
 
 def timestamp(pattern: str | None = None, zone: str | None = None) -> Rule:
@@ -89,7 +91,8 @@ def timestamp(pattern: str | None = None, zone: str | None = None) -> Rule:
             parsed = parsed.replace(tzinfo=ZoneInfo(zone or scope.context.connection.time_zone))
         return parsed.astimezone(UTC)
 
-    return Rule(f"time, {pattern or 'ISO 8601'}, in {zone or 'the time zone of the connection'}, to UTC", apply)
+    name = f"time, {pattern or 'ISO 8601'}, in {zone or 'the time zone of the connection'}, to UTC"
+    return Rule(name, apply, pure=True)
 
 
 def local_date() -> Rule:
@@ -145,7 +148,7 @@ def choice(values: Mapping[str, Any], *, code: str, otherwise: Any = MISSING) ->
 
 
 def constant(value: Any) -> Rule:
-    return Rule(f"constant {value!r}", lambda _value, scope: value, always=True)
+    return Rule(f"constant {value!r}", lambda _value, scope: value, always=True, pure=True)
 
 
 def setting(name: str, default: Any = MISSING) -> Rule:
@@ -155,7 +158,7 @@ def setting(name: str, default: Any = MISSING) -> Rule:
         found = scope.context.connection.settings.get(name)
         return default if is_empty(found) else found
 
-    return Rule(f"setting {name}", apply, always=True)
+    return Rule(f"setting {name}", apply, always=True, pure=True)
 
 
 def value_of(name: str, words: str = "") -> Rule:

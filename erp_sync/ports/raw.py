@@ -15,7 +15,7 @@ class Window(msgspec.Struct, frozen=True, kw_only=True):
     end: datetime
 
 
-class RawRecord(msgspec.Struct, frozen=True, kw_only=True):
+class RawRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One vendor record as received (numbers exact: parsed as Decimal or kept as text).
 
     Attributes:

@@ -6,7 +6,7 @@ several canonical rows or for one. Rows are read in pages so that memory stays f
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from erp_sync.ports.capabilities import Capabilities
@@ -46,6 +46,9 @@ class StateSource(Protocol[State]):
 
     def to_canonical(self, raw: RawRecord, lookups: Lookups) -> State:
         """Map one record. Raises BadRecord or MappingProblem."""
+
+    def mapper(self, lookups: Lookups) -> Callable[[RawRecord], State]:
+        """`to_canonical` for many records in a row, by one thread."""
 
 
 @runtime_checkable

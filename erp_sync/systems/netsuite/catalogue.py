@@ -84,8 +84,15 @@ class ProductSource:
             yield self._raw(rows)
 
     def to_canonical(self, record: RawRecord, lookups: Lookups) -> Product:
-        values = {"connection": self._client.connection.name}
-        return self._mapping.apply(record.payload, Context(self._client.connection, lookups, values), record.native_id)
+        return self._mapping.apply(record.payload, self._context(lookups), record.native_id)
+
+    def mapper(self, lookups: Lookups) -> Callable[[RawRecord], Product]:
+        """`to_canonical` for many records."""
+        apply = self._mapping.repeated(self._context(lookups))
+        return lambda record: apply(record.payload, record.native_id)
+
+    def _context(self, lookups: Lookups) -> Context:
+        return Context(self._client.connection, lookups, {"connection": self._client.connection.name})
 
     def _raw(self, rows: list[Row]) -> list[RawRecord]:
         children = self._children([str(row["id"]) for row in rows])
@@ -204,8 +211,16 @@ class PriceSource:
             yield from self._pages(f"i.itemid IN ({suiteql.texts(some)})", "price.read")
 
     def to_canonical(self, record: RawRecord, lookups: Lookups) -> Price:
+        return self._mapping.apply(record.payload, self._context(lookups), record.native_id)
+
+    def mapper(self, lookups: Lookups) -> Callable[[RawRecord], Price]:
+        """`to_canonical` for many records."""
+        apply = self._mapping.repeated(self._context(lookups))
+        return lambda record: apply(record.payload, record.native_id)
+
+    def _context(self, lookups: Lookups) -> Context:
         values = {"connection": self._client.connection.name, "price_levels": self._levels}
-        return self._mapping.apply(record.payload, Context(self._client.connection, lookups, values), record.native_id)
+        return Context(self._client.connection, lookups, values)
 
     def _keys(self) -> tuple[str, ...]:
         names = (self._table.item, self._table.level, self._table.currency, self._table.quantity)

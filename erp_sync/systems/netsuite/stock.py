@@ -76,9 +76,15 @@ class StockSource:
 
     def to_canonical(self, record: RawRecord, lookups: Lookups) -> StockLevel:
         """`location` is the internal id, for look-up table ``locations``; quantities are not netted."""
-        values = {"connection": self._client.connection.name}
-        source = {**record.payload, "version": record.version}
-        return self._mapping.apply(source, Context(self._client.connection, lookups, values), record.native_id)
+        return self._mapping.apply(_source(record), self._context(lookups), record.native_id)
+
+    def mapper(self, lookups: Lookups) -> Callable[[RawRecord], StockLevel]:
+        """`to_canonical` for many records."""
+        apply = self._mapping.repeated(self._context(lookups))
+        return lambda record: apply(_source(record), record.native_id)
+
+    def _context(self, lookups: Lookups) -> Context:
+        return Context(self._client.connection, lookups, {"connection": self._client.connection.name})
 
     def _moved(self, window: Window) -> str:
         transactions = suiteql.within("t.lastmodifieddate", window, self._zone)
@@ -156,3 +162,7 @@ class StockSource:
 
 def _native_id(row: Row) -> str:
     return f"{row['item']}/{row['location']}"
+
+
+def _source(record: RawRecord) -> Row:
+    return {**record.payload, "version": record.version}

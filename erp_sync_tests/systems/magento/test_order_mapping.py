@@ -45,6 +45,9 @@ class Table:
     def get(self, table: str, key: str) -> str | None:
         return self.tables.get(table, {}).get(key)
 
+    def reverse(self, table: str, value: str) -> list[str]:
+        return [value]
+
     def require(self, table: str, key: str) -> str:
         found = self.get(table, key)
         if found is None:
