@@ -100,9 +100,9 @@ class ConnectionSpec(_Strict):
         )
 
     def variables(self) -> list[str]:
-        """Names of the environment variables this connection reads."""
+        """Names of the environment variables this connection needs."""
         values = [self.base_url, *self.credentials.values(), self.verify]
-        return [value.env for value in values if isinstance(value, FromEnvironment)]
+        return [value.env for value in values if isinstance(value, FromEnvironment) and not value.optional]
 
 
 class Mode(StrEnum):

@@ -7,7 +7,7 @@ import json
 import pytest
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.hmac import HMAC
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from erp_sync.ports.connection import ConnectionSettings
@@ -26,6 +26,7 @@ PUSH = {
     "sent_at": "2026-11-23T09:00:00.000Z",
 }
 BODY = json.dumps(PUSH).encode()
+UNTIMED = settings(deadline=None)
 
 
 def connection(**credentials: str) -> ConnectionSettings:
@@ -68,6 +69,7 @@ def test_what_a_newer_script_sends_is_about_nothing_known():
     assert event.entity == ""
 
 
+@UNTIMED
 @given(st.integers(0, len(BODY) - 1), st.integers(1, 255))
 def test_no_byte_of_the_body_can_be_changed(position: int, difference: int):
     changed = bytearray(BODY)
@@ -76,12 +78,14 @@ def test_no_byte_of_the_body_can_be_changed(position: int, difference: int):
         verify(signed(BODY), bytes(changed), ACCOUNT)
 
 
+@UNTIMED
 @given(st.integers(0, len(BODY)), st.binary(min_size=1, max_size=4))
 def test_nothing_can_be_put_into_the_body(position: int, more: bytes):
     with pytest.raises(BadSignature):
         verify(signed(BODY), BODY[:position] + more + BODY[position:], ACCOUNT)
 
 
+@UNTIMED
 @given(st.text(max_size=80))
 def test_no_other_signature_is_taken(signature: str):
     headers = signed(BODY)
