@@ -162,7 +162,11 @@ def demo(
 
 
 @app.command()
-def up(port: Annotated[int, typer.Option(help="of the Dagster UI")] = 3000, as_json: Json = False) -> None:
+def up(
+    port: Annotated[int, typer.Option(help="of the Dagster UI")] = 3000,
+    events_port: Annotated[int, typer.Option(help="of the event service")] = 3001,
+    as_json: Json = False,
+) -> None:
     """Start everything that an installation needs, and come back once it is ready.
 
     Example: erp-sync up
@@ -174,7 +178,8 @@ def up(port: Annotated[int, typer.Option(help="of the Dagster UI")] = 3000, as_j
     initialise(settings)
     _sandboxes_again(settings)
     try:
-        state = services.start(settings, services.dagster_services(settings, web_port=port), wait_seconds=120)
+        plan = [*services.dagster_services(settings, web_port=port), services.event_service(settings, events_port)]
+        state = services.start(settings, plan, wait_seconds=120)
     except services.AlreadyRunning:
         state = services.status(settings)
     except services.ServicesError as error:
