@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from erp_sync import settings as settings_module
-from erp_sync.commands import deciding, watching
+from erp_sync.commands import connecting, deciding, watching
 from erp_sync.commands.output import Json, installation, refuse, show
 from erp_sync.commands.output import settings as _settings
 
@@ -23,10 +23,16 @@ app = typer.Typer(
 sandbox_app = typer.Typer(help="The vendors' sandboxes on this machine.", no_args_is_help=True)
 app.command()(watching.status)
 app.command()(watching.trace)
+app.command()(connecting.plan)
 app.command()(deciding.approve)
 app.command()(deciding.reject)
 app.add_typer(deciding.deadletters_app, name="deadletters")
 app.command()(deciding.retry)
+app.command()(connecting.mapping)
+app.command()(connecting.adopt)
+app.command()(connecting.doctor)
+app.command()(connecting.reconcile)
+app.add_typer(connecting.lookups_app, name="lookups")
 app.add_typer(sandbox_app, name="sandbox")
 
 

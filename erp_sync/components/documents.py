@@ -121,7 +121,7 @@ def _transform_batch(
         for row, document in good:
             key = _key(row)
             before = previous.get(key)
-            decision = logic.decide(document, flow.start, _before(before, begun))
+            decision = logic.decide(document, flow.start, before_of(before, begun))
             if decision.action == "cancel" and work.withdraw(target, [key], decision.code, decision.reason)[key]:
                 # Nothing of it has left: there is nothing to cancel at the target.
                 decision = msgspec.structs.replace(decision, action="drop")
@@ -169,7 +169,8 @@ def _transform_batch(
     report.handled += len(rows)
 
 
-def _before(delivery: Delivery | None, begun: set[int]) -> Before | None:
+def before_of(delivery: Delivery | None, begun: set[int]) -> Before | None:
+    """What a decision looks at of the last delivery of a document; `begun` has the ids of which something left."""
     if delivery is None:
         return None
     first = delivery.sequence == 1

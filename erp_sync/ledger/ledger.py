@@ -10,6 +10,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
+from erp_sync.ledger.adopting import Adopting
 from erp_sync.ledger.breakers import LedgerBreakers
 from erp_sync.ledger.cross_references import CrossReferences
 from erp_sync.ledger.cursors import Cursors, advance
@@ -44,6 +45,7 @@ class Ledger:
         deliveries, steps: documents on their way.
         plans, known: state flows.
         cross_references, lookups: ids and values here and there.
+        adopting: what a target held before.
         inbox, quarantine, dead_letters: what came in, what was refused, what needs a person.
         limits, breakers: `ports.connection.Slots` and `Breaker` for the installation.
         overview, identifying: how flows stand, and what a person means by a word.
@@ -67,6 +69,7 @@ class Ledger:
         self.notices = Notices(database)
         self.metrics = Metrics(database)
         self.retention = Expiry(database)
+        self.adopting = Adopting(database)
         self.overview = Overview(database)
         self.identifying = Identifying(database)
         self._tracing = Tracing(database)

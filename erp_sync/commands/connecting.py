@@ -1,0 +1,323 @@
+"""Commands about a route and its systems: plan, mapping, adopt, doctor, reconcile, lookups."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from erp_sync.commands.output import Json, RouteOption, Who, columns, installation, me, moment, refuse, shortened, show
+
+RouteArgument = Annotated[str | None, typer.Argument(help="name of the route; may be left out where there is one")]
+Shown = Annotated[int, typer.Option("--show", help="rows shown of each kind")]
+
+lookups_app = typer.Typer(
+    help="Look-up tables: SKU map, payment methods, carriers, tax codes ...", no_args_is_help=True
+)
+
+
+@contextmanager
+def progress(as_json: bool) -> Iterator[Callable[[str, int, int], None]]:
+    """A bar on the error stream, so that what is printed can be piped."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    console = Console(stderr=True, quiet=as_json)
+    shown = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*shown, console=console, transient=True) as bar:
+        task = bar.add_task("", total=None)
+        yield lambda what, done, total: bar.update(task, description=what, completed=done, total=total)
+
+
+def plan(
+    flow: Annotated[str, typer.Argument(help="orders, order_status, shipments, inventory, products or prices")],
+    route: RouteOption = None,
+    offline: Annotated[bool, typer.Option("--offline", help="ask no system: only what has been received")] = False,
+    rows: Shown = 20,
+    as_json: Json = False,
+) -> None:
+    """What a run of the flow would change now, without changing anything.
+
+    Example: erp-sync plan orders --route netsuite_magento
+    """
+    from erp_sync.operations import choosing, planning, planning_states
+
+    with installation() as here, progress(as_json) as told:
+        chosen = choosing.route(here, route)
+        kind, spec = choosing.flow(chosen, flow)
+        if kind.delivers:
+            documents = planning.plan_documents(
+                here, chosen, kind, spec, look=not offline, progress=lambda what, done: told(what, done, done)
+            )
+            show(documents, as_json, lambda it: _documents_text(it, rows))
+        else:
+            states = planning_states.plan_states(here, chosen, kind, spec, look=not offline)
+            show(states, as_json, lambda it: _states_text(it, rows))
+
+
+def _documents_text(it: Any, most: int) -> str:
+    outcomes = ", ".join(f"{count} {outcome}" for outcome, count in it.outcomes.items()) or "nothing to do"
+    parts = [f"{it.flow} of {it.route}, {it.source} to {it.target}, mode {it.mode}: {outcomes}"]
+    if it.writes:
+        parts.append("writes: " + ", ".join(f"{count} {name}" for name, count in it.writes.items()))
+    listed = [
+        (one.number, one.where, one.outcome, one.code, shortened(one.reason, 80), ", ".join(one.lacks))
+        for one in it.documents[:most]
+    ]
+    if listed:
+        parts.append(columns(("document", "in", "would", "code", "reason", "lacks"), listed))
+    if len(it.documents) > most or it.truncated:
+        parts.append(f"... {len(it.documents) - most} more, see --show or --json")
+    if not it.looked:
+        parts.append("no system was asked")
+    return "\n".join(parts)
+
+
+def _states_text(it: Any, most: int) -> str:
+    parts = [f"{it.flow} of {it.route}, {it.source} to {it.target}, mode {it.mode}: {it.words}"]
+    for verdict in it.verdicts:
+        if not verdict.passed:
+            parts.append(f"would be held: {verdict.check}: {verdict.words}")
+    if it.rows:
+        rows = [(row.key, row.action, row.before, row.after, row.reason) for row in it.rows[:most]]
+        parts.append(columns(("key", "action", "before", "after", "reason"), rows))
+    if len(it.rows) > most:
+        parts.append(f"... {len(it.rows) - most} more, see --show or --json")
+    for one in it.open_plans:
+        parts.append(f"plan p{one.plan}: {one.state}, {one.rows} rows since {moment(one.since)}{_reason(one.reason)}")
+        if one.state == "held":
+            parts.append(f"next: erp-sync approve p{one.plan}")
+    return "\n".join(parts)
+
+
+def _reason(text: str) -> str:
+    return f": {text}" if text else ""
+
+
+def mapping(
+    route: RouteArgument = None,
+    format: Annotated[Literal["markdown", "csv"], typer.Option("--format", help="markdown or csv")] = "markdown",
+    output: Annotated[Path | None, typer.Option("--output", help="write to this file")] = None,
+    as_json: Json = False,
+) -> None:
+    """The mapping document: every field with its rule, how sure each write is, and what is not mapped.
+
+    Example: erp-sync mapping netsuite_magento --format csv --output mapping.csv
+    """
+    from erp_sync.operations import choosing, mapping_texts
+    from erp_sync.operations.mapping_document import mapping_document
+
+    with installation() as here:
+        with progress(as_json) as told:
+            document = mapping_document(here, choosing.route(here, route), progress=told)
+        text = mapping_texts.as_csv if format == "csv" else mapping_texts.markdown
+        if output is None:
+            show(document, as_json, lambda it: text(it).rstrip("\n"))
+            return
+        try:
+            output.write_text(text(document), encoding="utf-8")
+        except OSError as error:
+            refuse(f"cannot write {output}: {error.strerror}")
+        result = {"file": str(output), "flows": len(document.flows)}
+        show(result, as_json, lambda it: f"written: {it['file']}")
+
+
+def adopt(
+    route: RouteArgument = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run/--apply", help="only list, or link what is certain")] = True,
+    since: Annotated[
+        str | None, typer.Option("--since", metavar="DATE", help="orders placed since, e.g. 2026-01-01; else the start")
+    ] = None,
+    link: Annotated[
+        list[str] | None, typer.Option("--link", metavar="ORDER=ID", help="this order has that id in the ERP")
+    ] = None,
+    rows: Shown = 20,
+    who: Who = None,
+    as_json: Json = False,
+) -> None:
+    """Find orders, customers and items that the ERP holds already, and link them so that none is created again.
+
+    Example: erp-sync adopt netsuite_magento --dry-run
+    """
+    from erp_sync.operations import choosing
+    from erp_sync.operations.adoption import adopt as look
+
+    with installation() as here, progress(as_json) as told:
+        report = look(
+            here,
+            choosing.route(here, route),
+            apply=not dry_run,
+            since=_moment(since),
+            links=_links(link or ()),
+            who=me(who),
+            progress=told,
+        )
+    show(report, as_json, lambda it: _adoption_text(it, rows))
+
+
+def _moment(text: str | None) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        refuse(f"--since {text!r} is no date; expected e.g. 2026-01-01 or 2026-01-01T08:00:00Z")
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def _links(words: Sequence[str]) -> dict[str, str]:
+    pairs = [word.partition("=") for word in words]
+    for number, _, native_id in pairs:
+        if not number or not native_id:
+            refuse(f"--link {number!r} is no link; expected ORDER=ID, e.g. 000000123=4711")
+    return {number: native_id for number, _, native_id in pairs}
+
+
+def _adoption_text(it: Any, most: int) -> str:
+    names = ("certain", "doubtful", "missing", "ours")
+    table = [(what, *(counts.get(name, 0) for name in names)) for what, counts in it.counts.items()]
+    parts = [f"{it.erp} was searched for the orders of {it.store} since {moment(it.since)}", ""]
+    parts.append(columns(("", *names), table))
+    for certainty in ("doubtful", "missing", "certain"):
+        some = [match for match in it.matches if match.certainty == certainty]
+        if some:
+            listed = [(one.entity, one.natural_key, ", ".join(one.target_ids), one.why) for one in some[:most]]
+            parts += ["", f"{certainty}: {len(some)}", columns(("entity", "key", "ids there", "why"), listed, "  ")]
+    if it.unreadable:
+        told = [(one.number, one.problem) for one in it.unreadable[:most]]
+        parts += ["", "cannot be mapped, and was not looked for:", columns(("order", "problem"), told, "  ")]
+    if it.applied is None:
+        parts += ["", f"nothing was changed; next: erp-sync adopt {it.route} --apply"]
+    else:
+        done = it.applied
+        parts += ["", f"linked: {done.orders} orders, {done.customers} customers, {done.items} items"]
+        if done.doubtful:
+            parts.append(f"{done.doubtful} doubtful orders wait for a person; next: erp-sync deadletters")
+        if done.under_way:
+            parts.append(f"being delivered at this moment, run it again: {', '.join(done.under_way)}")
+        parts += [f"not linked: {conflict}" for conflict in done.conflicts]
+    return "\n".join(parts)
+
+
+def doctor(route: RouteArgument = None, as_json: Json = False) -> None:
+    """Check a route: settings, secrets, look-up tables, both systems. Names what is missing and how to mend it.
+
+    Changes nothing. Exit code 1 where something is wrong.
+
+    Example: erp-sync doctor netsuite_magento
+    """
+    from erp_sync.operations import choosing
+    from erp_sync.operations.doctor import doctor as examine
+
+    with installation() as here:
+        with progress(as_json) as told:
+            found = examine(here, choosing.route(here, route), progress=told)
+        show(found, as_json, _doctor_text)
+    if not found.healthy:
+        raise typer.Exit(1)
+
+
+def _doctor_text(it: Any) -> str:
+    lines = []
+    for one in it.findings:
+        lines.append(f"{one.verdict.value:<7}  {one.where}: {one.check}: {one.found}")
+        if one.mend:
+            lines.append(f"         mend: {one.mend}")
+    count = sum(one.verdict == "error" for one in it.findings)
+    lines.append(f"{it.route} is ready" if it.healthy else f"{count} errors: flows of {it.route} will fail")
+    return "\n".join(lines)
+
+
+def reconcile(
+    route: RouteArgument = None,
+    days: Annotated[int, typer.Option("--days", min=1, help="orders created in the last so many days")] = 7,
+    rows: Shown = 50,
+    as_json: Json = False,
+) -> None:
+    """Compare store, ledger and ERP order by order: what is missing, too much, or of another total.
+
+    Exit code 1 where something differs. Orders that the ledger holds or has dead-lettered are listed as open.
+
+    Example: erp-sync reconcile netsuite_magento --days 3
+    """
+    from erp_sync.operations import choosing
+    from erp_sync.operations.reconcile import active
+    from erp_sync.operations.reconcile import reconcile as compare
+
+    with installation() as here:
+        chosen = [one for one in choosing.routes(here, route) if active(one)]
+        with progress(as_json) as told:
+            found = [compare(here, one, days=days, progress=told) for one in chosen]
+    show(found, as_json, lambda them: "\n\n".join(_reconciled_text(it, rows) for it in them) or "no route moves orders")
+    if not all(one.agrees for one in found):
+        raise typer.Exit(1)
+
+
+def _reconciled_text(it: Any, most: int) -> str:
+    parts = [
+        f"{it.route}, orders created {moment(it.since)} to {moment(it.until)}: {it.store_orders} in the store, "
+        f"{it.in_erp} of them in the ERP ({it.adopted} adopted), {it.totals_compared} totals compared"
+    ]
+    if it.open:
+        listed = [(one.number, one.state, one.code, shortened(one.reason, 100)) for one in it.open[:most]]
+        parts += [f"open: {len(it.open)}", columns(("order", "state", "code", "reason"), listed, "  ")]
+    if it.differences:
+        differs = [(one.kind, one.number, one.store, one.erp, one.words) for one in it.differences[:most]]
+        headers = ("difference", "order", "store", "ERP", "")
+        parts += [f"differences: {len(it.differences)}", columns(headers, differs, "  ")]
+    else:
+        parts.append("no difference")
+    return "\n".join(parts)
+
+
+TableArgument = Annotated[str, typer.Argument(metavar="TABLE", help="e.g. payment_methods")]
+FileArgument = Annotated[Path, typer.Argument(metavar="FILE", help="CSV with columns key, value, rule, note")]
+
+
+@lookups_app.command("import")
+def lookups_import(
+    table: TableArgument, file: FileArgument, route: RouteOption = None, who: Who = None, as_json: Json = False
+) -> None:
+    """Replace a look-up table by a CSV file; a file with an error changes nothing.
+
+    Example: erp-sync lookups import payment_methods payment_methods.csv
+    """
+    from erp_sync.operations import choosing
+
+    with installation() as here:
+        chosen = choosing.route(here, route)
+        try:
+            done = here.ledger.lookups.import_csv(chosen.name, table, file, who=me(who))
+        except OSError as error:
+            refuse(f"cannot read {file}: {error.strerror}")
+        show(
+            done,
+            as_json,
+            lambda it: (
+                f"{table}: {it.added} added, {it.changed} changed, {it.removed} removed, {it.unchanged} as before"
+            ),
+        )
+
+
+@lookups_app.command("export")
+def lookups_export(table: TableArgument, file: FileArgument, route: RouteOption = None, as_json: Json = False) -> None:
+    """Write the table in force as CSV; importing it again changes nothing.
+
+    Example: erp-sync lookups export payment_methods payment_methods.csv
+    """
+    from erp_sync.operations import choosing
+
+    with installation() as here:
+        chosen = choosing.route(here, route)
+        known = here.ledger.lookups.of(chosen.name).tables
+        if table not in known:
+            refuse(f"route {chosen.name} has no look-up table {table}; it has: {', '.join(known) or 'none'}")
+        try:
+            rows = here.ledger.lookups.export_csv(chosen.name, table, file)
+        except OSError as error:
+            refuse(f"cannot write {file}: {error.strerror}")
+        show({"table": table, "rows": rows, "file": str(file)}, as_json, lambda it: f"{rows} rows: {it['file']}")
