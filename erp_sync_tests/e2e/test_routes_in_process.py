@@ -1,0 +1,149 @@
+"""Orders under other settings: legacy tax, several stores and subsidiaries, guests; and the way back to the store."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
+
+from erp_sync.ledger import State
+from erp_sync.sandbox.warehouse import Habits, Warehouse
+from erp_sync_tests.e2e.business import MEMBERS, Business, Store, business
+
+
+def test_an_account_with_legacy_tax_gets_the_stores_tax_to_the_cent(tmp_path: Path):
+    options, settings = {"tax": "legacy"}, {"us": {"tax_engine": "legacy"}}
+    with business(tmp_path, erp_options=options, erp_settings=settings) as shop:
+        numbers = [shop.store.buy(f"guest{index}", {"MUG": index, "SET": 1}, coupon="TEN") for index in (1, 2)]
+        shop.erp.fault("timeout_after_commit", "restlet.*", times=1)
+        shop.settle()
+        assert [len(shop.in_erp(number)) for number in numbers] == [1, 1]
+        assert [Decimal(shop.in_erp(number)[0]["taxtotal"]) for number in numbers] == [
+            Decimal(shop.store.order(shop.store.id_of(number))["tax_amount"]) for number in numbers
+        ]
+        assert all(Decimal(shop.in_erp(number)[0]["taxtotal"]) > 0 for number in numbers)
+        report = shop.report()
+        assert (report.orders.lost, report.orders.duplicated) == ([], [])
+        assert [one for one in report.orders.differences if one.part in ("header", "tax")] == []
+
+
+def test_two_stores_with_the_same_order_numbers_go_to_two_subsidiaries_of_one_erp(tmp_path: Path):
+    settings = {"us": {"subsidiary": "1"}, "ca": {"subsidiary": "2"}}
+    with business(tmp_path, ["magento_us", "magento_ca"], erp_settings=settings) as shop:
+        shop.seed_erp(subsidiaries=[{"id": 2, "name": "Canada", "country": "CA", "currency": "USD"}])
+        us, ca = shop.stores["magento_us"], shop.stores["magento_ca"]
+        numbers = [us.buy("ann"), us.buy("bob")]
+        assert [ca.buy("ann"), ca.buy("zoe")] == numbers
+        for route in ("us", "ca"):
+            shop.settle(route=route)
+        for number in numbers:
+            orders = {order["externalid"]: order["subsidiary"] for order in shop.in_erp(number)}
+            entity = us.id_of(number)
+            assert {key: str(value) for key, value in orders.items()} == {
+                f"magento_us_{entity}": "1",
+                f"magento_ca_{entity}": "2",
+            }
+        for store in (us, ca):
+            # Both stores' orders carry the same number, so the number alone says nothing here.
+            report = shop.report(store.name, reference="nobody's")
+            assert (report.orders.lost, report.orders.duplicated) == ([], [])
+            assert len(report.orders.in_erp) == 2
+        with shop.installation() as here:
+            assert sorted({one.target for one in here.ledger.deliveries.find(flow="orders")}) == [
+                "netsuite_ca",
+                "netsuite_us",
+            ]
+        # What becomes of the orders is told to the store that took them, and to no other.
+        for route in ("us", "ca"):
+            shop.settle("order_status", route)
+        for store in (us, ca):
+            assert [len(erp_comments(store, number)) for number in numbers] == [1, 1]
+        assert erp_comments(us, numbers[0]) != erp_comments(ca, numbers[0])
+
+
+def test_guests_have_a_record_of_their_own_by_address(tmp_path: Path):
+    with business(tmp_path) as shop:
+        for _ in range(2):
+            shop.store.buy("ann")
+        shop.store.buy("bob")
+        shop.settle()
+        assert guests(shop) == {"ann@example.com": 1, "bob@example.com": 1}
+
+
+def test_guests_may_be_one_account(tmp_path: Path):
+    settings = {"us": {"guest_policy": "web_guest_account", "web_guest_customer": "1"}}
+    with business(tmp_path, erp_settings=settings) as shop:
+        erp = shop.hands_in_erp()
+        body = {"isPerson": True, "firstName": "Web", "lastName": "Guest", "subsidiary": {"id": "1"}}
+        web_guest = erp.create("customer", body)
+        erp.close()
+        configure(shop, '"1"', f'"{web_guest}"', only="web_guest_customer")
+        numbers = [shop.store.buy("ann"), shop.store.buy("bob"), shop.store.buy(MEMBERS[0])]
+        shop.settle()
+        buyers = [shop.in_erp(number)[0]["entity"] for number in numbers]
+        assert [str(one) for one in buyers[:2]] == [str(web_guest)] * 2
+        assert str(buyers[2]) != str(web_guest)
+
+
+def test_guests_may_need_an_account_and_their_orders_wait_for_it(tmp_path: Path):
+    with business(tmp_path, erp_settings={"us": {"guest_policy": "account_required"}}) as shop:
+        waits, goes = shop.store.buy("ann"), shop.store.buy(MEMBERS[0])
+        shop.settle()
+        found = shop.delivery(waits)
+        assert (found.state, found.reason) == (State.WAITING, "lacks customer ann@example.com")
+        assert (len(shop.in_erp(waits)), len(shop.in_erp(goes))) == (0, 1)
+        erp = shop.hands_in_erp()
+        body = {"isPerson": True, "firstName": "Ann", "lastName": "Guest", "email": "Ann@example.com"}
+        account = erp.create("customer", {**body, "subsidiary": {"id": "1"}})
+        erp.close()
+        assert found.due_at is not None
+        shop.clock.skip_to(found.due_at)
+        shop.settle()
+        assert [str(order["entity"]) for order in shop.in_erp(waits)] == [str(account)]
+
+
+def test_number_shipment_and_parcels_go_back_to_the_store_with_one_mail(tmp_path: Path):
+    with business(tmp_path, erp_settings={"us": {"location": "1"}}) as shop:
+        number = shop.store.buy("ann", {"MUG": 2, "TEA": 1})
+        shop.settle()
+        (order,) = shop.in_erp(number)
+        shop.settle("order_status")
+        assert [order["tranid"] in words for words in erp_comments(shop.store, number)] == [True]
+        erp = shop.hands_in_erp()
+        habits = Habits(partial=0, stepwise=0, late_parcel=0, two_parcels=1)
+        houses = [Warehouse(erp, place, habits=habits) for place in ("east", "west")]
+        assert sum(house.ship() for house in houses) == 1
+        (shipped,) = [one for house in houses for one in house.worked.shipped]
+        erp.close()
+        shop.store.sandbox.fault("timeout_after_commit", "*ship*", method="POST", times=1)
+        shop.settle("shipments")
+        entity = shop.store.id_of(number)
+        shipments = shop.store.rows("SELECT entity_id FROM sales_shipment WHERE order_id = ?", entity)
+        tracks = shop.store.rows("SELECT track_number FROM sales_shipment_track WHERE order_id = ?", entity)
+        mails = shop.store.rows("SELECT * FROM sandbox_mail WHERE kind = 'shipment' AND order_id = ?", entity)
+        assert len(shipments) == 1
+        assert sorted(one["track_number"] for one in tracks) == sorted(one.tracking_number for one in shipped.parcels)
+        assert len(tracks) == 2
+        assert len(mails) == 1
+        shop.settle("shipments")
+        assert shop.store.rows("SELECT entity_id FROM sales_shipment WHERE order_id = ?", entity) == shipments
+        report = shop.report()
+        assert (report.shipments.missing, report.shipments.booked_twice, report.shipments.mails_early) == ([], [], [])
+
+
+def erp_comments(store: Store, number: str) -> list[str]:
+    """What the store's order says about the ERP's."""
+    found = store.rows("SELECT comment FROM sales_order_status_history WHERE parent_id = ?", store.id_of(number))
+    return [one["comment"] for one in found if str(one["comment"]).startswith("ERP order")]
+
+
+def guests(shop: Business) -> dict[str, int]:
+    rows = shop.erp_rows("SELECT email, COUNT(*) AS records FROM customer WHERE email IS NOT NULL GROUP BY email")
+    return {row["email"]: row["records"] for row in rows}
+
+
+def configure(shop: Business, before: str, after: str, only: str) -> None:
+    """Change a setting in the YAML."""
+    (file,) = shop.settings.defs.rglob("defs.yaml")
+    lines = file.read_text().splitlines()
+    changed = [line.replace(before.strip('"'), after.strip('"')) if only in line else line for line in lines]
+    file.write_text("\n".join(changed) + "\n")
