@@ -125,6 +125,7 @@ def add_attribute_option(call: Call) -> Any:
     return str(identity)
 
 
+@route("GET", "/V1/eav/attribute-sets/list", resource="Magento_Catalog::sets", listing=True)
 @route("GET", "/V1/products/attribute-sets/sets/list", resource="Magento_Catalog::sets", listing=True)
 def list_attribute_sets(call: Call) -> Any:
     criteria = SearchCriteria.parse(call.query, input_limits=call.shop.options.input_limits)
