@@ -15,7 +15,7 @@ from erp_sync.systems.magento.sandbox.database import Row
 from erp_sync.systems.magento.sandbox.errors import LocalizedException, NoSuchEntityException
 from erp_sync.systems.magento.sandbox.order_items import OrderItem
 from erp_sync.systems.magento.sandbox.routing import Call, route
-from erp_sync.systems.magento.sandbox.search_criteria import SearchCriteria, answer, in_order, table_listing
+from erp_sync.systems.magento.sandbox.search_criteria import SearchCriteria, answer, in_order, in_parts, table_listing
 from erp_sync.systems.magento.sandbox.shop import ZERO, Shop, placeholders, rounded
 
 REFUNDED = 2
@@ -319,7 +319,7 @@ def printed(shop: Shop, ids: list[int]) -> list[dict[str, Any]]:
 def list_creditmemos(call: Call) -> Any:
     criteria = SearchCriteria.parse(call.query, input_limits=call.shop.options.input_limits)
     keys, total = table_listing(call.shop.database, "sales_creditmemo", "entity_id").keys(call.shop.database, criteria)
-    return answer(printed(call.shop, keys), criteria, total)
+    return answer(in_parts(keys, lambda part: printed(call.shop, part)), criteria, total)
 
 
 @route("GET", "/V1/creditmemo/{id}", resource="Magento_Sales::sales_creditmemo")

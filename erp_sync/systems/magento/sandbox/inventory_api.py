@@ -9,7 +9,7 @@ from erp_sync.systems.magento.sandbox import inventory, pricing, products
 from erp_sync.systems.magento.sandbox.database import Row
 from erp_sync.systems.magento.sandbox.errors import InputException, LocalizedException, NoSuchEntityException
 from erp_sync.systems.magento.sandbox.routing import Call, route
-from erp_sync.systems.magento.sandbox.search_criteria import SearchCriteria, answer, in_order, table_listing
+from erp_sync.systems.magento.sandbox.search_criteria import SearchCriteria, answer, in_order, in_parts, table_listing
 from erp_sync.systems.magento.sandbox.shop import ZERO, Shop, placeholders
 
 SOURCE_ITEMS = "Magento_InventoryApi::source_item"
@@ -29,12 +29,13 @@ def list_source_items(call: Call) -> Any:
     criteria = SearchCriteria.parse(call.query, input_limits=call.shop.options.input_limits)
     database = call.shop.database
     keys, total = table_listing(database, "inventory_source_item", "source_item_id").keys(database, criteria)
-    rows: list[Row] = []
-    for start in range(0, len(keys), 5000):
-        part = keys[start : start + 5000]
-        rows += database.rows(
+
+    def find(part: list[int]) -> list[Row]:
+        return database.rows(
             f"SELECT * FROM inventory_source_item WHERE source_item_id IN ({placeholders(part)})", part
         )
+
+    rows = in_parts(keys, find)
     names = ("sku", "source_code", "quantity", "status")
     items = [{name: row[name] for name in names} for row in in_order(rows, "source_item_id", keys)]
     return answer(items, criteria, total)
@@ -304,8 +305,8 @@ def export_salable(call: Call) -> Any:
     criteria = SearchCriteria.parse(call.query, input_limits=shop.options.input_limits)
     keys, _ = products.listing(shop, call.store_id).keys(shop.database, criteria)
     items = []
-    for start in range(0, len(keys), 5000):
-        part = keys[start : start + 5000]
+    for start in range(0, len(keys), 500):
+        part = keys[start : start + 500]
         rows = shop.database.rows(
             "SELECT product.entity_id, product.sku, product.type_id, found.quantity, found.is_salable, "
             "stock_item.manage_stock, coalesce(stock_item.min_qty, '0') AS minimum, "

@@ -15,6 +15,7 @@ from erp_sync.systems.magento.sandbox.search_criteria import (
     SearchCriteria,
     answer,
     in_order,
+    in_parts,
     table_listing,
 )
 from erp_sync.systems.magento.sandbox.shop import ZERO, Shop, from_json, placeholders
@@ -300,7 +301,7 @@ def sales_stock(shop: Shop, order: Row) -> int:
 def list_orders(call: Call) -> Any:
     criteria = SearchCriteria.parse(call.query, input_limits=call.shop.options.input_limits)
     keys, total = table_listing(call.shop.database, "sales_order", "entity_id").keys(call.shop.database, criteria)
-    return answer(printed(call.shop, keys), criteria, total)
+    return answer(in_parts(keys, lambda part: printed(call.shop, part)), criteria, total)
 
 
 @route("GET", "/V1/orders/{id}", resource=VIEW)
@@ -313,8 +314,12 @@ def get_order(call: Call) -> Any:
 def list_order_items(call: Call) -> Any:
     criteria = SearchCriteria.parse(call.query, input_limits=call.shop.options.input_limits)
     keys, total = table_listing(call.shop.database, "sales_order_item", "item_id").keys(call.shop.database, criteria)
-    rows = call.shop.database.rows(f"SELECT * FROM sales_order_item WHERE item_id IN ({placeholders(keys)})", keys)
-    return answer(printed_items(call.shop, in_order(rows, "item_id", keys), []), criteria, total)
+
+    def rows(part: list[int]) -> list[Row]:
+        query = f"SELECT * FROM sales_order_item WHERE item_id IN ({placeholders(part)})"
+        return in_order(call.shop.database.rows(query, part), "item_id", part)
+
+    return answer(printed_items(call.shop, in_parts(keys, rows), []), criteria, total)
 
 
 @route("GET", "/V1/orders/items/{id}", resource=VIEW)

@@ -16,6 +16,7 @@ from typing import Any
 from erp_sync.systems.magento.sandbox.database import Row
 from erp_sync.systems.magento.sandbox.errors import NoSuchEntityException
 from erp_sync.systems.magento.sandbox.routing import Call, route
+from erp_sync.systems.magento.sandbox.search_criteria import in_parts
 from erp_sync.systems.magento.sandbox.shop import Shop, placeholders
 
 WRITE = "Magento_Catalog::catalog"
@@ -222,7 +223,14 @@ def set_special_prices(call: Call) -> Any:
 @route("POST", "/V1/products/special-price-information", resource=WRITE, kind="read")
 def get_special_prices(call: Call) -> Any:
     names = {row["entity_id"]: row["sku"] for row in _named(call).values()}
-    ids = list(names)
+
+    def rows(ids: list[int]) -> list[Row]:
+        return call.shop.database.rows(
+            f"SELECT * FROM catalog_product_special_price WHERE entity_id IN ({placeholders(ids)}) "
+            "ORDER BY entity_id, price_from",
+            ids,
+        )
+
     return [
         {
             "price": row["price"],
@@ -231,11 +239,7 @@ def get_special_prices(call: Call) -> Any:
             "price_from": row["price_from"],
             "price_to": row["price_to"],
         }
-        for row in call.shop.database.rows(
-            f"SELECT * FROM catalog_product_special_price WHERE entity_id IN ({placeholders(ids)}) "
-            "ORDER BY entity_id, price_from",
-            ids,
-        )
+        for row in in_parts(list(names), rows)
     ]
 
 
@@ -398,7 +402,14 @@ def get_tier_prices(call: Call) -> Any:
     shop = call.shop
     names = {row["entity_id"]: row["sku"] for row in _named(call).values()}
     codes = {identity: code for code, identity in _group_codes(shop).items()}
-    ids = list(names)
+
+    def rows(ids: list[int]) -> list[Row]:
+        return shop.database.rows(
+            f"SELECT * FROM catalog_product_entity_tier_price WHERE entity_id IN ({placeholders(ids)}) "
+            "ORDER BY value_id",
+            ids,
+        )
+
     return [
         {
             "price": row["value"] if row["percentage_value"] is None else row["percentage_value"],
@@ -408,11 +419,7 @@ def get_tier_prices(call: Call) -> Any:
             "customer_group": ALL_GROUPS if row["all_groups"] else codes[row["customer_group_id"]],
             "quantity": row["qty"],
         }
-        for row in shop.database.rows(
-            f"SELECT * FROM catalog_product_entity_tier_price WHERE entity_id IN ({placeholders(ids)}) "
-            "ORDER BY value_id",
-            ids,
-        )
+        for row in in_parts(list(names), rows)
     ]
 
 

@@ -14,7 +14,7 @@ from typing import Any
 from erp_sync.systems.magento.sandbox import pricing
 from erp_sync.systems.magento.sandbox.database import DECIMAL, Row
 from erp_sync.systems.magento.sandbox.routing import Call, route
-from erp_sync.systems.magento.sandbox.search_criteria import Column, Listing, SearchCriteria, answer, in_order
+from erp_sync.systems.magento.sandbox.search_criteria import Column, Listing, SearchCriteria, answer, in_order, in_parts
 from erp_sync.systems.magento.sandbox.shop import ZERO, Shop, placeholders
 
 READ = "Magento_Catalog::products"
@@ -327,7 +327,7 @@ def _scoped(code: str, store_id: int, default: str) -> str:
 def list_products(call: Call) -> Any:
     criteria = SearchCriteria.parse(call.query, input_limits=call.shop.options.input_limits)
     keys, total = listing(call.shop, call.store_id).keys(call.shop.database, criteria)
-    return answer(printed(call.shop, keys, call.store_id), criteria, total)
+    return answer(in_parts(keys, lambda part: printed(call.shop, part, call.store_id)), criteria, total)
 
 
 @route("GET", "/V1/products/{sku}", resource=READ)

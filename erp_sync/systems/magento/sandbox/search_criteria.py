@@ -8,13 +8,16 @@ everything is returned; a page past the end is empty (since 2.4); currentPage be
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
-from typing import Any
+from typing import Any, TypeVar
 
 from erp_sync.systems.magento.sandbox.database import DECIMAL, Database, Row
 from erp_sync.systems.magento.sandbox.errors import InputException, InternalError, LocalizedException
+
+Key = TypeVar("Key")
+Found = TypeVar("Found")
 
 MAX_PAGE_SIZE = 300  # with input limits on
 DEFAULT_PAGE_SIZE = 20  # with input limits on
@@ -240,6 +243,11 @@ def table_listing(database: Database, table: str, key: str) -> Listing:
 def answer(items: list[Any], criteria: SearchCriteria, total: int) -> dict[str, Any]:
     """The three parts of every list."""
     return {"items": items, "search_criteria": criteria.echo, "total_count": total}
+
+
+def in_parts(keys: Sequence[Key], find: Callable[[list[Key]], list[Found]], size: int = 500) -> list[Found]:
+    """What `find` gives for all keys, asked in parts: a list without pageSize can be longer than a query may be."""
+    return [one for start in range(0, len(keys), size) for one in find(list(keys[start : start + size]))]
 
 
 def in_order(rows: list[Row], key: str, wanted: list[Any]) -> list[Row]:

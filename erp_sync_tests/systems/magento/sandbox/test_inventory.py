@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from decimal import Decimal
 
 import pytest
@@ -165,5 +166,13 @@ def test_a_large_catalogue_is_loaded_at_once(open_shop):
         }
     )
     assert counts == {"items": 2000, "stock": 4000}
+    # A list without pageSize answers everything, however many values one query may carry.
+    shop.database._connection.setlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER, 600)
+    skus = [f"SKU-{n}" for n in range(2000)]
+    for path in ("/V1/products", "/V1/inventory/source-items", "/V1/inventory/export-stock-salable-qty/website/base"):
+        assert len(shop.call("GET", path + search())["items"]) >= 2000
+    assert len(shop.call("POST", "/V1/products/base-prices-information", {"skus": skus})) == 2000
+    assert shop.call("POST", "/V1/products/tier-prices-information", {"skus": skus}) == []
+    assert shop.call("POST", "/V1/products/special-price-information", {"skus": skus}) == []
     assert shop.salable("SKU-1999") == 6
     assert len(CATALOGUE["items"]) + 2000 == shop.call("GET", "/V1/products" + search(pageSize=1))["total_count"]
