@@ -19,7 +19,7 @@ from erp_sync.components.flow_table import FlowKind
 from erp_sync.components.installation import Installation, current
 from erp_sync.components.run_context import SHOWN, config_of, days_of, is_full, land_records, lane_of
 from erp_sync.flows import extraction
-from erp_sync.ports.raw import RawRecord, Window
+from erp_sync.ports.raw import RawRecord
 
 
 def extract(
@@ -49,12 +49,14 @@ def extract(
                 source, here.ledger, land, start=min(starts, default=now - timedelta(days=1)), now=now, **common
             )
             events.put_away(here, taken.unnamed)
-        missing = None
-        window = days_of(context)
-        if window is not None and (is_full(context) or window.end <= now):
-            window = Window(start=max(window.start, min(starts, default=window.start)), end=min(window.end, now))
-            if window.start < window.end:
-                missing = extraction.extract_missing(source, here.ledger, land, window=window, **common)
+        missing, days = None, days_of(context)
+        window = (
+            extraction.completeness_window(days, full=is_full(context), start=min(starts, default=None), now=now)
+            if days is not None
+            else None
+        )
+        if window is not None:
+            missing = extraction.extract_missing(source, here.ledger, land, window=window, **common)
     here.exchanges.flush()
     metadata: dict[str, Any] = {
         "dagster/row_count": done.received + taken.received + (missing.received if missing else 0),

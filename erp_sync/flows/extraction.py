@@ -18,6 +18,8 @@ from erp_sync.ports.raw import RawRecord, Window
 # A window is read in slices, so that a first run over a long past is resumable. An empty slice doubles the
 # next one: years in which nothing happened cost a handful of calls.
 FIRST_SLICE = timedelta(days=1)
+# A full comparison proves the completeness of so many days before its own again.
+PROVED_AGAIN = timedelta(days=3)
 
 
 class Source(Protocol):
@@ -86,6 +88,19 @@ def extract_changes(
         ledger.receive(connection, entity, [], advance_to=end, run_id=run_id)
         begin, length = end, length * 2 if empty else FIRST_SLICE
     return Extraction(seen=seen, received=received, window_start=since, window_end=now, files=tuple(files))
+
+
+def completeness_window(days: Window, *, full: bool, start: datetime | None, now: datetime) -> Window | None:
+    """Of which creation times a run of these days proves completeness; None where of none.
+
+    Days that are over are always proved (a backfill); a full comparison proves the last days, too, since it
+    runs when its own day has hardly begun. Nothing before `start`, the routes' first.
+    """
+    if not full and days.end > now:
+        return None
+    begin = days.start - PROVED_AGAIN if full else days.start
+    window = Window(start=max(begin, start) if start is not None else begin, end=min(days.end, now))
+    return window if window.start < window.end else None
 
 
 def extract_missing(

@@ -90,13 +90,22 @@ def judge(suite: Suite, records: Sequence[dict[str, Any]] | Any) -> Judgement:
     )
     broken = []
     for rule, outcome in zip(suite.rules, _in_order(result.results, expectations), strict=True):
-        if outcome.exception_info.get("raised_exception"):
-            raise RuntimeError(f"rule {rule.name} of {suite.name}: {outcome.exception_info['exception_message']}")
+        if failure := _failure(outcome.exception_info):
+            raise RuntimeError(f"rule {rule.name} of {suite.name}: {failure}")
         if not outcome.success:
             details = outcome.result or {}
             positions = () if rule.batch else tuple(details.get("unexpected_index_list") or ())
             broken.append(Broken(rule=rule, rows=positions, observed=str(details.get("observed_value", ""))))
     return Judgement(rows=rows, rules=len(suite.rules), broken=tuple(broken))
+
+
+def _failure(told: Any) -> str:
+    """Why a rule could not be judged, "" where it was. The library tells it flat, or by metric one level down."""
+    told = told or {}
+    for info in (told, *(inner for inner in told.values() if isinstance(inner, dict))):
+        if info.get("raised_exception"):
+            return str(info.get("exception_message") or "it raised an exception")
+    return ""
 
 
 def _in_order(results: Sequence[Any], expectations: Sequence[Any]) -> list[Any]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from erp_sync.flows.extraction import extract_changes, extract_missing, news
+from erp_sync.flows.extraction import PROVED_AGAIN, completeness_window, extract_changes, extract_missing, news
 from erp_sync.ledger import Ledger
 from erp_sync.ports.capabilities import Capabilities, Limits, Reading
 from erp_sync.ports.outcomes import CallFailed
@@ -240,6 +240,25 @@ def test_completeness_is_proved_by_created_time_and_mended(ledger: Ledger, clock
     again = extract_missing(store, ledger, lake, **common)
     assert (again.missing, again.received) == (0, 0)
     assert lake.landed == ["missed"]
+
+
+DAY = timedelta(days=1)
+MIDNIGHT = START.replace(hour=0)
+
+
+@pytest.mark.parametrize(
+    ("days", "full", "start", "proved"),
+    [
+        (Window(start=MIDNIGHT, end=MIDNIGHT + DAY), False, None, None),
+        (Window(start=MIDNIGHT, end=MIDNIGHT + DAY), True, None, (MIDNIGHT - PROVED_AGAIN, START)),
+        (Window(start=MIDNIGHT, end=MIDNIGHT + DAY), True, MIDNIGHT - DAY, (MIDNIGHT - DAY, START)),
+        (Window(start=MIDNIGHT - 7 * DAY, end=MIDNIGHT), False, None, (MIDNIGHT - 7 * DAY, MIDNIGHT)),
+        (Window(start=MIDNIGHT - 7 * DAY, end=MIDNIGHT), False, MIDNIGHT, None),
+    ],
+)
+def test_which_days_are_proved_complete(days, full, start, proved):
+    found = completeness_window(days, full=full, start=start, now=START)
+    assert (found.start, found.end) == proved if found is not None else proved is None
 
 
 def test_what_was_created_and_is_gone_is_counted_as_missing_and_not_made_up(ledger: Ledger, clock: Clock):
