@@ -1,0 +1,191 @@
+"""Every wrong YAML is refused with file, field and what is expected; the shipped ones load, and cheaply."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from erp_sync.components.configuration import Configuration, Mode, WrongConfiguration, read_configuration
+from erp_sync.components.route import installation_definitions
+
+PACKAGE = Path(__file__).resolve().parents[2] / "erp_sync"
+SHIPPED = ("defs", "demo/defs")
+
+CONNECTIONS = """
+type: erp_sync.components.Connection
+attributes: {name: shop, vendor: magento, base_url: "http://shop.invalid"}
+---
+type: erp_sync.components.Connection
+attributes: {name: books, vendor: netsuite, base_url: {env: BOOKS_URL}}
+---
+"""
+ROUTE = """
+type: erp_sync.components.Route
+attributes:
+  name: us
+  store: shop
+  erp: books
+  flows: {orders: {mode: on, start: "2026-01-01T00:00:00Z"}}
+"""
+
+
+def written(folder: Path, text: str) -> Path:
+    (folder / "us").mkdir(parents=True, exist_ok=True)
+    (folder / "us" / "defs.yaml").write_text(text)
+    return folder
+
+
+def read(folder: Path, text: str = CONNECTIONS + ROUTE) -> Configuration:
+    return read_configuration(written(folder, text))
+
+
+WRONG = {
+    # what is replaced, by what: field that is named, words of the message
+    "no YAML": (("flows: {", "flows: {{"), "YAML", "flow"),
+    "no type": (("type: erp_sync.components.Route", "kind: route"), "type", "every document needs a type"),
+    "another type": (("components.Route", "components.Rout"), "type", "is neither erp_sync.components.Connection nor"),
+    "a field that does not exist": (("  store: shop", "  store: shop\n  stor: shop"), "stor", "not permitted"),
+    "no name": (("  name: us\n", ""), "name", "Field required"),
+    "a name with spaces": (("name: us", "name: the us"), "name", "should match pattern"),
+    "a store that is not there": (("store: shop", "store: mall"), "store", "'mall'; configured are: books, shop"),
+    "an ERP that is not there": (("erp: books", "erp: ledger"), "erp", "'ledger'; configured are: books, shop"),
+    "an unknown flow": (("{orders:", "{order:"), "attributes", "no flow is called 'order'; known are orders,"),
+    "a mode that does not exist": (("mode: on", "mode: maybe"), "flows.orders.mode", "'off', 'shadow' or 'on'"),
+    "orders without a start": (
+        (', start: "2026-01-01T00:00:00Z"', ""),
+        "attributes",
+        "flow orders needs a start time: what lies before it is never sent",
+    ),
+    "a start without a time zone": (("00:00Z", "00:00"), "flows.orders.start", "has no time zone; write e.g."),
+    "a start that is no time": (("2026-01-01T00:00:00Z", "soon"), "flows.orders.start", "datetime"),
+    "a frequency without a unit": (("mode: on", "mode: on, every: 5"), "flows.orders.every", "5 is no duration"),
+    "a frequency in fortnights": (("mode: on", "mode: on, every: 1f"), "flows.orders.every", "30s, 5m, 1h or 1d"),
+    "an age that is no duration": (("mode: on", "mode: on, latest: old"), "flows.orders.latest", "is no duration"),
+    "a guard that is no number": (
+        ("mode: on", "mode: on, guards: {max_zeroed_share: few}"),
+        "flows.orders.guards.max_zeroed_share",
+        "valid number",
+    ),
+    "an approval that does not exist": (
+        ("mode: on", "mode: on, approval: maybe"),
+        "flows.orders.approval",
+        "'none' or 'required'",
+    ),
+    "a folder that is not there": (("  store:", "  lookups: tables\n  store:"), "lookups", "is no folder"),
+    "a connection without a vendor": (("vendor: magento, ", ""), "vendor", "Field required"),
+    "a credential that is no text": (
+        ('base_url: "http://shop.invalid"', 'base_url: "http://shop.invalid", credentials: {token: [1]}'),
+        "credentials.token",
+        "",
+    ),
+}
+
+
+@pytest.mark.parametrize(("change", "field", "words"), WRONG.values(), ids=WRONG)
+def test_a_wrong_file_is_refused_with_file_field_and_reason(tmp_path, change, field, words):
+    text = CONNECTIONS + ROUTE
+    assert change[0] in text
+    with pytest.raises(WrongConfiguration) as refused:
+        read(tmp_path, text.replace(*change))
+    assert refused.value.file == str(tmp_path / "us" / "defs.yaml")
+    assert refused.value.field.startswith(field)
+    assert words in refused.value.problem
+    assert str(refused.value) == f"{refused.value.file}: {refused.value.field}: {refused.value.problem}"
+
+
+@pytest.mark.parametrize("what", ["connection", "route"])
+def test_a_name_is_given_once(tmp_path, what):
+    again = CONNECTIONS.split("---")[0] if what == "connection" else ROUTE
+    with pytest.raises(WrongConfiguration, match=f"there is another {what} called"):
+        read(tmp_path, f"{CONNECTIONS}{ROUTE}---{again}")
+
+
+def test_yaml_words_for_yes_and_no_are_modes(tmp_path):
+    flows = "{orders: {mode: off}, inventory: {mode: on, every: 1.5h}, prices: {mode: shadow}}"
+    configuration = read(tmp_path, CONNECTIONS + ROUTE.split("  flows:")[0] + f"  flows: {flows}\n")
+    modes = {name: flow.mode for name, flow in configuration.routes["us"].flows.items()}
+    assert modes == {"orders": Mode.OFF, "inventory": Mode.ON, "prices": Mode.SHADOW}
+    assert configuration.routes["us"].flows["inventory"].every == timedelta(minutes=90)
+
+
+def test_a_secret_that_is_not_set_is_named_when_the_connection_is_used(tmp_path):
+    connection = read(tmp_path).connections["books"]
+    assert connection.variables() == ["BOOKS_URL"]
+    with pytest.raises(WrongConfiguration, match="connection books: base_url: environment variable BOOKS_URL is not"):
+        connection.resolve({})
+    assert connection.resolve({"BOOKS_URL": "http://books.invalid/"}).base_url == "http://books.invalid"
+
+
+def test_a_secret_may_be_a_file(tmp_path):
+    text = CONNECTIONS.replace("{env: BOOKS_URL}", f"{{file: {tmp_path / 'url'}}}")
+    connection = read(tmp_path / "defs", text + ROUTE).connections["books"]
+    with pytest.raises(WrongConfiguration, match="cannot read"):
+        connection.resolve({})
+    (tmp_path / "url").write_text("http://books.invalid\n")
+    assert connection.resolve({}).base_url == "http://books.invalid"
+
+
+def test_secrets_do_not_show_in_the_settings_words(tmp_path):
+    text = CONNECTIONS.replace("vendor: magento,", "vendor: magento, credentials: {token: very-secret},")
+    assert "very-secret" not in repr(read(tmp_path, text + ROUTE).connections["shop"].resolve({}))
+
+
+def test_who_asks_for_what_is_not_configured_hears_what_is(tmp_path):
+    configuration = read(tmp_path)
+    with pytest.raises(KeyError, match="configured are: books, shop"):
+        configuration.connection("mall")
+    with pytest.raises(KeyError, match="configured are: us"):
+        configuration.route("de")
+
+
+@pytest.mark.parametrize("folder", SHIPPED)
+def test_the_shipped_routes_load_into_definitions(folder):
+    configuration = read_configuration(PACKAGE / folder)
+    definitions = installation_definitions(configuration)
+    repository = definitions.get_repository_def()
+    (route,) = configuration.routes.values()
+    active = [name for name, flow in route.flows.items() if flow.mode is not Mode.OFF]
+    keys = {key.path[-1] for key in repository.asset_graph.get_all_asset_keys()}
+    assert keys == {"extracted", "transformed", "loaded"}
+    assert {"orders", "order_status", "shipments"} <= set(active)
+    assert len(repository.asset_graph.get_all_asset_keys()) == 3 * len(active)
+
+
+def test_another_pair_of_systems_is_another_file_and_no_python(tmp_path):
+    read(tmp_path)
+    second = CONNECTIONS.replace("shop", "shop_de").replace("books", "books_de") + ROUTE.replace("name: us", "name: de")
+    (tmp_path / "de").mkdir()
+    (tmp_path / "de" / "defs.yaml").write_text(second.replace("shop\n", "shop_de\n").replace("books\n", "books_de\n"))
+    repository = installation_definitions(read_configuration(tmp_path)).get_repository_def()
+    assert {job.name for job in repository.get_all_jobs()} >= {"us", "de"}
+
+
+def test_what_two_routes_read_from_one_connection_is_extracted_once(tmp_path):
+    second = ROUTE.replace("name: us", "name: second")
+    configuration = read(tmp_path, f"{CONNECTIONS}{ROUTE}---{second}")
+    graph = installation_definitions(configuration).get_repository_def().asset_graph
+    paths = sorted("/".join(key.path) for key in graph.get_all_asset_keys())
+    assert paths == [
+        "second/orders/loaded",
+        "second/orders/transformed",
+        "shop/sales_order/extracted",
+        "us/orders/loaded",
+        "us/orders/transformed",
+    ]
+
+
+@pytest.mark.parametrize("module", ["erp_sync.definitions", "erp_sync.components.sensing", "erp_sync.components.due"])
+def test_definitions_and_sensors_import_neither_pandas_nor_great_expectations(tmp_path, module):
+    environment = {**os.environ, "ERP_SYNC_HOME": str(tmp_path)}
+    environment.pop("ERP_SYNC_DEFS", None)
+    heavy = "{'pandas', 'great_expectations'}"
+    program = f"import sys, {module}; print(sorted({heavy} & set(sys.modules)))"
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, env=environment, check=True, cwd=PACKAGE.parent
+    )
+    assert done.stdout.strip() == "[]"
