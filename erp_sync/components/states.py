@@ -143,6 +143,7 @@ def surroundings(
         channel=channel,
         now=datetime.now(UTC),
         nets_own_orders=target.nets_own_orders,
+        currency=getattr(target, "currency", ""),
     )
     if not hasattr(logic, "shipments_of"):
         return around
@@ -360,14 +361,15 @@ class Transformation:
             )
         order = microseconds(self.now)
         for key, before in missing.items():
-            gone = self.logic.missing_row(msgspec.json.decode(before))
+            gone = self.logic.missing_row(key, msgspec.json.decode(before))
             if gone is not None:
+                action, after = gone
                 rows.append(
                     PlanRow(
                         key=key,
                         before=before,
-                        after=value_text(gone),
-                        action="disable",
+                        after=value_text(after) if after is not None else None,
+                        action=action,
                         reason=f"{self.source} has it no more",
                         source_order=order,
                     )

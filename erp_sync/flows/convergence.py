@@ -67,11 +67,14 @@ class ConvergenceReport(msgspec.Struct, kw_only=True):
 
 
 class Sent(msgspec.Struct):
-    """A claimed row with the canonical row that is sent for it and what the target will keep of it."""
+    """A claimed row with the canonical row that is sent for it and what the target will keep of it.
+
+    `value` is None where the row is taken away.
+    """
 
     claimed: ClaimedRow
     row: Any
-    value: str
+    value: str | None
 
 
 class Convergence:
@@ -155,8 +158,9 @@ class Convergence:
             operation = self.target.capabilities.operation(self.target.operation(first.row))
             standing = {row.id for row in self.ledger.plans.begin(claim, settle_seconds=operation.settle_seconds)}
             rows = [sent for sent in rows if sent.claimed.id in standing]
-            if rows:
-                self._send(claim, rows)
+            for some in ([one for one in rows if one.value is not None], [one for one in rows if one.value is None]):
+                if some:
+                    self._send(claim, some)
         except LeaseLost:
             # Overtaken by a newer comparison, or our lease ended: the ledger knows what goes on.
             self.ledger.plans.release(claim)
@@ -207,8 +211,11 @@ class Convergence:
         return [sent for sent in rows if sent not in lacking]
 
     def _decoded(self, claimed: ClaimedRow) -> Sent:
-        """The row that a plan's row means. A removal (an undone creation) is what the target makes of it."""
+        """The row that a plan's row means. A target that takes rows away gets the row as it is there."""
         after = json.loads(claimed.after) if claimed.after is not None else None
+        if after is None and hasattr(self.target, "remove"):
+            row = self.target.row(claimed.key, json.loads(claimed.before or "{}"))
+            return Sent(claimed=claimed, row=row, value=None)
         row = self.target.row(claimed.key, after)
         return Sent(claimed=claimed, row=row, value=value_text(self.target.values(row)))
 
@@ -217,7 +224,8 @@ class Convergence:
     def _send(self, claim: RowClaim, rows: list[Sent]) -> None:
         with self._lock:
             self.report.batches += 1
-        outcomes = self.target.submit([sent.row for sent in rows])
+        send = self.target.submit if rows[0].value is not None else self.target.remove
+        outcomes = send([sent.row for sent in rows])
         poisoned = [
             sent
             for sent, outcome in zip(rows, outcomes, strict=True)

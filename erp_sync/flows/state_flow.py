@@ -7,7 +7,7 @@ A flow's `transform` module offers:
     identity(row)                       what may be in the source once only
     order(row, record)                  place in the order of values
     desired(rows, surroundings)         what the target should hold
-    missing_row(values)                 what it should hold of a row that the source has no more
+    missing_row(key, values)            action and values for a row that the source has no more; None: it stays
     action(before, after), reason(before, after)
     alone(before, after, limits)        why one row waits for a person while the others go
     shares(pairs, whole, missing, base) figures for the guards
@@ -51,6 +51,7 @@ class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
     """Attributes:
     channel: connection of the target.
     nets_own_orders: see `ports.state.StateTarget`.
+    currency: of the target's prices; "" where it has none.
     unknown_to_erp: by the store's SKU, what it sold and the ERP does not know; for stores that net nothing.
     """
 
@@ -59,6 +60,7 @@ class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
     channel: str
     now: datetime
     nets_own_orders: bool = False
+    currency: str = ""
     booked: Booked = Booked()
     unknown_to_erp: dict[str, Decimal] = {}
 

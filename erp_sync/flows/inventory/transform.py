@@ -172,11 +172,11 @@ def shipments_of(levels: Iterable[StockLevel], channel: str) -> set[str]:
 # -- missing, guards, words ----------------------------------------------------------------------
 
 
-def missing_row(values: Mapping[str, Any]) -> dict[str, Any] | None:
-    """What the store keeps of a row that the ERP has no more: nothing to sell. None where that is so already."""
+def missing_row(key: str, values: Mapping[str, Any]) -> tuple[str, dict[str, Any] | None] | None:
+    """What becomes of a row that the ERP has no more: nothing to sell. None where that is so already."""
     if decimal_of(values.get("quantity", 0)) == 0 and not values.get("in_stock"):
         return None
-    return {**values, "quantity": ZERO, "in_stock": False}
+    return "disable", {**values, "quantity": ZERO, "in_stock": False}
 
 
 def action(before: Mapping[str, Any] | None, after: Mapping[str, Any]) -> str:

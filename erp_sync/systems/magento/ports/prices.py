@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 from zoneinfo import ZoneInfo
 
 from erp_sync.model.money import BadNumber, decimal_of
@@ -91,7 +91,31 @@ class PriceTarget:
         return f"{row.kind}/{self._store(row)}/{row.sku}"
 
     def sku(self, key: str) -> str:
-        return key.split("/", _PARTS_BEFORE_SKU[key.partition("/")[0]])[-1]
+        return key.split("/", _PARTS_BEFORE_SKU[PriceKind(key.partition("/")[0])])[-1]
+
+    @property
+    def currency(self) -> str:
+        """Of all prices here; setting ``currency``."""
+        return self._currency
+
+    def row(self, key: str, values: dict[str, Any]) -> Price:
+        """The row that a key and its values mean. Its dates come from `values`, which `key` repeats."""
+        kind = PriceKind(key.partition("/")[0])
+        parts = key.split("/", _PARTS_BEFORE_SKU[kind])
+        tier = kind is PriceKind.TIER
+        group = unquote(parts[2]) if tier else ""
+        return Price(
+            connection=self._connection.name,
+            scope=self._scope_of(parts[1] if tier else None, None if tier else parts[1]),
+            sku=parts[-1],
+            kind=kind,
+            group="" if group == ALL_GROUPS else group,
+            quantity=decimal_of(parts[3]) if tier else Decimal(1),
+            currency=self._currency,
+            amount=decimal_of(values["amount"]),
+            valid_from=self._moment(values.get("valid_from"), FIRST_DAY),
+            valid_to=self._moment(values.get("valid_to"), LAST_DAY, timedelta(seconds=1)),
+        )
 
     def values(self, row: Price) -> dict[str, Any]:
         values: dict[str, Any] = {"amount": decimal_of(row.amount)}

@@ -1,0 +1,1 @@
+"""Base, special and tier prices, from an ERP to a store."""
