@@ -45,11 +45,16 @@ def run_request(
     lane: str = "normal",
     full: bool = False,
     keys: Sequence[str] = (),
+    once: str | None = None,
 ) -> dg.RunRequest:
-    """A run of one flow inside today's partition; lane, keys and full go into its config."""
+    """A run of one flow inside today's partition; lane, keys and full go into its config.
+
+    `once` is Dagster's run key: a request with the same one starts no second run.
+    """
     selection = asset_keys(configuration, route, flow, stages)
     config = {"lane": lane, "full": full, "keys": list(keys)}
     return dg.RunRequest(
+        run_key=once,
         job_name=route,
         asset_selection=selection,
         partition_key=now.astimezone(UTC).strftime("%Y-%m-%d"),
@@ -159,6 +164,8 @@ def full_comparison_schedule(route: RouteSpec, job: UnresolvedAssetJobDefinition
                 why="daily full comparison",
                 lane="bulk",
                 full=True,
+                # Dagster refuses a tick with several requests that have no key of their own.
+                once=f"{flow}/{now.isoformat()}",
             )
             for flow in flows
         ]
