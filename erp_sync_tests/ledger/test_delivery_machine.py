@@ -46,7 +46,7 @@ WORKERS = (0, 1)
 #: How a turn of a worker ends; a crash leaves the step in sending.
 ENDS = ("applied", "applied", "applied", "lost", "lost", "refused", "not_sent", "crash", "beat")
 
-WORK = st.lists(st.sampled_from(ENDS), min_size=1, max_size=5)
+WORK = st.lists(st.sampled_from(ENDS), min_size=1, max_size=4)
 
 
 class Flight:
@@ -106,6 +106,14 @@ class Deliveries(RuleBasedStateMachine):
     @rule(ends=WORK)
     def the_second_worker_works(self, ends: list[str]) -> None:
         self._work(1, ends)
+
+    @rule(worker=st.sampled_from(WORKERS), ends=WORK)
+    def a_worker_sleeps_and_the_other_takes_over(self, worker: int, ends: list[str]) -> None:
+        """Then it wakes and goes on, as if nothing had happened."""
+        self.clock.advance(LEASE)
+        self.claims[1 - worker] = []
+        self._work(1 - worker, ends)
+        self._work(worker, ends)
 
     @rule()
     def the_target_applies_late(self) -> None:
