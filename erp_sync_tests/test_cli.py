@@ -145,3 +145,98 @@ def test_wrong_yaml_is_named_with_file_and_field(home: Path, changes: dict[str, 
     assert result.exit_code == 2
     assert "defs.yaml" in result.stderr
     assert words in result.stderr
+
+
+def test_plans_that_stand_are_shown_with_the_next_step(house: House) -> None:
+    house.held_plan()
+    text = run("plan", "inventory", "--offline", "--route", "us").stdout
+    assert "plan p1: held, 1 rows" in text
+    assert "next: erp-sync approve p1" in text
+    assert as_json("plan", "inventory", "--offline", "--show", "1")["open_plans"][0]["state"] == "held"
+
+
+def test_a_plan_of_documents_on_their_way_needs_no_system(house: House) -> None:
+    told = as_json("plan", "orders", "--offline")
+    assert (told["looked"], told["documents"]) == (False, [])
+    assert run("plan", "orders", "--offline").stdout.startswith("orders of us, magento_us to netsuite_us, mode on")
+
+
+def test_a_system_that_does_not_answer_is_one_sentence_and_exit_code_2(house: House) -> None:
+    result = run("reconcile", "us", "--days", "1", "--show", "5")
+    assert result.exit_code == 2
+    assert result.stderr.startswith("erp-sync: magento_us sales_order.list")
+
+
+def test_a_wrong_flow_or_route_is_refused_with_those_that_exist(house: House) -> None:
+    assert "no flow is called order; there are: orders" in run("plan", "order").stderr
+    assert "no route is called de; configured are: us" in run("doctor", "de").stderr
+    assert "route us has no flow prices" in run("plan", "prices").stderr
+
+
+def test_the_mapping_is_printed_and_written_in_both_formats(house: House, tmp_path: Path) -> None:
+    assert run("mapping", "us").stdout.startswith("# Mapping of route us")
+    file = tmp_path / "mapping.csv"
+    told = run("mapping", "us", "--format", "csv", "--output", str(file))
+    assert told.stdout == f"written: {file}\n"
+    assert file.read_text().startswith("route,flow,part,connection,mapping,source,target,rule")
+    assert [flow["flow"] for flow in as_json("mapping")["flows"]] == ["orders", "shipments", "inventory"]
+    assert "cannot write" in run("mapping", "us", "--output", str(tmp_path / "none" / "mapping.md")).stderr
+
+
+def test_the_mapping_needs_no_secrets(home: Path) -> None:
+    write_defs(home.parent / "defs", magento_us={"credentials": {"access_token": {"env": "NOT_SET_HERE"}}})
+    assert run("mapping").exit_code == 0
+
+
+def test_a_wrong_overlay_is_named_with_its_connection(home: Path) -> None:
+    write_defs(home.parent / "defs", netsuite_us={"settings": {"mapping": {"sales_orders": {"drop": ["memo"]}}}})
+    result = run("mapping")
+    assert result.exit_code == 2
+    assert "connection netsuite_us" in result.stderr
+    assert "sales_orders" in result.stderr
+
+
+def test_the_doctor_names_every_variable_that_is_missing_and_ends_with_1(home: Path) -> None:
+    secrets = {name: {"env": f"SECRET_{name.upper()}"} for name in ("access_token", "consumer_key")}
+    write_defs(home.parent / "defs", magento_us={"credentials": secrets})
+    found = as_json("doctor", "us", exit_code=1)["findings"]
+    missing = [one["check"] for one in found if one["where"] == "magento_us" and one["verdict"] == "error"]
+    assert missing == ["environment variable SECRET_ACCESS_TOKEN", "environment variable SECRET_CONSUMER_KEY"]
+    text = run("doctor").stdout
+    assert "mend: Set it where erp-sync runs: export SECRET_ACCESS_TOKEN=..." in text
+    assert "flows of us will fail" in text
+
+
+def test_adopt_refuses_a_wrong_date_and_a_wrong_link(house: House) -> None:
+    assert "--since 'may' is no date" in run("adopt", "us", "--since", "may").stderr
+    assert "'123' is no link; expected ORDER=ID" in run("adopt", "us", "--apply", "--link", "123").stderr
+
+
+def test_look_up_tables_are_imported_and_exported(house: House, tmp_path: Path) -> None:
+    file, copy = tmp_path / "carriers.csv", tmp_path / "copy.csv"
+    file.write_text("key,value,rule,note\nups,custom:UPS,exact,\n")
+    assert run("lookups", "import", "carriers", str(file), "--route", "us", "--who", "ann").stdout == (
+        "carriers: 1 added, 0 changed, 0 removed, 0 as before\n"
+    )
+    assert as_json("lookups", "export", "carriers", str(copy), "--route", "us")["rows"] == 1
+    assert copy.read_text() == file.read_text()
+    assert "has no look-up table tax; it has: carriers" in run("lookups", "export", "tax", str(copy)).stderr
+    assert "cannot read" in run("lookups", "import", "carriers", str(tmp_path / "none.csv")).stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("key,value\nups,custom\nups,other\n", "line 3, column key: exact 'ups' is in line 2 already"),
+        ("key,value,rule\nups,custom,perhaps\n", "line 2, column rule: 'perhaps' is no rule"),
+        ("key,valeu\nups,custom\n", "line 1, column valeu: no such column"),
+        ("key,value,rule\n(ups,custom,pattern\n", "line 2, column key: no regular expression"),
+    ],
+)
+def test_a_broken_row_is_named_with_file_line_and_column(house: House, tmp_path: Path, text: str, words: str) -> None:
+    file = tmp_path / "carriers.csv"
+    file.write_text(text)
+    result = run("lookups", "import", "carriers", str(file))
+    assert result.exit_code == 2
+    assert f"{file}, {words}" in result.stderr
+    assert house.ledger.lookups.of("us").tables == ()

@@ -68,7 +68,7 @@ def deadletters(
 ) -> None:
     """What could not be delivered, and records in quarantine: in groups, or one by one with --code or --each.
 
-    Example: erp-sync deadletters --code unmapped_payment_method
+    Example: erp-sync deadletters --code unmapped_payment_methods
     """
     if context.invoked_subcommand is not None:
         return
@@ -131,7 +131,7 @@ def retry(
 ) -> None:
     """Try dead letters again: one, those of a code, flow or route, or all. The next run sends them.
 
-    Example: erp-sync retry --code unmapped_payment_method
+    Example: erp-sync retry --code unmapped_payment_methods
     """
     from erp_sync.operations import dead_letters
 
