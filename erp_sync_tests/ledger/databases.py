@@ -21,6 +21,7 @@ from pathlib import Path
 import psycopg
 
 _PREFIX = "erp_sync_postgres_"
+_LOCKS_STAY_SECONDS = 3600
 
 
 class Server:
@@ -88,10 +89,16 @@ def _last(users: object) -> bool:
 
 
 def _sweep(base: Path) -> None:
+    """Remove what killed sessions left. Their lock files stay for a while: a process may have opened one and
+    not locked it yet, and a lock on a file that has no name any more keeps nobody out."""
     for users in base.glob(f"{_PREFIX}*.users"):
         with users.open("r+") as held:
-            if _last(held):
-                _remove(users.with_suffix(""))
+            if not _last(held):
+                continue
+            _remove(users.with_suffix(""))
+            if time.time() - users.stat().st_mtime > _LOCKS_STAY_SECONDS:
+                for lock in (users, users.with_suffix(".turn")):
+                    lock.unlink(missing_ok=True)
 
 
 def _remove(folder: Path) -> None:
@@ -106,5 +113,3 @@ def _remove(folder: Path) -> None:
         while pid_file.exists() and time.monotonic() < deadline:
             time.sleep(0.02)
     shutil.rmtree(folder, ignore_errors=True)
-    for lock in ("users", "turn"):
-        folder.with_name(f"{folder.name}.{lock}").unlink(missing_ok=True)
