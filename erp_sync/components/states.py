@@ -15,7 +15,7 @@ from erp_sync.components.flow_table import FlowKind
 from erp_sync.components.installation import Installation
 from erp_sync.components.state_facts import booked_shipments
 from erp_sync.flows.comparison import Comparison, compare, desired_table, value_text
-from erp_sync.flows.convergence import Convergence, ConvergenceReport
+from erp_sync.flows.convergence import Convergence, ConvergenceReport, waiting_code
 from erp_sync.flows.guards import judge_shares
 from erp_sync.flows.state_extraction import base_entity, snapshot_entity
 from erp_sync.flows.state_flow import Desired, Surroundings, microseconds
@@ -23,6 +23,8 @@ from erp_sync.ledger.handling import Handling
 from erp_sync.ledger.plans import NewPlan, PlanRow, PlanState, Verdict
 from erp_sync.ledger.quarantine import Refusal
 from erp_sync.ledger.received import ReceivedRow
+from erp_sync.model.keys import Entity
+from erp_sync.ports.documents import Requirement
 from erp_sync.ports.raw import BadRecord, MappingProblem, RawRecord
 from erp_sync.quality.gate import judge
 
@@ -331,12 +333,17 @@ class Transformation:
         if not self.full:
             since = self.now - REFUSED_FOR
             refused = self.here.ledger.plans.refusals(self.target_name, self.kind.entity, since)
-        limits = self.flow.guards
+        limits, partial = self.flow.guards, getattr(self.logic, "PARTIAL", False)
         rows: list[PlanRow] = []
         alone: list[PlanRow] = []
         standing: list[str] = []
         for one in comparison.rows.to_pylist():
             row, _ = desired.rows[one["position"]]
+            was = msgspec.json.decode(one["before"]) if one["before"] is not None else None
+            will = msgspec.json.decode(one["value"])
+            if partial and was is not None and all(was.get(name) == value for name, value in will.items()):
+                self.report.same += 1
+                continue
             after = self._after(row, one["value"])
             if held.get(one["key"]) == after:
                 standing.append(one["key"])
@@ -345,8 +352,6 @@ class Transformation:
             if refusal is not None and refusal.after == after:
                 self.report.refused_before += 1
                 continue
-            was = msgspec.json.decode(one["before"]) if one["before"] is not None else None
-            will = msgspec.json.decode(one["value"])
             by_itself = self.logic.alone(was, will, limits)
             (alone if by_itself else rows).append(
                 PlanRow(
@@ -548,7 +553,7 @@ def load_states(
     # A run of the fast lane takes only what is urgent: it must not wait behind a full comparison.
     lanes = ("now",) if lane == "now" else ("now", "normal", "bulk")
     with call_context(run_id=owner.split(":")[0], lane=lane, route=route.name, flow=kind.name):
-        return Convergence(
+        drain = Convergence(
             here.ledger,
             target,
             route=route.name,
@@ -559,7 +564,21 @@ def load_states(
             owner=owner,
             senders=min(4, here.concurrency(connection)),
             lanes=lanes,
-        ).run()
+        )
+        report = drain.run()
+        # Variants wait for their configurable product, which this very run may have made.
+        while kind.entity == Entity.PRODUCT and release(here, connection, drain.take_created()):
+            report = drain.run()
+        return report
+
+
+def release(here: Installation, connection: str, skus: Sequence[str]) -> int:
+    """These products are in the target now: what waits for them is due. Gives how many rows of plans."""
+    if not skus:
+        return 0
+    here.ledger.deliveries.release_waiting(connection, Entity.PRODUCT, skus)
+    codes = [waiting_code(Requirement(Entity.PRODUCT, sku)) for sku in skus]
+    return here.ledger.plans.release_waiting(connection, codes)
 
 
 def count_reasons(report: StateReport) -> dict[str, int]:

@@ -116,6 +116,7 @@ class Convergence:
         self.batch_size = max(sizes, default=1)
         self.report = ConvergenceReport()
         self._lock = threading.Lock()
+        self._created: list[str] = []
 
     def run(self) -> ConvergenceReport:
         """Drain until nothing is due or the budget is spent. Raises nothing for what a target did."""
@@ -146,6 +147,12 @@ class Convergence:
                     future.result()  # a defect of ours must be seen, not swallowed
         self.report.seconds = round(time.monotonic() - began, 3)
         return self.report
+
+    def take_created(self) -> list[str]:
+        """Keys created since this was last asked: what waited for them may go."""
+        with self._lock:
+            created, self._created = self._created, []
+        return created
 
     # -- one batch -----------------------------------------------------------------------------
 
@@ -212,11 +219,13 @@ class Convergence:
 
     def _decoded(self, claimed: ClaimedRow) -> Sent:
         """The row that a plan's row means. A target that takes rows away gets the row as it is there."""
-        after = json.loads(claimed.after) if claimed.after is not None else None
-        if after is None and hasattr(self.target, "remove"):
-            row = self.target.row(claimed.key, json.loads(claimed.before or "{}"))
-            return Sent(claimed=claimed, row=row, value=None)
-        row = self.target.row(claimed.key, after)
+        if claimed.after is None:
+            there = json.loads(claimed.before or "{}")
+            if hasattr(self.target, "remove"):
+                return Sent(claimed=claimed, row=self.target.row(claimed.key, there), value=None)
+            row = self.target.gone(claimed.key, there)
+        else:
+            row = self.target.row(claimed.key, json.loads(claimed.after))
         return Sent(claimed=claimed, row=row, value=value_text(self.target.values(row)))
 
     # -- sending -------------------------------------------------------------------------------
@@ -300,7 +309,9 @@ class Convergence:
         with self._lock:
             self.report.applied += len(rows)
             self.report.applied_keys += [sent.claimed.key for sent in rows]
-            self.report.created += [sent.claimed.key for sent in rows if sent.claimed.action == "create"]
+            created = [sent.claimed.key for sent in rows if sent.claimed.action == "create"]
+            self.report.created += created
+            self._created += created
 
     def _refused(self, claim: RowClaim, sent: Sent, refused: Refused) -> None:
         if refused.again is Again.AFTER_DEPENDENCY and refused.requirement:

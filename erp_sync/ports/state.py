@@ -87,6 +87,10 @@ class StateTarget(Protocol[Row]):
     def row(self, key: str, values: dict[str, Any]) -> Row:
         """The row that a key and its `values` mean: what a plan says is written by it."""
 
+    def gone(self, key: str, values: dict[str, Any]) -> Row:
+        """The row that stands for "not there" at a target that takes nothing away; `values` as they are there.
+        One that does has `remove(rows)` instead, which answers like `submit`."""
+
     def requirements(self, row: Row) -> list[Requirement]:
         """What must exist at the target first. No I/O."""
 

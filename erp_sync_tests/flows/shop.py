@@ -73,6 +73,9 @@ class Shop:
     def row(self, key: str, values: dict[str, Any] | None) -> Offer:
         return Offer(sku=key, quantity=(values or {"quantity": 0})["quantity"])
 
+    def gone(self, key: str, values: dict[str, Any]) -> Offer:
+        return Offer(sku=key, quantity=0)
+
     def requirements(self, row: Offer) -> list[Requirement]:
         return [Requirement("product", row.sku)]
 

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
+import msgspec
+
 from erp_sync.model.money import ZERO, decimal_of
 from erp_sync.model.product import Product, ProductKind
 from erp_sync.ports.capabilities import Capabilities
@@ -71,6 +73,30 @@ class ProductTarget:
 
     def sku(self, key: str) -> str:
         return key
+
+    def row(self, key: str, values: dict[str, Any]) -> Product:
+        """The product that a plan keeps (``row``), else one with these values only: of a product that is there."""
+        whole = values.get("row")
+        if whole is not None:
+            product: Product = msgspec.convert(whole, Product)
+            return product
+        weight = values.get("weight")
+        return Product(
+            connection=self._connection.name,
+            scope="",
+            native_id="",
+            sku=key,
+            name=str(values.get("name") or ""),
+            kind=ProductKind(str(values.get("kind") or ProductKind.SIMPLE)),
+            active=bool(values.get("active")),
+            weight=decimal_of(weight) if weight is not None else None,
+            description=str(values.get("description") or ""),
+            short_description=str(values.get("short_description") or ""),
+        )
+
+    def gone(self, key: str, values: dict[str, Any]) -> Product:
+        """What stands for a product that should not be there: it is disabled, never deleted."""
+        return msgspec.structs.replace(self.row(key, values), active=False)
 
     def values(self, row: Product) -> dict[str, Any]:
         """Fields that the store keeps; empty texts say nothing and are not compared."""

@@ -65,6 +65,10 @@ class StockTarget:
             in_stock=bool(values["in_stock"]),
         )
 
+    def gone(self, key: str, values: dict[str, Any]) -> StockOffer:
+        """What stands for a quantity that should not be there: nothing to sell."""
+        return self.row(key, {"quantity": "0", "in_stock": False})
+
     def requirements(self, row: StockOffer) -> list[Requirement]:
         return [Requirement("product", row.sku)]
 

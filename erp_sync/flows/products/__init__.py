@@ -1,0 +1,1 @@
+"""Products and variants, from an ERP to a store."""
