@@ -37,6 +37,7 @@ def plan(
     flow: Annotated[str, typer.Argument(help="orders, order_status, shipments, inventory, products or prices")],
     route: RouteOption = None,
     offline: Annotated[bool, typer.Option("--offline", help="ask no system: only what has been received")] = False,
+    full: Annotated[bool, typer.Option("--full", help="compare everything, state flows")] = False,
     rows: Shown = 20,
     as_json: Json = False,
 ) -> None:
@@ -55,7 +56,7 @@ def plan(
             )
             show(documents, as_json, lambda it: _documents_text(it, rows))
         else:
-            states = planning_states.plan_states(here, chosen, kind, spec, look=not offline)
+            states = planning_states.plan_states(here, chosen, kind, spec, look=not offline, full=full)
             show(states, as_json, lambda it: _states_text(it, rows))
 
 

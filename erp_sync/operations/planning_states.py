@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 
-from erp_sync.components.configuration import FlowSpec, RouteSpec
+from erp_sync.components.configuration import FlowSpec, Mode, RouteSpec
 from erp_sync.components.flow_table import FlowKind
 from erp_sync.components.installation import Installation
 from erp_sync.ledger.plans import PlanState, Verdict
+from erp_sync.operations.choosing import connector
+from erp_sync.operations.trying import trial
+from erp_sync.ports.raw import RawRecord
 
+RUN = "plan"
 _STANDING = (PlanState.HELD, PlanState.JUDGED, PlanState.APPROVED)
 
 
@@ -52,22 +57,105 @@ class StatePlan(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def plan_states(
-    here: Installation, route: RouteSpec, kind: FlowKind, flow: FlowSpec, *, look: bool = True
+    here: Installation,
+    route: RouteSpec,
+    kind: FlowKind,
+    flow: FlowSpec,
+    *,
+    look: bool = True,
+    full: bool = False,
 ) -> StatePlan:
-    """The plans that stand, and how many received rows wait to be compared."""
+    """Read and compare as a run would, on a copy of the ledger; nothing is written but to the exchange log.
+
+    Args:
+        look: False asks no system: only the plans that stand are told, and how much waits to be compared.
+        full: compare everything, as the daily full comparison does.
+    Raises the TransportError tree where a system does not answer, CannotDo for wrong settings.
+    """
+    standing = open_plans(here, route, kind)
+    if look and flow.mode is not Mode.OFF:
+        return _tried(here, route, kind, flow, full, standing)
     unhandled = here.ledger.received.count_unhandled(route.name, kind.name, getattr(route, kind.source), kind.entity)
+    words = f"{unhandled} received rows are not compared yet"
+    return _plan(route, kind, flow, words=words, figures={"unhandled": unhandled}, standing=standing)
+
+
+def _tried(
+    here: Installation, route: RouteSpec, kind: FlowKind, flow: FlowSpec, full: bool, standing: list[OpenPlan]
+) -> StatePlan:
+    from erp_sync.components.run_context import land_records
+    from erp_sync.components.state_reading import read_states
+    from erp_sync.components.states import transform_states
+    from erp_sync.transport.context import call_context
+
+    # Wrong settings are refused before anything is copied.
+    for side in ("store", "erp"):
+        connector(here, route, side)
+    source = getattr(route, kind.source)
+    with trial(here, source) as tried, call_context(run_id=RUN, lane="bulk", route=route.name, flow=kind.name):
+
+        def land(entity: str, records: list[RawRecord]) -> str:
+            return land_records(tried, source, entity, RUN, records)
+
+        now = datetime.now(UTC)
+        reading = read_states(tried, source, kind, [route], land, run_id=RUN, now=now, full=full)
+        report = transform_states(tried, route, kind, flow, run_id=RUN, full=full)
+        tables = [tried.ledger.plans.table(plan) for plan, _, _, _ in report.plans]
+    here.exchanges.flush()
+    rows = [
+        StateRow(key=row["key"], action=row["action"], before=row["before"], after=row["after"], reason=row["reason"])
+        for table in tables
+        for row in table.to_pylist()
+    ]
+    figures = {
+        "read": reading.extraction.seen,
+        "read_at_target": reading.target_read,
+        "compared": report.compared,
+        "same": report.same,
+        "changed": report.changed,
+        "missing": report.missing,
+        "rejected": len(report.rejected),
+        "held_already": report.held_already,
+        "refused_before": report.refused_before,
+    }
+    words = f"{len(rows)} of {report.compared} rows compared would change, {len(report.rejected)} would be quarantined"
+    return _plan(
+        route,
+        kind,
+        flow,
+        words=words,
+        figures=figures,
+        standing=standing,
+        verdicts=report.verdicts,
+        rows=rows,
+        looked=True,
+    )
+
+
+def _plan(
+    route: RouteSpec,
+    kind: FlowKind,
+    flow: FlowSpec,
+    *,
+    words: str,
+    figures: dict[str, int],
+    standing: list[OpenPlan],
+    verdicts: Sequence[Verdict] = (),
+    rows: Sequence[StateRow] = (),
+    looked: bool = False,
+) -> StatePlan:
     return StatePlan(
         route=route.name,
         flow=kind.name,
         mode=flow.mode.value,
         source=getattr(route, kind.source),
         target=getattr(route, kind.target),
-        looked=False,
-        words=f"{unhandled} received rows are not compared yet",
-        figures={"unhandled": unhandled},
-        verdicts=[],
-        rows=[],
-        open_plans=open_plans(here, route, kind),
+        looked=looked,
+        words=words,
+        figures=figures,
+        verdicts=list(verdicts),
+        rows=list(rows),
+        open_plans=standing,
     )
 
 
