@@ -10,8 +10,8 @@ import msgspec
 import sqlalchemy as sa
 
 from erp_sync.ledger import accepting, codec, cross_references, events
-from erp_sync.ledger.deliveries import free_keys, release_followers
 from erp_sync.ledger.documents import Delivery, NewDelivery, State, StepState
+from erp_sync.ledger.releasing import free_keys, release_followers
 from erp_sync.ledger.schema import deliveries, receipts, requirements, steps
 from erp_sync.ledger.sql import upsert
 from erp_sync.model.keys import EntityKey

@@ -10,9 +10,9 @@ import msgspec
 import sqlalchemy as sa
 
 from erp_sync.ledger import codec, events
-from erp_sync.ledger.deliveries import free_keys, release_followers
 from erp_sync.ledger.documents import Delivery, State, delivery_of
 from erp_sync.ledger.errors import NotInLedger, WrongState
+from erp_sync.ledger.releasing import free_keys, release_followers
 from erp_sync.ledger.schema import deliveries, requirements, steps
 from erp_sync.ledger.sql import chunks
 

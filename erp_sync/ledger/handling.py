@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 
 from erp_sync.ledger import accepting, quarantine
-from erp_sync.ledger.deliveries import release_waiting
 from erp_sync.ledger.documents import Accepted, Delivery, NewDelivery
 from erp_sync.ledger.plans import AddedPlan, NewPlan, add_plan
 from erp_sync.ledger.quarantine import Refusal
 from erp_sync.ledger.received import ReceivedRow, mark_handled
+from erp_sync.ledger.releasing import release_waiting
 from erp_sync.ledger.schema import notes
 from erp_sync.model.keys import EntityKey
 

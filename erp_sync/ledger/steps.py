@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from erp_sync.ledger import codec, cross_references, events, known_state
-from erp_sync.ledger.documents import Claim, State, StepRow, StepState, receipt_of, step_of
-from erp_sync.ledger.errors import AlreadyConfirmed, KeyBusy, LeaseLost, LedgerError, NotInLedger, WrongState
+from erp_sync.ledger.documents import Claim, StepRow, StepState, receipt_of, step_of
+from erp_sync.ledger.errors import KeyBusy, LeaseLost, LedgerError, NotInLedger, WrongState
 from erp_sync.ledger.leases import lock_claim
 from erp_sync.ledger.schema import attempts, deliveries, key_locks, receipts, steps
+from erp_sync.ledger.sending import begin_step, receipt_for, step_named, steps_of
 from erp_sync.ledger.sql import chunks, upsert
 from erp_sync.ports.documents import Step
 from erp_sync.ports.outcomes import Receipt
@@ -54,7 +55,7 @@ class Steps:
         with self._database.write() as write:
             now = self._database.now()
             lock_claim(write, claim)
-            existing = {row.name: row for row in _steps(write, claim.id)}
+            existing = {row.name: row for row in steps_of(write, claim.id)}
             for name, row in existing.items():
                 match = next((step for step in planned if step.name == name), None)
                 same = match is not None and (match.operation, match.key) == (row.operation, row.key)
@@ -64,7 +65,7 @@ class Steps:
                     changed = "has another key or operation now" if match is not None else "is not planned any more"
                     raise WrongState(f"step {name} of {claim}", row.state, f"it {changed}; a case for an operator")
                 write.execute(sa.delete(steps).where(steps.c.delivery_id == claim.id, steps.c.name == name))
-            kept = {row.name for row in _steps(write, claim.id)}
+            kept = {row.name for row in steps_of(write, claim.id)}
             for position, step in enumerate(planned):
                 values: dict[str, Any] = {
                     "position": position,
@@ -88,11 +89,11 @@ class Steps:
                     changed_at=now,
                 )
                 if step.operation in reuse:
-                    known = _receipt(write, target, step.key, step.operation)
+                    known = receipt_for(write, target, step.key, step.operation)
                     if known is not None:
                         values.update(state=StepState.CONFIRMED.value, receipt=codec.to_text(known))
                 write.execute(sa.insert(steps), values)
-            rows = _steps(write, claim.id)
+            rows = steps_of(write, claim.id)
             if not existing:
                 events.append(
                     write,
@@ -108,7 +109,7 @@ class Steps:
     def of(self, delivery_id: int) -> list[StepRow]:
         """The steps of a delivery, in order."""
         with self._database.read() as read:
-            return _steps(read, delivery_id)
+            return steps_of(read, delivery_id)
 
     def of_all(self, delivery_ids: Sequence[int]) -> dict[int, list[StepRow]]:
         """The steps of many deliveries, in order, in one look."""
@@ -158,7 +159,7 @@ class Steps:
             for index in order:
                 claim, name = work[index]
                 try:
-                    results[index] = _begin(write, now, claim, name, settle_seconds, once)
+                    results[index] = begin_step(write, now, claim, name, settle_seconds, once)
                 except LedgerError as error:
                     results[index] = error
             return [result for result in results if result is not None]
@@ -289,7 +290,7 @@ class Steps:
     def receipt(self, target: str, key: str, operation: str | None = None) -> Receipt | None:
         """The receipt of a confirmed step with this key, whichever delivery sent it; the latest where several."""
         with self._database.read() as read:
-            return _receipt(read, target, key, operation)
+            return receipt_for(read, target, key, operation)
 
     def receipts(self, target: str, keys: Sequence[str], operation: str) -> dict[str, Receipt]:
         """Receipts of many keys in one look."""
@@ -330,7 +331,7 @@ class Steps:
             if known is None:
                 raise NotInLedger(f"delivery {claim.id}") from None
             raise
-        return _step(write, claim, name)
+        return step_named(write, claim, name)
 
     def _outcome(
         self,
@@ -397,101 +398,3 @@ class Steps:
                 "message": message,
             },
         )
-
-
-def _begin(write: sa.Connection, now: datetime, claim: Claim, name: str, settle_seconds: float, once: bool) -> int:
-    lock_claim(write, claim, alive_at=now)
-    target = claim.delivery.target
-    row = _step(write, claim, name)
-    if row.state is StepState.CONFIRMED:
-        assert row.receipt is not None
-        raise AlreadyConfirmed(target, row.key, row.receipt)
-    if row.state is StepState.ACCEPTED:
-        raise WrongState(f"step {name} of {claim}", row.state, "the target has it in work: ask `settle`")
-    if row.state is StepState.SENDING:
-        raise WrongState(f"step {name} of {claim}", row.state, "record its outcome first")
-    if row.settle_until is not None and row.settle_until > now:
-        raise KeyBusy(target, row.key, claim.id, row.settle_until, "in its settle time")
-    lock = {
-        "target": target,
-        "concerns": row.concerns,
-        "delivery_id": claim.id,
-        "step": name,
-        "state": "sending",
-        "until": None,
-    }
-    statement = upsert(write, key_locks)
-    taken = write.execute(
-        statement.on_conflict_do_update(
-            index_elements=["target", "concerns"],
-            set_={key: lock[key] for key in ("delivery_id", "step", "state", "until")},
-            where=sa.or_(
-                sa.and_(key_locks.c.delivery_id == claim.id, key_locks.c.step == name), key_locks.c.until <= now
-            ),
-        ).returning(key_locks.c.step),
-        lock,
-    ).first()
-    if taken is None:
-        holder = write.execute(
-            sa.select(key_locks).where(key_locks.c.target == target, key_locks.c.concerns == row.concerns)
-        ).one()
-        if holder.until is not None:
-            raise KeyBusy(target, row.concerns, holder.delivery_id, holder.until, "in its settle time")
-        until = _lease_of(write, holder.delivery_id, now)
-        raise KeyBusy(target, row.concerns, holder.delivery_id, until, "in flight")
-    if once:
-        known = _receipt(write, target, row.key, row.operation)
-        if known is not None:
-            write.execute(
-                sa.delete(key_locks).where(key_locks.c.target == target, key_locks.c.concerns == row.concerns)
-            )
-            raise AlreadyConfirmed(target, row.key, known)
-    attempt = row.attempts + 1
-    write.execute(
-        sa.update(steps)
-        .where(steps.c.delivery_id == claim.id, steps.c.name == name)
-        .values(
-            state=StepState.SENDING.value,
-            attempts=attempt,
-            sent_at=now,
-            settle_seconds=settle_seconds,
-            settle_until=None,
-            code="",
-            message="",
-            changed_at=now,
-        )
-    )
-    write.execute(sa.update(deliveries).where(deliveries.c.id == claim.id).values(attempts=deliveries.c.attempts + 1))
-    events.append(write, now, claim.id, "sending", step=name, actor=claim.owner, run_id=claim.run_id, attempt=attempt)
-    return attempt
-
-
-def _lease_of(write: sa.Connection, delivery_id: int, now: datetime) -> datetime:
-    """A time at which asking for a key in flight again makes sense: soon, at the end of its lease at the latest."""
-    row = write.execute(
-        sa.select(deliveries.c.state, deliveries.c.due_at).where(deliveries.c.id == delivery_id)
-    ).first()
-    soon = now + timedelta(seconds=1)
-    if row is None or row.state != State.CLAIMED or row.due_at is None:
-        return soon
-    return max(now, min(soon, row.due_at))
-
-
-def _steps(read: sa.Connection, delivery_id: int) -> list[StepRow]:
-    query = sa.select(steps).where(steps.c.delivery_id == delivery_id).order_by(steps.c.position, steps.c.name)
-    return [step_of(row) for row in read.execute(query)]
-
-
-def _step(read: sa.Connection, claim: Claim, name: str) -> StepRow:
-    row = read.execute(sa.select(steps).where(steps.c.delivery_id == claim.id, steps.c.name == name)).first()
-    if row is None:
-        raise NotInLedger(f"step {name} of {claim}: `steps.plan` comes first")
-    return step_of(row)
-
-
-def _receipt(read: sa.Connection, target: str, key: str, operation: str | None) -> Receipt | None:
-    query = sa.select(receipts.c.receipt).where(receipts.c.target == target, receipts.c.key == key)
-    if operation is not None:
-        query = query.where(receipts.c.operation == operation)
-    text = read.execute(query.order_by(receipts.c.confirmed_at.desc()).limit(1)).scalar()
-    return receipt_of(text) if text else None
