@@ -20,6 +20,7 @@ from erp_sync.components.configuration import Mode
 from erp_sync.components.flow_table import FLOWS
 from erp_sync.demo.environment import sandbox_environment
 from erp_sync.ledger import State
+from erp_sync.ledger.plan_values import PlanState
 from erp_sync.model.keys import Entity
 from erp_sync.settings import Settings
 
@@ -285,7 +286,14 @@ def own_figures(installation: Any) -> dict[str, Any]:
         f"{route}/{flow}/{state}": count
         for (route, flow, state), count in sorted(installation.ledger.deliveries.counts().items())
     }
-    return {"deliveries": counts, "dead_letters": reasons, "runs": count_runs(installation.settings)}
+    waiting = installation.ledger.plans.find(states=[PlanState.HELD])
+    return {
+        "deliveries": counts,
+        "dead_letters": reasons,
+        "products_waiting_approval": sum(plan.row_count for plan in waiting if plan.flow == "products"),
+        "plans_held": {f"{plan.id} {plan.flow}": plan.row_count for plan in waiting},
+        "runs": count_runs(installation.settings),
+    }
 
 
 def count_runs(settings: Settings) -> dict[str, int]:
