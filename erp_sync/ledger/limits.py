@@ -1,7 +1,8 @@
 """Limits of connections, held for the whole installation: concurrency, rate, quota, pause.
 
-A call takes a *lease* on one of the connection's slots. A lease ends when it is released, or by itself
-after the connection's longest call, so that a killed process gives its slots back.
+A call takes a *lease* on one of the connection's slots. A lease ends when it is released; where its process
+was killed, as soon as another of the same machine wants the slot; else by itself after the connection's
+longest call.
 
 Lanes: a share of the slots is reserved for a lane *while somebody of that lane waits*; an idle share is
 lent, one call at a time, and goes back at the end of the call under way. Shared slots go to the more
@@ -16,8 +17,6 @@ from __future__ import annotations
 import math
 import os
 import random
-import socket
-import threading
 import time
 import uuid
 from collections.abc import Callable, Mapping
@@ -26,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import sqlalchemy as sa
 
-from erp_sync.ledger import codec
+from erp_sync.ledger import codec, owners
 from erp_sync.ledger.lanes import lane_rank
 from erp_sync.ledger.schema import limit_leases, limits
 from erp_sync.ledger.sql import upsert
@@ -40,6 +39,8 @@ LONGEST_CALL_SECONDS = 150.0
 POLL_SECONDS = (0.005, 0.025)
 #: A waiter says so with each poll; its word is forgotten after this long.
 WAITER_SECONDS = 1.0
+#: Who waits looks this often whether those who hold the slots still live.
+LOOK_FOR_DEAD_SECONDS = 1.0
 
 
 class SlotLease(msgspec.Struct, frozen=True):
@@ -74,6 +75,7 @@ class LedgerSlots:
         self._longest_call = longest_call_seconds
         self._owner = ""
         self._pid = 0
+        self._looked_for_dead = -LOOK_FOR_DEAD_SECONDS
         # Seams for tests on a virtual clock.
         self.sleep: Callable[[float], None] = time.sleep
         self.monotonic: Callable[[], float] = time.monotonic
@@ -210,7 +212,11 @@ class LedgerSlots:
                         limit_leases.c.connection == lease.connection, limit_leases.c.until <= now
                     )
                 )
-            problem = self._refusal(settings, [one for one in leases if one.until > now], lease, now)
+            held = [one for one in leases if one.until > now]
+            problem = self._refusal(settings, held, lease, now)
+            if problem is not None and (gone := self._of_the_dead(held)):
+                write.execute(sa.delete(limit_leases).where(limit_leases.c.id.in_(gone)))
+                problem = self._refusal(settings, [one for one in held if one.id not in gone], lease, now)
             waiting = problem is not None
             row = {
                 "id": lease.id,
@@ -228,6 +234,14 @@ class LedgerSlots:
                 self._spend(write, settings, now)
         if problem is not None:
             raise problem
+
+    def _of_the_dead(self, leases: list[Any]) -> set[str]:
+        """Ids of leases whose process was killed: what it had under way, nobody waits for any more."""
+        if time.monotonic() - self._looked_for_dead < LOOK_FOR_DEAD_SECONDS:
+            return set()
+        self._looked_for_dead = time.monotonic()
+        gone = {owner for owner in {one.owner for one in leases} if owners.is_gone(owner)}
+        return {one.id for one in leases if one.owner in gone}
 
     def _refusal(self, settings: Any, leases: list[Any], lease: SlotLease, now: float) -> _Wait | None:
         if settings is None:
@@ -270,14 +284,14 @@ class LedgerSlots:
     def _who(self) -> str:
         if self._pid != os.getpid():
             self._pid = os.getpid()
-            self._owner = f"{socket.gethostname()}:{self._pid}"
-        return f"{self._owner}:{threading.get_ident()}"
+            self._owner = owners.process_name()
+        return owners.holder(self._owner)
 
 
 _LIMITS = sa.select(limits).where(limits.c.connection == sa.bindparam("connection"))
-_LEASES = sa.select(limit_leases.c.id, limit_leases.c.lane, limit_leases.c.waiting, limit_leases.c.until).where(
-    limit_leases.c.connection == sa.bindparam("connection")
-)
+_LEASES = sa.select(
+    limit_leases.c.id, limit_leases.c.lane, limit_leases.c.waiting, limit_leases.c.until, limit_leases.c.owner
+).where(limit_leases.c.connection == sa.bindparam("connection"))
 _FORGET = sa.delete(limit_leases).where(limit_leases.c.id == sa.bindparam("lease"))
 
 

@@ -96,6 +96,19 @@ def person(name: str, *, registered: bool = False) -> Person:
 MEMBERS = tuple(person(f"member{number}", registered=True) for number in range(1, 6))
 
 
+def basket(
+    who: str | Person,
+    lines: Mapping[str, int],
+    *,
+    payment: str = "braintree",
+    coupon: str | None = None,
+    ship_to: Place = HOME,
+) -> Basket:
+    customer = person(who) if isinstance(who, str) else who
+    bought = tuple(Line(sku, quantity) for sku, quantity in lines.items())
+    return Basket(0, timedelta(0), customer, ship_to, bought, coupon, "flatrate_flatrate", payment)
+
+
 class MovableClock:
     """Real time, and what was skipped."""
 
@@ -128,10 +141,7 @@ class Store:
         ship_to: Place = HOME,
     ) -> str:
         """Check out; gives the order's number."""
-        customer = person(who) if isinstance(who, str) else who
-        bought = tuple(Line(sku, quantity) for sku, quantity in (lines or {"MUG": 1}).items())
-        basket = Basket(len(self.placed), timedelta(0), customer, ship_to, bought, coupon, "flatrate_flatrate", payment)
-        placed = self.front.place(basket)
+        placed = self.front.place(basket(who, lines or {"MUG": 1}, payment=payment, coupon=coupon, ship_to=ship_to))
         assert placed.order_id is not None, placed.why
         assert not placed.left_out
         self.placed.append(placed.order_id)
