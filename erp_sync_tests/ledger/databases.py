@@ -17,6 +17,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple, TextIO
 
 import psycopg
 
@@ -48,26 +49,51 @@ class Server:
             connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
 
 
+class _Place(NamedTuple):
+    """This process's part in the session: the server, and the lock files that it holds open."""
+
+    server: Server
+    users: TextIO
+    turn: TextIO
+
+
+_place: _Place | None = None
+
+
 @contextmanager
 def postgres() -> Iterator[Server]:
-    """The session's server, started by whoever comes first, stopped by whoever goes last."""
+    """The session's server, started by whoever comes first. It runs until every process of the session left
+    (`leave`): the wheel starts a server in a folder only once a process."""
+    global _place
+    if _place is None:
+        _place = _join()
+    yield _place.server
+
+
+def _join() -> _Place:
     session = os.environ.get("PYTEST_XDIST_TESTRUNUID") or uuid.uuid4().hex
     base = Path(tempfile.gettempdir())
     folder = base / f"{_PREFIX}{session[:12]}"
-    with (base / f"{folder.name}.users").open("w") as users, (base / f"{folder.name}.turn").open("w") as turn:
-        fcntl.flock(turn, fcntl.LOCK_EX)
-        fcntl.flock(users, fcntl.LOCK_SH)
-        _sweep(base)
-        server = Server(folder)
-        if not (folder / "postmaster.pid").exists():
-            _start(server)
-        fcntl.flock(turn, fcntl.LOCK_UN)
-        try:
-            yield server
-        finally:
-            fcntl.flock(turn, fcntl.LOCK_EX)
-            if _last(users):
-                _remove(folder)
+    place = _Place(Server(folder), (base / f"{folder.name}.users").open("w"), (base / f"{folder.name}.turn").open("w"))
+    fcntl.flock(place.turn, fcntl.LOCK_EX)
+    fcntl.flock(place.users, fcntl.LOCK_SH)
+    _sweep(base)
+    if not (folder / "postmaster.pid").exists():
+        _start(place.server)
+    fcntl.flock(place.turn, fcntl.LOCK_UN)
+    return place
+
+
+def leave() -> None:
+    """This process needs the server no more; whoever goes last stops it. For the end of the test session."""
+    global _place
+    if _place is None:
+        return
+    place, _place = _place, None
+    with place.users, place.turn:
+        fcntl.flock(place.turn, fcntl.LOCK_EX)
+        if _last(place.users):
+            _remove(place.server.folder)
 
 
 def _start(server: Server) -> None:
