@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, Protocol
 
 import msgspec
 
 from erp_sync.ports.capabilities import Capabilities
-from erp_sync.ports.raw import RawRecord, Window
+from erp_sync.ports.raw import News, RawRecord, Window
 
 # A window is read in slices, so that a first run over a long past is resumable. An empty slice doubles the
 # next one: years in which nothing happened cost a handful of calls.
@@ -25,7 +26,7 @@ PROVED_AGAIN = timedelta(days=3)
 class Source(Protocol):
     capabilities: Capabilities
 
-    def changed(self, window: Window) -> Iterable[list[RawRecord]]: ...
+    def changed(self, window: Window, news: News) -> Iterable[list[RawRecord]]: ...
 
     def fetch(self, native_ids: list[str]) -> Iterable[list[RawRecord]]: ...
 
@@ -33,7 +34,8 @@ class Source(Protocol):
 
 
 class Extraction(msgspec.Struct, frozen=True, kw_only=True):
-    """What an extraction did. `received` counts new (id, version) pairs, `seen` all records read."""
+    """What an extraction did. `received` counts new (id, version) pairs, `seen` all records read:
+    a source may leave out what it need not read again."""
 
     seen: int = 0
     received: int = 0
@@ -69,11 +71,12 @@ def extract_changes(
     since = (position or start) - timedelta(seconds=reading.lateness_seconds if position else 0)
     seen = received = 0
     files: list[str] = []
+    news_of = partial(ledger.cursors.fresh, connection, entity)
     begin, length = since, FIRST_SLICE
     while begin < now:
         end = min(begin + length, now)
         empty = True
-        for page in source.changed(Window(start=begin, end=end)):
+        for page in source.changed(Window(start=begin, end=end), news_of):
             if not page:
                 continue
             empty = False

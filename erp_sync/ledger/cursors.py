@@ -101,6 +101,10 @@ class Cursors:
         """See `Received.never_received`."""
         return self._received.never_received(connection, entity, native_ids)
 
+    def fresh(self, connection: str, entity: str, versions: Mapping[str, str]) -> set[str]:
+        """See `Received.fresh`."""
+        return self._received.fresh(connection, entity, versions)
+
     def count_new(self, connection: str, entity: str, versions: Mapping[str, str]) -> int:
         """See `Received.count_new`."""
         return self._received.count_new(connection, entity, versions)

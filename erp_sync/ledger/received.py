@@ -147,8 +147,8 @@ class Received:
                 )
         return [native_id for native_id in dict.fromkeys(native_ids) if native_id not in had]
 
-    def count_new(self, connection: str, entity: str, versions: Mapping[str, str]) -> int:
-        """How many of the (native id -> version) pairs were not received yet."""
+    def fresh(self, connection: str, entity: str, versions: Mapping[str, str]) -> set[str]:
+        """Ids of those (native id -> version) pairs that were not received yet."""
         had: set[tuple[str, str]] = set()
         with self._database.read() as read:
             for ids in chunks(sorted(versions)):
@@ -160,7 +160,11 @@ class Received:
                     )
                 )
                 had.update((row.native_id, row.version) for row in rows)
-        return sum((native_id, version) not in had for native_id, version in versions.items())
+        return {native_id for native_id, version in versions.items() if (native_id, version) not in had}
+
+    def count_new(self, connection: str, entity: str, versions: Mapping[str, str]) -> int:
+        """How many of the (native id -> version) pairs were not received yet."""
+        return len(self.fresh(connection, entity, versions))
 
     def count_documents(self, connection: str, entity: str) -> int:
         """How many different documents were received, whatever their versions."""

@@ -10,7 +10,7 @@ import msgspec
 from erp_sync.ports.capabilities import Capabilities
 from erp_sync.ports.lookups import Lookups
 from erp_sync.ports.outcomes import Finding, Outcome, Receipt
-from erp_sync.ports.raw import RawRecord, Window
+from erp_sync.ports.raw import News, RawRecord, Window, all_new
 
 Document = TypeVar("Document")
 DocumentOut = TypeVar("DocumentOut", covariant=True)
@@ -69,10 +69,11 @@ class DocumentSource(Protocol[DocumentOut]):
 
     capabilities: Capabilities
 
-    def changed(self, window: Window) -> Iterator[list[RawRecord]]:
+    def changed(self, window: Window, news: News = all_new) -> Iterator[list[RawRecord]]:
         """Pages of records updated in the window. May repeat a record; never silently skips one.
 
-        Raises a TransportError where the source does not answer; pages already given stay valid.
+        What `news` says is received already need not be given: a source whose records cost a call each
+        leaves it out, since windows overlap. Raises a TransportError where the source does not answer; pages already given stay valid.
         """
 
     def fetch(self, native_ids: Sequence[str]) -> Iterator[list[RawRecord]]:

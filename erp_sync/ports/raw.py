@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -33,6 +34,15 @@ class RawRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     source_time: datetime | None = None
     created_time: datetime | None = None
     payload: dict[str, Any]
+
+
+News = Callable[[Mapping[str, str]], Collection[str]]
+"""Of these records, native id to version: the ids that the asker has not received in that version."""
+
+
+def all_new(versions: Mapping[str, str]) -> Collection[str]:
+    """`News` of an asker that has received nothing yet."""
+    return versions.keys()
 
 
 class BadRecord(ValueError):

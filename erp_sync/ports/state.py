@@ -13,7 +13,7 @@ from erp_sync.ports.capabilities import Capabilities
 from erp_sync.ports.documents import Requirement
 from erp_sync.ports.lookups import Lookups
 from erp_sync.ports.outcomes import Outcome
-from erp_sync.ports.raw import RawRecord, Window
+from erp_sync.ports.raw import News, RawRecord, Window, all_new
 
 State = TypeVar("State", covariant=True)
 Row = TypeVar("Row")
@@ -35,8 +35,11 @@ class StateSource(Protocol[State]):
         taken for a whole one.
         """
 
-    def changed(self, window: Window) -> Iterator[list[RawRecord]]:
-        """Rows changed in the window, as they are now. May repeat a row; never silently skips one."""
+    def changed(self, window: Window, news: News = all_new) -> Iterator[list[RawRecord]]:
+        """Rows changed in the window, as they are now. May repeat a row; never silently skips one.
+
+        As with documents, what is no news need not be given.
+        """
 
     def read(self, keys: Sequence[str]) -> Iterator[list[RawRecord]]:
         """Rows of these keys (SKUs) as they are now; keys that do not exist are left out."""

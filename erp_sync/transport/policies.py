@@ -49,14 +49,20 @@ class PoolExhausted(NotSentError):
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
     """Times in seconds. Pauses grow twofold from `first_pause` to `longest_pause`, each drawn evenly
-    between half and all of it, and are never shorter than the vendor's Retry-After."""
+    between half and all of it, and are never shorter than the vendor's Retry-After. A system that is busy with others says nothing about the
+    call: it is asked more often (`throttled_attempts`) than one that fails."""
 
     attempts: int = 5
+    throttled_attempts: int = 20
     first_pause: float = 0.25
     longest_pause: float = 15.0
 
     def __post_init__(self) -> None:
-        if self.attempts < 1 or self.first_pause < 0 or self.longest_pause < self.first_pause:
+        if (
+            min(self.attempts, self.throttled_attempts) < 1
+            or self.first_pause < 0
+            or self.longest_pause < self.first_pause
+        ):
             raise ValueError(f"a retry policy needs an attempt and growing pauses, not {self}")
 
     def pause(self, attempt: int, chance: Callable[[], float]) -> float:
@@ -92,7 +98,9 @@ class Retry:
                 return self._below(attempt)
             except TransportError as error:
                 error.attempts = attempt.number
-                if not attempt.call.repeatable or attempt.number >= self._policy.attempts or not may_repeat(error):
+                policy = self._policy
+                most = policy.throttled_attempts if isinstance(error, Throttled) else policy.attempts
+                if not attempt.call.repeatable or attempt.number >= most or not may_repeat(error):
                     raise
                 pause = max(self._policy.pause(attempt.number, self._chance), error.retry_after_seconds or 0.0)
                 if time.monotonic() + pause >= attempt.deadline:

@@ -12,7 +12,7 @@ from erp_sync.flows.extraction import PROVED_AGAIN, completeness_window, extract
 from erp_sync.ledger import Ledger
 from erp_sync.ports.capabilities import Capabilities, Limits, Reading
 from erp_sync.ports.outcomes import CallFailed
-from erp_sync.ports.raw import RawRecord, Window
+from erp_sync.ports.raw import News, RawRecord, Window, all_new
 from erp_sync_tests.flows.world import FLOW, ROUTE, START, STORE, Clock
 
 ENTITY = "sales_order"
@@ -49,7 +49,7 @@ class Store:
             key=lambda one: one.source_time or START,
         )
 
-    def changed(self, window: Window) -> Iterable[list[RawRecord]]:
+    def changed(self, window: Window, news: News = all_new) -> Iterable[list[RawRecord]]:
         self.windows.append(window)
         found = self._in(window)
         for begin in range(0, len(found), self.page):
@@ -283,3 +283,25 @@ def test_a_look_tells_only_of_what_was_not_received(ledger: Ledger, clock: Clock
     assert look(store, ledger, clock) == "1 new or changed"
     store.peeked = False
     assert look(store, ledger, clock) == "the source could not be judged by a look"
+
+
+def test_a_source_is_told_what_is_received_already(ledger: Ledger, clock: Clock):
+    """Windows overlap; a source whose records cost a call each need not read them again."""
+    store = Store()
+    store.put("1", START - timedelta(seconds=30))
+    extract(store, ledger, clock)
+    store.put("2", START - timedelta(seconds=20))
+    asked: list[set[str]] = []
+    whole = store.changed
+
+    def changed(window: Window, news: News = all_new) -> Iterable[list[RawRecord]]:
+        for page in whole(window):
+            fresh = news({one.native_id: one.version for one in page})
+            asked.append(set(fresh))
+            yield [one for one in page if one.native_id in fresh]
+
+    store.changed = changed  # type: ignore[method-assign]
+    clock.advance(5)
+    done = extract(store, ledger, clock)
+    assert asked == [{"2"}]
+    assert (done.seen, done.received) == (1, 1)

@@ -21,7 +21,7 @@ from erp_sync.model.price import Price
 from erp_sync.model.product import Product
 from erp_sync.ports.lookups import Lookups
 from erp_sync.ports.mapping import Context, RecordMapping
-from erp_sync.ports.raw import RawRecord, Window
+from erp_sync.ports.raw import News, RawRecord, Window, all_new
 from erp_sync.systems.netsuite import suiteql
 from erp_sync.systems.netsuite.capabilities import CAPABILITIES
 from erp_sync.systems.netsuite.client import PAGE, NetSuiteClient, chunks
@@ -72,8 +72,8 @@ class ProductSource:
         for rows in self._rows.pages():
             yield self._raw(rows)
 
-    def changed(self, window: Window) -> Iterator[list[RawRecord]]:
-        for rows in self._rows.pages(self._rows.within(window), poll=True):
+    def changed(self, window: Window, news: News = all_new) -> Iterator[list[RawRecord]]:
+        for rows in self._rows.news(self._rows.within(window), _item_version, news, poll=True):
             yield self._raw(rows)
 
     def peek(self, window: Window) -> dict[str, str] | None:
@@ -95,6 +95,8 @@ class ProductSource:
         return Context(self._client.connection, lookups, {"connection": self._client.connection.name})
 
     def _raw(self, rows: list[Row]) -> list[RawRecord]:
+        if not rows:
+            return []
         children = self._children([str(row["id"]) for row in rows])
         components = self._components(
             {str(row["id"]): BUNDLE_RECORDS[row["itemtype"]] for row in rows if row.get("itemtype") in BUNDLE_RECORDS}
@@ -197,7 +199,7 @@ class PriceSource:
         """Prices of active items in the levels of setting ``price_levels``."""
         return self._pages("i.isinactive = 'F'", "price.snapshot")
 
-    def changed(self, window: Window) -> Iterator[list[RawRecord]]:
+    def changed(self, window: Window, news: News = all_new) -> Iterator[list[RawRecord]]:
         condition = suiteql.within("i.lastmodifieddate", window, self._zone)
         return self._pages(condition, "price.changed", poll=True)
 

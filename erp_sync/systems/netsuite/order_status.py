@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from erp_sync.model.order_status import OrderStatusUpdate
 from erp_sync.ports.lookups import Lookups
 from erp_sync.ports.mapping import Context, RecordMapping
-from erp_sync.ports.raw import RawRecord, Window
+from erp_sync.ports.raw import News, RawRecord, Window, all_new
 from erp_sync.systems.netsuite.capabilities import CAPABILITIES
 from erp_sync.systems.netsuite.client import NetSuiteClient
 from erp_sync.systems.netsuite.mapping.order_status import status_letter
@@ -39,8 +39,8 @@ class OrderStatusSource:
         self._rows = RowReader(client, ORDERS)
         self._connections = tuple(client.connection.settings.get("source_connections") or ())
 
-    def changed(self, window: Window) -> Iterator[list[RawRecord]]:
-        for rows in self._rows.pages(self._rows.within(window), poll=True):
+    def changed(self, window: Window, news: News = all_new) -> Iterator[list[RawRecord]]:
+        for rows in self._rows.news(self._rows.within(window), _version, news, poll=True):
             yield self._raw(rows)
 
     def fetch(self, native_ids: Sequence[str]) -> Iterator[list[RawRecord]]:

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from erp_sync.ports.raw import RawRecord, Window
+from erp_sync.ports.raw import News, RawRecord, Window
 from erp_sync.systems.netsuite import suiteql
 from erp_sync.systems.netsuite.client import PAGE, NetSuiteClient, chunks
 
@@ -56,6 +56,14 @@ class RowReader:
             operation=self._reading.operation,
             poll=poll,
         )
+
+    def news(
+        self, condition: str, version: Callable[[Row], str], news: News, *, poll: bool = False
+    ) -> Iterator[list[Row]]:
+        """`pages` without the rows whose version is no news."""
+        for rows in self.pages(condition, poll=poll):
+            wanted = news({str(row["id"]): version(row) for row in rows})
+            yield [row for row in rows if str(row["id"]) in wanted]
 
     def first(self, condition: str) -> list[Row]:
         """One page of them: less than `PAGE` rows are all of them. A poll."""

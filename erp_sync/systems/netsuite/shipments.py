@@ -1,7 +1,7 @@
 """Shipments out of NetSuite: item fulfillments changed in a window, each read as a record.
 
-Tracking numbers are on the record only (its package sublists), so each fulfillment costs one GET; orders
-and item names are read for a page of them at once.
+Tracking numbers are on the record only (its package sublists), so each fulfillment costs one GET: it is read
+once it is shipped, and again when it has changed since. Orders and item names are read for a page of them at once.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 from erp_sync.model.shipment import Shipment
 from erp_sync.ports.lookups import Lookups
 from erp_sync.ports.mapping import Context, RecordMapping
-from erp_sync.ports.raw import RawRecord, Window
+from erp_sync.ports.raw import News, RawRecord, Window, all_new
 from erp_sync.systems.netsuite.capabilities import CAPABILITIES
 from erp_sync.systems.netsuite.client import NetSuiteClient, chunks
 from erp_sync.systems.netsuite.mapping.order_status import status_letter
@@ -30,8 +30,9 @@ FULFILLMENTS = Reading(
     modified="t.lastmodifieddate",
     created="t.createddate",
 )
+SHIPPED = "C"
 _AT_ONCE = 3  # record reads under way; the account has five slots for everybody
-_PAGE = 100  # fulfillments whose records are read before they are handed on
+_PAGE = 25  # fulfillments whose records are read before they are handed on: so many are lost to an error, no more
 
 
 class ShipmentSource:
@@ -44,9 +45,11 @@ class ShipmentSource:
         self._rows = RowReader(client, FULFILLMENTS)
         self._connections = tuple(client.connection.settings.get("source_connections") or ())
 
-    def changed(self, window: Window) -> Iterator[list[RawRecord]]:
+    def changed(self, window: Window, news: News = all_new) -> Iterator[list[RawRecord]]:
         for rows in self._rows.pages(self._rows.within(window), poll=True):
-            yield from self._records(rows)
+            shipped = [row for row in rows if _is_shipped(row)]
+            wanted = news({str(row["id"]): _version(row) for row in shipped})
+            yield from self._records([row for row in shipped if str(row["id"]) in wanted])
 
     def fetch(self, native_ids: Sequence[str]) -> Iterator[list[RawRecord]]:
         for rows in self._rows.of(native_ids, "t.id", numbers):
@@ -54,10 +57,14 @@ class ShipmentSource:
 
     def created(self, window: Window) -> dict[str, str]:
         condition = self._rows.within(window, "t.createddate")
-        return {str(row["id"]): _version(row) for rows in self._rows.pages(condition) for row in rows}
+        return {
+            str(row["id"]): _version(row) for rows in self._rows.pages(condition) for row in rows if _is_shipped(row)
+        }
 
     def peek(self, window: Window) -> dict[str, str] | None:
-        return seen(self._rows.first(self._rows.within(window)), _version)
+        found = self._rows.first(self._rows.within(window))
+        versions = seen(found, _version)
+        return versions and {str(row["id"]): versions[str(row["id"])] for row in found if _is_shipped(row)}
 
     def to_canonical(self, record: RawRecord, lookups: Lookups) -> Shipment:
         """Carriers and locations are NetSuite's ids; the target looks them up."""
@@ -126,6 +133,11 @@ def _order_of(record: dict[str, Any]) -> str:
 
 def _items_of(record: dict[str, Any]) -> list[str]:
     return [str(identity_of(line["item"])) for line in items_of(record.get("item")) if line.get("item")]
+
+
+def _is_shipped(row: Row) -> bool:
+    """Picked and packed ones (A, B) are no shipment yet: the carrier does not have them."""
+    return status_letter(row.get("status", "")) == SHIPPED
 
 
 def _version(row: Row) -> str:

@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 from erp_sync.model.stock import StockLevel
 from erp_sync.ports.lookups import Lookups
 from erp_sync.ports.mapping import Context, RecordMapping
-from erp_sync.ports.raw import RawRecord, Window
+from erp_sync.ports.raw import News, RawRecord, Window, all_new
 from erp_sync.systems.netsuite import suiteql
 from erp_sync.systems.netsuite.capabilities import CAPABILITIES
 from erp_sync.systems.netsuite.client import PAGE, NetSuiteClient, chunks
@@ -59,7 +59,7 @@ class StockSource:
         """Active items at all locations (or setting ``stock_locations``). Not bound by the 100,000 row cap."""
         return self._pages("i.isinactive = 'F'", "stock_level.snapshot")
 
-    def changed(self, window: Window) -> Iterator[list[RawRecord]]:
+    def changed(self, window: Window, news: News = all_new) -> Iterator[list[RawRecord]]:
         """Rows whose available quantity changed in the window, and items of inventory transactions in it."""
         return self._pages(self._moved(window), "stock_level.changed", poll=True)
 

@@ -205,6 +205,36 @@ def test_a_broken_shipment_is_named(connector, server, change, problem):
     assert problem in str(caught.value) or problem == getattr(caught.value, "code", "")
 
 
+def fulfillment_row(identity: int, status: str) -> dict[str, Any]:
+    return {"id": str(identity), "tranid": f"IF{identity}", "status": status, "modified": "2026-01-14 17:30:00",
+            "created": "2026-01-14 17:00:00"}  # fmt: skip
+
+
+def test_only_shipped_fulfillments_that_are_news_cost_a_call(connector, server):
+    """Windows overlap: what was read in the same version is not read again, and what has not left is not yet."""
+    script_shipment(server, FULFILLMENT)
+    rows = [fulfillment_row(700, "ItemShip:C"), fulfillment_row(701, "C"), fulfillment_row(702, "ItemShip:B")]
+    server.rows("type = 'ItemShip'", *rows)
+    port = connector(source_connections=["magento_us"]).port("shipment", "source")
+    asked: list[dict[str, str]] = []
+
+    def only_700(versions):
+        asked.append(dict(versions))
+        return {"700"}
+
+    records = all_of(port.changed(WINDOW, only_700))
+    assert [record.native_id for record in records] == ["700"]
+    assert asked == [{"700": "2026-01-14 17:30:00 C", "701": "2026-01-14 17:30:00 C"}]
+    assert [sent.path.rpartition("/")[2] for sent in server.sent if sent.method == "GET"] == ["700"]
+    assert set(port.peek(WINDOW)) == set(port.created(WINDOW)) == {"700", "701"}
+
+
+def test_the_second_that_has_not_ended_is_left_to_the_next_window():
+    """Two changes of one second carry the same time: read between them, the later one would be missed."""
+    half = Window(start=WINDOW.start.replace(microsecond=300_000), end=WINDOW.end.replace(microsecond=700_000))
+    assert suiteql.within("c", half, PACIFIC) == suiteql.within("c", WINDOW, PACIFIC)
+
+
 # Stock -----------------------------------------------------------------------------------------
 
 

@@ -11,7 +11,7 @@ from erp_sync.ports.connection import ConnectionSettings
 from erp_sync.ports.lookups import Lookups
 from erp_sync.ports.mapping import Context, RecordMapping
 from erp_sync.ports.mapping_overlay import overlaid
-from erp_sync.ports.raw import RawRecord, Window
+from erp_sync.ports.raw import News, RawRecord, Window, all_new
 from erp_sync.systems.magento.client import MagentoClient
 from erp_sync.systems.magento.criteria import Criteria
 from erp_sync.systems.magento.mapping.customers import CUSTOMER
@@ -56,7 +56,7 @@ class ChangeSource:
         self._page_size = capabilities.reading(kind.entity).page_size
         self.mapping = overlaid(kind.mapping, connection.settings.get("mapping") or {})
 
-    def changed(self, window: Window) -> Iterator[list[RawRecord]]:
+    def changed(self, window: Window, news: News = all_new) -> Iterator[list[RawRecord]]:
         pages = self._client.window(
             self._kind.path,
             window.start,

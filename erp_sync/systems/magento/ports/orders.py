@@ -9,7 +9,7 @@ from erp_sync.ports.capabilities import Capabilities
 from erp_sync.ports.connection import ConnectionSettings
 from erp_sync.ports.lookups import Lookups
 from erp_sync.ports.mapping import Context, RecordMapping
-from erp_sync.ports.raw import RawRecord, Window
+from erp_sync.ports.raw import News, RawRecord, Window, all_new
 from erp_sync.systems.magento.client import MagentoClient
 from erp_sync.systems.magento.criteria import Criteria
 from erp_sync.systems.magento.mapping.orders import OrderMapper
@@ -42,7 +42,7 @@ class OrderSource:
         """The mapping in force, with the connection's overlays."""
         return self._mapper.mapping
 
-    def changed(self, window: Window) -> Iterator[list[RawRecord]]:
+    def changed(self, window: Window, news: News = all_new) -> Iterator[list[RawRecord]]:
         pages = self._client.window(
             PATH,
             window.start,
