@@ -73,7 +73,8 @@ class DocumentSource(Protocol[DocumentOut]):
         """Pages of records updated in the window. May repeat a record; never silently skips one.
 
         What `news` says is received already need not be given: a source whose records cost a call each
-        leaves it out, since windows overlap. Raises a TransportError where the source does not answer; pages already given stay valid.
+        leaves it out, since windows overlap. Raises a TransportError where the source does not answer; pages
+        already given stay valid.
         """
 
     def fetch(self, native_ids: Sequence[str]) -> Iterator[list[RawRecord]]:

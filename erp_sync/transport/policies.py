@@ -49,8 +49,9 @@ class PoolExhausted(NotSentError):
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
     """Times in seconds. Pauses grow twofold from `first_pause` to `longest_pause`, each drawn evenly
-    between half and all of it, and are never shorter than the vendor's Retry-After. A system that is busy with others says nothing about the
-    call: it is asked more often (`throttled_attempts`) than one that fails."""
+    between half and all of it, and are never shorter than the vendor's Retry-After. A system that is busy
+    with others says nothing about the call: it is asked more often (`throttled_attempts`) than one that
+    fails."""
 
     attempts: int = 5
     throttled_attempts: int = 20
