@@ -56,7 +56,8 @@ def transform(
     context: dg.AssetExecutionContext, here: Installation, route: RouteSpec, kind: FlowKind
 ) -> dg.MaterializeResult:
     """Compare and plan; a held plan is a warning of check `plan`, not a failed run."""
-    from erp_sync.components.states import count_reasons, transform_states
+    from erp_sync.components.state_task import count_reasons
+    from erp_sync.components.states import transform_states
 
     report = transform_states(
         here,
@@ -131,7 +132,7 @@ def load(
     context: dg.AssetExecutionContext, here: Installation, route: RouteSpec, kind: FlowKind, target: str
 ) -> dg.MaterializeResult:
     """Write whatever is due of the flow's plans. In shadow mode nothing is."""
-    from erp_sync.components.states import load_states
+    from erp_sync.components.state_loading import load_states
 
     if route.flows[kind.name].mode is Mode.SHADOW:
         held = here.ledger.plans.find(route=route.name, flow=kind.name, limit=1)

@@ -125,7 +125,7 @@ def _read_partners(
     common: dict[str, Any],
 ) -> None:
     """Further rows without which those that changed cannot be compared."""
-    from erp_sync.components.states import canonical, gather, latest
+    from erp_sync.components.state_rows import canonical, gather, latest
 
     logic = flow_module(kind.name, "transform")
     if not hasattr(logic, "incomplete"):
@@ -160,7 +160,7 @@ def _read_whole_target(here: Installation, connection: str, kind: FlowKind, targ
 
 def _read_target_keys(here: Installation, route: RouteSpec, kind: FlowKind, target: Any, result: Reading) -> None:
     """Know the keys that are about to be compared and were never read, or have to be read again."""
-    from erp_sync.components.states import wanted_rows
+    from erp_sync.components.state_rows import wanted_rows
 
     connection = getattr(route, kind.target)
     wanted = {target.key(row): row.sku for row in wanted_rows(here, route, kind, target)}

@@ -14,8 +14,10 @@ from erp_sync.components.configuration import FlowSpec, RouteSpec, read_configur
 from erp_sync.components.flow_table import FLOWS
 from erp_sync.components.installation import Installation
 from erp_sync.components.run_context import land_records
+from erp_sync.components.state_loading import load_states
 from erp_sync.components.state_reading import Reading, read_states
-from erp_sync.components.states import StateReport, load_states, transform_states
+from erp_sync.components.state_task import StateReport
+from erp_sync.components.states import transform_states
 from erp_sync.flows.convergence import ConvergenceReport
 from erp_sync.ledger.lookups import LookupRow
 from erp_sync.ledger.migrate import upgrade

@@ -1,0 +1,144 @@
+"""Recording a comparison: plan, quarantine and handled marks in one transaction, then notices."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from erp_sync.components.configuration import Mode
+from erp_sync.components.state_rows import Entry
+from erp_sync.components.state_task import StateTask
+from erp_sync.flows.state_extraction import base_entity
+from erp_sync.ledger.handling import Handling
+from erp_sync.ledger.plans import NewPlan, PlanRow, PlanState, Verdict
+from erp_sync.ledger.quarantine import Refusal
+
+
+class Recording:
+    """Writes down what one comparison found."""
+
+    def __init__(self, task: StateTask) -> None:
+        self.task = task
+
+    def record(
+        self,
+        received: Sequence[Entry],
+        entries: Sequence[Entry],
+        rows: list[PlanRow],
+        alone: list[PlanRow],
+        compared: list[str] | None,
+        verdicts: tuple[Verdict, ...],
+        *,
+        whole: bool,
+    ) -> None:
+        """One transaction. What could not be compared because its target was never read stays unhandled."""
+        task = self.task
+        summary = {
+            "compared": task.report.compared,
+            "same": task.report.same,
+            "missing": task.report.missing,
+            "full": task.full,
+            "lane": task.lane,
+        }
+        problems = [entry for entry in entries if entry.problem is not None]
+        with task.here.ledger.handling(task.route.name, task.kind.name, run_id=task.run_id) as work:
+            self._refuse(work, problems)
+            self._add(work, rows, compared, verdicts, summary)
+            if alone:
+                verdict = Verdict(check="max_jump_factor", passed=False, words=f"{len(alone)} rows jump; see each")
+                task.report.verdicts.append(verdict)
+                self._add(work, alone, [row.key for row in alone], (verdict,), summary)
+            if whole:
+                work.mark_handled([entry.received.id for entry in received if entry.received is not None])
+        self._resolve(entries)
+        self._notify()
+
+    def _add(
+        self,
+        work: Handling,
+        rows: list[PlanRow],
+        compared: Sequence[str] | None,
+        verdicts: tuple[Verdict, ...],
+        summary: dict[str, Any],
+    ) -> None:
+        task = self.task
+        added = work.add_plan(
+            NewPlan(
+                entity=task.kind.entity,
+                target=task.target_name,
+                rows=rows,
+                compared=compared,
+                order=task.order or None,
+                lane=task.lane,
+                verdicts=verdicts if rows else (),
+                approval=task.flow.approval == "required",
+                summary=summary,
+            )
+        )
+        if added.id is not None and added.state is not None:
+            why = "; ".join(verdict.words for verdict in verdicts if not verdict.passed)
+            why = why or ("waits for approval" if added.state is PlanState.HELD else "")
+            task.report.plans.append((added.id, added.state.value, len(rows), why))
+
+    def _refuse(self, work: Handling, problems: Sequence[Entry]) -> None:
+        task = self.task
+        refusals = []
+        for entry in problems:
+            assert entry.problem is not None
+            rule, field, words = entry.problem
+            task.report.rejected.append((entry.record.native_id, rule, words))
+            refusals.append(
+                Refusal(
+                    connection=task.source,
+                    entity=task.kind.entity,
+                    native_id=entry.record.native_id,
+                    scope=entry.record.scope,
+                    rule=rule,
+                    field=field,
+                    problem=words,
+                    row=msgspec.json.encode(entry.record.payload),
+                    received_id=entry.received.id if entry.received is not None else None,
+                )
+            )
+        work.refuse(refusals)
+
+    def _resolve(self, entries: Sequence[Entry]) -> None:
+        """What was refused before and passed now needs nobody any more."""
+        task = self.task
+        open_rows = task.here.ledger.quarantine.find(route=task.route.name, flow=task.kind.name, limit=10_000)
+        if not open_rows:
+            return
+        passed = {entry.record.native_id for entry in entries if entry.problem is None}
+        passed -= {entry.record.native_id for entry in entries if entry.problem is not None}
+        ids = [row.native_id for row in open_rows if row.connection == task.source and row.native_id in passed]
+        if ids:
+            task.here.ledger.quarantine.resolve(
+                task.source, task.kind.entity, ids, f"passed in run {task.run_id}", task.route.name, task.kind.name
+            )
+
+    def _notify(self) -> None:
+        """One notice for a held plan, however often it is found again."""
+        task = self.task
+        held = [plan for plan in task.report.plans if plan[1] == PlanState.HELD]
+        key = f"plan_held/{task.route.name}/{task.kind.name}"
+        if held and task.flow.mode is Mode.ON:
+            plan_id, _, rows, why = held[-1]
+            text = f"plan {plan_id} of {task.kind.name} on {task.route.name} waits: {rows} rows, {why}"
+            task.here.ledger.notices.raise_once(key, "warning", text, link=f"plan/{plan_id}")
+        elif not task.here.ledger.plans.find(
+            route=task.route.name, flow=task.kind.name, states=[PlanState.HELD], limit=1
+        ):
+            task.here.ledger.notices.clear(key)
+
+    def advance_base(self, token: str) -> None:
+        task = self.task
+        task.here.ledger.receive(
+            task.source,
+            base_entity(task.route.name, task.kind.name, task.kind.entity),
+            [],
+            advance_to=task.now,
+            run_id=task.run_id,
+            token=token,
+        )
