@@ -229,6 +229,10 @@ class Configuration(_Strict):
             raise KeyError(f"no route is called {name}; configured are: {known}")
         return self.routes[name]
 
+    def stores_of(self, erp: str) -> list[str]:
+        """Connections of the stores that have a route to this ERP."""
+        return sorted({route.store for route in self.routes.values() if route.erp == erp})
+
 
 def read_configuration(folder: Path) -> Configuration:
     """Read every ``defs.yaml`` below the folder.

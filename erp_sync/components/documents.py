@@ -121,7 +121,7 @@ def _transform_batch(
         for row, document in good:
             key = _key(row)
             before = previous.get(key)
-            decision = logic.decide(document, flow.start, before_of(before, begun))
+            decision = logic.decide(document, flow.start, before_of(before, begun), target)
             if decision.action == "cancel" and work.withdraw(target, [key], decision.code, decision.reason)[key]:
                 # Nothing of it has left: there is nothing to cancel at the target.
                 decision = msgspec.structs.replace(decision, action="drop")

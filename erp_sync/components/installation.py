@@ -13,13 +13,15 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from erp_sync import settings as settings_module
 from erp_sync.components.configuration import Configuration, RouteSpec, read_configuration
 
 if TYPE_CHECKING:
     from erp_sync.lake import Lake
     from erp_sync.ledger import Ledger
-    from erp_sync.ports.connection import Connector
+    from erp_sync.ports.connection import ConnectionSettings, Connector
     from erp_sync.settings import Settings
 
 
@@ -86,13 +88,20 @@ class Installation:
             spec = self.configuration.connection(name)
             module = importlib.import_module(f"erp_sync.systems.{spec.vendor}.connector")
             return module.connect(
-                spec.resolve(),
+                self._with_stores(spec.resolve()),
                 slots=self.ledger.limits,
                 breaker=self.ledger.breakers,
                 exchanges=self.exchanges,
             )
 
         return self._once(f"connector {name}", make)
+
+    def _with_stores(self, connection: ConnectionSettings) -> ConnectionSettings:
+        """Whose orders an ERP holds is known from the routes, where setting ``source_connections`` does not say it."""
+        stores = self.configuration.stores_of(connection.name)
+        if not stores:
+            return connection
+        return msgspec.structs.replace(connection, settings={"source_connections": stores, **connection.settings})
 
     def lookups(self, route: RouteSpec) -> Any:
         """The look-up tables in force for a route."""

@@ -16,6 +16,7 @@ class OrderStatusUpdate(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         native_id, number: the ERP's id and document number of the order.
         version: the ERP's version; grows with each change.
+        order_connection: connection of the store that took the order; "" where that is not known.
         order_key: native id that the order has in its own store.
         reason: why it was cancelled or is held, in the ERP's words.
     """
@@ -25,6 +26,7 @@ class OrderStatusUpdate(msgspec.Struct, frozen=True, kw_only=True):
     native_id: str
     number: str
     version: str
+    order_connection: str = ""
     order_key: str
     status: OrderStatus
     reason: str = ""

@@ -33,7 +33,13 @@ class ShipmentLine(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Shipment(msgspec.Struct, frozen=True, kw_only=True):
-    """One fulfillment. `order_key` is the id that the order's own store gave it, where known."""
+    """One fulfillment.
+
+    Attributes:
+        order_native_id: of the order in the system that shipped.
+        order_connection: connection of the store that took the order; "" where that is not known.
+        order_key: id that the order has in its own store, where known.
+    """
 
     connection: str
     scope: str
@@ -42,6 +48,7 @@ class Shipment(msgspec.Struct, frozen=True, kw_only=True):
     version: str = ""
     status: ShipmentStatus
     order_native_id: str
+    order_connection: str = ""
     order_key: str = ""
     location: str = ""
     shipped_at: datetime | None = None

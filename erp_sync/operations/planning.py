@@ -197,7 +197,8 @@ def _decided(
             words = "; ".join(rule.words for rule in broken[position])
             result.append((_rejected(one, document.number, broken[position][0].name, words), None))
             continue
-        decision = logic.decide(document, flow.start, before_of(previous.get(one.key), begun))
+        before = before_of(previous.get(one.key), begun)
+        decision = logic.decide(document, flow.start, before, getattr(route, kind.target))
         outcome = {"create": "send"}.get(decision.action, decision.action)
         told = PlannedDocument(
             number=document.number,

@@ -290,7 +290,7 @@ class _Work:
                         update = port.to_canonical(record, self.lookups)
                     except (BadRecord, MappingProblem):
                         continue  # an order that is not ours may be anything
-                    if update.order_key:
+                    if update.order_key and update.order_connection in ("", self.route.store):
                         ours.setdefault(update.order_key, []).append(update)
         elsewhere = [key for key in ours if key not in store_ids]
         known = {record.native_id for page in self.source.fetch(elsewhere) for record in page} if elsewhere else set()

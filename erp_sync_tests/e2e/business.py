@@ -329,10 +329,13 @@ def business(
     store_options: dict[str, Any] | None = None,
     payment_methods: Mapping[str, str] | None = None,
     catalogue: Catalogue = CATALOGUE,
+    shared: bool = False,
 ) -> Iterator[Business]:
     """Stores and an ERP, joined by a route per store: ``us`` for ``magento_us`` and so on.
 
-    `erp_settings` by route: settings of that route's connection to the ERP, of which each has its own.
+    Args:
+        erp_settings: by route: settings of that route's connection to the ERP, of which each has its own.
+        shared: all routes have one connection to the ERP, with the settings of the first.
     """
     with ExitStack() as stack:
         erp_folder = folder / "erp"
@@ -358,9 +361,13 @@ def business(
         if payment_methods is not None:
             lines = [f"{method},{option},exact," for method, option in payment_methods.items()]
             (lookups / "payment_methods.csv").write_text("\n".join(["key,value,rule,note", *lines, ""]))
-        for name in stores:
+        for position, name in enumerate(stores):
             route = name.partition("_")[2]
             documents = _documents(route, shops[name], erp, (erp_settings or {}).get(route, {}))
+            if shared:
+                documents[2]["attributes"]["erp"] = documents[1]["attributes"]["name"] = "netsuite"
+                del documents[1]["attributes"]["settings"]["source_connections"]
+                documents = documents if position == 0 else [documents[0], documents[2]]
             defs = folder / "defs" / route
             defs.mkdir(parents=True)
             (defs / "defs.yaml").write_text(yaml.safe_dump_all(documents))

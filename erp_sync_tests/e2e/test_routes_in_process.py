@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 from erp_sync.ledger import State
 from erp_sync.sandbox.warehouse import Habits, Warehouse
@@ -58,6 +59,34 @@ def test_two_stores_with_the_same_order_numbers_go_to_two_subsidiaries_of_one_er
         for store in (us, ca):
             assert [len(erp_comments(store, number)) for number in numbers] == [1, 1]
         assert erp_comments(us, numbers[0]) != erp_comments(ca, numbers[0])
+
+
+def test_two_stores_of_one_connection_get_what_became_of_their_own_orders_only(tmp_path: Path):
+    """Both have an order with this id: the wrong store would ship another customer's goods."""
+    websites = {"magento_us": {"subsidiary": "1", "location": "1"}, "magento_ca/base": {"subsidiary": "2"}}
+    names = ["magento_us", "magento_ca"]
+    with business(tmp_path, names, erp_settings={"us": {"websites": websites}}, shared=True) as shop:
+        shop.seed_erp(subsidiaries=[{"id": 2, "name": "Canada", "country": "CA", "currency": "USD"}])
+        us, ca = shop.stores["magento_us"], shop.stores["magento_ca"]
+        number = us.buy("ann", {"MUG": 2})
+        assert (ca.buy("zoe", {"MUG": 2}), ca.id_of(number)) == (number, us.id_of(number))
+        for route in ("us", "ca"):
+            shop.settle(route=route)
+        found = {one["externalid"]: one for one in shop.in_erp(number)}
+        ours, theirs = (found[f"{store.name}_{store.id_of(number)}"] for store in (us, ca))
+        assert [str(ours["subsidiary"]), str(theirs["subsidiary"])] == ["1", "2"]
+        erp = shop.hands_in_erp()
+        house = Warehouse(erp, "east", habits=Habits(partial=0, stepwise=0, late_parcel=0))
+        assert house.ship() == 1
+        erp.close()
+        for flow in ("order_status", "shipments"):
+            for route in ("ca", "us"):
+                shop.settle(flow, route)
+        assert [ours["tranid"] in words for words in erp_comments(us, number)].count(True) >= 1
+        assert not any(ours["tranid"] in words for words in erp_comments(ca, number))
+        assert not any(theirs["tranid"] in words for words in erp_comments(us, number))
+        assert [len(store.rows("SELECT * FROM sales_shipment")) for store in (us, ca)] == [1, 0]
+        assert left_out(shop, "shipments") == {"ca": ["not_from_the_store"]}
 
 
 def test_guests_have_a_record_of_their_own_by_address(tmp_path: Path):
@@ -134,6 +163,20 @@ def erp_comments(store: Store, number: str) -> list[str]:
     """What the store's order says about the ERP's."""
     found = store.rows("SELECT comment FROM sales_order_status_history WHERE parent_id = ?", store.id_of(number))
     return [one["comment"] for one in found if str(one["comment"]).startswith("ERP order")]
+
+
+def left_out(shop: Business, flow: str) -> dict[str, list[str]]:
+    """Codes of what a flow left out, by route."""
+    found: dict[str, list[str]] = {}
+    for row in rows(shop, "SELECT route, code FROM notes WHERE flow = ? ORDER BY id", flow):
+        found.setdefault(row["route"], []).append(row["code"])
+    return found
+
+
+def rows(shop: Business, statement: str, *values: str) -> list[dict[str, Any]]:
+    """Of the ledger."""
+    with shop.installation() as here, here.ledger.database.read() as read:
+        return [dict(row._mapping) for row in read.exec_driver_sql(statement, values)]
 
 
 def guests(shop: Business) -> dict[str, int]:

@@ -21,9 +21,10 @@ def decode(payload: bytes) -> OrderStatusUpdate:
     return _decoder.decode(payload)
 
 
-def decide(update: OrderStatusUpdate, start: datetime, before: Before | None) -> Decision:
+def decide(update: OrderStatusUpdate, start: datetime, before: Before | None, target: str = "") -> Decision:
     """The store is told when number or status changed, and only of its own orders."""
-    if not update.order_key:
+    if not update.order_key or update.order_connection not in ("", target):
+        # Two stores number their orders alike: the id alone would find another customer's order.
         return Decision(action="drop", code="not_from_the_store", reason="the order is not one of this store")
     if update.updated_at is not None and update.updated_at < start:
         return Decision(action="drop", code="before_start", reason=f"changed before the route's start {start:%Y-%m-%d}")

@@ -32,7 +32,7 @@ def decode(payload: bytes) -> SalesOrder:
     return _decoder.decode(payload)
 
 
-def decide(order: SalesOrder, start: datetime, before: Before | None) -> Decision:
+def decide(order: SalesOrder, start: datetime, before: Before | None, target: str = "") -> Decision:
     """Decide about one version; `start` is the route's: orders placed before it are never sent."""
     if order.placed_at < start:
         return Decision(action="drop", code="before_start", reason=f"placed before the route's start {start:%Y-%m-%d}")

@@ -21,11 +21,12 @@ def decode(payload: bytes) -> Shipment:
     return _decoder.decode(payload)
 
 
-def decide(shipment: Shipment, start: datetime, before: Before | None) -> Decision:
+def decide(shipment: Shipment, start: datetime, before: Before | None, target: str = "") -> Decision:
     """A fulfillment goes once the carrier has its parcels, and again when parcels were added."""
     if shipment.status is not ShipmentStatus.SHIPPED:
         return Decision(action="drop", code="not_shipped_yet", reason="the carrier does not have the parcels yet")
-    if not shipment.order_key:
+    if not shipment.order_key or shipment.order_connection not in ("", target):
+        # Two stores number their orders alike: the id alone would find another customer's order.
         return Decision(action="drop", code="not_from_the_store", reason="the order is not one of this store")
     if shipment.shipped_at is not None and shipment.shipped_at < start:
         return Decision(action="drop", code="before_start", reason=f"shipped before the route's start {start:%Y-%m-%d}")

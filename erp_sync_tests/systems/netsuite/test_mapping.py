@@ -7,7 +7,7 @@ import pytest
 from erp_sync.ports.mapping import Direction
 from erp_sync.ports.mapping_overlay import names
 from erp_sync.systems.netsuite.connector import mappings
-from erp_sync.systems.netsuite.mapping.identity import external_id, native_id_of
+from erp_sync.systems.netsuite.mapping.identity import external_id, order_of
 from erp_sync_tests.systems.netsuite.conftest import connection
 
 # Fields of the REST API Browser 2026.1 that the mappings write, by record. A field that is not here is a
@@ -70,10 +70,26 @@ def test_every_mapping_has_one_direction_and_takes_overlays():
 )
 def test_an_external_id_is_readable_where_it_can_be(parts, key):
     assert external_id(*parts) == key
-    assert native_id_of(key, [parts[0]]) == parts[1]
+    assert order_of(key, [parts[0]]) == (parts[0], parts[1])
 
 
 def test_two_keys_never_become_one():
     keys = {external_id("shop", one) for one in ("a b", "a|b", "a/b", "a-b", "x" * 200, "x" * 201)}
     assert len(keys) == 6
     assert all(len(key) <= 100 and "|" not in key and " " not in key for key in keys)
+
+
+@pytest.mark.parametrize(
+    ("key", "found"),
+    [
+        ("shop_7", ("shop", "7")),
+        ("shop_eu_7", ("shop_eu", "7")),
+        ("shop_eu_de_7", ("shop_eu_de", "7")),
+        ("WEB_7", ("", "")),
+        ("7", ("", "")),
+        ("shopping_7", ("", "")),
+    ],
+)
+def test_an_order_belongs_to_the_store_whose_name_its_key_begins_with(key, found):
+    assert order_of(key, ["shop", "shop_eu", "shop_eu_de"]) == found
+    assert order_of(key, []) == ("", "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -9,6 +10,7 @@ from erp_sync.model.address import Address
 from erp_sync.ports import mapping_rules as rules
 from erp_sync.ports.mapping import Direction, Field, RecordMapping, Rule, Scope, is_empty
 from erp_sync.ports.paths import MISSING
+from erp_sync.systems.netsuite.mapping.identity import order_of
 
 OUT = Direction.TO_VENDOR
 IN = Direction.TO_CANONICAL
@@ -37,7 +39,7 @@ def given(name: str, words: str) -> Rule:
 
 
 def by_website(name: str) -> Rule:
-    """A reference from setting ``websites``: by store view, then website, then ``default``; else setting `name`."""
+    """A reference from setting ``websites``, else setting `name`; see `website_setting`."""
 
     def apply(_value: Any, scope: Scope) -> Any:
         found = website_setting(scope, name)
@@ -47,13 +49,34 @@ def by_website(name: str) -> Rule:
 
 
 def website_setting(scope: Scope, name: str) -> Any:
+    """Of setting ``websites``, the first entry that has the name: by store view, website, store, ``default``.
+
+    Where several stores share an account, their entries are named ``<store connection>/<store view or website>``:
+    every store has a website ``base``.
+    """
     order = scope.root
     websites = scope.context.setting("websites") or {}
-    for key in (order.store_view, order.website, order.scope, "default"):
+    named = [one for one in (order.store_view, order.website, order.scope) if one]
+    for key in (*(f"{order.connection}/{one}" for one in named), *named, order.connection, "default"):
         value = (websites.get(key) or {}).get(name) if key else None
         if not is_empty(value):
             return value
     return scope.context.setting(name)
+
+
+def order_named_by(*path: str) -> tuple[Rule, Rule]:
+    """Rules for the store's connection and order id in the external id at `path` of the source record."""
+
+    def find(scope: Scope) -> tuple[str, str]:
+        key: Any = scope.root
+        for name in path:
+            key = key.get(name) if isinstance(key, Mapping) else None
+        return ("", "") if is_empty(key) else order_of(str(key), scope.context.values.get("connections", ()))
+
+    return (
+        rules.computed("the store's connection in the order's external id", lambda scope: find(scope)[0]),
+        rules.computed("the store's order id in the order's external id", lambda scope: find(scope)[1]),
+    )
 
 
 def _street(index: int) -> Rule:

@@ -24,6 +24,10 @@ class DepositSource(msgspec.Struct, frozen=True, kw_only=True):
     order: SalesOrder
 
     @property
+    def connection(self) -> str:
+        return self.order.connection
+
+    @property
     def store_view(self) -> str:
         return self.order.store_view
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Sequence
 
 from erp_sync.model.order import OrderCustomer, Payment, SalesOrder
 
@@ -41,13 +42,14 @@ def payment_key(order: SalesOrder, payment: Payment) -> str:
     return external_id(order.connection, order.native_id, "payment", payment.payment_id)
 
 
-def native_id_of(key: str, connections: list[str]) -> str:
-    """The store's order id in an order's external id; "" where it is none of ours or was cleaned.
+def order_of(key: str, connections: Sequence[str]) -> tuple[str, str]:
+    """Store's connection and order id in an order's external id; ("", "") where it is of none of them or was cleaned.
 
-    `connections` are the stores' connection names; without any, what follows the last ``_``.
+    `connections` are the stores' connection names. Of two that fit, the longer one: ``shop_eu_7`` is order 7 of
+    ``shop_eu``, not order eu_7 of ``shop``.
     """
     for connection in sorted(connections, key=len, reverse=True):
         prefix = external_id(connection) + "_"
         if key.startswith(prefix):
-            return key[len(prefix) :]
-    return "" if connections else key.rpartition("_")[2]
+            return connection, key[len(prefix) :]
+    return "", ""

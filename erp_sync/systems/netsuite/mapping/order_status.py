@@ -10,8 +10,7 @@ from erp_sync.model.order_status import OrderStatusUpdate
 from erp_sync.ports import mapping_rules as rules
 from erp_sync.ports.mapping import Field, RecordMapping, Scope, is_empty
 from erp_sync.ports.raw import MappingProblem
-from erp_sync.systems.netsuite.mapping.common import IN
-from erp_sync.systems.netsuite.mapping.identity import native_id_of
+from erp_sync.systems.netsuite.mapping.common import IN, order_named_by
 
 # Oracle NetSuite help, transaction statuses. H is what an order becomes when all its lines are closed:
 # that is a cancellation where nothing left the house.
@@ -43,10 +42,7 @@ def _status(scope: Scope) -> Any:
     return status
 
 
-def _order_key(scope: Scope) -> Any:
-    key = scope.record.get("externalid")
-    return "" if is_empty(key) else native_id_of(str(key), list(scope.context.values.get("connections", ())))
-
+_STORE, _ORDER = order_named_by("externalid")
 
 ORDER_STATUS = RecordMapping(
     "order_status",
@@ -57,8 +53,8 @@ ORDER_STATUS = RecordMapping(
         Field("id", "native_id", rules.text(), required=True),
         Field("tranid", "number", rules.text(), default=""),
         Field("version", "version", rules.text(), required=True, note="time of last change and status"),
-        Field("externalid", "order_key", rules.computed("the store's order id in the external id", _order_key),
-              default="", note="empty for orders that erp_sync did not create"),
+        Field("externalid", "order_connection", _STORE, default=""),
+        Field("externalid", "order_key", _ORDER, default="", note="empty for orders that erp_sync did not create"),
         Field("status", "status", rules.computed(
             "A, B open; C cancelled; D, E partially fulfilled; F, G fulfilled; H closed, or cancelled where nothing "
             "was shipped", _status), required=True),

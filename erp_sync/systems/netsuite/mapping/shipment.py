@@ -16,8 +16,7 @@ from erp_sync.model.shipment import Parcel, Shipment, ShipmentLine, ShipmentStat
 from erp_sync.ports import mapping_rules as rules
 from erp_sync.ports.mapping import Field, RecordMapping, Rule, Scope, is_empty
 from erp_sync.ports.paths import MISSING
-from erp_sync.systems.netsuite.mapping.common import IN
-from erp_sync.systems.netsuite.mapping.identity import native_id_of
+from erp_sync.systems.netsuite.mapping.common import IN, order_named_by
 
 # Sublist, suffix of its line fields, carrier that the list stands for ("" for the plain one).
 PACKAGE_LISTS = (("package", "", ""), ("packageUps", "Ups", "ups"), ("packageUsps", "Usps", "usps"),
@@ -124,11 +123,6 @@ def _packages(record: Mapping[str, Any]) -> list[dict[str, Any]]:
     return list(packages.values())
 
 
-def _order_key(scope: Scope) -> Any:
-    key = scope.root.get("order", {}).get("externalid")
-    return "" if is_empty(key) else native_id_of(str(key), list(scope.context.values.get("connections", ())))
-
-
 def _location(scope: Scope) -> Any:
     """Of the whole, where all lines left from one."""
     places = {str(identity_of(line.get("location"))) for line in items_of(scope.root["record"].get("item"))
@@ -136,6 +130,7 @@ def _location(scope: Scope) -> Any:
     return places.pop() if len(places) == 1 else MISSING
 
 
+_STORE, _ORDER = order_named_by("order", "externalid")
 STATUSES = {"A": ShipmentStatus.PICKED, "B": ShipmentStatus.PACKED, "C": ShipmentStatus.SHIPPED}
 
 SHIPMENT = RecordMapping(
@@ -151,8 +146,8 @@ SHIPMENT = RecordMapping(
               default=ShipmentStatus.SHIPPED, note="A picked, B packed, C shipped; empty where Pick, Pack and Ship is "
               "off: then saving ships (unconfirmed)"),
         Field("record.createdFrom", "order_native_id", ref, required=True),
-        Field("order.externalid", "order_key", rules.computed("the store's order id in the order's external id",
-                                                              _order_key), default=""),
+        Field("order.externalid", "order_connection", _STORE, default=""),
+        Field("order.externalid", "order_key", _ORDER, default="", note="empty for an order of somebody else"),
         Field("record.item.items", "location", rules.computed("location of the lines, where it is one", _location),
               default=""),
         Field("record.shippedDate", "shipped_at", rules.timestamp(), note="a date: midnight in the account's zone"),
