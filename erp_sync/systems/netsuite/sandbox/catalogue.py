@@ -571,16 +571,19 @@ CREATE INDEX IF NOT EXISTS transaction_created_from ON "transaction" (createdfro
 CREATE INDEX IF NOT EXISTS transaction_entity ON "transaction" (entity);
 CREATE INDEX IF NOT EXISTS transactionline_backorder ON transactionline (item, location)
     WHERE quantitybackordered <> '0.00000' AND quantitybackordered IS NOT NULL;
+CREATE INDEX IF NOT EXISTS transactionline_item ON transactionline (item, location);
 CREATE INDEX IF NOT EXISTS transactionline_created_from ON transactionline (createdfrom);
 CREATE INDEX IF NOT EXISTS link_next ON nexttransactionlink (nextdoc);
 CREATE INDEX IF NOT EXISTS linelink_next ON nexttransactionlinelink (nextdoc);
 CREATE INDEX IF NOT EXISTS package_of ON fulfillmentpackage ("transaction");
 CREATE INDEX IF NOT EXISTS customer_external ON customer (externalid);
 CREATE INDEX IF NOT EXISTS customer_email ON customer (email);
+CREATE INDEX IF NOT EXISTS customer_address ON customer (LOWER(email));
 CREATE INDEX IF NOT EXISTS customer_changed ON customer (lastmodifieddate);
 CREATE INDEX IF NOT EXISTS addressbook_of ON customeraddressbook (entity);
 CREATE INDEX IF NOT EXISTS item_name ON item (itemid);
 CREATE INDEX IF NOT EXISTS item_external ON item (externalid);
+CREATE INDEX IF NOT EXISTS item_parent ON item (parent) WHERE parent IS NOT NULL;
 CREATE INDEX IF NOT EXISTS item_changed ON item (lastmodifieddate);
 CREATE INDEX IF NOT EXISTS member_of ON itemmember (item);
 CREATE INDEX IF NOT EXISTS stock_changed ON aggregateitemlocation (lastquantityavailablechange);
