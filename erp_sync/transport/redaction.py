@@ -20,6 +20,12 @@ import msgspec
 REDACTED = "[redacted]"
 CARD = "[card]"
 
+# Verdicts on short texts that a redactor remembers, and up to which length.
+REMEMBERED = 16_384
+SHORT_TEXT = 48
+# A number up to this is no card number.
+_LONGEST_PLAIN = 10**13
+
 # Compared with the name in lower case, without anything but letters and digits.
 _EXACT = frozenset(
     {
@@ -172,6 +178,11 @@ class Redactor:
             if len(value) >= 4 and _NAME.sub("", name.lower()) not in _PUBLIC_CREDENTIALS
         )
         self._any_secret = re.compile("|".join(map(re.escape, self._secrets))) if self._secrets else None
+        # Names, codes and dates come again in every record.
+        self._short = lru_cache(maxsize=REMEMBERED)(self._clean)
+        self._name = lru_cache(maxsize=REMEMBERED)(
+            lambda name, thorough: (self._clean(name, thorough), is_sensitive(name))
+        )
 
     def headers(self, headers: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
         return [(name, REDACTED if is_sensitive(name) else self.text(value)) for name, value in headers]
@@ -251,25 +262,31 @@ class Redactor:
         return not (_ELEMENT.search(text) or _BEARER.search(text) or _ASSIGNMENT.search(text))
 
     def _value(self, value: Any, thorough: bool) -> Any:
-        if isinstance(value, str):
+        kind = type(value)
+        if kind is str:
             return self._text(value, thorough)
-        if isinstance(value, Mapping):
-            return {
-                self._text(key, thorough) if isinstance(key, str) else key: (
-                    REDACTED
-                    if isinstance(key, str) and is_sensitive(key) and _holds(item)
-                    else self._value(item, thorough)
-                )
-                for key, item in value.items()
-            }
-        if isinstance(value, list | tuple):
+        if kind is Decimal or kind is int:
+            if value <= _LONGEST_PLAIN:
+                return value
+        elif isinstance(value, Mapping):
+            clean: dict[Any, Any] = {}
+            for key, item in value.items():
+                name, sensitive = self._name(key, thorough) if isinstance(key, str) else (key, False)
+                clean[name] = REDACTED if sensitive and _holds(item) else self._value(item, thorough)
+            return clean
+        elif isinstance(value, list | tuple):
             return [self._value(item, thorough) for item in value]
-        if isinstance(value, int | Decimal) and not isinstance(value, bool) and value > 10**13:
-            clean = self._text(f"{value:f}" if isinstance(value, Decimal) else str(value), thorough)
-            return CARD if CARD in clean else value
+        elif isinstance(value, str):
+            return self._text(value, thorough)
+        if isinstance(value, int | Decimal) and not isinstance(value, bool) and value > _LONGEST_PLAIN:
+            digits = self._text(f"{value:f}" if isinstance(value, Decimal) else str(value), thorough)
+            return CARD if CARD in digits else value
         return value
 
     def _text(self, text: str, thorough: bool) -> str:
+        return self._short(text, thorough) if len(text) <= SHORT_TEXT else self._clean(text, thorough)
+
+    def _clean(self, text: str, thorough: bool) -> str:
         if len(text) < 4:
             return text
         if self._any_secret:
