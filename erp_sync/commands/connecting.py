@@ -134,13 +134,20 @@ def adopt(
         str | None, typer.Option("--since", metavar="DATE", help="orders placed since, e.g. 2026-01-01; else the start")
     ] = None,
     link: Annotated[
-        list[str] | None, typer.Option("--link", metavar="ORDER=ID", help="this order has that id in the ERP")
+        list[str] | None,
+        typer.Option("--link", metavar="KEY=ID", help="this order number, or customer's address, has that id there"),
     ] = None,
+    external_ids: Annotated[
+        bool, typer.Option("--write-external-ids", help="with --apply: set our external id on what has none in the ERP")
+    ] = False,
     rows: Shown = 20,
     who: Who = None,
     as_json: Json = False,
 ) -> None:
     """Find orders, customers and items that the ERP holds already, and link them so that none is created again.
+
+    By order number, e-mail address and SKU. What is certain is linked in the cross references; nothing is written to
+    the ERP unless --write-external-ids says so. Doubtful orders become dead letters until a person decides.
 
     Example: erp-sync adopt netsuite_magento --dry-run
     """
@@ -154,6 +161,7 @@ def adopt(
             apply=not dry_run,
             since=_moment(since),
             links=_links(link or ()),
+            write_external_ids=external_ids,
             who=me(who),
             progress=told,
         )
@@ -174,7 +182,7 @@ def _links(words: Sequence[str]) -> dict[str, str]:
     pairs = [word.partition("=") for word in words]
     for number, _, native_id in pairs:
         if not number or not native_id:
-            refuse(f"--link {number!r} is no link; expected ORDER=ID, e.g. 000000123=4711")
+            refuse(f"--link {number!r} is no link; expected KEY=ID, e.g. 000000123=4711 or ann@example.com=12")
     return {number: native_id for number, _, native_id in pairs}
 
 
@@ -193,11 +201,21 @@ def _adoption_text(it: Any, most: int) -> str:
         parts += ["", "cannot be mapped, and was not looked for:", columns(("order", "problem"), told, "  ")]
     if it.applied is None:
         parts += ["", f"nothing was changed; next: erp-sync adopt {it.route} --apply"]
+        if it.bare:
+            parts.append(
+                f"{it.bare} certain orders carry no external id: --write-external-ids sets it, so that the ERP itself "
+                "refuses a second and stock is netted of them"
+            )
     else:
         done = it.applied
         parts += ["", f"linked: {done.orders} orders, {done.customers} customers, {done.items} items"]
         if done.doubtful:
             parts.append(f"{done.doubtful} doubtful orders wait for a person; next: erp-sync deadletters")
+        if done.external_ids:
+            parts.append(f"{done.external_ids} records of {it.erp} carry our external id now")
+        parts += [f"external id not written: {one}" for one in done.not_written]
+        if done.told_again:
+            parts.append(f"{done.told_again} records of status and shipments are transformed again")
         if done.under_way:
             parts.append(f"being delivered at this moment, run it again: {', '.join(done.under_way)}")
         parts += [f"not linked: {conflict}" for conflict in done.conflicts]

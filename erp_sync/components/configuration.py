@@ -149,6 +149,9 @@ class FlowSpec(_Strict):
         fast: the lane of fast sellers, inventory.
         guards: limits beyond which a plan is held; name to number.
         approval: none, or every plan waits for a person.
+        look_first: before an order is sent for the first time, whether the ERP is searched for it and its customer
+            by number and e-mail address. `auto`: orders placed before `erp-sync adopt --apply` (all, until then), and
+            customers not known yet; always; never.
         rules: the flow's own rules, as data.
     """
 
@@ -160,6 +163,7 @@ class FlowSpec(_Strict):
     fast: FastLane | None = None
     guards: dict[str, float] = {}
     approval: Literal["none", "required"] = "none"
+    look_first: Literal["auto", "always", "never"] = "auto"
     rules: dict[str, Any] = {}
 
     _durations = field_validator("every", "latest", "full", mode="before")(

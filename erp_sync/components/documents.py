@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import importlib
 from collections import Counter
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
 from erp_sync.components.configuration import FlowSpec, RouteSpec
-from erp_sync.components.flow_table import FlowKind
+from erp_sync.components.flow_table import FLOWS, FlowKind
 from erp_sync.components.installation import Installation
 from erp_sync.flows.decisions import Before
 from erp_sync.flows.delivery import Drain, DrainReport
+from erp_sync.flows.first_look import FirstLook
+from erp_sync.flows.orders.first_look import OrdersFirstLook
 from erp_sync.ledger import Delivery, NewDelivery, State
-from erp_sync.model.keys import EntityKey
+from erp_sync.model.keys import Entity, EntityKey
+from erp_sync.ports.adoption import Adoption
 from erp_sync.ports.raw import BadRecord, MappingProblem
 from erp_sync.quality.gate import Rule, Suite, judge
 
@@ -95,6 +98,7 @@ def _transform_batch(
             rejected.append((row, "malformed_record", problem.field, str(problem)))
         except MappingProblem as problem:
             rejected.append((row, problem.code, problem.field, str(problem)))
+    documents = _with_adopted_orders(here, route, kind, documents)
     suite = suite_of(kind.name)
     checks = flow_module(kind.name, "checks")
     judgement = judge(suite, [checks.facts(document) for _, document in documents])
@@ -169,6 +173,24 @@ def _transform_batch(
     report.handled += len(rows)
 
 
+def _with_adopted_orders(
+    here: Installation, route: RouteSpec, kind: FlowKind, documents: list[tuple[Any, Any]]
+) -> list[tuple[Any, Any]]:
+    """An adopted order carries no key of ours at the ERP: the cross references know which of the store's it is."""
+    logic = flow_module(kind.name, "transform")
+    if not hasattr(logic, "erp_order"):
+        return documents
+    unnamed = {order for _, document in documents if (order := logic.erp_order(document))}
+    if not unnamed:
+        return documents
+    links = here.ledger.cross_references.find(Entity.SALES_ORDER, route.erp, sorted(unnamed), route.store)
+    return [
+        (row, logic.of_order(document, route.store, links[order]) if order in links else document)
+        for row, document in documents
+        for order in (logic.erp_order(document),)
+    ]
+
+
 def before_of(delivery: Delivery | None, begun: set[int]) -> Before | None:
     """What a decision looks at of the last delivery of a document; `begun` has the ids of which something left."""
     if delivery is None:
@@ -202,7 +224,7 @@ def drain_documents(here: Installation, route: RouteSpec, kind: FlowKind, *, own
     senders = here.concurrency(connection)
     run_id = owner.split(":")[0]
     with call_context(run_id=run_id, lane="now" if lane == "normal" else lane, route=route.name, flow=kind.name):
-        return Drain(
+        report = Drain(
             here.ledger,
             target,
             route=route.name,
@@ -212,4 +234,48 @@ def drain_documents(here: Installation, route: RouteSpec, kind: FlowKind, *, own
             owner=owner,
             senders=senders,
             clock=here.ledger.now,
+            first_look=first_look(here, route, kind),
         ).run()
+    if report.adopted:
+        tell_of_adopted(here, route)
+    return report
+
+
+def adoption_of(here: Installation, route: RouteSpec) -> Adoption | None:
+    """The search by natural keys of the route's ERP; None where it offers none."""
+    erp: Any = here.connector_for(route, "erp")
+    if not hasattr(erp, "adoption"):
+        return None
+    stores = sorted({one.store for one in here.configuration.routes.values()})
+    return cast("Adoption", erp.adoption(stores))
+
+
+def first_look(here: Installation, route: RouteSpec, kind: FlowKind) -> FirstLook | None:
+    """What the flow asks of its target before a first send; None for flows that ask nothing."""
+    when = route.flows[kind.name].look_first
+    if kind.name != "orders" or when == "never":
+        return None
+    adoption = adoption_of(here, route)
+    if adoption is None:
+        return None
+    return OrdersFirstLook(
+        here.ledger,
+        adoption,
+        route=route.name,
+        store=route.store,
+        erp=route.erp,
+        adopted_until=here.ledger.adopting.finished_until(route.name, route.erp),
+        when=when,
+    )
+
+
+def tell_of_adopted(here: Installation, route: RouteSpec) -> int:
+    """Status and shipments of orders that nobody knew yet are transformed again. Gives how many records."""
+    count = 0
+    for kind in FLOWS.values():
+        logic = flow_module(kind.name, "transform") if kind.delivers and kind.name in route.flows else None
+        if logic is None or not hasattr(logic, "erp_order"):
+            continue
+        ids = here.ledger.adopting.left_out(route.name, kind.name, route.erp, kind.entity, "not_from_the_store")
+        count += here.ledger.received.rewind(route.name, kind.name, ids)
+    return count

@@ -164,6 +164,7 @@ def _load_documents(
     metadata: dict[str, Any] = {
         "dagster/row_count": report.delivered,
         "delivered": report.delivered,
+        "adopted": report.adopted,
         "waiting_for_a_dependency": report.waiting,
         "tried_again_later": report.later,
         "dead_lettered": report.dead,

@@ -27,6 +27,7 @@ from typing import Any
 
 import msgspec
 
+from erp_sync.flows.first_look import FirstLook
 from erp_sync.ledger import Ledger, Link
 from erp_sync.ledger.documents import Claim, State, StepRow, StepState
 from erp_sync.ledger.errors import (
@@ -83,9 +84,11 @@ SEND_AGAIN = SendAgain()
 
 
 class DrainReport(msgspec.Struct, kw_only=True):
-    """What a drain did, by number of documents; `reasons` counts the codes of what did not go."""
+    """What a drain did, by number of documents; `reasons` counts the codes of what did not go. `adopted` were at
+    the target already, entered by somebody else."""
 
     delivered: int = 0
+    adopted: int = 0
     waiting: int = 0
     later: int = 0
     dead: int = 0
@@ -110,6 +113,7 @@ class Drain:
         senders: threads that send; the target's concurrency is a good number.
         budget_seconds: no new document is begun after this long; those under way are finished.
         route: only this route's documents.
+        first_look: what the target may hold already, entered by somebody else.
     """
 
     def __init__(
@@ -127,8 +131,9 @@ class Drain:
         lease_seconds: float = 30.0,
         lanes: Sequence[str] = ("now", "normal", "bulk"),
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        first_look: FirstLook | None = None,
     ) -> None:
-        self.ledger, self.target = ledger, target
+        self.ledger, self.target, self.first_look = ledger, target, first_look
         self.route, self.flow, self.connection = route, flow, connection
         self.decode, self.owner, self.senders = decode, owner, senders
         self.budget, self.lease_seconds, self.lanes = budget_seconds, lease_seconds, lanes
@@ -136,6 +141,7 @@ class Drain:
         self.clock = clock
         self.report = DrainReport()
         self._references: dict[Requirement, str] = {}
+        self._partners: dict[int, str] = {}
         self._lock = threading.Lock()
         self._held: dict[int, Claim] = {}
 
@@ -254,9 +260,67 @@ class Drain:
                     self._wait_for(claim, lacking, f"missing_{lacking[0].entity}")
                 else:
                     # Nothing was sent, and nobody knows whether it is there: tried again.
-                    pause = timedelta(seconds=failure.retry_after_seconds or 0) or self._backoff(claim)
-                    self._later(claim, self.clock() + pause, str(failure), "look_up_failed")
-        return ready
+                    self._not_looked_up(claim, failure)
+        self._find_partners(ready)
+        return self._looked_first(ready)
+
+    def _not_looked_up(self, claim: Claim, failure: CallFailed) -> None:
+        pause = timedelta(seconds=failure.retry_after_seconds or 0) or self._backoff(claim)
+        self._later(claim, self.clock() + pause, str(failure), "look_up_failed")
+
+    def _find_partners(self, ready: Sequence[tuple[Claim, Any]]) -> None:
+        """Ids at the target of documents that were delivered, or adopted, before."""
+        follow_ups = [claim for claim, _ in ready if claim.delivery.sequence > 1]
+        by_source: dict[tuple[str, str, str], list[Claim]] = {}
+        for claim in follow_ups:
+            key = claim.delivery.key
+            by_source.setdefault((key.entity, key.connection, key.scope), []).append(claim)
+        for (entity, connection, scope), claims in by_source.items():
+            ids = [claim.delivery.key.native_id for claim in claims]
+            found = self.ledger.cross_references.find(entity, connection, ids, self.connection, scope)
+            with self._lock:
+                self._partners.update((one.id, found.get(one.delivery.key.native_id, "")) for one in claims)
+
+    def _looked_first(self, ready: list[tuple[Claim, Any]]) -> list[tuple[Claim, Any]]:
+        """Without those that the target holds already (they end here) and those that may be there (a person says)."""
+        look = self.first_look
+        if look is None or not any(look.wants(*one) for one in ready):
+            return ready
+        going = [one for one in ready if not look.wants(*one)]
+        asked: list[tuple[Claim, Any, list[Step]]] = []
+        for claim, document in ready:
+            if look.wants(claim, document):
+                try:
+                    asked.append((claim, document, self.target.steps(document)))
+                except MappingProblem:
+                    going.append((claim, document))  # it ends when it is about to be sent
+        try:
+            verdicts = look.look(asked)
+        except CallFailed as failure:
+            for claim, _, _ in asked:
+                with self._ending(claim):
+                    self._not_looked_up(claim, failure)
+            return going
+        for (claim, document, steps), verdict in zip(asked, verdicts, strict=True):
+            with self._ending(claim):
+                if verdict.doubt is not None:
+                    self._dead(claim, *verdict.doubt)
+                elif verdict.there:
+                    self._adopt(claim, document, steps, verdict.there)
+                else:
+                    going.append((claim, document))
+        return going
+
+    def _adopt(self, claim: Claim, document: Any, steps: Sequence[Step], receipts: dict[str, Receipt]) -> None:
+        """The target holds it: recorded as delivered, nothing of it is sent."""
+        there = [step for step in steps if step.name in receipts]
+        self.ledger.steps.plan(claim, there)
+        for step in there:
+            operation = self.target.capabilities.operation(step.operation)
+            self._confirm(claim, document, step, operation, receipts[step.name], origin="adopted")
+        self.ledger.deliveries.complete(claim)
+        self._let_go(claim)
+        self._count("adopted")
 
     @contextmanager
     def _ending(self, claim: Claim) -> Iterator[None]:
@@ -330,6 +394,7 @@ class Drain:
             receipts=dict(receipts),
             references=dict(self._references),
             attempt=known.attempts + 1,
+            target_id=self._partners.get(claim.id, ""),
         )
         if known.state is StepState.ACCEPTED:
             return self._settled(claim, document, step, known, operation)
@@ -396,7 +461,9 @@ class Drain:
                 )
         return None
 
-    def _confirm(self, claim: Claim, document: Any, step: Step, operation: Operation, receipt: Receipt) -> None:
+    def _confirm(
+        self, claim: Claim, document: Any, step: Step, operation: Operation, receipt: Receipt, origin: str = ""
+    ) -> None:
         """Receipt, moved state and cross reference in one transaction. The step that is named like the
         document's entity is the one that stands for the document at the target."""
         key = claim.delivery.key
@@ -410,10 +477,10 @@ class Drain:
                     id_a=key.native_id,
                     connection_b=self.connection,
                     id_b=receipt.target_id,
-                    origin="found" if receipt.existed else "delivered",
+                    origin=origin or ("found" if receipt.existed else "delivered"),
                 )
             )
-        moves = self._moves(document, operation)
+        moves = [] if origin else self._moves(document, operation)
         try:
             self.ledger.steps.confirm(claim, step.name, receipt, moves=moves, references=links)
         except CrossReferenceConflict as conflict:

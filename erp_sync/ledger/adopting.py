@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -10,10 +10,12 @@ import msgspec
 import sqlalchemy as sa
 
 from erp_sync.ledger import accepting, codec, cross_references, events
+from erp_sync.ledger.cursors import advance
+from erp_sync.ledger.dead_letters import overruled
 from erp_sync.ledger.documents import Delivery, NewDelivery, State, StepState
 from erp_sync.ledger.releasing import free_keys, release_followers
-from erp_sync.ledger.schema import deliveries, receipts, requirements, steps
-from erp_sync.ledger.sql import upsert
+from erp_sync.ledger.schema import cursors, deliveries, notes, receipts, received, requirements, steps
+from erp_sync.ledger.sql import chunks, upsert
 from erp_sync.model.keys import EntityKey
 from erp_sync.ports.documents import Step
 from erp_sync.ports.outcomes import Receipt
@@ -30,12 +32,14 @@ class AdoptedDocument(msgspec.Struct, frozen=True, kw_only=True):
         step: the write that stands for the document; it counts as confirmed.
         receipt: what the target has.
         link: the cross reference to record.
+        others: further steps that are never to be sent (its payments), with what the target has of them.
     """
 
     document: NewDelivery
     step: Step
     receipt: Receipt
     link: cross_references.Link
+    others: Sequence[tuple[Step, Receipt]] = ()
 
 
 class Adopted(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,19 +77,21 @@ class Adopting:
                     continue
                 delivery_id = free[key] or accepting.accept(write, now, route, flow, "", [one.document])[0].id
                 _deliver(write, now, delivery_id, one, who)
-                _receipt(write, now, one.document.target, one.step.key, one.step.operation, one.receipt, delivery_id)
+                for step, receipt in [(one.step, one.receipt), *one.others]:
+                    _receipt(write, now, one.document.target, step.key, step.operation, receipt, delivery_id)
                 cross_references.record(write, now, one.link)
             return Adopted(new=len(free), known=len(known), under_way=under_way)
 
     def doubt(self, route: str, flow: str, doubtful: Sequence[tuple[NewDelivery, str]], code: str, who: str) -> Adopted:
         """These may be at the target: dead letters with the reason beside them, until a person retries (it is not
-        there) or dismisses (it is). One of which something has been sent is left alone."""
+        there) or dismisses (it is). One of which something has been sent, or that was retried, is left alone."""
         with self._database.write(durable=True) as write:
             self._database.exclude(write, "handling", route, flow)
             now = self._database.now()
             free, known, under_way = self._sorted(write, route, flow, [document for document, _ in doubtful])
+            decided = overruled(write, [one for one in free.values() if one is not None], [code])
             for document, reason in doubtful:
-                if document.key not in free:
+                if document.key not in free or free[document.key] in decided:
                     continue
                 delivery_id = free[document.key] or accepting.accept(write, now, route, flow, "", [document])[0].id
                 write.execute(sa.delete(requirements).where(requirements.c.delivery_id == delivery_id))
@@ -120,6 +126,42 @@ class Adopting:
             for link in links:
                 cross_references.record(write, now, link)
             return count
+
+    def finished(self, route: str, target: str, until: datetime) -> None:
+        """All that the target held of documents placed before `until` is linked."""
+        with self._database.write() as write:
+            advance(self._database, write, target, f"adopted/{route}", until, "", "adopt")
+
+    def finished_until(self, route: str, target: str) -> datetime | None:
+        """See `finished`; None where the route was never adopted."""
+        query = sa.select(cursors.c.position).where(
+            cursors.c.connection == target, cursors.c.entity == f"adopted/{route}"
+        )
+        with self._database.read() as read:
+            return read.execute(query).scalar()
+
+    def left_out(
+        self, route: str, flow: str, connection: str, entity: str, code: str, only: Collection[str] | None = None
+    ) -> list[int]:
+        """Received ids, the newest of each record, that this flow made nothing of for this reason (`received.rewind`
+        lets it handle them again). `only`: of these native ids."""
+        query = sa.select(notes.c.native_id).where(
+            notes.c.route == route,
+            notes.c.flow == flow,
+            notes.c.connection == connection,
+            notes.c.entity == entity,
+            notes.c.code == code,
+        )
+        newest = sa.select(sa.func.max(received.c.id)).where(
+            received.c.connection == connection, received.c.entity == entity
+        )
+        ids: list[int] = []
+        with self._database.read() as read:
+            names = set(read.execute(query).scalars())
+            for some in chunks(sorted(names if only is None else names & set(only))):
+                group = newest.where(received.c.native_id.in_(some)).group_by(received.c.scope, received.c.native_id)
+                ids += read.execute(group).scalars()
+        return ids
 
     @staticmethod
     def _sorted(

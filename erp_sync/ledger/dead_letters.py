@@ -13,7 +13,7 @@ from erp_sync.ledger import codec, events
 from erp_sync.ledger.documents import Delivery, State, delivery_of
 from erp_sync.ledger.errors import NotInLedger, WrongState
 from erp_sync.ledger.releasing import free_keys, release_followers
-from erp_sync.ledger.schema import deliveries, requirements, steps
+from erp_sync.ledger.schema import deliveries, delivery_events, requirements, steps
 from erp_sync.ledger.sql import chunks
 
 if TYPE_CHECKING:
@@ -140,6 +140,11 @@ class DeadLetters:
                 events.append_all(write, now, some, "retried", actor=who, why=why)
             return sorted(chosen)
 
+    def overruled(self, ids: Sequence[int], codes: Sequence[str]) -> set[int]:
+        """Those that a person retried after they had died of one of these codes: it is not asked again."""
+        with self._database.read() as read:
+            return overruled(read, ids, codes)
+
     def edit(self, delivery_id: int, payload: bytes, who: str, why: str) -> Delivery:
         """Deliver a corrected payload instead; the original stays beside it. `retry` sends it.
 
@@ -214,6 +219,24 @@ class DeadLetters:
             if one not in found:
                 raise NotInLedger(f"delivery {one}")
         return found
+
+
+def overruled(read: sa.Connection, ids: Sequence[int], codes: Sequence[str]) -> set[int]:
+    """See `DeadLetters.overruled`."""
+    found: set[int] = set()
+    doubted: set[int] = set()
+    for some in chunks(sorted(set(ids))):
+        query = (
+            sa.select(delivery_events)
+            .where(delivery_events.c.delivery_id.in_(some), delivery_events.c.kind.in_(("dead", "retried")))
+            .order_by(delivery_events.c.id)
+        )
+        for row in read.execute(query):
+            if row.kind == "dead" and codec.from_json(row.details).get("code") in codes:
+                doubted.add(row.delivery_id)
+            elif row.kind == "retried" and row.delivery_id in doubted:
+                found.add(row.delivery_id)
+    return found
 
 
 def _dead(route: str | None, flow: str | None, code: str | None) -> list[sa.ColumnElement[bool]]:

@@ -151,11 +151,12 @@ class _Work:
         """One batch: two queries at the ERP for all of it."""
         orders = self._orders(ids)
         keys = [order.key for order in orders if order.key]
-        there: dict[str, Receipt] = self.erp.port(Entity.SALES_ORDER, "target").read_back(keys) if keys else {}
+        target: Any = self.erp.port(Entity.SALES_ORDER, "target")
+        there: dict[str, Receipt] = target.read_back(keys) if keys else {}
         documents = [order.document for order in orders if order.document is not None]
         matches: dict[str, Match] = {}
         if documents and hasattr(self.erp, "adoption"):
-            matches = {match.native_id: match for match in self.erp.adoption().orders(documents)}
+            matches = {match.native_id: match for match in self.erp.adoption([self.route.store]).orders(documents)}
         deliveries = self.here.ledger.deliveries.latest(
             self.route.name, "orders", self.route.erp, [self._key(order) for order in orders]
         )
@@ -168,20 +169,22 @@ class _Work:
         linked = self.here.ledger.cross_references.find(
             Entity.SALES_ORDER, self.route.store, [order.native_id for order in orders], self.route.erp
         )
+        # Adopted orders carry no key of ours: they are read by the id that the cross references know.
+        others = [linked[order.native_id] for order in orders if order.key not in there and order.native_id in linked]
+        by_id: dict[str, Receipt] = target.read_back_ids(others) if others else {}
         for order in orders:
             receipt, match = there.get(order.key), matches.get(order.native_id)
             candidates = set(match.target_ids) if match is not None else set()
+            if receipt is None and (receipt := by_id.get(linked.get(order.native_id, ""))) is not None:
+                self.adopted += 1
             if receipt is not None:
                 candidates.add(receipt.target_id)
-            elif linked.get(order.native_id) in candidates:
-                self.adopted += 1
+                self._total(order, receipt)
             if len(candidates) > 1:
                 self._differs("duplicate", order, erp=", ".join(sorted(candidates)), words="one order, several records")
-            if receipt is not None:
-                self._total(order, receipt)
             self._presence(
                 order,
-                bool(receipt is not None or (candidates and linked.get(order.native_id) in candidates)),
+                receipt is not None,
                 deliveries.get(self._key(order)),
                 order.native_id in unread,
                 refused.get(order.native_id),

@@ -54,6 +54,7 @@ class StepRequest(msgspec.Struct, frozen=True, kw_only=True):
         receipts: of the steps before it, by step name.
         references: resolved requirements: target ids.
         attempt: 1 for the first.
+        target_id: of a document that was delivered or adopted before: its id by the cross references; else "".
     """
 
     delivery: str
@@ -62,6 +63,7 @@ class StepRequest(msgspec.Struct, frozen=True, kw_only=True):
     receipts: dict[str, Receipt]
     references: dict[Requirement, str]
     attempt: int = 1
+    target_id: str = ""
 
 
 class DocumentSource(Protocol[DocumentOut]):

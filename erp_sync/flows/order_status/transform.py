@@ -21,6 +21,16 @@ def decode(payload: bytes) -> OrderStatusUpdate:
     return _decoder.decode(payload)
 
 
+def erp_order(update: OrderStatusUpdate) -> str:
+    """The ERP's id of the order, where the record names no order of the store: an adopted one may be linked."""
+    return "" if update.order_key else update.native_id
+
+
+def of_order(update: OrderStatusUpdate, store: str, order_key: str) -> OrderStatusUpdate:
+    """The same, of this order of the store."""
+    return msgspec.structs.replace(update, order_connection=store, order_key=order_key)
+
+
 def decide(update: OrderStatusUpdate, start: datetime, before: Before | None, target: str = "") -> Decision:
     """The store is told when number or status changed, and only of its own orders."""
     if not update.order_key or update.order_connection not in ("", target):

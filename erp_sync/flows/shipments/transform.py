@@ -21,6 +21,16 @@ def decode(payload: bytes) -> Shipment:
     return _decoder.decode(payload)
 
 
+def erp_order(shipment: Shipment) -> str:
+    """The ERP's id of the order, where the record names no order of the store: an adopted one may be linked."""
+    return "" if shipment.order_key else shipment.order_native_id
+
+
+def of_order(shipment: Shipment, store: str, order_key: str) -> Shipment:
+    """The same, of this order of the store."""
+    return msgspec.structs.replace(shipment, order_connection=store, order_key=order_key)
+
+
 def decide(shipment: Shipment, start: datetime, before: Before | None, target: str = "") -> Decision:
     """A fulfillment goes once the carrier has its parcels, and again when parcels were added."""
     if shipment.status is not ShipmentStatus.SHIPPED:

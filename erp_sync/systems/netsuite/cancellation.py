@@ -52,7 +52,8 @@ class CancellationTarget:
     def _submit(self, request: StepRequest) -> Outcome:
         key = order_key(request.document)
         try:
-            order = self._read(key, request.document.number)
+            identity = request.target_id or EXTERNAL_ID + key
+            order = self._read(identity, request.document.number)
             if order is None:
                 return Refused(
                     code="order_not_found",
@@ -73,7 +74,7 @@ class CancellationTarget:
                 body = {"item": {"items": [{"line": line["line"], "isClosed": True} for line in open_lines]}}
                 self._client.update(
                     "salesOrder",
-                    EXTERNAL_ID + key,
+                    identity,
                     body,
                     operation=request.step.operation,
                     document=request.document.number,
@@ -83,17 +84,17 @@ class CancellationTarget:
         except TransportError as error:
             return error.as_outcome()
 
-    def _read(self, key: str, number: str) -> dict[str, Any] | None:
-        return self._client.get(
-            "salesOrder", EXTERNAL_ID + key, operation="sales_order.read", document=number, expand=True
-        )
+    def _read(self, identity: str, number: str) -> dict[str, Any] | None:
+        """By the id that the cross references know (an adopted order has no key of ours), else by our key."""
+        return self._client.get("salesOrder", identity, operation="sales_order.read", document=number, expand=True)
 
     def find(self, requests: Sequence[StepRequest]) -> list[Finding]:
         """Found where all lines are closed. One record read each: cancellations are rare."""
         findings: list[Finding] = []
         for request in requests:
             try:
-                order = self._read(order_key(request.document), request.document.number)
+                identity = request.target_id or EXTERNAL_ID + order_key(request.document)
+                order = self._read(identity, request.document.number)
             except TransportError as error:
                 findings.append(Later(seconds=error.retry_after_seconds or 10.0, why=str(error)))
                 continue

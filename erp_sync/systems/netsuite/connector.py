@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from erp_sync.model.keys import Entity
@@ -11,7 +11,7 @@ from erp_sync.ports.diagnosis import Diagnosis
 from erp_sync.ports.lookups import Lookups
 from erp_sync.ports.mapping import RecordMapping
 from erp_sync.ports.mapping_overlay import check_names, overlaid
-from erp_sync.systems.netsuite.adoption import Adoption
+from erp_sync.systems.netsuite.adoption import NetSuiteAdoption
 from erp_sync.systems.netsuite.cancellation import CancellationTarget
 from erp_sync.systems.netsuite.catalogue import PriceSource, ProductSource
 from erp_sync.systems.netsuite.client import NetSuiteClient
@@ -71,9 +71,9 @@ class NetSuiteConnector:
             raise KeyError(f"netsuite has no {role} of {entity}; it has: {known}")
         return make()
 
-    def adoption(self) -> Adoption:
-        """Finds what the account holds without our external ids."""
-        return Adoption(self.client)
+    def adoption(self, stores: Sequence[str] = ()) -> NetSuiteAdoption:
+        """Finds what the account holds without our external ids; `stores` are all stores that share the account."""
+        return NetSuiteAdoption(self.client, stores)
 
     def examine(self) -> list[Diagnosis]:
         """The doctor's checks. Changes nothing."""

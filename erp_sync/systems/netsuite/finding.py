@@ -136,20 +136,22 @@ class OrderFinder:
             return Ambiguous(target_ids=(receipt.target_id,))
         return Found(receipt=receipt)
 
-    def _rows(self, kind: str, keys: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
+    def _rows(self, kind: str, keys: Sequence[str], column: str = "externalid") -> dict[str, list[dict[str, Any]]]:
+        """Rows by the column that was searched."""
         known = KINDS[kind]
         columns = ", ".join(("id", "externalid", *known.columns))
         modified = suiteql.time_column("lastmodifieddate", "modified")
         condition = f"{known.condition} AND " if known.condition else ""
         found: dict[str, list[dict[str, Any]]] = {}
         for some in chunks(list(dict.fromkeys(keys))):
+            literals = suiteql.texts(some) if column == "externalid" else ", ".join(some)
             rows = self._client.query(
                 f"SELECT {columns}, {modified} FROM {known.table} "
-                f"WHERE {condition}externalid IN ({suiteql.texts(some)}) ORDER BY id",
+                f"WHERE {condition}{column} IN ({literals}) ORDER BY id",
                 operation=f"{kind}.find",
             )
             for row in rows:
-                found.setdefault(str(row["externalid"]), []).append(row)
+                found.setdefault(str(row[column]), []).append(row)
         return found
 
     def _receipt(self, row: Mapping[str, Any]) -> Receipt:
@@ -171,3 +173,8 @@ class OrderFinder:
         """
         rows = self._rows(SALES_ORDER, keys)
         return {key: self._receipt(found[0]) for key, found in rows.items() if len(found) == 1}
+
+    def read_back_ids(self, ids: Sequence[str]) -> dict[str, Receipt]:
+        """The same of orders by internal id, for those that carry no key of ours; deleted ones are left out."""
+        rows = self._rows(SALES_ORDER, [suiteql.number(one) for one in ids], column="id")
+        return {identity: self._receipt(found[0]) for identity, found in rows.items()}

@@ -270,7 +270,10 @@ class SalesOrderTarget:
             values["items"] = {sku: request.references[one] for sku, one in needed.items() if one in request.references}
         source: Any = document
         if kind == DEPOSIT:
-            values["sales_order"] = request.receipts[SALES_ORDER].target_id
+            order = request.receipts[SALES_ORDER]
+            values["sales_order"] = order.target_id
+            # An adopted order may be of another customer than the one that we would have chosen.
+            values["entity"] = order.values.get("entity", values["entity"])
             position = int(step.name.partition(":")[2])
             source = DepositSource(payment=document.payments[position - 1], order=document)
         body = self._body(kind, source, values)
@@ -368,6 +371,10 @@ class SalesOrderTarget:
     def read_back(self, keys: Sequence[str]) -> dict[str, Receipt]:
         """Number, total, status and time of last change of orders, by external id. See `OrderFinder.read_back`."""
         return self._finder.read_back(keys)
+
+    def read_back_ids(self, ids: Sequence[str]) -> dict[str, Receipt]:
+        """The same by internal id. See `OrderFinder.read_back_ids`."""
+        return self._finder.read_back_ids(ids)
 
     def settle(self, handles: Sequence[str]) -> list[Outcome]:
         """NetSuite answers at once here: nothing is ever only accepted. Raises ValueError for a handle."""
