@@ -19,28 +19,48 @@ from __future__ import annotations
 import json
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from starlette.applications import Starlette
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response as HttpResponse
 from starlette.routing import Route
 
-from erp_sync.sandbox.core import json_response
-from erp_sync.sandbox.faults import FaultRule, WrongFault
-from erp_sync.sandbox.journal import iso, read_calls
-
-if TYPE_CHECKING:
-    from erp_sync.sandbox.server import SandboxApp
+from erp_sync.sandbox.clock import Clock
+from erp_sync.sandbox.contract import ContractCheck
+from erp_sync.sandbox.core import SandboxCore, json_response
+from erp_sync.sandbox.faults import FaultRule, Faults, WrongFault
+from erp_sync.sandbox.journal import Journal, iso, read_calls
+from erp_sync.sandbox.latency import Latency
+from erp_sync.sandbox.stale import StaleReads
 
 CONTROL = "/__sandbox/"
 
 
-def control_app(app: SandboxApp) -> Starlette:
+class Controlled(Protocol):
+    """What the control API needs of the sandbox that serves it."""
+
+    vendor: str
+    core: SandboxCore
+    clock: Clock
+    latency: Latency
+    journal: Journal
+    faults: Faults
+    stale: StaleReads
+    contract: ContractCheck | None
+    options: dict[str, Any]
+
+    @property
+    def slots_in_use(self) -> int: ...
+
+    def tick(self) -> None: ...
+
+
+def control_app(app: Controlled) -> Starlette:
     """The Starlette application that serves the control API of `app`."""
 
     async def status(_: HttpRequest) -> HttpResponse:
-        core = await app.in_worker(lambda: app.core.status())
+        core = app.core.status()
         return _json(
             {
                 "vendor": app.vendor,
@@ -58,13 +78,12 @@ def control_app(app: SandboxApp) -> Starlette:
             data = await _body(request)
             try:
                 rules = [FaultRule.of(item) for item in (data if isinstance(data, list) else [data])]
-                return _json(await app.in_worker(lambda: [_add(app, rule) for rule in rules]), 201)
+                return _json([_add(app, rule) for rule in rules], 201)
             except WrongFault as error:
                 return _json({"message": str(error)}, 400)
         if request.method == "DELETE":
             rule_id = request.path_params.get("id")
-            removed = await app.in_worker(lambda: _remove(app, rule_id))
-            return _json({"removed": removed})
+            return _json({"removed": _remove(app, rule_id)})
         return _json([rule.describe() for rule in app.faults.rules])
 
     async def clock(request: HttpRequest) -> HttpResponse:
@@ -80,14 +99,14 @@ def control_app(app: SandboxApp) -> Starlette:
 
     async def seed(request: HttpRequest) -> HttpResponse:
         data = await _body(request)
-        return _json(await app.in_worker(lambda: app.core.seed(data)))
+        return _json(app.core.seed(data))
 
     async def reset(_: HttpRequest) -> HttpResponse:
-        await app.in_worker(app.core.reset)
+        app.core.reset()
         return _json({"reset": True})
 
     async def tick(_: HttpRequest) -> HttpResponse:
-        await app.tick()
+        app.tick()
         return _json({"ticked": True})
 
     async def journal(request: HttpRequest) -> HttpResponse:
@@ -112,7 +131,7 @@ def control_app(app: SandboxApp) -> Starlette:
     )
 
 
-def _add(app: SandboxApp, rule: FaultRule) -> dict[str, Any]:
+def _add(app: Controlled, rule: FaultRule) -> dict[str, Any]:
     app.faults.add(rule)
     if rule.kind == "stale_read":
         try:
@@ -123,12 +142,12 @@ def _add(app: SandboxApp, rule: FaultRule) -> dict[str, Any]:
     return rule.describe()
 
 
-def _remove(app: SandboxApp, rule_id: int | None) -> int:
+def _remove(app: Controlled, rule_id: int | None) -> int:
     app.stale.thaw(rule_id)
     return app.faults.remove(rule_id)
 
 
-def _clock(app: SandboxApp) -> dict[str, Any]:
+def _clock(app: Controlled) -> dict[str, Any]:
     return {"now": iso(app.clock.now()), "wall": iso(app.clock.wall()), "speed": app.clock.speed}
 
 

@@ -1,18 +1,17 @@
 """Append-only journal of every call to a sandbox, in an SQLite file of its own.
 
 Times are wall time as Unix seconds (REAL) beside the sandbox's calendar as ISO 8601 text (UTC). Rows can
-be added only: triggers refuse UPDATE and DELETE. A row is durable before the call's answer leaves.
+be added only: triggers refuse UPDATE and DELETE. A row is on file before the call's answer leaves: it outlives the
+process, if not the machine's power.
 """
 
 from __future__ import annotations
 
-import queue
 import sqlite3
-import threading
 from collections.abc import Sequence
-from concurrent.futures import Future
-from dataclasses import astuple, dataclass, fields
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -119,6 +118,8 @@ class Entry:
 
 _COLUMNS = [field.name for field in fields(Call)]
 _INSERT_CALL = f"INSERT INTO calls ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))})"
+_values_of_call = attrgetter(*_COLUMNS)
+_values_of_violation = attrgetter(*(field.name for field in fields(Violation)))
 _INSERT_COMMIT = (
     "INSERT INTO commits (call_id, committed_at, calendar, entity, document, change) VALUES (?, ?, ?, ?, ?, ?)"
 )
@@ -127,77 +128,33 @@ _INSERT_VIOLATION = (
 )
 
 
-class JournalClosed(RuntimeError):
-    """Something was to be written after `close`."""
-
-
 class Journal:
-    """Writes entries from one thread, committing together what arrived together.
-
-    `append` may be called from any thread; the future it returns is done when the entry is durable, and
-    carries the database error if it could not be written.
-    """
+    """Writes entries, each in a transaction of its own: it is on file when `append` comes back."""
 
     def __init__(self, path: Path | str) -> None:
         self.path = str(path)
-        self._queue: queue.SimpleQueue[tuple[Entry, Future[int | None]] | None] = queue.SimpleQueue()
-        self._closed = False
-        ready: Future[None] = Future()
-        self._thread = threading.Thread(target=self._write, args=(ready,), name="journal", daemon=True)
-        self._thread.start()
-        ready.result()
+        self._database = open_journal(self.path)
 
-    def append(self, entry: Entry) -> Future[int | None]:
-        """Add an entry; the future's result is the call's id."""
-        if self._closed:
-            raise JournalClosed(f"journal {self.path} is closed")
-        written: Future[int | None] = Future()
-        self._queue.put((entry, written))
-        return written
+    def append(self, entry: Entry) -> int | None:
+        """Add an entry; returns the call's id. Raises sqlite3.Error."""
+        self._database.execute("BEGIN")
+        try:
+            call_id = _insert(self._database, entry)
+        except BaseException:
+            self._database.execute("ROLLBACK")
+            raise
+        self._database.execute("COMMIT")
+        return call_id
 
     def close(self) -> None:
-        """Write what is queued, then end."""
-        if not self._closed:
-            self._closed = True
-            self._queue.put(None)
-            self._thread.join()
-
-    def _write(self, ready: Future[None]) -> None:
-        try:
-            database = open_journal(self.path)
-        except sqlite3.Error as error:
-            ready.set_exception(error)
-            return
-        ready.set_result(None)
-        ending = False
-        while not ending:
-            batch = [self._queue.get()]
-            while not self._queue.empty() and len(batch) < 200:
-                batch.append(self._queue.get())
-            ending = None in batch
-            self._commit(database, [item for item in batch if item is not None])
-        database.close()
-
-    def _commit(self, database: sqlite3.Connection, batch: list[tuple[Entry, Future[int | None]]]) -> None:
-        try:
-            database.execute("BEGIN")
-            ids = [_insert(database, entry) for entry, _ in batch]
-            database.execute("COMMIT")
-        except sqlite3.Error as error:
-            if database.in_transaction:
-                database.execute("ROLLBACK")
-            for _, written in batch:
-                written.set_exception(error)
-            return
-        for (_, written), call_id in zip(batch, ids, strict=True):
-            written.set_result(call_id)
+        self._database.close()
 
 
 def open_journal(path: Path | str) -> sqlite3.Connection:
     """A connection to a journal, created if it is not there."""
     database = sqlite3.connect(str(path), isolation_level=None, timeout=30, check_same_thread=False)
     database.execute("PRAGMA journal_mode = WAL")
-    database.execute("PRAGMA synchronous = NORMAL")
+    database.execute("PRAGMA synchronous = OFF")
     database.executescript(SCHEMA)
     for table in _TABLES:
         for verb in ("UPDATE", "DELETE"):
@@ -211,11 +168,11 @@ def open_journal(path: Path | str) -> sqlite3.Connection:
 def _insert(database: sqlite3.Connection, entry: Entry) -> int | None:
     call_id = None
     if entry.call is not None:
-        call_id = database.execute(_INSERT_CALL, astuple(entry.call)).lastrowid
+        call_id = database.execute(_INSERT_CALL, _values_of_call(entry.call)).lastrowid
     for wall, calendar, commit in entry.commits:
         database.execute(_INSERT_COMMIT, (call_id, wall, calendar, commit.entity, commit.document, commit.change))
     for breach in entry.violations:
-        database.execute(_INSERT_VIOLATION, (call_id, *astuple(breach)))
+        database.execute(_INSERT_VIOLATION, (call_id, *_values_of_violation(breach)))
     return call_id
 
 

@@ -137,9 +137,7 @@ class World:
         self.insert(self.store, "inventory_source_item", sku=sku, source_code="east", quantity=in_store)
 
     def commit(self, system: str, wall: float, entity: str, document: str) -> None:
-        self.journals[system].append(
-            Entry(None, [(wall, "2026-11-12T08:00:00+00:00", Commit(entity, document))])
-        ).result()
+        self.journals[system].append(Entry(None, [(wall, "2026-11-12T08:00:00+00:00", Commit(entity, document))]))
 
     def check(self, *claims: Claim, **conventions):
         return check(self.files["store"], self.files["erp"], claims, Conventions(**conventions))
@@ -400,7 +398,7 @@ def test_calls_are_counted_by_flow_without_those_of_people(world):
     def call(endpoint: str, agent: str, **more) -> None:
         row = {"kind": "create", "status": 204, "service": 0.5, "duration": 0.5, **more}
         entry = Call(1000.0, "2026-11-12T08:00:00+00:00", "POST", "/x", "", agent, endpoint, **row)
-        world.journals["erp"].append(Entry(entry)).result()
+        world.journals["erp"].append(Entry(entry))
 
     call("salesOrder.create", "erp-sync")
     call("salesOrder.create", "erp-sync", status=429, service=0.0)

@@ -46,7 +46,7 @@ class Database:
             zip((column[0] for column in cursor.description), values, strict=True)
         )
         self._connection.execute("PRAGMA journal_mode = WAL")
-        self._connection.execute("PRAGMA synchronous = NORMAL")
+        self._connection.execute("PRAGMA synchronous = OFF")
         self._connection.execute("PRAGMA foreign_keys = ON")
         self._connection.execute("PRAGMA busy_timeout = 10000")
         self._columns: dict[str, dict[str, str]] = {}

@@ -62,7 +62,7 @@ class Store:
         self.connection = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
         self.connection.row_factory = Row
         self.connection.execute("PRAGMA journal_mode = WAL")
-        self.connection.execute("PRAGMA synchronous = NORMAL")
+        self.connection.execute("PRAGMA synchronous = OFF")
         self.connection.execute("PRAGMA foreign_keys = OFF")
         self.connection.execute("PRAGMA cache_size = -65536")
 
