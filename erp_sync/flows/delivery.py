@@ -40,6 +40,7 @@ from erp_sync.ledger.errors import (
 )
 from erp_sync.ports.capabilities import Guarantee, Operation
 from erp_sync.ports.documents import MovesState, Requirement, Step, StepRequest
+from erp_sync.ports.leaving import while_held
 from erp_sync.ports.outcomes import (
     Absent,
     Accepted,
@@ -144,6 +145,7 @@ class Drain:
         self._partners: dict[int, str] = {}
         self._lock = threading.Lock()
         self._held: dict[int, Claim] = {}
+        self._until: dict[int, float] = {}  # time.monotonic() at which the lease of a claim certainly still holds
 
     def run(self) -> DrainReport:
         """Drain until nothing is due or the budget is spent. Raises nothing for what a target did.
@@ -165,6 +167,7 @@ class Drain:
                 # Claimed in chunks of a few seconds of the target's work, so that what documents need is
                 # looked up for many at once and a crash leaves little behind.
                 if spent < self.budget and not exhausted and len(queue) < self.senders:
+                    asked = time.monotonic()
                     claims = self.ledger.deliveries.claim(
                         self.route,
                         self.flow,
@@ -178,6 +181,7 @@ class Drain:
                     exhausted = not claims
                     with self._lock:
                         self._held.update((claim.id, claim) for claim in claims)
+                        self._until.update((claim.id, asked + self.lease_seconds) for claim in claims)
                     queue.extend(self._prepare(claims))
                 while queue and len(under_way) < self.senders:
                     claim, document = queue.popleft()
@@ -214,7 +218,7 @@ class Drain:
                 if claims:
                     # A ledger that is busy for once leaves three more beats before a lease ends.
                     with suppress(LedgerBusy):
-                        self.ledger.deliveries.heartbeat(claims, self.lease_seconds)
+                        self._renew(claims)
 
         thread = threading.Thread(target=beat, name=f"heartbeat-{self.flow}", daemon=True)
         thread.start()
@@ -224,9 +228,21 @@ class Drain:
             stop.set()
             thread.join()
 
+    def _renew(self, claims: Sequence[Claim]) -> None:
+        asked = time.monotonic()
+        renewed = {claim.id for claim in self.ledger.deliveries.heartbeat(claims, self.lease_seconds)}
+        with self._lock:
+            for claim in claims:
+                if claim.id in self._until:
+                    self._until[claim.id] = asked + self.lease_seconds if claim.id in renewed else 0.0
+
+    def _holds(self, claim: Claim) -> bool:
+        return time.monotonic() < self._until.get(claim.id, 0.0)
+
     def _let_go(self, claim: Claim) -> None:
         with self._lock:
             self._held.pop(claim.id, None)
+            self._until.pop(claim.id, None)
 
     # -- before sending ------------------------------------------------------------------------
 
@@ -350,6 +366,11 @@ class Drain:
     # -- sending -------------------------------------------------------------------------------
 
     def _deliver(self, claim: Claim, document: Any) -> None:
+        # A send that left after its lease could meet another's: its settle time is counted from the lease's end.
+        with while_held(lambda: self._holds(claim)):
+            self._deliver_held(claim, document)
+
+    def _deliver_held(self, claim: Claim, document: Any) -> None:
         try:
             try:
                 planned = self.target.steps(document)

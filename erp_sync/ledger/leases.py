@@ -23,10 +23,10 @@ RESCUED_AT_ONCE = 200
 def rescue(write: sa.Connection, now: datetime, flow: str | None, target: str | None) -> list[int]:
     """Give back deliveries whose lease ended. Their steps in `sending` become `unknown`.
 
-    Settle time counts from when the step was sent; until then the delivery is not due again. This is no
-    failed attempt: a restart is nobody's fault. Gives the ids.
+    Settle time counts from the end of the lease, until which the request may have left; until it is over the
+    delivery is not due again. This is no failed attempt: a restart is nobody's fault. Gives the ids.
     """
-    query = sa.select(deliveries.c.id, deliveries.c.owner).where(
+    query = sa.select(deliveries.c.id, deliveries.c.owner, deliveries.c.due_at).where(
         deliveries.c.state == State.CLAIMED, deliveries.c.due_at <= now
     )
     if flow is not None:
@@ -39,7 +39,7 @@ def rescue(write: sa.Connection, now: datetime, flow: str | None, target: str | 
         due_at = now
         sending = write.execute(sa.select(steps).where(steps.c.delivery_id == row.id, steps.c.state == "sending")).all()
         for step in sending:
-            settle_until = step.sent_at + timedelta(seconds=step.settle_seconds)
+            settle_until = max(step.sent_at, row.due_at) + timedelta(seconds=step.settle_seconds)
             due_at = max(due_at, settle_until)
             why = f"{row.owner} did not come back"
             write.execute(

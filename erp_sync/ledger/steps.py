@@ -236,7 +236,8 @@ class Steps:
         """The request left and no trustworthy answer came.
 
         Args:
-            settle_until: default: when it was sent plus the `settle_seconds` given to `begin`.
+            settle_until: default: now plus the `settle_seconds` given to `begin`. Not from then on: what is read
+                or waited for between `begin` and the request may take longer than it settles.
             known: (connection, entity, keys) whose known state may have changed: unknown and blocked until then.
         Returns:
             Until when the key is blocked: ask, or send again, after that.
@@ -248,7 +249,7 @@ class Steps:
                 seconds = write.execute(
                     sa.select(steps.c.settle_seconds).where(steps.c.delivery_id == claim.id, steps.c.name == step)
                 ).scalar_one()
-                settle_until = (row.sent_at or now) + timedelta(seconds=seconds)
+                settle_until = now + timedelta(seconds=seconds)
             self._settle(write, now, claim, row, StepState.UNKNOWN, message=why, settle_until=settle_until)
             for connection, entity, keys in known:
                 known_state.mark_unknown(write, now, connection, entity, keys, why=why, blocked_until=settle_until)

@@ -113,7 +113,8 @@ class VendorClient:
         """Send the call and give its good answer.
 
         Raises NotSentError (Throttled, NotAuthenticated), OutcomeUnknown or Rejected; ValueError for a
-        call that cannot be built. A call that is not repeatable leaves at most once.
+        call that cannot be built. A call that is not repeatable leaves at most once, and only while its
+        sender may (`erp_sync.ports.leaving`).
         """
         seconds = self._deadline if call.deadline_seconds is None else call.deadline_seconds
         try:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from erp_sync.ports.connection import Breaker, ExchangeSink, NoSlot, Slots
+from erp_sync.ports.leaving import may_leave
 from erp_sync.ports.outcomes import Again
 from erp_sync.transport import context
 from erp_sync.transport.calls import Reply
@@ -44,6 +45,10 @@ class NoSlotInTime(NotSentError):
 
 class PoolExhausted(NotSentError):
     """Our own connection pool was full; says nothing about the vendor."""
+
+
+class LeaseEnded(NotSentError):
+    """Who wanted to send lost the right to it meanwhile; says nothing about the vendor."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +127,9 @@ class Slot:
         except NoSlot as error:
             raise NoSlotInTime(error.why, retry_after_seconds=error.retry_after_seconds) from error
         try:
+            # After the wait, which may have been long, and before the breaker, to which this says nothing.
+            if not attempt.call.repeatable and not may_leave():
+                raise LeaseEnded("the right to send it ended before it left")
             return self._below(attempt)
         except TransportError as error:
             asked = error.retry_after_seconds

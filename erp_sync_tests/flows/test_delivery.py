@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from datetime import timedelta
 
 import msgspec
@@ -10,10 +11,11 @@ import pytest
 
 from erp_sync.flows.delivery import LONGEST_NOT_SENT, MOST_ATTEMPTS
 from erp_sync.ledger import KnownRow, Ledger, Link, State, StepState
-from erp_sync.ledger.errors import LeaseLost
+from erp_sync.ledger.errors import LeaseLost, LedgerBusy
 from erp_sync.ports.capabilities import Guarantee
 from erp_sync.ports.documents import Requirement
-from erp_sync.ports.outcomes import Again, CallFailed, Refused
+from erp_sync.ports.leaving import may_leave
+from erp_sync.ports.outcomes import Again, CallFailed, NotSent, Refused
 from erp_sync_tests.flows.world import (
     ERP,
     FLOW,
@@ -124,6 +126,30 @@ def test_class_c_waits_the_settle_time_searches_and_then_sends_once(ledger: Ledg
     assert store.sent == ["order 1"]
     clock.advance(2)
     assert drain(ledger, store, clock).delivered == 1
+    assert store.has("order 1") == 1
+
+
+def test_settling_counts_from_when_the_request_can_have_left_not_from_the_decision_to_send(
+    ledger: Ledger, clock: Clock
+):
+    """What is read and waited for before the request leaves may take as long as it settles."""
+    store = System(Guarantee.SEARCHABLE, clock=clock)
+
+    def leave_late(system, request):
+        clock.advance(SETTLE - 5)
+        outcome = commit_late(SETTLE - 1)(system, request)
+        clock.advance(10)  # until the client gives up
+        return outcome
+
+    store.on("sales_order", leave_late)
+    accept(ledger, Order(number="1"))
+    drain(ledger, store, clock, lease_seconds=300.0)
+    delivered = []
+    for _ in range(4):
+        delivered.append(drain(ledger, store, clock).delivered)
+        clock.advance(SETTLE / 2)
+    assert sum(delivered) == 1
+    assert store.sent == ["order 1"]
     assert store.has("order 1") == 1
 
 
@@ -479,6 +505,32 @@ def test_a_slow_target_does_not_cost_the_lease(ledger: Ledger, clock: Clock):
     accept(ledger, Order(number="1", skus=("A",)), Order(number="2", skus=("A",)))
     assert drain(ledger, erp, clock, lease_seconds=0.2).delivered == 2
     assert beats[:2] == [2, 2]
+
+
+@pytest.mark.parametrize("renewal", ["busy", "lost"])
+def test_nothing_leaves_once_the_lease_may_have_ended(ledger: Ledger, clock: Clock, renewal: str):
+    """Whoever took over counts the settle time from the end of the lease."""
+    store = System(Guarantee.SEARCHABLE, clock=clock)
+
+    def never_renewed(claims, seconds):
+        if renewal == "busy":
+            raise LedgerBusy("the ledger", 60.0)
+        return []
+
+    def waits_for_a_slot(system, request):
+        give_up = time.monotonic() + 10
+        while may_leave() and time.monotonic() < give_up:
+            threading.Event().wait(0.01)
+        allowed.append(may_leave())
+        return NotSent(why="the right to send it ended before it left")
+
+    allowed: list[bool] = []
+    ledger.deliveries.heartbeat = never_renewed  # type: ignore[method-assign]
+    store.on("sales_order", waits_for_a_slot)
+    accept(ledger, Order(number="1"))
+    drain(ledger, store, clock, lease_seconds=0.2)
+    assert allowed == [False]
+    assert may_leave(), "the check ends with the delivery"
 
 
 def test_who_lost_the_lease_writes_nothing_and_counts_it(ledger: Ledger, clock: Clock):

@@ -130,6 +130,8 @@ def test_killed_between_begin_and_outcome_the_step_is_unknown_not_forgotten(shar
     )
     killed = subprocess.run([sys.executable, "-c", code], check=False)
     assert killed.returncode == -signal.SIGKILL
+    clock.advance(30)
+    assert ledger.deliveries.rescue() != []
     clock.advance(40)
     (mine,) = claim(ledger)
     (row,) = ledger.steps.of(mine.id)

@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from erp_sync.ports.capabilities import Limits
+from erp_sync.ports.leaving import while_held
 from erp_sync.ports.outcomes import Again, NotSent, Refused, Unknown
 from erp_sync.transport import context
 from erp_sync.transport.client import RetryPolicy, encode_json, retry_after
@@ -65,6 +66,34 @@ def test_a_write_answered_by_a_server_error_is_unknown(status, server, rig):
         rig(server.url).client.send(write())
     assert raised.value.status == status
     assert len(server.requests) == 1
+
+
+def test_a_write_whose_sender_lost_the_right_to_it_does_not_leave(server, rig):
+    it = rig(server.url)
+    with while_held(lambda: False):
+        with pytest.raises(NotSentError, match="ended before it left"):
+            it.client.send(write())
+        assert server.requests == []
+        assert it.client.send(write(repeatable=True)).json() == {"ok": True}
+    assert it.client.send(write()).json() == {"ok": True}
+    assert it.slots.held("erp_us") == 0
+    assert [name for name, _ in it.breaker.reports] == ["success", "success"]
+
+
+def test_the_right_to_send_is_asked_for_after_the_wait_for_a_slot(server, rig):
+    it = rig(server.url)
+    held = [True]
+    acquire = it.slots.acquire
+
+    def slow(*arguments):
+        lease = acquire(*arguments)
+        held[0] = False
+        return lease
+
+    it.slots.acquire = slow
+    with while_held(lambda: held[0]), pytest.raises(NotSentError):
+        it.client.send(write())
+    assert server.requests == []
 
 
 def test_a_refused_connection_was_never_sent(rig):
