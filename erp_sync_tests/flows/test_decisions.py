@@ -105,6 +105,7 @@ def test_orders_of_one_customer_concern_each_other():
     assert orders.concerns(OPEN) == "customer ann@example.com"
 
 
+FEWER = msgspec.structs.replace(shipment().lines[0], quantity=Decimal(1))
 SHIPMENTS = [
     ("never seen", {}, "create", ""),
     ("never seen", {"status": ShipmentStatus.PICKED}, "drop", "not_shipped_yet"),
@@ -115,6 +116,8 @@ SHIPMENTS = [
     ("begun", {"version": "2"}, "drop", "unchanged"),
     ("begun", {"parcels": (Parcel(tracking_number="1Z1", carrier="ups"), Parcel(tracking_number="1Z2", carrier="ups"))},
      "create", ""),
+    ("begun", {"lines": (FEWER,)}, "hold", "changed_after_delivery"),
+    ("waits", {"lines": (FEWER,)}, "create", ""),
 ]  # fmt: skip
 
 
@@ -122,6 +125,21 @@ SHIPMENTS = [
 def test_shipments(state, change, action, code):
     decision = shipments.decide(shipment(**change), START, before(shipment(), shipments, state))
     assert (decision.action, decision.code) == (action, code)
+
+
+def test_a_parcel_does_not_free_a_fulfillment_that_a_person_is_asked_about():
+    changed = shipment(lines=(FEWER,))
+    case = Before(content=shipments.content(changed), held=False, begun=True, case=True)
+    more = shipment(lines=(FEWER,), parcels=(Parcel(tracking_number="1Z9", carrier="ups"),))
+    decision = shipments.decide(more, START, case)
+    assert (decision.action, decision.code) == ("hold", "changed_after_delivery")
+
+
+def test_lines_and_parcels_in_another_order_are_no_change():
+    two = (shipment().lines[0], msgspec.structs.replace(FEWER, order_line="9"))
+    parcels = tuple(Parcel(tracking_number=number, carrier="ups") for number in ("1Z1", "1Z2"))
+    forth, back = shipment(lines=two, parcels=parcels), shipment(lines=two[::-1], parcels=parcels[::-1])
+    assert shipments.content(forth) == shipments.content(back)
 
 
 STATUSES = [

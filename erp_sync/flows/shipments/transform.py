@@ -32,7 +32,10 @@ def of_order(shipment: Shipment, store: str, order_key: str) -> Shipment:
 
 
 def decide(shipment: Shipment, start: datetime, before: Before | None, target: str = "") -> Decision:
-    """A fulfillment goes once the carrier has its parcels, and again when parcels were added."""
+    """A fulfillment goes once the carrier has its parcels, and again when parcels were added.
+
+    Goods that are changed after it was posted are for a person: a posted shipment cannot be changed.
+    """
     if shipment.status is not ShipmentStatus.SHIPPED:
         return Decision(action="drop", code="not_shipped_yet", reason="the carrier does not have the parcels yet")
     if not shipment.order_key or shipment.order_connection not in ("", target):
@@ -42,16 +45,28 @@ def decide(shipment: Shipment, start: datetime, before: Before | None, target: s
         return Decision(action="drop", code="before_start", reason=f"shipped before the route's start {start:%Y-%m-%d}")
     if before is not None and not before.held and before.content == content(shipment):
         return Decision(action="drop", code="unchanged", reason="nothing that the store gets has changed")
+    if before is not None and before.begun and (before.case or _goods(before.content) != _goods(content(shipment))):
+        return Decision(
+            action="hold",
+            code="changed_after_delivery",
+            reason="its goods were changed after it was posted: compare both, then correct the store's by hand",
+        )
     return Decision(action="create")
 
 
 def content(shipment: Shipment) -> str:
-    """Fingerprint of what the store gets."""
-    relevant: dict[str, Any] = {
-        "lines": [(line.order_line, line.sku, line.quantity, line.location) for line in shipment.lines],
-        "parcels": [(parcel.carrier, parcel.tracking_number) for parcel in shipment.parcels],
-    }
-    return hashlib.sha256(encode(relevant)).hexdigest()[:16]
+    """Fingerprint of what the store gets, its parcels apart. In whatever order the source gives them."""
+    goods = sorted((line.order_line, line.sku, line.quantity, line.location) for line in shipment.lines)
+    parcels = sorted((parcel.carrier, parcel.tracking_number) for parcel in shipment.parcels)
+    return f"{_digest(goods)}/{_digest(parcels)}"
+
+
+def _goods(fingerprint: str) -> str:
+    return fingerprint.partition("/")[0]
+
+
+def _digest(value: Any) -> str:
+    return hashlib.sha256(encode(value)).hexdigest()[:16]
 
 
 def concerns(shipment: Shipment) -> str:

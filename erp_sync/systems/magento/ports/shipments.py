@@ -126,7 +126,8 @@ class ShipmentTarget:
             grouped.setdefault(self._lookups.require("locations", location), []).append(line)
         if not grouped:
             raise MappingProblem("no_lines", "lines", "", "the fulfillment has no lines")
-        return grouped
+        # In one order whatever the source's: which one leads is part of the keys.
+        return dict(sorted(grouped.items()))
 
     def _track(self, parcel: Parcel) -> dict[str, str]:
         code, _, title = self._lookups.require("carriers", parcel.carrier).partition(":")
