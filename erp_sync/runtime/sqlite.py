@@ -1,9 +1,12 @@
 """Dagster's SQLite storages, opened once per process.
 
 Dagster makes a new SQLAlchemy engine for every statement and reads its ninety migration scripts whenever an instance
-is opened, which together is half of what a small run costs. These open one engine and leave creation and migration to
-`erp_sync.runtime.storage.initialise`. They wait 30 s for a writer, where Dagster's wait 5 s for runs and ticks, and
-do not sync the disk at each event: after a power cut the last events may be missing, the file is whole.
+is opened, which together is half of what a small run costs. These open one engine, keep its connections (opening a
+file costs more than most statements) and leave creation and migration to `erp_sync.runtime.storage.initialise`. They
+wait 30 s for a writer, where Dagster's wait 5 s for runs and ticks, and do not sync the disk at each event: after a
+power cut the last events may be missing, the file is whole.
+
+A SQLite connection must not be inherited by a fork: a process that forks calls `close_connections` before.
 """
 
 from __future__ import annotations
@@ -12,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import sqlalchemy
 from dagster._core.storage.event_log import ConsolidatedSqliteEventLogStorage
@@ -21,7 +24,13 @@ from dagster._core.storage.schedules import SqliteScheduleStorage
 from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS, create_db_conn_string
 from dagster._serdes import ConfigurableClassData
 from sqlalchemy.engine import Connection, Engine
-from sqlalchemy.pool import NullPool
+from sqlalchemy.pool import QueuePool
+
+if TYPE_CHECKING:
+    from dagster import DagsterInstance
+
+_KEPT = 4
+"""Connections of one file that wait for their next statement; more are opened when threads need them."""
 
 
 class _OneEngine:
@@ -29,9 +38,12 @@ class _OneEngine:
 
     @cached_property
     def _engine(self) -> Engine:
-        # without a pool no connection outlives its statement, so a fork never shares one
         engine = sqlalchemy.create_engine(
-            self._conn_string, poolclass=NullPool, connect_args={"timeout": SQLITE_BUSY_TIMEOUT_SECONDS}
+            self._conn_string,
+            poolclass=QueuePool,
+            pool_size=_KEPT,
+            max_overflow=-1,
+            connect_args={"timeout": SQLITE_BUSY_TIMEOUT_SECONDS, "check_same_thread": False},
         )
         sqlalchemy.event.listen(engine, "connect", _set_up)
         return engine
@@ -40,6 +52,21 @@ class _OneEngine:
     def _transaction(self) -> Iterator[Connection]:
         with self._engine.begin() as connection:
             yield connection
+
+    def close_connections(self) -> None:
+        """Close those that wait for their next statement; the next one opens another."""
+        self._engine.dispose()
+
+    def dispose(self) -> None:
+        self.close_connections()
+        super().dispose()  # type: ignore[misc]  # Dagster's storage is the next class
+
+
+def close_connections(instance: DagsterInstance) -> None:
+    """Leave no connection of these storages open in this process, so that it may fork."""
+    for storage in (instance.run_storage, instance.event_log_storage, instance.schedule_storage):
+        if isinstance(storage, _OneEngine):
+            storage.close_connections()
 
 
 def _set_up(connection: Any, _record: object) -> None:

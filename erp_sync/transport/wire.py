@@ -11,6 +11,7 @@ import ssl
 import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cache
 
 import httpx
 
@@ -127,16 +128,20 @@ class _ReadToTheEnd(httpx.BaseTransport):
         self._below.close()
 
 
+@cache
+def _trust(verify: bool) -> ssl.SSLContext:
+    """The usual authorities. One for all clients, and for all runs: reading them costs more than many calls."""
+    return httpx.create_ssl_context(verify=verify, trust_env=False)
+
+
 def pooled(verify: str | bool, connections: int, most_bytes: int) -> httpx.Client:
     """A client that threads share: keep-alive, no redirects, no cookies, no proxies from the environment.
 
     A session cookie sent back would make PHP systems serve our calls one after the other. Idle
     connections are dropped after 4 s, before usual servers (5 s) drop them under a request.
     """
-    context: ssl.SSLContext | bool
-    context = ssl.create_default_context(cafile=verify) if isinstance(verify, str) else verify
     below = httpx.HTTPTransport(
-        verify=context,
+        verify=ssl.create_default_context(cafile=verify) if isinstance(verify, str) else _trust(verify),
         limits=httpx.Limits(max_connections=connections, max_keepalive_connections=connections, keepalive_expiry=4.0),
         trust_env=False,
     )
