@@ -89,6 +89,11 @@ class Store:
     def all(self, sql: str, *values: Any) -> list[Row]:
         return self.connection.execute(sql, values).fetchall()
 
+    def tuples(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
+        cursor = self.connection.cursor()
+        cursor.row_factory = None
+        return cursor.execute(sql, values).fetchall()
+
     def one(self, sql: str, *values: Any) -> Row | None:
         return self.connection.execute(sql, values).fetchone()
 

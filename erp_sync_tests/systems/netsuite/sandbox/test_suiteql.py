@@ -168,3 +168,34 @@ def test_keyset_paging(account):
         seen += [row["id"] for row in rows]
         last = seen[-1]
     assert len(seen) == len(set(seen)) == 10
+
+
+def test_a_figure_is_printed_alike_stored_or_computed(account):
+    account.order([("MUG", 7), ("TEA", 20)])
+    rows = account.rows(
+        "SELECT quantity, quantity + 0 AS same, rate, rate * 1 AS alike, netamount, netamount + 0 AS too "
+        "FROM transactionline WHERE mainline = 'F' AND taxline = 'F' ORDER BY id"
+    )
+    assert [(row["quantity"], row["rate"], row["netamount"]) for row in rows] == [
+        ("-7", "10.5", "-73.5"), ("-20", "3.333", "-66.66"),
+    ]  # fmt: skip
+    assert all(
+        (row["same"], row["alike"], row["too"]) == (row["quantity"], row["rate"], row["netamount"]) for row in rows
+    )
+
+
+@pytest.mark.parametrize("order", ["2 DESC", "quantityonhand DESC", "onhand DESC"])
+def test_figures_are_ordered_as_numbers_however_the_column_is_named(account, order):
+    rows = account.rows(
+        "SELECT item, quantityonhand AS onhand FROM aggregateitemlocation WHERE quantityonhand > 0 ORDER BY " + order
+    )
+    assert [row["onhand"] for row in rows] == ["100", "5", "2"]
+
+
+def test_the_total_is_told_on_every_page(account):
+    sql = "SELECT id FROM item ORDER BY id"
+    everything = account.query(sql).body
+    pages = [account.query(sql, limit=2, offset=offset).body for offset in range(0, everything["count"] + 4, 2)]
+    assert {page["totalResults"] for page in pages} == {everything["count"]}
+    assert [row["id"] for page in pages for row in page["items"]] == [row["id"] for row in everything["items"]]
+    assert [page["hasMore"] for page in pages][-3:] == [False, False, False]

@@ -28,6 +28,7 @@ _CUSTOM_KINDS = {
     "text": "text", "list": "text", "boolean": "text", "number": "decimal", "reference": "integer", "date": "date",
     "datetime": "datetime",
 }  # fmt: skip
+STORED = "stored decimal"
 CUSTOM_PREFIX = {"transaction": "custbody", "transactionline": "custcol", "customer": "custentity", "item": "custitem"}
 
 
@@ -46,7 +47,7 @@ class Compiled:
     """Attributes:
     sql: with ORDER BY. counted: without, for the total.
     limited: has a limit of its own, so that a page's limit cannot be put behind it.
-    columns: name and kind of each result column, in order.
+    columns: name and kind of each result column, in order; a decimal read as it is stored is "stored decimal".
     timely: mentions the current time, so it may not be kept.
     """
 
@@ -69,14 +70,17 @@ class Compiler(Expressions):
         self.custom_records = custom_records or {}
         self.timely = False
         self.with_tables: dict[str, dict[str, Typed]] = {}
+        self.depth = 0
+        self.order = ""  # ORDER BY of the query compiled last: in the end, of the whole
 
     def compile(self, query: str) -> Compiled:
         """Raises VendorError for what is malformed or not allowed."""
         try:
             dialect = SuiteQL()
-            if any(token.token_type in (TokenType.LIMIT, TokenType.SEMICOLON) for token in dialect.tokenize(query)):
+            tokens = dialect.tokenize(query)
+            if any(token.token_type in (TokenType.LIMIT, TokenType.SEMICOLON) for token in tokens):
                 raise malformed(f"Failed to parse SQL [{query[:200]}]: syntax error near: LIMIT or ;")
-            statements = dialect.parse(query)
+            statements = dialect.parser().parse(tokens, query)
         except SqlglotError as error:
             first = str(error).splitlines()[0]
             raise malformed(f"Failed to parse SQL [{query[:200]}]: {first}") from error
@@ -88,13 +92,9 @@ class Compiler(Expressions):
                 raise malformed("Old style outer joins (+) cannot be mixed with ANSI joins")
             tree = eliminate_join_marks(tree)  # type: ignore[assignment]
         sql, columns = self.query(tree, None)
-        counted = tree.copy()
-        if not counted.args.get("limit"):
-            counted.set("order", None)
-        self.with_tables = {}
-        counted_sql, _ = self.query(counted, None)
+        counted = sql if tree.args.get("limit") else sql.removesuffix(self.order)
         limited = bool(re.search(r" LIMIT -?\d+( OFFSET \d+)?$", sql)) or isinstance(tree, exp.Subquery)
-        return Compiled(sql, f"SELECT COUNT(*) FROM ({counted_sql})", limited, tuple(columns), self.timely)
+        return Compiled(sql, f"SELECT COUNT(*) FROM ({counted})", limited, tuple(columns), self.timely)
 
     # --- queries -----------------------------------------------------------------------------------------
 
@@ -102,6 +102,7 @@ class Compiler(Expressions):
         """SQL and result columns of a SELECT, UNION or parenthesised query."""
         if isinstance(node, exp.Subquery):
             return self.query(node.this, outer)
+        self.depth += 1
         before = dict(self.with_tables)
         head = self._with(node, outer)
         if isinstance(node, exp.SetOperation):
@@ -111,6 +112,7 @@ class Compiler(Expressions):
         else:
             raise malformed(f"Failed to parse SQL: {node.key} is not allowed")
         self.with_tables = before
+        self.depth -= 1
         return head + sql, columns
 
     def _with(self, node: exp.Expr, outer: Scope | None) -> str:
@@ -145,8 +147,7 @@ class Compiler(Expressions):
         kinds = [(n, k2 if k == "null" else k) for (n, k), (_, k2) in zip(columns, other, strict=True)]
         sql = f"SELECT * FROM ({left}) {word} SELECT * FROM ({right})"
         scope = Scope({"": _columns_of(kinds)}, {}, outer)
-        sql += self._order(node, scope, kinds) + self._limit(node)
-        return sql, kinds
+        return sql + self._order(node, scope, kinds) + self._limit(node), kinds
 
     def _select(self, node: exp.Select, outer: Scope | None) -> tuple[str, list[tuple[str, str]]]:
         _check_clauses(node)
@@ -154,9 +155,13 @@ class Compiler(Expressions):
         source = self._sources(node, scope)
         items = self._items(node, scope)
         columns = _named(items)
-        selected = ", ".join(f'{typed.sql} AS "{name}"' for (name, _), (_, typed) in zip(columns, items, strict=True))
         scope.aliases = {name: typed for (name, _), (_, typed) in zip(columns, items, strict=True)}
         where, rownum = self._where(node, scope)
+        shown = [typed for _, typed in items]
+        if self.depth == 1 and rownum is None and not node.args.get("distinct") and not _by_position(node):
+            shown = [_as_stored(typed) for typed in shown]
+            columns = [(name, typed.kind) for (name, _), typed in zip(columns, shown, strict=True)]
+        selected = ", ".join(f'{typed.sql} AS "{name}"' for (name, _), typed in zip(columns, shown, strict=True))
         sql = f"SELECT {'DISTINCT ' if node.args.get('distinct') else ''}{selected} FROM {source}{where}"
         group = node.args.get("group")
         if group is not None:
@@ -233,9 +238,8 @@ class Compiler(Expressions):
         if column.scale is not None:
             factor = 10 ** (8 - column.scale)
             scaled = f"CAST(REPLACE({raw}, '.', '') AS INTEGER)" + (f" * {factor}" if factor > 1 else "")
-            return Typed(
-                f"(CASE WHEN {raw} IS NULL THEN NULL ELSE {scaled} END)", "decimal", column=column, table=table
-            )
+            sql = f"(CASE WHEN {raw} IS NULL THEN NULL ELSE {scaled} END)"
+            return Typed(sql, "decimal", column=column, source=alias, table=table)
         kind = "integer" if column.integer else column.kind if column.kind in ("date", "datetime") else "text"
         return Typed(raw, kind, column=column, source=alias, table=table)
 
@@ -291,7 +295,7 @@ class Compiler(Expressions):
         return (" WHERE " + " AND ".join(kept) if kept else ""), rownum
 
     def _order(self, node: exp.Expr, scope: Scope, columns: list[tuple[str, str]]) -> str:
-        order = node.args.get("order")
+        order, self.order = node.args.get("order"), ""
         if order is None:
             return ""
         parts = []
@@ -312,7 +316,8 @@ class Compiler(Expressions):
             descending = bool(ordered.args.get("desc"))
             nulls = "" if typed is not None and _is_key(typed, node) else f" NULLS {'FIRST' if descending else 'LAST'}"
             parts.append(f"{sql}{' DESC' if descending else ''}{nulls}")
-        return " ORDER BY " + ", ".join(parts)
+        self.order = " ORDER BY " + ", ".join(parts)
+        return self.order
 
     def _limit(self, node: exp.Expr) -> str:
         limit, offset = node.args.get("limit"), node.args.get("offset")
@@ -348,6 +353,19 @@ def _named(items: list[tuple[str | None, Typed]]) -> list[tuple[str, str]]:
         taken.add(unique)
         columns.append((unique, typed.kind))
     return columns
+
+
+def _by_position(node: exp.Expr) -> bool:
+    """Whether a query is ordered by the number of a result column."""
+    order = node.args.get("order")
+    return order is not None and any(isinstance(ordered.this, exp.Literal) for ordered in order.expressions)
+
+
+def _as_stored(typed: Typed) -> Typed:
+    """A decimal column that is only shown needs no arithmetic: its text is printed."""
+    if typed.kind != "decimal" or typed.column is None:
+        return typed
+    return Typed(f'"{typed.source}"."{typed.column.name}"', STORED)
 
 
 def _outer(join: exp.Join) -> str:

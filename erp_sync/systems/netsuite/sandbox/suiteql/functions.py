@@ -30,6 +30,8 @@ def number_text(value: int | None) -> str | None:
     """Shortest text of a scaled number: 2550000000 is "25.5"."""
     if value is None:
         return None
+    if value % UNIT == 0:
+        return str(value // UNIT)
     sign, whole = ("-", -value) if value < 0 else ("", value)
     head, tail = divmod(whole, UNIT)
     fraction = f"{tail:0{SCALE}}".rstrip("0")

@@ -10,14 +10,16 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections import OrderedDict
+from collections.abc import Callable, Iterable
 from typing import Any
 
-from erp_sync.sandbox.core import BadJson, Request, Response
+from erp_sync.sandbox.core import BadJson, Request, Response, json_response
 from erp_sync.systems.netsuite.sandbox.errors import VendorError
+from erp_sync.systems.netsuite.sandbox.options import Options
 from erp_sync.systems.netsuite.sandbox.session import Session
 from erp_sync.systems.netsuite.sandbox.store import Store
 from erp_sync.systems.netsuite.sandbox.suiteql import dates
-from erp_sync.systems.netsuite.sandbox.suiteql.compiler import Compiled, Compiler
+from erp_sync.systems.netsuite.sandbox.suiteql.compiler import STORED, Compiled, Compiler
 from erp_sync.systems.netsuite.sandbox.suiteql.functions import install, number_text
 from erp_sync.systems.netsuite.sandbox.suiteql.kinds import malformed
 
@@ -55,26 +57,30 @@ class SuiteQLService:
             "offset": offset,
             "totalResults": total,
         }
-        return Response(200, {"content-type": COLLECTION_TYPE}, json.dumps(content).encode())
+        return json_response(content, content_type=COLLECTION_TYPE)
 
     def run(self, session: Session, query: str, limit: int, offset: int) -> tuple[list[dict[str, str]], int]:
         """One page of rows and the number of all. Raises VendorError."""
         compiled = self._compile(session, query)
         try:
-            key = (compiled.counted, session.store.version)
-            total = None if compiled.timely else self._totals.get(key)
-            if total is None:
-                total = min(int(session.store.value(compiled.counted)), MAX_ROWS)
-                self._totals[key] = total
-                if len(self._totals) > 64:
-                    self._totals.popitem(last=False)
-            page = min(limit, max(total - offset, 0))
+            page = max(min(limit, MAX_ROWS - offset), 0)
             inner = f"SELECT * FROM ({compiled.sql})" if compiled.limited else compiled.sql
-            rows = session.store.all(f"{inner} LIMIT {page} OFFSET {offset}")
+            rows = session.store.tuples(f"{inner} LIMIT {page} OFFSET {offset}")
+            # A page that is not full is the last one.
+            total = offset + len(rows) if len(rows) < page and (rows or not offset) else self._total(session, compiled)
         except sqlite3.OperationalError as error:
             raise malformed(f"Invalid or unsupported search: {error}") from error
-        style, zone = session.options.date_format, session.options.zone
-        return [_printed(tuple(row), compiled.columns, style, zone) for row in rows], total
+        return printed(rows, compiled.columns, session.options), total
+
+    def _total(self, session: Session, compiled: Compiled) -> int:
+        key = (compiled.counted, session.store.version)
+        total = None if compiled.timely else self._totals.get(key)
+        if total is None:
+            total = min(int(session.store.value(compiled.counted)), MAX_ROWS)
+            self._totals[key] = total
+            if len(self._totals) > 64:
+                self._totals.popitem(last=False)
+        return total
 
     def _compile(self, session: Session, query: str) -> Compiled:
         custom, records = session.custom_fields(), session.custom_records()
@@ -91,18 +97,25 @@ class SuiteQLService:
 COLLECTION_TYPE = "application/vnd.oracle.resource+json; type=collection; charset=UTF-8"
 
 
-def _printed(row: tuple[Any, ...], columns: tuple[tuple[str, str], ...], style: str, zone: Any) -> dict[str, str]:
-    out = {}
-    for value, (name, kind) in zip(row, columns, strict=True):
-        if value is None:
-            continue
-        if kind == "decimal":
-            out[name] = number_text(int(value)) or ""
-        elif kind in ("date", "datetime"):
-            out[name] = dates.account_date(dates.local(value, zone).date(), style)
-        else:
-            out[name] = str(value)
-    return out
+def printed(
+    rows: Iterable[tuple[Any, ...]], columns: Iterable[tuple[str, str]], options: Options
+) -> list[dict[str, str]]:
+    """Rows as NetSuite prints them; a column without a value is left out."""
+    printers = [(name, _printer(kind, options)) for name, kind in columns]
+    return [
+        {name: show(value) for value, (name, show) in zip(row, printers, strict=True) if value is not None}
+        for row in rows
+    ]
+
+
+def _printer(kind: str, options: Options) -> Callable[[Any], str]:
+    if kind == STORED:
+        return lambda text: text.rstrip("0").rstrip(".")
+    if kind == "decimal":
+        return lambda scaled: number_text(int(scaled)) or ""
+    if kind in ("date", "datetime"):
+        return lambda stored: dates.account_date(dates.local(stored, options.zone).date(), options.date_format)
+    return str
 
 
 def page_of(request: Request, default: int = MAX_PAGE) -> tuple[int, int]:
