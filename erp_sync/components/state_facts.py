@@ -13,6 +13,7 @@ from erp_sync.flows.state_flow import Booked
 from erp_sync.ledger import State
 from erp_sync.ledger.documents import StepState
 from erp_sync.model.keys import Entity, EntityKey
+from erp_sync.ports.outcomes import QUANTITY_ABOVE_OPEN
 
 UNFINISHED = (State.WAITING, State.DUE, State.CLAIMED, State.DEAD, State.HELD)
 
@@ -21,7 +22,8 @@ def booked_shipments(here: Installation, route: RouteSpec, lately: Collection[st
     """Which shipments the store has booked, and what is in those that it has not.
 
     `lately`: ids of shipments that the ERP named with its stock. One that the ledger does not have yet is
-    on its way; one whose delivery was given up or dismissed never will be booked by us.
+    on its way; one whose delivery was given up or dismissed never will be booked by us, and one that the store
+    refused because its order was cancelled there has freed its reservation: it waits for nothing.
     """
     flow = route.flows.get("shipments")
     if flow is None or flow.mode is not Mode.ON:
@@ -37,7 +39,8 @@ def booked_shipments(here: Installation, route: RouteSpec, lately: Collection[st
     booked: set[str] = {delivery.key.native_id for delivery in unfinished if delivery.sequence > 1}
     open_shipments: dict[str, dict[tuple[str, str], Decimal]] = {}
     for delivery in first:
-        if any(step.state is StepState.CONFIRMED and step.operation in moving for step in steps.get(delivery.id, ())):
+        done = any(one.state is StepState.CONFIRMED and one.operation in moving for one in steps.get(delivery.id, ()))
+        if done or (delivery.state is State.DEAD and delivery.code == QUANTITY_ABOVE_OPEN):
             booked.add(delivery.key.native_id)
             continue
         shipment = decode(delivery.payload)

@@ -267,6 +267,7 @@ def judge(settings: Settings, installation: Any, wall_s: float) -> dict[str, Any
         SystemFiles.of(states["magento"]), SystemFiles.of(states["netsuite"]), claims(installation), Conventions()
     )
     figures = dict(report.figures())
+    figures["details"] = report.details()
     figures["own"] = own_figures(installation)
     figures["wall_s"] = round(wall_s, 1)
     figures["profile"] = states["netsuite"]["profile"]

@@ -57,6 +57,11 @@ class Again(StrEnum):
     AFTER_DEPENDENCY = "after_dependency"  # something it refers to is missing: waits for it
 
 
+QUANTITY_ABOVE_OPEN = "quantity_above_open"
+"""Code of a `Refused`: the document moves more than the target has open, since it was cancelled or returned there.
+The target waits for none of it: stock that left with it is not to be kept for it there."""
+
+
 class Refused(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """The vendor said no and certainly applied nothing.
 

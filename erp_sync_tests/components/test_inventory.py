@@ -13,12 +13,13 @@ import pytest
 from erp_sync.components.state_due import fast_keys
 from erp_sync.flows.shipments.transform import encode
 from erp_sync.ledger import NewDelivery
+from erp_sync.ledger.documents import Claim
 from erp_sync.ledger.lookups import LookupRow
 from erp_sync.ledger.plans import PlanState
 from erp_sync.model.keys import EntityKey
 from erp_sync.model.shipment import Shipment, ShipmentLine, ShipmentStatus
 from erp_sync.ports.documents import Step
-from erp_sync.ports.outcomes import Receipt
+from erp_sync.ports.outcomes import QUANTITY_ABOVE_OPEN, Receipt
 from erp_sync_tests.components.two_systems import TwoSystems, two_systems
 
 SOURCE_ITEMS = "/V1/inventory/source-items"
@@ -125,6 +126,19 @@ def test_another_order_meanwhile_is_taken_off_after_the_booking(make):
 
 def book(systems: TwoSystems, fulfillment: int, sku: str, quantity: int) -> None:
     """The shipments flow posts the shipment: the store lowers its source, the ledger knows what moved."""
+    ledger, claim = systems.here.ledger, post(systems, fulfillment, sku, quantity)
+    systems.store_sql(
+        "UPDATE inventory_source_item SET quantity = CAST(quantity AS REAL) - ?, "
+        "status = CASE WHEN CAST(quantity AS REAL) > ? THEN status ELSE 0 END WHERE sku = ? AND source_code = 'east'",
+        (quantity, quantity, sku),
+    )
+    moves = [("magento_us", "stock_level", [f"east/{sku}"])]
+    ledger.steps.confirm(claim, "shipment", Receipt(target_id="1"), moves=moves)
+    ledger.deliveries.complete(claim)
+
+
+def post(systems: TwoSystems, fulfillment: int, sku: str, quantity: int) -> Claim:
+    """The shipments flow sends the shipment; its answer is still to come."""
     ledger = systems.here.ledger
     document = Shipment(
         connection="netsuite_us",
@@ -142,14 +156,20 @@ def book(systems: TwoSystems, fulfillment: int, sku: str, quantity: int) -> None
     (claim,) = ledger.deliveries.claim("us", "shipments", "magento_us", ("normal",), 1, "test:1", 60)
     ledger.steps.plan(claim, [Step(name="shipment", operation="shipment.create", key=f"f{fulfillment}")])
     ledger.steps.begin(claim, "shipment")
-    systems.store_sql(
-        "UPDATE inventory_source_item SET quantity = CAST(quantity AS REAL) - ?, "
-        "status = CASE WHEN CAST(quantity AS REAL) > ? THEN status ELSE 0 END WHERE sku = ? AND source_code = 'east'",
-        (quantity, quantity, sku),
-    )
-    moves = [("magento_us", "stock_level", [f"east/{sku}"])]
-    ledger.steps.confirm(claim, "shipment", Receipt(target_id="1"), moves=moves)
-    ledger.deliveries.complete(claim)
+    return claim
+
+
+def test_what_was_shipped_for_an_order_that_the_store_cancelled_is_not_kept_for_it(make):
+    """The store refuses the shipment for ever and has freed the order's reservation: nothing of it is there to sell."""
+    systems = make(WITH_SHIPMENTS)
+    shipped = systems.erp_ship(systems.erp_order("magento_us_7", "MUG", 3))
+    systems.run("inventory")
+    assert systems.store_quantities()["east/MUG"] == "5"
+    claim = post(systems, shipped, "MUG", 3)
+    systems.here.ledger.steps.refuse(claim, "shipment", QUANTITY_ABOVE_OPEN, "order 7 is cancelled")
+    systems.here.ledger.deliveries.dead(claim, QUANTITY_ABOVE_OPEN, "order 7 is cancelled")
+    systems.run("inventory", full=True)
+    assert systems.store_quantities()["east/MUG"] == "2"
 
 
 def test_best_sellers_are_counted_from_orders_unless_the_route_lists_them(make):

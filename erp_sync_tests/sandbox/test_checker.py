@@ -340,6 +340,16 @@ def test_a_parcel_added_later_is_one_more_mail_and_not_a_second_one(world):
     assert world.check().shipments.mails_twice == []
 
 
+def test_what_left_for_an_order_that_the_store_cancelled_is_a_case_and_waits_for_nothing(world):
+    world.place(1, state="canceled")
+    world.book(1)
+    gone = world.fulfil(1, "1Z1", quantity="-2.00000")
+    world.stock(1000, "7.00000", "GRO-1", "7.0000")
+    report = world.check()
+    assert report.shipments.of_cancelled == [gone]
+    assert (report.shipments.missing, report.shipments.mails_missing, report.stock.mismatches) == ([], [], {})
+
+
 def test_the_stores_source_is_what_the_erp_has_on_hand(world):
     world.stock(1000, "7.00000", "GRO-1", "7.0000")
     world.stock(1001, "-2.00000", "GRO-2", "1.0000")

@@ -48,6 +48,7 @@ class Report:
             "customers_duplicated": orders.customers_duplicated[:_EXAMPLES],
             "differences": [asdict(difference) for difference in orders.differences[:_EXAMPLES]],
             "shipments_missing": self.shipments.missing[:_EXAMPLES],
+            "shipments_of_cancelled_orders": self.shipments.of_cancelled[:_EXAMPLES],
             "shipments_twice": self.shipments.booked_twice[:_EXAMPLES],
             "shipments_unexplained": self.shipments.unexplained[:_EXAMPLES],
             "shipping_emails_early": self.shipments.mails_early[:_EXAMPLES],

@@ -1,7 +1,8 @@
 """Shipments: every fulfillment that left the ERP's warehouse is booked in the store once, with one mail.
 
 A fulfillment and a shipment belong together when they share a tracking number, else when they are the only ones
-of their order.
+of their order. What left for an order that the store has cancelled meanwhile can never be booked there: it is
+counted apart, since it is a case for a person.
 """
 
 from __future__ import annotations
@@ -32,13 +33,15 @@ class Shipments:
     mails_early: list[str] = field(default_factory=list)
     mails_twice: list[str] = field(default_factory=list)
     mails_missing: list[str] = field(default_factory=list)
-    unbooked: list[int] = field(default_factory=list)  # internal ids of fulfillments the store has not booked
+    unbooked: list[int] = field(default_factory=list)  # internal ids of fulfillments the store has not booked yet
+    of_cancelled: list[str] = field(default_factory=list)
 
     def figures(self) -> dict[str, Any]:
         return {
             "shipments_in_erp": self.fulfilled,
             "shipments_in_store": self.booked,
             "shipments_missing": len(self.missing),
+            "shipments_of_cancelled_orders": len(self.of_cancelled),
             "shipments_twice": len(self.booked_twice),
             "shipments_unexplained": len(self.unexplained),
             "shipment_latency_s": spread(self.latencies.values()),
@@ -58,6 +61,7 @@ def check_shipments(store: SystemFiles, erp: SystemFiles, erp_orders: dict[int, 
     found = Shipments()
     fulfillments = _fulfillments(erp, erp_orders)
     shipments, mails = _shipments(store)
+    cancelled = _cancelled_orders(store)
     left = _left_times(erp)
     booked = commit_times(store.journal, "shipment")
     by_order = grouped(shipments, "order")
@@ -75,6 +79,9 @@ def check_shipments(store: SystemFiles, erp: SystemFiles, erp_orders: dict[int, 
     found.unexplained = [shipment["number"] for shipment in shipments if shipment["id"] not in matched]
     for one in fulfillments:
         same = of_fulfillment[one["id"]]
+        if not same and one["order"] in cancelled:
+            found.of_cancelled.append(one["name"])
+            continue
         if not same:
             found.missing.append(one["name"])
             found.unbooked.append(one["id"])
@@ -127,6 +134,12 @@ def _fulfillments(erp: SystemFiles, orders: dict[int, str]) -> list[Row]:
         for row in rows
         if row["createdfrom"] in orders
     ]
+
+
+def _cancelled_orders(store: SystemFiles) -> set[str]:
+    with reading(store.database) as database:
+        rows = database.execute("SELECT increment_id FROM sales_order WHERE state = 'canceled'").fetchall()
+    return {row["increment_id"] for row in rows}
 
 
 def _left_times(erp: SystemFiles) -> dict[str, list[float]]:

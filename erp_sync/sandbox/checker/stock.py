@@ -55,7 +55,7 @@ def check_stock(
 
     Arguments:
         store_orders_in_erp: internal ids of the ERP's orders that come from the store.
-        unbooked_fulfillments: internal ids of fulfillments that the store has not booked.
+        unbooked_fulfillments: internal ids of fulfillments that the store has not booked and still can.
     """
     found = Stock()
     with reading(erp.database) as database:

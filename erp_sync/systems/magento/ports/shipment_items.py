@@ -15,6 +15,7 @@ from typing import Any
 from erp_sync.model.money import ZERO, decimal_of
 from erp_sync.model.shipment import ShipmentLine
 from erp_sync.ports.lookups import Lookups
+from erp_sync.ports.outcomes import QUANTITY_ABOVE_OPEN
 
 NOT_SHIPPED = ("virtual", "downloadable")
 
@@ -65,7 +66,7 @@ def items_to_ship(
             else:
                 quantities[row.row_id] = quantities.get(row.row_id, ZERO) + take
         if left > 0:
-            raise CannotShip("quantity_above_open", f"{line.quantity} of {line.sku} shipped, {left} more than open")
+            raise CannotShip(QUANTITY_ABOVE_OPEN, f"{line.quantity} of {line.sku} shipped, {left} more than open")
     for bundle, parts in bundles.items():
         components = {row.row_id for row in rows if row.bundle == bundle}
         shares = {parts.get(row_id, ZERO) for row_id in components}
