@@ -209,7 +209,7 @@ def test_the_doctor_names_every_variable_that_is_missing_and_ends_with_1(home: P
 
 def test_adopt_refuses_a_wrong_date_and_a_wrong_link(house: House) -> None:
     assert "--since 'may' is no date" in run("adopt", "us", "--since", "may").stderr
-    assert "'123' is no link; expected ORDER=ID" in run("adopt", "us", "--apply", "--link", "123").stderr
+    assert "'123' is no link; expected KEY=ID" in run("adopt", "us", "--apply", "--link", "123").stderr
 
 
 def test_look_up_tables_are_imported_and_exported(house: House, tmp_path: Path) -> None:

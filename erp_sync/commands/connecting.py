@@ -10,7 +10,19 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from erp_sync.commands.output import Json, RouteOption, Who, columns, installation, me, moment, refuse, shortened, show
+from erp_sync.commands.output import (
+    FlowOption,
+    Json,
+    RouteOption,
+    Who,
+    columns,
+    installation,
+    me,
+    moment,
+    refuse,
+    shortened,
+    show,
+)
 
 RouteArgument = Annotated[str | None, typer.Argument(help="name of the route; may be left out where there is one")]
 Shown = Annotated[int, typer.Option("--show", help="rows shown of each kind")]
@@ -253,41 +265,55 @@ def _doctor_text(it: Any) -> str:
 
 def reconcile(
     route: RouteArgument = None,
-    days: Annotated[int, typer.Option("--days", min=1, help="orders created in the last so many days")] = 7,
+    flow: FlowOption = None,
+    days: Annotated[int, typer.Option("--days", min=1, help="documents created in the last so many days")] = 7,
     rows: Shown = 50,
     as_json: Json = False,
 ) -> None:
-    """Compare store, ledger and ERP order by order: what is missing, too much, or of another total.
+    """Compare both systems record by record: orders, shipments, stock, products and prices, with both values.
 
-    Exit code 1 where something differs. Orders that the ledger holds or has dead-lettered are listed as open.
+    Documents by created time, state as it is now. Exit code 1 where something differs. What the ledger holds, has
+    dead-lettered, or what waits in a plan, is listed as open. Changes nothing.
 
-    Example: erp-sync reconcile netsuite_magento --days 3
+    Example: erp-sync reconcile netsuite_magento --flow orders --days 3
     """
     from erp_sync.operations import choosing
-    from erp_sync.operations.reconcile import active
+    from erp_sync.operations.reconcile import flows
     from erp_sync.operations.reconcile import reconcile as compare
 
-    with installation() as here:
-        chosen = [one for one in choosing.routes(here, route) if active(one)]
-        with progress(as_json) as told:
-            found = [compare(here, one, days=days, progress=told) for one in chosen]
-    show(found, as_json, lambda them: "\n\n".join(_reconciled_text(it, rows) for it in them) or "no route moves orders")
+    with installation() as here, progress(as_json) as told:
+        wanted = choosing.flow_name(flow)
+        found = [
+            compare(here, one, name, days=days, progress=told)
+            for one in choosing.routes(here, route)
+            for name in flows(one, wanted)
+        ]
+    text = "\n\n".join(_reconciled_text(one, rows) for one in found) or "no route moves anything that can be compared"
+    show(found, as_json, lambda _: text)
     if not all(one.agrees for one in found):
         raise typer.Exit(1)
 
 
 def _reconciled_text(it: Any, most: int) -> str:
-    parts = [
-        f"{it.route}, orders created {moment(it.since)} to {moment(it.until)}: {it.store_orders} in the store, "
-        f"{it.in_erp} of them in the ERP ({it.adopted} adopted), {it.totals_compared} totals compared"
-    ]
+    window = f", created {moment(it.since)} to {moment(it.until)}" if it.since else f", as of {moment(it.until)}"
+    counts = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in it.counts.items())
+    parts = [f"{it.flow} of {it.route}, {it.source} to {it.target}{window}: {counts}"]
     if it.open:
-        listed = [(one.number, one.state, one.code, shortened(one.reason, 100)) for one in it.open[:most]]
-        parts += [f"open: {len(it.open)}", columns(("order", "state", "code", "reason"), listed, "  ")]
+        listed = [(one.key, one.state, one.code, shortened(one.reason, 100)) for one in it.open[:most]]
+        parts += [f"open: {len(it.open)}", columns(("what", "state", "code", "reason"), listed, "  ")]
+    if it.only_in_store:
+        parts.append(
+            f"only in {it.target}, the ERP says nothing of them: {shortened(', '.join(it.only_in_store), 200)}"
+        )
     if it.differences:
-        differs = [(one.kind, one.number, one.store, one.erp, one.words) for one in it.differences[:most]]
-        headers = ("difference", "order", "store", "ERP", "")
+        differs = [
+            (one.kind, one.key, shortened(one.store, 60), shortened(one.erp, 60), shortened(one.words, 100))
+            for one in it.differences[:most]
+        ]
+        headers = ("difference", "what", "store", "ERP", "")
         parts += [f"differences: {len(it.differences)}", columns(headers, differs, "  ")]
+        if len(it.differences) > most:
+            parts.append(f"  ... {len(it.differences) - most} more, see --show or --json")
     else:
         parts.append("no difference")
     return "\n".join(parts)

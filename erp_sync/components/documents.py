@@ -98,7 +98,7 @@ def _transform_batch(
             rejected.append((row, "malformed_record", problem.field, str(problem)))
         except MappingProblem as problem:
             rejected.append((row, problem.code, problem.field, str(problem)))
-    documents = _with_adopted_orders(here, route, kind, documents)
+    documents = with_adopted_orders(here, route, kind, documents)
     suite = suite_of(kind.name)
     checks = flow_module(kind.name, "checks")
     judgement = judge(suite, [checks.facts(document) for _, document in documents])
@@ -173,7 +173,7 @@ def _transform_batch(
     report.handled += len(rows)
 
 
-def _with_adopted_orders(
+def with_adopted_orders(
     here: Installation, route: RouteSpec, kind: FlowKind, documents: list[tuple[Any, Any]]
 ) -> list[tuple[Any, Any]]:
     """An adopted order carries no key of ours at the ERP: the cross references know which of the store's it is."""

@@ -16,7 +16,8 @@ from erp_sync.ledger.plans import PlanState, Verdict
 
 
 class StateReport(msgspec.Struct, kw_only=True):
-    """What a comparison did, by number of rows; `plans` are (id, state, rows, why it is held)."""
+    """What a comparison did, by number of rows; `plans` are (id, state, rows, why it is held), `keys` what the
+    target should hold by this comparison."""
 
     read: int = 0
     compared: int = 0
@@ -33,6 +34,7 @@ class StateReport(msgspec.Struct, kw_only=True):
     plans: list[tuple[int, str, int, str]] = []
     verdicts: list[Verdict] = []
     samples: list[tuple[str, str, str]] = []
+    keys: list[str] = []
 
     @property
     def held(self) -> bool:

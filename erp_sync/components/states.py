@@ -77,6 +77,7 @@ class Transformation:
         task.report.left_out = desired.left_out
         task.order = min((entry.order for entry in good), default=0)
         comparison, keys = self._compare(desired, good)
+        task.report.keys = keys
         missing = self._missing(token, entries, desired) if task.full else {}
         planning, recording = Planning(task), Recording(task)
         rows, alone, standing = planning.rows(comparison, desired, missing)

@@ -11,6 +11,7 @@ import msgspec
 from erp_sync.components.configuration import FlowSpec, Mode, RouteSpec
 from erp_sync.components.flow_table import FlowKind
 from erp_sync.components.installation import Installation
+from erp_sync.components.state_task import StateReport
 from erp_sync.ledger.plans import PlanState, Verdict
 from erp_sync.operations.choosing import connector
 from erp_sync.operations.trying import trial
@@ -83,6 +84,48 @@ def plan_states(
 def _tried(
     here: Installation, route: RouteSpec, kind: FlowKind, flow: FlowSpec, full: bool, standing: list[OpenPlan]
 ) -> StatePlan:
+    tried = try_states(here, route, kind, flow, full)
+    report = tried.report
+    figures = {
+        "read": tried.read,
+        "read_at_target": tried.read_at_target,
+        "compared": report.compared,
+        "same": report.same,
+        "changed": report.changed,
+        "missing": report.missing,
+        "rejected": len(report.rejected),
+        "held_already": report.held_already,
+        "refused_before": report.refused_before,
+    }
+    words = (
+        f"{len(tried.rows)} of {report.compared} rows compared would change, "
+        f"{len(report.rejected)} would be quarantined"
+    )
+    return _plan(
+        route,
+        kind,
+        flow,
+        words=words,
+        figures=figures,
+        standing=standing,
+        verdicts=report.verdicts,
+        rows=tried.rows,
+        looked=True,
+    )
+
+
+class Tried(msgspec.Struct, frozen=True, kw_only=True):
+    """What a run would have found. `held` is what the target is known to hold after it, by key."""
+
+    read: int
+    read_at_target: int
+    report: StateReport
+    rows: list[StateRow]
+    held: dict[str, str]
+
+
+def try_states(here: Installation, route: RouteSpec, kind: FlowKind, flow: FlowSpec, full: bool) -> Tried:
+    """Read and compare as a run would, on a copy of the ledger. Raises the TransportError tree, CannotDo."""
     from erp_sync.components.run_context import land_records
     from erp_sync.components.state_reading import read_states
     from erp_sync.components.states import transform_states
@@ -101,34 +144,20 @@ def _tried(
         reading = read_states(tried, source, kind, [route], land, run_id=RUN, now=now, full=full)
         report = transform_states(tried, route, kind, flow, run_id=RUN, full=full)
         tables = [tried.ledger.plans.table(plan) for plan, _, _, _ in report.plans]
+        known = tried.ledger.known.table(getattr(route, kind.target), kind.entity, None) if full else None
     here.exchanges.flush()
     rows = [
         StateRow(key=row["key"], action=row["action"], before=row["before"], after=row["after"], reason=row["reason"])
         for table in tables
         for row in table.to_pylist()
     ]
-    figures = {
-        "read": reading.extraction.seen,
-        "read_at_target": reading.target_read,
-        "compared": report.compared,
-        "same": report.same,
-        "changed": report.changed,
-        "missing": report.missing,
-        "rejected": len(report.rejected),
-        "held_already": report.held_already,
-        "refused_before": report.refused_before,
-    }
-    words = f"{len(rows)} of {report.compared} rows compared would change, {len(report.rejected)} would be quarantined"
-    return _plan(
-        route,
-        kind,
-        flow,
-        words=words,
-        figures=figures,
-        standing=standing,
-        verdicts=report.verdicts,
+    pairs = [] if known is None else zip(known["key"].to_pylist(), known["value"].to_pylist(), strict=True)
+    return Tried(
+        read=reading.extraction.seen,
+        read_at_target=reading.target_read,
+        report=report,
         rows=rows,
-        looked=True,
+        held={key: value for key, value in pairs if value is not None},
     )
 
 

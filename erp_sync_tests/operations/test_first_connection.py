@@ -11,7 +11,8 @@ import pytest
 from erp_sync.ledger import State
 from erp_sync.ledger.migrate import upgrade
 from erp_sync.operations.adoption import AdoptionReport, adopt
-from erp_sync.operations.reconcile import Reconciliation, reconcile
+from erp_sync.operations.reconcile import reconcile
+from erp_sync.operations.reconciliation import Reconciliation
 from erp_sync.operations.trace import trace
 from erp_sync.settings import load
 from erp_sync_tests.e2e.business import Business, business
@@ -44,7 +45,7 @@ class Shop:
 
     def reconcile(self) -> Reconciliation:
         with self.shop.installation() as here:
-            return reconcile(here, here.configuration.routes["us"])
+            return reconcile(here, here.configuration.routes["us"], "orders")
 
 
 def forget_external_ids(shop: Business) -> None:
@@ -105,8 +106,14 @@ def test_an_adopted_order_tells_so_and_is_linked(first: Shop) -> None:
 def test_reconciliation_finds_all_orders_and_tells_the_doubtful_one_as_open(first: Shop) -> None:
     found = first.reconcile()
     assert found.differences == []
-    assert (found.store_orders, found.in_erp, found.adopted, found.totals_compared) == (5, 4, 2, 4)
-    assert [(one.number, one.code) for one in found.open] == [(first.odd, "doubtful_match")]
+    assert found.counts == {
+        "in_store": 5,
+        "in_erp": 4,
+        "adopted": 2,
+        "totals_compared": 4,
+        "statuses_compared": 4,
+    }
+    assert [(one.key, one.code) for one in found.open] == [(first.odd, "doubtful_match")]
 
 
 def test_a_person_may_link_the_doubtful_one(first: Shop) -> None:
@@ -124,9 +131,9 @@ def test_reconciliation_names_missing_extra_and_different_orders(first: Shop) ->
     shop.erp_sql("UPDATE \"transaction\" SET foreigntotal = '99.00' WHERE otherrefnum = ?", changed)
     shop.erp_sql("UPDATE \"transaction\" SET externalid = 'magento_us_4711' WHERE otherrefnum = ?", first.old[0])
     found = first.reconcile()
-    kinds = {(one.kind, one.number) for one in found.differences}
+    kinds = {(one.kind, one.key) for one in found.differences}
     (extra,) = shop.in_erp(first.old[0])
     assert kinds == {("missing", lost), ("total", changed), ("total", first.odd), ("extra", extra["tranid"])}
-    total = next(one for one in found.differences if (one.kind, one.number) == ("total", changed))
+    total = next(one for one in found.differences if (one.kind, one.key) == ("total", changed))
     assert total.erp.startswith("99")
     assert not found.agrees

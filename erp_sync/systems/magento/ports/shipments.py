@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from erp_sync.model.money import decimal_of
 from erp_sync.model.shipment import Parcel, Shipment, ShipmentLine, ShipmentStatus
 from erp_sync.ports.capabilities import Capabilities
 from erp_sync.ports.connection import ConnectionSettings
@@ -16,6 +17,7 @@ from erp_sync.ports.documents import Requirement, Step, StepRequest
 from erp_sync.ports.lookups import Lookups
 from erp_sync.ports.outcomes import Absent, Again, Ambiguous, Applied, Finding, Found, Outcome, Receipt, Refused
 from erp_sync.ports.raw import MappingProblem
+from erp_sync.ports.reconciling import BookedShipment
 from erp_sync.systems.magento.client import BadAnswer, MagentoClient
 from erp_sync.systems.magento.ports.order_status import existing_orders, order_requirement
 from erp_sync.systems.magento.ports.outcomes import attempted, looked, mark, marks, not_sent
@@ -290,6 +292,19 @@ class ShipmentTarget:
         number = str(ours[0].get("increment_id") or "")
         return Found(receipt=msgspec.structs.replace(receipt, number=number, existed=True))
 
+    def booked(self, order_keys: Sequence[str]) -> list[BookedShipment]:
+        """All shipments of these orders, also those that somebody else posted: one listing a page."""
+        pages = self._client.by_keys(
+            "shipments",
+            "order_id",
+            [key for key in order_keys if key.isdigit()],
+            operation="shipment.reconcile",
+            page_size=self._page_size,
+            fields=SHIPMENT_FIELDS,
+            sort=("entity_id",),
+        )
+        return [_booked(shipment) for page in pages for shipment in page]
+
     def settle(self, handles: Sequence[str]) -> list[Outcome]:
         raise ValueError("a shipment is never accepted for later: there is nothing to settle")
 
@@ -332,6 +347,21 @@ def _receipt(shipment_id: str, tracks: Sequence[str], *, notified: bool) -> Rece
 
 def _list(receipt: Receipt, name: str) -> list[str]:
     return msgspec.json.decode(receipt.values.get(name, "[]"), type=list[str])
+
+
+def _booked(shipment: Mapping[str, Any]) -> BookedShipment:
+    quantities: dict[str, Decimal] = {}
+    for item in shipment.get("items") or ():
+        sku = str(item.get("sku"))
+        quantities[sku] = quantities.get(sku, Decimal(0)) + decimal_of(item.get("qty") or 0)
+    return BookedShipment(
+        target_id=str(shipment["entity_id"]),
+        number=str(shipment.get("increment_id") or ""),
+        order_key=str(shipment.get("order_id")),
+        keys=tuple(key for one in shipment.get("comments") or () for key in marks(one.get("comment"))),
+        parcels=tuple(_numbers(shipment)),
+        quantities=quantities,
+    )
 
 
 def _numbers(shipment: Mapping[str, Any]) -> list[str]:

@@ -1,0 +1,276 @@
+"""Store, ledger and ERP compared order by order, by created time: what is missing, too much, or different.
+
+Created time does not move, so the sets prove completeness whatever the windows of updates have missed. What
+the ledger holds or has dead-lettered is told apart: it is open, not lost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from erp_sync.components.configuration import RouteSpec
+from erp_sync.components.documents import flow_module
+from erp_sync.components.installation import Installation
+from erp_sync.ledger import Delivery, State
+from erp_sync.model.keys import Entity, EntityKey
+from erp_sync.model.money import decimal_of
+from erp_sync.model.order import OrderStatus
+from erp_sync.model.order_status import OrderStatusUpdate
+from erp_sync.operations.choosing import connector
+from erp_sync.operations.reconciliation import Difference, OpenRecord, Progress, Reconciliation, sorted_differences
+from erp_sync.ports.adoption import Match
+from erp_sync.ports.outcomes import Receipt
+from erp_sync.ports.raw import BadRecord, MappingProblem, Window
+
+BATCH = 200
+RUN = "reconcile"
+
+
+def reconcile_orders(here: Installation, route: RouteSpec, window: Window, progress: Progress) -> Reconciliation:
+    """Compare the orders placed in the window: there, once, with the same total, cancelled on both sides or on none.
+
+    Raises the TransportError tree where a system does not answer, CannotDo.
+    """
+    from erp_sync.transport.context import call_context
+
+    work = _Work(here, route, window)
+    with call_context(run_id=RUN, lane="bulk", route=route.name, flow="orders"):
+        versions = work.source.created(window)
+        ids = list(versions)
+        for start in range(0, len(ids), BATCH):
+            progress(f"orders of {route.store}", start, len(ids))
+            work.compare(ids[start : start + BATCH])
+        progress(f"orders of {route.store}", len(ids), len(ids))
+        work.compare_statuses(set(ids))
+    here.exchanges.flush()
+    return Reconciliation(
+        route=route.name,
+        flow="orders",
+        source=route.store,
+        target=route.erp,
+        since=window.start,
+        until=window.end,
+        counts={
+            "in_store": len(ids),
+            "in_erp": work.in_erp,
+            "adopted": work.adopted,
+            "totals_compared": work.totals,
+            "statuses_compared": work.statuses,
+        },
+        open=work.open,
+        differences=sorted_differences(work.differences),
+        agrees=not work.differences,
+    )
+
+
+class _Order(msgspec.Struct):
+    """An order as the store has it now. `key`: of its step at the ERP; "" where it cannot be mapped."""
+
+    native_id: str
+    number: str
+    scope: str
+    document: Any = None
+    key: str = ""
+    problem: str = ""
+
+
+class _Work:
+    def __init__(self, here: Installation, route: RouteSpec, window: Window) -> None:
+        self.here, self.route, self.window = here, route, window
+        self.erp: Any = connector(here, route, "erp")
+        self.source = connector(here, route, "store").port(Entity.SALES_ORDER, "source")
+        self.target = flow_module("orders", "transform").target(self.erp)
+        self.lookups = here.lookups(route)
+        self.in_erp = self.adopted = self.totals = self.statuses = 0
+        self.cancelled: dict[str, tuple[str, bool]] = {}
+        self.linked: dict[str, str] = {}
+        self.open: list[OpenRecord] = []
+        self.differences: list[Difference] = []
+
+    def compare(self, ids: Sequence[str]) -> None:
+        """One batch: two queries at the ERP for all of it."""
+        orders = self._orders(ids)
+        keys = [order.key for order in orders if order.key]
+        target: Any = self.erp.port(Entity.SALES_ORDER, "target")
+        there: dict[str, Receipt] = target.read_back(keys) if keys else {}
+        documents = [order.document for order in orders if order.document is not None]
+        matches: dict[str, Match] = {}
+        if documents and hasattr(self.erp, "adoption"):
+            matches = {match.native_id: match for match in self.erp.adoption([self.route.store]).orders(documents)}
+        deliveries = self.here.ledger.deliveries.latest(
+            self.route.name, "orders", self.route.erp, [self._key(order) for order in orders]
+        )
+        unread = set(
+            self.here.ledger.cursors.never_received(
+                self.route.store, Entity.SALES_ORDER, [order.native_id for order in orders]
+            )
+        )
+        refused = self._refused([order.native_id for order in orders])
+        linked = self.here.ledger.cross_references.find(
+            Entity.SALES_ORDER, self.route.store, [order.native_id for order in orders], self.route.erp
+        )
+        self.linked |= {identity: native_id for native_id, identity in linked.items()}
+        # Adopted orders carry no key of ours: they are read by the id that the cross references know.
+        others = [linked[order.native_id] for order in orders if order.key not in there and order.native_id in linked]
+        by_id: dict[str, Receipt] = target.read_back_ids(others) if others else {}
+        for order in orders:
+            receipt, match = there.get(order.key), matches.get(order.native_id)
+            candidates = set(match.target_ids) if match is not None else set()
+            if receipt is None and (receipt := by_id.get(linked.get(order.native_id, ""))) is not None:
+                self.adopted += 1
+            if receipt is not None:
+                candidates.add(receipt.target_id)
+                self._total(order, receipt)
+            if len(candidates) > 1:
+                self._differs("duplicate", order, erp=", ".join(sorted(candidates)), words="one order, several records")
+            self._presence(
+                order,
+                receipt is not None,
+                deliveries.get(self._key(order)),
+                order.native_id in unread,
+                refused.get(order.native_id),
+            )
+
+    def _orders(self, ids: Sequence[str]) -> list[_Order]:
+        found = []
+        for page in self.source.fetch(ids):
+            for record in page:
+                order = _Order(record.native_id, record.native_id, record.scope)
+                try:
+                    order.document = self.source.to_canonical(record, self.lookups)
+                    order.number = order.document.number
+                    gone = order.document.status is OrderStatus.CANCELLED
+                    self.cancelled[record.native_id] = (order.number, gone)
+                    if order.document.status is not OrderStatus.CANCELLED:
+                        steps = self.target.steps(order.document)
+                    else:
+                        open_again = msgspec.structs.replace(order.document, status=OrderStatus.OPEN)
+                        steps = self.target.steps(open_again)
+                    order.key = next((step.key for step in steps if step.name == Entity.SALES_ORDER), "")
+                except (BadRecord, MappingProblem) as problem:
+                    order.problem = str(problem)
+                found.append(order)
+        return found
+
+    def _key(self, order: _Order) -> EntityKey:
+        return EntityKey(self.route.store, order.scope, Entity.SALES_ORDER, order.native_id)
+
+    def _refused(self, native_ids: Sequence[str]) -> dict[str, tuple[str, str]]:
+        wanted = set(native_ids)
+        rows = self.here.ledger.quarantine.find(route=self.route.name, flow="orders", limit=100_000)
+        return {row.native_id: (row.rule, row.problem) for row in rows if row.native_id in wanted}
+
+    def _total(self, order: _Order, receipt: Receipt) -> None:
+        theirs = receipt.totals.get("grand_total")
+        if theirs is None or order.document is None:
+            return
+        self.totals += 1
+        ours: Decimal = order.document.totals.grand_total
+        difference = decimal_of(theirs) - ours
+        if abs(difference) > self._tolerance():
+            self._differs(
+                "total",
+                order,
+                store=f"{ours} {order.document.currency}",
+                erp=theirs,
+                words=f"{difference:+f} in {receipt.number or receipt.target_id}",
+            )
+
+    def _tolerance(self) -> Decimal:
+        """What the ERP's connection allows; differences within it were recorded when the order went."""
+        return Decimal(str(self.erp.settings.settings.get("total_tolerance", "0")))
+
+    def _presence(
+        self,
+        order: _Order,
+        there: bool,
+        delivery: Delivery | None,
+        unread: bool,
+        refused: tuple[str, str] | None,
+    ) -> None:
+        state = delivery.state if delivery is not None else None
+        begun = delivery is not None and (delivery.attempts > 0 or delivery.sequence > 1)
+        if there:
+            self.in_erp += 1
+            if delivery is None or (state in _NOT_SENT and not begun):
+                words = f"the ledger says {state.value if state else 'nothing'} of it"
+                self._differs(
+                    "unexpected", order, erp="there", words=f"{words}; next: erp-sync adopt {self.route.name}"
+                )
+            return
+        if delivery is not None and state is State.DELIVERED:
+            if not order.document or order.document.status is not OrderStatus.CANCELLED:
+                self._differs("missing", order, store="there", words=f"delivery d{delivery.id} says delivered")
+        elif delivery is not None:
+            self.open.append(
+                OpenRecord(key=order.number, state=delivery.state.value, code=delivery.code, reason=delivery.reason)
+            )
+        elif refused is not None:
+            self.open.append(OpenRecord(key=order.number, state="quarantine", code=refused[0], reason=refused[1]))
+        elif unread:
+            self._differs("not_received", order, store="there", words="it was never read from the store")
+        else:
+            self.open.append(self._untold(order))
+
+    def _untold(self, order: _Order) -> OpenRecord:
+        """Received, and no delivery came of it: left out with a reason, or not transformed yet."""
+        events = self.here.ledger.trace(self._key(order)).events
+        for event in reversed(events):
+            if event.kind == "left_out":
+                details = event.details
+                return OpenRecord(key=order.number, state="left_out", code=details["code"], reason=details["reason"])
+        return OpenRecord(key=order.number, state="received", code="", reason="not transformed yet")
+
+    def compare_statuses(self, store_ids: set[str]) -> None:
+        """By one reading of the ERP's orders: cancelled on one side only, and those that the store does not know."""
+        try:
+            port = self.erp.port(Entity.ORDER_STATUS, "source")
+        except KeyError:
+            return  # this ERP cannot list its orders
+        ids = list(port.created(self.window))
+        ours: dict[str, list[OrderStatusUpdate]] = {}
+        for start in range(0, len(ids), BATCH):
+            for page in port.fetch(ids[start : start + BATCH]):
+                for record in page:
+                    try:
+                        update = port.to_canonical(record, self.lookups)
+                    except (BadRecord, MappingProblem):
+                        continue  # an order that is not ours may be anything
+                    key = update.order_key or self.linked.get(update.native_id, "")
+                    if key and update.order_connection in ("", self.route.store):
+                        ours.setdefault(key, []).append(update)
+        for key in ours.keys() & store_ids:
+            self._status(key, ours[key])
+        self._extra(ours, [key for key in ours if key not in store_ids])
+
+    def _status(self, key: str, updates: Sequence[OrderStatusUpdate]) -> None:
+        if key not in self.cancelled or len(updates) != 1:
+            return
+        self.statuses += 1
+        number, in_store = self.cancelled[key]
+        (update,) = updates
+        # Closed is what the ERP makes of an order whose lines were all closed; of one that was shipped, too.
+        gone = update.status is OrderStatus.CANCELLED or (in_store and update.status is OrderStatus.CLOSED)
+        if gone != in_store:
+            words = f"order {update.number} of the ERP"
+            store = OrderStatus.CANCELLED.value if in_store else "not cancelled"
+            self.differences.append(
+                Difference(kind="status", key=number, store=store, erp=update.status.value, words=words)
+            )
+
+    def _extra(self, ours: dict[str, list[OrderStatusUpdate]], elsewhere: Sequence[str]) -> None:
+        known = {record.native_id for page in self.source.fetch(elsewhere) for record in page} if elsewhere else set()
+        for key in elsewhere:
+            for update in ours[key] if key not in known else []:
+                words = f"the store has no {key}"
+                self.differences.append(Difference(kind="extra", key=update.number, erp=update.native_id, words=words))
+
+    def _differs(self, kind: str, order: _Order, store: str = "", erp: str = "", words: str = "") -> None:
+        self.differences.append(Difference(kind=kind, key=order.number, store=store, erp=erp, words=words))
+
+
+_NOT_SENT = (State.WAITING, State.DUE, State.DEAD, State.HELD, State.DISMISSED)

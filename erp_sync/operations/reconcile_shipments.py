@@ -1,0 +1,180 @@
+"""Fulfillments of the ERP compared with the store's shipments, by created time: missing, extra, other parcels or
+quantities."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any
+
+from erp_sync.components.configuration import RouteSpec
+from erp_sync.components.documents import with_adopted_orders
+from erp_sync.components.flow_table import FLOWS
+from erp_sync.components.installation import Installation
+from erp_sync.ledger import Delivery, State
+from erp_sync.model.keys import Entity, EntityKey
+from erp_sync.model.shipment import Shipment, ShipmentStatus
+from erp_sync.operations.choosing import CannotDo, connector
+from erp_sync.operations.reconciliation import Difference, OpenRecord, Progress, Reconciliation, sorted_differences
+from erp_sync.ports.raw import BadRecord, MappingProblem, Window
+from erp_sync.ports.reconciling import BookedShipment, ListsShipments
+
+BATCH = 100
+RUN = "reconcile"
+
+
+def reconcile_shipments(here: Installation, route: RouteSpec, window: Window, progress: Progress) -> Reconciliation:
+    """Compare the fulfillments created in the window. Raises the TransportError tree, CannotDo."""
+    from erp_sync.transport.context import call_context
+
+    work = _Work(here, route)
+    with call_context(run_id=RUN, lane="bulk", route=route.name, flow="shipments"):
+        ids = list(work.source.created(window))
+        for start in range(0, len(ids), BATCH):
+            progress(f"fulfillments of {route.erp}", start, len(ids))
+            work.compare(ids[start : start + BATCH])
+        progress(f"fulfillments of {route.erp}", len(ids), len(ids))
+    here.exchanges.flush()
+    return Reconciliation(
+        route=route.name,
+        flow="shipments",
+        source=route.erp,
+        target=route.store,
+        since=window.start,
+        until=window.end,
+        counts={"in_erp": len(ids), **work.counts},
+        open=work.open,
+        differences=sorted_differences(work.differences),
+        agrees=not work.differences,
+    )
+
+
+class _Work:
+    def __init__(self, here: Installation, route: RouteSpec) -> None:
+        self.here, self.route, self.kind = here, route, FLOWS["shipments"]
+        self.source: Any = connector(here, route, "erp").port(Entity.SHIPMENT, "source")
+        self.target: Any = connector(here, route, "store").port(Entity.SHIPMENT, "target")
+        if not isinstance(self.target, ListsShipments):
+            raise CannotDo(f"{route.store} cannot list its shipments")
+        self.lookups = here.lookups(route)
+        self.counts: dict[str, int] = dict.fromkeys(
+            ("not_shipped_yet", "of_other_orders", "to_compare", "in_store", "parcels", "quantities_compared"), 0
+        )
+        self.open: list[OpenRecord] = []
+        self.differences: list[Difference] = []
+        self._extra_told: set[str] = set()
+
+    def compare(self, ids: Sequence[str]) -> None:
+        """One batch: the fulfillments, and one listing of their orders' shipments."""
+        mine = [shipment for shipment in self._shipments(ids) if self._is_ours(shipment)]
+        self.counts["to_compare"] += len(mine)
+        booked: dict[str, list[BookedShipment]] = defaultdict(list)
+        for one in self.target.booked(sorted({shipment.order_key for shipment in mine})):
+            booked[one.order_key].append(one)
+        keys = [self._key(shipment) for shipment in mine]
+        deliveries = self.here.ledger.deliveries.latest(self.route.name, "shipments", self.route.store, keys)
+        for shipment in mine:
+            self._compare(shipment, booked[shipment.order_key], deliveries.get(self._key(shipment)))
+        self._find_extra(booked)
+
+    def _shipments(self, ids: Sequence[str]) -> list[Shipment]:
+        found: list[tuple[Any, Any]] = []
+        for page in self.source.fetch(ids):
+            for record in page:
+                try:
+                    found.append((record, self.source.to_canonical(record, self.lookups)))
+                except (BadRecord, MappingProblem) as problem:
+                    one = OpenRecord(
+                        key=record.native_id, state="quarantine", code="malformed_record", reason=str(problem)
+                    )
+                    self.open.append(one)
+        return [shipment for _, shipment in with_adopted_orders(self.here, self.route, self.kind, found)]
+
+    def _is_ours(self, shipment: Shipment) -> bool:
+        if not shipment.order_key or shipment.order_connection not in ("", self.route.store):
+            self.counts["of_other_orders"] += 1
+            return False
+        if shipment.status is not ShipmentStatus.SHIPPED:
+            self.counts["not_shipped_yet"] += 1
+            return False
+        return True
+
+    def _key(self, shipment: Shipment) -> EntityKey:
+        return EntityKey(self.route.erp, shipment.scope, Entity.SHIPMENT, shipment.native_id)
+
+    def _compare(self, shipment: Shipment, booked: Sequence[BookedShipment], delivery: Delivery | None) -> None:
+        number = shipment.number or shipment.native_id
+        try:
+            steps = self.target.steps(shipment)
+        except MappingProblem as problem:
+            self.open.append(OpenRecord(key=number, state="unmapped", code=problem.code, reason=str(problem)))
+            return
+        creating = [step.key for step in steps if step.name.partition(":")[0] == Entity.SHIPMENT]
+        ours = [one for one in booked if set(creating) & set(one.keys)]
+        absent = [key for key in creating if not any(key in one.keys for one in booked)]
+        twice = [key for key, count in Counter(key for one in ours for key in one.keys).items() if count > 1]
+        if twice:
+            ids = ", ".join(one.number or one.target_id for one in ours)
+            self._differs("duplicate", number, store=ids, erp=number, words="one fulfillment, several shipments")
+        if absent:
+            self._absent(number, shipment, absent, delivery)
+            return
+        self.counts["in_store"] += 1
+        self._parcels(number, shipment, ours)
+        self._quantities(number, shipment, ours)
+
+    def _absent(self, number: str, shipment: Shipment, absent: Sequence[str], delivery: Delivery | None) -> None:
+        if delivery is not None and delivery.state is not State.DELIVERED:
+            one = OpenRecord(key=number, state=delivery.state.value, code=delivery.code, reason=delivery.reason)
+            self.open.append(one)
+            return
+        start = self.route.flows["shipments"].start
+        if delivery is None and start is not None and shipment.shipped_at is not None and shipment.shipped_at < start:
+            reason = f"shipped before the route's start {start:%Y-%m-%d}"
+            self.open.append(OpenRecord(key=number, state="left_out", code="before_start", reason=reason))
+            return
+        told = f"delivery d{delivery.id} says delivered" if delivery is not None else "no delivery knows of it"
+        words = f"order {shipment.order_key} has none with {', '.join(absent)}; {told}"
+        self._differs("missing", number, erp=f"{len(shipment.parcels)} parcels", words=words)
+
+    def _parcels(self, number: str, shipment: Shipment, ours: Sequence[BookedShipment]) -> None:
+        there = {tracking for one in ours for tracking in one.parcels}
+        wanted = {parcel.tracking_number for parcel in shipment.parcels}
+        self.counts["parcels"] += len(wanted)
+        if wanted - there:
+            self._differs("parcels", number, store=", ".join(sorted(there)), erp=", ".join(sorted(wanted)))
+
+    def _quantities(self, number: str, shipment: Shipment, ours: Sequence[BookedShipment]) -> None:
+        """By SKU, where the store names the SKU: a bundle's parts are booked under the bundle."""
+        there: dict[str, Decimal] = defaultdict(Decimal)
+        for one in ours:
+            for sku, quantity in one.quantities.items():
+                there[sku] += quantity
+        wanted: dict[str, Decimal] = defaultdict(Decimal)
+        for line in shipment.lines:
+            names = [sku for sku in self.lookups.reverse("sku_map", line.sku) if sku in there]
+            if len(names) != 1:
+                return
+            wanted[names[0]] += line.quantity
+        self.counts["quantities_compared"] += 1
+        for sku in sorted(wanted):
+            if there[sku] != wanted[sku]:
+                self._differs(
+                    "quantity",
+                    number,
+                    store=f"{sku} {there[sku].normalize():f}",
+                    erp=f"{sku} {wanted[sku].normalize():f}",
+                )
+
+    def _find_extra(self, booked: dict[str, list[BookedShipment]]) -> None:
+        """Shipments of these orders that nobody of us posted: the ERP knows nothing of them."""
+        for shipments in booked.values():
+            for one in shipments:
+                if not one.keys and one.target_id not in self._extra_told:
+                    self._extra_told.add(one.target_id)
+                    words = f"order {one.order_key} has a shipment that no fulfillment stands behind"
+                    self._differs("extra", one.number or one.target_id, store=", ".join(one.parcels), words=words)
+
+    def _differs(self, kind: str, key: str, store: str = "", erp: str = "", words: str = "") -> None:
+        self.differences.append(Difference(kind=kind, key=key, store=store, erp=erp, words=words))

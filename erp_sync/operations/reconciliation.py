@@ -1,0 +1,69 @@
+"""What every reconciliation answers: counts, what is open and known, and what does not agree. Values only."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+import msgspec
+
+Progress = Callable[[str, int, int], None]
+
+
+class Difference(msgspec.Struct, frozen=True, kw_only=True):
+    """What does not agree.
+
+    Attributes:
+        kind: of documents: ``not_received`` (the source has it, we never read it), ``missing`` (it should be at the
+            target, and is not), ``unexpected`` (the ledger says not delivered, it is there), ``duplicate``, ``total``,
+            ``status``, ``parcels``, ``quantity``, ``extra`` (the ERP has one of ours that the store has not, or the
+            store a shipment that no fulfillment stands behind). Of state: ``missing``, ``value``, ``gone`` (the source
+            has it no more).
+        key: number of the document, or key of the row.
+        store, erp: both values, as text; empty where there is none.
+    """
+
+    kind: str
+    key: str
+    store: str = ""
+    erp: str = ""
+    words: str = ""
+
+
+class OpenRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """What is not at the target, and why: the ledger knows. `state` is the delivery's, the plan's or quarantine."""
+
+    key: str
+    state: str
+    code: str
+    reason: str
+
+
+class Reconciliation(msgspec.Struct, frozen=True, kw_only=True):
+    """One flow of one route, both systems read now. UTC.
+
+    Attributes:
+        since, until: documents created in this window; state has no past: `since` is None.
+        counts: what was compared, name to number.
+        open: held, waiting, refused: told, no difference.
+        only_in_store: state that the ERP says nothing of: nobody's to judge.
+    """
+
+    route: str
+    flow: str
+    source: str
+    target: str
+    since: datetime | None
+    until: datetime
+    counts: dict[str, int]
+    open: list[OpenRecord]
+    differences: list[Difference]
+    only_in_store: list[str] = []
+    agrees: bool
+
+
+def sorted_differences(differences: Sequence[Difference]) -> list[Difference]:
+    """The most frequent kind first."""
+    counts = Counter(one.kind for one in differences)
+    return sorted(differences, key=lambda one: (-counts[one.kind], one.kind, one.key))
