@@ -219,6 +219,7 @@ class Steps:
                 target_id=receipt.target_id,
                 number=receipt.number,
                 existed=receipt.existed,
+                **({"values": receipt.values} if receipt.values else {}),
             )
 
     def accepted(self, claim: Claim, step: str, handle: str) -> None:

@@ -327,6 +327,7 @@ def business(
     erp_options: dict[str, Any] | None = None,
     erp_settings: Mapping[str, dict[str, Any]] | None = None,
     store_options: dict[str, Any] | None = None,
+    store_settings: dict[str, Any] | None = None,
     payment_methods: Mapping[str, str] | None = None,
     catalogue: Catalogue = CATALOGUE,
     shared: bool = False,
@@ -363,7 +364,7 @@ def business(
             (lookups / "payment_methods.csv").write_text("\n".join(["key,value,rule,note", *lines, ""]))
         for position, name in enumerate(stores):
             route = name.partition("_")[2]
-            documents = _documents(route, shops[name], erp, (erp_settings or {}).get(route, {}))
+            documents = _documents(route, shops[name], erp, (erp_settings or {}).get(route, {}), store_settings or {})
             if shared:
                 documents[2]["attributes"]["erp"] = documents[1]["attributes"]["name"] = "netsuite"
                 del documents[1]["attributes"]["settings"]["source_connections"]
@@ -380,7 +381,9 @@ def business(
         yield place_of_work
 
 
-def _documents(route: str, store: Store, erp: RunningSandbox, erp_settings: dict[str, Any]) -> list[dict[str, Any]]:
+def _documents(
+    route: str, store: Store, erp: RunningSandbox, erp_settings: dict[str, Any], store_settings: dict[str, Any]
+) -> list[dict[str, Any]]:
     def connection(name: str, vendor: str, sandbox: RunningSandbox, settings: dict[str, Any]) -> dict[str, Any]:
         credentials = sandbox.status()["credentials"]
         return {
@@ -399,7 +402,7 @@ def _documents(route: str, store: Store, erp: RunningSandbox, erp_settings: dict
     quick = {"read_timeout_seconds": 5, "write_timeout_seconds": TIMEOUT, "deadline_seconds": 5}
     told = {"subsidiary": "1", "order_status": "B", "source_connections": [store.name], **quick, **erp_settings}
     return [
-        connection(store.name, "magento", store.sandbox, {"edition": "open_source"}),
+        connection(store.name, "magento", store.sandbox, {"edition": "open_source", **store_settings}),
         connection(f"netsuite_{route}", "netsuite", erp, told),
         {
             "type": "erp_sync.components.Route",

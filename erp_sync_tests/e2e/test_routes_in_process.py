@@ -27,6 +27,33 @@ def test_an_account_with_legacy_tax_gets_the_stores_tax_to_the_cent(tmp_path: Pa
         assert [one for one in report.orders.differences if one.part in ("header", "tax")] == []
 
 
+def test_where_the_erp_calculates_tax_a_difference_beyond_tolerance_keeps_the_payment_back(tmp_path: Path):
+    with business(tmp_path, store_settings={"tax_from_store": False}) as shop:
+        number = shop.store.buy("ann", {"MUG": 2})
+        theirs = Decimal(shop.store.order(shop.store.id_of(number))["tax_amount"])
+        shop.settle()
+        (order,) = shop.in_erp(number)
+        booked = Decimal(order["taxtotal"] or 0)
+        found = shop.delivery(number)
+        assert order["taxdetailsoverride"] != "T"
+        assert (found.state, found.code) == (State.DEAD, "tax_difference")
+        assert shop.deposits(number) == []
+        assert booked != theirs
+        # Somebody corrects the order in the ERP, and sends the rest.
+        shop.erp_sql('UPDATE "transaction" SET taxtotal = ? WHERE id = ?', str(theirs - Decimal("0.03")), order["id"])
+        with shop.installation() as here:
+            here.ledger.dead_letters.retry(code="tax_difference", who="operator", why="corrected")
+        shop.settle()
+        assert shop.delivery(number).state is State.DELIVERED
+        assert (len(shop.in_erp(number)), len(shop.deposits(number))) == (1, 1)
+        (told,) = [
+            event.details["values"]
+            for event in trace(shop, number)
+            if event.kind == "confirmed" and "values" in event.details
+        ]
+        assert told == {"tax_difference": "-0.0300"}
+
+
 def test_two_stores_with_the_same_order_numbers_go_to_two_subsidiaries_of_one_erp(tmp_path: Path):
     settings = {"us": {"subsidiary": "1"}, "ca": {"subsidiary": "2"}}
     with business(tmp_path, ["magento_us", "magento_ca"], erp_settings=settings) as shop:
@@ -171,6 +198,12 @@ def left_out(shop: Business, flow: str) -> dict[str, list[str]]:
     for row in rows(shop, "SELECT route, code FROM notes WHERE flow = ? ORDER BY id", flow):
         found.setdefault(row["route"], []).append(row["code"])
     return found
+
+
+def trace(shop: Business, number: str) -> list[Any]:
+    """What happened to an order."""
+    with shop.installation() as here:
+        return here.ledger.trace(number).events
 
 
 def rows(shop: Business, statement: str, *values: str) -> list[dict[str, Any]]:

@@ -16,8 +16,9 @@ from erp_sync.ports.outcomes import Receipt
 from erp_sync.systems.netsuite import suiteql
 from erp_sync.systems.netsuite.client import NetSuiteClient, chunks
 from erp_sync.systems.netsuite.finding import DEPOSIT, KINDS
-from erp_sync.systems.netsuite.mapping.identity import customer_key, external_id, order_key
+from erp_sync.systems.netsuite.mapping.identity import customer_key, external_id, order_key, subsidiary_of
 from erp_sync.systems.netsuite.mapping.order_status import status_letter
+from erp_sync.systems.netsuite.mapping.websites import every_value
 from erp_sync.systems.netsuite.rows import Reading, Row, RowReader, numbers
 
 KEYS_A_QUERY = 500
@@ -73,7 +74,8 @@ class NetSuiteAdoption:
         names = {*stores, *(settings.get("source_connections") or ())}
         self._prefixes = {name: external_id(name) + "_" for name in names}
         self._earlier = tuple(str(one) for one in settings.get("adopt_external_ids") or ())
-        self._web_guest = str(settings.get("web_guest_customer") or "")
+        self._settings = settings
+        self._web_guests = every_value(settings, "web_guest_customer")
 
     def orders(self, documents: Sequence[SalesOrder]) -> list[Match]:
         """By our external id, then by order number in `otherrefnum` or `tranid`.
@@ -112,7 +114,11 @@ class NetSuiteAdoption:
             return f"it carries the external id {row['externalid']} of another system"
         if total is None or decimal_of(total, 2) != decimal_of(document.totals.grand_total, 2):
             return f"its total is {total}, the store's {document.totals.grand_total}"
-        if email and email != document.customer.email.strip().lower() and str(row.get("entity")) != self._web_guest:
+        if (
+            email
+            and email != document.customer.email.strip().lower()
+            and str(row.get("entity")) not in self._web_guests
+        ):
             return f"its customer is {email}, the store's {document.customer.email}"
         return ""
 
@@ -122,11 +128,11 @@ class NetSuiteAdoption:
         rows = self._rows(CUSTOMERS, emails, lambda some: f"LOWER(c.email) IN ({some})")
         matches: dict[str, Match] = {}
         for document, email in zip(documents, emails, strict=True):
-            key = customer_key(document.connection, document.customer)
+            key = customer_key(document, self._settings)
             same = [
                 row
                 for row in rows
-                if str(row.get("email", "")).lower() == email and self._store_of(row) in (None, document.connection)
+                if str(row.get("email", "")).lower() == email and self._may_be(row, document.connection, key)
             ]
             ours = [row for row in same if row.get("externalid") == key]
             active = [row for row in same if row.get("isinactive") != "T"]
@@ -140,6 +146,13 @@ class NetSuiteAdoption:
             words = "has our external id" if ours else "same e-mail address"
             matches[native_id] = self._match(Entity.CUSTOMER, native_id, email, same, words, key, doubt)
         return list(matches.values())
+
+    def _may_be(self, row: Row, connection: str, key: str) -> bool:
+        """Not another store's, and of ours not another subsidiary's."""
+        store = self._store_of(row)
+        return store is None or (
+            store == connection and subsidiary_of(str(row.get("externalid"))) == subsidiary_of(key)
+        )
 
     def items(self, skus: Sequence[str]) -> list[Match]:
         """By item name (`itemid`). Certain: one active item. Items stay known by their name: none is ever `ours`."""

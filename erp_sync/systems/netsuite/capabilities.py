@@ -42,6 +42,13 @@ OPERATIONS = (
         "Needed because REST writes no legacy tax (Oracle NetSuite help, Sales Order, Nexus).",
     ),
     Operation(
+        name="sales_order.compare_tax",
+        guarantee=Guarantee.UNIQUE_KEY,
+        settle_seconds=0.0,
+        settle_source="it only reads",
+        source="GET of the order that was created, where NetSuite calculates tax: taxTotal (REST API Browser 2026.1)",
+    ),
+    Operation(
         name="customer_deposit.create",
         guarantee=Guarantee.UNIQUE_KEY,
         settle_seconds=_SETTLE_SECONDS,

@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from erp_sync.model.money import decimal_of
-from erp_sync.model.order import LineKind, PaymentKind, PaymentState, SalesOrder
+from erp_sync.model.order import LineKind, SalesOrder
 from erp_sync.ports.documents import Requirement, Step, StepRequest
 from erp_sync.ports.lookups import Lookups
 from erp_sync.ports.mapping import Context, RecordMapping
@@ -31,19 +31,21 @@ from erp_sync.ports.outcomes import (
     Refused,
 )
 from erp_sync.ports.raw import MappingProblem
-from erp_sync.systems.netsuite import suiteql
 from erp_sync.systems.netsuite.capabilities import CAPABILITIES
-from erp_sync.systems.netsuite.client import NetSuiteClient, chunks
+from erp_sync.systems.netsuite.client import NetSuiteClient
 from erp_sync.systems.netsuite.errors import ALREADY_EXISTS, UNKNOWN_ITEM, line_of
 from erp_sync.systems.netsuite.finding import CUSTOMER, DEPOSIT, KINDS, SALES_ORDER, OrderFinder, kind_of
 from erp_sync.systems.netsuite.mapping import identity
-from erp_sync.systems.netsuite.mapping.deposit import DepositSource
-from erp_sync.systems.netsuite.mapping.order import LEGACY, SUITETAX
+from erp_sync.systems.netsuite.mapping.deposit import DepositSource, deposits_of, no_deposit_kinds
+from erp_sync.systems.netsuite.mapping.order import LEGACY, SUITETAX, tax_tolerance
 from erp_sync.systems.netsuite.mapping.order_lines import Discounts, prepared, tax_details
+from erp_sync.systems.netsuite.mapping.websites import every_value, website_value
+from erp_sync.systems.netsuite.resolving import OrderResolver
 from erp_sync.transport.errors import Rejected, TransportError
 
 log = logging.getLogger(__name__)
 
+TAX = "tax"
 ORDER_SCRIPT, ORDER_DEPLOYMENT = "customscript_erp_sync_order", "customdeploy_erp_sync_order"
 ORDER_SCRIPT_VERSION = "1"
 
@@ -55,34 +57,27 @@ class GuestPolicy(StrEnum):
 
 
 class SalesOrderTarget:
-    """`DocumentTarget` of sales orders. Thread-safe; keeps no state but a cache of currency ids."""
+    """`DocumentTarget` of sales orders. Thread-safe."""
 
     capabilities = CAPABILITIES
 
     def __init__(self, client: NetSuiteClient, lookups: Lookups, mappings: Mapping[str, RecordMapping]) -> None:
         """Raises ValueError for a setting with a value that does not exist."""
         self._client, self._lookups, self._mappings = client, lookups, mappings
-        self._finder = OrderFinder(client)
+        self._finder, self._resolver = OrderFinder(client), OrderResolver(client)
         self._connection = client.connection
         settings = client.connection.settings
         self._guests = GuestPolicy(settings.get("guest_policy", GuestPolicy.OWN_RECORD))
-        self._web_guest = str(settings.get("web_guest_customer") or "")
-        if self._guests is GuestPolicy.WEB_GUEST_ACCOUNT and not self._web_guest:
+        if self._guests is GuestPolicy.WEB_GUEST_ACCOUNT and not every_value(settings, "web_guest_customer"):
             raise ValueError(f"{self._connection.name}: guest_policy web_guest_account needs web_guest_customer")
         self._discounts = Discounts(settings.get("discounts", Discounts.NET_RATE))
         self._tax_engine = str(settings.get("tax_engine", SUITETAX))
         if self._tax_engine not in (SUITETAX, LEGACY):
             raise ValueError(f"{self._connection.name}: tax_engine {self._tax_engine!r}; known: {SUITETAX}, {LEGACY}")
-        self._deposit_states = {
-            PaymentState(state) for state in settings.get("deposit_states", ("authorised", "captured"))
-        }
-        self._no_deposit = {
-            PaymentKind(kind) for kind in settings.get("no_deposit_kinds", ("on_account", "cash_on_delivery"))
-        }
+        self._settings = settings
+        self._no_deposit = no_deposit_kinds(settings)
+        self._tax_tolerance = tax_tolerance(settings)
         self._tolerance = decimal_of(settings.get("total_tolerance", "0.05"))
-        self._currencies: dict[str, str] = {
-            str(code): str(identity) for code, identity in (settings.get("currencies") or {}).items()
-        }
 
     # What it needs -------------------------------------------------------------------------
 
@@ -102,79 +97,21 @@ class SalesOrderTarget:
         return self._guests is GuestPolicy.ACCOUNT_REQUIRED and not document.customer.native_id
 
     def resolve(self, requirements: Sequence[Requirement]) -> dict[Requirement, str]:
-        """Internal ids of what exists: one SuiteQL per kind and 1,000 keys. Inactive records are left out.
-
-        Two active items of one name are no answer: orders for it wait, and a warning names it.
-        Raises the TransportError tree.
-        """
-        found: dict[Requirement, str] = {}
-        kinds: dict[str, list[Requirement]] = {}
-        for requirement in dict.fromkeys(requirements):
-            kinds.setdefault(requirement.entity, []).append(requirement)
-        for entity, wanted in kinds.items():
-            if entity == "currency":
-                found |= self._resolve_currencies(wanted)
-            elif entity == "product":
-                found |= self._resolve_items(wanted)
-            elif entity == "customer":
-                found |= self._resolve_customers(wanted)
-            else:
-                raise ValueError(f"NetSuite resolves product, currency and customer, not {entity}")
-        return found
-
-    def _resolve_items(self, wanted: Sequence[Requirement]) -> dict[Requirement, str]:
-        found: dict[str, str] = {}
-        for keys in chunks([requirement.key for requirement in wanted]):
-            rows = self._client.query(
-                f"SELECT itemid, MIN(id) AS id, COUNT(*) AS records FROM item WHERE itemid IN ({suiteql.texts(keys)}) "
-                "AND isinactive = 'F' GROUP BY itemid ORDER BY itemid",
-                operation="item.resolve",
-            )
-            for row in rows:
-                if int(row["records"]) == 1:
-                    found[str(row["itemid"])] = str(row["id"])
-                else:
-                    log.warning(
-                        "several active items have one name", extra={"sku": row["itemid"], "system": "netsuite"}
-                    )
-        return {requirement: found[requirement.key] for requirement in wanted if requirement.key in found}
-
-    def _resolve_customers(self, wanted: Sequence[Requirement]) -> dict[Requirement, str]:
-        """By e-mail address; of several customers that share one, the oldest."""
-        found: dict[str, str] = {}
-        for keys in chunks([requirement.key for requirement in wanted]):
-            rows = self._client.query(
-                f"SELECT LOWER(email) AS address, MIN(id) AS id FROM customer WHERE LOWER(email) IN "
-                f"({suiteql.texts(keys)}) AND isinactive = 'F' GROUP BY LOWER(email) ORDER BY LOWER(email)",
-                operation="customer.resolve",
-            )
-            found |= {str(row["address"]): str(row["id"]) for row in rows}
-        return {requirement: found[requirement.key] for requirement in wanted if requirement.key in found}
-
-    def _resolve_currencies(self, wanted: Sequence[Requirement]) -> dict[Requirement, str]:
-        unknown = [requirement.key for requirement in wanted if requirement.key not in self._currencies]
-        if unknown:
-            # Table and column are unconfirmed; setting `currencies` gives the ids without asking.
-            rows = self._client.query(
-                f"SELECT id, symbol FROM currency WHERE symbol IN ({suiteql.texts(unknown)}) ORDER BY id",
-                operation="currency.resolve",
-            )
-            self._currencies = self._currencies | {str(row["symbol"]): str(row["id"]) for row in rows}
-        return {
-            requirement: self._currencies[requirement.key]
-            for requirement in wanted
-            if requirement.key in self._currencies
-        }
+        """See `OrderResolver.resolve`."""
+        return self._resolver.resolve(requirements)
 
     # What it does --------------------------------------------------------------------------
 
     def steps(self, document: SalesOrder) -> list[Step]:
         """Customer (unless it exists by policy), order, a deposit per payment. No I/O.
 
+        Where NetSuite calculates tax, its tax is compared with the store's before any payment is booked.
+
         Maps the whole document with stand-ins for the ids, so that one that cannot be mapped fails here,
         before anything is written. Raises MappingProblem.
         """
         self._check_totals(document)
+        self._check_payments(document)
         stand_ins = {line.sku: "0" for line in document.lines}
         steps: list[Step] = []
         if self._has_customer_step(document):
@@ -182,7 +119,7 @@ class SalesOrderTarget:
                 Step(
                     name=CUSTOMER,
                     operation="customer.create",
-                    key=identity.customer_key(document.connection, document.customer),
+                    key=identity.customer_key(document, self._settings),
                 )
             )
             self._body(CUSTOMER, document, {"external_id": "x", "currency": "0"})
@@ -199,7 +136,18 @@ class SalesOrderTarget:
         )
         if legacy:
             self._legacy_tax(document)
-        for position, payment in self._deposits(document):
+        if not document.tax_from_store:
+            key = identity.order_key(document)
+            steps.append(
+                Step(
+                    name=TAX,
+                    operation="sales_order.compare_tax",
+                    key=identity.external_id(key, TAX),
+                    concerns=key,
+                    after=(SALES_ORDER,),
+                )
+            )
+        for position, payment in deposits_of(document, self._settings):
             steps.append(
                 Step(
                     name=f"{DEPOSIT}:{position}",
@@ -219,12 +167,11 @@ class SalesOrderTarget:
         """REST writes no legacy tax (Oracle NetSuite help, Sales Order): the store's tax goes by the RESTlet."""
         return self._tax_engine == LEGACY and document.tax_from_store
 
-    def _deposits(self, document: SalesOrder) -> list[tuple[int, Any]]:
-        return [
-            (position, payment)
-            for position, payment in enumerate(document.payments, start=1)
-            if payment.amount > 0 and payment.state in self._deposit_states and payment.kind not in self._no_deposit
-        ]
+    def _check_payments(self, document: SalesOrder) -> None:
+        """Every method has the ERP's code before anything is written, paid already or not."""
+        for payment in document.payments:
+            if payment.amount > 0 and payment.kind not in self._no_deposit:
+                self._lookups.require("payment_methods", payment.method)
 
     def _check_totals(self, document: SalesOrder) -> None:
         lines = sum((line.amount for line in document.lines), Decimal(0))
@@ -247,7 +194,9 @@ class SalesOrderTarget:
 
     def _submit(self, request: StepRequest) -> Outcome:
         try:
-            return Applied(receipt=self._send(request))
+            if request.step.name == TAX:
+                return self._compare_tax(request)
+            return Applied(receipt=self._noted(request, self._send(request)))
         except MappingProblem as problem:
             return Refused(code=problem.code, message=str(problem))
         except Rejected as rejected:
@@ -300,6 +249,38 @@ class SalesOrderTarget:
             target_id=str(answer["id"]), number=str(answer.get("tranId") or ""), existed=bool(answer.get("existed"))
         )
 
+    def _compare_tax(self, request: StepRequest) -> Outcome:
+        """NetSuite's tax against the store's: recorded within the tolerance, beyond it a person looks at the order."""
+        document, order = request.document, request.receipts[SALES_ORDER].target_id
+        record = self._client.get(
+            "salesOrder", order, operation=request.step.operation, document=document.number, fields="id,taxTotal,total"
+        )
+        if record is None:
+            return Refused(code="order_not_found", message=f"sales order {order} is gone: its tax cannot be compared.")
+        booked = decimal_of(record.get("taxTotal") or 0)
+        difference = booked - document.totals.tax
+        if abs(difference) > self._tax_tolerance:
+            return Refused(
+                code="tax_difference",
+                message=f"NetSuite calculated tax of {booked:f}, the store {document.totals.tax:f}: {difference:+f} is "
+                f"more than tax_tolerance {self._tax_tolerance:f}. Its payments are not booked; correct the order "
+                "there, then retry.",
+            )
+        values = {"tax_difference": f"{difference:+f}"} if difference else {}
+        return Applied(receipt=Receipt(target_id=order, totals={"tax": f"{booked:f}"}, values=values))
+
+    def _noted(self, request: StepRequest, receipt: Receipt) -> Receipt:
+        """The receipt of an order with the difference between the tax booked and the store's, where there is one."""
+        document = request.document
+        if kind_of(request.step) != SALES_ORDER or not document.tax_from_store or self._tax_engine == LEGACY:
+            return receipt
+        lines = prepared(document, self._discounts)
+        booked = sum((one.amount for one in tax_details(document, lines, self._tax_tolerance)), Decimal(0))
+        difference = booked - document.totals.tax
+        if not difference:
+            return receipt
+        return msgspec.structs.replace(receipt, values={**receipt.values, "tax_difference": f"{difference:+}"})
+
     def _legacy_tax(self, document: SalesOrder) -> dict[str, Any]:
         """The store's tax for the RESTlet: every tax line with the index of the line it belongs to."""
         lines = prepared(document, self._discounts)
@@ -313,7 +294,7 @@ class SalesOrderTarget:
                 "amount": detail.amount,
                 "jurisdiction": detail.jurisdiction,
             }
-            for detail in tax_details(document, lines)
+            for detail in tax_details(document, lines, self._tax_tolerance)
         ]
         return {"total": document.totals.tax, "details": details}
 
@@ -323,13 +304,13 @@ class SalesOrderTarget:
         document: SalesOrder = request.document
         if self._waits_for_account(document):
             return request.references[Requirement("customer", document.customer.email.strip().lower())]
-        return self._web_guest
+        return str(website_value(document, self._settings, "web_guest_customer") or "")
 
     def _existing(self, request: StepRequest, rejected: Rejected) -> Outcome:
         """NetSuite has one with our key: ours from an earlier send, unless it says otherwise."""
         finding = self.find([request])[0]
         if isinstance(finding, Found):
-            return Applied(receipt=finding.receipt)
+            return Applied(receipt=self._noted(request, finding.receipt))
         if isinstance(finding, Ambiguous):
             ids = ", ".join(finding.target_ids)
             return Refused(

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from erp_sync.model.order import OrderCustomer, SalesOrder
+from erp_sync.model.order import OrderCustomer, Payment, PaymentKind, PaymentState, SalesOrder
 from erp_sync.ports.documents import Requirement, StepRequest
 from erp_sync.ports.outcomes import (
     Absent,
@@ -374,3 +374,142 @@ def test_read_back_asks_once_for_many(connector, server):
     assert list(receipts) == ["a"]
     assert receipts["a"].number == "SO1"
     assert len(server.sent) == 1
+
+
+# Tax differences --------------------------------------------------------------------------------
+
+
+def with_tax(total: str) -> SalesOrder:
+    """The order, its tax stated differently from its tax lines, which come to 5.66."""
+    tax = D(total)
+    return order(totals=msgspec.structs.replace(order().totals, tax=tax, grand_total=D("68.65") + tax))
+
+
+def test_a_tax_difference_within_tolerance_is_sent_and_recorded(connector, server):
+    server.on("POST", "/record/v1/salesOrder$", created("salesOrder", "900"))
+    port = target(connector)
+    (done,) = port.submit([request(port, with_tax("5.68"), "sales_order")])
+    assert done == Applied(receipt=Receipt(target_id="900", values={"tax_difference": "-0.02"}))
+    body = server.writes()[0].body
+    assert sum(one["taxAmount"] for one in body["taxDetails"]["items"]) == D("5.66")
+
+
+def test_a_tax_difference_beyond_tolerance_is_held_before_anything_is_written(connector, server):
+    port = target(connector, tax_tolerance="0.01")
+    with pytest.raises(MappingProblem) as caught:
+        port.steps(with_tax("5.68"))
+    assert caught.value.code == "tax_does_not_add_up"
+    assert server.sent == []
+
+
+@pytest.mark.parametrize(
+    ("booked", "outcome"),
+    [
+        ("5.66", Applied(receipt=Receipt(target_id="900", totals={"tax": "5.6600"}))),
+        ("5.69", Applied(receipt=Receipt(target_id="900", totals={"tax": "5.6900"},
+                                         values={"tax_difference": "+0.0300"}))),
+        ("6.66", "tax_difference"),
+    ],
+)  # fmt: skip
+def test_where_the_erp_calculates_tax_it_is_compared_before_payments_are_booked(connector, server, booked, outcome):
+    server.on("GET", "/record/v1/salesOrder/900$", Answer(200, {"id": "900", "taxTotal": float(booked)}))
+    port = target(connector)
+    document = order(tax_from_store=False)
+    assert [step.name for step in port.steps(document)] == ["customer", "sales_order", "tax", "customer_deposit:1"]
+    (done,) = port.submit([request(port, document, "tax")])
+    assert (done.code if isinstance(done, Refused) else done) == outcome
+
+
+# Payments ---------------------------------------------------------------------------------------
+
+
+def test_a_method_without_a_code_holds_the_order_also_while_the_payment_is_pending(connector):
+    pending = msgspec.structs.replace(order().payments[0], method="bitcoin", state=PaymentState.PENDING)
+    with pytest.raises(MappingProblem) as caught:
+        target(connector).steps(order(payments=(pending,)))
+    assert caught.value.code == "unmapped_payment_methods"
+
+
+def test_a_payment_that_is_no_deposit_stands_in_the_memo(connector, server):
+    server.on("POST", "/record/v1/salesOrder$", created("salesOrder", "900"))
+    cash = Payment(
+        payment_id="2", kind=PaymentKind.CASH_ON_DELIVERY, method="cashondelivery", state=PaymentState.PENDING,
+        amount=D("10.00"),
+    )  # fmt: skip
+    card = msgspec.structs.replace(order().payments[0], amount=D("64.31"))
+    port = target(connector)
+    document = order(payments=(cash, card))
+    assert [step.name for step in port.steps(document)][2:] == ["customer_deposit:2"]
+    port.submit([request(port, document, "sales_order")])
+    memo = server.writes()[0].body["memo"]
+    assert memo == "Leave at door; Coupons: SPRING; Payment: cashondelivery, pending, 10.00"
+
+
+# Websites ---------------------------------------------------------------------------------------
+
+WEBSITES = {
+    "default": {"subsidiary": "1", "location": "7", "base_currency": "USD"},
+    "magento_us/outlet": {"location": "8"},
+    "magento_de": {"subsidiary": "3", "location": "9", "price_level": "5", "currency": "4", "base_currency": "EUR",
+                   "web_guest_customer": "43"},
+}  # fmt: skip
+
+
+def sent_for(connector, server, document: SalesOrder, name: str, **settings: Any) -> dict[str, Any]:
+    server.on("POST", "/record/v1/(salesOrder|customer|customerDeposit)$", created("salesOrder", "900"))
+    port = target(connector, subsidiary=None, location=None, websites=WEBSITES, **settings)
+    port.submit([request(port, document, name)])
+    return server.writes()[-1].body
+
+
+@pytest.mark.parametrize(
+    ("place", "subsidiary", "location"),
+    [
+        ({}, "1", "7"),
+        ({"store_view": "outlet"}, "1", "8"),
+        ({"website": "outlet"}, "1", "8"),
+        ({"connection": "magento_de"}, "3", "9"),
+        ({"connection": "magento_de", "website": "outlet"}, "3", "9"),
+    ],
+)
+def test_websites_map_to_subsidiary_and_location(connector, server, place, subsidiary, location):
+    body = sent_for(connector, server, order(**place), "sales_order")
+    assert (body["subsidiary"], body["location"]) == ({"id": subsidiary}, {"id": location})
+    assert {line["location"]["id"] for line in body["item"]["items"]} == {location}
+
+
+def test_a_customer_gets_price_level_and_currency_of_the_website(connector, server):
+    body = sent_for(connector, server, order(connection="magento_de"), "customer")
+    assert (body["subsidiary"], body["priceLevel"], body["currency"]) == ({"id": "3"}, {"id": "5"}, {"id": "4"})
+    plain = sent_for(connector, server, order(), "customer")
+    assert ("priceLevel" in plain, plain["currency"]) == (False, {"id": "1"})
+
+
+def test_the_stores_rate_is_sent_only_where_it_is_into_the_subsidiarys_currency(connector, server):
+    rated = {"exchange_rate": D("1.1"), "base_currency": "USD"}
+    for name in ("sales_order", "customer_deposit:1"):
+        assert sent_for(connector, server, order(**rated), name)["exchangeRate"] == D("1.1")
+        assert "exchangeRate" not in sent_for(connector, server, order(connection="magento_de", **rated), name)
+
+
+@pytest.mark.parametrize("customer", [order().customer, GUEST])
+def test_who_buys_from_two_subsidiaries_is_two_customers(connector, customer):
+    """A customer belongs to one subsidiary: NetSuite refuses the other's order for it."""
+    websites = {"default": {"subsidiary": "1"}, "outlet": {"location": "8"}, "de": {"subsidiary": "3"}}
+    port = target(connector, subsidiary=None, websites=websites)
+    here, outlet, there = (
+        port.steps(order(customer=customer, website=website))[0].key for website in ("base", "outlet", "de")
+    )
+    assert here == outlet
+    assert there == f"{here}_s3"
+
+
+def test_each_website_may_have_its_own_web_guest_account(connector, server):
+    settings = {"guest_policy": "web_guest_account", "web_guest_customer": "42"}
+    for store, account in (("magento_us", "42"), ("magento_de", "43")):
+        document = order(customer=GUEST, connection=store)
+        port = target(connector, websites=WEBSITES, **settings)
+        step = msgspec.structs.replace(request(port, document, "sales_order"), receipts={})
+        server.on("POST", "/record/v1/salesOrder$", created("salesOrder", "900"))
+        port.submit([step])
+        assert server.writes()[-1].body["entity"] == {"id": account}

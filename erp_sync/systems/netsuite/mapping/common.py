@@ -11,6 +11,7 @@ from erp_sync.ports import mapping_rules as rules
 from erp_sync.ports.mapping import Direction, Field, RecordMapping, Rule, Scope, is_empty
 from erp_sync.ports.paths import MISSING
 from erp_sync.systems.netsuite.mapping.identity import order_of
+from erp_sync.systems.netsuite.mapping.websites import website_value
 
 OUT = Direction.TO_VENDOR
 IN = Direction.TO_CANONICAL
@@ -39,7 +40,7 @@ def given(name: str, words: str) -> Rule:
 
 
 def by_website(name: str) -> Rule:
-    """A reference from setting ``websites``, else setting `name`; see `website_setting`."""
+    """A reference from setting ``websites``, else setting `name`; see `website_value`."""
 
     def apply(_value: Any, scope: Scope) -> Any:
         found = website_setting(scope, name)
@@ -49,19 +50,21 @@ def by_website(name: str) -> Rule:
 
 
 def website_setting(scope: Scope, name: str) -> Any:
-    """Of setting ``websites``, the first entry that has the name: by store view, website, store, ``default``.
+    return website_value(scope.root, scope.context.connection.settings, name)
 
-    Where several stores share an account, their entries are named ``<store connection>/<store view or website>``:
-    every store has a website ``base``.
-    """
-    order = scope.root
-    websites = scope.context.setting("websites") or {}
-    named = [one for one in (order.store_view, order.website, order.scope) if one]
-    for key in (*(f"{order.connection}/{one}" for one in named), *named, order.connection, "default"):
-        value = (websites.get(key) or {}).get(name) if key else None
-        if not is_empty(value):
-            return value
-    return scope.context.setting(name)
+
+def _exchange_rate(value: Any, scope: Scope) -> Any:
+    """The store's rate is into the website's base currency: it says nothing about a subsidiary with another one."""
+    base = website_setting(scope, "base_currency")
+    order = getattr(scope.root, "order", scope.root)
+    return amount.apply(value, scope) if is_empty(base) or str(base) == order.base_currency else MISSING
+
+
+exchange_rate = Rule(
+    "number; left out where setting websites.<store view or website>.base_currency is another than the store's: "
+    "then NetSuite's own rate of the day holds",
+    _exchange_rate,
+)
 
 
 def order_named_by(*path: str) -> tuple[Rule, Rule]:

@@ -8,7 +8,7 @@ from erp_sync.model.order import SalesOrder
 from erp_sync.ports import mapping_rules as rules
 from erp_sync.ports.mapping import Field, RecordMapping, Rule, Scope, is_empty
 from erp_sync.ports.paths import MISSING
-from erp_sync.systems.netsuite.mapping.common import ADDRESS, OUT, by_website, given, reference
+from erp_sync.systems.netsuite.mapping.common import ADDRESS, OUT, by_website, given, reference, website_setting
 
 
 def _is_person(order: SalesOrder) -> bool:
@@ -32,7 +32,13 @@ def _person_name(name: str, words: str) -> Rule:
 def _price_level(scope: Scope) -> Any:
     group = scope.record.customer.group
     found = scope.context.lookups.get("customer_groups", group) if group else None
+    found = found or website_setting(scope, "price_level")
     return reference.apply(found, scope) if found else MISSING
+
+
+def _currency(scope: Scope) -> Any:
+    own = website_setting(scope, "currency")
+    return given("currency", "").apply(None, scope) if is_empty(own) else {"id": str(own)}
 
 
 def _addresses(scope: Scope) -> Any:
@@ -89,9 +95,11 @@ CUSTOMER = RecordMapping(
               validation=(rules.at_most(32),)),
         Field("customer.tax_number", "vatRegNumber", rules.text()),
         Field("", "subsidiary", by_website("subsidiary"), note="OneWorld"),
-        Field("currency", "currency", given("currency", "internal id of the currency, as {id}")),
+        Field("currency", "currency", rules.computed(
+            "setting websites.<store view or website>.currency, else the order's, as {id}", _currency)),
         Field("customer.group", "priceLevel", rules.computed(
-            "lookup(customer_groups), as {id}; left out where unmapped", _price_level, reads=("customer.group",))),
+            "lookup(customer_groups), else setting websites.<store view or website>.price_level, as {id}; left out "
+            "where there is neither", _price_level, reads=("customer.group",))),
         Field("", "addressBook.items", _book_rule(ADDRESS_BOOK), required=True),
     ),
 )  # fmt: skip

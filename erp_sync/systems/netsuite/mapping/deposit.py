@@ -7,14 +7,15 @@ and no `paymentMethod`; accounts without Payment Instruments may differ (unconfi
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 
-from erp_sync.model.order import Payment, SalesOrder
+from erp_sync.model.order import Payment, PaymentKind, PaymentState, SalesOrder
 from erp_sync.ports import mapping_rules as rules
 from erp_sync.ports.mapping import Field, RecordMapping, Rule, Scope
-from erp_sync.systems.netsuite.mapping.common import OUT, amount, by_website, given, reference
+from erp_sync.systems.netsuite.mapping.common import OUT, amount, by_website, exchange_rate, given, reference
 
 
 class DepositSource(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,6 +39,24 @@ class DepositSource(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def scope(self) -> str:
         return self.order.scope
+
+
+def deposits_of(order: SalesOrder, settings: Mapping[str, Any]) -> list[tuple[int, Payment]]:
+    """Payments that become deposits, with their places in the order from 1.
+
+    Settings: ``deposit_states`` (of payments), ``no_deposit_kinds``.
+    """
+    states = {PaymentState(state) for state in settings.get("deposit_states", ("authorised", "captured"))}
+    never = no_deposit_kinds(settings)
+    return [
+        (position, payment)
+        for position, payment in enumerate(order.payments, start=1)
+        if payment.amount > 0 and payment.state in states and payment.kind not in never
+    ]
+
+
+def no_deposit_kinds(settings: Mapping[str, Any]) -> set[PaymentKind]:
+    return {PaymentKind(kind) for kind in settings.get("no_deposit_kinds", ("on_account", "cash_on_delivery"))}
 
 
 def _memo(scope: Scope) -> Any:
@@ -69,7 +88,7 @@ def deposit_mapping(payment_field: str = "paymentOption") -> RecordMapping:
                   required=True),
             Field("order.placed_at", "tranDate", rules.local_date(), required=True),
             Field("order.currency", "currency", given("currency", "internal id of the currency, as {id}")),
-            Field("order.exchange_rate", "exchangeRate", amount),
+            Field("order.exchange_rate", "exchangeRate", exchange_rate),
             Field("", "account", by_website("deposit_account"), note="else undeposited funds, by preference"),
             Field("", "memo", rules.computed(
                 "order number, method, state, authorisation and capture reference, last digits of a gift card", _memo,

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from erp_sync.model.order import OrderCustomer, Payment, SalesOrder
+from erp_sync.model.order import Payment, SalesOrder
+from erp_sync.systems.netsuite.mapping.websites import other_subsidiary
 
 _NOT_ALLOWED = re.compile(r"[^A-Za-z0-9_-]+")
+_SUBSIDIARY = re.compile(r"_s([0-9A-Za-z-]+)$")
 _LONGEST = 100  # unconfirmed; keeps ids readable
 
 
@@ -31,11 +34,21 @@ def order_key(order: SalesOrder) -> str:
     return external_id(order.connection, order.native_id)
 
 
-def customer_key(connection: str, customer: OrderCustomer) -> str:
-    """By the store's customer id; a guest by e-mail address, not readable in the id."""
+def customer_key(order: SalesOrder, settings: Mapping[str, Any]) -> str:
+    """By the store's customer id; a guest by e-mail address, not readable in the id. One per subsidiary."""
+    customer = order.customer
     if customer.native_id:
-        return external_id(connection, "customer", customer.native_id)
-    return external_id(connection, "guest", _digest(customer.email.strip().lower())[:24])
+        parts = ["customer", customer.native_id]
+    else:
+        parts = ["guest", _digest(customer.email.strip().lower())[:24]]
+    subsidiary = other_subsidiary(order, settings)
+    return external_id(order.connection, *parts, *([f"s{subsidiary}"] if subsidiary else []))
+
+
+def subsidiary_of(key: str) -> str:
+    """The subsidiary in a customer's key, "" where it is the one that holds by default."""
+    found = _SUBSIDIARY.search(key)
+    return found[1] if found else ""
 
 
 def payment_key(order: SalesOrder, payment: Payment) -> str:

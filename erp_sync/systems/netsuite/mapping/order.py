@@ -7,13 +7,17 @@ Values of the context, given by the connector: ``external_id``, ``entity``, ``cu
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
+from erp_sync.model.money import decimal_of
 from erp_sync.model.order import SalesOrder
 from erp_sync.ports import mapping_rules as rules
 from erp_sync.ports.mapping import Field, RecordMapping, Rule, Scope, is_empty
 from erp_sync.ports.paths import MISSING
-from erp_sync.systems.netsuite.mapping.common import ADDRESS, OUT, amount, by_website, given, reference
+from erp_sync.systems.netsuite.mapping.common import ADDRESS, OUT, amount, by_website, exchange_rate, given, reference
+from erp_sync.systems.netsuite.mapping.deposit import deposits_of
 from erp_sync.systems.netsuite.mapping.order_lines import Discounts, PreparedLine, TaxDetail, prepared, tax_details
 
 SUITETAX, LEGACY = "suitetax", "legacy"
@@ -101,6 +105,11 @@ def discounts_of(scope: Scope) -> Discounts:
     return Discounts(scope.context.setting("discounts", Discounts.NET_RATE))
 
 
+def tax_tolerance(settings: Mapping[str, Any]) -> Decimal:
+    """Up to this the sum of an order's tax lines may differ from its tax: rounding by line and by order."""
+    return decimal_of(settings.get("tax_tolerance", "0.05"))
+
+
 def _lines_rule(lines: RecordMapping) -> Rule:
     nested = rules.each(lines)
 
@@ -118,7 +127,8 @@ def _taxes_rule(details: RecordMapping) -> Rule:
     def apply(_value: Any, scope: Scope) -> Any:
         if not _with_tax_details(scope):
             return MISSING
-        found: list[TaxDetail] = tax_details(scope.record, prepared(scope.record, discounts_of(scope)))
+        lines = prepared(scope.record, discounts_of(scope))
+        found: list[TaxDetail] = tax_details(scope.record, lines, tax_tolerance(scope.context.connection.settings))
         return nested.apply(found, scope)
 
     return Rule(
@@ -146,8 +156,15 @@ def _coupon(scope: Scope) -> Any:
 
 def _memo(scope: Scope) -> Any:
     order: SalesOrder = scope.record
-    further = f"Coupons: {', '.join(order.coupon_codes)}" if order.coupon_codes else ""
-    return "; ".join(part for part in (order.special_instructions, further) if part) or MISSING
+    further = [f"Coupons: {', '.join(order.coupon_codes)}"] if order.coupon_codes else []
+    deposits = {id(payment) for _, payment in deposits_of(order, scope.context.connection.settings)}
+    further += [
+        f"Payment: {payment.method}, {payment.state}, {payment.amount:f}"
+        + (f", authorisation {payment.authorisation_reference}" if payment.authorisation_reference else "")
+        for payment in order.payments
+        if payment.amount > 0 and id(payment) not in deposits
+    ]
+    return "; ".join(part for part in (order.special_instructions, *further) if part) or MISSING
 
 
 def _ship_method(value: Any, scope: Scope) -> Any:
@@ -184,14 +201,14 @@ SALES_ORDER = RecordMapping(
         Field("number", "otherRefNum", rules.text(), required=True, validation=(rules.at_most(45),)),
         Field("", "subsidiary", by_website("subsidiary"), note="OneWorld; must be the customer's"),
         Field("currency", "currency", given("currency", "internal id of the currency, as {id}"), required=True),
-        Field("exchange_rate", "exchangeRate", amount, validation=(rules.positive,)),
+        Field("exchange_rate", "exchangeRate", exchange_rate, validation=(rules.positive,)),
         Field("", "location", by_website("location")),
         Field("", "department", by_website("department")),
         Field("", "class", by_website("class")),
         Field("", "orderStatus", rules.chain(rules.setting("order_status"), rules.wrapped()),
               note="A pending approval or B pending fulfillment; else the account's preference"),
-        Field("", "memo", rules.computed("special instructions and coupon codes", _memo,
-                                         reads=("special_instructions", "coupon_codes")),
+        Field("", "memo", rules.computed("special instructions, coupon codes, payments that are no deposit", _memo,
+                                         reads=("special_instructions", "coupon_codes", "payments")),
               validation=(rules.at_most(999),)),
         Field("", "couponCode", rules.computed("first coupon code, with setting coupon_code: true", lambda scope:
               _coupon(scope) if scope.context.setting("coupon_code") else MISSING, reads=("coupon_codes",)),

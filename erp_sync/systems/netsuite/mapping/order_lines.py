@@ -161,10 +161,11 @@ def _prepared_line(line: OrderLine, reference: str, discounts: Discounts, curren
     return [sold, discount]
 
 
-def tax_details(order: SalesOrder, lines: Sequence[PreparedLine]) -> list[TaxDetail]:
+def tax_details(order: SalesOrder, lines: Sequence[PreparedLine], tolerance: Decimal = ZERO) -> list[TaxDetail]:
     """Every tax line of the order, tied to its line or to shipping.
 
-    Raises MappingProblem where a line's taxes do not add up to its tax, or all of them to the order's.
+    Raises MappingProblem where a line's taxes do not add up to its tax, or all of them to the order's but for the
+    tolerance.
     """
     by_line = {line.line_id: line for line in expanded(order)}
     details: list[TaxDetail] = []
@@ -179,7 +180,7 @@ def tax_details(order: SalesOrder, lines: Sequence[PreparedLine]) -> list[TaxDet
         _detail(tax, SHIPPING_REFERENCE, order.shipping.description, "Shipping") for tax in order.shipping.taxes
     ]
     total = sum((detail.amount for detail in details), ZERO)
-    if total != order.totals.tax:
+    if abs(total - order.totals.tax) > tolerance:
         raise MappingProblem(
             "tax_does_not_add_up", "totals.tax", str(order.totals.tax), f"the tax lines come to {total}"
         )
