@@ -1,5 +1,9 @@
 """Entry point: everything Dagster loads."""
 
+import warnings
+
+import dagster as dg
+
 from erp_sync import settings
 from erp_sync.components.configuration import read_configuration
 from erp_sync.components.frequencies import check_frequencies
@@ -7,4 +11,7 @@ from erp_sync.components.route import installation_definitions
 
 configuration = read_configuration(settings.load().defs)
 check_frequencies(configuration)
-defs = installation_definitions(configuration)
+with warnings.catch_warnings():
+    # Single-run backfills are beta in this version of Dagster; said once per asset, that drowns everything else.
+    warnings.simplefilter("ignore", dg.BetaWarning)
+    defs = installation_definitions(configuration)

@@ -7,8 +7,21 @@ import dagster as dg
 from erp_sync.components.flow_table import FlowKind
 
 
-def check_specs(asset: dg.AssetKey, kind: FlowKind) -> list[dg.AssetCheckSpec]:
-    """`rows`: every row keeps its rules; `batch`: the batch as a whole may load."""
+def loaded_checks(asset: dg.AssetKey, kind: FlowKind) -> list[dg.AssetCheckSpec]:
+    """`dead_letters` of a document flow: a standing signal, green once nothing waits for a person."""
+    if not kind.delivers:
+        return []
+    return [
+        dg.AssetCheckSpec(
+            "dead_letters",
+            asset=asset,
+            description="No document of this flow needs a person: none is a dead letter, none is held.",
+        )
+    ]
+
+
+def transformed_checks(asset: dg.AssetKey, kind: FlowKind) -> list[dg.AssetCheckSpec]:
+    """`rows`: every row of this run keeps its rules; `documents`: nothing lies in quarantine; `plan`: it may load."""
     specs = [
         dg.AssetCheckSpec(
             "rows",
@@ -21,7 +34,7 @@ def check_specs(asset: dg.AssetKey, kind: FlowKind) -> list[dg.AssetCheckSpec]:
             dg.AssetCheckSpec(
                 "documents",
                 asset=asset,
-                description="Every received document is accepted, or named with the reason why not.",
+                description="Every received document became one: no record of this flow lies in quarantine now.",
             )
         )
     else:

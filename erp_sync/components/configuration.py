@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -194,6 +194,7 @@ class RouteSpec(_Strict):
         store, erp: names of connections.
         lookups: folder of CSV files, one a look-up table, relative to the YAML file. `erp-sync init`
             imports what changed; the ledger keeps the history.
+        owners: e-mail addresses, or teams as ``team:commerce``; the UI shows them with every asset.
     """
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
@@ -201,6 +202,7 @@ class RouteSpec(_Strict):
     erp: str
     flows: dict[str, FlowSpec]
     lookups: str | None = None
+    owners: tuple[Annotated[str, Field(pattern=r"^(team:[\w-]+|[^@\s:]+@[^@\s]+)$")], ...] = ()
     lanes: dict[str, float] = {}
     mapping: dict[str, Any] = {}
 

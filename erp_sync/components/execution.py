@@ -13,11 +13,11 @@ from typing import Any
 
 import dagster as dg
 
-from erp_sync.components import events, state_assets
+from erp_sync.components import events, metadata, state_assets
 from erp_sync.components.configuration import FlowSpec, Mode, RouteSpec
 from erp_sync.components.flow_table import FlowKind
 from erp_sync.components.installation import Installation, current
-from erp_sync.components.run_context import SHOWN, config_of, days_of, is_full, land_records, lane_of
+from erp_sync.components.run_context import config_of, days_of, is_full, land_records, lane_of
 from erp_sync.flows import extraction
 from erp_sync.ports.raw import RawRecord
 
@@ -40,7 +40,10 @@ def extract(
         return land_records(here, connection, kind.entity, context.run_id, records)
 
     common: dict[str, Any] = {"connection": connection, "entity": kind.entity, "run_id": context.run_id}
-    with call_context(run_id=context.run_id, lane=lane_of(context), route=",".join(routes), flow=kind.name):
+    with (
+        metadata.measured(here) as figures,
+        call_context(run_id=context.run_id, lane=lane_of(context), route=",".join(routes), flow=kind.name),
+    ):
         keys = list(config_of(context).get("keys") or ())
         taken = events.take(here, source, land, now=now, keys=keys, **common)
         done = extraction.Extraction()
@@ -58,26 +61,25 @@ def extract(
         if window is not None:
             missing = extraction.extract_missing(source, here.ledger, land, window=window, **common)
     here.exchanges.flush()
-    metadata: dict[str, Any] = {
-        "dagster/row_count": done.received + taken.received + (missing.received if missing else 0),
+    told: dict[str, Any] = {
+        "records_new": done.received + taken.received + (missing.received if missing else 0),
         "records_seen": done.seen,
-        "records_new": done.received,
+        **figures,
     }
     if not keys:
-        metadata |= {"window_start": str(done.window_start), "window_end": str(done.window_end)}
+        told |= metadata.moments(window_start=done.window_start, window_end=done.window_end)
     if taken.extractions:
-        metadata |= {
+        told |= {
             "events": taken.events,
             "records_new_by_events": taken.received,
             "events_without_record": taken.not_found,
         }
     if missing is not None:
-        metadata["completeness_window"] = f"{missing.window_start} to {missing.window_end}"
-        metadata["records_that_were_missing"] = missing.missing
+        told |= metadata.moments(complete_from=missing.window_start, complete_to=missing.window_end)
+        told["records_that_were_missing"] = missing.missing
     files = done.files + sum((one.files for one in taken.extractions), ()) + (missing.files if missing else ())
-    if files:
-        metadata["files"] = dg.MetadataValue.md("\n".join(f"- `{file}`" for file in files[:SHOWN]))
-    return dg.MaterializeResult(metadata=metadata)
+    told |= metadata.of_days(context, metadata.received_of_day(here, connection, kind)) | metadata.files(files)
+    return dg.MaterializeResult(metadata=told)
 
 
 def transform(context: dg.AssetExecutionContext, route: str, kind: FlowKind) -> dg.MaterializeResult:
@@ -94,31 +96,29 @@ def _transform_documents(
 ) -> dg.MaterializeResult:
     from erp_sync.components.documents import transform_documents
 
-    report = transform_documents(here, route, kind, flow, run_id=context.run_id)
-    metadata: dict[str, Any] = {
-        "dagster/row_count": report.accepted,
+    with metadata.measured(here) as figures:
+        report = transform_documents(here, route, kind, flow, run_id=context.run_id)
+    told: dict[str, Any] = {
+        **metadata.of_days(context, metadata.transformed_of_day(here, route, kind)),
         "received_handled": report.handled,
         "accepted": report.accepted,
         "held": report.held,
         "dropped": report.dropped,
         "rejected": len(report.rejected),
+        "seconds": figures["seconds"],
     }
     if report.reasons:
-        metadata["reasons"] = dg.MetadataValue.json(dict(Counter(report.reasons).most_common()))
+        told["reasons"] = dg.MetadataValue.json(dict(Counter(report.reasons).most_common()))
     rejected = None
     if report.rejected:
-        rejected = dg.MetadataValue.table(
-            records=[
-                dg.TableRecord({"document": row.document, "rule": row.rule, "reason": row.reason})
-                for row in report.rejected[:SHOWN]
-            ]
-        )
-        metadata["rejected_rows"] = rejected
+        rows = [(row.document, row.rule, row.reason) for row in report.rejected]
+        rejected = told["rejected_rows"] = metadata.table(("document", "rule", "reason"), rows)
+    in_quarantine, lying = metadata.quarantined(here, route, kind)
     check_metadata: dict[str, Any] = {"judged": report.judged, "rules": report.rules, "broken": len(report.broken)}
     if rejected is not None:
         check_metadata["rejected_rows"] = rejected
     return dg.MaterializeResult(
-        metadata=metadata,
+        metadata=told,
         check_results=[
             dg.AssetCheckResult(
                 check_name="rows",
@@ -127,13 +127,18 @@ def _transform_documents(
                 metadata=check_metadata,
                 description=None
                 if not report.broken
-                else f"{len(report.broken)} of {report.judged} documents break a rule and are dead letters.",
+                else f"{len(report.broken)} of {report.judged} documents break a rule and are in quarantine.",
             ),
             dg.AssetCheckResult(
                 check_name="documents",
-                passed=not report.rejected,
+                passed=not in_quarantine,
                 severity=dg.AssetCheckSeverity.WARN,
-                metadata={"handled": report.handled, "rejected": len(report.rejected)},
+                metadata={"handled": report.handled, "rejected": len(report.rejected), **lying},
+                description=None
+                if not in_quarantine
+                else f"{in_quarantine} of {getattr(route, kind.source)} in quarantine: correct them at the source, or "
+                f"mend the mapping, then `erp-sync retry --flow {kind.name}`. "
+                f"`erp-sync deadletters --flow {kind.name}` lists them.",
             ),
         ],
     )
@@ -147,7 +152,10 @@ def load(context: dg.AssetExecutionContext, route: str, kind: FlowKind) -> dg.Ma
     target = getattr(spec, kind.target)
     if flow.mode is Mode.SHADOW and kind.delivers:
         counts = here.ledger.deliveries.pending(route, kind.name, target)
-        return dg.MaterializeResult(metadata={"mode": "shadow", **{f"would_{k}": v for k, v in counts.items()}})
+        return dg.MaterializeResult(
+            metadata={"mode": "shadow", **{f"would_{k}": v for k, v in counts.items()}},
+            check_results=[_dead_letters(here, spec, kind)],
+        )
     if kind.delivers:
         return _load_documents(context, here, spec, kind, target)
     return state_assets.load(context, here, spec, kind, target)
@@ -158,25 +166,36 @@ def _load_documents(
 ) -> dg.MaterializeResult:
     from erp_sync.components.documents import drain_documents
 
-    report = drain_documents(here, route, kind, owner=f"{context.run_id}:{os.getpid()}", lane=lane_of(context))
+    with metadata.measured(here) as figures:
+        report = drain_documents(here, route, kind, owner=f"{context.run_id}:{os.getpid()}", lane=lane_of(context))
     here.exchanges.flush()
-    counts = here.ledger.deliveries.pending(route.name, kind.name, target)
-    metadata: dict[str, Any] = {
-        "dagster/row_count": report.delivered,
+    told: dict[str, Any] = {
+        **metadata.of_days(context, metadata.loaded_of_day(here, route, kind)),
         "delivered": report.delivered,
         "adopted": report.adopted,
         "waiting_for_a_dependency": report.waiting,
         "tried_again_later": report.later,
         "dead_lettered": report.dead,
-        "seconds": report.seconds,
-        "still_in_the_ledger": dg.MetadataValue.json(counts),
+        **figures,
+        "still_in_the_ledger": dg.MetadataValue.json(here.ledger.deliveries.pending(route.name, kind.name, target)),
     }
     if report.reasons:
-        metadata["reasons"] = dg.MetadataValue.json(report.reasons)
-    if report.delivered_keys:
-        shown = ", ".join(report.delivered_keys[:SHOWN])
-        metadata["documents"] = dg.MetadataValue.md(
-            f"{shown}{' ...' if len(report.delivered_keys) > SHOWN else ''}\n\n"
-            "`erp-sync trace NUMBER` tells everything about one."
-        )
-    return dg.MaterializeResult(metadata=metadata)
+        told["reasons"] = dg.MetadataValue.json(report.reasons)
+    told |= metadata.delivered_documents(here, report.delivered_ids)
+    return dg.MaterializeResult(metadata=told, check_results=[_dead_letters(here, route, kind)])
+
+
+def _dead_letters(here: Installation, route: RouteSpec, kind: FlowKind) -> dg.AssetCheckResult:
+    """A standing signal: red until nothing of the flow needs a person."""
+    count, told = metadata.needs_a_person(here, route, kind)
+    return dg.AssetCheckResult(
+        check_name="dead_letters",
+        passed=not count,
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata=told,
+        description=None
+        if not count
+        else f"{count} documents for {getattr(route, kind.target)} need a person; nothing else waits for them. "
+        f"`erp-sync deadletters --flow {kind.name}` says why, `erp-sync trace NUMBER` what happened, "
+        "`erp-sync retry`, `approve` or `reject` decides.",
+    )

@@ -12,13 +12,17 @@ Side = Literal["store", "erp"]
 
 
 class FlowKind(msgspec.Struct, frozen=True, kw_only=True):
-    """One flow: entity and direction, and whether it delivers documents or converges state."""
+    """One flow: entity and direction, and whether it delivers documents or converges state.
+
+    `writes`: what its operations at the target are called before the dot.
+    """
 
     name: str
     entity: str
     source: Side
     target: Side
     delivers: bool
+    writes: tuple[str, ...]
     title: str
     description: str
 
@@ -32,6 +36,11 @@ FLOWS: dict[str, FlowKind] = {
             source="store",
             target="erp",
             delivers=True,
+            writes=(
+                "customer",
+                "sales_order",
+                "customer_deposit",
+            ),
             title="sales orders",
             description="Sales orders with their customers and payments, from the store to the ERP.",
         ),
@@ -41,6 +50,10 @@ FLOWS: dict[str, FlowKind] = {
             source="erp",
             target="store",
             delivers=True,
+            writes=(
+                "order_status",
+                "sales_order",
+            ),
             title="order status",
             description="Order number, status and cancellation, from the ERP back to the store.",
         ),
@@ -50,6 +63,7 @@ FLOWS: dict[str, FlowKind] = {
             source="erp",
             target="store",
             delivers=True,
+            writes=("shipment",),
             title="shipments",
             description="Fulfillments with parcels and tracking numbers, from the ERP to the store.",
         ),
@@ -59,6 +73,7 @@ FLOWS: dict[str, FlowKind] = {
             source="erp",
             target="store",
             delivers=False,
+            writes=("stock_level",),
             title="stock levels",
             description="Sellable stock per location, from the ERP to the store.",
         ),
@@ -68,6 +83,7 @@ FLOWS: dict[str, FlowKind] = {
             source="erp",
             target="store",
             delivers=False,
+            writes=("product",),
             title="products",
             description="Products and variants, from the ERP to the store, after approval.",
         ),
@@ -77,6 +93,7 @@ FLOWS: dict[str, FlowKind] = {
             source="erp",
             target="store",
             delivers=False,
+            writes=("price",),
             title="prices",
             description="Base, special and tier prices, from the ERP to the store.",
         ),

@@ -4,13 +4,15 @@ Everything heavy is imported inside the functions that run: loading definitions 
 vendor client and no database.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
 import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 from pydantic import BaseModel
 
+from erp_sync.components import descriptions
+from erp_sync.components.columns import column_metadata
 from erp_sync.components.configuration import Configuration, ConnectionSpec, FlowSpec, Mode, RouteSpec
 from erp_sync.components.flow_table import FLOWS, FlowKind
 from erp_sync.components.sensing import due_work_sensor, full_comparison_schedule
@@ -70,8 +72,14 @@ class Route(dg.Component):
     one schedule. The sensor that starts runs is the installation's, see `installation_definitions`.
     """
 
-    def __init__(self, spec: RouteSpec, partitions: dg.PartitionsDefinition | None = None) -> None:
+    def __init__(
+        self,
+        spec: RouteSpec,
+        partitions: dg.PartitionsDefinition | None = None,
+        connections: Mapping[str, ConnectionSpec] | None = None,
+    ) -> None:
         self.spec = spec
+        self.connections = connections or {}
         self.partitions = partitions or dg.DailyPartitionsDefinition(start_date=FIRST_DAY, end_offset=1)
 
     @classmethod
@@ -85,7 +93,7 @@ class Route(dg.Component):
 
     def build_defs(self, context: dg.ComponentLoadContext | None) -> dg.Definitions:
         extracted = {
-            key: _extracted(connection, kind, self.partitions, [self.spec.name])
+            key: _extracted(connection, kind, self.partitions, [self.spec], self.connections)
             for connection, kind, key in self._extractions()
         }
         return dg.Definitions(assets=[*extracted.values(), *self.flow_assets()], jobs=[self.job()])
@@ -105,7 +113,7 @@ class Route(dg.Component):
         for kind, flow in self.active():
             assets += [
                 _transformed(self.spec, kind, flow, self.partitions),
-                _loaded(self.spec, kind, flow, self.partitions),
+                _loaded(self.spec, kind, flow, self.partitions, self.connections),
             ]
         return assets
 
@@ -116,46 +124,46 @@ class Route(dg.Component):
         return dg.define_asset_job(
             self.spec.name,
             selection=dg.AssetSelection.assets(*keys),
-            description=f"Flows between {self.spec.store} and {self.spec.erp}; a run selects the flow it moves.",
+            description=descriptions.job(self.spec),
             tags={"erp_sync/route": self.spec.name},
             partitions_def=self.partitions,
         )
 
 
-def _tags(route: RouteSpec, kind: FlowKind) -> dict[str, str]:
-    return {"erp_sync/route": route.name, "erp_sync/flow": kind.name}
+def _tags(route: RouteSpec, kind: FlowKind, stage: str) -> dict[str, str]:
+    return {"erp_sync/route": route.name, "erp_sync/flow": kind.name, "erp_sync/stage": stage}
+
+
+def _kinds(*names: str | None) -> set[str]:
+    return {name for name in names if name is not None}
 
 
 def _extracted(
-    connection: str, kind: FlowKind, partitions: dg.PartitionsDefinition, routes: list[str]
+    connection: str,
+    kind: FlowKind,
+    partitions: dg.PartitionsDefinition,
+    routes: Sequence[RouteSpec],
+    connections: Mapping[str, ConnectionSpec],
 ) -> dg.AssetsDefinition:
-    key = extracted_key(connection, kind.entity)
+    names = [route.name for route in routes]
 
     @dg.asset(
-        key=key,
-        group_name=f"{routes[0]}_{kind.name}" if len(routes) == 1 else connection,
+        key=extracted_key(connection, kind.entity),
+        group_name=f"{names[0]}_{kind.name}" if len(names) == 1 else connection,
         partitions_def=partitions,
         backfill_policy=dg.BackfillPolicy.single_run(),
-        description=(
-            f"{kind.title.capitalize()} of `{connection}` as received, redacted, in the lake. "
-            "Moves the cursor of this connection and entity; changes nothing in the system."
-        ),
-        kinds={"parquet"},
+        description=descriptions.extracted(connection, kind, names),
+        kinds=_kinds(descriptions.vendor_of(connection, connections), "parquet"),
+        owners=sorted({owner for route in routes for owner in route.owners}),
         config_schema=RUN_CONFIG,
         tags={"erp_sync/connection": connection, "erp_sync/stage": "extracted"},
-        metadata=_columns(
-            native_id=("string", "the system's own id"),
-            scope=("string", "website, subsidiary or company"),
-            version=("string", "grows with each change"),
-            source_time=("timestamp[us, UTC]", "last change, as the source says"),
-            payload=("json", "the record as received, secrets and card data taken out"),
-        ),
+        metadata=column_metadata("extracted", kind),
         op_tags={"erp_sync/connection": connection},
     )
     def extracted(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
         from erp_sync.components import execution
 
-        return execution.extract(context, connection, kind, routes)
+        return execution.extract(context, connection, kind, names)
 
     return extracted
 
@@ -163,7 +171,7 @@ def _extracted(
 def _transformed(
     route: RouteSpec, kind: FlowKind, flow: FlowSpec, partitions: dg.PartitionsDefinition
 ) -> dg.AssetsDefinition:
-    from erp_sync.components.checks import check_specs
+    from erp_sync.components.checks import transformed_checks
 
     key = flow_key(route.name, kind.name, "transformed")
 
@@ -173,15 +181,13 @@ def _transformed(
         group_name=f"{route.name}_{kind.name}",
         partitions_def=partitions,
         backfill_policy=dg.BackfillPolicy.single_run(),
-        description=(
-            f"{kind.description} Received records not handled yet become "
-            + ("documents in the ledger." if kind.delivers else "a plan in the ledger, judged before it may load.")
-            + " Rows that break a rule are quarantined by name."
-        ),
-        kinds={"python"},
+        description=descriptions.transformed(kind, flow),
+        kinds={"python", "document" if kind.delivers else "plan"},
+        owners=route.owners,
         config_schema=RUN_CONFIG,
-        tags={**_tags(route, kind), "erp_sync/stage": "transformed"},
-        check_specs=check_specs(key, kind),
+        tags=_tags(route, kind, "transformed"),
+        metadata=column_metadata("transformed", kind),
+        check_specs=transformed_checks(key, kind),
     )
     def transformed(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
         from erp_sync.components import execution
@@ -192,24 +198,32 @@ def _transformed(
 
 
 def _loaded(
-    route: RouteSpec, kind: FlowKind, flow: FlowSpec, partitions: dg.PartitionsDefinition
+    route: RouteSpec,
+    kind: FlowKind,
+    flow: FlowSpec,
+    partitions: dg.PartitionsDefinition,
+    connections: Mapping[str, ConnectionSpec],
 ) -> dg.AssetsDefinition:
-    target = getattr(route, kind.target)
-    shadow = flow.mode is Mode.SHADOW
+    from erp_sync.components.checks import loaded_checks
+
+    key = flow_key(route.name, kind.name, "loaded")
 
     @dg.asset(
-        key=flow_key(route.name, kind.name, "loaded"),
+        key=key,
         deps=[flow_key(route.name, kind.name, "transformed")],
         group_name=f"{route.name}_{kind.name}",
         partitions_def=partitions,
         backfill_policy=dg.BackfillPolicy.single_run(),
-        description=(
-            f"{kind.title.capitalize()} in `{target}`. Drains whatever is due for this flow, whatever made it due: "
-            "new work, an approval, a released dependency, a retry, a closed circuit breaker."
-            + (" **Shadow mode: shows what it would do and writes nothing.**" if shadow else "")
+        description=descriptions.loaded(route, kind, flow, connections),
+        kinds=_kinds(
+            descriptions.vendor_of(getattr(route, kind.target), connections),
+            "shadow" if flow.mode is Mode.SHADOW else None,
         ),
+        owners=route.owners,
         config_schema=RUN_CONFIG,
-        tags={**_tags(route, kind), "erp_sync/stage": "loaded"},
+        tags=_tags(route, kind, "loaded"),
+        metadata=column_metadata("loaded", kind),
+        check_specs=loaded_checks(key, kind),
         freshness_policy=dg.FreshnessPolicy.time_window(fail_window=max(flow.latest, timedelta(minutes=1)))
         if flow.latest
         else None,
@@ -222,24 +236,17 @@ def _loaded(
     return loaded
 
 
-def _columns(**columns: tuple[str, str]) -> Mapping[str, dg.TableSchema]:
-    return {
-        "dagster/column_schema": dg.TableSchema(
-            columns=[dg.TableColumn(name, type=kind, description=text) for name, (kind, text) in columns.items()]
-        )
-    }
-
-
 def installation_definitions(configuration: Configuration) -> dg.Definitions:
     """Definitions of all routes: what several routes read from one connection is extracted once."""
     partitions = daily_partitions(configuration)
-    routes = [Route(spec, partitions) for spec in configuration.routes.values()]
-    readers: dict[dg.AssetKey, tuple[str, FlowKind, list[str]]] = {}
+    routes = [Route(spec, partitions, configuration.connections) for spec in configuration.routes.values()]
+    readers: dict[dg.AssetKey, tuple[str, FlowKind, list[RouteSpec]]] = {}
     for route in routes:
         for connection, kind, key in route._extractions():
-            readers.setdefault(key, (connection, kind, []))[2].append(route.spec.name)
+            readers.setdefault(key, (connection, kind, []))[2].append(route.spec)
     assets: list[dg.AssetsDefinition] = [
-        _extracted(connection, kind, partitions, names) for connection, kind, names in readers.values()
+        _extracted(connection, kind, partitions, readers_of, configuration.connections)
+        for connection, kind, readers_of in readers.values()
     ]
     jobs = []
     schedules = []

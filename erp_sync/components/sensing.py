@@ -84,6 +84,8 @@ def due_work_sensor(configuration: Configuration, jobs: Sequence[UnresolvedAsset
     )
     def due_work(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
         from erp_sync.components.due import look
+        from erp_sync.components.installation import current
+        from erp_sync.components.metadata import loaded_of_day
 
         now = datetime.now(UTC)
         pending: set[tuple[str, str, str]] = set()
@@ -121,12 +123,17 @@ def due_work_sensor(configuration: Configuration, jobs: Sequence[UnresolvedAsset
             )
             for work in looked.due
         ]
+        midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
         fresh = [
             dg.AssetMaterialization(
                 asset_key=asset_keys(configuration, route, flow, ["loaded"])[0],
                 partition=now.strftime("%Y-%m-%d"),
                 description="Looked at the source and the ledger: nothing to do.",
-                metadata={"looks_since_last": count},
+                # The day's totals again: this event is the partition's latest, which plots and row count show.
+                metadata={
+                    **loaded_of_day(current(), configuration.routes[route], FLOWS[flow])(midnight, now),
+                    "looks_since_last": count,
+                },
             )
             for route, flow, count in looked.fresh
         ]

@@ -8,6 +8,7 @@ from typing import Any
 
 import dagster as dg
 
+from erp_sync.components import metadata
 from erp_sync.components.configuration import Mode, RouteSpec
 from erp_sync.components.flow_table import FlowKind
 from erp_sync.components.installation import Installation
@@ -21,7 +22,10 @@ def extract(
     from erp_sync.components.state_reading import read_states
     from erp_sync.transport.context import call_context
 
-    with call_context(run_id=context.run_id, lane=lane_of(context), route=",".join(routes), flow=kind.name):
+    with (
+        metadata.measured(here) as figures,
+        call_context(run_id=context.run_id, lane=lane_of(context), route=",".join(routes), flow=kind.name),
+    ):
         reading = read_states(
             here,
             connection,
@@ -36,20 +40,19 @@ def extract(
     here.exchanges.flush()
     done, again = reading.extraction, reading.again
     files = [*done.files, *(again.files if again else ())]
-    metadata: dict[str, Any] = {
+    told: dict[str, Any] = {
         "dagster/row_count": done.received + (again.received if again else 0),
         "rows_seen": done.seen,
         "rows_new": done.received,
-        "window_start": str(done.window_start),
-        "window_end": str(done.window_end),
+        **metadata.moments(window_start=done.window_start, window_end=done.window_end),
         "rows_read_again": again.seen if again else 0,
         "events": reading.events,
         "target_rows_read": reading.target_read,
         "changed_at_target": reading.drifted,
+        **figures,
+        **metadata.files(files),
     }
-    if files:
-        metadata["files"] = dg.MetadataValue.md("\n".join(f"- `{file}`" for file in files[:SHOWN]))
-    return dg.MaterializeResult(metadata=metadata)
+    return dg.MaterializeResult(metadata=told)
 
 
 def transform(
@@ -58,19 +61,21 @@ def transform(
     """Compare and plan; a held plan is a warning of check `plan`, not a failed run."""
     from erp_sync.components.state_task import count_reasons
     from erp_sync.components.states import transform_states
+    from erp_sync.ledger.plan_values import PlanState
 
-    report = transform_states(
-        here,
-        route,
-        kind,
-        route.flows[kind.name],
-        run_id=context.run_id,
-        lane=lane_of(context),
-        full=is_full(context),
-        keys=list(config_of(context).get("keys") or ()),
-    )
-    metadata: dict[str, Any] = {
-        "dagster/row_count": report.changed,
+    with metadata.measured(here) as figures:
+        report = transform_states(
+            here,
+            route,
+            kind,
+            route.flows[kind.name],
+            run_id=context.run_id,
+            lane=lane_of(context),
+            full=is_full(context),
+            keys=list(config_of(context).get("keys") or ()),
+        )
+    told: dict[str, Any] = {
+        **metadata.of_days(context, metadata.transformed_of_day(here, route, kind)),
         "rows_read": report.read,
         "rows_compared": report.compared,
         "rows_equal": report.same,
@@ -81,27 +86,32 @@ def transform(
         "rows_held_already": report.held_already,
         "rows_refused_before": report.refused_before,
         "rejected": len(report.rejected),
+        "seconds": figures["seconds"],
     }
     if report.left_out:
-        metadata["left_out"] = dg.MetadataValue.json(report.left_out)
+        told["left_out"] = dg.MetadataValue.json(report.left_out)
     if report.plans:
-        metadata["plans"] = dg.MetadataValue.md(
+        told["plans"] = dg.MetadataValue.md(
             "\n".join(
-                f"- plan **{plan}**: {rows} rows, {state}{': ' + why if why else ''}"
-                for plan, state, rows, why in report.plans
+                f"- plan **p{plan}**: {count} rows, {state}{': ' + why if why else ''}"
+                for plan, state, count, why in report.plans
             )
         )
     if report.samples:
-        metadata["changes"] = _table(("key", "before", "change"), report.samples)
+        told["changes"] = metadata.table(("key", "before", "change"), report.samples)
     rows: dict[str, Any] = {"judged": report.read, "rules": report.rules, "broken": len(report.rejected)}
     if report.rejected:
         rows["reasons"] = dg.MetadataValue.json(count_reasons(report))
-        rows["rejected_rows"] = _table(("row", "rule", "reason"), report.rejected)
-        metadata["rejected_rows"] = rows["rejected_rows"]
-    held = [plan for plan in report.plans if plan[1] == "held"]
-    plan: dict[str, Any] = {one.check: f"{one.figure} (limit {one.limit})" for one in report.verdicts if one.figure}
+        rows["rejected_rows"] = metadata.table(("row", "rule", "reason"), report.rejected)
+        told["rejected_rows"] = rows["rejected_rows"]
+    held = here.ledger.plans.find(route=route.name, flow=kind.name, states=[PlanState.HELD], limit=SHOWN)
+    plan: dict[str, Any] = {"held_plans": len(held), "held_rows": sum(one.row_count for one in held)}
+    for verdict in report.verdicts:
+        if verdict.figure:
+            plan[verdict.check] = metadata.number(verdict.figure)
+            plan[f"{verdict.check}_limit"] = metadata.number(verdict.limit)
     return dg.MaterializeResult(
-        metadata=metadata,
+        metadata=told,
         check_results=[
             dg.AssetCheckResult(
                 check_name="rows",
@@ -118,9 +128,10 @@ def transform(
                 severity=dg.AssetCheckSeverity.WARN,
                 metadata=plan,
                 description="\n".join(
-                    f"Plan {number} of {count} rows waits: {why}. Look at it with `erp-sync plan {kind.name}`, "
-                    f"then `erp-sync approve {number}` or `erp-sync reject {number}`."
-                    for number, _, count, why in held
+                    f"Plan p{one.id} of {one.row_count} rows for {one.target} waits: {one.reason}. "
+                    f"Look at it with `erp-sync plan {kind.name}`, then `erp-sync approve p{one.id}` or "
+                    f"`erp-sync reject p{one.id} --why TEXT`."
+                    for one in held
                 )
                 or None,
             ),
@@ -139,10 +150,11 @@ def load(
         return dg.MaterializeResult(
             metadata={"mode": "shadow", "would_write": held[0].row_count if held and held[0].state == "held" else 0}
         )
-    report = load_states(here, route, kind, owner=f"{context.run_id}:{os.getpid()}", lane=lane_of(context))
+    with metadata.measured(here) as figures:
+        report = load_states(here, route, kind, owner=f"{context.run_id}:{os.getpid()}", lane=lane_of(context))
     here.exchanges.flush()
-    metadata: dict[str, Any] = {
-        "dagster/row_count": report.applied,
+    told: dict[str, Any] = {
+        **metadata.of_days(context, metadata.loaded_of_day(here, route, kind)),
         "written": report.applied,
         "there_already": report.already,
         "batches": report.batches,
@@ -150,15 +162,14 @@ def load(
         "tried_again_later": report.later,
         "refused": report.refused,
         "unknown_and_read_again": report.unknown,
-        "seconds": report.seconds,
+        **figures,
     }
     if report.reasons:
-        metadata["reasons"] = dg.MetadataValue.json(report.reasons)
+        told["reasons"] = dg.MetadataValue.json(report.reasons)
     if report.applied_keys:
         more = " ..." if len(report.applied_keys) > SHOWN else ""
-        metadata["keys"] = dg.MetadataValue.md(", ".join(f"`{key}`" for key in report.applied_keys[:SHOWN]) + more)
-    return dg.MaterializeResult(metadata=metadata)
-
-
-def _table(names: tuple[str, ...], rows: list[tuple[str, str, str]]) -> dg.TableMetadataValue:
-    return dg.MetadataValue.table(records=[dg.TableRecord(dict(zip(names, row, strict=True))) for row in rows[:SHOWN]])
+        told["keys"] = dg.MetadataValue.md(
+            ", ".join(f"`{key}`" for key in report.applied_keys[:SHOWN])
+            + f"{more}\n\n`erp-sync trace SKU` tells everything about one."
+        )
+    return dg.MaterializeResult(metadata=told)

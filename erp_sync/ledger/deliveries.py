@@ -16,6 +16,7 @@ from erp_sync.ledger.lanes import LANES
 from erp_sync.ledger.leases import claim_due, held_by, lock_claim, rescue
 from erp_sync.ledger.releasing import before_is_open, release_followers, release_waiting
 from erp_sync.ledger.schema import approvals, deliveries, requirements, steps
+from erp_sync.ledger.sql import chunks
 from erp_sync.model.keys import EntityKey
 from erp_sync.ports.documents import Requirement
 
@@ -70,6 +71,15 @@ class Deliveries:
         query = query.where(*_filters(route, flow, states, code)).limit(limit).offset(offset)
         with self._database.read() as read:
             return [delivery_of(row) for row in read.execute(query)]
+
+    def some(self, ids: Sequence[int]) -> list[Delivery]:
+        """These deliveries, by id; what does not exist is left out."""
+        found: list[Delivery] = []
+        with self._database.read() as read:
+            for few in chunks(sorted(set(ids))):
+                query = sa.select(deliveries).where(deliveries.c.id.in_(few)).order_by(deliveries.c.id)
+                found.extend(delivery_of(row) for row in read.execute(query))
+        return found
 
     def counts(self, route: str | None = None, flow: str | None = None) -> dict[tuple[str, str, str], int]:
         """How many deliveries by (route, flow, state)."""

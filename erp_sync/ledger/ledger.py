@@ -14,6 +14,7 @@ from erp_sync.ledger.adopting import Adopting
 from erp_sync.ledger.breakers import LedgerBreakers
 from erp_sync.ledger.cross_references import CrossReferences
 from erp_sync.ledger.cursors import Cursors, advance
+from erp_sync.ledger.days import Days
 from erp_sync.ledger.dead_letters import DeadLetters
 from erp_sync.ledger.deliveries import Deliveries
 from erp_sync.ledger.engine import Clock, Database, utc_now
@@ -49,6 +50,7 @@ class Ledger:
         inbox, quarantine, dead_letters: what came in, what was refused, what needs a person.
         limits, breakers: `ports.connection.Slots` and `Breaker` for the installation.
         overview, identifying: how flows stand, and what a person means by a word.
+        days: what became of a day's documents and rows.
     """
 
     def __init__(self, database: Database) -> None:
@@ -71,6 +73,7 @@ class Ledger:
         self.retention = Expiry(database)
         self.adopting = Adopting(database)
         self.overview = Overview(database)
+        self.days = Days(database)
         self.identifying = Identifying(database)
         self._tracing = Tracing(database)
 

@@ -128,6 +128,12 @@ class ExchangeLog:
                 process.condition.notify_all()
         return True
 
+    @property
+    def recorded(self) -> int:
+        """Exchanges that this process has recorded so far: calls, those that found nothing included."""
+        process = self._process
+        return process.taken if process is not None and process.id == os.getpid() else 0
+
     def flush(self, timeout: float = 30.0) -> bool:
         """Wait until everything recorded so far is written (or counted as lost); False on time-out."""
         process = self._process
