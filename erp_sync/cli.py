@@ -145,7 +145,7 @@ def demo(
     Example: erp-sync demo
     """
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
     from erp_sync.demo import day
     from erp_sync.demo.report import text
@@ -154,7 +154,13 @@ def demo(
     with Progress(
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=console
     ) as bar:
-        task = bar.add_task("orders placed", total=None)
+        tasks: dict[str, TaskID] = {}
+
+        def progress(what: str, done: int, total: int) -> None:
+            if what not in tasks:
+                tasks[what] = bar.add_task(what, total=None)
+            bar.update(tasks[what], completed=done, total=total)
+
         report = day.play(
             _settings(),
             seconds=seconds,
@@ -162,7 +168,7 @@ def demo(
             orders=orders,
             keep=not stop,
             tell=lambda what: bar.console.print(what),
-            progress=lambda _, done, total: bar.update(task, completed=done, total=total),
+            progress=progress,
         )
     show(report, as_json, text)
 

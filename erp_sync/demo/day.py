@@ -10,6 +10,7 @@ import json
 import os
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,6 +26,7 @@ from erp_sync.model.keys import Entity
 from erp_sync.settings import Settings
 
 DEFS = Path(__file__).parent / "defs"
+START = "2026-01-01T00:00:00Z"
 ENVIRONMENT = "environment.json"
 DAY_SECONDS = 170.0
 # The ERP decides which warehouse ships what.
@@ -35,6 +37,8 @@ SETTLE_SECONDS = 90.0
 QUIET_SECONDS = 8
 
 Tell = Callable[[str], None]
+# Name of a figure, how far it is, and of how many.
+Progress = Callable[[str, int, int], None]
 
 
 class DemoFailed(RuntimeError):
@@ -72,6 +76,18 @@ def prepare(
     finally:
         installation.close()
     return fresh
+
+
+def routes_of_today(settings: Settings) -> Path:
+    """The demo's routes in the home, going live at midnight (UTC): the first partition of their assets is today."""
+    import shutil
+
+    folder = settings.home / "defs"
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(DEFS, folder)
+    for file in folder.rglob("defs.yaml"):
+        file.write_text(file.read_text().replace(START, datetime.now(UTC).strftime("%Y-%m-%dT00:00:00Z")))
+    return folder
 
 
 def forget(settings: Settings) -> None:
@@ -139,7 +155,7 @@ def play(
     seconds: float = DAY_SECONDS,
     web_port: int | None = 3000,
     tell: Tell = print,
-    progress: Callable[[str, int, int], None] | None = None,
+    progress: Progress | None = None,
     orders: int | None = None,
     keep: bool = True,
 ) -> dict[str, Any]:
@@ -147,6 +163,7 @@ def play(
 
     Args:
         seconds: wall seconds that the shopping day takes.
+        progress: told while the day is played, for each figure by its name.
         orders: only so many baskets.
         keep: leave everything running for browsing.
     """
@@ -156,7 +173,8 @@ def play(
     from erp_sync.sandbox.retailer import Retailer
 
     began = time.monotonic()
-    settings = prepare(settings or settings_module.load())
+    settings = settings or settings_module.load()
+    settings = prepare(settings, defs=routes_of_today(settings))
     tell(f"sandboxes and storage are ready in {settings.home}")
     retailer = Retailer()
     catalogue = retailer.catalogue()
@@ -172,8 +190,10 @@ def play(
     installation = Installation(settings)
     stop, closing = threading.Event(), threading.Event()
     staff = Warehouses(states["netsuite"], [place.code for place in catalogue.warehouses], closing)
+    watching = Watching(installation, len(day.baskets), progress)
     try:
         staff.start()
+        watching.start()
         played = shoppers.play(
             day,
             states["magento"]["base_url"],
@@ -192,6 +212,7 @@ def play(
         report = judge(settings, installation, wall_s=time.monotonic() - began)
     finally:
         closing.set()
+        watching.stop()
         installation.close()
         if not keep:
             services.stop(settings)
@@ -201,6 +222,32 @@ def play(
     target.write_text(json.dumps(report, indent=2, default=str))
     tell(f"report: {target}")
     return report
+
+
+class Watching(threading.Thread):
+    """Tells now and then how many documents have arrived, from the ledger."""
+
+    def __init__(self, installation: Any, placed: int, progress: Progress | None) -> None:
+        super().__init__(name="watching", daemon=True)
+        self._ledger, self._placed, self._progress = installation.ledger, placed, progress
+        self._stopped = threading.Event()
+
+    def run(self) -> None:
+        while self._progress is not None and not self._stopped.wait(2):
+            counts: Counter[tuple[str, str]] = Counter()
+            for (_, flow, state), count in self._ledger.deliveries.counts().items():
+                counts[flow, state] += count
+                counts[flow, ""] += count
+            refused = sum(count for (_, flow, _), count in self._ledger.quarantine.counts().items() if flow == "orders")
+            self._progress("orders in the ERP", counts["orders", State.DELIVERED], self._placed)
+            self._progress("shipments in the store", counts["shipments", State.DELIVERED], counts["shipments", ""])
+            dead = sum(counts[flow, State.DEAD] + counts[flow, State.HELD] for flow in FLOWS)
+            self._progress("need a person", refused + dead, refused + dead)
+
+    def stop(self) -> None:
+        self._stopped.set()
+        if self.is_alive():
+            self.join()
 
 
 class Warehouses(threading.Thread):
@@ -279,7 +326,8 @@ def judge(settings: Settings, installation: Any, wall_s: float) -> dict[str, Any
 def own_figures(installation: Any) -> dict[str, Any]:
     """Figures about erp_sync itself, from its own storage."""
     reasons: dict[str, int] = {}
-    for claim in claims(installation):
+    claimed = claims(installation)
+    for claim in claimed:
         if claim.claim == "dead_lettered":
             code = claim.reason.split(":")[0]
             reasons[code] = reasons.get(code, 0) + 1
@@ -291,6 +339,7 @@ def own_figures(installation: Any) -> dict[str, Any]:
     return {
         "deliveries": counts,
         "dead_letters": reasons,
+        "not_in_erp": [{"order": one.order, "is": one.claim, "reason": one.reason} for one in claimed],
         "products_waiting_approval": sum(plan.row_count for plan in waiting if plan.flow == "products"),
         "plans_held": {f"{plan.id} {plan.flow}": plan.row_count for plan in waiting},
         "runs": count_runs(installation.settings),

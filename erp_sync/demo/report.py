@@ -1,23 +1,118 @@
-"""The demo's report as a person reads it."""
+"""The demo's report as a person reads it: what came of the day, what needs somebody, what it cost."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
+
+WIDTH = 34
+SHOWN = 12
 
 
 def text(report: Mapping[str, Any]) -> str:
-    """Figures, one a line; nested ones indented."""
-    lines: list[str] = []
-    _lines(report, lines, 0)
-    return "\n".join(lines)
+    """Sections of figures. ``ok`` stands where a figure is as it has to be, ``LOOK`` where it is not."""
+    return "\n".join(line for section in _sections(report) for line in (*section, "")).rstrip()
 
 
-def _lines(value: Mapping[str, Any], lines: list[str], depth: int) -> None:
-    for name, item in value.items():
-        if isinstance(item, Mapping) and depth < 2:
-            lines.append(f"{'  ' * depth}{name}")
-            _lines(item, lines, depth + 1)
-        else:
-            shown = ", ".join(f"{key} {one}" for key, one in item.items()) if isinstance(item, Mapping) else item
-            lines.append(f"{'  ' * depth}{name:<{32 - 2 * depth}} {shown}")
+def _sections(it: Mapping[str, Any]) -> Iterator[list[str]]:
+    yield [
+        f"A shopping day of {it['orders_placed']} orders, profile {it.get('profile', '-')}, "
+        f"in {it.get('wall_s', 0):.0f} s of wall time",
+        "Counted from the sandboxes' databases and journals; latencies are wall seconds.",
+    ]
+    yield _orders(it)
+    yield _latencies(it)
+    yield _store(it)
+    yield from _people(it.get("own", {}))
+    yield _calls(it)
+    own = it.get("own", {})
+    if runs := own.get("runs"):
+        yield [
+            _line("Dagster runs", sum(runs.values()), ", ".join(f"{count} {state}" for state, count in runs.items()))
+        ]
+    yield ["next: erp-sync status; erp-sync deadletters; erp-sync trace ORDER; make up to browse the Dagster UI"]
+
+
+def _orders(it: Mapping[str, Any]) -> list[str]:
+    mismatches = it["order_total_mismatches"]
+    return [
+        _line("Orders placed in the store", it["orders_placed"]),
+        _line("  readable in the ERP", it["orders_in_erp"]),
+        _line("  held, with a reason", it["orders_held"]),
+        _line(
+            "  dead letters, with a reason", it["orders_dead_lettered"], _counts(it.get("own", {}).get("dead_letters"))
+        ),
+        _line("  cancelled", it["orders_cancelled"]),
+        _zero("  lost", it["orders_lost"]),
+        _zero("  twice in the ERP", it["orders_duplicated"]),
+        _zero("  deposits twice", it.get("deposits_duplicated", 0)),
+        _zero("  totals that differ", mismatches.get("orders", 0), "header, lines, tax and payments compared"),
+    ]
+
+
+def _latencies(it: Mapping[str, Any]) -> list[str]:
+    lines = [f"{'Seconds until it is there':<{WIDTH}}{'count':>9}{'p50':>9}{'p95':>9}{'max':>9}"]
+    for name, words in (
+        ("order_latency_s", "  order: placed to readable in the ERP"),
+        ("stock_latency_s", "  stock: changed to right in the store"),
+        ("shipment_latency_s", "  parcel: shipped to on the order"),
+    ):
+        figures = it.get(name) or {}
+        if figures.get("count"):
+            times = "".join(f"{figures[key]:>9.1f}" for key in ("p50", "p95", "max"))
+            lines.append(f"{words:<{WIDTH + 4}}{figures['count']:>5}{times}")
+    return lines
+
+
+def _store(it: Mapping[str, Any]) -> list[str]:
+    return [
+        _line("Shipments in the ERP / the store", f"{it['shipments_in_erp']} / {it['shipments_in_store']}"),
+        _line("  e-mails to customers", it["shipping_emails"]),
+        _zero("  sent before the carrier had it", it["shipping_emails_early"]),
+        _zero("  sent twice", it["shipping_emails_twice"]),
+        _zero("Units oversold", it["oversold_units"]),
+        _zero("Stock figures that differ", it["stock_mismatches"], f"of {it['stock_compared']:,} compared"),
+        _zero("Prices that differ", it["price_mismatches"], f"of {it['prices_compared']:,} compared"),
+    ]
+
+
+def _people(own: Mapping[str, Any]) -> Iterator[list[str]]:
+    found = own.get("not_in_erp") or []
+    plans = own.get("plans_held") or {}
+    if not found and not plans:
+        return
+    lines = ["Where the others are, and what waits for a person"]
+    lines += [f"  order {one['order']} is {one['is'].replace('_', ' ')}: {one['reason']}" for one in found[:SHOWN]]
+    if len(found) > SHOWN:
+        lines.append(f"  ... {len(found) - SHOWN} more: erp-sync deadletters")
+    for name, rows in plans.items():
+        number, _, flow = name.partition(" ")
+        lines.append(
+            f"  plan p{number} of {flow}: {rows} rows wait; erp-sync plan {flow}, then erp-sync approve p{number}"
+        )
+    yield lines
+
+
+def _calls(it: Mapping[str, Any]) -> list[str]:
+    lines = [f"{'Calls that erp_sync made':<{WIDTH}}{'calls':>9}{'busy s':>9}{'slots':>9}{'refused':>9}"]
+    for system, one in sorted(it["api_calls"].items()):
+        lines.append(
+            f"  {system:<{WIDTH - 2}}{one['total']:>9}{one['vendor_seconds']:>9.1f}"
+            f"{one['slots_in_use_max']:>9}{one['refused']:>9}"
+        )
+        lines += [f"    {_counts(one['by_kind'])}"]
+    return lines
+
+
+def _line(words: str, figure: Any, more: str = "") -> str:
+    return f"{words:<{WIDTH}}{figure:>9}{'   ' + more if more else ''}"
+
+
+def _zero(words: str, figure: int, more: str = "") -> str:
+    return _line(words, figure, f"{'ok' if figure == 0 else 'LOOK'}{', ' + more if more else ''}")
+
+
+def _counts(counts: Mapping[str, int] | Sequence[Any] | None) -> str:
+    if not isinstance(counts, Mapping):
+        return ""
+    return ", ".join(f"{name} {count}" for name, count in sorted(counts.items(), key=lambda pair: -pair[1]))

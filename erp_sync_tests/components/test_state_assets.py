@@ -70,7 +70,7 @@ def test_a_held_plan_is_a_warning_that_says_how_to_let_it_pass(systems):
     assert result.success
     assert not check.passed
     assert check.severity is dg.AssetCheckSeverity.WARN
-    assert "erp-sync approve 1" in (check.description or "")
+    assert "erp-sync approve p1" in (check.description or "")
     assert systems.store_quantities()["east/TEA"] == "100"
 
 

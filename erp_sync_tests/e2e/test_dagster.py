@@ -156,7 +156,9 @@ def test_a_backfill_of_several_days_delivers_what_is_not_there_and_again_changes
     for expected in (2, 0):
         run = _backfill(running, days=3)
         assert run.status is dg.DagsterRunStatus.SUCCESS
-        assert _row_count(running, run.run_id, "extracted") == expected
+        assert _figures(running, run.run_id, "extracted", "records_new")[0] == expected
+        # Each day's own event has the totals of that day: nothing was placed before today.
+        assert _figures(running, run.run_id, "loaded", "dagster/row_count") == [0, 0, 0, running.placed]
     running.assert_exactly_once()
     here = Installation(running.settings)
     try:
@@ -213,12 +215,13 @@ def _run(instance: dg.DagsterInstance, run_id: str) -> dg.DagsterRun:
     return run
 
 
-def _row_count(running: Running, run_id: str, stage: str) -> int:
+def _figures(running: Running, run_id: str, stage: str, name: str) -> list[int]:
+    """A figure of the run's events of an asset, partition by partition."""
     with dg.DagsterInstance.from_config(str(running.settings.dagster_home)) as instance:
         logs = instance.all_logs(run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION)
-    counts = [
-        entry.dagster_event.event_specific_data.materialization.metadata["dagster/row_count"].value
+    found = [
+        entry.dagster_event.event_specific_data.materialization
         for entry in logs
         if entry.dagster_event is not None and entry.dagster_event.asset_key.path[-1] == stage
     ]
-    return int(counts[0])
+    return [one.metadata[name].value for one in sorted(found, key=lambda one: one.partition or "")]

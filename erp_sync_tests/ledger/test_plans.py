@@ -48,6 +48,9 @@ def test_a_judged_plan_is_applied_and_known(ledger: Ledger):
     ledger.plans.applied(mine, ledger.plans.begin(mine))
     assert ledger.plans.get(plan.id).state is PlanState.APPLIED
     assert ledger.plans.counts(plan.id) == {"applied": 3}
+    day = timedelta(days=1)
+    assert ledger.days.rows(ROUTE, FLOW, START, START + day) == {"applied": 3}
+    assert ledger.days.rows(ROUTE, FLOW, START + day, START + 2 * day) == {}
     assert not ledger.any_due(ROUTE, FLOW, TARGET)
 
 
