@@ -97,6 +97,7 @@ class DrainReport(msgspec.Struct, kw_only=True):
     calls: int = 0
     reasons: dict[str, int] = {}
     seconds: float = 0.0
+    delivered_keys: list[str] = []
     delivered_ids: list[int] = []
 
     def count(self, what: str, code: str = "") -> None:
@@ -387,6 +388,7 @@ class Drain:
                 receipts[step.name] = receipt
             self.ledger.deliveries.complete(claim)
             with self._lock:
+                self.report.delivered_keys.append(claim.delivery.number)
                 self.report.delivered_ids.append(claim.delivery.id)
             self._count("delivered")
         except LeaseLost:
