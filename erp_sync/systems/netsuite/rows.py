@@ -110,6 +110,17 @@ def raw(reader: RowReader, row: Row, version: str, payload: dict[str, Any] | Non
     )
 
 
+def time_version(reader: RowReader, row: Row, status: str, read_at: datetime) -> str:
+    """Version of a document: its time of last change, which has seconds only, and its status.
+
+    Two changes of one second carry the same time. What is read before its second has ended gets a version of
+    its own, so that the overlap of windows reads it once more and the later change is not taken for the earlier.
+    """
+    changed = reader.utc(row.get("modified"))
+    early = changed is not None and changed >= read_at.replace(microsecond=0)
+    return f"{row.get('modified', '')} {status}{' early' if early else ''}".strip()
+
+
 def content_version(row: Row, changed: str, leave_out: Sequence[str] = ()) -> str:
     """Version of state: its time of change, which has seconds only or misses some changes, and what it says."""
     left = {changed, *leave_out}

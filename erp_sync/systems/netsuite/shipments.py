@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from typing import Any
 
 from erp_sync.model.shipment import Shipment
@@ -18,7 +19,7 @@ from erp_sync.systems.netsuite.capabilities import CAPABILITIES
 from erp_sync.systems.netsuite.client import NetSuiteClient, chunks
 from erp_sync.systems.netsuite.mapping.order_status import status_letter
 from erp_sync.systems.netsuite.mapping.shipment import identity_of, items_of
-from erp_sync.systems.netsuite.rows import Reading, Row, RowReader, numbers, raw, seen
+from erp_sync.systems.netsuite.rows import Reading, Row, RowReader, numbers, raw, seen, time_version
 from erp_sync.transport.context import carried
 
 FULFILLMENTS = Reading(
@@ -48,22 +49,20 @@ class ShipmentSource:
     def changed(self, window: Window, news: News = all_new) -> Iterator[list[RawRecord]]:
         for rows in self._rows.pages(self._rows.within(window), poll=True):
             shipped = [row for row in rows if _is_shipped(row)]
-            wanted = news({str(row["id"]): _version(row) for row in shipped})
-            yield from self._records([row for row in shipped if str(row["id"]) in wanted])
+            wanted = news({str(row["id"]): self._version(row, window.end) for row in shipped})
+            yield from self._records([row for row in shipped if str(row["id"]) in wanted], window.end)
 
     def fetch(self, native_ids: Sequence[str]) -> Iterator[list[RawRecord]]:
         for rows in self._rows.of(native_ids, "t.id", numbers):
-            yield from self._records(rows)
+            yield from self._records(rows, datetime.now(UTC))
 
     def created(self, window: Window) -> dict[str, str]:
-        condition = self._rows.within(window, "t.createddate")
-        return {
-            str(row["id"]): _version(row) for rows in self._rows.pages(condition) for row in rows if _is_shipped(row)
-        }
+        pages = self._rows.pages(self._rows.within(window, "t.createddate"))
+        return {str(row["id"]): self._version(row, window.end) for rows in pages for row in rows if _is_shipped(row)}
 
     def peek(self, window: Window) -> dict[str, str] | None:
         found = self._rows.first(self._rows.within(window))
-        versions = seen(found, _version)
+        versions = seen(found, lambda row: self._version(row, window.end))
         return versions and {str(row["id"]): versions[str(row["id"])] for row in found if _is_shipped(row)}
 
     def to_canonical(self, record: RawRecord, lookups: Lookups) -> Shipment:
@@ -72,7 +71,7 @@ class ShipmentSource:
         source = {**record.payload, "version": record.version}
         return self._mapping.apply(source, Context(self._client.connection, lookups, values), record.native_id)
 
-    def _records(self, rows: list[Row]) -> Iterator[list[RawRecord]]:
+    def _records(self, rows: list[Row], read_at: datetime) -> Iterator[list[RawRecord]]:
         for some in chunks(rows, _PAGE):
             with ThreadPoolExecutor(max_workers=_AT_ONCE, thread_name_prefix="shipments") as pool:
                 records = list(pool.map(carried(self._read), some))
@@ -83,7 +82,7 @@ class ShipmentSource:
                 raw(
                     self._rows,
                     row,
-                    _version(row),
+                    self._version(row, read_at),
                     {
                         "record": record,
                         "modified": row.get("modified"),
@@ -93,6 +92,9 @@ class ShipmentSource:
                 )
                 for row, record in found
             ]
+
+    def _version(self, row: Row, read_at: datetime) -> str:
+        return time_version(self._rows, row, status_letter(row.get("status", "")), read_at)
 
     def _read(self, row: Row) -> dict[str, Any] | None:
         """None where it was deleted since it was listed."""
@@ -138,7 +140,3 @@ def _items_of(record: dict[str, Any]) -> list[str]:
 def _is_shipped(row: Row) -> bool:
     """Picked and packed ones (A, B) are no shipment yet: the carrier does not have them."""
     return status_letter(row.get("status", "")) == SHIPPED
-
-
-def _version(row: Row) -> str:
-    return f"{row.get('modified', '')} {status_letter(row.get('status', ''))}".strip()

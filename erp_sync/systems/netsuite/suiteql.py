@@ -47,16 +47,15 @@ def within(column: str, window: Window, zone: ZoneInfo) -> str:
 
     In the hour that a zone repeats when summer time ends, local times are ambiguous: the window is
     widened by what the clock was put back, so it may give records again but leaves none out.
-
-    Columns have whole seconds. Both ends are truncated to them, so windows that follow each other leave
-    nothing out, and the second that has not ended yet belongs to the next one: two changes within a second
-    carry the same time, and the later one would pass for what was read before it.
     """
     start, end = window.start.astimezone(zone), window.end.astimezone(zone)
     if start.fold:
         start -= timedelta(hours=1)
     local_start, local_end = start.replace(tzinfo=None), end.replace(tzinfo=None)
-    local_start, local_end = local_start.replace(microsecond=0), local_end.replace(microsecond=0)
+    # Truncated to the whole second below, raised to the whole second above: columns have seconds.
+    local_start = local_start.replace(microsecond=0)
+    if local_end.microsecond:
+        local_end = local_end.replace(microsecond=0) + timedelta(seconds=1)
     back = (start.utcoffset() or timedelta()) - (end.utcoffset() or timedelta())
     if back > timedelta():
         local_start, local_end = local_start - back, max(local_end, local_start) + back

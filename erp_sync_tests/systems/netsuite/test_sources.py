@@ -229,10 +229,16 @@ def test_only_shipped_fulfillments_that_are_news_cost_a_call(connector, server):
     assert set(port.peek(WINDOW)) == set(port.created(WINDOW)) == {"700", "701"}
 
 
-def test_the_second_that_has_not_ended_is_left_to_the_next_window():
+def test_a_fulfillment_read_in_the_second_of_its_change_is_read_once_more(connector, server):
     """Two changes of one second carry the same time: read between them, the later one would be missed."""
-    half = Window(start=WINDOW.start.replace(microsecond=300_000), end=WINDOW.end.replace(microsecond=700_000))
-    assert suiteql.within("c", half, PACIFIC) == suiteql.within("c", WINDOW, PACIFIC)
+    script_shipment(server, FULFILLMENT)
+    port = connector(source_connections=["magento_us"]).port("shipment", "source")
+    changed = datetime(2026, 1, 15, 1, 30, tzinfo=UTC)
+    within = Window(start=WINDOW.start, end=changed.replace(microsecond=400_000))
+    after = Window(start=WINDOW.start, end=changed.replace(second=1))
+    (early,), (later,) = all_of(port.changed(within)), all_of(port.changed(after))
+    assert (early.version, later.version) == ("2026-01-14 17:30:00 C early", "2026-01-14 17:30:00 C")
+    assert port.peek(after) == {"700": later.version}
 
 
 # Stock -----------------------------------------------------------------------------------------
