@@ -66,7 +66,8 @@ def read_states(
     else:
         done = extraction.extract_changes(source, ledger, land, start=now - timedelta(days=1), **common)
     result = Reading(extraction=done)
-    _read_again(here, connection, kind, routes, source, land, result, common)
+    unsure = _unsure(here, kind, routes)
+    _read_again(here, connection, kind, routes, source, land, result, unsure, common)
     if not full:
         _read_partners(here, kind, routes, source, land, common)
     for route in routes:
@@ -75,7 +76,7 @@ def read_states(
             if full:
                 _read_whole_target(here, getattr(route, kind.target), kind, target, result)
             else:
-                _read_target_keys(here, route, kind, target, result)
+                _read_target_keys(here, route, kind, target, result, unsure[route.name])
     return result
 
 
@@ -89,6 +90,20 @@ def target_of(here: Installation, route: RouteSpec, kind: FlowKind) -> Any:
     return here.connector_for(route, kind.target).port(kind.entity, "target")
 
 
+def _unsure(here: Installation, kind: FlowKind, routes: Sequence[RouteSpec]) -> dict[str, dict[str, str]]:
+    """Keys to read again, with their SKUs, by route. Asked once, before either side is read.
+
+    A key that becomes unsure while the run reads is left to the next one: made sure by a read of the target
+    without its row of the source, it would never be compared.
+    """
+    found: dict[str, dict[str, str]] = {}
+    for route in routes:
+        target = target_of(here, route, kind)
+        rows = here.ledger.known.unsure(getattr(route, kind.target), kind.entity)
+        found[route.name] = {row.key: target.sku(row.key) for row in rows}
+    return found
+
+
 def _read_again(
     here: Installation,
     connection: str,
@@ -97,16 +112,14 @@ def _read_again(
     source: Any,
     land: Callable[[list[RawRecord]], str],
     result: Reading,
+    unsure: dict[str, dict[str, str]],
     common: dict[str, Any],
 ) -> None:
     """Rows to compare though they did not change: the target's side did, or an event says so."""
     skus: set[str] = set()
     for route in routes:
-        target = target_of(here, route, kind)
         lookups = here.lookups(route)
-        for row in here.ledger.known.unsure(getattr(route, kind.target), kind.entity):
-            sku = target.sku(row.key)
-            skus.add(lookups.get("sku_map", sku) or sku)
+        skus.update(lookups.get("sku_map", sku) or sku for sku in unsure[route.name].values())
     waiting = here.ledger.inbox.waiting(common["now"] - events.delay(here, connection), connection, kind.entity)
     skus.update(events.keys_of(source, [event.native_id for event in waiting if event.native_id]).values())
     if skus:
@@ -158,7 +171,9 @@ def _read_whole_target(here: Installation, connection: str, kind: FlowKind, targ
     here.ledger.known.read(connection, kind.entity, news, started)
 
 
-def _read_target_keys(here: Installation, route: RouteSpec, kind: FlowKind, target: Any, result: Reading) -> None:
+def _read_target_keys(
+    here: Installation, route: RouteSpec, kind: FlowKind, target: Any, result: Reading, unsure: dict[str, str]
+) -> None:
     """Know the keys that are about to be compared and were never read, or have to be read again."""
     from erp_sync.components.state_rows import wanted_rows
 
@@ -166,7 +181,7 @@ def _read_target_keys(here: Installation, route: RouteSpec, kind: FlowKind, targ
     wanted = {target.key(row): row.sku for row in wanted_rows(here, route, kind, target)}
     known = _known(here, connection, kind.entity, list(wanted))
     unknown = {key: sku for key, sku in wanted.items() if key not in known or not known[key][1]}
-    unknown |= {row.key: target.sku(row.key) for row in here.ledger.known.unsure(connection, kind.entity)}
+    unknown |= unsure
     if not unknown:
         return
     started = datetime.now(UTC)

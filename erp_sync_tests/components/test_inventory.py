@@ -172,6 +172,31 @@ def test_what_was_shipped_for_an_order_that_the_store_cancelled_is_not_kept_for_
     assert systems.store_quantities()["east/MUG"] == "2"
 
 
+def test_what_a_shipment_moves_while_a_run_reads_is_compared_by_the_next_run(make, monkeypatch):
+    """Made sure by the read of the store alone, it would stay wrong until the daily comparison."""
+    systems = make(WITH_SHIPMENTS)
+    shipped = systems.erp_ship(systems.erp_order("magento_us_7", "CUP", 2))
+    book(systems, shipped, "CUP", 2)
+    moved = systems.erp_ship(systems.erp_order("magento_us_8", "TEA", 30))
+    systems.run("inventory")
+    systems.store_sql("UPDATE inventory_source_item SET quantity = 60 WHERE sku = 'TEA' AND source_code = 'east'")
+    source = systems.here.source(systems.route, "inventory")
+    read = source.read
+
+    def read_while_a_shipment_is_posted(keys):
+        pages = list(read(keys))
+        monkeypatch.setattr(source, "read", read)
+        systems.here.ledger.known.mark_unknown("magento_us", "stock_level", ["east/TEA"], "a shipment moved it")
+        return iter(pages)
+
+    systems.here.ledger.known.mark_unknown("magento_us", "stock_level", ["east/CUP"], "a shipment moved it")
+    monkeypatch.setattr(source, "read", read_while_a_shipment_is_posted)
+    systems.run("inventory")
+    systems.run("inventory")
+    assert moved
+    assert systems.store_quantities()["east/TEA"] == "100", "70 on hand, and 30 that the store has not booked"
+
+
 def test_best_sellers_are_counted_from_orders_unless_the_route_lists_them(make):
     systems = make("{inventory: {mode: on, fast: {every: 60s, skus: [POT]}}}")
     assert fast_keys(systems.here, systems.route, systems.flow("inventory").fast, datetime.now(UTC)) == ("POT",)
