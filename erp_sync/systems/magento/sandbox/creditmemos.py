@@ -10,7 +10,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-from erp_sync.systems.magento.sandbox import inventory, invoices, mails, order_items, orders, payments
+from erp_sync.systems.magento.sandbox import document_rows, inventory, invoices, mails, order_items, orders, payments
 from erp_sync.systems.magento.sandbox.database import Row
 from erp_sync.systems.magento.sandbox.errors import LocalizedException, NoSuchEntityException
 from erp_sync.systems.magento.sandbox.order_items import OrderItem
@@ -19,7 +19,6 @@ from erp_sync.systems.magento.sandbox.search_criteria import SearchCriteria, ans
 from erp_sync.systems.magento.sandbox.shop import ZERO, Shop, placeholders, rounded
 
 REFUNDED = 2
-_LINE_AMOUNTS = ("row_total", "row_total_incl_tax", "tax_amount", "discount_amount")
 _DONE = {"row_total": "amount_refunded", "tax_amount": "tax_refunded", "discount_amount": "discount_refunded"}
 
 
@@ -50,9 +49,11 @@ def create(shop: Shop, order: Row, given: dict[str, Any], invoice: Row | None = 
            "store_to_order_rate", "discount_description")},
     }  # fmt: skip
     identity = shop.database.insert("sales_creditmemo", memo)
-    sums = {f"{prefix}{name}": ZERO for prefix in ("base_", "") for name in _LINE_AMOUNTS}
+    sums = document_rows.no_sums()
     for item, quantity in chosen:
-        _add_row(shop, identity, item, quantity, sums)
+        document_rows.add(
+            shop, "sales_creditmemo_item", identity, item, quantity, sums, counter="refunded", kept_in=_DONE
+        )
     fields = _totals(order, sums, arguments)
     if fields["grand_total"] + fields["gift_cards_amount"] + fields["customer_balance_amount"] <= 0:
         raise _invalid("The credit memo's total must be positive.")
@@ -122,38 +123,6 @@ def _chosen(
             first = item.children[0]
             wanted[item.item_id] = wanted[first.item_id] / first.per_parent()
     return [(known[item_id], wanted[item_id]) for item_id in sorted(wanted)]
-
-
-def _add_row(shop: Shop, memo_id: int, item: OrderItem, quantity: Decimal, sums: dict[str, Decimal]) -> None:
-    counts, done = item.counts_in_amounts(), item.quantity("refunded")
-    row: dict[str, Any] = {
-        "parent_id": memo_id,
-        "order_item_id": item.item_id,
-        "product_id": item.row["product_id"],
-        "sku": item.row["sku"],
-        "name": item.row["name"],
-        "qty": quantity,
-        "base_cost": item.row["base_cost"],
-    }
-    added: dict[str, Decimal] = {"qty_refunded": quantity}
-    for prefix in ("base_", ""):
-        for name in ("price", "price_incl_tax"):
-            row[f"{prefix}{name}"] = item.row[f"{prefix}{name}"]
-        for name in _LINE_AMOUNTS:
-            full = f"{prefix}{name}"
-            if not counts:
-                row[full] = ZERO
-                continue
-            kept = f"{prefix}{_DONE[name]}" if name in _DONE else ""
-            if kept:
-                amount = invoices.share(item.row, full, kept, quantity, done)
-                added[kept] = amount
-            else:
-                amount = rounded((item.row[full] or ZERO) * quantity / item.quantity("ordered"))
-            row[full] = amount
-            sums[full] += amount
-    shop.database.insert("sales_creditmemo_item", row)
-    order_items.add(shop, item, **added)
 
 
 def _totals(order: Row, sums: dict[str, Decimal], arguments: dict[str, Any]) -> dict[str, Any]:

@@ -5,26 +5,16 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-from erp_sync.systems.magento.sandbox import inventory, mails, order_items, orders, payments
+from erp_sync.systems.magento.sandbox import document_rows, inventory, mails, order_items, orders, payments
 from erp_sync.systems.magento.sandbox.database import Row
 from erp_sync.systems.magento.sandbox.errors import LocalizedException, NoSuchEntityException
 from erp_sync.systems.magento.sandbox.order_items import OrderItem
 from erp_sync.systems.magento.sandbox.routing import Call, route
 from erp_sync.systems.magento.sandbox.search_criteria import SearchCriteria, answer, in_order, in_parts, table_listing
-from erp_sync.systems.magento.sandbox.shop import ZERO, Shop, placeholders, rounded
+from erp_sync.systems.magento.sandbox.shop import ZERO, Shop, placeholders
 
 OPEN, PAID, CANCELED = 1, 2, 3
-_LINE_AMOUNTS = ("row_total", "row_total_incl_tax", "tax_amount", "discount_amount")
 _INVOICED = {"row_total": "row_invoiced", "tax_amount": "tax_invoiced", "discount_amount": "discount_invoiced"}
-
-
-def share(item: Row, name: str, done: str, quantity: Decimal, done_quantity: Decimal) -> Decimal:
-    """Part of a row's amount for a quantity; the last part takes what is left, so that parts add up."""
-    whole = item[name] or ZERO
-    ordered = item["qty_ordered"]
-    if done_quantity + quantity >= ordered:
-        return whole - (item[done] or ZERO)
-    return rounded(whole * quantity / ordered)
 
 
 def create(
@@ -66,9 +56,11 @@ def create(
         "email_sent": int(notify),
     }
     identity = shop.database.insert("sales_invoice", invoice)
-    sums = {f"{prefix}{name}": ZERO for prefix in ("base_", "") for name in _LINE_AMOUNTS}
+    sums = document_rows.no_sums()
     for item, quantity in chosen:
-        _add_row(shop, identity, item, quantity, sums)
+        document_rows.add(
+            shop, "sales_invoice_item", identity, item, quantity, sums, counter="invoiced", kept_in=_INVOICED
+        )
     fields = _totals(shop, order, items, sums)
     if capture or invoice["state"] == PAID:
         fields["transaction_id"] = payments.capture(
@@ -122,38 +114,6 @@ def _chosen(items: list[OrderItem], quantities: dict[int, Decimal] | None) -> li
     if not chosen:
         raise _invalid("You can't create an invoice without products.")
     return [(known[item_id], chosen[item_id]) for item_id in sorted(chosen)]
-
-
-def _add_row(shop: Shop, invoice_id: int, item: OrderItem, quantity: Decimal, sums: dict[str, Decimal]) -> None:
-    counts, done = item.counts_in_amounts(), item.quantity("invoiced")
-    row: dict[str, Any] = {
-        "parent_id": invoice_id,
-        "order_item_id": item.item_id,
-        "product_id": item.row["product_id"],
-        "sku": item.row["sku"],
-        "name": item.row["name"],
-        "qty": quantity,
-        "base_cost": item.row["base_cost"],
-    }
-    added: dict[str, Decimal] = {"qty_invoiced": quantity}
-    for prefix in ("base_", ""):
-        for name in ("price", "price_incl_tax"):
-            row[f"{prefix}{name}"] = item.row[f"{prefix}{name}"]
-        for name in _LINE_AMOUNTS:
-            full = f"{prefix}{name}"
-            if not counts:
-                row[full] = ZERO
-                continue
-            kept = f"{prefix}{_INVOICED.get(name, '')}"
-            if name in _INVOICED:
-                amount = share(item.row, full, kept, quantity, done)
-                added[kept] = amount
-            else:
-                amount = rounded((item.row[full] or ZERO) * quantity / item.quantity("ordered"))
-            row[full] = amount
-            sums[full] += amount
-    shop.database.insert("sales_invoice_item", row)
-    order_items.add(shop, item, **added)
 
 
 def _totals(shop: Shop, order: Row, items: list[OrderItem], sums: dict[str, Decimal]) -> dict[str, Any]:
@@ -224,12 +184,13 @@ def _release_virtual(shop: Shop, order: Row, chosen: list[tuple[OrderItem, Decim
         return
     stock = orders.sales_stock(shop, order)
     for sku, quantity in quantities.items():
-        source = shop.database.value(
-            "SELECT item.source_code FROM inventory_source_item AS item JOIN inventory_source_stock_link AS link "
-            "USING (source_code) WHERE link.stock_id = ? AND item.sku = ? AND CAST(item.quantity AS REAL) >= ? "
-            "ORDER BY link.priority LIMIT 1",
-            [stock, sku, float(quantity)],
+        holders = shop.database.rows(
+            "SELECT item.source_code, item.quantity FROM inventory_source_item AS item "
+            "JOIN inventory_source_stock_link AS link USING (source_code) WHERE link.stock_id = ? AND item.sku = ? "
+            "ORDER BY link.priority",
+            [stock, sku],
         )
+        source = next((row["source_code"] for row in holders if row["quantity"] >= quantity), None)
         if source is not None:
             inventory.deduct(shop, source, {sku: quantity})
             inventory.reserve(shop, stock, {sku: quantity}, "invoice_created", order)

@@ -257,11 +257,11 @@ def delete_special_prices(call: Call) -> Any:
             continue
         removed = shop.database.run(
             "DELETE FROM catalog_product_special_price WHERE entity_id = ? AND store_id = ? "
-            "AND CAST(price AS REAL) = ? AND (price_from = ? OR ? IS NULL)",
+            "AND price = ? AND (price_from = ? OR ? IS NULL)",
             [
                 row["entity_id"],
                 entry["store_id"],
-                float(entry["price"]),
+                Decimal(entry["price"]),  # stored with the digits that the column has, so equal prices are equal texts
                 entry.get("price_from"),
                 entry.get("price_from"),
             ],

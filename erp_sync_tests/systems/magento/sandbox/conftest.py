@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any
 from urllib.parse import quote
 
+import msgspec
 import pytest
 from oauthlib.oauth1 import SIGNATURE_HMAC_SHA256, Client
 
@@ -19,6 +20,7 @@ from erp_sync.sandbox.journal import Call
 from erp_sync.systems.magento.sandbox import contract_book
 from erp_sync.systems.magento.sandbox.core import MagentoSandbox
 
+_encoder = msgspec.json.Encoder(decimal_format="number")
 HOST = "https://shop.example.com"
 BOOK = contract_book({})
 
@@ -109,7 +111,7 @@ class ShopUnderTest:
             headers["authorization"] = signed["Authorization"]
         elif as_user:
             headers["authorization"] = f"Bearer {as_user}"
-        raw = json.dumps(body, default=str).encode() if body is not None else b""
+        raw = _encoder.encode(body) if body is not None else b""
         return Request.build(method, url, headers=headers, body=raw)
 
     def send(self, request: Request) -> Answer:

@@ -202,6 +202,17 @@ def test_a_special_price_runs_from_its_date_to_its_date(shop, clock):
     assert shop.call("POST", "/V1/products/special-price-information", {"skus": ["MUG"]}) == []
 
 
+def test_a_special_price_is_removed_by_its_exact_price_only(shop):
+    """The two prices differ by a hundredth of a cent and are the same number in floating point."""
+    row = {"sku": "MUG", "store_id": 0, "price_from": "2026-11-03 00:00:00", "price_to": "2026-11-04 00:00:00"}
+    kept, other = Decimal("1234567890123.4567"), Decimal("1234567890123.4568")
+    assert shop.call("POST", "/V1/products/special-price", {"prices": [{**row, "price": kept}]}) == []
+    for price, left in ((other, 1), (kept, 0)):
+        assert shop.call("POST", "/V1/products/special-price-delete", {"prices": [{**row, "price": price}]}) == []
+        found = shop.call("POST", "/V1/products/special-price-information", {"skus": ["MUG"]})
+        assert len(found) == left
+
+
 def test_special_failures_are_substituted(shop):
     row = {"sku": "MUG", "price": 1, "store_id": 1, "price_from": "soon", "price_to": "2026-11-04 00:00:00"}
     messages = [one["message"] for one in shop.call("POST", "/V1/products/special-price", {"prices": [row]})]
