@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import httpx
 
+from erp_sync.sandbox import tls
 from erp_sync.sandbox.clock import Clock
 from erp_sync.sandbox.contract import ContractCheck
 from erp_sync.sandbox.core import SandboxCore
@@ -21,10 +23,17 @@ from erp_sync.sandbox.server import CoreFactory, SandboxApp, make_server
 
 
 class RunningSandbox:
-    """Handle of a sandbox that serves. `core` belongs to the server's thread: look, do not write."""
+    """Handle of a sandbox that serves. `core` belongs to the server's thread: look, do not write.
 
-    def __init__(self, app: SandboxApp, base_url: str) -> None:
-        self.app, self.base_url = app, base_url
+    Attributes:
+        port: where it listens on the loopback address.
+        ca_certificate: of the authority that signed its certificate, if it speaks TLS.
+    """
+
+    def __init__(self, app: SandboxApp, port: int, ca_certificate: Path | None = None) -> None:
+        self.app, self.port, self.ca_certificate = app, port, ca_certificate
+        self.base_url = f"{'https' if ca_certificate else 'http'}://127.0.0.1:{port}"
+        self.trust: Any = ssl.create_default_context(cafile=str(ca_certificate)) if ca_certificate else True
 
     @property
     def core(self) -> SandboxCore:
@@ -32,7 +41,7 @@ class RunningSandbox:
 
     def control(self, method: str, path: str, body: Any = None) -> Any:
         """Call the control API; returns its JSON. Raises httpx.HTTPStatusError."""
-        answer = httpx.request(method, f"{self.base_url}/__sandbox/{path}", json=body, timeout=30)
+        answer = httpx.request(method, f"{self.base_url}/__sandbox/{path}", json=body, timeout=30, verify=self.trust)
         answer.raise_for_status()
         return answer.json()
 
@@ -68,9 +77,13 @@ def running(
     options: dict[str, Any] | None = None,
     clock: Clock | None = None,
     contract: ContractCheck | None = None,
+    hosts: Sequence[str] = (),
     **app_options: Any,
 ) -> Iterator[RunningSandbox]:
-    """Serve a core on a free loopback port until the block ends. State goes to `folder`, or a temporary one."""
+    """Serve a core on a free loopback port until the block ends. State goes to `folder`, or a temporary one.
+
+    With `hosts` it speaks TLS under these names, with a certificate of an authority of its own.
+    """
     with tempfile.TemporaryDirectory() as temporary:
         home = folder or Path(temporary)
         app = SandboxApp(
@@ -85,7 +98,10 @@ def running(
             **app_options,
         )
         listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
-        server = make_server(app, "127.0.0.1", listener.getsockname()[1])
+        port: int = listener.getsockname()[1]
+        authority = tls.authority(home) if hosts else None
+        certificate, key = tls.certificate(home, hosts, home) if hosts else (None, None)
+        server = make_server(app, "127.0.0.1", port, certificate=certificate, key=key)
 
         def serve() -> None:
             # uvicorn leaves by SystemExit when the start failed; `_wait_until_served` says why.
@@ -95,7 +111,7 @@ def running(
         thread = threading.Thread(target=serve, name=f"sandbox {vendor}")
         thread.start()
         try:
-            handle = RunningSandbox(app, f"http://127.0.0.1:{listener.getsockname()[1]}")
+            handle = RunningSandbox(app, port, authority)
             _wait_until_served(handle, thread)
             yield handle
         finally:
@@ -108,7 +124,7 @@ def _wait_until_served(handle: RunningSandbox, thread: threading.Thread) -> None
     """Raises what the core raised when it could not be made."""
     while thread.is_alive():
         try:
-            httpx.get(f"{handle.base_url}/__sandbox/clock", timeout=0.5)
+            httpx.get(f"{handle.base_url}/__sandbox/clock", timeout=0.5, verify=handle.trust)
         except httpx.TransportError:  # not yet, or never
             continue
         return

@@ -53,6 +53,9 @@ _OWN_SHAPES = {
     },
 }  # fmt: skip
 
+# Line fields with another type in REST (fact sheet, section 11: the REST browser's taxDetails).
+_OWN_TYPES = {"taxDetails.taxType": "string"}
+
 
 def cut(soap: dict[str, Any], names: dict[str, Any]) -> dict[str, Any]:
     """The contract of the records in use, as `records.json` holds it."""
@@ -113,7 +116,8 @@ def _lines(soap: dict[str, Any], name: str, kind: str, fields: dict[str, str], a
         if dotted in absent or field in ("customFieldList", "nullFieldList"):
             continue
         rest = fields.get(dotted, f".{field}").rpartition(".")[2]
-        lines["id" if rest == "internalId" else rest] = field_kind
+        own = _OWN_TYPES.get(f"{name.removesuffix('List')}.{rest}", field_kind)
+        lines["id" if rest == "internalId" else rest] = own
     return lines
 
 
