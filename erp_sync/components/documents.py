@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib
 from collections import Counter
+from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any, cast
 
 import msgspec
@@ -21,6 +23,7 @@ from erp_sync.ports.adoption import Adoption
 from erp_sync.ports.raw import BadRecord, MappingProblem
 from erp_sync.quality.gate import Rule, Suite, judge
 
+_NEVER = datetime.min.replace(tzinfo=UTC)
 # Received records handled in one transaction.
 BATCH = 500
 
@@ -110,15 +113,9 @@ def _transform_batch(
         words = "; ".join(rule.words for rule in rules)
         rejected.append((row, rules[0].name, "", f"{document.number}: {words}"))
         report.broken.append(document.number)
-    # Of several versions of one document only the latest counts: an order that was cancelled before
-    # anybody handled it must not go first.
-    latest = {_key(row): row.id for row, _ in documents}
-    good = [
-        (row, document)
-        for position, (row, document) in enumerate(documents)
-        if position not in broken and latest[_key(row)] == row.id
-    ]
     with here.ledger.handling(route.name, kind.name, run_id=run_id) as work:
+        newest = work.newest({_key(row) for row, _ in documents})
+        good = _latest([one for position, one in enumerate(documents) if position not in broken], newest)
         previous = work.latest(target, [_key(row) for row, _ in good])
         begun = work.begun(previous.values())
         accepted: list[NewDelivery] = []
@@ -171,6 +168,25 @@ def _transform_batch(
             flow=kind.name,
         )
     report.handled += len(rows)
+
+
+def _latest(documents: list[tuple[Any, Any]], newest: Mapping[EntityKey, datetime]) -> list[tuple[Any, Any]]:
+    """Of several versions of one document the last one, by the source's time of change: an order that was cancelled
+    before anybody handled it must not go first.
+
+    Extractions that run side by side may receive an older version after a newer one, which may be handled already:
+    what was overtaken so is left out.
+    """
+    last: dict[EntityKey, tuple[datetime, int]] = {}
+    for row, _ in documents:
+        key = _key(row)
+        last[key] = max(last.get(key, (_NEVER, 0)), (row.source_time or newest.get(key, _NEVER), row.id))
+    return [
+        (row, document)
+        for row, document in documents
+        if last[_key(row)][1] == row.id
+        and (row.source_time is None or row.source_time >= newest.get(_key(row), row.source_time))
+    ]
 
 
 def with_adopted_orders(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
@@ -11,7 +12,7 @@ from erp_sync.ledger import accepting, quarantine
 from erp_sync.ledger.documents import Accepted, Delivery, NewDelivery
 from erp_sync.ledger.plans import AddedPlan, NewPlan, add_plan
 from erp_sync.ledger.quarantine import Refusal
-from erp_sync.ledger.received import ReceivedRow, mark_handled
+from erp_sync.ledger.received import ReceivedRow, mark_handled, newest
 from erp_sync.ledger.releasing import release_waiting
 from erp_sync.ledger.schema import notes
 from erp_sync.model.keys import EntityKey
@@ -30,6 +31,10 @@ class Handling:
     def mark_handled(self, received_ids: Sequence[int]) -> None:
         """The flow has dealt with these: delivered, planned, refused or nothing to do. Idempotent."""
         mark_handled(self._write, self.route, self.flow, received_ids)
+
+    def newest(self, keys: Iterable[EntityKey]) -> dict[EntityKey, datetime]:
+        """When the source last changed each record, of all versions that were received, handled or not."""
+        return newest(self._write, keys)
 
     def latest(self, target: str, keys: Iterable[EntityKey]) -> dict[EntityKey, Delivery]:
         """The last delivery of each document, to tell whether what changed concerns the target."""

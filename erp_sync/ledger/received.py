@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from erp_sync.ledger import codec
 from erp_sync.ledger.schema import handled, handled_marks, received
 from erp_sync.ledger.sql import chunks, upsert
+from erp_sync.model.keys import EntityKey
 from erp_sync.ports.raw import RawRecord
 
 if TYPE_CHECKING:
@@ -111,6 +112,32 @@ def _had(
         )
         had.update((row.scope, row.native_id, row.version) for row in found)
     return had
+
+
+def newest(read: sa.Connection, keys: Iterable[EntityKey]) -> dict[EntityKey, datetime]:
+    """When the source last changed each record, of all that was received of it; what has no time is left out."""
+    grouped: dict[tuple[str, str], set[str]] = {}
+    wanted = set(keys)
+    for key in wanted:
+        grouped.setdefault((key.connection, key.entity), set()).add(key.native_id)
+    found: dict[EntityKey, datetime] = {}
+    for (connection, entity), ids in grouped.items():
+        for some in chunks(sorted(ids)):
+            query = (
+                sa.select(received.c.scope, received.c.native_id, sa.func.max(received.c.source_time).label("time"))
+                .where(
+                    received.c.connection == connection,
+                    received.c.entity == entity,
+                    received.c.native_id.in_(some),
+                    received.c.source_time.is_not(None),
+                )
+                .group_by(received.c.scope, received.c.native_id)
+            )
+            for row in read.execute(query):
+                key = EntityKey(connection, row.scope, entity, row.native_id)
+                if key in wanted:
+                    found[key] = row.time
+    return found
 
 
 class Received:

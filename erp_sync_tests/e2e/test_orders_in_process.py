@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -244,6 +245,37 @@ def test_cancelled_between_two_looks_and_before_anybody_handled_it_it_does_not_g
         shop.extract(here, here.configuration.routes["us"], "orders", "run-b")
     shop.settle()
     assert shop.in_erp(number) == []
+
+
+@pytest.mark.parametrize("handled", [True, False])
+def test_a_version_that_is_received_after_a_newer_one_changes_nothing(shop: Business, handled: bool):
+    """An event and a poll read at the same time; who read first may receive last."""
+    cancelled, paid = shop.store.buy("una", payment="checkmo"), shop.store.buy("val")
+    shop.store.sql("UPDATE sales_order SET state = 'pending_payment', status = 'pending_payment' "
+                   "WHERE increment_id = ?", paid)  # fmt: skip
+    with shop.installation() as here:
+        source = here.source(here.configuration.routes["us"], "orders")
+        ids = [str(shop.store.id_of(number)) for number in (cancelled, paid)]
+        slow = [record for page in source.fetch(ids) for record in page]
+        wait_for_the_next_second()
+        shop.store.cancel(cancelled)
+        shop.store.sql("UPDATE sales_order SET state = 'processing', status = 'processing', updated_at = "
+                       "datetime('now') WHERE increment_id = ?", paid)  # fmt: skip
+        shop.extract(here, here.configuration.routes["us"], "orders", "run-a")
+        if handled:
+            shop.settle()
+        here.ledger.receive("magento_us", "sales_order", slow, advance_to=None, run_id="run-b")
+    shop.settle()
+    assert shop.in_erp(cancelled) == []
+    assert len(shop.in_erp(paid)) == 1
+    assert shop.states()[paid] == ("delivered", "")
+
+
+def wait_for_the_next_second() -> None:
+    """The store's times of change have whole seconds."""
+    now = time.time()
+    while int(time.time()) == int(now):
+        time.sleep(0.05)
 
 
 def test_cancelled_after_delivery_it_is_closed_in_the_erp_once(shop: Business):
