@@ -25,6 +25,7 @@ from erp_sync.components.state_task import StateReport, StateTask
 from erp_sync.flows.comparison import Comparison, compare, desired_table, value_text
 from erp_sync.flows.state_extraction import base_entity, snapshot_entity
 from erp_sync.flows.state_flow import Desired
+from erp_sync.model.keys import Entity
 from erp_sync.quality.gate import judge
 
 
@@ -68,6 +69,8 @@ class Transformation:
         task.report.read = len(entries)
         canonical(task.here, task.route, task.kind, entries)
         good = latest(entries)
+        if task.kind.entity == Entity.PRODUCT:
+            self._announce(good)
         self._judge(good)
         good = [entry for entry in good if entry.problem is None or entry.problem[0] in self.named_only]
         around = surroundings(task.here, task.route, task.kind, task.target, good)
@@ -88,6 +91,14 @@ class Transformation:
         if token and not task.report.held:
             recording.advance_base(token)
         return task.report
+
+    def _announce(self, products: Sequence[Entry]) -> None:
+        """Orders that wait for a product at its source go as soon as it is seen there."""
+        source, deliveries = getattr(self.task.route, self.task.kind.source), self.task.here.ledger.deliveries
+        awaited = deliveries.awaited(source, Entity.PRODUCT)
+        there = [entry.row.sku for entry in products if entry.row.active and entry.row.sku in awaited]
+        if there:
+            deliveries.release_waiting(source, Entity.PRODUCT, there, self.task.run_id)
 
     def _never_compared(self) -> bool:
         """The route's first comparison is of everything, once there is a snapshot."""

@@ -236,6 +236,26 @@ def begun(write: sa.Connection, ids: Sequence[int]) -> set[int]:
     return found
 
 
+def _document_begun(write: sa.Connection, some: Iterable[Delivery]) -> set[int]:
+    """Deliveries of which the document itself has left, or may have: the step that is named like its entity.
+
+    A step before it (the order's customer) may be at the target: it is not of this document alone and stays.
+    """
+    entities = {delivery.id: delivery.key.entity for delivery in some}
+    own: set[int] = set()
+    for ids in chunks(sorted(entities)):
+        for row in write.execute(sa.select(steps.c.delivery_id, steps.c.name).where(steps.c.delivery_id.in_(ids))):
+            if row.name == entities[row.delivery_id]:
+                own.add(row.delivery_id)
+    left = begun(write, list(entities))
+    for ids in chunks(sorted(left & own)):
+        waiting = sa.select(steps.c.delivery_id, steps.c.name).where(
+            steps.c.delivery_id.in_(ids), steps.c.state.in_(["planned", "refused"])
+        )
+        left -= {row.delivery_id for row in write.execute(waiting) if row.name == entities[row.delivery_id]}
+    return left
+
+
 def _unfinished(write: sa.Connection, delivery_id: int | None) -> bool:
     if delivery_id is None:
         return False
@@ -256,7 +276,7 @@ def withdraw(
 ) -> dict[EntityKey, bool]:
     """See `Handling.withdraw`."""
     current = latest(write, route, flow, target, keys)
-    started = begun(write, [delivery.id for delivery in current.values()])
+    started = _document_begun(write, current.values())
     answers = {}
     for key, delivery in current.items():
         waits = delivery.state in (State.WAITING, State.DUE, State.DEAD, State.HELD) and delivery.id not in started

@@ -151,6 +151,14 @@ class Deliveries:
         with self._database.read() as read:
             return sorted(Requirement(row.entity, row.key) for row in read.execute(query))
 
+    def awaited(self, connection: str, entity: str) -> set[str]:
+        """Keys of this entity that deliveries to the connection wait for."""
+        query = sa.select(requirements.c.key).where(
+            requirements.c.target == connection, requirements.c.entity == entity
+        )
+        with self._database.read() as read:
+            return set(read.execute(query.distinct()).scalars())
+
     # Claiming
 
     def claim(

@@ -9,7 +9,10 @@ from typing import Any
 
 import pytest
 
+from erp_sync.ledger import NewDelivery, State
 from erp_sync.ledger.plans import PlanState
+from erp_sync.model.keys import EntityKey
+from erp_sync.ports.documents import Requirement
 from erp_sync_tests.components.two_systems import CATALOGUE, TwoSystems, two_systems
 
 WITHOUT_POT = CATALOGUE | {
@@ -50,6 +53,22 @@ def test_a_new_product_waits_for_approval_and_its_stock_for_the_product(make):
     assert store_products(systems)["POT"][0] == "Article POT"
     systems.load("inventory")
     assert (systems.store_quantities()["east/POT"], systems.store_quantities()["west/POT"]) == ("1", "3")
+
+
+def test_an_order_that_waits_for_an_item_goes_when_the_erp_has_it(make):
+    systems = make()
+    ledger = systems.here.ledger
+    documents = [
+        NewDelivery(
+            key=EntityKey("magento_us", "", "sales_order", sku), target="netsuite_us", version="1", payload=b"{}",
+            number=sku, requirements=(Requirement("product", sku),),
+        )
+        for sku in ("MUG", "NOT-THERE")
+    ]  # fmt: skip
+    with ledger.handling("us", "orders") as work:
+        mug, other = (accepted.id for accepted in work.accept(documents))
+    systems.run("products", full=True)
+    assert [ledger.deliveries.get(one).state for one in (mug, other)] == [State.DUE, State.WAITING]
 
 
 def test_an_inactive_product_is_disabled_and_running_again_plans_nothing(make):

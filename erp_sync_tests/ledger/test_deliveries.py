@@ -298,6 +298,29 @@ def test_a_cancelled_document_that_has_not_begun_is_withdrawn(ledger: Ledger):
     assert claim(ledger) == []
 
 
+@pytest.mark.parametrize("outcome", ["refused", "not_sent", "unknown"])
+def test_what_is_cancelled_before_the_document_itself_has_left_is_withdrawn(ledger: Ledger, outcome: str):
+    """Its customer may be at the target already."""
+    accept(ledger, document("1"))
+    (mine,) = claim(ledger)
+    ledger.steps.plan(mine, [step("customer"), step("sales_order")])
+    ledger.steps.begin(mine, "customer")
+    ledger.steps.confirm(mine, "customer", Receipt(target_id="7"))
+    ledger.steps.begin(mine, "sales_order")
+    if outcome == "refused":
+        ledger.steps.refuse(mine, "sales_order", "closed_period", "the period is closed")
+    elif outcome == "not_sent":
+        ledger.steps.not_sent(mine, "sales_order", "no connection")
+    else:
+        ledger.steps.unknown(mine, "sales_order", "no answer")
+    ledger.deliveries.dead(mine, "closed_period", "the period is closed")
+    with ledger.handling(ROUTE, FLOW) as work:
+        answers = work.withdraw(ERP, [key("1")], "cancelled_in_store", "cancelled")
+    withdrawn = outcome != "unknown"
+    assert answers == {key("1"): withdrawn}
+    assert ledger.deliveries.get(mine.id).state is (State.SUPERSEDED if withdrawn else State.DEAD)
+
+
 def test_a_held_document_waits_for_a_person(ledger: Ledger):
     approved, rejected = accept(
         ledger, document("1", held=("total_differs", "by 0.02")), document("2", held=("total_differs", "by 9.00"))
