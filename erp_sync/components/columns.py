@@ -32,9 +32,12 @@ _PLAIN = {
     "datetime": "timestamp[us, UTC]",
     "dict[str, Any]": "map<string, any>",
 }
-_KEY = {"connection": "the system it comes from", "scope": "website, subsidiary or company"}
-_OFTEN = {
+_KEY = {
+    "connection": "the system it comes from",
+    "scope": "website, subsidiary or company",
     "native_id": "the system's own id",
+}
+_OFTEN = {
     "number": "what people call it",
     "version": "grows with each change",
     "sku": "stock keeping unit",

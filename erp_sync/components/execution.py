@@ -136,8 +136,8 @@ def _transform_documents(
                 metadata={"handled": report.handled, "rejected": len(report.rejected), **lying},
                 description=None
                 if not in_quarantine
-                else f"{in_quarantine} of {getattr(route, kind.source)} in quarantine: correct them at the source, or "
-                f"mend the mapping, then `erp-sync retry --flow {kind.name}`. "
+                else f"{in_quarantine} in quarantine of {getattr(route, kind.source)}: correct them at the source "
+                f"or mend the mapping, then `erp-sync retry --flow {kind.name}`; "
                 f"`erp-sync deadletters --flow {kind.name}` lists them.",
             ),
         ],
@@ -154,7 +154,7 @@ def load(context: dg.AssetExecutionContext, route: str, kind: FlowKind) -> dg.Ma
         counts = here.ledger.deliveries.pending(route, kind.name, target)
         return dg.MaterializeResult(
             metadata={"mode": "shadow", **{f"would_{k}": v for k, v in counts.items()}},
-            check_results=[_dead_letters(here, spec, kind)],
+            check_results=[metadata.dead_letters(here, spec, kind)],
         )
     if kind.delivers:
         return _load_documents(context, here, spec, kind, target)
@@ -182,20 +182,4 @@ def _load_documents(
     if report.reasons:
         told["reasons"] = dg.MetadataValue.json(report.reasons)
     told |= metadata.delivered_documents(here, report.delivered_ids)
-    return dg.MaterializeResult(metadata=told, check_results=[_dead_letters(here, route, kind)])
-
-
-def _dead_letters(here: Installation, route: RouteSpec, kind: FlowKind) -> dg.AssetCheckResult:
-    """A standing signal: red until nothing of the flow needs a person."""
-    count, told = metadata.needs_a_person(here, route, kind)
-    return dg.AssetCheckResult(
-        check_name="dead_letters",
-        passed=not count,
-        severity=dg.AssetCheckSeverity.WARN,
-        metadata=told,
-        description=None
-        if not count
-        else f"{count} documents for {getattr(route, kind.target)} need a person; nothing else waits for them. "
-        f"`erp-sync deadletters --flow {kind.name}` says why, `erp-sync trace NUMBER` what happened, "
-        "`erp-sync retry`, `approve` or `reject` decides.",
-    )
+    return dg.MaterializeResult(metadata=told, check_results=[metadata.dead_letters(here, route, kind)])

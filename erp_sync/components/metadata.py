@@ -133,11 +133,11 @@ def delivered_documents(here: Installation, ids: Sequence[int]) -> dict[str, Any
     steps = here.ledger.steps.of_all(shown)
     rows = []
     for one in (found[number] for number in shown if number in found):
-        made = [
+        made = dict.fromkeys(
             f"{step.operation.split('.')[0]} {step.receipt.number or step.receipt.target_id}"
             for step in steps[one.id]
             if step.receipt is not None
-        ]
+        )
         rows.append((one.number, one.operation, ", ".join(made), f"erp-sync trace {one.number}"))
     return {"documents": table(("document", "what", "receipts", "everything about it"), rows)}
 
@@ -183,3 +183,54 @@ def quarantined(here: Installation, route: RouteSpec, kind: FlowKind) -> tuple[i
         ]
         told["rows"] = table(("id", "record", "rule", "reason", "since", "times"), rows)
     return sum(counts.values()), told
+
+
+def dead_letters(here: Installation, route: RouteSpec, kind: FlowKind) -> dg.AssetCheckResult:
+    """A standing signal: a warning until nothing of the flow needs a person."""
+    count, told = needs_a_person(here, route, kind)
+    return dg.AssetCheckResult(
+        check_name="dead_letters",
+        passed=not count,
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata=told,
+        description=None
+        if not count
+        else f"{count} {'document' if count == 1 else 'documents'} for {getattr(route, kind.target)} waiting for a "
+        "person; the others go on. "
+        f"`erp-sync deadletters --flow {kind.name}` says why, `erp-sync trace NUMBER` what happened, "
+        "`erp-sync retry`, `approve` or `reject` decides.",
+    )
+
+
+def fresh_events(
+    here: Installation, route: RouteSpec, kind: FlowKind, key: dg.AssetKey, now: datetime, looks: int
+) -> list[dg.AssetMaterialization | dg.AssetCheckEvaluation]:
+    """The loaded asset is as it should be without a run: its event, with its check.
+
+    Tells the day's totals again: this event is the partition's latest, which plots and row count show.
+    """
+    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    events: list[dg.AssetMaterialization | dg.AssetCheckEvaluation] = [
+        dg.AssetMaterialization(
+            asset_key=key,
+            partition=now.strftime("%Y-%m-%d"),
+            description="Looked at the source and the ledger: nothing to do.",
+            metadata={
+                **loaded_of_day(here, route, kind)(midnight, midnight + timedelta(days=1)),
+                "looks_since_last": looks,
+            },
+        )
+    ]
+    if kind.delivers:
+        check = dead_letters(here, route, kind)
+        events.append(
+            dg.AssetCheckEvaluation(
+                asset_key=key,
+                check_name="dead_letters",
+                passed=check.passed,
+                severity=check.severity,
+                metadata=check.metadata or {},
+                description=check.description,
+            )
+        )
+    return events

@@ -20,12 +20,14 @@ from erp_sync.components.sensing import due_work_sensor, full_comparison_schedul
 FIRST_DAY = "2026-01-01"
 
 
-# What one run of a flow looks at; the defaults take everything that is due.
-RUN_CONFIG = {
-    "lane": dg.Field(str, default_value="normal", description="now (fast sellers, new orders), normal or bulk"),
-    "full": dg.Field(bool, default_value=False, description="compare everything instead of what changed"),
-    "keys": dg.Field([str], default_value=[], description="only these keys (SKUs or document numbers)"),
-}
+# What one run of a flow looks at; the defaults take everything that is due. Made once: every asset has it.
+RUN_CONFIG = dg.Field(
+    {
+        "lane": dg.Field(str, default_value="normal", description="now (fast sellers, new orders), normal or bulk"),
+        "full": dg.Field(bool, default_value=False, description="compare everything instead of what changed"),
+        "keys": dg.Field([str], default_value=[], description="only these keys (SKUs or document numbers)"),
+    }
+)
 
 
 def daily_partitions(configuration: Configuration) -> dg.DailyPartitionsDefinition:

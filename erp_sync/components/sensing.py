@@ -62,8 +62,9 @@ def run_request(
         tags={
             "erp_sync/route": route,
             "erp_sync/flow": flow,
-            "erp_sync/lane": lane,
             "erp_sync/why": why,
+            # The usual lane is not told: every tag makes the list of runs longer.
+            **({"erp_sync/lane": lane} if lane != "normal" else {}),
             **({"erp_sync/full": "true"} if full else {}),
         },
     )
@@ -85,7 +86,7 @@ def due_work_sensor(configuration: Configuration, jobs: Sequence[UnresolvedAsset
     def due_work(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
         from erp_sync.components.due import look
         from erp_sync.components.installation import current
-        from erp_sync.components.metadata import loaded_of_day
+        from erp_sync.components.metadata import fresh_events
 
         now = datetime.now(UTC)
         pending: set[tuple[str, str, str]] = set()
@@ -123,19 +124,17 @@ def due_work_sensor(configuration: Configuration, jobs: Sequence[UnresolvedAsset
             )
             for work in looked.due
         ]
-        midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
         fresh = [
-            dg.AssetMaterialization(
-                asset_key=asset_keys(configuration, route, flow, ["loaded"])[0],
-                partition=now.strftime("%Y-%m-%d"),
-                description="Looked at the source and the ledger: nothing to do.",
-                # The day's totals again: this event is the partition's latest, which plots and row count show.
-                metadata={
-                    **loaded_of_day(current(), configuration.routes[route], FLOWS[flow])(midnight, now),
-                    "looks_since_last": count,
-                },
-            )
+            event
             for route, flow, count in looked.fresh
+            for event in fresh_events(
+                current(),
+                configuration.routes[route],
+                FLOWS[flow],
+                asset_keys(configuration, route, flow, ["loaded"])[0],
+                now,
+                count,
+            )
         ]
         cursor = json.dumps(looked.cursor, sort_keys=True)
         if not requests and not fresh:
