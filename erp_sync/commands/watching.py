@@ -85,8 +85,10 @@ def trace(
 
 
 def _trace_text(it: Any, payloads: bool) -> str:
-    parts = [f"{it.asked}: {', '.join(it.documents) or 'a SKU'}"]
-    parts += [f"  is {native_id} in {name}" for name, native_id in sorted(it.partners.items())]
+    parts = [it.asked if it.documents else f"{it.asked}: a SKU"]
+    for document in it.documents:
+        elsewhere = [f"{native_id} in {name}" for name, native_id in sorted(it.partners.get(document, {}).items())]
+        parts.append(f"  {document}{', is ' + ', '.join(elsewhere) if elsewhere else ''}")
     for entry in it.entries:
         parts.append(_entry_text(entry, payloads))
     for known in it.known:
@@ -127,12 +129,21 @@ def _entry_text(entry: Any, payloads: bool) -> str:
         )
         return "\n".join([line, *_body("sent", entry.request, payloads), *_body("answer", entry.response, payloads)])
     where = " ".join(part for part in (f"d{entry.delivery}" if entry.delivery else "", entry.step) if part)
-    told = ", ".join(f"{name} {_one_line(value)}" for name, value in facts.items() if value not in ("", None, []))
+    told = ", ".join(
+        f"{name} {_one_line(value)}"
+        for name, value in facts.items()
+        if value not in ("", None, []) and name not in _KEPT_FOR_JSON
+    )
+    if entry.kind in _OF_THE_DOCUMENT and entry.about:
+        where = f"{where} {entry.about}".strip()
     by = f" by {entry.actor}" if entry.actor and entry.kind in _BY_PEOPLE else ""
     line = f"{head}{entry.kind}{by}{' ' + where if where else ''}{': ' + told if told else ''}"
     return "\n".join([line, *_body("record", entry.payload, payloads)])
 
 
+# Where the document itself came or went: named, since a trace tells of several.
+_OF_THE_DOCUMENT = ("received", "accepted", "left_out", "quarantined", "delivered", "dead", "held", "adopted")
+_KEPT_FOR_JSON = ("received_id", "lake_file", "lake_row", "source_time")
 _BY_PEOPLE = ("approved", "rejected", "retried", "edited", "dismissed", "adopted", "receipt_forgotten")
 _encoder = msgspec.json.Encoder(decimal_format="number")
 

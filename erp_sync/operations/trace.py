@@ -78,12 +78,13 @@ class DeliveryTold(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TraceReport(msgspec.Struct, frozen=True, kw_only=True):
-    """`partners`: ids of the documents elsewhere, connection to id. `documents`: what the word stands for."""
+    """`partners`: ids that the documents have elsewhere, by document and connection. `documents`: what the word
+    stands for."""
 
     asked: str
     documents: list[str]
     deliveries: list[DeliveryTold]
-    partners: dict[str, str]
+    partners: dict[str, dict[str, str]]
     known: list[dict[str, Any]]
     entries: list[Entry]
 
@@ -132,7 +133,7 @@ def trace(here: Installation, asked: str) -> TraceReport:
         asked=asked,
         documents=[str(key) for key in keys],
         deliveries=deliveries,
-        partners={name: native_id for _, one in traces for name, native_id in one.partners.items()},
+        partners={str(key): one.partners for key, one in traces if one.partners},
         known=[msgspec.to_builtins(value) | {"value": _decoded(value.value)} for value in known],
         entries=sorted(entries, key=lambda entry: entry.at),
     )
