@@ -96,6 +96,12 @@ class Inbox:
         with self._database.read() as read:
             return [_received(row) for row in read.execute(query)]
 
+    def latest(self, connection: str) -> datetime | None:
+        """When the last notification of a connection came; None: never, or longer ago than events are kept."""
+        query = sa.select(sa.func.max(inbox.c.received_at)).where(inbox.c.connection == connection)
+        with self._database.read() as read:
+            return read.execute(query).scalar()
+
     def pending(self) -> list[PendingEvents]:
         """Unprocessed events of the whole installation by (connection, entity), in one query: for one sensor."""
         columns = (inbox.c.connection, inbox.c.entity)

@@ -150,11 +150,22 @@ def _connection(here: Installation, route: RouteSpec, side: str, name: str) -> I
     except (CannotDo, WrongConfiguration) as error:
         yield _error(name, "settings", str(error), "Correct the connection's YAML.")
         return
+    if one.settings.credentials.get("push_secret"):
+        yield _push(here, name)
     from erp_sync.transport.context import call_context
 
     with call_context(run_id="doctor", lane="bulk", route=route.name):
         for diagnosis in one.examine():
             yield _of(name, diagnosis)
+
+
+def _push(here: Installation, name: str) -> Finding:
+    """Notifications are configured: do they come? Polling finds everything without them, later."""
+    latest = here.ledger.inbox.latest(name)
+    if latest is None:
+        mend = "Deploy the change push and set its URL and secret (INSTALL.md); is the event service reachable?"
+        return _warning(name, "change push", "a secret is set, and no notification ever came", mend)
+    return _ok(name, "change push", f"the last notification came {latest:%Y-%m-%d %H:%M:%SZ}")
 
 
 def _of(where: str, one: Diagnosis) -> Finding:

@@ -1,8 +1,8 @@
 """Is this store ready? Reads and compares, changes nothing.
 
-Checks: credentials, clock, what the integration may read, websites and store views, sources, edition, input
-limits, product attributes that the settings name, and whether the latest order can be mapped. What the
-integration may write cannot be told without writing.
+Checks: credentials, clock, modules, what the integration may read, websites and store views, sources, edition,
+input limits, the product attributes that are mapped and those that the store requires, and whether the latest order
+can be mapped. What the integration may write cannot be told without writing.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from erp_sync.ports.raw import BadRecord, MappingProblem
 from erp_sync.systems.magento.capabilities import LIMITS_SOURCE, PAGE_LIMIT
 from erp_sync.systems.magento.client import MagentoClient, segment
 from erp_sync.systems.magento.criteria import Criteria
+from erp_sync.systems.magento.mapping.products import ATTRIBUTES
 from erp_sync.systems.magento.ports.raw import StoreViews
 from erp_sync.transport.errors import NotAuthenticated, Rejected, TransportError
 
@@ -33,6 +34,12 @@ READS = {
     "products": "Catalog > Inventory > Products",
     "inventory/source-items": "Stores > Inventory > Sources",
     "inventory/sources": "Stores > Inventory > Sources",
+}
+# Modules that flows cannot do without, and for what.
+MODULES = {
+    "Magento_Sales": "orders, shipments",
+    "Magento_InventoryApi": "stock per source",
+    "Magento_AsynchronousOperations": "products in bulk",
 }
 CREDENTIALS_MEND = (
     "Compare the keys with System > Integrations, and whether the integration is active. A token alone works "
@@ -54,12 +61,14 @@ def examine(
         return first
     return [
         *first,
+        _modules(client),
         *_reads(client),
         *_stores(client, connection),
         _sources(client),
         _edition(client, connection),
         _input_limits(client, connection),
         *_attributes(client, connection),
+        _required_attributes(client, connection),
         _latest_order(client, connection, mappings["sales_order"], lookups),
     ]
 
@@ -84,6 +93,23 @@ def _credentials(
     if skew > CLOCK_ERROR_SECONDS:
         return [*result, _error("clock", text, mend)]
     return [*result, _warning("clock", text, mend) if skew > CLOCK_WARNING_SECONDS else _ok("clock", text)]
+
+
+def _modules(client: MagentoClient) -> Diagnosis:
+    """Magento has one version of its REST API, V1; what it can do is said by the modules that are on."""
+    check = "API version and modules"
+    try:
+        names = {str(one) for one in client.get("modules", operation="doctor.read_modules")}
+    except NotAuthenticated:
+        return _warning(check, "may not be read", "Give the integration the resource Magento_Backend::module.")
+    except TransportError as error:
+        return _warning(check, f"could not be read: {error}")
+    missing = [f"{name} ({what})" for name, what in MODULES.items() if name not in names]
+    if missing:
+        return _error(
+            check, f"V1 answers, without {', '.join(missing)}", "Enable them: bin/magento module:enable NAME."
+        )
+    return _ok(check, f"V1 answers; {len(names)} modules, with {', '.join(sorted(MODULES))}")
 
 
 def _reads(client: MagentoClient) -> Iterable[Diagnosis]:
@@ -172,7 +198,7 @@ def _input_limits(client: MagentoClient, connection: ConnectionSettings) -> Diag
 
 
 def _attributes(client: MagentoClient, connection: ConnectionSettings) -> Iterable[Diagnosis]:
-    for field, code in (connection.settings.get("product_attributes") or {}).items():
+    for field, code in (ATTRIBUTES | (connection.settings.get("product_attributes") or {})).items():
         check = f"product attribute {code}"
         try:
             client.get(f"products/attributes/{segment(str(code))}", operation="doctor.read_attribute")
@@ -183,6 +209,22 @@ def _attributes(client: MagentoClient, connection: ConnectionSettings) -> Iterab
             yield _warning(check, str(error))
         else:
             yield _ok(check, f"takes {field}")
+
+
+def _required_attributes(client: MagentoClient, connection: ConnectionSettings) -> Diagnosis:
+    """Attributes that the store wants of every product and that no mapping fills: new products are refused."""
+    check = "required product attributes"
+    search = Criteria().where("is_required", 1).where("is_user_defined", 1).paged(PAGE_LIMIT)
+    try:
+        items, _ = client.page("products/attributes", search, operation="doctor.read_attributes")
+    except TransportError as error:
+        return _warning(check, f"could not be read: {error}")
+    filled = {str(code) for code in (ATTRIBUTES | (connection.settings.get("product_attributes") or {})).values()}
+    missing = sorted({str(one["attribute_code"]) for one in items} - filled)
+    if missing:
+        mend = "Map them in the setting product_attributes, or make them optional in Stores > Attributes > Product."
+        return _warning(check, f"not mapped: {', '.join(missing)}", mend)
+    return _ok(check, "all are mapped" if items else "the store adds none to the core's")
 
 
 def _latest_order(

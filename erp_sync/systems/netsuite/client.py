@@ -204,6 +204,13 @@ class NetSuiteClient:
         )
         return None if reply.status == 404 else reply.json()
 
+    def records(self) -> list[str]:
+        """Names of all records that the role sees, by the metadata catalogue."""
+        reply = self._client.send(
+            Call(method="GET", path=f"{RECORD}/metadata-catalog", operation="metadata.list", repeatable=True)
+        )
+        return [str(one["name"]) for one in reply.json().get("items") or ()]
+
     def server_date(self) -> str:
         """The Date header of a signed call that anybody with access may make."""
         reply = self._client.send(
@@ -228,6 +235,26 @@ class NetSuiteClient:
                 params=[("script", script), ("deploy", deployment)],
                 headers={"Content-Type": "application/json"},
                 operation="doctor.restlet",
+                repeatable=True,
+            )
+        )
+        return reply.json()
+
+    def saved_search(self, script: str, deployment: str, search: str, rows: int = 1) -> Any:
+        """The first rows of a saved search by the search RESTlet: ``{"rows": [{label: value}], "count", "more"}``."""
+        reply = self._client.send(
+            Call(
+                method="GET",
+                path=f"{self._restlets}/{RESTLET}",
+                params=[
+                    ("script", script),
+                    ("deploy", deployment),
+                    ("search", search),
+                    ("start", "0"),
+                    ("end", str(rows)),
+                ],
+                headers={"Content-Type": "application/json"},
+                operation="doctor.search",
                 repeatable=True,
             )
         )

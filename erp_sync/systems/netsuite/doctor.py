@@ -1,7 +1,7 @@
 """Is this account ready? Reads and compares, changes nothing.
 
-Checks: credentials, clock, concurrency, every query that a flow runs, the mapped fields against the account's
-own metadata, the tax engine, the order RESTlet, currencies, items of one name.
+Checks: credentials, clock, API versions, concurrency, every query that a flow runs, the mapped fields against the
+account's own metadata, the tax engine, the order RESTlet, saved searches, items of one name.
 """
 
 from __future__ import annotations
@@ -30,6 +30,8 @@ CREDENTIALS_MEND = (
     "Check the clock of this machine."
 )
 
+SEARCH_SCRIPT, SEARCH_DEPLOYMENT = "customscript_erp_sync_search", "customdeploy_erp_sync_search"
+
 # Record of each mapping that writes.
 RECORDS = {"customer": "customer", "sales_order": "salesOrder", "customer_deposit": "customerDeposit"}
 
@@ -54,11 +56,13 @@ def examine(
     settings = client.connection.settings
     return [
         *first,
+        _versions(client),
         _concurrency(client),
         *_queries(client),
         *_fields(client, mappings),
         _tax_engine(client),
         *([_order_script(client)] if settings.get("tax_engine") == LEGACY else []),
+        *_searches(client),
         _item_names(client),
     ]
 
@@ -80,6 +84,19 @@ def _credentials(client: NetSuiteClient, clock: Callable[[], datetime]) -> list[
     if skew > CLOCK_WARNING_SECONDS:
         return [*result, _warning("clock", f"{skew:.0f} s apart from NetSuite", mend)]
     return [*result, _ok("clock", f"{skew:.0f} s apart from NetSuite")]
+
+
+def _versions(client: NetSuiteClient) -> Diagnosis:
+    """The record service of the version that is spoken here lists its records; the query service answered before."""
+    try:
+        records = client.records()
+    except TransportError as error:
+        mend = "Turn on REST Web Services (Setup > Company > Enable Features), and give the role that permission."
+        return _error("API versions", f"record/v1 does not answer: {error}", mend)
+    missing = sorted(set(RECORDS.values()) - set(records))
+    if missing:
+        return _error("API versions", f"record/v1 lists no {', '.join(missing)}", "Enable the feature for the role.")
+    return _ok("API versions", f"record/v1 lists {len(records)} records, query/v1 answers")
 
 
 def _concurrency(client: NetSuiteClient) -> Diagnosis:
@@ -108,6 +125,8 @@ def _queries(client: NetSuiteClient) -> Iterable[Diagnosis]:
         "shipments": shipments.FULFILLMENTS,
         "customers": adoption.CUSTOMERS,
         "items": item_reading(client.connection.settings),
+        "orders to adopt": adoption.ORDERS,
+        "deposits to adopt": adoption.DEPOSITS,
     }
     statements = {name: RowReader(client, one).statement(f"{one.key} = 0", "") for name, one in readings.items()}
     for name, statement in (statements | PROBES).items():
@@ -210,6 +229,33 @@ def _order_script(client: NetSuiteClient) -> Diagnosis:
             f"RESTlet {script}", f"version {version or 'unknown'}, needed {orders.ORDER_SCRIPT_VERSION}", mend
         )
     return _ok(f"RESTlet {script}", f"version {version}")
+
+
+def _searches(client: NetSuiteClient) -> Iterable[Diagnosis]:
+    """Saved searches of setting ``saved_searches`` ({search: labels}), by one row each."""
+    settings = client.connection.settings
+    script = str(settings.get("search_script", SEARCH_SCRIPT))
+    deployment = str(settings.get("search_deployment", SEARCH_DEPLOYMENT))
+    for name, labels in (settings.get("saved_searches") or {}).items():
+        check = f"saved search {name}"
+        try:
+            answer = client.saved_search(script, deployment, str(name))
+        except TransportError as error:
+            yield _error(
+                check, str(error), "Install erp_sync_search_restlet.js and run erp_sync_saved_searches.js (INSTALL.md)."
+            )
+            continue
+        rows = answer.get("rows") if isinstance(answer, Mapping) else None
+        if not rows:
+            yield _warning(check, "it runs and has no row: its labels cannot be told", "")
+            continue
+        missing = sorted({str(label).lower() for label in labels or ()} - set(rows[0]))
+        if missing:
+            # A value that is empty is left out of a row, too.
+            mend = "Label the search's columns so, or correct the setting saved_searches."
+            yield _warning(check, f"its first row has no {', '.join(missing)}", mend)
+        else:
+            yield _ok(check, f"runs; labels {', '.join(sorted(rows[0]))}")
 
 
 def _item_names(client: NetSuiteClient) -> Diagnosis:

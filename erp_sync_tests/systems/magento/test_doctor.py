@@ -26,6 +26,10 @@ def healthy() -> FakeSender:
     sender.answer("GET", "store/storeViews", [{"id": 1, "code": "default", "website_id": 1}])
     for path in ("shipments", "creditmemos", "customers/search", "products", "inventory/source-items"):
         sender.answer("GET", path, search([]))
+    sender.answer("GET", "modules", ["Magento_Sales", "Magento_InventoryApi", "Magento_AsynchronousOperations"])
+    sender.answer("GET", "products/attributes", search([]))
+    for code in ("description", "short_description"):
+        sender.answer("GET", f"products/attributes/{code}", {"attribute_code": code})
     sender.answer("GET", "inventory/sources", search([{"source_code": "east", "enabled": True}]))
     sender.answer("GET", "orders", lambda call: {"items": [order(protect_code="x")], "total_count": 1})
     sender.answer("GET", "returns", lambda call: Rejected(404, "unknown_route", "Request does not match any route."))
@@ -106,3 +110,22 @@ def test_a_product_attribute_of_the_settings_must_exist():
     sender.answer("GET", "products/attributes/restock", lambda call: Rejected(404, "not_found", "No such entity"))
     found = examined(sender, product_attributes={"restock_date": "restock"})["product attribute restock"]
     assert found.verdict is Verdict.ERROR
+
+
+def test_a_module_that_is_off_is_named_with_what_it_is_for():
+    sender = healthy()
+    sender.answer("GET", "modules", ["Magento_Sales"])
+    found = examined(sender)["API version and modules"]
+    assert found.verdict is Verdict.ERROR
+    assert "Magento_InventoryApi (stock per source)" in found.found
+    sender.answer("GET", "modules", lambda call: NotAuthenticated("Magento_Backend::module"))
+    assert "Magento_Backend::module" in examined(sender)["API version and modules"].mend
+
+
+def test_attributes_that_the_store_requires_and_nobody_fills_are_named():
+    sender = healthy()
+    required = {"items": [{"attribute_code": "energy_class"}, {"attribute_code": "colour"}], "total_count": 2}
+    sender.answer("GET", "products/attributes", required)
+    sender.answer("GET", "products/attributes/colour", {"attribute_code": "colour"})
+    found = examined(sender, product_attributes={"colour": "colour"})["required product attributes"]
+    assert (found.verdict, found.found) == (Verdict.WARNING, "not mapped: energy_class")

@@ -45,6 +45,8 @@ def script_healthy(server, **settings: Any) -> None:
     own = mappings(connection(**settings))
     server.on("SUITEQL", ".", Answer(200, {"items": []}))
     server.on("GET", "governanceLimits$", Answer(200, LIMITS))
+    records = [{"name": name} for name in ("customer", "salesOrder", "customerDeposit")]
+    server.on("GET", "metadata-catalog$", Answer(200, {"items": records}))
     for name, record in (
         ("customer", "customer"),
         ("sales_order", "salesOrder"),
@@ -96,6 +98,26 @@ def test_the_order_script_is_looked_at_where_it_is_needed(connector, server):
     server.on("GET", "restlet.nl$", refused("The script could not be found", "SSS_INVALID_SCRIPTLET_ID"))
     found = problems(connector(tax_engine="legacy").examine())
     assert "Install" in found["RESTlet customscript_erp_sync_order"].mend
+
+
+def test_saved_searches_that_are_used_are_run_and_their_labels_compared(connector, server):
+    searches = {"customsearch_erp_sync_stock": ["item", "onhand"]}
+    script_healthy(server, saved_searches=searches)
+    server.on("GET", "restlet.nl$", Answer(200, {"rows": [{"item": "7", "onhand": "3"}], "count": 1}))
+    assert problems(connector(saved_searches=searches).examine()) == {}
+    server.on("GET", "restlet.nl$", Answer(200, {"rows": [{"item": "7"}], "count": 1}))
+    found = problems(connector(saved_searches=searches).examine())["saved search customsearch_erp_sync_stock"]
+    assert "no onhand" in found.found
+    server.on("GET", "restlet.nl$", refused("That search does not exist", "INVALID_SEARCH"))
+    found = problems(connector(saved_searches=searches).examine())["saved search customsearch_erp_sync_stock"]
+    assert found.verdict is Verdict.ERROR
+    assert "erp_sync_saved_searches.js" in found.mend
+
+
+def test_a_record_service_that_lists_too_little_is_found(connector, server):
+    script_healthy(server)
+    server.on("GET", "metadata-catalog$", Answer(200, {"items": [{"name": "customer"}]}))
+    assert "customerDeposit, salesOrder" in problems(connector().examine())["API versions"].found
 
 
 def test_fields_that_metadata_does_not_describe_are_unclear_not_missing():
