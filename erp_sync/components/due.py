@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeout
 from datetime import datetime, timedelta
@@ -11,11 +11,13 @@ from typing import Any
 
 import msgspec
 
-from erp_sync.components import events, state_due
+from erp_sync.components import events, state_due, under_way
 from erp_sync.components.configuration import Configuration, FlowSpec, Mode, RouteSpec
 from erp_sync.components.flow_table import FLOWS
 from erp_sync.components.installation import Installation, current
 from erp_sync.components.state_due import Finding, Poll
+from erp_sync.components.under_way import UnderWay
+from erp_sync.ledger.outlook import Outlook, Reader
 
 log = logging.getLogger(__name__)
 
@@ -50,15 +52,10 @@ def look(
     now: datetime,
     cursor: dict[str, Any],
     *,
-    busy: Collection[tuple[str, str, str]] = (),
-    running: Collection[tuple[str, str, str]] = (),
+    runs: Sequence[UnderWay] = (),
     installation: Installation | None = None,
 ) -> Looked:
-    """Look at every poll that is due and at the ledger's due work.
-
-    `busy` names (route, flow, lane) of which a run is about to start or enough are running, `running` those of
-    which any is.
-    """
+    """Look at every poll that is due and at the ledger's due work; what `runs` will do is left to them."""
     here = installation or current()
     cursor = dict(cursor)
     due: list[Due] = []
@@ -66,13 +63,16 @@ def look(
     looks: list[tuple[Poll, Any]] = []
     found: dict[tuple[str, str], list[Finding]] = {}
     pool = ThreadPoolExecutor(max_workers=8, thread_name_prefix="look")
+    outlook = here.ledger.outlook(_readers(configuration))
+    busy = under_way.busy(runs, configuration, outlook.moved)
+    left, running = under_way.left_to(runs, now), {(run.route, run.flow) for run in runs}
     try:
         waiting = events.waiting(here, configuration, now)
         for route in configuration.routes.values():
             for flow, spec in route.flows.items():
                 if spec.mode is Mode.OFF:
                     continue
-                polls = _polls(here, route, flow, spec, now, cursor, busy)
+                polls = _polls(here, route, flow, spec, now, cursor, busy, outlook)
                 polls += events.polls(here, route, flow, spec, waiting, cursor, busy)
                 looks += [(poll, pool.submit(_ask, poll)) for poll in polls]
         for poll, future in looks:
@@ -110,7 +110,9 @@ def look(
                 continue
             if starting and FLOWS[flow].delivers:
                 continue  # a run that events start takes everything that the ledger holds
-            stages = _ledger_has_work(here, route, flow, spec, running)
+            stages = _ledger_has_work(outlook, route, flow, spec, running)
+            if stages and (route.name, flow, stages[0]) in left:
+                continue
             if stages:
                 due.append(Due(route=route.name, flow=flow, stages=stages, why="work is due in the ledger"))
             elif not starting and _observe(spec, cursor, name, now):
@@ -129,9 +131,10 @@ def _polls(
     now: datetime,
     cursor: dict[str, Any],
     busy: Collection[tuple[str, str, str]],
+    outlook: Outlook,
 ) -> list[Poll]:
     if not FLOWS[flow].delivers:
-        return state_due.polls(here, route, flow, spec, now, cursor, busy)
+        return state_due.polls(here, route, flow, spec, now, cursor, busy, outlook)
     name = f"{route.name}/{flow}/polled"
     polled = cursor.get(name)
     if (route.name, flow, "normal") in busy:
@@ -177,16 +180,24 @@ def _source_has_news(here: Installation, route: RouteSpec, flow: str, spec: Flow
     )
 
 
+def _readers(configuration: Configuration) -> list[Reader]:
+    return [
+        Reader(route.name, flow, getattr(route, FLOWS[flow].source), FLOWS[flow].entity)
+        for route in configuration.routes.values()
+        for flow, spec in route.flows.items()
+        if spec.mode is not Mode.OFF
+    ]
+
+
 def _ledger_has_work(
-    here: Installation, route: RouteSpec, flow: str, spec: FlowSpec, running: Collection[tuple[str, str, str]]
+    outlook: Outlook, route: RouteSpec, flow: str, spec: FlowSpec, running: Collection[tuple[str, str]]
 ) -> tuple[str, ...]:
     kind = FLOWS[flow]
     if not kind.delivers:
-        under_way = any(one[:2] == (route.name, flow) for one in running)
-        return state_due.ledger_has_work(here, route, flow, spec, running=under_way)
-    if here.ledger.any_unhandled(route.name, flow, getattr(route, kind.source), kind.entity):
+        return state_due.ledger_has_work(outlook, route, flow, spec, running=(route.name, flow) in running)
+    if (route.name, flow) in outlook.unhandled:
         return ("transformed", "loaded")
-    if spec.mode is Mode.ON and here.ledger.any_due(route.name, flow, getattr(route, kind.target)):
+    if spec.mode is Mode.ON and (route.name, flow, getattr(route, kind.target)) in outlook.deliveries:
         return ("loaded",)
     return ()
 

@@ -17,11 +17,6 @@ from dagster._core.definitions.unresolved_asset_job_definition import Unresolved
 from erp_sync.components.configuration import Configuration, Mode, RouteSpec
 from erp_sync.components.flow_table import FLOWS
 
-PENDING = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTING]
-# Two runs of one flow may work at the same time (claims keep them apart), so that new work need not
-# wait for the end of a long drain.
-RUNS_AT_ONCE = 2
-
 
 def asset_keys(configuration: Configuration, route: str, flow: str, stages: Sequence[str]) -> list[dg.AssetKey]:
     """Keys of a flow's assets, in the order of the stages."""
@@ -87,29 +82,11 @@ def due_work_sensor(configuration: Configuration, jobs: Sequence[UnresolvedAsset
         from erp_sync.components.due import look
         from erp_sync.components.installation import current
         from erp_sync.components.metadata import fresh_events
+        from erp_sync.components.under_way import runs_under_way
 
         now = datetime.now(UTC)
-        pending: set[tuple[str, str, str]] = set()
-        started: dict[tuple[str, str, str], int] = {}
-        for status_group in (PENDING, [dg.DagsterRunStatus.STARTED]):
-            for run in context.instance.get_runs(dg.RunsFilter(statuses=status_group), limit=200):
-                key = (
-                    run.tags.get("erp_sync/route", ""),
-                    run.tags.get("erp_sync/flow", ""),
-                    run.tags.get("erp_sync/lane", "normal"),
-                )
-                if status_group is PENDING:
-                    pending.add(key)
-                else:
-                    started[key] = started.get(key, 0) + 1
-        full_now = {key for key, count in started.items() if count >= RUNS_AT_ONCE}
-        looked = look(
-            configuration,
-            now,
-            json.loads(context.cursor or "{}"),
-            busy=pending | full_now,
-            running=pending | set(started),
-        )
+        runs = runs_under_way(context.instance)
+        looked = look(configuration, now, json.loads(context.cursor or "{}"), runs=runs)
         requests = [
             run_request(
                 configuration,

@@ -14,6 +14,7 @@ import msgspec
 from erp_sync.components.configuration import FastLane, FlowSpec, Mode, RouteSpec
 from erp_sync.components.flow_table import FLOWS
 from erp_sync.components.installation import Installation
+from erp_sync.ledger.outlook import Outlook
 
 log = logging.getLogger(__name__)
 
@@ -51,6 +52,7 @@ def polls(
     now: datetime,
     cursor: dict[str, Any],
     busy: Collection[tuple[str, str, str]],
+    outlook: Outlook,
 ) -> list[Poll]:
     """Looks that are due for one state flow.
 
@@ -60,7 +62,7 @@ def polls(
         return []
     name = f"{route.name}/{flow}"
     common = {"route": route.name, "flow": flow}
-    compared = _last_comparison(here, route, flow)
+    compared = _last_comparison(outlook, route, flow)
     full_due = compared is None or (spec.full is not None and now - compared >= spec.full)
     found: list[Poll] = []
     if full_due and (route.name, flow, "bulk") not in busy and _time_has_come(cursor, f"{name}/full", spec.every, now):
@@ -88,21 +90,16 @@ def polls(
     return found
 
 
-def ledger_has_work(
-    here: Installation, route: RouteSpec, flow: str, spec: FlowSpec, *, running: bool
-) -> tuple[str, ...]:
+def ledger_has_work(outlook: Outlook, route: RouteSpec, flow: str, spec: FlowSpec, *, running: bool) -> tuple[str, ...]:
     """Stages to run for what the ledger holds. What a run under way will do anyway is left to it."""
     kind = FLOWS[flow]
-    source, target = getattr(route, kind.source), getattr(route, kind.target)
+    target = getattr(route, kind.target)
     everything = ("extracted", "transformed", "loaded")
-    if _last_comparison(here, route, flow) is None:
+    if _last_comparison(outlook, route, flow) is None:
         return ()
-    if not running:
-        if here.ledger.any_unhandled(route.name, flow, source, kind.entity):
-            return everything
-        if here.ledger.known.any_unsure(target, kind.entity):
-            return everything
-    if spec.mode is Mode.ON and here.ledger.plans.any_due(flow, target, route.name):
+    if not running and ((route.name, flow) in outlook.unhandled or (target, kind.entity) in outlook.unsure):
+        return everything
+    if spec.mode is Mode.ON and (route.name, flow, target) in outlook.rows:
         return ("loaded",)
     return ()
 
@@ -132,12 +129,12 @@ def _orders_decoder() -> Callable[[bytes], Any]:
     return decode
 
 
-def _last_comparison(here: Installation, route: RouteSpec, flow: str) -> datetime | None:
+def _last_comparison(outlook: Outlook, route: RouteSpec, flow: str) -> datetime | None:
     """When the route's flow last planned from a whole snapshot, or the snapshot that waits to be planned from."""
     from erp_sync.flows.state_extraction import snapshot_entity
 
     kind = FLOWS[flow]
-    return here.ledger.cursors.get(getattr(route, kind.source), snapshot_entity(kind.entity)).position
+    return outlook.positions.get((getattr(route, kind.source), snapshot_entity(kind.entity)))
 
 
 def _changed(here: Installation, route: RouteSpec, flow: str, now: datetime) -> Finding:

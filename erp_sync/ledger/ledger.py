@@ -26,6 +26,7 @@ from erp_sync.ledger.known_state import KnownState
 from erp_sync.ledger.limits import LedgerSlots
 from erp_sync.ledger.lookups import LookupTables
 from erp_sync.ledger.notices import Metrics, Notices
+from erp_sync.ledger.outlook import Outlook, Reader, outlook
 from erp_sync.ledger.overview import Overview
 from erp_sync.ledger.plans import Plans
 from erp_sync.ledger.quarantine import Quarantine
@@ -164,6 +165,10 @@ class Ledger:
     def any_due(self, route: str | None, flow: str, target: str) -> bool:
         """Is anything to load: deliveries, or rows of plans? Cheap."""
         return self.deliveries.any_due(flow, target, route) or self.plans.any_due(flow, target, route)
+
+    def outlook(self, readers: Sequence[Reader]) -> Outlook:
+        """What there is to do in the whole installation now; received records as these readers see them."""
+        return outlook(self.database, readers)
 
     def trace(self, asked: str | EntityKey, entity: str | None = None) -> Trace:
         """Everything that ever happened to a document, in order, by its number, native id or key."""

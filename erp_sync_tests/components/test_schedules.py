@@ -16,8 +16,11 @@ from dagster._utils.schedules import schedule_execution_time_iterator
 
 from erp_sync.components.configuration import Configuration, Mode, read_configuration
 from erp_sync.components.due import Looked, look
+from erp_sync.components.flow_table import FLOWS
 from erp_sync.components.route import installation_definitions
 from erp_sync.components.sensing import asset_keys, run_request
+from erp_sync.components.under_way import UnderWay
+from erp_sync.ledger.outlook import Outlook, Reader
 from erp_sync.ports.capabilities import Capabilities, Limits, Reading
 from erp_sync.transport.errors import NotSentError
 
@@ -43,14 +46,22 @@ class House:
         self.unhandled: set[str] = set()
         self.due: set[str] = set()
         self.looks: Counter[str] = Counter()
+        self.read_at: datetime | None = None
         self.ledger = SimpleNamespace(
             cursors=SimpleNamespace(
                 get=lambda connection, entity: SimpleNamespace(position=MONDAY),
                 count_new=lambda connection, entity, versions: len(versions),
             ),
             inbox=SimpleNamespace(waiting=lambda now: []),
-            any_unhandled=lambda route, flow, connection, entity: flow in self.unhandled,
-            any_due=lambda route, flow, target: flow in self.due,
+            outlook=self.outlook,
+        )
+
+    def outlook(self, readers: list[Reader]) -> Outlook:
+        (route,) = SHIPPED.routes.values()
+        return Outlook(
+            unhandled=frozenset((reader.route, reader.flow) for reader in readers if reader.flow in self.unhandled),
+            deliveries=frozenset((route.name, flow, getattr(route, FLOWS[flow].target)) for flow in self.due),
+            moved={(reader.connection, reader.entity): self.read_at for reader in readers},
         )
 
     def source(self, route: Any, flow: str) -> Any:
@@ -128,10 +139,52 @@ def test_a_flow_that_is_off_is_not_looked_at(house):
 
 def test_while_a_run_is_about_to_start_no_other_does(house):
     house.news["orders"], house.due = "7", {"orders"}
-    (route,) = SHIPPED.routes
-    busy = [(route, "orders", "normal")]
-    assert looked(house, MONDAY, dict(QUIET), busy=busy).due == ()
+    assert looked(house, MONDAY, dict(QUIET), runs=[run_of(None)]).due == ()
     assert len(looked(house, MONDAY, dict(QUIET)).due) == 1
+
+
+def run_of(since: datetime | None, **values: Any) -> UnderWay:
+    """A run of orders, about to start or started."""
+    (route,) = SHIPPED.routes
+    return UnderWay(**{"route": route, "flow": "orders", "stages": frozenset(STAGES), "since": since, **values})
+
+
+def test_a_run_that_has_not_read_its_source_yet_will_find_what_is_new(house):
+    house.news["orders"] = "7"
+    now = MONDAY + timedelta(minutes=5)
+    run = run_of(now - timedelta(seconds=3))
+    for house.read_at in (None, now - timedelta(seconds=30)):
+        assert looked(house, now, dict(QUIET), runs=[run]).due == ()
+    house.read_at = now - timedelta(seconds=1)
+    assert [due.why for due in looked(house, now, dict(QUIET), runs=[run]).due] == ["1 new or changed"]
+
+
+def test_no_third_run_of_a_flow_is_started(house):
+    house.news["orders"] = "7"
+    now = MONDAY + timedelta(minutes=5)
+    house.read_at = now - timedelta(seconds=1)
+    runs = [run_of(now - timedelta(seconds=3)), run_of(now - timedelta(seconds=2))]
+    assert looked(house, now, dict(QUIET), runs=runs).due == ()
+
+
+def test_due_work_is_left_to_a_run_that_will_come_to_it(house):
+    house.due, house.read_at = {"orders"}, MONDAY
+    now = MONDAY + timedelta(minutes=5)
+    young, old = now - timedelta(seconds=5), now - timedelta(seconds=25)
+    quiet = QUIET | {f"{run_of(None).route}/orders/polled": now.isoformat()}
+    house.read_at = young + timedelta(seconds=1)
+    assert looked(house, now, quiet, runs=[run_of(young)]).due == ()
+    assert len(looked(house, now, quiet, runs=[run_of(old)]).due) == 1
+    assert len(looked(house, now, quiet, runs=[run_of(young, lane="bulk")]).due) == 1
+    assert len(looked(house, now, quiet, runs=[run_of(young, flow="shipments")]).due) == 1
+
+
+def test_what_is_to_be_transformed_is_not_left_to_a_run_that_only_loads(house):
+    house.unhandled = {"orders"}
+    now = MONDAY + timedelta(minutes=5)
+    quiet = QUIET | {f"{run_of(None).route}/orders/polled": now.isoformat()}
+    run = run_of(now - timedelta(seconds=5), stages=frozenset({"loaded"}))
+    assert [due.stages for due in looked(house, now, quiet, runs=[run]).due] == [("transformed", "loaded")]
 
 
 def test_a_source_that_does_not_answer_keeps_nobody_and_is_asked_again(house):
