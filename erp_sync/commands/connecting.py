@@ -91,10 +91,11 @@ def _documents_text(it: Any, most: int) -> str:
 
 
 def _states_text(it: Any, most: int) -> str:
-    parts = [f"{it.flow} of {it.route}, {it.source} to {it.target}, mode {it.mode}: {it.words}"]
+    parts = [f"{it.flow} of {it.route}, {it.source} to {it.target}, mode {it.mode}: {it.words}", it.system_of_record]
     for verdict in it.verdicts:
         if not verdict.passed:
             parts.append(f"would be held: {verdict.check}: {verdict.words}")
+    parts += [f"edited in {it.target}: {words}" for words in it.edits[:most]]
     if it.rows:
         rows = [(row.key, row.action, row.before, row.after, row.reason) for row in it.rows[:most]]
         parts.append(columns(("key", "action", "before", "after", "reason"), rows))

@@ -17,6 +17,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from erp_sync.components.ownership import EntityRecord, check
 from erp_sync.ports.connection import ConnectionSettings
 
 CONNECTION = "erp_sync.components.Connection"
@@ -152,6 +153,8 @@ class FlowSpec(_Strict):
         look_first: before an order is sent for the first time, whether the ERP is searched for it and its customer
             by number and e-mail address. `auto`: orders placed before `erp-sync adopt --apply` (all, until then), and
             customers not known yet; always; never.
+        system_of_record: of the entity and its fields, see `erp_sync.components.ownership`; the source's where
+            nothing is said.
         rules: the flow's own rules, as data.
     """
 
@@ -164,6 +167,7 @@ class FlowSpec(_Strict):
     guards: dict[str, float] = {}
     approval: Literal["none", "required"] = "none"
     look_first: Literal["auto", "always", "never"] = "auto"
+    system_of_record: EntityRecord | None = None
     rules: dict[str, Any] = {}
 
     _durations = field_validator("every", "latest", "full", mode="before")(
@@ -214,6 +218,8 @@ class RouteSpec(_Strict):
                 raise ValueError(f"no flow is called {name!r}; known are {known}")
             if name in DOCUMENT_FLOWS and flow.mode is not Mode.OFF and flow.start is None:
                 raise ValueError(f"flow {name} needs a start time: what lies before it is never sent")
+            if flow.system_of_record is not None:
+                check(name, flow.system_of_record)
         return self
 
 

@@ -8,6 +8,7 @@ from datetime import timedelta
 
 from erp_sync.components.configuration import ConnectionSpec, FlowSpec, Mode, RouteSpec
 from erp_sync.components.flow_table import FlowKind
+from erp_sync.components.ownership import in_words
 from erp_sync.ports.capabilities import Guarantee, Operation
 
 AFTER_UNKNOWN = {
@@ -37,7 +38,8 @@ def extracted(connection: str, kind: FlowKind, routes: list[str]) -> str:
     )
 
 
-def transformed(kind: FlowKind, flow: FlowSpec) -> str:
+def transformed(kind: FlowKind, flow: FlowSpec, source: str, target: str) -> str:
+    """`source` and `target`: names of connections."""
     if kind.delivers:
         return (
             f"{kind.description}\n\n"
@@ -53,6 +55,7 @@ def transformed(kind: FlowKind, flow: FlowSpec) -> str:
         f"{kind.description}\n\n"
         "What the source says is compared with what the target is known to have; the difference is a plan (key, "
         "before, after, reason), judged by a suite and by guards before it may load. Running again does nothing.\n\n"
+        f"{in_words(kind, flow.system_of_record, source, target)}\n\n"
         f"{wait}A held plan is a warning of check `plan`, not a failed run: `erp-sync plan {kind.name}` shows it, "
         "`erp-sync approve` or `reject` decides." + (f"\n\nGuards:\n{limits}" if limits else "")
     )

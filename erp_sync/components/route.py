@@ -183,7 +183,7 @@ def _transformed(
         group_name=f"{route.name}_{kind.name}",
         partitions_def=partitions,
         backfill_policy=dg.BackfillPolicy.single_run(),
-        description=descriptions.transformed(kind, flow),
+        description=descriptions.transformed(kind, flow, getattr(route, kind.source), getattr(route, kind.target)),
         kinds={"python", "document" if kind.delivers else "plan"},
         owners=route.owners,
         config_schema=RUN_CONFIG,

@@ -12,6 +12,7 @@ from erp_sync.components import metadata
 from erp_sync.components.configuration import Mode, RouteSpec
 from erp_sync.components.flow_table import FlowKind
 from erp_sync.components.installation import Installation
+from erp_sync.components.ownership import system_of_record
 from erp_sync.components.run_context import SHOWN, config_of, is_full, land_records, lane_of
 
 
@@ -88,6 +89,12 @@ def transform(
         "rejected": len(report.rejected),
         "seconds": figures["seconds"],
     }
+    if report.edits:
+        record = route.flows[kind.name].system_of_record
+        words = system_of_record(kind, record, getattr(route, kind.source), getattr(route, kind.target))
+        edits = [(edit.key, edit.field, edit.words(words)) for edit in report.edits]
+        told["foreign_edits"] = len(edits)
+        told["edited_at_target"] = metadata.table(("key", "field", "edit"), edits)
     if report.left_out:
         told["left_out"] = dg.MetadataValue.json(report.left_out)
     if report.plans:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -12,11 +12,30 @@ from erp_sync.components.configuration import Mode
 from erp_sync.components.state_task import StateTask
 from erp_sync.flows.comparison import Comparison, value_text
 from erp_sync.flows.guards import judge_shares
+from erp_sync.flows.ownership import AGREED, ForeignEdits, Judged, foreign_row, judge
 from erp_sync.flows.state_flow import Desired, microseconds
+from erp_sync.ledger.known_state import ABSENT
 from erp_sync.ledger.plans import PlanRow, PlanState, Verdict
 
 # A value that the target refused is not planned again for this long, except by a full comparison.
 REFUSED_FOR = timedelta(hours=24)
+
+
+class Planned(msgspec.Struct, kw_only=True):
+    """What a comparison would have written.
+
+    Attributes:
+        rows: of the plan.
+        alone: rows that wait for a person one by one while the others go, and `alone_why`.
+        standing: keys that a person decides on, or has decided on, as they are.
+        settled: keys that were edited at the target and on which both sides agree again.
+    """
+
+    rows: list[PlanRow] = []
+    alone: list[PlanRow] = []
+    alone_why: list[Verdict] = []
+    standing: list[str] = []
+    settled: list[str] = []
 
 
 class Planning:
@@ -24,79 +43,172 @@ class Planning:
 
     def __init__(self, task: StateTask) -> None:
         self.task = task
+        self.planned = Planned()
+        self._jumps = self._edits = 0
 
     def rows(
-        self, comparison: Comparison, desired: Desired, missing: dict[str, str]
-    ) -> tuple[list[PlanRow], list[PlanRow], list[str]]:
-        """Rows of the plan, rows that wait for a person one by one, and keys that stand in a held plan as they are."""
+        self, comparison: Comparison, desired: Desired, missing: dict[str, str], refused_skus: Collection[str] = ()
+    ) -> Planned:
+        """Args:
+        missing: what the target holds by key of rows that the source has no more.
+        refused_skus: of rows that are in quarantine, as the target names them: nothing is known of their rows.
+        """
         task = self.task
-        held = self._held() if not task.full else {}
+        held = self._waiting(PlanState.HELD) if not task.full else {}
         refused = {}
         if not task.full:
             since = task.now - REFUSED_FOR
             refused = task.here.ledger.plans.refusals(task.target_name, task.kind.entity, since)
-        limits, partial = task.flow.guards, getattr(task.logic, "PARTIAL", False)
-        rows: list[PlanRow] = []
-        alone: list[PlanRow] = []
-        standing: list[str] = []
+        edited = task.here.ledger.known.edited(task.target_name, task.kind.entity)
+        rejected = self._waiting(PlanState.REJECTED) if edited else {}
+        partial = getattr(task.logic, "PARTIAL", False)
         for one in comparison.rows.to_pylist():
+            key = one["key"]
             row, _ = desired.rows[one["position"]]
             was = msgspec.json.decode(one["before"]) if one["before"] is not None else None
-            will = msgspec.json.decode(one["value"])
-            if partial and was is not None and all(was.get(name) == value for name, value in will.items()):
+            found = self._judged(key, was, msgspec.json.decode(one["value"]), edited.get(key))
+            task.report.edits += found.edits
+            will = found.after
+            if was == will or (partial and was is not None and all(was.get(name) == will[name] for name in will)):
                 task.report.same += 1
                 continue
-            after = self._after(row, one["value"])
-            if held.get(one["key"]) == after:
-                standing.append(one["key"])
+            after = self._after(row, was, will if not found.left else {**will, AGREED: found.left})
+            if held.get(key) == after or (found.held and rejected.get(key) == after):
+                self.planned.standing.append(key)
                 continue
-            refusal = refused.get(("", one["key"]))
+            refusal = refused.get(("", key))
             if refusal is not None and refusal.after == after:
                 task.report.refused_before += 1
                 continue
-            by_itself = task.logic.alone(was, will, limits)
-            (alone if by_itself else rows).append(
-                PlanRow(
-                    key=one["key"],
-                    before=one["before"],
-                    after=after,
-                    action=task.logic.action(was, will),
-                    reason=by_itself or task.logic.reason(was, will),
-                    source_version=one["source_version"],
-                    source_order=one["source_order"],
-                )
-            )
-        order = microseconds(task.now)
-        for key, before in missing.items():
-            gone = task.logic.missing_row(key, msgspec.json.decode(before))
-            if gone is not None:
-                action, after = gone
-                rows.append(
-                    PlanRow(
-                        key=key,
-                        before=before,
-                        after=value_text(after) if after is not None else None,
-                        action=action,
-                        reason=f"{task.source} has it no more",
-                        source_order=order,
-                    )
-                )
-        task.report.changed, task.report.held_already = len(rows) + len(alone), len(standing)
-        task.report.samples = [(row.key, row.before or "", row.reason) for row in (*alone, *rows)[:20]]
-        return rows, alone, standing
+            self._add(one, was, found, after)
+        self._add_missing(missing)
+        if task.full and edited:
+            self._add_foreign(edited, desired, missing, refused_skus, rejected)
+        self.planned.settled = self._settled(edited, comparison, desired)
+        planned = self.planned
+        if self._jumps:
+            words = f"{self._jumps} rows jump; see each"
+            planned.alone_why.append(Verdict(check="max_jump_factor", passed=False, words=words))
+        if self._edits:
+            words = f"{self._edits} rows were edited in {task.target_name}; see each"
+            planned.alone_why.append(Verdict(check="foreign_edits", passed=False, words=words))
+        task.report.changed = len(planned.rows) + len(planned.alone)
+        task.report.held_already = len(planned.standing)
+        shown = (*planned.alone, *planned.rows)[:20]
+        task.report.samples = [(row.key, row.before or "", row.reason) for row in shown]
+        return planned
 
-    def _after(self, row: Any, value: str) -> str:
+    def _judged(self, key: str, was: dict[str, Any] | None, will: dict[str, Any], agreed: str | None) -> Judged:
+        record = self.task.record
+        if agreed is None and not record.of_target:
+            return Judged(after=will)
+        base = msgspec.json.decode(agreed) if agreed is not None else None
+        return judge(key, was, base, will, record, edited=agreed is not None)
+
+    def _add(self, one: dict[str, Any], was: dict[str, Any] | None, found: Judged, after: str) -> None:
+        task, will = self.task, found.after
+        jump = task.logic.alone(was, will, task.flow.guards)
+        row = PlanRow(
+            key=one["key"],
+            before=one["before"],
+            after=after,
+            action=task.logic.action(was, will),
+            reason=jump or self._reason(was, found),
+            source_version=one["source_version"],
+            source_order=one["source_order"],
+        )
+        self._jumps += jump is not None
+        self._edits += found.held
+        (self.planned.alone if jump or found.held else self.planned.rows).append(row)
+
+    def _reason(self, was: dict[str, Any] | None, found: Judged) -> str:
+        """Both values of what somebody edited, and why the rest is written."""
+        if not found.edits:
+            return str(self.task.logic.reason(was, found.after))
+        words = [edit.words(self.task.record) for edit in found.edits]
+        fields = {edit.field for edit in found.edits}
+        others = [name for name, value in found.after.items() if was is not None and was.get(name) != value]
+        if any(name not in fields for name in others):
+            words.append(str(self.task.logic.reason(was, found.after)))
+        return "; ".join(words)
+
+    def _add_missing(self, missing: dict[str, str]) -> None:
+        for key, before in missing.items():
+            row = self._gone(key, before, f"{self.task.source} has it no more")
+            if row is not None:
+                self.planned.rows.append(row)
+
+    def _gone(self, key: str, before: str, reason: str) -> PlanRow | None:
+        """The row that takes away what should not be there; None where the flow leaves it."""
+        gone = self.task.logic.missing_row(key, msgspec.json.decode(before))
+        if gone is None:
+            return None
+        action, after = gone
+        return PlanRow(
+            key=key,
+            before=before,
+            after=value_text(after) if after is not None else None,
+            action=action,
+            reason=reason,
+            source_order=microseconds(self.task.now),
+        )
+
+    def _add_foreign(
+        self,
+        edited: dict[str, str],
+        desired: Desired,
+        missing: dict[str, str],
+        refused_skus: Collection[str],
+        rejected: dict[str, str | None],
+    ) -> None:
+        """Rows that somebody made at the target, of a kind that the flow carries, and unknown to the source."""
+        task = self.task
+        realm = getattr(task.logic, "realm", None)
+        if realm is None:
+            return
+        target = task.target
+        wanted = {target.key(row) for row, _ in desired.rows}
+        keys = [key for key, agreed in edited.items() if agreed == ABSENT and key not in wanted and key not in missing]
+        if not keys:
+            return
+        realms = {realm(row) for row, _ in desired.rows}
+        for known in task.here.ledger.known.get(task.target_name, task.kind.entity, keys).values():
+            if known.value is None or not known.sure or target.sku(known.key) in refused_skus:
+                continue
+            values = msgspec.json.decode(known.value)
+            if realm(target.row(known.key, values)) not in realms:
+                continue
+            edit = foreign_row(known.key, values, task.record)
+            row = self._gone(known.key, known.value, edit.words(task.record))
+            if row is None:
+                continue
+            task.report.edits.append(edit)
+            if edit.policy is ForeignEdits.PUT_BACK:
+                self.planned.rows.append(row)
+            elif edit.policy is ForeignEdits.HOLD and known.key in rejected and rejected[known.key] == row.after:
+                self.planned.standing.append(known.key)
+            elif edit.policy is ForeignEdits.HOLD:
+                self._edits += 1
+                self.planned.alone.append(row)
+
+    def _settled(self, edited: dict[str, str], comparison: Comparison, desired: Desired) -> list[str]:
+        if not edited:
+            return []
+        apart = {*comparison.rows.column("key").to_pylist(), *comparison.unsure, *comparison.unread}
+        return [key for row, _ in desired.rows if (key := self.task.target.key(row)) in edited and key not in apart]
+
+    def _after(self, row: Any, was: dict[str, Any] | None, will: dict[str, Any]) -> str:
         """What the plan keeps of the row: its values, and where these do not make the row again, the row."""
         whole = getattr(self.task.logic, "whole", None)
-        return value if whole is None else whole(row, value)
+        return value_text(will) if whole is None else str(whole(row, was, will))
 
-    def _held(self) -> dict[str, str | None]:
-        """Keys that wait for a person already, with what would be written."""
+    def _waiting(self, state: PlanState) -> dict[str, str | None]:
+        """Keys of plans that wait for a person, or were rejected by one, with what would be written."""
         task = self.task
         found: dict[str, str | None] = {}
         plans = task.here.ledger.plans
-        for plan in plans.find(route=task.route.name, flow=task.kind.name, states=[PlanState.HELD], limit=20):
-            table = plans.table(plan.id, states=["held"])
+        for plan in reversed(plans.find(route=task.route.name, flow=task.kind.name, states=[state], limit=20)):
+            table = plans.table(plan.id, states=[state.value])
             found |= dict(zip(table.column("key").to_pylist(), table.column("after").to_pylist(), strict=True))
         return found
 

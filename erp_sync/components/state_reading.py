@@ -20,7 +20,7 @@ from erp_sync.components.installation import Installation
 from erp_sync.flows import extraction, state_extraction
 from erp_sync.flows.comparison import value_text
 from erp_sync.flows.extraction import Extraction
-from erp_sync.ledger.known_state import KnownRow
+from erp_sync.ledger.known_state import ABSENT, KnownRow
 from erp_sync.ports.raw import RawRecord
 
 # Writes raw records of an entity's folder in the lake; gives the file.
@@ -74,7 +74,7 @@ def read_states(
         if route.flows[kind.name].mode is not Mode.OFF:
             target = target_of(here, route, kind)
             if full:
-                _read_whole_target(here, getattr(route, kind.target), kind, target, result)
+                _read_whole_target(here, route, kind, target, result)
             else:
                 _read_target_keys(here, route, kind, target, result, unsure[route.name])
     return result
@@ -152,9 +152,16 @@ def _read_partners(
         state_extraction.extract_keys(source, here.ledger, land, keys=sorted(skus), again=True, **common)
 
 
-def _read_whole_target(here: Installation, connection: str, kind: FlowKind, target: Any, result: Reading) -> None:
-    """Know everything that the target holds. Only what differs from what is known is written."""
+def _read_whole_target(here: Installation, route: RouteSpec, kind: FlowKind, target: Any, result: Reading) -> None:
+    """Know everything that the target holds. Only what differs from what is known is written.
+
+    A row that is new since the last comparison of everything was made by somebody else.
+    """
     started = datetime.now(UTC)
+    connection = getattr(route, kind.target)
+    base = state_extraction.base_entity(route.name, kind.name, kind.entity)
+    carried = hasattr(flow_module(kind.name, "transform"), "realm")
+    agreed = ABSENT if carried and here.ledger.cursors.get(getattr(route, kind.source), base).token else None
     before = _known(here, connection, kind.entity, None)
     found: dict[str, str] = {}
     for page in target.snapshot():
@@ -165,7 +172,7 @@ def _read_whole_target(here: Installation, connection: str, kind: FlowKind, targ
     for key, value in found.items():
         was = before.get(key)
         if was is None or not was[1] or was[0] != value:
-            news.append(KnownRow(key=key, value=value))
+            news.append(KnownRow(key=key, value=value, agreed=agreed))
             result.drifted += was is not None and was[1]
     news += [KnownRow(key=key, value=None) for key, was in before.items() if key not in found and was[0] is not None]
     here.ledger.known.read(connection, kind.entity, news, started)

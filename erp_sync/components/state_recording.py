@@ -8,8 +8,10 @@ from typing import Any
 import msgspec
 
 from erp_sync.components.configuration import Mode
+from erp_sync.components.state_planning import Planned
 from erp_sync.components.state_rows import Entry
 from erp_sync.components.state_task import StateTask
+from erp_sync.flows.ownership import ForeignEdits
 from erp_sync.flows.state_extraction import base_entity
 from erp_sync.ledger.handling import Handling
 from erp_sync.ledger.plans import NewPlan, PlanRow, PlanState, Verdict
@@ -26,8 +28,7 @@ class Recording:
         self,
         received: Sequence[Entry],
         entries: Sequence[Entry],
-        rows: list[PlanRow],
-        alone: list[PlanRow],
+        planned: Planned,
         compared: list[str] | None,
         verdicts: tuple[Verdict, ...],
         *,
@@ -45,15 +46,16 @@ class Recording:
         problems = [entry for entry in entries if entry.problem is not None]
         with task.here.ledger.handling(task.route.name, task.kind.name, run_id=task.run_id) as work:
             self._refuse(work, problems)
-            self._add(work, rows, compared, verdicts, summary)
-            if alone:
-                verdict = Verdict(check="max_jump_factor", passed=False, words=f"{len(alone)} rows jump; see each")
-                task.report.verdicts.append(verdict)
-                self._add(work, alone, [row.key for row in alone], (verdict,), summary)
+            self._add(work, planned.rows, compared, verdicts, summary)
+            if planned.alone:
+                task.report.verdicts += planned.alone_why
+                self._add(work, planned.alone, [row.key for row in planned.alone], tuple(planned.alone_why), summary)
             if whole:
                 work.mark_handled([entry.received.id for entry in received if entry.received is not None])
+        task.here.ledger.known.settle_edits(task.target_name, task.kind.entity, planned.settled)
         self._resolve(entries)
         self._notify()
+        self._notify_edits()
 
     def _add(
         self,
@@ -130,6 +132,18 @@ class Recording:
         elif not task.here.ledger.plans.find(
             route=task.route.name, flow=task.kind.name, states=[PlanState.HELD], limit=1
         ):
+            task.here.ledger.notices.clear(key)
+
+    def _notify_edits(self) -> None:
+        """One notice for edits that stay; it ends when a comparison of everything finds none."""
+        task = self.task
+        key = f"foreign_edits/{task.route.name}/{task.kind.name}"
+        stay = [edit for edit in task.report.edits if edit.policy is ForeignEdits.REPORT]
+        if stay and task.flow.mode is Mode.ON:
+            first = f"{stay[0].key}: {stay[0].words(task.record)}"
+            more = f" and {len(stay) - 1} more" if len(stay) > 1 else ""
+            task.here.ledger.notices.raise_once(key, "info", f"{task.kind.title} on {task.route.name}: {first}{more}")
+        elif task.full:
             task.here.ledger.notices.clear(key)
 
     def advance_base(self, token: str) -> None:

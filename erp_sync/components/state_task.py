@@ -12,12 +12,14 @@ from erp_sync.components.configuration import FlowSpec, RouteSpec
 from erp_sync.components.documents import flow_module
 from erp_sync.components.flow_table import FlowKind
 from erp_sync.components.installation import Installation
+from erp_sync.components.ownership import system_of_record
+from erp_sync.flows.ownership import Edit
 from erp_sync.ledger.plans import PlanState, Verdict
 
 
 class StateReport(msgspec.Struct, kw_only=True):
     """What a comparison did, by number of rows; `plans` are (id, state, rows, why it is held), `keys` what the
-    target should hold by this comparison."""
+    target should hold by this comparison, `edits` what somebody edited at the target without owning it."""
 
     read: int = 0
     compared: int = 0
@@ -35,6 +37,7 @@ class StateReport(msgspec.Struct, kw_only=True):
     verdicts: list[Verdict] = []
     samples: list[tuple[str, str, str]] = []
     keys: list[str] = []
+    edits: list[Edit] = []
 
     @property
     def held(self) -> bool:
@@ -66,6 +69,7 @@ class StateTask:
         self.logic = flow_module(kind.name, "transform")
         self.source, self.target_name = getattr(route, kind.source), getattr(route, kind.target)
         self.target = here.connector_for(route, kind.target).port(kind.entity, "target")
+        self.record = system_of_record(kind, flow.system_of_record, self.source, self.target_name)
         self.report = StateReport()
         self.now = datetime.now(UTC)
         # Where the oldest compared row stands in the order of values.

@@ -83,11 +83,11 @@ class Transformation:
         task.report.keys = keys
         missing = self._missing(token, entries, desired) if task.full else {}
         planning, recording = Planning(task), Recording(task)
-        rows, alone, standing = planning.rows(comparison, desired, missing)
-        apart = {*standing, *(row.key for row in alone)}
+        planned = planning.rows(comparison, desired, missing, self._refused_skus(entries) if task.full else ())
+        apart = {*planned.standing, *(row.key for row in planned.alone)}
         compared = None if task.full and not apart else [key for key in keys if key not in apart]
-        verdicts = planning.verdicts(rows, missing, self.base_rows)
-        recording.record(received, entries, rows, alone, compared, verdicts, whole=not comparison.unread)
+        verdicts = planning.verdicts(planned.rows, missing, self.base_rows)
+        recording.record(received, entries, planned, compared, verdicts, whole=not comparison.unread)
         if token and not task.report.held:
             recording.advance_base(token)
         return task.report
@@ -138,6 +138,12 @@ class Transformation:
                 "",
                 f"{'/'.join(task.logic.identity(good[position].row))}: {words}",
             )
+
+    def _refused_skus(self, entries: Sequence[Entry]) -> set[str]:
+        """SKUs, as the target names them, of rows that are in quarantine."""
+        lookups = self.task.here.lookups(self.task.route)
+        skus = {entry.row.sku for entry in entries if entry.problem is not None and entry.row is not None}
+        return skus | {sku for one in skus for sku in lookups.reverse("sku_map", one)}
 
     def _compare(self, desired: Desired, good: Sequence[Entry]) -> tuple[Comparison, list[str]]:
         """The comparison, and the keys that were compared."""

@@ -24,6 +24,7 @@ from typing import Any
 import msgspec
 
 from erp_sync.flows.comparison import value_text
+from erp_sync.flows.ownership import AGREED
 from erp_sync.ledger import Ledger
 from erp_sync.ledger.errors import LeaseLost
 from erp_sync.ledger.quarantine import Refusal
@@ -69,12 +70,14 @@ class ConvergenceReport(msgspec.Struct, kw_only=True):
 class Sent(msgspec.Struct):
     """A claimed row with the canonical row that is sent for it and what the target will keep of it.
 
-    `value` is None where the row is taken away.
+    `value` is None where the row is taken away. `agreed`: what both sides agreed on, where the write leaves an
+    edit at the target as it is.
     """
 
     claimed: ClaimedRow
     row: Any
     value: str | None
+    agreed: str | None = None
 
 
 class Convergence:
@@ -225,7 +228,12 @@ class Convergence:
                 return Sent(claimed=claimed, row=self.target.row(claimed.key, there), value=None)
             row = self.target.gone(claimed.key, there)
         else:
-            row = self.target.row(claimed.key, json.loads(claimed.after))
+            after = json.loads(claimed.after)
+            row = self.target.row(claimed.key, after)
+            if after.get(AGREED):
+                values = self.target.values(row)
+                agreed = value_text({**values, **after[AGREED]})
+                return Sent(claimed=claimed, row=row, value=value_text(values), agreed=agreed)
         return Sent(claimed=claimed, row=row, value=value_text(self.target.values(row)))
 
     # -- sending -------------------------------------------------------------------------------
@@ -304,7 +312,10 @@ class Convergence:
 
     def _applied(self, claim: RowClaim, rows: list[Sent]) -> None:
         self.ledger.plans.applied(
-            claim, [sent.claimed for sent in rows], values={sent.claimed.id: sent.value for sent in rows}
+            claim,
+            [sent.claimed for sent in rows],
+            values={sent.claimed.id: sent.value for sent in rows},
+            agreed={sent.claimed.id: sent.agreed for sent in rows if sent.agreed is not None},
         )
         with self._lock:
             self.report.applied += len(rows)

@@ -8,6 +8,8 @@ A flow's `transform` module offers:
     order(row, record)                  place in the order of values
     desired(rows, surroundings)         what the target should hold
     missing_row(key, values)            action and values for a row that the source has no more; None: it stays
+    realm(row)                          of rows made at the target the flow owns those whose realm it writes to;
+                                        a flow without it leaves them all alone
     action(before, after), reason(before, after)
     alone(before, after, limits)        why one row waits for a person while the others go
     shares(pairs, whole, missing, base) figures for the guards

@@ -5,6 +5,9 @@ newer version. `read` rows are ordered by when the read *started*: a read that b
 says nothing about it. After an unknown outcome, or where a write moved a key besides its own, the row is
 *unsure*: it is read again before the next plan believes it, and not before `blocked_until`.
 
+A read that finds something else than was surely known means that somebody else wrote at the target: what was
+known until then is kept as *agreed*, until it is written again, found again or settled. `ABSENT`: nothing was there.
+
 Keys are (connection, entity, scope, key); values are JSON text with decimals as text.
 """
 
@@ -44,6 +47,9 @@ SCHEMA = pa.schema(
     ]
 )
 
+#: `agreed` of a key that was known to be absent.
+ABSENT = "null"
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -60,6 +66,8 @@ class KnownRow(msgspec.Struct, frozen=True, kw_only=True):
         value: JSON text; None: known to be absent.
         source_version: the source's version or time as text, for people.
         source_order: orders versions of the source: `order_of(source_time)`, or its own growing number.
+        agreed: what was known before somebody else wrote, see the module: of a key that is read for the first
+            time, and of a write that leaves an edit as it is.
     """
 
     key: str
@@ -71,6 +79,7 @@ class KnownRow(msgspec.Struct, frozen=True, kw_only=True):
     sure: bool = True
     observed_at: datetime | None = None
     blocked_until: datetime | None = None
+    agreed: str | None = None
 
 
 class KnownState:
@@ -166,6 +175,31 @@ class KnownState:
         """Is there anything to read again now? One cheap query."""
         return bool(self.unsure(connection, entity, limit=1))
 
+    def edited(self, connection: str, entity: str, keys: Sequence[str] | None = None) -> dict[str, str]:
+        """What was agreed on, by key, where somebody else wrote since. None: of all keys."""
+        query = sa.select(known_state.c.key, known_state.c.agreed).where(
+            known_state.c.connection == connection,
+            known_state.c.entity == entity,
+            known_state.c.agreed.is_not(None),
+        )
+        with self._database.read() as read:
+            found = {key: agreed for key, agreed in read.execute(query)}
+        return found if keys is None else {key: found[key] for key in keys if key in found}
+
+    def settle_edits(self, connection: str, entity: str, keys: Sequence[str]) -> None:
+        """Both sides agree on these again as they are."""
+        for some in chunks(sorted(set(keys))):
+            with self._database.write() as write:
+                write.execute(
+                    sa.update(known_state)
+                    .where(
+                        known_state.c.connection == connection,
+                        known_state.c.entity == entity,
+                        known_state.c.key.in_(some),
+                    )
+                    .values(agreed=None)
+                )
+
     def forget(self, connection: str, entity: str, keys: Sequence[str] | None = None) -> int:
         """Forget rows (all of the entity where `keys` is None): the next plan compares with nothing."""
         count = 0
@@ -200,11 +234,23 @@ def put(
     columns = known_state.c
     if origin == "written":
         fresher = new.source_order >= columns.source_order
-        kept: dict[str, Any] = {"source_version": new.source_version, "source_order": new.source_order}
+        kept: dict[str, Any] = {
+            "source_version": new.source_version,
+            "source_order": new.source_order,
+            "agreed": new.agreed,
+        }
     else:
         settled = sa.or_(columns.blocked_until.is_(None), columns.blocked_until <= new.observed_at)
         fresher = sa.and_(new.observed_at >= columns.observed_at, settled)
-        kept = {}
+        found, was = sa.func.coalesce(new.value, ABSENT), sa.func.coalesce(columns.value, ABSENT)
+        kept = {
+            "agreed": sa.case(
+                (sa.func.coalesce(columns.agreed, ABSENT + "?") == found, None),
+                (columns.agreed.is_not(None), columns.agreed),
+                (sa.and_(columns.sure, found != was), was),
+                else_=None,
+            )
+        }
     same: dict[str, Any] = {
         "connection": connection,
         "entity": entity,
@@ -225,7 +271,7 @@ def put(
         },
         "where": fresher,
     }
-    own = ("scope", "key", "value", "source_version", "source_order")
+    own = ("scope", "key", "value", "source_version", "source_order", "agreed")
     values = {name: [getattr(row, name) for row in rows] for name in own}
     return insert_columns(write, known_state, same, values, conflict)
 

@@ -196,12 +196,14 @@ class PlanRows:
         rows: Sequence[ClaimedRow],
         values: Mapping[int, str | None] | None = None,
         moves: Sequence[tuple[str, str, Sequence[str]]] = (),
+        agreed: Mapping[int, str] | None = None,
     ) -> None:
         """The target has these rows. Durable. Known state is written in the same transaction.
 
         Args:
             values: by row id, the value as the target normalised it (JSON text), where it differs from `after`.
             moves: (connection, entity, keys) that the write moved besides: they become unknown.
+            agreed: by row id, what both sides agreed on, where the write left an edit at the target as it is.
         Raises LeaseLost: then nothing was written.
         """
         with self._database.write(durable=True) as write:
@@ -214,6 +216,7 @@ class PlanRows:
                     value=(values or {}).get(row.id, row.after),
                     source_version=row.source_version,
                     source_order=row.source_order,
+                    agreed=(agreed or {}).get(row.id),
                 )
                 for row in sorted(rows, key=lambda row: (row.scope, row.key))
             ]

@@ -114,7 +114,15 @@ known_state = sa.Table(
     time("observed_at"),
     time("blocked_until", optional=True),
     text("why", ""),
+    sa.Column("agreed", sa.Text, nullable=True),
     sqlite_with_rowid=False,
+)
+sa.Index(
+    "ix_known_state_edited",
+    known_state.c.connection,
+    known_state.c.entity,
+    sqlite_where=sa.text("agreed IS NOT NULL"),
+    postgresql_where=sa.text("agreed IS NOT NULL"),
 )
 sa.Index(
     "ix_known_state_unsure",

@@ -32,6 +32,7 @@ class Product(msgspec.Struct, frozen=True, kw_only=True):
         variant_attributes: on a configurable product, the attributes its variants differ by.
         backorders: the store may sell below zero stock.
         restock_date: ISO date on which stock is expected again.
+        only: names of the fields that are to be changed of a product that is there; empty: all.
     """
 
     connection: str
@@ -60,3 +61,4 @@ class Product(msgspec.Struct, frozen=True, kw_only=True):
     created_at: datetime | None = None
     updated_at: datetime | None = None
     custom: dict[str, Any] = {}
+    only: tuple[str, ...] = ()

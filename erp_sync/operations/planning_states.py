@@ -11,6 +11,7 @@ import msgspec
 from erp_sync.components.configuration import FlowSpec, Mode, RouteSpec
 from erp_sync.components.flow_table import FlowKind
 from erp_sync.components.installation import Installation
+from erp_sync.components.ownership import in_words, system_of_record
 from erp_sync.components.state_task import StateReport
 from erp_sync.ledger.plans import PlanState, Verdict
 from erp_sync.operations.choosing import connector
@@ -42,7 +43,10 @@ class OpenPlan(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StatePlan(msgspec.Struct, frozen=True, kw_only=True):
-    """What a run would plan now, judged; `verdicts` that did not pass would hold it."""
+    """What a run would plan now, judged; `verdicts` that did not pass would hold it.
+
+    `edits`: what somebody edited at the target without owning it, with both values.
+    """
 
     route: str
     flow: str
@@ -54,6 +58,8 @@ class StatePlan(msgspec.Struct, frozen=True, kw_only=True):
     figures: dict[str, int]
     verdicts: list[Verdict]
     rows: list[StateRow]
+    edits: list[str]
+    system_of_record: str
     open_plans: list[OpenPlan]
 
 
@@ -96,11 +102,13 @@ def _tried(
         "rejected": len(report.rejected),
         "held_already": report.held_already,
         "refused_before": report.refused_before,
+        "foreign_edits": len(report.edits),
     }
     words = (
         f"{len(tried.rows)} of {report.compared} rows compared would change, "
         f"{len(report.rejected)} would be quarantined"
     )
+    record = system_of_record(kind, flow.system_of_record, getattr(route, kind.source), getattr(route, kind.target))
     return _plan(
         route,
         kind,
@@ -110,6 +118,7 @@ def _tried(
         standing=standing,
         verdicts=report.verdicts,
         rows=tried.rows,
+        edits=[f"{edit.key}: {edit.words(record)}" for edit in report.edits],
         looked=True,
     )
 
@@ -171,6 +180,7 @@ def _plan(
     standing: list[OpenPlan],
     verdicts: Sequence[Verdict] = (),
     rows: Sequence[StateRow] = (),
+    edits: Sequence[str] = (),
     looked: bool = False,
 ) -> StatePlan:
     return StatePlan(
@@ -184,6 +194,10 @@ def _plan(
         figures=figures,
         verdicts=list(verdicts),
         rows=list(rows),
+        edits=list(edits),
+        system_of_record=in_words(
+            kind, flow.system_of_record, getattr(route, kind.source), getattr(route, kind.target)
+        ),
         open_plans=standing,
     )
 

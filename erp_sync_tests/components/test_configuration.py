@@ -76,6 +76,44 @@ WRONG = {
         "flows.orders.approval",
         "'none' or 'required'",
     ),
+    "a system of record on the other side": (
+        ("{orders: {", "{prices: {mode: on, system_of_record: store}, orders: {"),
+        "attributes",
+        "flow prices writes prices from erp to store, so that their system of record is erp; give single fields to",
+    ),
+    "a system of record that is no side": (
+        ("mode: on", "mode: on, system_of_record: magento"),
+        "flows.orders.system_of_record.entity",
+        "'store' or 'erp'",
+    ),
+    "fields of documents": (
+        ("mode: on", "mode: on, system_of_record: {fields: {number: erp}}"),
+        "attributes",
+        "flow orders delivers documents: its system of record has no fields and no foreign_edits",
+    ),
+    "a field that the flow does not have": (
+        ("{orders: {", "{products: {mode: on, system_of_record: {fields: {colour: store}}}, orders: {"),
+        "attributes",
+        "flow products has no field 'colour'; known are name, active, kind, weight, description, short_description",
+    ),
+    "a field that cannot be given away": (
+        ("{orders: {", "{prices: {mode: on, system_of_record: {fields: {amount: store}}}, orders: {"),
+        "attributes",
+        "flow prices cannot write without field amount: it belongs to the erp",
+    ),
+    "a policy for edits by the owner": (
+        (
+            "{orders: {",
+            "{products: {system_of_record: {fields: {name: {owner: store, foreign_edits: hold}}}}, orders: {",
+        ),
+        "attributes",
+        "field name of flow products belongs to the store: what is edited there is no foreign edit",
+    ),
+    "a policy that does not exist": (
+        ("{orders: {", "{prices: {mode: on, system_of_record: {foreign_edits: forgive}}, orders: {"),
+        "flows.prices.system_of_record.foreign_edits",
+        "'put_back', 'hold' or 'report'",
+    ),
     "a folder that is not there": (("  store:", "  lookups: tables\n  store:"), "lookups", "is no folder"),
     "a connection without a vendor": (("vendor: magento, ", ""), "vendor", "Field required"),
     "a credential that is no text": (

@@ -359,7 +359,9 @@ def test_what_somebody_edits_in_the_store_is_found_by_the_full_comparison_and_pu
     assert ran.reading.drifted == 1
     assert systems.store_quantities()["east/MUG"] == "5"
     (plan,) = systems.here.ledger.plans.find()
-    assert systems.here.ledger.plans.table(plan.id).column("reason").to_pylist() == ["77 becomes 5"]
+    assert systems.here.ledger.plans.table(plan.id).column("reason").to_pylist() == [
+        "quantity: 77 by an edit in magento_us, goes back to 5"
+    ]
 
 
 def test_shadow_mode_shows_a_plan_and_writes_nothing(make):

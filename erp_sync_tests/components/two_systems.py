@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -118,7 +118,8 @@ class TwoSystems:
             [self.route],
             lambda entity, records: land_records(self.here, self.route.erp, entity, run_id, records),
             run_id=run_id,
-            now=datetime.now(UTC),
+            # The second that is running belongs to the next window: here it is to be read at once.
+            now=datetime.now(UTC) + timedelta(seconds=1),
             full=full,
             keys=keys,
         )

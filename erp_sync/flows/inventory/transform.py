@@ -172,6 +172,11 @@ def shipments_of(levels: Iterable[StockLevel], channel: str) -> set[str]:
 # -- missing, guards, words ----------------------------------------------------------------------
 
 
+def realm(offer: StockOffer) -> str:
+    """Offers of a source that none of the ERP's stock goes to are none of the flow's business."""
+    return offer.source
+
+
 def missing_row(key: str, values: Mapping[str, Any]) -> tuple[str, dict[str, Any] | None] | None:
     """What becomes of a row that the ERP has no more: nothing to sell. None where that is so already."""
     if decimal_of(values.get("quantity", 0)) == 0 and not values.get("in_stock"):

@@ -105,6 +105,11 @@ def _left_out(price: Price, around: Surroundings) -> str:
 # -- missing, guards, words ----------------------------------------------------------------------
 
 
+def realm(price: Price) -> str:
+    """Kinds of prices that the ERP has none of are none of the flow's business."""
+    return str(price.kind)
+
+
 def missing_row(key: str, values: Mapping[str, Any]) -> tuple[str, dict[str, Any] | None] | None:
     """A special or tier price that the ERP has no more is taken away; a base price stays: none would be free."""
     return None if key.startswith("base/") else ("remove", None)

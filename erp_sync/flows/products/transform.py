@@ -19,7 +19,9 @@ from typing import Any
 import msgspec
 
 from erp_sync.flows.guards import Share
+from erp_sync.flows.ownership import AGREED
 from erp_sync.flows.state_flow import Desired, Surroundings, Unusable, microseconds
+from erp_sync.model.money import decimal_of
 from erp_sync.model.product import Product, ProductKind
 from erp_sync.ports.lookups import Lookups
 from erp_sync.ports.raw import BadRecord, MappingProblem, RawRecord
@@ -27,6 +29,9 @@ from erp_sync.ports.raw import BadRecord, MappingProblem, RawRecord
 GUARDS = {"max_disabled_share": 0.05, "max_missing_share": 0.05}
 # Only values that the ERP gives are compared.
 PARTIAL = True
+
+# Fields of a product that are in its values as they are.
+_PLAIN = ("name", "active", "description", "short_description")
 
 _encoder = msgspec.json.Encoder(decimal_format="string", order="sorted")
 
@@ -83,10 +88,25 @@ def _store_sku(lookups: Lookups, sku: str) -> str:
     return next(iter(lookups.reverse("sku_map", sku)), sku)
 
 
-def whole(product: Product, value: str) -> str:
-    """What a plan keeps: the values, and the product that makes them. Without what changes by itself."""
-    row = msgspec.structs.replace(product, version="", updated_at=None)
-    return _encoder.encode({**msgspec.json.decode(value), "row": row}).decode()
+def whole(product: Product, was: Mapping[str, Any] | None, will: Mapping[str, Any]) -> str:
+    """What a plan keeps: the values, and the product that makes them. Without what changes by itself.
+
+    Of a product that is there only the fields that change are written, and the others stay the store's.
+    """
+    values = {**(was or {}), **will}  # with what both sides agreed on of edits that stay
+    given = {name: value for name, value in values.items() if name in _PLAIN}
+    weight = values.get("weight")
+    row = msgspec.structs.replace(
+        product,
+        **given,
+        weight=decimal_of(weight) if weight is not None else None,
+        only=()
+        if was is None
+        else tuple(sorted(name for name, value in will.items() if name != AGREED and was.get(name) != value)),
+        version="",
+        updated_at=None,
+    )
+    return _encoder.encode({**values, "row": row}).decode()
 
 
 # -- missing, guards, words ----------------------------------------------------------------------
@@ -94,7 +114,7 @@ def whole(product: Product, value: str) -> str:
 
 def missing_row(key: str, values: Mapping[str, Any]) -> tuple[str, dict[str, Any] | None] | None:
     """A product that the ERP has no more is disabled. None where it is already."""
-    return ("disable", {**values, "active": False}) if values.get("active") else None
+    return ("disable", {**values, "active": False, "only": ["active"]}) if values.get("active") else None
 
 
 def action(before: Mapping[str, Any] | None, after: Mapping[str, Any]) -> str:

@@ -24,6 +24,8 @@ KINDS = {code: kind for kind, code in TYPES.items()} | {
 }
 ENABLED, DISABLED = 1, 2
 NOT_VISIBLE, VISIBLE = 1, 4  # in no list of its own; in catalogue and search
+# Parts of the vendor's product by canonical field, of those that have one of their own.
+PARTS = {"name": "name", "active": "status", "kind": "type_id", "weight": "weight"}
 # Canonical fields kept in custom attributes of the core's default attribute set.
 ATTRIBUTES = {"description": "description", "short_description": "short_description"}
 

@@ -21,7 +21,7 @@ from erp_sync.ports.raw import MappingProblem
 from erp_sync.systems.magento.client import BadAnswer, MagentoClient, number_in, segment
 from erp_sync.systems.magento.criteria import Criteria
 from erp_sync.systems.magento.mapping.common import records
-from erp_sync.systems.magento.mapping.products import DISABLED, FROM_STORE, TO_STORE
+from erp_sync.systems.magento.mapping.products import ATTRIBUTES, DISABLED, FROM_STORE, PARTS, TO_STORE
 from erp_sync.systems.magento.ports.attributes import Attributes
 from erp_sync.systems.magento.ports.catalogue import Catalogue
 from erp_sync.systems.magento.ports.outcomes import attempted, in_batches, not_sent
@@ -92,11 +92,12 @@ class ProductTarget:
             weight=decimal_of(weight) if weight is not None else None,
             description=str(values.get("description") or ""),
             short_description=str(values.get("short_description") or ""),
+            only=tuple(values.get("only") or ()),
         )
 
     def gone(self, key: str, values: dict[str, Any]) -> Product:
         """What stands for a product that should not be there: it is disabled, never deleted."""
-        return msgspec.structs.replace(self.row(key, values), active=False)
+        return msgspec.structs.replace(self.row(key, values), active=False, only=("active",))
 
     def values(self, row: Product) -> dict[str, Any]:
         """Fields that the store keeps; empty texts say nothing and are not compared."""
@@ -192,6 +193,8 @@ class ProductTarget:
             if row.kind is ProductKind.CONFIGURABLE:
                 values["configurable_options"] = self._configurable_options(row)
         body = self._to_store.apply(row, Context(self._connection, self._lookups, values), row.sku)
+        if existing is not None and row.only:
+            body = self._only(row, body)
         if row.kind is ProductKind.CONFIGURABLE:
             body.pop("price", None)  # its variants have prices
         elif row.active and existing is None and price is None:
@@ -206,6 +209,16 @@ class ProductTarget:
                 )
             )
         return body
+
+    @staticmethod
+    def _only(row: Product, body: dict[str, Any]) -> dict[str, Any]:
+        """What changes, and the SKU: the vendor keeps what a save does not name (core: ProductRepository::save
+        merges into the stored product)."""
+        texts = {code for field, code in ATTRIBUTES.items() if field in row.only}
+        attributes = [one for one in body.get("custom_attributes", ()) if one["attribute_code"] in texts]
+        names = {"sku", *(PARTS[field] for field in row.only if field in PARTS)}
+        kept = {name: value for name, value in body.items() if name in names}
+        return kept | ({"custom_attributes": attributes} if attributes else {})
 
     @staticmethod
     def _may_be_sold(existing: Mapping[str, Any]) -> bool:
