@@ -23,7 +23,7 @@ SideName = Literal["store", "erp"]
 
 # What a state flow writes, by name as plans show it.
 FIELDS: Mapping[str, tuple[str, ...]] = {
-    "inventory": ("quantity", "in_stock"),
+    "inventory": ("quantity", "in_stock", "backorders", "restock_date"),
     "products": ("name", "active", "kind", "weight", "description", "short_description"),
     "prices": ("amount", "valid_from", "valid_to"),
 }

@@ -200,7 +200,9 @@ class Planning:
     def _after(self, row: Any, was: dict[str, Any] | None, will: dict[str, Any]) -> str:
         """What the plan keeps of the row: its values, and where these do not make the row again, the row."""
         whole = getattr(self.task.logic, "whole", None)
-        return value_text(will) if whole is None else str(whole(row, was, will))
+        if whole is not None:
+            return str(whole(row, was, will))
+        return value_text({**was, **will} if was is not None and getattr(self.task.logic, "PARTIAL", False) else will)
 
     def _waiting(self, state: PlanState) -> dict[str, str | None]:
         """Keys of plans that wait for a person, or were rejected by one, with what would be written."""

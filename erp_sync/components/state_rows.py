@@ -106,6 +106,7 @@ def surroundings(
         channel=channel,
         now=datetime.now(UTC),
         nets_own_orders=target.nets_own_orders,
+        keeps_terms=getattr(target, "keeps_terms", False),
         currency=getattr(target, "currency", ""),
     )
     if not hasattr(logic, "shipments_of"):

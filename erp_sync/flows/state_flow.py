@@ -53,6 +53,7 @@ class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
     """Attributes:
     channel: connection of the target.
     nets_own_orders: see `ports.state.StateTarget`.
+    keeps_terms: the target keeps how a SKU may be sold when there is none of it.
     currency: of the target's prices; "" where it has none.
     unknown_to_erp: by the store's SKU, what it sold and the ERP does not know; for stores that net nothing.
     """
@@ -62,6 +63,7 @@ class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
     channel: str
     now: datetime
     nets_own_orders: bool = False
+    keeps_terms: bool = False
     currency: str = ""
     booked: Booked = Booked()
     unknown_to_erp: dict[str, Decimal] = {}

@@ -34,6 +34,8 @@ class StockLevel(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     Attributes:
         on_hand: physically there, reserved or not.
         allocated: committed to orders that the system of record knows.
+        backorders: the item may be sold when there is none; None: the system of record does not say.
+        restock_date: ISO date on which stock is expected again; "": none is; None: it does not say.
         demands: what single channels' orders take, where the system of record can tell.
         read_at: when the read *started* (UTC): the order of values without a source version.
     """
@@ -48,7 +50,7 @@ class StockLevel(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     damaged: Decimal = ZERO
     quarantined: Decimal = ZERO
     on_order: Decimal = ZERO
-    backorders: bool = False
+    backorders: bool | None = None
     restock_date: str | None = None
     demands: tuple[ChannelDemand, ...] = ()
     version: str = ""
@@ -71,5 +73,22 @@ class StockOffer(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     source: str
     quantity: Decimal
     in_stock: bool = True
+    version: str = ""
+    read_at: datetime | None = None
+
+
+class StockTerms(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """How a channel may sell one SKU when there is none of it, whatever the source.
+
+    Attributes:
+        backorders: it may be sold; None: nothing is said.
+        restock_date: ISO date on which stock is expected again; "": none is; None: nothing is said.
+    """
+
+    connection: str
+    scope: str = ""
+    sku: str
+    backorders: bool | None = None
+    restock_date: str | None = None
     version: str = ""
     read_at: datetime | None = None

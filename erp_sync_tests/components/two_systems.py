@@ -135,7 +135,7 @@ class TwoSystems:
     # -- hands ---------------------------------------------------------------------------------
 
     def erp_set(self, sku: str, location: str, on_hand: int) -> None:
-        """Somebody counts: what is on hand at a location is this."""
+        """Somebody counted a second ago: what is on hand at a location is this."""
         self._sql(
             self.erp,
             "UPDATE aggregateitemlocation SET quantityonhand = ?, quantityavailable = ? - quantitycommitted, "
@@ -144,7 +144,7 @@ class TwoSystems:
             (
                 f"{on_hand}.00000",
                 on_hand,
-                datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+                (datetime.now(UTC) - timedelta(seconds=1)).strftime("%Y-%m-%dT%H:%M:%SZ"),
                 sku,
                 location,
                 location,

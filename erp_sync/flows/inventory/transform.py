@@ -6,6 +6,10 @@ Rules of the flow (YAML ``rules``):
                       one counts, locations by the store's source code
 ``backorders``        SKUs that may be sold at zero, or true for all; items that say so themselves may always
 
+Where the target keeps how a SKU may be sold when there is none of it (`StockTerms`), these are rows of their own: the
+backorder flag where the ERP or a rule says something of it, and the date of the next supply, which is none once it
+is past.
+
 Look-ups: ``locations`` (the ERP's location to the store's source; one without a row is not offered) and
 ``sku_map`` (the store's SKU to the ERP's, turned round here: one level may be offered under several SKUs).
 """
@@ -22,10 +26,12 @@ from erp_sync.flows.guards import Share, jumped
 from erp_sync.flows.inventory.availability import NO_DEMAND, StoreDemand, aggregated, offered
 from erp_sync.flows.state_flow import Booked, Desired, Surroundings, Unusable, microseconds
 from erp_sync.model.money import ZERO, decimal_of
-from erp_sync.model.stock import StockLevel, StockOffer
+from erp_sync.model.stock import StockLevel, StockOffer, StockTerms
 from erp_sync.ports.lookups import Lookups
 from erp_sync.ports.raw import MappingProblem, RawRecord
 
+# Of a SKU's terms only those are compared of which the ERP says something.
+PARTIAL = True
 GUARDS = {"max_zeroed_share": 0.2, "max_missing_share": 0.1}
 
 
@@ -48,8 +54,12 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     def may_backorder(self, level: StockLevel) -> bool:
         if isinstance(self.backorders, bool):
-            return level.backorders or self.backorders
-        return level.backorders or level.sku in self.backorders
+            return bool(level.backorders) or self.backorders
+        return bool(level.backorders) or level.sku in self.backorders
+
+    def backorder_flag(self, level: StockLevel) -> bool | None:
+        """None: neither the ERP nor a rule says anything."""
+        return None if level.backorders is None and not self.backorders else self.may_backorder(level)
 
 
 def identity(level: StockLevel) -> tuple[str, ...]:
@@ -73,6 +83,7 @@ def desired(levels: Sequence[StockLevel], around: Surroundings) -> Desired:
     rules: Rules = around.rules
     lookups = around.lookups
     sources: dict[str, str | None] = {}
+    terms: dict[str, tuple[StockTerms, int]] = {}
     left_out = 0
     for position, level in enumerate(levels):
         try:
@@ -93,13 +104,32 @@ def desired(levels: Sequence[StockLevel], around: Surroundings) -> Desired:
                     target_nets_own_orders=around.nets_own_orders,
                 )
                 found.setdefault((sku, source), []).append((quantity, rules.may_backorder(level), position))
+                if around.keeps_terms and sku not in terms:
+                    _add_terms(terms, sku, level, position, around)
         except MappingProblem as problem:
             unusable.append(Unusable(position=position, rule=problem.code, problem=str(problem)))
     return Desired(
-        rows=[_offer(levels, sku, source, parts) for (sku, source), parts in found.items()],
+        rows=[
+            *(_offer(levels, sku, source, parts) for (sku, source), parts in found.items()),
+            *terms.values(),
+        ],
         unusable=unusable,
         left_out={"location_not_offered": left_out} if left_out else {},
     )
+
+
+def _add_terms(
+    terms: dict[str, tuple[StockTerms, int]], sku: str, level: StockLevel, position: int, around: Surroundings
+) -> None:
+    flag, date = around.rules.backorder_flag(level), level.restock_date
+    if flag is None and date is None:
+        return
+    if date and date < around.now.date().isoformat():
+        date = ""
+    row = StockTerms(
+        connection="", sku=sku, backorders=flag, restock_date=date, version=level.version, read_at=level.read_at
+    )
+    terms[sku] = (row, position)
 
 
 def incomplete(levels: Sequence[StockLevel], lookups: Lookups) -> set[str]:
@@ -172,14 +202,16 @@ def shipments_of(levels: Iterable[StockLevel], channel: str) -> set[str]:
 # -- missing, guards, words ----------------------------------------------------------------------
 
 
-def realm(offer: StockOffer) -> str:
+def realm(row: StockOffer | StockTerms) -> str:
     """Offers of a source that none of the ERP's stock goes to are none of the flow's business."""
-    return offer.source
+    return row.source if isinstance(row, StockOffer) else ""
 
 
 def missing_row(key: str, values: Mapping[str, Any]) -> tuple[str, dict[str, Any] | None] | None:
     """What becomes of a row that the ERP has no more: nothing to sell. None where that is so already."""
-    if decimal_of(values.get("quantity", 0)) == 0 and not values.get("in_stock"):
+    if "quantity" not in values:
+        return None  # terms of a SKU that is sold no more do no harm
+    if decimal_of(values["quantity"]) == 0 and not values.get("in_stock"):
         return None
     return "disable", {**values, "quantity": ZERO, "in_stock": False}
 
@@ -190,19 +222,26 @@ def action(before: Mapping[str, Any] | None, after: Mapping[str, Any]) -> str:
 
 def reason(before: Mapping[str, Any] | None, after: Mapping[str, Any]) -> str:
     """Why the row is written, in words."""
+    if "quantity" not in after:
+        names = [name for name, value in after.items() if before is None or before.get(name) != value]
+        return "; ".join(f"{name}: {(before or {}).get(name)} becomes {after[name]}" for name in names)
     if before is None:
         return f"not there yet; {after['quantity']} to offer"
+    if before.get("quantity") == after["quantity"]:
+        return "in stock" if after.get("in_stock") else "out of stock"
     return f"{before.get('quantity')} becomes {after['quantity']}"
 
 
 def goes_to_zero(before: Mapping[str, Any] | None, after: Mapping[str, Any]) -> bool:
-    return before is not None and decimal_of(before.get("quantity", 0)) > 0 and decimal_of(after["quantity"]) <= 0
+    if before is None or "quantity" not in after:
+        return False
+    return decimal_of(before.get("quantity", 0)) > 0 and decimal_of(after["quantity"]) <= 0
 
 
 def alone(before: Mapping[str, Any] | None, after: Mapping[str, Any], limits: Mapping[str, float]) -> str | None:
     """Why a single row must wait for a person while the others go; None where it need not."""
     factor = limits.get("max_jump_factor")
-    if factor is None or before is None:
+    if factor is None or before is None or "quantity" not in after:
         return None
     old, new = float(decimal_of(before.get("quantity", 0))), float(decimal_of(after["quantity"]))
     if not jumped(old, new, factor, floor=float(limits.get("jump_floor", 10))):

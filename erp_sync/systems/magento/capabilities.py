@@ -18,6 +18,7 @@ EXECUTION_SOURCE = "longest execution of one REST call behind the web tier: unco
 
 SYNCHRONOUS_LIMIT = 20  # list items of one call with input limits on
 ASYNCHRONOUS_LIMIT = 5000
+ASYNCHRONOUS = ("product.write", "stock_level.write_terms")  # operations that are handed over in bulk
 PAGE_LIMIT = 300
 LIMITS_SOURCE = "commerce-webapi, input limiting: 20 items synchronous, 5,000 asynchronous, page size 300"
 
@@ -66,6 +67,14 @@ OPERATIONS = (
         settle_seconds=EXECUTION_SECONDS,
         settle_source=EXECUTION_SOURCE,
         source="magento/inventory SourceItemsSave: upsert by sku and source, so sending again changes nothing",
+    ),
+    Operation(
+        name="stock_level.write_terms",
+        guarantee=Guarantee.UNIQUE_KEY,
+        batch_size=500,
+        settle_seconds=600.0,
+        settle_source="until the consumer async.operations.all has run (cron): unconfirmed, set per connection",
+        source="POST /async/bulk/V1/products with stock_item and attribute: upsert by sku (unconfirmed)",
     ),
     Operation(
         name="price.write_base",
@@ -173,7 +182,7 @@ def capabilities_of(settings: Mapping[str, Any]) -> Capabilities:
     for one in OPERATIONS:
         batch = int(batches.pop(one.name, one.batch_size))
         if limited:
-            batch = min(batch, ASYNCHRONOUS_LIMIT if one.name == "product.write" else SYNCHRONOUS_LIMIT)
+            batch = min(batch, ASYNCHRONOUS_LIMIT if one.name in ASYNCHRONOUS else SYNCHRONOUS_LIMIT)
         given = settle.pop(one.name, None)
         operations.append(
             Operation(

@@ -32,7 +32,7 @@ SERVED = {
     (Entity.REFUND, "source"): Served(mappings=("refund",)),
     (Entity.ORDER_STATUS, "target"): Served(operations=("order_status.comment", "sales_order.cancel")),
     (Entity.SHIPMENT, "target"): Served(operations=("shipment.create", "shipment.add_parcel", "shipment.notify")),
-    (Entity.STOCK_LEVEL, "target"): Served(operations=("stock_level.write",)),
+    (Entity.STOCK_LEVEL, "target"): Served(operations=("stock_level.write", "stock_level.write_terms")),
     (Entity.PRICE, "target"): Served(operations=("price.write_base", "price.write_special", "price.write_tier")),
     (Entity.PRODUCT, "target"): Served(mappings=("product.write", "product.read"), operations=("product.write",)),
 }

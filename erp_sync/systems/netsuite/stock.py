@@ -3,6 +3,11 @@
 `aggregateitemlocation.lastquantityavailablechange` moves when the quantity *available* does. A fulfillment
 lowers on hand and committed by the same number and leaves it alone, so items of inventory transactions
 of the window are read, too. Quantities have no version: a row's version is its time of change and what it says.
+
+NetSuite has no one field for "may be sold at zero" or "expected again" that all accounts use: settings
+``backorder_column`` and ``restock_date_column`` name columns of `item` (a check box, say ``custitem_backorders``,
+or ``outofstockbehavior``; a date). With one of them, stock of changed items is read, too. Setting
+``backorder_values``: what the first holds where an item may be sold at zero, default T.
 """
 
 from __future__ import annotations
@@ -21,6 +26,7 @@ from erp_sync.systems.netsuite.capabilities import CAPABILITIES
 from erp_sync.systems.netsuite.client import PAGE, NetSuiteClient, chunks
 from erp_sync.systems.netsuite.demand import Shipped, StoreDemand
 from erp_sync.systems.netsuite.items import ItemNames
+from erp_sync.systems.netsuite.mapping.stock import NO_DATE
 from erp_sync.systems.netsuite.rows import Row, content_version, numbers
 
 # Transactions that move quantity on hand: item fulfillment, item receipt, inventory adjustment, inventory
@@ -54,6 +60,9 @@ class StockSource:
         self._set_aside = {
             name: [str(one) for one in settings.get(f"{name}_statuses") or ()] for name in ("damaged", "quarantined")
         }
+        self._backorder_column = str(settings.get("backorder_column") or "")
+        self._restock_column = str(settings.get("restock_date_column") or "")
+        self._backorder_values = {str(one) for one in settings.get("backorder_values") or ("T", "True", "true")}
 
     def snapshot(self) -> Iterator[list[RawRecord]]:
         """Active items at all locations (or setting ``stock_locations``). Not bound by the 100,000 row cap."""
@@ -88,10 +97,13 @@ class StockSource:
 
     def _moved(self, window: Window) -> str:
         transactions = suiteql.within("t.lastmodifieddate", window, self._zone)
+        items = ""
+        if self._backorder_column or self._restock_column:
+            items = f" OR ({suiteql.within('i.lastmodifieddate', window, self._zone)})"
         return (
             f"(({suiteql.within(_CHANGED, window, self._zone)}) OR ail.item IN (SELECT tl.item FROM transactionline tl "
             f"JOIN transaction t ON t.id = tl.transaction WHERE t.type IN ({suiteql.texts(MOVING_TYPES)}) "
-            f"AND tl.item IS NOT NULL AND {transactions}))"
+            f"AND tl.item IS NOT NULL AND {transactions}){items})"
         )
 
     def _statement(self, condition: str, last: tuple[str, str] | None) -> str:
@@ -101,10 +113,26 @@ class StockSource:
         if last is not None:
             conditions.append(suiteql.after(("ail.item", "ail.location"), last))
         return (
-            f"SELECT {_COLUMNS}{self._demand.columns()}, {suiteql.time_column(_CHANGED, 'changed')} "
+            f"SELECT {_COLUMNS}{self._term_columns()}{self._demand.columns()}, "
+            f"{suiteql.time_column(_CHANGED, 'changed')} "
             "FROM aggregateitemlocation ail "
             f"JOIN item i ON i.id = ail.item WHERE {' AND '.join(conditions)} ORDER BY ail.item, ail.location"
         )
+
+    def _term_columns(self) -> str:
+        columns = f", i.{self._backorder_column} AS backorders" if self._backorder_column else ""
+        if self._restock_column:
+            columns += f", TO_CHAR(i.{self._restock_column}, 'YYYY-MM-DD') AS restock_date"
+        return columns
+
+    def _terms(self, row: Row) -> Row:
+        """Nothing said where no column is named; else an empty column says that there is none."""
+        terms: Row = {}
+        if self._backorder_column:
+            terms["backorders"] = str(row.get("backorders")) in self._backorder_values
+        if self._restock_column:
+            terms["restock_date"] = str(row.get("restock_date") or NO_DATE)
+        return terms
 
     def _pages(self, condition: str, operation: str, *, poll: bool = False) -> Iterator[list[RawRecord]]:
         last: tuple[str, str] | None = None
@@ -124,7 +152,7 @@ class StockSource:
         records = []
         for row in rows:
             native_id = _native_id(row)
-            quantities = row | aside.get(native_id, {})
+            quantities = row | aside.get(native_id, {}) | self._terms(row)
             # What left lately is no part of it: it is on hand no more, and would make another version once
             # it is lately no more.
             version = content_version(quantities, "changed")

@@ -16,22 +16,19 @@ from erp_sync.ports.documents import Requirement
 from erp_sync.ports.lookups import Lookups
 from erp_sync.ports.mapping import Context
 from erp_sync.ports.mapping_overlay import overlaid
-from erp_sync.ports.outcomes import Accepted, Again, Applied, Outcome, Receipt, Refused, Unknown
+from erp_sync.ports.outcomes import Again, Applied, Outcome, Receipt, Refused
 from erp_sync.ports.raw import MappingProblem
-from erp_sync.systems.magento.client import BadAnswer, MagentoClient, number_in, segment
+from erp_sync.systems.magento.client import MagentoClient, number_in, segment
 from erp_sync.systems.magento.criteria import Criteria
-from erp_sync.systems.magento.mapping.common import records
 from erp_sync.systems.magento.mapping.products import ATTRIBUTES, DISABLED, FROM_STORE, PARTS, TO_STORE
 from erp_sync.systems.magento.ports.attributes import Attributes
+from erp_sync.systems.magento.ports.bulk import BulkProducts
 from erp_sync.systems.magento.ports.catalogue import Catalogue
 from erp_sync.systems.magento.ports.outcomes import attempted, in_batches, not_sent
 from erp_sync.transport.errors import Rejected, TransportError
 
 WRITE = "product.write"
-COMPLETE, FAILED_RETRIABLE, FAILED, OPEN, REJECTED = 1, 2, 3, 4, 5  # states of a bulk operation
-_STATE_WORDS = {FAILED_RETRIABLE: "failed for now", FAILED: "failed", REJECTED: "was rejected"}
 _EXISTING_FIELDS = "items[id,sku,price,status],total_count"
-_SEPARATOR = "\n"  # in no SKU
 
 
 class ProductTarget:
@@ -60,6 +57,7 @@ class ProductTarget:
         self._client, self._connection = client, connection
         self._catalogue, self._lookups = catalogue, lookups
         self._attributes = Attributes(client)
+        self._bulk = BulkProducts(client, WRITE, "product.settle")
         overlays = connection.settings.get("mapping") or {}
         self._to_store, self._from_store = overlaid(TO_STORE, overlays), overlaid(FROM_STORE, overlays)
         self._batch_size = capabilities.operation(WRITE).batch_size
@@ -241,68 +239,16 @@ class ProductTarget:
         return options
 
     def _send(self, batch: list[tuple[Product, dict[str, Any]]]) -> list[Outcome]:
-        answer = self._client.post(
-            "products",
-            [{"product": body} for _, body in batch],
-            operation=WRITE,
-            repeatable=True,
-            store="all",
-            kind="async/bulk",
-        )
-        items = records(answer.get("request_items")) if isinstance(answer, Mapping) else []
-        uuid = str(answer.get("bulk_uuid") or "") if isinstance(answer, Mapping) else ""
-        if not uuid or len(items) != len(batch):
-            raise BadAnswer("a bulk was answered without its id or with other rows than sent", operation=WRITE)
-        return [self._taken(uuid, item, row) for item, (row, _) in zip(items, batch, strict=True)]
-
-    def _taken(self, uuid: str, item: Mapping[str, Any], row: Product) -> Outcome:
-        if item.get("status") != "accepted":
-            text = str(item.get("error_message") or "rejected without a reason")
-            return Refused(code="product_refused", message=f"{row.sku}: {text}")
-        return Accepted(handle=_SEPARATOR.join((uuid, str(item.get("id")), row.sku, row.variant_of or "")))
+        return self._bulk.send([body for _, body in batch], [row.variant_of or "" for row, _ in batch])
 
     # -- afterwards ----------------------------------------------------------------------------
 
     def settle(self, handles: Sequence[str]) -> list[Outcome]:
-        """Asks once per bulk. A bulk whose status cannot be read now leaves its rows accepted; one that
-        the store does not know any more leaves them unknown."""
-        states: dict[str, dict[str, Mapping[str, Any]] | TransportError] = {}
-        outcomes: list[Outcome] = []
-        for handle in handles:
-            uuid, number, sku, parent = handle.split(_SEPARATOR)
-            if uuid not in states:
-                states[uuid] = self._status(uuid)
-            operations = states[uuid]
-            if isinstance(operations, Rejected):
-                outcomes.append(Unknown(why=f"the store does not tell what became of bulk {uuid}: {operations}"))
-            elif isinstance(operations, TransportError):
-                outcomes.append(Accepted(handle=handle))
-            else:
-                outcomes.append(self._settled(handle, operations.get(number), sku, parent))
-        return outcomes
+        """See `BulkProducts.settle`; a variant that is saved is linked to its configurable product."""
+        return self._bulk.settle(handles, self._finish)
 
-    def _status(self, uuid: str) -> dict[str, Mapping[str, Any]] | TransportError:
-        try:
-            answer = self._client.get(f"bulk/{segment(uuid)}/status", operation="product.settle")
-        except TransportError as error:
-            return error
-        return {str(one.get("id")): one for one in records(answer.get("operations_list"))}
-
-    def _settled(self, handle: str, operation: Mapping[str, Any] | None, sku: str, parent: str) -> Outcome:
-        if operation is None or operation.get("status") == OPEN:
-            return Accepted(handle=handle)
-        if operation.get("status") == COMPLETE:
-            if not parent:
-                return Applied(receipt=Receipt(target_id=sku))
-            linked = attempted(lambda: self._link(parent, sku))
-            return linked if isinstance(linked, (Applied, Refused)) else Accepted(handle=handle)
-        state = int(operation.get("status") or FAILED)
-        text = str(operation.get("result_message") or "no reason given")
-        return Refused(
-            code="product_failed",
-            message=f"{sku} {_STATE_WORDS.get(state, 'failed')}: {text}",
-            again=Again.LATER if state == FAILED_RETRIABLE else Again.NEVER,
-        )
+    def _finish(self, sku: str, parent: str) -> Outcome:
+        return attempted(lambda: self._link(parent, sku)) if parent else Applied(receipt=Receipt(target_id=sku))
 
     def _link(self, parent: str, sku: str) -> Outcome:
         """Make the variant a child of its configurable product; one that is already is fine."""

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from erp_sync.model.money import decimal_of
-from erp_sync.model.stock import StockOffer
+from erp_sync.model.stock import StockOffer, StockTerms
 from erp_sync.ports.capabilities import Capabilities
 from erp_sync.ports.connection import ConnectionSettings
 from erp_sync.ports.documents import Requirement
@@ -17,10 +17,13 @@ from erp_sync.systems.magento.client import BadAnswer, MagentoClient, number_in
 from erp_sync.systems.magento.criteria import Criteria, chunks
 from erp_sync.systems.magento.ports.catalogue import Catalogue
 from erp_sync.systems.magento.ports.outcomes import in_batches, not_sent
+from erp_sync.systems.magento.ports.stock_terms import WRITE as WRITE_TERMS
+from erp_sync.systems.magento.ports.stock_terms import Terms
 from erp_sync.transport.errors import TransportError
 
 WRITE = "stock_level.write"
 PATH = "inventory/source-items"
+_NO_SOURCE = "*"  # no source's code: these are the product's
 _FIELDS = "items[sku,source_code,quantity,status],total_count"
 
 
@@ -30,7 +33,8 @@ class StockTarget:
     The store subtracts its own open orders by reservations and lowers a source only at shipment
     (magento/inventory): it is given the quantity before its own open orders. Writing is an upsert by SKU
     and source, all or nothing per call. It accepts a SKU that does not exist as an orphan row (unconfirmed
-    end to end) and fails on a source that does not: both are refused here before anything is sent.
+    end to end) and fails on a source that does not: both are refused here before anything is sent. Backorders
+    and restock date are the product's, see `stock_terms`.
     """
 
     nets_own_orders = True
@@ -42,21 +46,31 @@ class StockTarget:
         self._client, self._connection, self._catalogue = client, connection, catalogue
         self._batch_size = capabilities.operation(WRITE).batch_size
         self._page_size = capabilities.reading("stock_level").page_size
+        self._terms = Terms(client, connection.settings, connection.name, catalogue, self._page_size)
 
-    def operation(self, row: StockOffer) -> str:
-        return WRITE
+    @property
+    def keeps_terms(self) -> bool:
+        """Backorders or the restock date are kept here, by the connection's settings."""
+        return self._terms.kept
 
-    def key(self, row: StockOffer) -> str:
-        return stock_key(row.sku, row.source)
+    def operation(self, row: StockOffer | StockTerms) -> str:
+        return WRITE_TERMS if isinstance(row, StockTerms) else WRITE
+
+    def key(self, row: StockOffer | StockTerms) -> str:
+        return stock_key(row.sku, _NO_SOURCE if isinstance(row, StockTerms) else row.source)
 
     def sku(self, key: str) -> str:
         return key.partition("/")[2]  # a source code has letters, digits and _ only
 
-    def values(self, row: StockOffer) -> dict[str, Any]:
+    def values(self, row: StockOffer | StockTerms) -> dict[str, Any]:
+        if isinstance(row, StockTerms):
+            return self._terms.values(row)
         return {"quantity": decimal_of(row.quantity), "in_stock": row.in_stock}
 
-    def row(self, key: str, values: dict[str, Any]) -> StockOffer:
+    def row(self, key: str, values: dict[str, Any]) -> StockOffer | StockTerms:
         source, _, sku = key.partition("/")
+        if source == _NO_SOURCE:
+            return self._terms.row(sku, values)
         return StockOffer(
             connection=self._connection.name,
             sku=sku,
@@ -65,17 +79,19 @@ class StockTarget:
             in_stock=bool(values["in_stock"]),
         )
 
-    def gone(self, key: str, values: dict[str, Any]) -> StockOffer:
+    def gone(self, key: str, values: dict[str, Any]) -> StockOffer | StockTerms:
         """What stands for a quantity that should not be there: nothing to sell."""
+        if key.startswith(f"{_NO_SOURCE}/"):
+            return self._terms.row(self.sku(key), {"backorders": False, "restock_date": ""})
         return self.row(key, {"quantity": "0", "in_stock": False})
 
-    def requirements(self, row: StockOffer) -> list[Requirement]:
+    def requirements(self, row: StockOffer | StockTerms) -> list[Requirement]:
         return [Requirement("product", row.sku)]
 
     def resolve(self, requirements: Sequence[Requirement]) -> dict[Requirement, str]:
         return self._catalogue.resolve(requirements)
 
-    def snapshot(self) -> Iterator[list[StockOffer]]:
+    def snapshot(self) -> Iterator[list[StockOffer | StockTerms]]:
         started = datetime.now(UTC)
         pages = self._client.all(
             PATH,
@@ -86,8 +102,10 @@ class StockTarget:
         )
         for page in pages:
             yield [self._offer(item, started) for item in page]
+        if self.keeps_terms:
+            yield from self._terms.snapshot()  # type: ignore[misc]
 
-    def read(self, skus: Sequence[str]) -> Iterator[list[StockOffer]]:
+    def read(self, skus: Sequence[str]) -> Iterator[list[StockOffer | StockTerms]]:
         started = datetime.now(UTC)
         pages = self._client.by_keys(
             PATH,
@@ -100,6 +118,8 @@ class StockTarget:
         )
         for page in pages:
             yield [self._offer(item, started) for item in page]
+        if self.keeps_terms:
+            yield from self._terms.read(skus)  # type: ignore[misc]
 
     def _offer(self, item: Mapping[str, Any], started: datetime) -> StockOffer:
         return StockOffer(
@@ -128,7 +148,21 @@ class StockTarget:
             found |= {str(item["sku"]): number_in(item, "qty", 0) for page in pages for item in page}
         return found
 
-    def submit(self, rows: Sequence[StockOffer]) -> list[Outcome]:
+    def submit(self, rows: Sequence[StockOffer | StockTerms]) -> list[Outcome]:
+        offers = [row for row in rows if isinstance(row, StockOffer)]
+        terms = [row for row in rows if isinstance(row, StockTerms)]
+        written = {StockOffer: iter(self._submit(offers)), StockTerms: iter(self._submit_terms(terms))}
+        return [next(written[type(row)]) for row in rows]
+
+    def _submit_terms(self, rows: Sequence[StockTerms]) -> list[Outcome]:
+        if not rows:
+            return []
+        try:
+            return self._terms.submit(rows, self.capabilities.operation(WRITE_TERMS).batch_size)
+        except TransportError as error:
+            return [not_sent(error)] * len(rows)
+
+    def _submit(self, rows: Sequence[StockOffer]) -> list[Outcome]:
         refusals = self._refusals(rows)
         good = [row for position, row in enumerate(rows) if position not in refusals]
         written = iter(in_batches(good, self._batch_size, self._write))
@@ -180,7 +214,8 @@ class StockTarget:
         return [Applied(receipt=Receipt(target_id=self.key(row))) for row in batch]
 
     def settle(self, handles: Sequence[str]) -> list[Outcome]:
-        raise ValueError("stock is never accepted for later: there is nothing to settle")
+        """Terms only: quantities are never accepted for later."""
+        return self._terms.settle(handles)
 
 
 def stock_key(sku: str, source: str) -> str:

@@ -348,6 +348,21 @@ def types(call: Call) -> Any:
     return [{"name": name, "label": label} for name, label in names.items()]
 
 
+@route("GET", "/V1/stockItems/lowStock/", resource="Magento_CatalogInventory::cataloginventory")
+def low_stock(call: Call) -> Any:
+    """Stock items with at most so much (core: StockRegistry::getLowStockItems; the order by id is unconfirmed)."""
+    highest, size = Decimal(str(call.query["qty"])), int(call.query.get("pageSize") or 0)
+    number = max(int(call.query.get("currentPage") or 1), 1)
+    rows = call.shop.database.rows("SELECT * FROM catalog_product_entity ORDER BY entity_id")
+    items = [item for row in rows if (item := stock_item(call.shop, row))["qty"] <= highest]
+    pages = max(-(-len(items) // size), 1) if size else 1
+    first = (min(number, pages) - 1) * size
+    shown = items[first : first + size] if size else items
+    names: dict[str, list[str]] = {"criteria_list": [], "filters": [], "orders": [], "limit": [str(number), str(size)]}
+    criteria = {"mapper_interface_name": "StockItemCriteriaMapper", **names}
+    return {"items": shown, "search_criteria": criteria, "total_count": len(items)}
+
+
 @route("GET", "/V1/stockItems/{productSku}", resource="Magento_CatalogInventory::cataloginventory")
 def get_stock_item(call: Call) -> Any:
     return stock_item(call.shop, pricing.product(call.shop, call.path["productSku"]))
