@@ -42,6 +42,7 @@ class Recording:
             "missing": task.report.missing,
             "full": task.full,
             "lane": task.lane,
+            "snapshot": task.snapshot,
         }
         problems = [entry for entry in entries if entry.problem is not None]
         with task.here.ledger.handling(task.route.name, task.kind.name, run_id=task.run_id) as work:
@@ -133,6 +134,22 @@ class Recording:
             route=task.route.name, flow=task.kind.name, states=[PlanState.HELD], limit=1
         ):
             task.here.ledger.notices.clear(key)
+
+    def notify_doubt(self, verdicts: Sequence[Verdict]) -> bool:
+        """The source's answer cannot be all, though nothing would be written for it (base prices stay): one notice.
+
+        A plan that is held for it says so itself.
+        """
+        task = self.task
+        key = f"source_answer/{task.route.name}/{task.kind.name}"
+        failed = [one for one in verdicts if not one.passed and one.check in ("row_count", "max_missing_share")]
+        if not failed or task.report.held:
+            task.here.ledger.notices.clear(key)
+            return False
+        words = "; ".join(one.words for one in failed)
+        text = f"{task.kind.title} on {task.route.name}: {words}; nothing of it was believed"
+        task.here.ledger.notices.raise_once(key, "warning", text)
+        return True
 
     def _notify_edits(self) -> None:
         """One notice for edits that stay; it ends when a comparison of everything finds none."""

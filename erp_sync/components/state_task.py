@@ -72,5 +72,7 @@ class StateTask:
         self.record = system_of_record(kind, flow.system_of_record, self.source, self.target_name)
         self.report = StateReport()
         self.now = datetime.now(UTC)
+        # Run that read the snapshot which is compared; "" where only changes are.
+        self.snapshot = ""
         # Where the oldest compared row stands in the order of values.
         self.order = 0

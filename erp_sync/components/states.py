@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Sequence
+from datetime import timedelta
 
 from erp_sync.components.configuration import FlowSpec, RouteSpec
 from erp_sync.components.documents import flow_module, suite_of
@@ -25,6 +26,7 @@ from erp_sync.components.state_task import StateReport, StateTask
 from erp_sync.flows.comparison import Comparison, compare, desired_table, value_text
 from erp_sync.flows.state_extraction import base_entity, snapshot_entity
 from erp_sync.flows.state_flow import Desired
+from erp_sync.ledger.plans import PlanState
 from erp_sync.model.keys import Entity
 from erp_sync.quality.gate import judge
 
@@ -87,8 +89,10 @@ class Transformation:
         apart = {*planned.standing, *(row.key for row in planned.alone)}
         compared = None if task.full and not apart else [key for key in keys if key not in apart]
         verdicts = planning.verdicts(planned.rows, missing, self.base_rows)
+        task.snapshot = token
         recording.record(received, entries, planned, compared, verdicts, whole=not comparison.unread)
-        if token and not task.report.held:
+        doubtful = recording.notify_doubt(verdicts) if task.full else False
+        if token and not task.report.held and not doubtful:
             recording.advance_base(token)
         return task.report
 
@@ -168,12 +172,25 @@ class Transformation:
         task.report.unsure = len(comparison.unsure) + len(comparison.unread)
         return comparison, keys
 
+    def _base(self) -> str:
+        """The run that read the last snapshot that was planned from, or that a person let pass since."""
+        task = self.task
+        cursor = task.here.ledger.cursors.get(
+            task.source, base_entity(task.route.name, task.kind.name, task.kind.entity)
+        )
+        passed = task.here.ledger.plans.find(
+            route=task.route.name, flow=task.kind.name, states=[PlanState.APPROVED, PlanState.APPLIED], limit=20
+        )
+        for plan in passed:
+            approved = plan.summary.get("snapshot")
+            if approved and plan.created_at > (cursor.changed_at or plan.created_at - timedelta(1)):
+                return str(approved)
+        return cursor.token
+
     def _missing(self, token: str, entries: Sequence[Entry], desired: Desired) -> dict[str, str]:
         """Keys whose row the source had in the snapshot before and has no more, with what the target holds."""
         task = self.task
-        base = task.here.ledger.cursors.get(
-            task.source, base_entity(task.route.name, task.kind.name, task.kind.entity)
-        ).token
+        base = self._base()
         if not base or base == token:
             return {}
         before = snapshot_of(task.here, task.source, task.kind, base)
