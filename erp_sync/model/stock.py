@@ -9,6 +9,9 @@ import msgspec
 
 from erp_sync.model.money import ZERO
 
+# An empty date that the system of record gives: none is expected.
+NO_DATE = "none"
+
 
 class ChannelDemand(msgspec.Struct, frozen=True, kw_only=True):
     """What one channel's orders take of a stock level, as the system of record says.
@@ -35,7 +38,7 @@ class StockLevel(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         on_hand: physically there, reserved or not.
         allocated: committed to orders that the system of record knows.
         backorders: the item may be sold when there is none; None: the system of record does not say.
-        restock_date: ISO date on which stock is expected again; "": none is; None: it does not say.
+        restock_date: ISO date on which stock is expected again; `NO_DATE`: none is; None: it does not say.
         demands: what single channels' orders take, where the system of record can tell.
         read_at: when the read *started* (UTC): the order of values without a source version.
     """

@@ -26,7 +26,7 @@ from erp_sync.flows.guards import Share, jumped
 from erp_sync.flows.inventory.availability import NO_DEMAND, StoreDemand, aggregated, offered
 from erp_sync.flows.state_flow import Booked, Desired, Surroundings, Unusable, microseconds
 from erp_sync.model.money import ZERO, decimal_of
-from erp_sync.model.stock import StockLevel, StockOffer, StockTerms
+from erp_sync.model.stock import NO_DATE, StockLevel, StockOffer, StockTerms
 from erp_sync.ports.lookups import Lookups
 from erp_sync.ports.raw import MappingProblem, RawRecord
 
@@ -124,7 +124,7 @@ def _add_terms(
     flag, date = around.rules.backorder_flag(level), level.restock_date
     if flag is None and date is None:
         return
-    if date and date < around.now.date().isoformat():
+    if date == NO_DATE or (date and date < around.now.date().isoformat()):
         date = ""
     row = StockTerms(
         connection="", sku=sku, backorders=flag, restock_date=date, version=level.version, read_at=level.read_at

@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from erp_sync.model.stock import StockLevel
+from erp_sync.model.stock import NO_DATE, StockLevel
 from erp_sync.ports.lookups import Lookups
 from erp_sync.ports.mapping import Context, RecordMapping
 from erp_sync.ports.raw import News, RawRecord, Window, all_new
@@ -26,7 +26,6 @@ from erp_sync.systems.netsuite.capabilities import CAPABILITIES
 from erp_sync.systems.netsuite.client import PAGE, NetSuiteClient, chunks
 from erp_sync.systems.netsuite.demand import Shipped, StoreDemand
 from erp_sync.systems.netsuite.items import ItemNames
-from erp_sync.systems.netsuite.mapping.stock import NO_DATE
 from erp_sync.systems.netsuite.rows import Row, content_version, numbers
 
 # Transactions that move quantity on hand: item fulfillment, item receipt, inventory adjustment, inventory

@@ -10,7 +10,7 @@ import pytest
 
 from erp_sync.flows.inventory.transform import convert_rules, desired, missing_row, reason
 from erp_sync.flows.state_flow import Surroundings
-from erp_sync.model.stock import StockLevel, StockTerms
+from erp_sync.model.stock import NO_DATE, StockLevel, StockTerms
 from erp_sync.ports.lookups import Passthrough
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -39,7 +39,7 @@ def terms(levels: list[StockLevel], rules: dict[str, Any] | None = None, keeps: 
         ({"restock_date": "2026-12-24"}, {}, [(None, "2026-12-24")]),
         ({"restock_date": "2026-11-23"}, {}, [(None, "2026-11-23")]),
         ({"restock_date": "2026-11-22"}, {}, [(None, "")]),
-        ({"restock_date": ""}, {}, [(None, "")]),
+        ({"restock_date": NO_DATE}, {}, [(None, "")]),
     ],
 )
 def test_only_what_the_erp_or_a_rule_says_is_written(said, rules, expected):

@@ -5,13 +5,10 @@ from __future__ import annotations
 from datetime import date
 from typing import Any
 
-from erp_sync.model.stock import ChannelDemand, StockLevel
+from erp_sync.model.stock import NO_DATE, ChannelDemand, StockLevel
 from erp_sync.ports import mapping_rules as rules
 from erp_sync.ports.mapping import Field, RecordMapping, Rule, Scope
 from erp_sync.systems.netsuite.mapping.common import IN
-
-# What stands in a payload for an empty date: an empty text would say nothing.
-NO_DATE = "none"
 
 
 def _shipped(value: Any, scope: Scope) -> list[tuple[str, Any]]:
@@ -20,7 +17,7 @@ def _shipped(value: Any, scope: Scope) -> list[tuple[str, Any]]:
 
 def _date(value: Any, scope: Scope) -> str:
     """Raises ValueError for what is no ISO date."""
-    return "" if value == NO_DATE else date.fromisoformat(str(value)).isoformat()
+    return NO_DATE if value == NO_DATE else date.fromisoformat(str(value)).isoformat()
 
 
 DEMANDS = RecordMapping(
@@ -52,7 +49,7 @@ STOCK_LEVEL = RecordMapping(
         Field("quarantined", "quarantined", rules.decimal(), default=0,
               note="on hand in the statuses of setting quarantined_statuses"),
         Field("backorders", "backorders", note="column of setting backorder_column; without it nothing is said"),
-        Field("restock_date", "restock_date", Rule("date; none is empty", _date),
+        Field("restock_date", "restock_date", Rule("ISO date, or none", _date),
               note="column of setting restock_date_column; without it nothing is said"),
         Field("demands", "demands", rules.each(DEMANDS), default=(),
               note="by external ids of orders that begin with a connection of setting source_connections"),
