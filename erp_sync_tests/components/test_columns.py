@@ -91,7 +91,7 @@ def test_a_shadow_flow_says_first_that_it_writes_nothing():
 
 def test_guards_and_approval_are_told_where_a_plan_is_judged():
     flow = FlowSpec.model_validate({"mode": "on", "approval": "required", "guards": {"max_zeroed_share": 0.2}})
-    text = descriptions.transformed(FLOWS["products"], flow)
+    text = descriptions.transformed(FLOWS["products"], flow, "erp", "shop")
     assert "Every plan waits for approval." in text
     assert "- `max_zeroed_share`: 0.2" in text
 
