@@ -30,7 +30,8 @@ _LONGEST_PLAIN = 10**13
 _EXACT = frozenset(
     {
         *("pwd", "pin", "otp", "cvv", "cvc", "cvv2", "cvc2", "cid", "cccid", "csc", "securitycode"),
-        *("pan", "cardnumber", "ccnumber", "ccnumberenc"),
+        *("pan", "cardnumber", "ccnumber", "ccnumberenc", "cccidenc", "echeckroutingnumber", "echeckaccountnumber"),
+        *("giftcardcode", "giftcardaccountcode", "authcode"),  # whoever has the code has the money
         *("authorization", "proxyauthorization", "cookie", "setcookie", "session", "sessionid", "sid", "phpsessid"),
         *("assertion", "jwt", "signature", "oauthsignature", "oauthtoken", "oauthconsumerkey"),
     }
@@ -44,6 +45,11 @@ _NOT_SECRET = frozenset({"nextpagetoken", "pagetoken", "continuationtoken", "ski
 
 # Names of credentials that identify without proving anything: they are in URLs and must stay readable.
 _PUBLIC_CREDENTIALS = frozenset({"account", "clientid", "certificateid", "username", "user", "company", "keyid"})
+
+# Lists of gift cards, each with its `code`, and pairs that say in one field what the other holds.
+_CARD_LISTS = frozenset({"giftcards", "giftcardaccounts"})
+_PAIR_NAMES = ("key", "name", "attribute_code")
+_PAIRS = re.compile(r'"(?:key|name|attribute_code)"\s*:\s*"([^"\\]*)"')
 
 _NAME = re.compile(r"[^a-z0-9]+")
 _KEYS = re.compile(r'"([^"\\]*)"\s*:')
@@ -99,6 +105,11 @@ def is_sensitive(name: str) -> bool:
     if plain in _NOT_SECRET:
         return False
     return plain in _EXACT or plain.endswith(_ENDINGS)
+
+
+@lru_cache(maxsize=8192)
+def _lists_cards(name: str) -> bool:
+    return _NAME.sub("", name.lower()) in _CARD_LISTS
 
 
 def _luhn(digits: str) -> bool:
@@ -181,7 +192,7 @@ class Redactor:
         # Names, codes and dates come again in every record.
         self._short = lru_cache(maxsize=REMEMBERED)(self._clean)
         self._name = lru_cache(maxsize=REMEMBERED)(
-            lambda name, thorough: (self._clean(name, thorough), is_sensitive(name))
+            lambda name, thorough: (self._clean(name, thorough), is_sensitive(name), _lists_cards(name))
         )
 
     def headers(self, headers: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
@@ -248,7 +259,9 @@ class Redactor:
         """
         if "\\u" in text or "\\/" in text or any(secret in text for secret in self._secrets):
             return False
-        if any(map(is_sensitive, set(_KEYS.findall(text)))):
+        if any(is_sensitive(name) or _lists_cards(name) for name in set(_KEYS.findall(text))):
+            return False
+        if '"value"' in text and any(map(is_sensitive, set(_PAIRS.findall(text)))):
             return False
         if "eyJ" in text or "-----BEGIN" in text or _DIGITS.search(text):
             return False
@@ -271,8 +284,14 @@ class Redactor:
         elif isinstance(value, Mapping):
             clean: dict[Any, Any] = {}
             for key, item in value.items():
-                name, sensitive = self._name(key, thorough) if isinstance(key, str) else (key, False)
+                name, sensitive, cards = self._name(key, thorough) if isinstance(key, str) else (key, False, False)
+                if cards and isinstance(item, list | tuple):
+                    item = [_without_code(one) for one in item]
                 clean[name] = REDACTED if sensitive and _holds(item) else self._value(item, thorough)
+            if "value" in clean and any(
+                isinstance(value.get(one), str) and is_sensitive(value[one]) for one in _PAIR_NAMES
+            ):
+                clean["value"] = REDACTED if _holds(clean["value"]) else clean["value"]
             return clean
         elif isinstance(value, list | tuple):
             return [self._value(item, thorough) for item in value]
@@ -307,6 +326,13 @@ class Redactor:
 
 _exact = msgspec.json.Decoder(float_hook=Decimal)
 _writer = msgspec.json.Encoder(decimal_format="number")
+
+
+def _without_code(card: Any) -> Any:
+    """A gift card with the last four characters of its code."""
+    if not isinstance(card, Mapping) or not isinstance(card.get("code"), str) or card["code"].startswith("****"):
+        return card
+    return {**card, "code": f"****{card['code'][-4:]}"}
 
 
 def _holds(item: Any) -> bool:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import urllib.parse
 from decimal import Decimal
 
@@ -283,3 +284,48 @@ HARD = (
 def test_no_text_takes_the_square_of_its_length(hard):
     REDACTOR.text(hard)
     REDACTOR.body(json.dumps({"label": hard}).encode(), "application/json")
+
+
+# An order of Commerce as the store answers it (REST schema 2.4.8, sales-data-order-interface), with what payment
+# extensions are known to leave in it.
+ORDER = {
+    "increment_id": "000000123",
+    "payment": {
+        "method": "braintree", "cc_last4": "1111", "cc_exp_year": "2027", "cc_number_enc": "0:3:4xV9",
+        "cc_cid_enc": "987",
+        "echeck_routing_number": "021000021", "last_trans_id": "8h3k2-capture",
+        "additional_information": ["4111111111111111", "Visa", "cvv: 123"],
+        "extension_attributes": {"vault_payment_token": {"public_hash": "a1b2", "gateway_token": "tok_1ab"}},
+    },
+    "extension_attributes": {
+        "gift_cards": [{"id": 1, "code": "00XCHFDPSTN4", "amount": 10.5}],
+        "payment_additional_info": [
+            {"key": "cc_type", "value": "Visa"},
+            {"key": "cvv", "value": "987"},
+            {"key": "access_token", "value": "zzz999"},
+        ],
+    },
+    "items": [{"sku": "4006381333931", "name": "EAN of a pen"}],
+}  # fmt: skip
+GONE = ("0:3:4xV9", "987", "021000021", "4111111111111111", "123", "a1b2", "tok_1ab", "00XCHFDP", "zzz999")
+STAYS = ("000000123", "1111", "2027", "8h3k2-capture", "****STN4", "Visa", "4006381333931", "10.5")
+
+
+@pytest.mark.parametrize("way", ["body", "value"])
+def test_a_real_order_loses_card_data_and_secrets_and_keeps_what_is_needed(way):
+    body = REDACTOR.body(json.dumps(ORDER).encode(), "application/json").decode()
+    clean = body if way == "body" else json.dumps(REDACTOR.value(ORDER))
+    texts = re.findall(r'"([^"]*)"', clean)
+    assert [one for one in GONE if any(one == text or (len(one) > 4 and one in text) for text in texts)] == []
+    assert [one for one in STAYS if one not in clean] == []
+
+
+@pytest.mark.parametrize("pair", [{"key": "cvv", "value": "987"}, {"name": "api_key", "value": "k"},
+                                  {"attribute_code": "cc_number", "value": "1"}])  # fmt: skip
+def test_a_pair_whose_name_is_a_secrets_loses_its_value_only(pair):
+    body = json.dumps({"pairs": [pair, {"key": "color", "value": "red"}]}).encode()
+    first, second = json.loads(REDACTOR.body(body, "application/json"))["pairs"]
+    assert (first["value"], second["value"]) == (REDACTED, "red")
+    assert {name: text for name, text in first.items() if name != "value"} == {
+        name: text for name, text in pair.items() if name != "value"
+    }

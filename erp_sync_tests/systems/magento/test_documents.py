@@ -69,6 +69,18 @@ def test_a_whole_gift_card_code_never_leaves_the_reader():
     assert raw.payload["extension_attributes"]["gift_cards"][0]["code"] == "****1234"
 
 
+def test_a_customers_note_arrives_as_it_was_written_and_payments_are_searched_through():
+    sender = FakeSender()
+    note = "gate pin: 1234, token = red"
+    payment = {"method": "braintree", "cc_last4": "1111", "cc_cid_enc": "987", "additional_information": ["cvv: 123"]}
+    sender.answer("GET", "orders", search([order(customer_note=note, payment=payment)]))
+    ((record,),) = connector(sender).port("sales_order", "source").changed(WINDOW)
+    assert record.payload["customer_note"] == note
+    assert record.payload["payment"]["cc_last4"] == "1111"
+    assert "987" not in str(record.payload["payment"])
+    assert "123" not in str(record.payload["payment"]["additional_information"])
+
+
 def test_a_record_with_a_malformed_time_is_handed_on_and_refused_when_mapped():
     sender = FakeSender()
     sender.answer(

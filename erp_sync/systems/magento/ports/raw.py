@@ -125,7 +125,11 @@ class RawReader:
         self._stores = stores
 
     def _payload(self, item: Mapping[str, Any]) -> dict[str, Any]:
-        return self._redactor.value(masked(item))
+        """What the shop's payment extensions write is searched through; a customer's note stays as it was written."""
+        clean = self._redactor.record(masked(item))
+        if isinstance(clean.get("payment"), Mapping):
+            clean["payment"] = self._redactor.value(item["payment"])
+        return clean
 
     def version(self, item: Mapping[str, Any]) -> str:
         return version_of(readable_time(item, "updated_at"), self._payload(item))
