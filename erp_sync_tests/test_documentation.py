@@ -1,0 +1,56 @@
+"""Every command and every setting is documented: a feature is code, test and documentation together."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from erp_sync import settings
+from erp_sync.components.configuration import ConnectionSpec, FastLane, FlowSpec, RouteSpec
+from erp_sync_tests.test_cli import ALL
+
+ROOT = Path(settings.__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+SETTINGS = (ROOT / "docs" / "settings.md").read_text()
+READS = re.compile(r"""(?:settings\.get\(|settings\[|\.setting\(|by_website\()\s*"([a-z_]+)\"""")
+
+
+def section(text: str, title: str) -> str:
+    """From a heading to the next one of its rank."""
+    return text.partition(f"\n## {title}\n")[2].partition("\n## ")[0]
+
+
+def settings_read(vendor: str) -> Iterator[str]:
+    """Names of settings that a vendor's client reads; a sandbox has none of them."""
+    folder = ROOT / "erp_sync" / "systems" / vendor
+    for file in folder.rglob("*.py"):
+        if "sandbox" not in file.relative_to(folder).parts:
+            yield from READS.findall(file.read_text())
+
+
+@pytest.mark.parametrize("path", ALL, ids=" ".join)
+def test_the_readme_names_every_command(path: tuple[str, ...]) -> None:
+    group, *sub = path
+    rows = [line.split("|")[1] for line in section(README, "Commands").splitlines() if line.startswith("| `")]
+    words = [re.findall(r"[a-z]+", row) for row in rows]
+    assert any({group, *sub} <= set(row) for row in words), f"erp-sync {' '.join(path)} is not in the README's table"
+
+
+@pytest.mark.parametrize("name", sorted(settings._KNOWN))
+def test_the_readme_names_every_setting_of_the_environment(name: str) -> None:
+    assert f"| `{name}` |" in README
+
+
+@pytest.mark.parametrize("model", [ConnectionSpec, RouteSpec, FlowSpec, FastLane])
+def test_every_field_of_the_yaml_is_documented(model: type[ConnectionSpec]) -> None:
+    assert [name for name in model.model_fields if f"`{name}`" not in SETTINGS] == []
+
+
+@pytest.mark.parametrize("vendor", ["netsuite", "magento"])
+def test_every_setting_that_a_connection_reads_is_documented(vendor: str) -> None:
+    read = set(settings_read(vendor))
+    assert len(read) > 10
+    assert sorted(name for name in read if f"`{name}`" not in SETTINGS and name not in ("client_id", "keys")) == []
