@@ -10,7 +10,14 @@ from decimal import Decimal
 from typing import Any
 
 from erp_sync.systems.magento.sandbox import auth, directory, inventory, pricing, totals
-from erp_sync.systems.magento.sandbox.cart_lines import children_of, collect, line_sku, lines_of
+from erp_sync.systems.magento.sandbox.cart_lines import (
+    children_of,
+    collect,
+    line_sku,
+    lines_of,
+    price_lines,
+    unpriced_lines,
+)
 from erp_sync.systems.magento.sandbox.cart_totals import payment_details, payment_methods, printed_totals
 from erp_sync.systems.magento.sandbox.database import Row
 from erp_sync.systems.magento.sandbox.errors import InputException, LocalizedException, NoSuchEntityException
@@ -147,7 +154,7 @@ def _wanted(
 ) -> dict[str, Decimal]:
     """Quantity per SKU that the cart would hold after adding, of the SKUs that are added."""
     adding = {child["sku"]: each * quantity for child, each in children} or {product["sku"]: quantity}
-    for line in lines_of(shop, quote):
+    for line in unpriced_lines(shop, quote):
         if not line.children and line.product["sku"] in adding:
             adding[line.product["sku"]] += line.quantity
     return adding
@@ -158,7 +165,9 @@ def _touch(shop: Shop, quote: Row) -> None:
 
 
 def _printed_item(shop: Shop, quote: Row, item: Row) -> dict[str, Any]:
-    line = next(line for line in lines_of(shop, quote) if line.item["item_id"] == item["item_id"])
+    lines = unpriced_lines(shop, quote)
+    line = next(line for line in lines if line.item["item_id"] == item["item_id"])
+    price_lines(shop, quote, [line, *line.children])
     if not line.carries and line.children:
         price = sum((child.base.price * child.item["qty"] for child in line.children), ZERO)
     else:

@@ -16,7 +16,13 @@ NOT_LOGGED_IN = 0
 
 def lines_of(shop: Shop, quote: Row) -> list[Line]:
     """Rows of a cart with their products and base prices, children behind their parents."""
-    store, group = shop.store(quote["store_id"]), customer_group(shop, quote)
+    lines = unpriced_lines(shop, quote)
+    price_lines(shop, quote, lines)
+    return lines
+
+
+def unpriced_lines(shop: Shop, quote: Row) -> list[Line]:
+    """Rows of a cart with their products, children behind their parents."""
     result: list[Line] = []
     by_item: dict[int, Line] = {}
     for item in shop.database.rows(
@@ -31,6 +37,13 @@ def lines_of(shop: Shop, quote: Row) -> list[Line]:
         result.append(line)
     for line in result:
         line.carries = _carries_money(line)
+    return result
+
+
+def price_lines(shop: Shop, quote: Row, lines: list[Line]) -> None:
+    """Set the base prices of lines."""
+    store, group = shop.store(quote["store_id"]), customer_group(shop, quote)
+    for line in lines:
         if line.carries:
             priced = line.product
             if line.product["type_id"] == "configurable" and line.children:
@@ -41,7 +54,6 @@ def lines_of(shop: Shop, quote: Row) -> list[Line]:
             if line.product["type_id"] == "giftcard" and gift:
                 amount = gift.get("custom_giftcard_amount") or gift.get("giftcard_amount")
                 line.base.price = line.base.original_price = Decimal(str(amount))
-    return result
 
 
 def _carries_money(line: Line) -> bool:

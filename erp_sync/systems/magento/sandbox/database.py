@@ -23,6 +23,9 @@ sqlite3.register_converter(DECIMAL, lambda raw: Decimal(raw.decode()))
 
 def stored(value: Any) -> Any:
     """A value as the database keeps it."""
+    kind = type(value)
+    if kind is str or kind is int or value is None:
+        return value
     if isinstance(value, Decimal):
         with localcontext() as context:
             context.prec = 40
@@ -41,9 +44,6 @@ class Database:
             Path(self.path).parent.mkdir(parents=True, exist_ok=True)
         self._connection = sqlite3.connect(
             self.path, isolation_level=None, check_same_thread=False, detect_types=sqlite3.PARSE_DECLTYPES
-        )
-        self._connection.row_factory = lambda cursor, values: dict(
-            zip((column[0] for column in cursor.description), values, strict=True)
         )
         self._connection.execute("PRAGMA journal_mode = WAL")
         self._connection.execute("PRAGMA synchronous = OFF")
@@ -92,23 +92,27 @@ class Database:
     def columns(self, table: str) -> dict[str, str]:
         """Column names of a table with their declared types."""
         if table not in self._columns:
-            rows = self._connection.execute(f"PRAGMA table_info({table})").fetchall()
+            rows = self.rows(f"PRAGMA table_info({table})")
             self._columns[table] = {row["name"]: row["type"] for row in rows}
         return self._columns[table]
 
     def rows(self, query: str, values: Sequence[Any] | Mapping[str, Any] = ()) -> list[Row]:
-        return self._connection.execute(query, self._bound(values)).fetchall()
+        cursor = self._connection.execute(query, self._bound(values))
+        names = [column[0] for column in cursor.description]
+        return [dict(zip(names, row, strict=True)) for row in cursor]
 
     def row(self, query: str, values: Sequence[Any] | Mapping[str, Any] = ()) -> Row | None:
-        return self._connection.execute(query, self._bound(values)).fetchone()
+        cursor = self._connection.execute(query, self._bound(values))
+        found = cursor.fetchone()
+        return None if found is None else dict(zip((column[0] for column in cursor.description), found, strict=True))
 
     def value(self, query: str, values: Sequence[Any] | Mapping[str, Any] = ()) -> Any:
         """First column of the first row, or None."""
-        row = self.row(query, values)
-        return next(iter(row.values())) if row else None
+        found = self._connection.execute(query, self._bound(values)).fetchone()
+        return None if found is None else found[0]
 
     def column(self, query: str, values: Sequence[Any] | Mapping[str, Any] = ()) -> list[Any]:
-        return [next(iter(row.values())) for row in self.rows(query, values)]
+        return [row[0] for row in self._connection.execute(query, self._bound(values))]
 
     def run(self, statement: str, values: Sequence[Any] | Mapping[str, Any] = ()) -> int:
         """Execute a change; returns the number of rows."""
@@ -138,6 +142,6 @@ class Database:
 
     @staticmethod
     def _bound(values: Sequence[Any] | Mapping[str, Any]) -> Any:
-        if isinstance(values, Mapping):
+        if type(values) is not list and isinstance(values, Mapping):
             return {name: stored(value) for name, value in values.items()}
         return [stored(value) for value in values]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -22,16 +23,24 @@ def encode(value: Any, *, float_noise: bool) -> bytes:
 
 
 def _floats(value: Any, form: str) -> Any:
-    if isinstance(value, Decimal):
-        number = float(value)
-        if number == int(number) and abs(number) < 1e15:
-            return int(number)
-        return Decimal(format(number, form) if form else repr(number))
+    kind = type(value)
+    if kind is str or kind is int or value is None:
+        return value
+    if kind is Decimal:
+        return _number(value, form)
     if isinstance(value, dict):
         return {name: _floats(part, form) for name, part in value.items()}
     if isinstance(value, list | tuple):
         return [_floats(part, form) for part in value]
     return value
+
+
+@lru_cache(maxsize=8192)  # the same amounts and quantities come again and again
+def _number(value: Decimal, form: str) -> int | Decimal:
+    number = float(value)
+    if number == int(number) and abs(number) < 1e15:
+        return int(number)
+    return Decimal(format(number, form) if form else repr(number))
 
 
 def shape(value: Any, fields: Mapping[str, Any] | None) -> Any:

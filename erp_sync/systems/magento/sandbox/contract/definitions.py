@@ -42,6 +42,7 @@ class Contract:
         self.document = document
         self.definitions: dict[str, dict[str, Any]] = document["definitions"]
         self.paths: dict[str, dict[str, Any]] = document["paths"]
+        self._properties: dict[str, list[tuple[str, str, bool]]] = {}
         self._arguments: dict[tuple[str, str], tuple[dict[str, Any], list[str]]] = {}
 
     def properties(self, definition: str) -> dict[str, Any]:
@@ -57,17 +58,25 @@ class Contract:
 
     def render(self, definition: str, row: Mapping[str, Any]) -> dict[str, Any]:
         """What Magento prints of a row: the interface's properties, cast; null only where always present."""
-        declared = self.definitions[definition]
-        required = set(declared.get("required", ()))
         result: dict[str, Any] = {}
-        for name, schema in declared.get("properties", {}).items():
+        for name, kind, stays in self._shown(definition):
             value = row.get(name)
-            if value is None:
-                if name in required and (name in row or schema.get("type") in ("string", "number", "integer")):
-                    result[name] = None
-                continue
-            result[name] = _printed(value, schema.get("type", ""))
+            if value is not None:
+                result[name] = value if kind == "number" and type(value) is Decimal else _printed(value, kind)
+            elif stays and (name in row or kind in ("string", "number", "integer")):
+                result[name] = None
         return result
+
+    def _shown(self, definition: str) -> list[tuple[str, str, bool]]:
+        """Name and type of an interface's properties, and whether they are there even when they are null."""
+        if definition not in self._properties:
+            declared = self.definitions[definition]
+            required = set(declared.get("required", ()))
+            self._properties[definition] = [
+                (name, schema.get("type", ""), name in required)
+                for name, schema in declared.get("properties", {}).items()
+            ]
+        return self._properties[definition]
 
     def arguments(self, method: str, template: str) -> tuple[dict[str, Any], list[str]]:
         """Names and schemas of the body's arguments, and which are required."""
