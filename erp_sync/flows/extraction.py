@@ -14,6 +14,7 @@ from typing import Any, Protocol
 import msgspec
 
 from erp_sync.ports.capabilities import Capabilities
+from erp_sync.ports.documents import TellsTime
 from erp_sync.ports.raw import News, RawRecord, Window
 
 # A window is read in slices, so that a first run over a long past is resumable. An empty slice doubles the
@@ -88,7 +89,9 @@ def extract_changes(
                 received += len(
                     ledger.receive(connection, entity, fresh, advance_to=None, run_id=run_id, lake_file=file)
                 )
-        ledger.receive(connection, entity, [], advance_to=end, run_id=run_id)
+        # What changes at this moment gets a time of the source's clock: one that is behind may put it before ours.
+        behind = source.behind_seconds() if isinstance(source, TellsTime) else 0.0
+        ledger.receive(connection, entity, [], advance_to=min(end, now - timedelta(seconds=behind)), run_id=run_id)
         begin, length = end, length * 2 if empty else FIRST_SLICE
     return Extraction(seen=seen, received=received, window_start=since, window_end=now, files=tuple(files))
 

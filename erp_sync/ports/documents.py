@@ -126,3 +126,11 @@ class MovesState(Protocol):
 
     def moves(self, document: Any) -> list[str]:
         """Keys of the known state that the document's writes change. No I/O."""
+
+
+@runtime_checkable
+class TellsTime(Protocol):
+    """A document source that knows how its system's clock stands to ours."""
+
+    def behind_seconds(self) -> float:
+        """By how much it was behind when it answered last; 0 where it was not. No I/O."""

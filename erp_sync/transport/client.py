@@ -104,6 +104,7 @@ class VendorClient:
         self._headers = {"Accept": "application/json", "User-Agent": "erp-sync", **(headers or {})}
         self._open = lambda: pooled(connection.verify, connections, most_bytes)
         self._http, self._process, self._lock = self._open(), os.getpid(), threading.Lock()
+        self.behind_seconds = 0.0  # by which the vendor's clock is behind ours, by its latest answer; never below zero
         stack: Send = BreakerPolicy(self._exchange, breaker, connection.name)
         stack = Slot(stack, slots, connection.name)
         stack = Log(stack, exchanges, connection.name, self.redactor)
@@ -183,6 +184,7 @@ class VendorClient:
 
     def _judge(self, call: Call, response: httpx.Response, attempt: Attempt) -> Reply:
         status = response.status_code
+        self.behind_seconds = behind_by(response, datetime.now(UTC), self.behind_seconds)
         if status not in call.expected:
             try:
                 error = self._outcome(response) or verdict_of_status(response)
@@ -203,6 +205,16 @@ class VendorClient:
         if call.json_reply and reply.content and status < 300:
             reply.json()
         return reply
+
+
+def behind_by(response: httpx.Response, now: datetime, otherwise: float) -> float:
+    """Seconds by which the answer's Date, which has whole ones, is in the past; `otherwise` where it has none."""
+    try:
+        at = email.utils.parsedate_to_datetime(response.headers.get("Date", ""))
+    except ValueError:
+        return otherwise
+    at = at if at.tzinfo else at.replace(tzinfo=UTC)
+    return max(0.0, (now - at).total_seconds() - 1.0)
 
 
 def retry_after(response: httpx.Response, now: datetime | None = None) -> float | None:

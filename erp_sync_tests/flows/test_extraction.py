@@ -116,6 +116,22 @@ def test_the_first_run_begins_at_the_start_and_leaves_the_cursor_at_now(ledger: 
     assert position(ledger) == START
 
 
+def test_nothing_is_missed_of_a_source_whose_clock_is_behind(ledger: Ledger, clock: Clock):
+    """What it changes after we looked gets a time before our look."""
+
+    class Behind(Store):
+        def behind_seconds(self) -> float:
+            return 45.0
+
+    store = Behind()
+    extract(store, ledger, clock)
+    clock.advance(30)
+    store.put("1", clock() - timedelta(seconds=45))
+    clock.advance(30)
+    extract(store, ledger, clock)
+    assert [native_id for native_id, _ in received(ledger)] == ["1"]
+
+
 def test_windows_overlap_by_the_lateness_and_join_without_a_gap(ledger: Ledger, clock: Clock):
     store = Store()
     extract(store, ledger, clock)

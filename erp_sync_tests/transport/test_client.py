@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import email.utils
 import socket
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import httpx
@@ -16,7 +17,7 @@ from erp_sync.ports.capabilities import Limits
 from erp_sync.ports.leaving import while_held
 from erp_sync.ports.outcomes import Again, NotSent, Refused, Unknown
 from erp_sync.transport import context
-from erp_sync.transport.client import RetryPolicy, encode_json, retry_after
+from erp_sync.transport.client import RetryPolicy, behind_by, encode_json, retry_after
 from erp_sync.transport.errors import (
     NextStep,
     NotAuthenticated,
@@ -94,6 +95,23 @@ def test_the_right_to_send_is_asked_for_after_the_wait_for_a_slot(server, rig):
     with while_held(lambda: held[0]), pytest.raises(NotSentError):
         it.client.send(write())
     assert server.requests == []
+
+
+@pytest.mark.parametrize(("seconds", "behind"), [(0, 0.0), (-90, 0.0), (90, 89.0)])
+def test_how_far_the_vendors_clock_is_behind_is_known_from_its_answers(seconds, behind, server, rig):
+    it = rig(server.url)
+    date = email.utils.format_datetime(datetime.now(UTC) - timedelta(seconds=seconds), usegmt=True)
+    server.always = answer(200, {"ok": True}, headers={"Date": date})
+    it.client.send(read())
+    assert behind <= it.client.behind_seconds <= behind + 30  # what the answer took counts, too
+    if not behind:
+        assert it.client.behind_seconds < 30
+
+
+@pytest.mark.parametrize("date", ["", "yesterday", "Mon, 32 Foo 2026"])
+def test_an_answer_without_a_readable_date_changes_nothing(date):
+    response = httpx.Response(200, headers={"Date": date} if date else {})
+    assert behind_by(response, datetime.now(UTC), 7.0) == 7.0
 
 
 def test_a_refused_connection_was_never_sent(rig):

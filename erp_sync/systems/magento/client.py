@@ -35,6 +35,8 @@ BACKPRESSURE_RETRY_SECONDS = 5.0
 class Sender(Protocol):
     """The part of `transport.client.VendorClient` that is used here."""
 
+    behind_seconds: float
+
     def send(self, call: Call) -> Reply: ...
 
     def close(self) -> None: ...
@@ -53,6 +55,11 @@ class MagentoClient:
     def __init__(self, sender: Sender, *, store: str = "all") -> None:
         self._sender = sender
         self._store = store
+
+    @property
+    def behind_seconds(self) -> float:
+        """By which the store's clock was behind ours when it answered last."""
+        return self._sender.behind_seconds
 
     def close(self) -> None:
         self._sender.close()

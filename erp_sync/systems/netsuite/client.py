@@ -121,6 +121,11 @@ class NetSuiteClient:
             **transport,
         )
 
+    @property
+    def behind_seconds(self) -> float:
+        """By which the account's clock was behind ours when it answered last."""
+        return self._client.behind_seconds
+
     def close(self) -> None:
         self._client.close()
 

@@ -51,6 +51,9 @@ class OrderStatusSource:
         condition = self._rows.within(window, "t.createddate")
         return {str(row["id"]): _version(row) for rows in self._rows.pages(condition) for row in rows}
 
+    def behind_seconds(self) -> float:
+        return self._client.behind_seconds
+
     def peek(self, window: Window) -> dict[str, str] | None:
         return seen(self._rows.first(self._rows.within(window)), _version)
 

@@ -60,6 +60,9 @@ class ShipmentSource:
         pages = self._rows.pages(self._rows.within(window, "t.createddate"))
         return {str(row["id"]): self._version(row, window.end) for rows in pages for row in rows if _is_shipped(row)}
 
+    def behind_seconds(self) -> float:
+        return self._client.behind_seconds
+
     def peek(self, window: Window) -> dict[str, str] | None:
         found = self._rows.first(self._rows.within(window))
         versions = seen(found, lambda row: self._version(row, window.end))

@@ -21,6 +21,8 @@ D = Decimal
 class FakeSender:
     """Answers calls in process. `answer(method, path, function(call) -> body or TransportError)`."""
 
+    behind_seconds = 0.0
+
     def __init__(self) -> None:
         self.calls: list[Call] = []
         self._answers: list[tuple[str, str, Callable[[Call], Any]]] = []

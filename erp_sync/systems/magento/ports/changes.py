@@ -96,6 +96,9 @@ class ChangeSource:
             for item in page
         }
 
+    def behind_seconds(self) -> float:
+        return self._client.behind_seconds
+
     def peek(self, window: Window) -> dict[str, str] | None:
         return self._reader.versions(
             self._client,

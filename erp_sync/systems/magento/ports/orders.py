@@ -78,6 +78,9 @@ class OrderSource:
             str(item["entity_id"]): version_time(readable_time(item, "updated_at")) for page in pages for item in page
         }
 
+    def behind_seconds(self) -> float:
+        return self._client.behind_seconds
+
     def peek(self, window: Window) -> dict[str, str] | None:
         return self._reader.versions(self._client, PATH, self._criteria, window, operation="sales_order.peek")
 
