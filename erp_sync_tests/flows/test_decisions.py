@@ -23,6 +23,7 @@ from erp_sync_tests.flows.world import START
 
 CANCELLED = {"status": OrderStatus.CANCELLED}
 OPEN = order()
+CUT = msgspec.structs.replace(OPEN.lines[0], quantity_cancelled=Decimal(1))
 PAID = Payment(payment_id="1", method="checkmo", state=PaymentState.CAPTURED, amount=Decimal(20))
 
 
@@ -54,6 +55,7 @@ ORDERS = [
     ("begun", {"status": OrderStatus.FULFILLED}, "drop", "unchanged"),
     ("begun", {"status": OrderStatus.ON_HOLD}, "drop", "unchanged"),
     ("begun", moved("Shelbyville"), "hold", "changed_after_delivery"),
+    ("begun", {"lines": (CUT,)}, "hold", "changed_after_delivery"),
     ("begun", {"payments": (PAID,)}, "update", "payments_changed"),
     ("begun", {"payments": (PAID,), **moved("Shelbyville")}, "hold", "changed_after_delivery"),
     ("waits", {"payments": (PAID,)}, "create", ""),

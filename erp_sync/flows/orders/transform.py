@@ -64,7 +64,10 @@ def decide(order: SalesOrder, start: datetime, before: Before | None, target: st
 def content(order: SalesOrder) -> str:
     """Fingerprint of what the ERP gets, its payments apart. Our own write-backs change an order's version, not this."""
     relevant: dict[str, Any] = {
-        "lines": [(line.sku, line.quantity, line.unit_price, line.discount, line.tax_amount) for line in order.lines],
+        "lines": [
+            (line.sku, line.quantity, line.quantity_cancelled, line.unit_price, line.discount, line.tax_amount)
+            for line in order.lines
+        ],
         "billing": order.billing_address,
         "shipping_address": order.shipping_address,
         "shipping": order.shipping,
