@@ -54,6 +54,41 @@ def test_where_the_erp_calculates_tax_a_difference_beyond_tolerance_keeps_the_pa
         assert told == {"tax_difference": "-0.0300"}
 
 
+def test_card_gift_card_and_store_credit_on_one_order_are_a_deposit_each(tmp_path: Path):
+    commerce: dict[str, Any] = {"store_options": {"edition": "commerce"}, "store_settings": {"edition": "commerce"}}
+    with business(tmp_path, **commerce) as shop:
+        member = MEMBERS[0]
+        credit = {"email": member.email, "amount": "5.00"}
+        shop.store.sandbox.control(
+            "POST", "seed", {"gift_cards": [{"code": "GIFT-0001", "balance": "20"}], "store_credit": [credit]}
+        )
+        front = shop.store.front._shop
+        send = front.json
+
+        def paying_with_both(method: str, path: str, body: Any = None, **values: Any) -> Any:
+            if path.endswith("/payment-information"):
+                cart = path.removesuffix("/payment-information")
+                send("POST", f"{cart}/giftCards", {"giftCardAccountData": {"gift_cards": ["GIFT-0001"]}}, **values)
+                send("POST", f"{cart}/balance/apply", **values)
+            return send(method, path, body, **values)
+
+        front.json = paying_with_both  # type: ignore[method-assign]
+        number = shop.store.buy(member, {"MUG": 5})
+        shop.settle()
+        (order,) = shop.in_erp(number)
+        deposits = {str(one["paymentoption"]): Decimal(one["payment"]) for one in shop.deposits(number)}
+        assert sum(deposits.values()) == Decimal(order["foreigntotal"])
+        assert (deposits["8"], deposits["9"], set(deposits)) == (Decimal(20), Decimal(5), {"5", "8", "9"})
+        assert any("gift card ending 0001" in one["memo"] for one in shop.deposits(number))
+        kept = b"".join(row["payload"] for row in rows(shop, "SELECT payload FROM received"))
+        with shop.installation() as here:
+            log = here.exchanges
+            exchanges = "".join(log.response_body(one).decode() for one in log.search(connection="magento_us"))
+        assert "GIFT-0001" not in kept.decode()
+        assert "GIFT-0001" not in exchanges
+        assert "****0001" in exchanges
+
+
 def test_two_stores_with_the_same_order_numbers_go_to_two_subsidiaries_of_one_erp(tmp_path: Path):
     settings = {"us": {"subsidiary": "1"}, "ca": {"subsidiary": "2"}}
     with business(tmp_path, ["magento_us", "magento_ca"], erp_settings=settings) as shop:
