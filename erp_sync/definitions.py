@@ -1,5 +1,6 @@
 """Entry point: everything Dagster loads."""
 
+import gc
 import warnings
 
 import dagster as dg
@@ -11,7 +12,12 @@ from erp_sync.components.route import installation_definitions
 
 configuration = read_configuration(settings.load().defs)
 check_frequencies(configuration)
-with warnings.catch_warnings():
-    # Single-run backfills are beta in this version of Dagster; said once per asset, that drowns everything else.
-    warnings.simplefilter("ignore", dg.BetaWarning)
-    defs = installation_definitions(configuration)
+# All that is made here stays: to look for garbage meanwhile would find none.
+gc.disable()
+try:
+    with warnings.catch_warnings():
+        # Single-run backfills are beta in this version of Dagster; said once per asset, that drowns everything else.
+        warnings.simplefilter("ignore", dg.BetaWarning)
+        defs = installation_definitions(configuration)
+finally:
+    gc.enable()
