@@ -94,7 +94,7 @@ def test_plans_and_documents_are_approved_and_rejected(house: House) -> None:
     house.held_plan()
     house.order("7", held=("on_hold", "in the store"))
     told = run("approve", "p1", "--why", "checked", "--who", "ann")
-    assert told.stdout == "plan p1 of inventory with 1 rows is approved\n"
+    assert told.stdout == "plan p1 of inventory on us with 1 rows is approved; the next run loads it\n"
     assert run("reject", "000000007").exit_code == 2
     assert as_json("reject", "000000007", "--why", "a test order")["decision"] == "rejected"
 

@@ -54,7 +54,8 @@ def reject(what: Word, why: Why = "", who: Who = None, as_json: Json = False) ->
 
 def _decided_text(it: Any) -> str:
     rows = f" with {it.rows} rows" if it.subject == "plan" else ""
-    return f"{it.subject} {it.id} of {it.flow}{rows} is {it.decision}"
+    then = "; the next run loads it" if it.decision == "approved" else ""
+    return f"{it.subject} {it.id} of {it.flow} on {it.route}{rows} is {it.decision}{then}"
 
 
 @deadletters_app.callback()

@@ -79,7 +79,9 @@ def installation(anyway: bool = False) -> Iterator[Installation]:
         refuse(error)
     try:
         yield here
-    except (CannotDo, WrongConfiguration, LedgerError, LakeError, CallFailed, WrongExchangeLog) as error:
+    except CallFailed as error:
+        refuse(f"{error}; next: erp-sync doctor says what is wrong with the connection")
+    except (CannotDo, WrongConfiguration, LedgerError, LakeError, WrongExchangeLog) as error:
         refuse(error)
     finally:
         here.close()

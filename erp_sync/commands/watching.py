@@ -26,21 +26,24 @@ def status(as_json: Json = False) -> None:
         show(look(here), as_json, _status_text)
 
 
-_FLOW_COLUMNS = ["route", "flow", "mode", "unhandled", "due", "later", "waiting", "under way", "held", "dead"]
-_FLOW_COLUMNS += ["quarantined", "oldest due", "polled", "loaded"]
+_FLOW_COLUMNS = ["flow", "mode", "from", "to", "on its way", "waiting", "held", "dead", "quarantine"]
+_FLOW_COLUMNS += ["oldest due", "polled", "loaded"]
 
 
 def _flow_row(one: Any, now: datetime) -> list[Any]:
-    counts = [one.unhandled, one.due, one.later, one.waiting, one.claimed, one.held, one.dead, one.quarantined]
+    """Zeros are dots: what is not zero stands out."""
+    counts = [one.unhandled + one.due + one.later + one.claimed, one.waiting, one.held, one.dead, one.quarantined]
     times = [ago(time, now) for time in (one.oldest_due, one.last_poll, one.last_loaded)]
-    return [one.route, one.flow, one.mode, *counts, *times]
+    return [one.flow, one.mode, one.source, one.target, *[str(count or ".") for count in counts], *times]
 
 
 def _status_text(it: Any) -> str:
     parts = [f"{it.home}: {'services run' if it.running else 'no service runs; next: erp-sync up'}"]
     if it.services:
         parts.append("  " + ", ".join(f"{one.name} {one.state}" for one in it.services))
-    parts.append(columns(_FLOW_COLUMNS, [_flow_row(one, it.at) for one in it.flows]))
+    for route in dict.fromkeys(one.route for one in it.flows):
+        rows = [_flow_row(one, it.at) for one in it.flows if one.route == route]
+        parts.append(f"{route}\n{columns(_FLOW_COLUMNS, rows, indent='  ')}")
     parts.append(
         columns(
             ("connection", "vendor", "breaker", "slots", "in use", "queued", "paused"),
@@ -60,10 +63,15 @@ def _status_text(it: Any) -> str:
     )
     for plan in it.plans_waiting:
         parts.append(
-            f"plan p{plan.plan} of {plan.flow} waits with {plan.rows} rows since {moment(plan.since)}: {plan.reason}\n"
-            f"next: erp-sync approve p{plan.plan}"
+            f"plan p{plan.plan} of {plan.flow} on {plan.route} waits with {plan.rows} rows since {moment(plan.since)}: "
+            f"{plan.reason}\nnext: erp-sync plan {plan.flow}; erp-sync approve p{plan.plan}"
         )
-    parts += [f"{alert.severity}: {alert.text} (since {moment(alert.since)})" for alert in it.alerts]
+    told = tuple(f"plan {plan.plan} of " for plan in it.plans_waiting)
+    parts += [
+        f"{alert.severity}: {alert.text} (since {moment(alert.since)})"
+        for alert in it.alerts
+        if not alert.text.startswith(told)
+    ]
     if any(one.dead or one.quarantined for one in it.flows):
         parts.append("next: erp-sync deadletters")
     return "\n\n".join(parts)

@@ -1,8 +1,14 @@
-"""The demo's report as a person reads it: what came of the day, what needs somebody, what it cost."""
+"""The demo's report as a person reads it: what came of the day, what needs somebody, what it cost.
+
+``python -m erp_sync.demo.report data/demo/report.json`` shows one again.
+"""
 
 from __future__ import annotations
 
+import json
+import sys
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 WIDTH = 34
@@ -116,3 +122,7 @@ def _counts(counts: Mapping[str, int] | Sequence[Any] | None) -> str:
     if not isinstance(counts, Mapping):
         return ""
     return ", ".join(f"{name} {count}" for name, count in sorted(counts.items(), key=lambda pair: -pair[1]))
+
+
+if __name__ == "__main__":
+    print(text(json.loads(Path(sys.argv[1]).read_text())))
