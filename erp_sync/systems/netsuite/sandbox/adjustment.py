@@ -18,6 +18,7 @@ from erp_sync.systems.netsuite.sandbox.transactions import (
     insert_line,
     item_lines,
     next_line,
+    period_of,
 )
 
 
@@ -66,6 +67,8 @@ class InventoryAdjustment(Transaction):
             if "inventory" in replace:
                 self._undo(session, internal_id)
             self._add_lines(session, internal_id, {**dict(stored), **columns}, body)
+        if columns.get("trandate"):
+            columns["postingperiod"] = period_of(session, columns["trandate"], "tranDate")
         self.touch(session, internal_id, **columns)
         session.wrote(self.name, stored["externalid"], internal_id, "update")
 

@@ -72,6 +72,9 @@ class RecordType:
     def delete(self, session: Session, internal_id: int) -> None:
         raise self._unsupported("delete")
 
+    def editable(self, session: Session, internal_id: int) -> None:
+        """Raises VendorError for a record that nobody may change or delete any more."""
+
     def _unsupported(self, operation: str) -> VendorError:
         return VendorError(
             "METHOD_NOT_ALLOWED", f"The record '{self.name}' does not support the operation '{operation}'.", status=405

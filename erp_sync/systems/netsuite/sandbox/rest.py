@@ -101,6 +101,8 @@ class RecordService:
             return self._read(session, record, internal_id, request)
         if not record.writes:
             raise _not_allowed(request)
+        if request.method in ("PATCH", "DELETE"):
+            record.editable(session, internal_id)
         if request.method == "PATCH":
             record.update(session, internal_id, _body(request), _replaced(request))
             return _created(session, record, internal_id)
@@ -121,6 +123,7 @@ class RecordService:
         if existing is None:
             existing = record.create(session, {**body, "externalId": external_id} if isinstance(body, dict) else body)
         else:
+            record.editable(session, existing)
             record.update(session, existing, body, _replaced(request))
         return _created(session, record, existing)
 

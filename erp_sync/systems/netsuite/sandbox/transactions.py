@@ -127,6 +127,19 @@ class Transaction(RecordType):
                 nkey = store_address(session, "transactionaddress", transaction, columns)
                 session.store.update("transaction", {"id": transaction}, **{column: nkey})
 
+    def editable(self, session: Session, internal_id: int) -> None:
+        """A posting transaction of a closed period stays as it is, unless the period allows changes without effect
+        on the general ledger, which those here do not (Oracle help, Transaction Edits in Closed, Locked Accounting
+        Periods; wording unconfirmed).
+        """
+        closed = session.store.value(
+            'SELECT 1 FROM "transaction" t JOIN accountingperiod p ON p.id = t.postingperiod '
+            "WHERE t.id = ? AND t.posting = 'T' AND p.closed = 'T'",
+            internal_id,
+        )
+        if closed:
+            raise user_error("You cannot change or delete this transaction because its accounting period is closed.")
+
     def touch(self, session: Session, transaction: int, **columns: Any) -> None:
         session.store.update("transaction", {"id": transaction}, **columns, lastmodifieddate=session.now)
 

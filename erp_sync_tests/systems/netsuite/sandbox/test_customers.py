@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from erp_sync_tests.systems.netsuite.sandbox.conftest import PERSON
+from erp_sync_tests.systems.netsuite.sandbox.conftest import PERSON, RECORDS
 
 
 def test_a_create_answers_nothing_but_a_location(account):
@@ -110,3 +110,10 @@ def test_dates_in_q_are_written_as_the_account_writes_them(account):
 def test_an_unknown_id_is_404(account):
     answer = account.call("GET", "/services/rest/record/v1/customer/eid:nobody")
     assert (answer.status, answer.error["o:errorCode"]) == (404, "NONEXISTENT_ID")
+
+
+def test_a_collection_is_read_for_a_thousand_pages_only(account):
+    account.customer()
+    assert account.call("GET", f"{RECORDS}/customer?limit=1&offset=999").status == 200
+    answer = account.call("GET", f"{RECORDS}/customer?limit=1&offset=1000")
+    assert (answer.status, answer.error["o:errorCode"]) == (400, "INVALID_PARAMETER")

@@ -141,6 +141,49 @@ def test_a_closed_period_is_refused(account):
     assert error["o:errorPath"] == "tranDate"
 
 
+def test_what_was_posted_stays_when_its_period_is_closed(account):
+    """An order posts nothing: it can still be changed."""
+    order = account.order([("MUG", 1)])
+    body = {"account": {"id": account.core.store.value("SELECT id FROM account WHERE accttype = 'COGS'")}}
+    body["inventory"] = {"items": [{"item": {"id": account.item("MUG")}, "location": {"id": "1"}, "adjustQtyBy": 2}]}
+    adjustment = account.made("inventoryAdjustment", {**body, "externalId": "a-1"})
+    account.core.seed({"closed_periods": ["2026-11"]})
+    for answer in (
+        account.post("inventoryAdjustment", body),
+        account.patch(f"inventoryAdjustment/{adjustment}", {"memo": "late"}),
+        account.call("PUT", "/services/rest/record/v1/inventoryAdjustment/eid:a-1", {"memo": "late"}),
+        account.call("DELETE", f"/services/rest/record/v1/inventoryAdjustment/{adjustment}"),
+    ):
+        assert (answer.status, answer.error["o:errorCode"]) == (400, "USER_ERROR")
+    assert account.stock("MUG")["onhand"] == 7
+    account.changed(f"salesOrder/{order}", {"memo": "still open"})
+
+
+def test_an_adjustment_is_not_moved_into_a_closed_period(account):
+    body = {"account": {"id": account.core.store.value("SELECT id FROM account WHERE accttype = 'COGS'")}}
+    body["inventory"] = {"items": [{"item": {"id": account.item("MUG")}, "location": {"id": "1"}, "adjustQtyBy": 2}]}
+    adjustment = account.made("inventoryAdjustment", body)
+    account.core.seed({"closed_periods": ["2026-10"]})
+    answer = account.patch(f"inventoryAdjustment/{adjustment}", {"tranDate": "2026-10-31"})
+    assert (answer.status, answer.error["o:errorPath"]) == (400, "tranDate")
+
+
+def test_an_upsert_sent_again_appends_lines_without_a_key(account):
+    """As in life: PUT is no safe repetition of an order; `replace` makes it one."""
+    line = {"item": {"id": account.item("MUG")}, "quantity": 1}
+    body = {
+        "entity": {"id": account.customer()},
+        "location": {"id": account.location("east")},
+        "item": {"items": [line]},
+    }
+    path = "/services/rest/record/v1/salesOrder/eid:o-9"
+    lines = []
+    for suffix in ("", "", "?replace=item"):
+        assert account.call("PUT", path + suffix, body).status == 204
+        lines.append(len(account.full("salesOrder/eid:o-9")["item"]["items"]))
+    assert lines == [1, 2, 1]
+
+
 @pytest.mark.parametrize(
     ("changes", "path"),
     [

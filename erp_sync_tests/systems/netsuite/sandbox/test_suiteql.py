@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from erp_sync.systems.netsuite.sandbox.suiteql import service
+
 
 def test_values_are_texts_and_names_lower_case(account):
     account.order([("MUG", 7)])
@@ -199,3 +201,23 @@ def test_the_total_is_told_on_every_page(account):
     assert {page["totalResults"] for page in pages} == {everything["count"]}
     assert [row["id"] for page in pages for row in page["items"]] == [row["id"] for row in everything["items"]]
     assert [page["hasMore"] for page in pages][-3:] == [False, False, False]
+
+
+def test_pages_of_a_query_without_an_order_repeat_and_skip_rows(account):
+    sql = "SELECT id FROM item"
+    total = account.query(sql).body["totalResults"]
+    seen = [
+        row["id"] for offset in range(0, total, 2) for row in account.query(sql, limit=2, offset=offset).body["items"]
+    ]
+    assert len(seen) == total
+    assert len(set(seen)) < total
+
+
+def test_a_query_ends_after_so_many_rows(account, monkeypatch):
+    """100,000 in life: the rest is not told, so one has to page by a key."""
+    monkeypatch.setattr(service, "MAX_ROWS", 4)
+    sql = "SELECT id FROM item ORDER BY id"
+    pages = [account.query(sql, limit=2, offset=offset).body for offset in (0, 2, 4)]
+    assert [(page["count"], page["hasMore"], page["totalResults"]) for page in pages] == [
+        (2, True, 4), (2, False, 4), (0, False, 4),
+    ]  # fmt: skip

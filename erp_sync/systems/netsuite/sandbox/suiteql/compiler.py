@@ -49,6 +49,7 @@ class Compiled:
     limited: has a limit of its own, so that a page's limit cannot be put behind it.
     columns: name and kind of each result column, in order; a decimal read as it is stored is "stored decimal".
     timely: mentions the current time, so it may not be kept.
+    ordered: says in which order its rows come.
     """
 
     sql: str
@@ -56,6 +57,7 @@ class Compiled:
     limited: bool
     columns: tuple[tuple[str, str], ...]
     timely: bool
+    ordered: bool
 
 
 class Compiler(Expressions):
@@ -94,7 +96,9 @@ class Compiler(Expressions):
         sql, columns = self.query(tree, None)
         counted = sql if tree.args.get("limit") else sql.removesuffix(self.order)
         limited = bool(re.search(r" LIMIT -?\d+( OFFSET \d+)?$", sql)) or isinstance(tree, exp.Subquery)
-        return Compiled(sql, f"SELECT COUNT(*) FROM ({counted})", limited, tuple(columns), self.timely)
+        return Compiled(
+            sql, f"SELECT COUNT(*) FROM ({counted})", limited, tuple(columns), self.timely, bool(self.order)
+        )
 
     # --- queries -----------------------------------------------------------------------------------------
 

@@ -2,7 +2,9 @@
 
 Facts (Oracle help, Executing SuiteQL Queries Through REST Web Services, section_157909186990): header
 ``Prefer: transient``, body ``{"q": ...}``, at most 1,000 rows a page and 100,000 rows a query. Values are
-texts; columns without a value are left out (unconfirmed); a date-time shows its date only.
+texts; columns without a value are left out (unconfirmed); a date-time shows its date only. Without a unique order
+pages repeat or skip rows (fact sheet, section 3): here a query without any order comes in another one from the
+second page on.
 """
 
 from __future__ import annotations
@@ -65,6 +67,9 @@ class SuiteQLService:
         try:
             page = max(min(limit, MAX_ROWS - offset), 0)
             inner = f"SELECT * FROM ({compiled.sql})" if compiled.limited else compiled.sql
+            if offset and not compiled.ordered:  # so that one who pages without an order meets rows twice, or never
+                backwards = ", ".join(f'"{name}" DESC' for name, _ in compiled.columns)
+                inner = f"SELECT * FROM ({compiled.sql}) ORDER BY {backwards}"
             rows = session.store.tuples(f"{inner} LIMIT {page} OFFSET {offset}")
             # A page that is not full is the last one.
             total = offset + len(rows) if len(rows) < page and (rows or not offset) else self._total(session, compiled)
