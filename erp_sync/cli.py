@@ -154,7 +154,7 @@ def demo(
     with Progress(
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=console
     ) as bar:
-        tasks: dict[str, TaskID] = {}
+        tasks: dict[str, TaskID] = {"orders placed": bar.add_task("orders placed", total=None)}
 
         def progress(what: str, done: int, total: int) -> None:
             if what not in tasks:
