@@ -128,7 +128,9 @@ def _flow(here: Installation, route: RouteSpec, kind: FlowKind, traffic: bool) -
         for name in served.mappings:
             reads = (getattr(route, side), kind.entity) if role == "source" and traffic else None
             mappings.append(_told(here, one, _mappings(one)[name], contract.published(name), reads))
-        if not served.mappings:
+        writes = _written(one, contract, served)
+        mappings += writes
+        if not served.mappings and not writes:
             undeclared.append(f"{role} {getattr(route, side)}")
         operations += [_operation(_capabilities(one).operation(name)) for name in served.operations]
     return FlowMapping(
@@ -141,6 +143,35 @@ def _flow(here: Installation, route: RouteSpec, kind: FlowKind, traffic: bool) -
         operations=tuple(operations),
         undeclared=tuple(undeclared),
     )
+
+
+def _written(one: ConnectionSettings, contract: Any, served: Served) -> list[MappingTold]:
+    """Writes whose body no record mapping makes, told like one."""
+    if not hasattr(contract, "body"):
+        return []
+    found = []
+    for operation in served.operations:
+        record: PublishedRecord | None = contract.body(operation)
+        if record is None:
+            continue
+        rows = [
+            MappingRow(operation, Direction.TO_VENDOR.value, source, target, rule, "", False, "", "")
+            for source, target, rule in contract.written(operation)
+        ]
+        sent = {row.target for row in rows}
+        found.append(
+            MappingTold(
+                name=operation,
+                connection=one.name,
+                vendor=one.vendor,
+                direction=Direction.TO_VENDOR.value,
+                version="",
+                fields=tuple(rows),
+                contract=f"{record.name}: {record.origin}",
+                unmapped=tuple(field for field in record.fields if field.path not in sent),
+            )
+        )
+    return found
 
 
 def _settings(here: Installation, name: str) -> ConnectionSettings:

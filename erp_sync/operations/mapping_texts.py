@@ -50,7 +50,8 @@ def _chapter(flow: FlowMapping) -> Iterator[str]:
 
 def _mapping(one: MappingTold) -> Iterator[str]:
     there = "from" if one.direction == "to_canonical" else "to"
-    yield from (f"### {there.capitalize()} {one.connection} ({one.vendor}): {one.name}, version {one.version}", "")
+    version = f", version {one.version}" if one.version else ""
+    yield from (f"### {there.capitalize()} {one.connection} ({one.vendor}): {one.name}{version}", "")
     yield from _table(
         ("source", "target", "rule", "default", "required", "must", "note"),
         [

@@ -124,4 +124,6 @@ def test_the_document_has_every_field_every_write_and_what_is_not_mapped(shop: B
     assert parts == {"field", "operation", "not mapped", "dropped"}
     unmapped = {row["target"] for row in rows if row["part"] == "not mapped" and row["mapping"] == "sales_order"}
     assert "shipDate" in unmapped
+    shipping = {row["target"]: row["part"] for row in rows if row["mapping"] == "shipment.create"}
+    assert (shipping["tracks[].track_number"], shipping["packages[].extension_attributes"]) == ("field", "not mapped")
     assert not unmapped & {"otherRefNum", "item.items[].rate", "billingAddress.city"}

@@ -13,6 +13,7 @@ from typing import Any
 
 from erp_sync.model.keys import Entity
 from erp_sync.ports.published import PublishedField, PublishedRecord, Served
+from erp_sync.systems.magento.written import WRITTEN
 
 FILE = Path(__file__).parent / "sandbox" / "contract" / "rest-2.4.8.json"
 DEEPEST = 6
@@ -48,6 +49,26 @@ def published(mapping: str) -> PublishedRecord | None:
     fields = {one.path: one for one in _fields(schema["definitions"], name, "", ())}
     info = schema["info"]
     return PublishedRecord(name=name, origin=f"{info['title']} {info['version']}", fields=tuple(fields.values()))
+
+
+@cache
+def body(operation: str) -> PublishedRecord | None:
+    """The published body of a write that no mapping makes; None for a mapping's, or one without a body."""
+    written = WRITTEN.get(operation)
+    if written is None:
+        return None
+    schema = json.loads(FILE.read_text())
+    parameters = schema["paths"][written.path]["post"]["parameters"]
+    request = next(one["schema"] for one in parameters if one["in"] == "body")
+    found = {one.path: one for one in _fields(schema["definitions"] | {"": request}, "", "", ())}
+    info = schema["info"]
+    origin = f"{info['title']} {info['version']}"
+    return PublishedRecord(name=f"POST {written.path}", origin=origin, fields=tuple(found.values()))
+
+
+def written(operation: str) -> tuple[tuple[str, str, str], ...]:
+    """(source, field of the body, rule) of a write that no mapping makes."""
+    return WRITTEN[operation].fields if operation in WRITTEN else ()
 
 
 def _fields(definitions: Mapping[str, Any], name: str, prefix: str, above: tuple[str, ...]) -> Iterator[PublishedField]:

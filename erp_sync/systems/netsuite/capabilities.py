@@ -64,6 +64,13 @@ OPERATIONS = (
         source="Closing closed lines again changes nothing: PATCH with isClosed on every line, keyed by `line` "
         "(keyed sublists are matched; that salesOrder's item is keyed by `line` is unconfirmed).",
     ),
+    Operation(
+        name="external_id.write",
+        guarantee=Guarantee.UNIQUE_KEY,
+        settle_seconds=_SETTLE_SECONDS,
+        settle_source=_TIMEOUT,
+        source="Adoption only: PATCH of externalId on a record that has none; setting it again changes nothing.",
+    ),
 )
 
 # Updated time has seconds; a transaction's lastmodifieddate is set when the save starts, it is seen when

@@ -44,6 +44,8 @@ ORDER_OPERATIONS = (
     "sales_order.create_with_legacy_tax",
     "customer_deposit.create",
     "sales_order.close",
+    "sales_order.compare_tax",
+    "external_id.write",
 )
 
 SERVED = {
