@@ -4,7 +4,8 @@ Rows are claimed in batches of the target's size. A row is not sent where its ke
 planned (a shipment moved it: it is read again and replanned), where its product is not there yet (it
 waits), or where the target holds the value already. After an unknown outcome the key is blocked for the
 settle time, read back, and planned again if it differs. A batch refused as a whole is bisected until the
-poison rows stand alone.
+poison rows stand alone. What the target took and has not done within the run's minute is handed to the next run:
+its handle is in the ledger from the moment it came.
 
 Nothing here knows a vendor or Dagster. Several drains at once are normal, the ledger's claims keep them apart.
 """
@@ -40,8 +41,11 @@ LONGEST_RETRY = timedelta(minutes=15)
 UNSURE_RETRY = timedelta(seconds=30)
 # A row whose product the target does not have: its arrival makes a new plan, this is the net beneath.
 DEPENDENCY_RETRY = timedelta(hours=1)
-# No run waits for a vendor longer than this.
+# No run waits for a vendor longer than this. Then the handle stays in the ledger, and a later run asks.
 LONGEST_WAIT_SECONDS = 60.0
+ASK_AGAIN = timedelta(seconds=30)
+# What a target has had in work for longer than this is read back instead.
+LONGEST_JOB = timedelta(hours=24)
 
 
 def waiting_code(need: Requirement) -> str:
@@ -161,7 +165,10 @@ class Convergence:
 
     def _batch(self, claim: RowClaim) -> None:
         try:
-            rows = self._ready(claim)
+            handed_over = [row for row in claim.rows if row.handle]
+            if handed_over:
+                self._keep(claim, self._asked(claim, [(self._decoded(row), row.handle) for row in handed_over]))
+            rows = self._ready(claim, [row for row in claim.rows if not row.handle])
             if not rows:
                 return
             first = rows[0]
@@ -176,13 +183,15 @@ class Convergence:
             self.ledger.plans.release(claim)
             self._count("lost_claims", 1, "lease_lost")
 
-    def _ready(self, claim: RowClaim) -> list[Sent]:
+    def _ready(self, claim: RowClaim, claimed_rows: Sequence[ClaimedRow]) -> list[Sent]:
         """Rows that are to be sent; the others are put back, with when to look at them again."""
-        known = self.ledger.known.get(self.connection, self.entity, [row.key for row in claim.rows])
+        if not claimed_rows:
+            return []
+        known = self.ledger.known.get(self.connection, self.entity, [row.key for row in claimed_rows])
         rows: list[Sent] = []
         unsure: list[ClaimedRow] = []
         already: list[Sent] = []
-        for claimed in claim.rows:
+        for claimed in claimed_rows:
             sent = self._decoded(claimed)
             state = known.get((claimed.scope, claimed.key))
             if state is not None and not state.sure:
@@ -284,7 +293,8 @@ class Convergence:
             self._settle(claim, accepted)
 
     def _settle(self, claim: RowClaim, accepted: list[tuple[Sent, str]]) -> None:
-        """Ask what became of accepted rows, for a minute at most. What is not done by then is read back later."""
+        """Ask what became of accepted rows, for a minute at most; then a later run does."""
+        self.ledger.plans.keep_handles(claim, [(sent.claimed, handle) for sent, handle in accepted])
         began, pause = time.monotonic(), 0.25
         with self._lock:
             self.report.accepted += len(accepted)
@@ -292,21 +302,37 @@ class Convergence:
             self.sleep(pause)
             pause = min(pause * 1.5, 5.0)
             claim = self.ledger.plans.heartbeat(claim, self.lease_seconds)
-            outcomes = self.target.settle([handle for _, handle in accepted])
-            still: list[tuple[Sent, str]] = []
-            ended: list[tuple[Sent, Outcome]] = []
-            for (sent, handle), outcome in zip(accepted, outcomes, strict=True):
-                if isinstance(outcome, Accepted):
-                    still.append((sent, outcome.handle or handle))
-                else:
-                    ended.append((sent, outcome))
-            if ended:
-                self._record(claim, ended)
-            accepted = still
-        if accepted:
-            why = f"accepted by {self.connection}, not done after {LONGEST_WAIT_SECONDS:.0f} s: read back later"
-            self.ledger.plans.unknown(claim, [sent.claimed for sent, _ in accepted], why)
-            self._count("unknown", len(accepted), "not_done_yet")
+            accepted = self._asked(claim, accepted)
+        self._keep(claim, accepted)
+
+    def _asked(self, claim: RowClaim, accepted: list[tuple[Sent, str]]) -> list[tuple[Sent, str]]:
+        """Ask once; gives what is still not done. A question that did not get through is asked again."""
+        outcomes = self.target.settle([handle for _, handle in accepted])
+        still: list[tuple[Sent, str]] = []
+        ended: list[tuple[Sent, Outcome]] = []
+        for (sent, handle), outcome in zip(accepted, outcomes, strict=True):
+            if isinstance(outcome, Accepted):
+                still.append((sent, outcome.handle or handle))
+            elif isinstance(outcome, NotSent):
+                still.append((sent, handle))
+            else:
+                ended.append((sent, outcome))
+        if ended:
+            self._record(claim, ended)
+        return still
+
+    def _keep(self, claim: RowClaim, accepted: list[tuple[Sent, str]]) -> None:
+        """Hand over what is not done to a later run; what has taken too long is read back."""
+        now = self.clock()
+        endless = [sent.claimed for sent, _ in accepted if now - (sent.claimed.sent_at or now) > LONGEST_JOB]
+        if endless:
+            why = f"{self.connection} took it and has not said for {LONGEST_JOB} what became of it"
+            self.ledger.plans.unknown(claim, endless, why)
+            self._count("unknown", len(endless), "never_done")
+        kept = [(sent.claimed, handle) for sent, handle in accepted if sent.claimed not in endless]
+        if kept:
+            self.ledger.plans.accepted(claim, kept, due_at=now + ASK_AGAIN)
+            self._count("later", len(kept), "not_done_yet")
 
     # -- endings -------------------------------------------------------------------------------
 

@@ -254,17 +254,30 @@ class PlanRows:
             doubt_rows(write, now, claim.target, claim.entity, rows, why, settle_until)
             return settle_until
 
+    def keep_handles(self, claim: RowClaim, rows: Sequence[tuple[ClaimedRow, str]]) -> None:
+        """(row, handle): the target took these while we wait for them. Durable: should we die, whoever takes over
+        asks with the handles. Raises LeaseLost."""
+        with self._database.write(durable=True) as write:
+            changed = 0
+            for handle, ids in _by_handle(rows).items():
+                changed += write.execute(
+                    sa.update(plan_rows)
+                    .where(
+                        plan_rows.c.id.in_(ids),
+                        plan_rows.c.token == claim.token,
+                        plan_rows.c.state.in_([RowState.CLAIMED, RowState.SENDING]),
+                    )
+                    .values(handle=handle)
+                ).rowcount
+            if changed != len(rows):
+                raise LeaseLost(_named(claim), claim.owner, 0)
+
     def accepted(self, claim: RowClaim, rows: Sequence[tuple[ClaimedRow, str]], due_at: datetime) -> None:
         """(row, handle): the target took these and is not done. Durable. `claim` gives them again from `due_at` on,
         with their handles, to whoever asks; their keys stay in flight until then. Raises LeaseLost."""
         with self._database.write(durable=True) as write:
             now = self._database.now()
-            groups: dict[str, list[int]] = {}
-            for row, handle in rows:
-                if not handle:
-                    raise ValueError(f"row {row.id} has no handle to ask with")
-                groups.setdefault(handle, []).append(row.id)
-            for handle, ids in groups.items():
+            for handle, ids in _by_handle(rows).items():
                 self._end(write, now, claim, ids, RowState.ACCEPTED, due_at=due_at, handle=handle)
 
     def not_sent(
@@ -382,6 +395,15 @@ class PlanRows:
 
 def _claimed(row: Any) -> ClaimedRow:
     return ClaimedRow(**{name: row._mapping[name] for name in ClaimedRow.__struct_fields__})
+
+
+def _by_handle(rows: Sequence[tuple[ClaimedRow, str]]) -> dict[str, list[int]]:
+    groups: dict[str, list[int]] = {}
+    for row, handle in rows:
+        if not handle:
+            raise ValueError(f"row {row.id} has no handle to ask with")
+        groups.setdefault(handle, []).append(row.id)
+    return groups
 
 
 def _named(claim: RowClaim) -> str:

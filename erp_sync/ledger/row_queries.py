@@ -75,7 +75,10 @@ def given_back() -> Any:
 
 
 def rescue_rows(write: sa.Connection, now: datetime, flow: str, target: str) -> None:
-    """Rows whose lease ended: what was not sent is due again; what was being sent is unknown."""
+    """Rows whose lease ended: what was not sent is due again; what was being sent is unknown.
+
+    What the target took, and said with which handle to ask, is asked for.
+    """
     rows = write.execute(
         sa.select(plan_rows)
         .where(
@@ -87,14 +90,14 @@ def rescue_rows(write: sa.Connection, now: datetime, flow: str, target: str) -> 
         .order_by(plan_rows.c.id)
         .limit(RESCUED_AT_ONCE)
     ).all()
-    idle = [row.id for row in rows if row.state == RowState.CLAIMED]
+    idle = [row.id for row in rows if row.state == RowState.CLAIMED or row.handle]
     for some in chunks(idle):
         write.execute(
             sa.update(plan_rows)
             .where(plan_rows.c.id.in_(some))
             .values(state=given_back(), due_at=now, owner="", token="", changed_at=now)
         )
-    sent = [row for row in rows if row.state == RowState.SENDING]
+    sent = [row for row in rows if row.state == RowState.SENDING and not row.handle]
     why = "its owner did not come back"
     for some in chunks([row.id for row in sent]):
         write.execute(

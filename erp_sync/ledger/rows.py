@@ -60,6 +60,7 @@ class ClaimedRow(msgspec.Struct, frozen=True, kw_only=True):
     source_order: int
     attempts: int
     handle: str = ""
+    sent_at: datetime | None = None
 
 
 class RowClaim(msgspec.Struct, frozen=True, kw_only=True):

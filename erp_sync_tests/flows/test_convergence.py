@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
+from erp_sync.flows import convergence
 from erp_sync.flows.convergence import Convergence, ConvergenceReport
 from erp_sync.ports.outcomes import Again, CallFailed, NotSent, Refused, Unknown
-from erp_sync_tests.flows.shop import ENTITY, ERP, FLOW, ROUTE, SETTLE, STORE, Shop, know, known, plan
+from erp_sync_tests.flows.shop import ENTITY, ERP, FLOW, ROUTE, SETTLE, STORE, Offer, Shop, know, known, plan
 
 
 @pytest.fixture
@@ -171,6 +172,87 @@ def test_accepted_rows_are_asked_for_until_they_are_done(ledger, shop, converge)
     report = converge()
     assert (report.accepted, report.applied) == (1, 2)
     assert shop.held == {"A": 7, "B": 1}
+
+
+@pytest.fixture
+def impatient(monkeypatch):
+    """A run's minute is over at once."""
+    monkeypatch.setattr(convergence, "LONGEST_WAIT_SECONDS", 0.0)
+
+
+def test_what_is_not_done_within_its_minute_is_asked_for_by_a_later_run(ledger, shop, converge, clock, impatient):
+    shop.slow = {"A": 2}
+    plan(ledger, {"A": 7, "B": 1})
+    assert converge().reasons == {"not_done_yet": 1}
+    assert shop.held == {"B": 1}
+    assert converge().reasons == {}, "it is not asked for at once"
+    clock.advance(31)
+    assert ledger.plans.any_due(FLOW, STORE, ROUTE), "a sensor starts the run that asks"
+    assert converge().reasons == {"not_done_yet": 1}
+    clock.advance(31)
+    assert converge().applied == 1
+    assert shop.held == {"A": 7, "B": 1}
+    assert len(shop.batches) == 1, "nothing is sent twice"
+    assert known(ledger, "A").value == '{"quantity":7}'
+
+
+def test_while_the_store_is_not_done_with_a_row_no_other_row_of_its_key_is_sent(
+    ledger, shop, converge, clock, impatient
+):
+    shop.slow = {"A": 2}
+    plan(ledger, {"A": 7}, order=5)
+    converge()
+    plan(ledger, {"A": 8}, order=9)
+    converge()
+    assert shop.batches == [["A"]]
+    clock.advance(31)
+    converge()
+    clock.advance(31)
+    shop.slow = {}
+    shop.settle = lambda handles: [shop.write(Offer(sku="A", quantity=7)) for _ in handles]
+    converge()
+    clock.advance(31)
+    converge()
+    assert shop.held == {"A": 8}
+
+
+def test_a_question_that_does_not_get_through_is_asked_again(ledger, shop, converge, clock, impatient, monkeypatch):
+    shop.slow = {"A": 1}
+    plan(ledger, {"A": 7})
+    converge()
+    clock.advance(31)
+    with monkeypatch.context() as patched:
+        patched.setattr(shop, "settle", lambda handles: [NotSent(why="no connection") for _ in handles])
+        assert converge().reasons == {"not_done_yet": 1}
+    clock.advance(31)
+    assert converge().applied == 1
+    assert len(shop.batches) == 1
+
+
+def test_a_job_that_never_ends_is_read_back(ledger, shop, converge, clock, impatient):
+    shop.slow = {"A": 1000}
+    plan(ledger, {"A": 7})
+    converge()
+    clock.advance(24 * 3600 + 1)
+    assert converge().reasons == {"never_done": 1}
+    assert [row.key for row in ledger.known.unsure(STORE, ENTITY)] == ["A"]
+
+
+def test_killed_while_it_waited_the_next_run_asks_with_the_handle(ledger, shop, converge, clock, monkeypatch):
+    shop.slow = {"A": 1}
+    plan(ledger, {"A": 7})
+
+    def dies(claim, lease_seconds):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(ledger.plans, "heartbeat", dies)
+        with pytest.raises(KeyboardInterrupt):
+            converge()
+    clock.advance(61)
+    assert converge().applied == 1
+    assert shop.held == {"A": 7}
+    assert len(shop.batches) == 1
 
 
 def test_the_fast_lane_does_not_take_rows_of_the_others(ledger, shop, converge):
