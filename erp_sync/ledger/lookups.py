@@ -17,7 +17,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -148,7 +148,7 @@ class RouteLookups:
     def __init__(self, route: str, rows: Sequence[tuple[str, LookupRow]]) -> None:
         self.route = route
         self._exact: dict[str, dict[str, LookupRow]] = {}
-        self._rules: dict[str, list[tuple[LookupRow, re.Pattern[str] | None]]] = {}
+        self._rules: dict[str, list[tuple[LookupRow, Callable[[str], str | None] | None]]] = {}
         self._default: dict[str, LookupRow] = {}
         self._reversed: dict[str, dict[str, list[str]]] = {}
         for table, row in rows:
@@ -158,7 +158,7 @@ class RouteLookups:
             elif row.rule == "default":
                 self._default[table] = row
             else:
-                compiled = re.compile(row.key) if row.rule == "pattern" else None
+                compiled = _replacement(row.key, row.value) if row.rule == "pattern" else None
                 self._rules.setdefault(table, []).append((row, compiled))
 
     @property
@@ -217,10 +217,30 @@ class RouteLookups:
             elif row.rule == "suffix" and key.endswith(row.key):
                 answers.append((row, key[: -len(row.key)] + row.value))
             elif pattern is not None:
-                match = pattern.fullmatch(key)
-                if match is not None:
-                    answers.append((row, match.expand(row.value)))
+                found = pattern(key)
+                if found is not None:
+                    answers.append((row, found))
         return answers
+
+
+def _replacement(pattern: str, value: str) -> Callable[[str], str | None]:
+    """What a pattern makes of a whole text, None where it does not match.
+
+    `Match.expand` reads its template anew each time; one of plain groups is read once here.
+    """
+    fullmatch = re.compile(pattern).fullmatch
+    texts = re.split(r"\\([1-9]\d?)", value)
+    if any("\\" in text for text in texts[::2]):
+        return lambda key: match.expand(value) if (match := fullmatch(key)) else None
+    parts: list[str | int] = [int(text) if at % 2 else text for at, text in enumerate(texts)]
+
+    def replaced(key: str) -> str | None:
+        match = fullmatch(key)
+        if match is None:
+            return None
+        return "".join(part if isinstance(part, str) else match[part] or "" for part in parts)
+
+    return replaced
 
 
 class LookupTables:

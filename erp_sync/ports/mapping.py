@@ -23,7 +23,7 @@ import msgspec
 
 from erp_sync.ports.connection import ConnectionSettings
 from erp_sync.ports.lookups import Lookups, Passthrough
-from erp_sync.ports.paths import MISSING, Getter, getter, leaves, setter
+from erp_sync.ports.paths import MISSING, Getter, getter, leaves, plain_name, setter
 from erp_sync.ports.raw import BadRecord, MappingProblem
 
 
@@ -81,6 +81,7 @@ class Scope:
 
 
 _MOST_REMEMBERED = 10_000
+_REMEMBERED = frozenset({str, type(None), type(MISSING)})
 
 _scoped: dict[str, Callable[[Scope], Any]] = {}
 
@@ -114,7 +115,7 @@ class Rule:
         many: the value is a list of records.
         reads: further source paths it looks at, for the document.
         always: called for empty values too (constants, settings, computed values).
-        pure: the answer depends on the value and the connection only, so that it may be remembered.
+        pure: the answer depends on the value and the context only, so that it may be remembered.
         rebuild: the same rule around an overlaid `nested`.
     """
 
@@ -239,25 +240,34 @@ class RecordMapping:
 
     def repeated(self, context: Context) -> Callable[[Any, str], Any]:
         """`apply` for many records of one context: answers of pure rules are remembered. Not for threads."""
-        compiled: list[tuple[Field, Callable[[Scope], Any], Callable[[dict[str, Any], Any], None], dict[Any, Any]]]
-        compiled = [(*one, {}) for one in self._compiled]
+        # Where source and target are plain names, the dictionaries are asked without a detour.
+        compiled: list[tuple[Field, str, Callable[[Scope], Any], str, Callable[..., None], dict[Any, Any], bool]]
+        compiled = [
+            (declared, plain_name(declared.source), get, plain_name(declared.target), put, {}, declared.rule.pure)
+            for declared, get, put in self._compiled
+        ]
+        unseen: Any = object()
 
         def apply(record: Any, native_id: str = "") -> Any:
             scope = Scope(record, context, native_id, self.direction)
             result: dict[str, Any] = {}
-            for declared, get, put, memory in compiled:
-                value = get(scope)
-                if declared.rule.pure and (value is MISSING or isinstance(value, (str, int, bool, type(None)))):
-                    # 1 and True are one key of a dictionary, and two values.
-                    key = (value, type(value))
-                    mapped = memory.get(key, memory)
-                    if mapped is memory:
+            simple = type(record) is dict
+            for declared, source, get, target, put, memory, pure in compiled:
+                value = record.get(source, MISSING) if simple and source else get(scope)
+                # Numbers and flags are not remembered: 1, 1.0 and True are one key of a dictionary.
+                if pure and type(value) in _REMEMBERED:
+                    mapped = memory.get(value, unseen)
+                    if mapped is unseen:
                         mapped = self._value(declared, value, scope)
                         if len(memory) < _MOST_REMEMBERED:
-                            memory[key] = mapped
+                            memory[value] = mapped
                 else:
                     mapped = self._value(declared, value, scope)
-                if mapped is not MISSING:
+                if mapped is MISSING:
+                    continue
+                if target:
+                    result[target] = mapped
+                else:
                     put(result, mapped)
             return self._built(result, scope)
 

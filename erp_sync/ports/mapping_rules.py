@@ -163,7 +163,12 @@ def setting(name: str, default: Any = MISSING) -> Rule:
 
 def value_of(name: str, words: str = "") -> Rule:
     """A value that the connector gives for this call (`Context.values`), e.g. a resolved id."""
-    return Rule(words or f"value {name}", lambda _value, scope: scope.context.values.get(name, MISSING), always=True)
+    return Rule(
+        words or f"value {name}",
+        lambda _value, scope: scope.context.values.get(name, MISSING),
+        always=True,
+        pure=True,
+    )
 
 
 def joined(separator: str, *paths: str) -> Rule:

@@ -145,6 +145,11 @@ def setter(path: str) -> Callable[[dict[str, Any], Any], None]:
     return put
 
 
+def plain_name(path: str) -> str:
+    """The name that a path of one name is, "" for every other path."""
+    return path if path and path != "@" and re.fullmatch(r"[^.\[\]\"$^]+", path) else ""
+
+
 def leaves(record: Any, prefix: str = "") -> list[str]:
     """Paths of all values in a record, list elements as ``[]``; for finding what a mapping does not read."""
     if isinstance(record, Mapping):

@@ -109,9 +109,11 @@ class StoreDemand:
         gone = shipped.get((str(row["item"]), str(row["location"])), {})
         demands = []
         for position, store in enumerate(self.stores):
-            committed = decimal_of(row.pop(f"committed_{position}", None) or 0)
-            picked = abs(decimal_of(row.pop(f"picked_{position}", None) or 0))
+            taken, carried = row.pop(f"committed_{position}", None), row.pop(f"picked_{position}", None)
             left = gone.get(position, {})
+            if not (taken or carried or left):
+                continue
+            committed, picked = decimal_of(taken or 0), abs(decimal_of(carried or 0))
             if committed or picked or left:
                 demands.append(
                     {
