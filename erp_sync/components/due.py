@@ -79,7 +79,7 @@ def look(
             try:
                 finding = future.result(timeout=LOOK_SECONDS)
             except FutureTimeout:
-                finding = Finding(why="could not be judged in time", lane=poll.lane)
+                finding = Finding(why="could not be judged in time", lane=poll.lane, keys=poll.keys)
             cursor[poll.name] = now.isoformat()
             cursor.update(finding.remember)
             count = f"{poll.route}/{poll.flow}/looks"

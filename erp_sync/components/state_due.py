@@ -35,13 +35,17 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Poll(msgspec.Struct, frozen=True, kw_only=True):
-    """A look whose time has come. `name` is its place in the sensor's cursor."""
+    """A look whose time has come. `name` is its place in the sensor's cursor.
+
+    `keys`: what a run is about where the look could not be made in time.
+    """
 
     route: str
     flow: str
     lane: str
     name: str
     ask: Callable[[], Finding]
+    keys: tuple[str, ...] = ()
 
 
 def polls(
@@ -61,11 +65,12 @@ def polls(
     if spec.start is not None and now < spec.start:
         return []
     name = f"{route.name}/{flow}"
-    common = {"route": route.name, "flow": flow}
+    common: dict[str, Any] = {"route": route.name, "flow": flow}
     compared = _last_comparison(outlook, route, flow)
     full_due = compared is None or (spec.full is not None and now - compared >= spec.full)
     found: list[Poll] = []
-    if full_due and (route.name, flow, "bulk") not in busy and _time_has_come(cursor, f"{name}/full", spec.every, now):
+    again = min(spec.every, spec.full or spec.every)  # one that failed is tried again after this long
+    if full_due and (route.name, flow, "bulk") not in busy and _time_has_come(cursor, f"{name}/full", again, now):
         why = "never compared" if compared is None else f"last compared as a whole {compared:%Y-%m-%d %H:%M} UTC"
         found.append(
             Poll(**common, lane="bulk", name=f"{name}/full", ask=lambda: Finding(why=why, lane="bulk", full=True))
@@ -85,6 +90,7 @@ def polls(
                     lane="now",
                     name=f"{name}/fast",
                     ask=lambda: _fast(here, route, flow, fast, now, kept, f"{name}/fast_keys"),
+                    keys=tuple(kept["keys"]) if kept else fast.skus,
                 )
             )
     return found

@@ -45,15 +45,17 @@ def gather(here: Installation, route: RouteSpec, kind: FlowKind, *, run_id: str 
     return [Entry(record=row.record(), received=row) for row in rows if run_id is None or row.run_id == run_id]
 
 
-def snapshot(here: Installation, route: RouteSpec, kind: FlowKind, now: datetime) -> tuple[list[Entry], str]:
-    """Rows of the last complete snapshot, and the run that read it. Raises SnapshotTooOld, DamagedFile."""
+def snapshot(here: Installation, route: RouteSpec, kind: FlowKind, now: datetime) -> tuple[list[Entry], str, datetime]:
+    """Rows of the last complete snapshot, the run that read it, and when it began to. Raises SnapshotTooOld,
+    DamagedFile.
+    """
     source = getattr(route, kind.source)
     cursor = here.ledger.cursors.get(source, snapshot_entity(kind.entity))
     if cursor.position is None or now - cursor.position > OLDEST_SNAPSHOT:
         raise SnapshotTooOld(
             f"the last snapshot of {kind.entity} of {source} is of {cursor.position}: start the run with `extracted`"
         )
-    return snapshot_of(here, source, kind, cursor.token), cursor.token
+    return snapshot_of(here, source, kind, cursor.token), cursor.token, cursor.position
 
 
 def snapshot_of(here: Installation, source: str, kind: FlowKind, run_id: str) -> list[Entry]:

@@ -64,7 +64,9 @@ class Transformation:
         entries, token = received, ""
         task.full = task.full or self._never_compared()
         if task.full:
-            whole, token = snapshot(task.here, task.route, task.kind, task.now)
+            whole, token, read_at = snapshot(task.here, task.route, task.kind, task.now)
+            # What came after the snapshot was begun is left to the run that received it, the fast lane's perhaps.
+            received = [one for one in received if one.received is not None and one.received.received_at < read_at]
             entries = [*whole, *received]
         if not entries and not task.full:
             return task.report

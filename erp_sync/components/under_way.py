@@ -69,12 +69,14 @@ def busy(
 ) -> frozenset[Lane]:
     """Lanes that no other run is started for: one is about to start, has not read its source yet, or enough run.
 
+    A full comparison is enough: a second one beside it would read the same again.
+
     `moved` says when the cursor of each (connection, entity) moved last.
     """
     started: Counter[Lane] = Counter()
     found: set[Lane] = set()
     for run in runs:
-        if run.since is None or _will_read(run, configuration, moved):
+        if run.since is None or run.lane == "bulk" or _will_read(run, configuration, moved):
             found.add(run.name)
         else:
             started[run.name] += 1

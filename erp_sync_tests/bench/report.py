@@ -56,6 +56,21 @@ BENCHES: dict[str, Bench] = {
             "orders_duplicated": Target(0),
         },
     ),
+    "inventory": Bench(
+        "inventory",
+        "50,000 SKUs in two locations: 1 % changed, nothing changed, the fast lane beside full comparisons",
+        "fast",
+        {
+            "changed_500_run_to_store_s": Target(20),
+            "changed_500_write_calls_beyond_needed": Target(0),
+            "changed_20_write_calls_beyond_needed": Target(0),
+            "whole_500_run_to_store_s": Target(20),
+            "whole_500_write_calls_beyond_needed": Target(0),
+            "nothing_changed_write_calls": Target(0),
+            "lane_tick_to_store_s_p95": Target(10),
+            "lane_ticks_skipped": Target(0),
+        },
+    ),
     "runs": Bench(
         "runs",
         "a run that moves one order: launched to finished, CPU-seconds; idle and busy routes",

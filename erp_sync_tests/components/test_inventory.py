@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime
@@ -71,6 +72,21 @@ def test_the_fast_lane_reads_and_writes_its_keys_only(systems):
     assert ran.reading.extraction.seen == 2
     systems.run("inventory")
     assert systems.store_quantities()["east/TEA"] == "90"
+
+
+def test_a_full_comparison_leaves_to_the_fast_lane_what_that_has_read_meanwhile(systems):
+    systems.erp_set("TEA", "east", 90)
+    whole, reading = systems.read("inventory", full=True)
+    while datetime.now(UTC) <= reading.extraction.window_end:
+        time.sleep(0.02)  # runs here are a second ahead of the clock that stamps what is received
+    systems.erp_set("MUG", "east", 4)
+    fast, _ = systems.read("inventory", keys=("MUG",))
+    systems.transform("inventory", whole, full=True, lane="bulk")
+    assert systems.transform("inventory", fast, keys=("MUG",), lane="now").changed == 1
+    assert systems.load("inventory", fast, lane="now").applied == 1
+    assert (systems.store_quantities()["east/MUG"], systems.store_quantities()["east/TEA"]) == ("4", "100")
+    systems.load("inventory", whole, lane="bulk")
+    assert (systems.store_quantities()["east/MUG"], systems.store_quantities()["east/TEA"]) == ("4", "90")
 
 
 def test_a_lost_answer_is_sent_again_and_the_quantity_is_right(make):

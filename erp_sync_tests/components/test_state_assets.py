@@ -15,7 +15,7 @@ from erp_sync.components import installation
 from erp_sync.components.due import look
 from erp_sync.components.route import installation_definitions
 from erp_sync.components.sensing import run_request
-from erp_sync_tests.components.two_systems import TwoSystems, two_systems
+from erp_sync_tests.components.two_systems import SECOND, TwoSystems, two_systems
 
 FLOWS = "{inventory: {mode: on, every: 1s, fast: {every: 1s, skus: [MUG, TEA]}, guards: {few: 3}}}"
 
@@ -88,7 +88,7 @@ def test_a_fast_seller_starts_a_run_of_its_own_lane_with_its_keys(systems):
     run_as_dagster(systems, full=True, lane="bulk")
     run_as_dagster(systems)
     systems.erp_set("TEA", "east", 90)
-    due = look(systems.here.configuration, datetime.now(UTC), {}, installation=systems.here).due
+    due = look(systems.here.configuration, datetime.now(UTC) + SECOND, {}, installation=systems.here).due
     assert {(one.lane, one.keys) for one in due} == {("now", ("MUG", "TEA")), ("normal", ())}
     run_as_dagster(systems, lane="now", keys=("MUG", "TEA"))
     assert systems.store_quantities()["east/TEA"] == "90"

@@ -27,6 +27,9 @@ from erp_sync.settings import load
 from erp_sync.systems.magento import sandbox as magento
 from erp_sync.systems.netsuite import sandbox as netsuite
 
+# The ERP tells of a second once it has ended: runs here are a second later than what they look for.
+SECOND = timedelta(seconds=1)
+
 CATALOGUE: dict[str, Any] = {
     "currency": "USD",
     "locations": [{"code": "east", "name": "East"}, {"code": "west", "name": "West"}],
@@ -107,22 +110,27 @@ class TwoSystems:
     def flow(self, name: str) -> FlowSpec:
         return self.route.flows[name]
 
-    def run(self, flow: str, *, full: bool = False, keys: tuple[str, ...] = (), lane: str = "normal") -> Ran:
-        """One run of a state flow, as the assets do it."""
+    def read(
+        self, flow: str, *, full: bool = False, keys: tuple[str, ...] = (), now: datetime | None = None
+    ) -> tuple[str, Reading]:
+        """The first stage of a run alone; its id, for the others."""
         self.runs += 1
         run_id, kind = f"run-{self.runs}", FLOWS[flow]
-        reading = read_states(
+        return run_id, read_states(
             self.here,
             getattr(self.route, kind.source),
             kind,
             [self.route],
             lambda entity, records: land_records(self.here, self.route.erp, entity, run_id, records),
             run_id=run_id,
-            # The second that is running belongs to the next window: here it is to be read at once.
-            now=datetime.now(UTC) + timedelta(seconds=1),
+            now=now or datetime.now(UTC) + SECOND,
             full=full,
             keys=keys,
         )
+
+    def run(self, flow: str, *, full: bool = False, keys: tuple[str, ...] = (), lane: str = "normal") -> Ran:
+        """One run of a state flow, as the assets do it."""
+        run_id, reading = self.read(flow, full=full, keys=keys)
         transformed = self.transform(flow, run_id, full=full, keys=keys, lane=lane)
         return Ran(reading, transformed, self.load(flow, run_id, lane))
 
@@ -144,7 +152,7 @@ class TwoSystems:
             (
                 f"{on_hand}.00000",
                 on_hand,
-                (datetime.now(UTC) - timedelta(seconds=1)).strftime("%Y-%m-%dT%H:%M:%SZ"),
+                (datetime.now(UTC) - SECOND).strftime("%Y-%m-%dT%H:%M:%SZ"),
                 sku,
                 location,
                 location,

@@ -32,6 +32,10 @@ from erp_sync.systems.netsuite.rows import Row, content_version, numbers
 # transfer, inventory count (type codes of Oracle's SuiteAnalytics; the last three unconfirmed in SuiteQL).
 MOVING_TYPES = ("ItemShip", "ItemRcpt", "InvAdjst", "InvTrnfr", "InvCount")
 
+# A look reads so many pages before it says that there is too much to look at. The same rows are in the window for as
+# long as the source's lateness: a run for them would find nothing new.
+PEEKED_PAGES = 3
+
 _COLUMNS = (
     "ail.item, ail.location, i.itemid, ail.quantityonhand, ail.quantityavailable, ail.quantitycommitted, "
     "ail.quantitybackordered, ail.quantityonorder"
@@ -72,10 +76,16 @@ class StockSource:
         return self._pages(self._moved(window), "stock_level.changed", poll=True)
 
     def peek(self, window: Window) -> dict[str, str] | None:
-        rows = self._client.query(self._statement(self._moved(window), None), operation="stock_level.peek", poll=True)
-        if len(rows) >= PAGE:
-            return None
-        return {record.native_id: record.version for record in self._raw(rows, self._clock(), {})}
+        condition = self._moved(window)
+        seen: dict[str, str] = {}
+        last: tuple[str, str] | None = None
+        for _ in range(PEEKED_PAGES):
+            rows = self._client.query(self._statement(condition, last), operation="stock_level.peek", poll=True)
+            seen.update((record.native_id, record.version) for record in self._raw(rows, self._clock(), {}))
+            if len(rows) < PAGE:
+                return seen
+            last = _key(rows[-1])
+        return None
 
     def read(self, keys: Sequence[str]) -> Iterator[list[RawRecord]]:
         """Rows of these SKUs, as few queries as 1,000 SKUs and 1,000 rows a query allow."""
@@ -143,7 +153,7 @@ class StockSource:
                 yield self._raw(rows, started, shipped)
             if len(rows) < PAGE:
                 return
-            last = (str(rows[-1]["item"]), str(rows[-1]["location"]))
+            last = _key(rows[-1])
 
     def _raw(self, rows: list[Row], started: datetime, shipped: Shipped) -> list[RawRecord]:
         aside = self._read_set_aside(rows)
@@ -185,6 +195,10 @@ class StockSource:
                 for balance in balances:
                     found.setdefault(_native_id(balance), {})[name] = str(balance.get("quantity") or "0")
         return found
+
+
+def _key(row: Row) -> tuple[str, str]:
+    return str(row["item"]), str(row["location"])
 
 
 def _native_id(row: Row) -> str:
