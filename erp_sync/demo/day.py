@@ -73,6 +73,10 @@ def prepare(
     installation = Installation(fresh)
     try:
         installation.import_lookups()
+        for route in installation.configuration.routes.values():
+            # This ERP begins without an order: there is none to look for before a first send.
+            if "orders" in route.flows and (start := route.flows["orders"].start) is not None:
+                installation.ledger.adopting.finished(route.name, route.erp, start)
     finally:
         installation.close()
     return fresh
