@@ -42,6 +42,26 @@ def costs(settings: Settings) -> dict[str, ProcessCost]:
     return measured
 
 
+def tree_cpu_seconds(settings: Settings) -> float:
+    """CPU-seconds of the whole installation so far: its supervisor and everything below it, what has ended included.
+
+    0 where nothing runs.
+    """
+    supervisor = services.status(settings).supervisor
+    if supervisor is None:
+        return 0.0
+    seconds = 0.0
+    top = psutil.Process(supervisor.pid)
+    # Children before their parents: one that ends meanwhile is found in its parent's account.
+    for process in (*reversed(top.children(recursive=True)), top):
+        try:
+            times = process.cpu_times()
+        except psutil.NoSuchProcess:
+            continue
+        seconds += times.user + times.system + times.children_user + times.children_system
+    return seconds
+
+
 def forked_runs(folder: WarmFolder) -> messages.Figures | None:
     """What the fork server of a Dagster home has done, the last thousand runs one by one; None without a server."""
     with socket.socket(socket.AF_UNIX) as connection:
