@@ -20,7 +20,11 @@ import dagster as dg
 import yaml
 
 import erp_sync
+from erp_sync import settings as settings_module
+from erp_sync.components.flow_table import FLOWS
+from erp_sync.components.installation import Installation
 from erp_sync.demo import day as demo
+from erp_sync.flows.state_extraction import snapshot_entity
 from erp_sync.runtime import bench_runs, figures
 from erp_sync.runtime.workers import WarmFolder
 from erp_sync.sandbox import shoppers
@@ -113,10 +117,11 @@ def _idle_and_busy(bench: Bench, routes: int) -> dict[str, Any]:
     day, catalogue = _small(bench, orders)
     _multiply(bench.settings.defs, routes, [item.sku for item in catalogue.items][:50])
     demo.seed(bench.settings, catalogue, day.customers)
+    _as_if_in_step(bench)
     bench.start_services()
     found: dict[str, Any] = {}
     with dg.DagsterInstance.from_config(str(bench.settings.dagster_home)) as instance:
-        _wait_until_quiet(instance, quiet_seconds=15, patience_seconds=60 + 30 * routes)
+        _wait_until_quiet(instance, quiet_seconds=15, patience_seconds=60 + 10 * routes)
         idle = _window(bench, instance, lambda: time.sleep(WINDOW_SECONDS))
         busy = _window(
             bench, instance, lambda: _shop(bench, day.paced(1 / ORDER_EVERY_SECONDS), catalogue, WINDOW_SECONDS)
@@ -145,7 +150,7 @@ def _shop(bench: Bench, day: ShoppingDay, catalogue: Catalogue, seconds: float) 
 
 
 def _wait_until_quiet(instance: dg.DagsterInstance, quiet_seconds: float, patience_seconds: float) -> None:
-    """Wait until no run has been under way for a while: the first full comparisons are through.
+    """Wait until no run has been under way for a while: the first look of every lane is behind.
 
     Raises TimeoutError: a figure called idle would be none.
     """
@@ -153,13 +158,29 @@ def _wait_until_quiet(instance: dg.DagsterInstance, quiet_seconds: float, patien
     quiet_since: float | None = None
     while time.monotonic() < end:
         time.sleep(1)
-        if not instance.get_runs_count() or instance.get_runs_count(dg.RunsFilter(statuses=UNDER_WAY)):
+        if instance.get_runs_count(dg.RunsFilter(statuses=UNDER_WAY)):
             quiet_since = None
         elif quiet_since is None:
             quiet_since = time.monotonic()
         elif time.monotonic() - quiet_since > quiet_seconds:
             return
     raise TimeoutError(f"runs were under way for {patience_seconds:.0f} s without an end")
+
+
+def _as_if_in_step(bench: Bench) -> None:
+    """Every source was read and compared as a whole a moment ago. First comparisons cost what they cost once, and
+    would take most of the bench's time."""
+    here = Installation(settings_module.load())
+    try:
+        now = here.ledger.now()
+        for route in here.configuration.routes.values():
+            for flow in route.flows:
+                kind = FLOWS[flow]
+                entities = [kind.entity] if kind.delivers else [kind.entity, snapshot_entity(kind.entity)]
+                for entity in entities:
+                    here.ledger.receive(getattr(route, kind.source), entity, [], advance_to=now, run_id="bench")
+    finally:
+        here.close()
 
 
 def _multiply(defs: Path, routes: int, fast: list[str]) -> None:
