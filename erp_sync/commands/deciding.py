@@ -28,15 +28,21 @@ Code = Annotated[str | None, typer.Option("--code", help="only this code, as `er
 deadletters_app = typer.Typer(invoke_without_command=True)
 
 
-def approve(what: Word, why: Why = "", who: Who = None, as_json: Json = False) -> None:
-    """Let a held plan or document pass; the next run loads it.
+def approve(
+    what: Word,
+    why: Why = "",
+    who: Who = None,
+    only: Annotated[list[str] | None, typer.Option("--only", help="only this row of a plan; may be repeated")] = None,
+    as_json: Json = False,
+) -> None:
+    """Let a held plan or document pass; the next run loads it. With --only the plan's other rows wait on.
 
     Example: erp-sync approve p3 --why "season's end, checked with purchasing"
     """
     from erp_sync.operations import decisions
 
     with installation() as here:
-        decided = decisions.approve(here, what, who=me(who), why=why)
+        decided = decisions.approve(here, what, who=me(who), why=why, only=only or ())
         show(decided, as_json, _decided_text)
 
 

@@ -60,7 +60,9 @@ class Planning:
             since = task.now - REFUSED_FOR
             refused = task.here.ledger.plans.refusals(task.target_name, task.kind.entity, since)
         edited = task.here.ledger.known.edited(task.target_name, task.kind.entity)
-        rejected = self._waiting(PlanState.REJECTED) if edited else {}
+        # What a person judged row by row is not asked again as it is.
+        judged = task.flow.approval == "required"
+        rejected = self._waiting(PlanState.REJECTED) if edited or judged else {}
         partial = getattr(task.logic, "PARTIAL", False)
         for one in comparison.rows.to_pylist():
             key = one["key"]
@@ -73,7 +75,7 @@ class Planning:
                 task.report.same += 1
                 continue
             after = self._after(row, was, will if not found.left else {**will, AGREED: found.left})
-            if held.get(key) == after or (found.held and rejected.get(key) == after):
+            if held.get(key) == after or ((found.held or judged) and rejected.get(key) == after):
                 self.planned.standing.append(key)
                 continue
             refusal = refused.get(("", key))
@@ -134,7 +136,7 @@ class Planning:
 
     def _add_missing(self, missing: dict[str, str]) -> None:
         for key, before in missing.items():
-            row = self._gone(key, before, f"{self.task.source} has it no more")
+            row = self._gone(key, before, f"{self.task.source} has it no more, or it has ended")
             if row is not None:
                 self.planned.rows.append(row)
 

@@ -82,8 +82,10 @@ class Desired(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         left_out: how many rows are none of the target's business, by reason.
+        ended: rows that the source has and that the target should hold no more, with their positions.
     """
 
     rows: list[tuple[Any, int]]
     unusable: list[Unusable] = []
     left_out: dict[str, int] = {}
+    ended: list[tuple[Any, int]] = []

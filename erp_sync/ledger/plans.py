@@ -125,6 +125,10 @@ def _fingerprint(rows: Sequence[PlanRow]) -> str:
     return digest.hexdigest()
 
 
+def _as_planned(rows: Iterable[Any]) -> list[PlanRow]:
+    return [PlanRow(**{name: row._mapping[name] for name in PlanRow.__struct_fields__}) for row in rows]
+
+
 class Plans(PlanRows):
     """`ledger.plans`."""
 
@@ -223,9 +227,49 @@ class Plans(PlanRows):
             schema=schema,
         )
 
-    def approve(self, plan_id: int, who: str, why: str = "") -> Plan:
-        """Let a held plan be applied. Durable. Raises NotInLedger, WrongState, ValueError (nobody's name)."""
+    def approve(self, plan_id: int, who: str, why: str = "", keys: Sequence[str] = ()) -> Plan:
+        """Let a held plan be applied. Durable.
+
+        Args:
+            keys: only these of its rows; they become a plan of their own, and the others wait on. None: all.
+        Gives the plan that is approved. Raises NotInLedger, WrongState, ValueError (nobody's name, a key that no
+        held row has).
+        """
+        if keys:
+            plan_id = self._split(plan_id, keys)
         return self._decide(plan_id, PlanState.APPROVED, who, why)
+
+    def _split(self, plan_id: int, keys: Sequence[str]) -> int:
+        """A held plan of these rows of a held plan; where these are all of them, the plan itself."""
+        with self._database.write() as write:
+            now = self._database.now()
+            plan = write.execute(sa.select(plans).where(plans.c.id == plan_id).with_for_update()).first()
+            if plan is None:
+                raise NotInLedger(f"plan {plan_id}")
+            if plan.state != PlanState.HELD:
+                raise WrongState(f"plan {plan_id}", plan.state, "only a held one can be decided on")
+            mine = sa.and_(plan_rows.c.plan_id == plan_id, plan_rows.c.state == RowState.HELD)
+            held = write.execute(sa.select(plan_rows).where(mine).order_by(plan_rows.c.id)).all()
+            absent = sorted(set(keys) - {row.key for row in held})
+            if absent:
+                raise ValueError(f"plan {plan_id} has no held row {absent[0]}")
+            chosen = [row for row in held if row.key in set(keys)]
+            left = [row for row in held if row.key not in set(keys)]
+            if not left:
+                return plan_id
+            names = ("route", "flow", "entity", "target", "lane", "state", "summary", "judgement", "reason", "run_id")
+            values = {name: plan._mapping[name] for name in names}
+            values |= {"row_count": len(chosen), "fingerprint": _fingerprint(_as_planned(chosen))}
+            values |= {"created_at": plan.created_at, "changed_at": now}
+            part = int(write.execute(sa.insert(plans).returning(plans.c.id), values).scalar_one())
+            for some in chunks(sorted(set(keys))):
+                write.execute(sa.update(plan_rows).where(mine, plan_rows.c.key.in_(some)).values(plan_id=part))
+            write.execute(
+                sa.update(plans)
+                .where(plans.c.id == plan_id)
+                .values(row_count=len(left), fingerprint=_fingerprint(_as_planned(left)), changed_at=now)
+            )
+            return part
 
     def reject(self, plan_id: int, who: str, why: str) -> Plan:
         """Refuse a held plan; the same plan is not held again. Raises NotInLedger, WrongState, ValueError."""

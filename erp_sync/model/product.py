@@ -28,7 +28,8 @@ class Product(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         variant_of: SKU of the configurable product this is a variant of.
-        variant_options: what tells this variant from its siblings, attribute to value.
+        variant_options: what tells this variant from its siblings, attribute to value; on a configurable product
+            the values that its variants have.
         variant_attributes: on a configurable product, the attributes its variants differ by.
         backorders: the store may sell below zero stock.
         restock_date: ISO date on which stock is expected again.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 
 from erp_sync.components.installation import Installation
@@ -21,19 +23,25 @@ class Decided(msgspec.Struct, frozen=True, kw_only=True):
     rows: int
 
 
-def approve(here: Installation, word: str, *, who: str, why: str = "") -> Decided:
+def approve(here: Installation, word: str, *, who: str, why: str = "", only: Sequence[str] = ()) -> Decided:
     """Let a held plan or document pass; the next run loads it.
 
     Args:
         word: ``p3`` a plan, ``d12`` a delivery, a bare number whichever of both is held, else the number of a document.
+        only: keys of a plan's rows; the others wait on.
     Raises CannotDo for what is not held, or is both.
     """
     subject, number = held(here, word)
     if subject == "plan":
-        plan = here.ledger.plans.approve(number, who, why)
+        try:
+            plan = here.ledger.plans.approve(number, who, why, only)
+        except ValueError as error:
+            raise CannotDo(str(error)) from error
         return Decided(
-            subject="plan", id=f"p{number}", route=plan.route, flow=plan.flow, decision="approved", rows=plan.row_count
+            subject="plan", id=f"p{plan.id}", route=plan.route, flow=plan.flow, decision="approved", rows=plan.row_count
         )
+    if only:
+        raise CannotDo(f"{word} is one document: --only is for rows of a plan")
     here.ledger.deliveries.approve(number, who, why)
     return _document(here, number, "approved")
 

@@ -205,6 +205,21 @@ def test_a_plan_shows_itself_as_a_table(ledger: Ledger):
     assert ledger.plans.table(plan.id, states=[RowState.APPLIED]).num_rows == 0
 
 
+def test_a_part_of_a_held_plan_is_approved_and_the_rest_waits_on(ledger: Ledger):
+    held = add(ledger, rows("A", "B", "C"), verdicts=HELD)
+    with pytest.raises(ValueError, match="has no held row D"):
+        ledger.plans.approve(held.id, "ada", keys=["A", "D"])
+    part = ledger.plans.approve(held.id, "ada", "these only", keys=["A", "C"])
+    assert (part.state, part.row_count, part.reason) == (PlanState.APPROVED, 2, HELD[0].words)
+    assert [one.who for one in ledger.plans.approvals(part.id)] == ["ada"]
+    assert [row.key for row in claim(ledger).rows] == ["A", "C"]
+    rest = ledger.plans.get(held.id)
+    assert (rest.state, rest.row_count) == (PlanState.HELD, 1)
+    # The comparison that finds the rest again knows it.
+    assert add(ledger, rows("B"), verdicts=HELD).known
+    assert ledger.plans.approve(held.id, "ada", keys=["B"]).id == held.id
+
+
 def test_fifty_thousand_rows_pass_through(ledger: Ledger):
     keys = [f"SKU-{number}" for number in range(50_000)]
     table = pa.table({"key": keys, "value": ["1"] * len(keys), "source_order": pa.array(range(50_000), pa.int64())})

@@ -6,7 +6,7 @@ Rules of the flow (YAML ``rules``):
                row: half up, to the currency's own digits (ISO 4217)
 
 Look-up: ``sku_map`` (the store's SKU to the ERP's, turned round here). Prices in another currency than the
-store's are none of its business and are left out, counted.
+store's are none of its business and are left out, counted. A special price that has ended is taken away.
 """
 
 from __future__ import annotations
@@ -75,6 +75,7 @@ def desired(prices: Sequence[Price], around: Surroundings) -> Desired:
     rows: list[tuple[Price, int]] = []
     unusable: list[Unusable] = []
     left_out: dict[str, int] = {}
+    ended: list[tuple[Price, int]] = []
     rules: Rules = around.rules
     for position, price in enumerate(prices):
         reason = _left_out(price, around)
@@ -88,10 +89,16 @@ def desired(prices: Sequence[Price], around: Surroundings) -> Desired:
             continue
         try:
             for sku in around.lookups.reverse("sku_map", price.sku):
-                rows.append((msgspec.structs.replace(price, sku=sku, amount=amount), position))
+                row = msgspec.structs.replace(price, sku=sku, amount=amount)
+                if price.valid_to is not None and price.valid_to <= around.now:
+                    ended.append((row, position))
+                else:
+                    rows.append((row, position))
         except MappingProblem as problem:
             unusable.append(Unusable(position=position, rule=problem.code, problem=str(problem)))
-    return Desired(rows=rows, unusable=unusable, left_out=left_out)
+    if ended:
+        left_out["ended"] = len(ended)
+    return Desired(rows=rows, unusable=unusable, left_out=left_out, ended=ended)
 
 
 def _left_out(price: Price, around: Surroundings) -> str:

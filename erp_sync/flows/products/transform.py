@@ -66,22 +66,39 @@ def order(product: Product, record: RawRecord) -> int:
 
 
 def desired(products: Sequence[Product], around: Surroundings) -> Desired:
-    """What the store should hold, configurable products before their variants."""
+    """What the store should hold, configurable products before their variants, bundles after their parts."""
     rows: list[tuple[Product, int]] = []
     unusable: list[Unusable] = []
     left_out = 0
+    options = _options(products)
     for position, product in enumerate(products):
+        if product.sku in options:
+            # A store makes a configurable product only of values that it knows.
+            product = msgspec.structs.replace(product, variant_options=options[product.sku])
         if product.kind not in around.rules.kinds:
             left_out += 1
             continue
         try:
             parent = _store_sku(around.lookups, product.variant_of) if product.variant_of else None
+            components = tuple(
+                msgspec.structs.replace(one, sku=_store_sku(around.lookups, one.sku)) for one in product.components
+            )
             for sku in around.lookups.reverse("sku_map", product.sku):
-                rows.append((msgspec.structs.replace(product, sku=sku, variant_of=parent), position))
+                row = msgspec.structs.replace(product, sku=sku, variant_of=parent, components=components)
+                rows.append((row, position))
         except MappingProblem as problem:
             unusable.append(Unusable(position=position, rule=problem.code, problem=str(problem)))
-    rows.sort(key=lambda pair: bool(pair[0].variant_of))
+    rows.sort(key=lambda pair: (bool(pair[0].components), bool(pair[0].variant_of)))
     return Desired(rows=rows, unusable=unusable, left_out={"kind_not_sold": left_out} if left_out else {})
+
+
+def _options(products: Sequence[Product]) -> dict[str, tuple[tuple[str, str], ...]]:
+    """By SKU of a configurable product, the values that its variants have."""
+    found: dict[str, dict[tuple[str, str], None]] = {}
+    for product in products:
+        if product.variant_of:
+            found.setdefault(product.variant_of, {}).update(dict.fromkeys(product.variant_options))
+    return {sku: tuple(sorted(options)) for sku, options in found.items()}
 
 
 def _store_sku(lookups: Lookups, sku: str) -> str:

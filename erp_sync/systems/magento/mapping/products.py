@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from erp_sync.model.product import Product, ProductKind
+from erp_sync.model.product import BundleComponent, Product, ProductKind
 from erp_sync.ports import mapping_rules as rules
 from erp_sync.ports.mapping import Direction, Field, RecordMapping, Rule, Scope
 from erp_sync.ports.paths import MISSING
@@ -22,6 +22,8 @@ KINDS = {code: kind for kind, code in TYPES.items()} | {
     "downloadable": ProductKind.VIRTUAL,
     "grouped": ProductKind.SIMPLE,
 }
+# A bundle's price, SKU and weight come from its parts, which are shipped together.
+DYNAMIC = ("price_type", "sku_type", "weight_type", "shipment_type")
 ENABLED, DISABLED = 1, 2
 NOT_VISIBLE, VISIBLE = 1, 4  # in no list of its own; in catalogue and search
 # Parts of the vendor's product by canonical field, of those that have one of their own.
@@ -54,11 +56,26 @@ def _attributes(scope: Scope) -> Any:
         listed.append(
             {"attribute_code": code, "value": "1" if value is True else "0" if value is False else str(value)}
         )
-    listed += [
-        {"attribute_code": code, "value": scope.context.values["options"][code, label]}
-        for code, label in product.variant_options
-    ]
+    if product.kind is not ProductKind.CONFIGURABLE:
+        listed += [
+            {"attribute_code": code, "value": scope.context.values["options"][code, label]}
+            for code, label in product.variant_options
+        ]
+    if product.kind is ProductKind.BUNDLE and not product.only:
+        listed += [{"attribute_code": code, "value": "0"} for code in DYNAMIC]
     return listed or MISSING
+
+
+def _part(position: int, component: BundleComponent) -> dict[str, Any]:
+    """One required option with one product in it: the bundle is sold as it is."""
+    link = {
+        "sku": component.sku, "qty": component.quantity, "position": 1, "is_default": True, "price": 0,
+        "price_type": 0, "can_change_quantity": 0,
+    }  # fmt: skip
+    return {
+        "title": component.sku, "required": True, "type": "select", "position": position, "sku": component.sku,
+        "product_links": [link],
+    }  # fmt: skip
 
 
 def _extension(scope: Scope) -> Any:
@@ -73,6 +90,8 @@ def _extension(scope: Scope) -> Any:
     options = scope.context.values.get("configurable_options")
     if options:
         found["configurable_product_options"] = options
+    if scope.record.kind is ProductKind.BUNDLE and not scope.record.only:
+        found["bundle_product_options"] = [_part(at, one) for at, one in enumerate(scope.record.components, 1)]
     return found or MISSING
 
 
@@ -101,9 +120,9 @@ TO_STORE = RecordMapping(
             "",
             "extension_attributes",
             rules.computed(
-                "settings website_ids and categories; options of configurable products",
+                "settings website_ids and categories; options of configurable products, parts of bundles",
                 _extension,
-                reads=("categories", "variant_attributes"),
+                reads=("categories", "variant_attributes", "components"),
             ),
         ),
     ),

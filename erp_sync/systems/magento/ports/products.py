@@ -28,7 +28,7 @@ from erp_sync.systems.magento.ports.outcomes import attempted, in_batches, not_s
 from erp_sync.transport.errors import Rejected, TransportError
 
 WRITE = "product.write"
-_EXISTING_FIELDS = "items[id,sku,price,status],total_count"
+_EXISTING_FIELDS = "items[id,sku,price,status,type_id],total_count"
 
 
 class ProductTarget:
@@ -106,7 +106,10 @@ class ProductTarget:
         return values
 
     def requirements(self, row: Product) -> list[Requirement]:
-        return [Requirement("product", row.variant_of)] if row.variant_of else []
+        needs = [Requirement("product", row.variant_of)] if row.variant_of else []
+        # Of a bundle that is there only its own fields are written.
+        parts = [] if row.only else [Requirement("product", one.sku) for one in row.components]
+        return [*needs, *parts]
 
     def resolve(self, requirements: Sequence[Requirement]) -> dict[Requirement, str]:
         return self._catalogue.resolve(requirements)
@@ -178,10 +181,8 @@ class ProductTarget:
                     requirement=("product", row.variant_of),
                 )
             )
-        if row.kind is ProductKind.BUNDLE and existing is None:
-            raise _NotNow(
-                Refused(code="unsupported_kind", message=f"{row.sku}: bundles are made in the store, then kept in step")
-            )
+        if row.kind is ProductKind.BUNDLE and existing is None and not row.components:
+            raise _NotNow(Refused(code="bundle_without_parts", message=f"{row.sku}: a bundle needs parts"))
         values: dict[str, Any] = {
             "options": {(code, label): self._attributes.option(code, label) for code, label in row.variant_options}
         }
@@ -193,8 +194,8 @@ class ProductTarget:
         body = self._to_store.apply(row, Context(self._connection, self._lookups, values), row.sku)
         if existing is not None and row.only:
             body = self._only(row, body)
-        if row.kind is ProductKind.CONFIGURABLE:
-            body.pop("price", None)  # its variants have prices
+        if row.kind in (ProductKind.CONFIGURABLE, ProductKind.BUNDLE):
+            body.pop("price", None)  # its variants, or its parts, have prices
         elif row.active and existing is None and price is None:
             body["status"] = DISABLED
         elif row.active and existing is not None and not self._may_be_sold(existing):
@@ -222,6 +223,8 @@ class ProductTarget:
     def _may_be_sold(existing: Mapping[str, Any]) -> bool:
         """It is sold already, or has a price."""
         price: Decimal = number_in(existing, "price", 0)
+        if existing.get("type_id") in ("configurable", "bundle"):
+            return True
         return price > 0 or str(existing.get("status")) != str(DISABLED)
 
     def _configurable_options(self, row: Product) -> list[dict[str, Any]]:
