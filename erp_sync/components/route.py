@@ -15,6 +15,7 @@ from erp_sync.components import descriptions
 from erp_sync.components.columns import column_metadata
 from erp_sync.components.configuration import Configuration, ConnectionSpec, FlowSpec, Mode, RouteSpec
 from erp_sync.components.flow_table import FLOWS, FlowKind
+from erp_sync.components.housekeeping import housekeeping
 from erp_sync.components.sensing import due_work_sensor, full_comparison_schedule
 
 FIRST_DAY = "2026-01-01"
@@ -258,13 +259,14 @@ def installation_definitions(configuration: Configuration) -> dg.Definitions:
             job = route.job()
             jobs.append(job)
             schedules += full_comparison_schedule(route.spec, job)
-    return dg.Definitions(
+    flows = dg.Definitions(
         assets=assets,
         jobs=jobs,
         schedules=schedules,
         sensors=[due_work_sensor(configuration, jobs)] if jobs else [],
         executor=dg.in_process_executor,
     )
+    return dg.Definitions.merge(flows, housekeeping()) if jobs else flows
 
 
 def today(now: datetime) -> str:

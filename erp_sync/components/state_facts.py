@@ -15,6 +15,9 @@ from erp_sync.ledger.documents import StepState
 from erp_sync.model.keys import Entity, EntityKey
 from erp_sync.ports.outcomes import QUANTITY_ABOVE_OPEN
 
+# While nobody knows whether a shipment was booked its stock is not written; should that last, too little is
+# offered rather than too much.
+BOOKED = (StepState.CONFIRMED, StepState.SENDING, StepState.UNKNOWN, StepState.ACCEPTED)
 UNFINISHED = (State.WAITING, State.DUE, State.CLAIMED, State.DEAD, State.HELD)
 
 
@@ -39,7 +42,7 @@ def booked_shipments(here: Installation, route: RouteSpec, lately: Collection[st
     booked: set[str] = {delivery.key.native_id for delivery in unfinished if delivery.sequence > 1}
     open_shipments: dict[str, dict[tuple[str, str], Decimal]] = {}
     for delivery in first:
-        done = any(one.state is StepState.CONFIRMED and one.operation in moving for one in steps.get(delivery.id, ()))
+        done = any(one.state in BOOKED and one.operation in moving for one in steps.get(delivery.id, ()))
         if done or (delivery.state is State.DEAD and delivery.code == QUANTITY_ABOVE_OPEN):
             booked.add(delivery.key.native_id)
             continue

@@ -7,7 +7,7 @@ never read, keys that a write moved or left unknown (`ledger.known`), and everyt
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -157,7 +157,7 @@ def _read_whole_target(here: Installation, route: RouteSpec, kind: FlowKind, tar
 
     A row that is new since the last comparison of everything was made by somebody else.
     """
-    started = datetime.now(UTC)
+    started = here.ledger.now()
     connection = getattr(route, kind.target)
     base = state_extraction.base_entity(route.name, kind.name, kind.entity)
     carried = hasattr(flow_module(kind.name, "transform"), "realm")
@@ -191,7 +191,7 @@ def _read_target_keys(
     unknown |= unsure
     if not unknown:
         return
-    started = datetime.now(UTC)
+    started = here.ledger.now()
     found = {
         target.key(row): value_text(target.values(row))
         for page in target.read(sorted(set(unknown.values())))

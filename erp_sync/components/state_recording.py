@@ -73,6 +73,7 @@ class Recording:
                 target=task.target_name,
                 rows=rows,
                 compared=compared,
+                seen_at=task.seen_at,
                 order=task.order or None,
                 lane=task.lane,
                 verdicts=verdicts if rows else (),

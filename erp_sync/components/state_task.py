@@ -74,5 +74,7 @@ class StateTask:
         self.now = datetime.now(UTC)
         # Run that read the snapshot which is compared; "" where only changes are.
         self.snapshot = ""
+        # What moves, is written or is read at the target from here on is not in what is compared.
+        self.seen_at = here.ledger.now()
         # Where the oldest compared row stands in the order of values.
         self.order = 0

@@ -333,8 +333,7 @@ class Drain:
         there = [step for step in steps if step.name in receipts]
         self.ledger.steps.plan(claim, there)
         for step in there:
-            operation = self.target.capabilities.operation(step.operation)
-            self._confirm(claim, document, step, operation, receipts[step.name], origin="adopted")
+            self._confirm(claim, step, receipts[step.name], origin="adopted")
         self.ledger.deliveries.complete(claim)
         self._let_go(claim)
         self._count("adopted")
@@ -420,7 +419,7 @@ class Drain:
             target_id=self._partners.get(claim.id, ""),
         )
         if known.state is StepState.ACCEPTED:
-            return self._settled(claim, document, step, known, operation)
+            return self._settled(claim, step, known, operation)
         again = operation.guarantee in (Guarantee.UNIQUE_KEY, Guarantee.IDEMPOTENCY_TOKEN)
         if known.state is StepState.UNKNOWN and not again:
             found = self._look(claim, step, request, operation, known.settle_until)
@@ -428,18 +427,23 @@ class Drain:
                 return found
         try:
             # Classes A and B may be sent again at once; the others hold the key for their settle time.
-            self.ledger.steps.begin(claim, step.name, settle_seconds=0.0 if again else operation.settle_seconds)
+            self.ledger.steps.begin(
+                claim,
+                step.name,
+                settle_seconds=0.0 if again else operation.settle_seconds,
+                moves=self._moves(document, operation),
+            )
         except KeyBusy as busy:
-            self._later(claim, busy.until, f"another document writes {step.key} at this moment", "key_busy")
+            self._later(claim, busy.until, str(busy), "key_busy")
             return None
         except AlreadyConfirmed as already:
             self.ledger.steps.confirm(claim, step.name, already.receipt)
             return already.receipt
         with self._lock:
             self.report.calls += 1
-        return self._after(claim, document, step, self.target.submit([request])[0], operation)
+        return self._after(claim, step, self.target.submit([request])[0], operation)
 
-    def _settled(self, claim: Claim, document: Any, step: Step, known: StepRow, operation: Operation) -> Receipt | None:
+    def _settled(self, claim: Claim, step: Step, known: StepRow, operation: Operation) -> Receipt | None:
         """What became of a step that the target took earlier. Where it cannot be asked now, the handle stays."""
         try:
             outcome = self.target.settle([known.handle])[0]
@@ -453,7 +457,7 @@ class Drain:
             why = outcome.why if isinstance(outcome, NotSent) else "accepted, not done yet"
             self._later(claim, self.clock() + pause, why, "accepted")
             return None
-        return self._after(claim, document, step, outcome, operation)
+        return self._after(claim, step, outcome, operation)
 
     def _look(
         self, claim: Claim, step: Step, request: StepRequest, operation: Operation, settle_until: datetime | None
@@ -464,7 +468,7 @@ class Drain:
             return None
         match self.target.find([request])[0]:
             case Found(receipt=receipt):
-                self._confirm(claim, request.document, step, operation, receipt)
+                self._confirm(claim, step, receipt)
                 return receipt
             case Later(seconds=seconds, why=why):
                 self._later(claim, self.clock() + timedelta(seconds=seconds), why, "settling")
@@ -484,11 +488,9 @@ class Drain:
                 )
         return None
 
-    def _confirm(
-        self, claim: Claim, document: Any, step: Step, operation: Operation, receipt: Receipt, origin: str = ""
-    ) -> None:
-        """Receipt, moved state and cross reference in one transaction. The step that is named like the
-        document's entity is the one that stands for the document at the target."""
+    def _confirm(self, claim: Claim, step: Step, receipt: Receipt, origin: str = "") -> None:
+        """Receipt and cross reference in one transaction. The step that is named like the document's entity is
+        the one that stands for the document at the target."""
         key = claim.delivery.key
         links = []
         if step.name == key.entity:
@@ -503,12 +505,11 @@ class Drain:
                     origin=origin or ("found" if receipt.existed else "delivered"),
                 )
             )
-        moves = [] if origin else self._moves(document, operation)
         try:
-            self.ledger.steps.confirm(claim, step.name, receipt, moves=moves, references=links)
+            self.ledger.steps.confirm(claim, step.name, receipt, references=links)
         except CrossReferenceConflict as conflict:
             # It was delivered all the same; which of the two records is the right one, a person says.
-            self.ledger.steps.confirm(claim, step.name, receipt, moves=moves)
+            self.ledger.steps.confirm(claim, step.name, receipt)
             matter = f"cross_reference/{self.route}/{key.connection}/{key.scope}/{key.entity}/{key.native_id}"
             self.ledger.notices.raise_once(matter, "warning", str(conflict), link=f"trace/{claim.delivery.number}")
 
@@ -519,10 +520,10 @@ class Drain:
         keys = self.target.moves(document)
         return [(self.connection, entity, keys) for entity in operation.moves]
 
-    def _after(self, claim: Claim, document: Any, step: Step, outcome: Outcome, operation: Operation) -> Receipt | None:
+    def _after(self, claim: Claim, step: Step, outcome: Outcome, operation: Operation) -> Receipt | None:
         match outcome:
             case Applied(receipt=receipt):
-                self._confirm(claim, document, step, operation, receipt)
+                self._confirm(claim, step, receipt)
                 return receipt
             case Accepted(handle=handle):
                 self.ledger.steps.accepted(claim, step.name, handle)
@@ -532,8 +533,7 @@ class Drain:
                 pause = timedelta(seconds=wait_seconds) if wait_seconds else min(self._backoff(claim), LONGEST_NOT_SENT)
                 self._later(claim, self.clock() + pause, why, "not_sent")
             case Unknown(why=why):
-                moves = self._moves(document, operation)
-                until = self.ledger.steps.unknown(claim, step.name, why, known=moves)
+                until = self.ledger.steps.unknown(claim, step.name, why)
                 again = operation.guarantee in (Guarantee.UNIQUE_KEY, Guarantee.IDEMPOTENCY_TOKEN)
                 due = self.clock() + self._backoff(claim) if again else until
                 self._later(claim, due, why, "outcome_unknown")

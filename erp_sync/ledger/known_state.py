@@ -3,7 +3,8 @@
 `written` rows are ordered by the source's version: a value of an older version never replaces one of a
 newer version. `read` rows are ordered by when the read *started*: a read that began before a write ended
 says nothing about it. After an unknown outcome, or where a write moved a key besides its own, the row is
-*unsure*: it is read again before the next plan believes it, and not before `blocked_until`.
+*unsure*: it is read again before the next plan believes it, and not before `blocked_until` or while a
+document's write moves it (`erp_sync.ledger.moving`).
 
 A read that finds something else than was surely known means that somebody else wrote at the target: what was
 known until then is kept as *agreed*, until it is written again, found again or settled. `ABSENT`: nothing was there.
@@ -21,7 +22,7 @@ import msgspec
 import pyarrow as pa
 import sqlalchemy as sa
 
-from erp_sync.ledger.schema import known_state
+from erp_sync.ledger.schema import known_state, moving_keys
 from erp_sync.ledger.sql import chunks, insert_columns, upsert
 
 if TYPE_CHECKING:
@@ -122,7 +123,8 @@ class KnownState:
     def read(self, connection: str, entity: str, rows: pa.Table | Iterable[KnownRow], started_at: datetime) -> int:
         """What a read that *started* at `started_at` (UTC) found. Gives how many rows changed or were made sure.
 
-        Rows written or read later than that are left alone, and blocked ones until their settle time is over.
+        Rows written or read later than that are left alone, blocked ones until their settle time is over, and
+        those that a document moves at this moment.
         A row's source version stays.
         """
         return self._put(connection, entity, _rows(rows), "read", started_at)
@@ -141,7 +143,7 @@ class KnownState:
             mark_unknown(write, self._database.now(), connection, entity, keys, why, blocked_until, scope)
 
     def unsure(self, connection: str, entity: str, limit: int = 10_000) -> list[KnownRow]:
-        """Rows to read again whose settle time is over."""
+        """Rows to read again: their settle time is over, and nobody moves them."""
         now = self._database.now()
         query = (
             sa.select(*[known_state.c[name] for name in SCHEMA.names])
@@ -150,6 +152,7 @@ class KnownState:
                 known_state.c.entity == entity,
                 known_state.c.sure == sa.false(),
                 sa.or_(known_state.c.blocked_until.is_(None), known_state.c.blocked_until <= now),
+                ~held(known_state.c.connection, known_state.c.entity, known_state.c.key, now),
             )
             .order_by(known_state.c.scope, known_state.c.key)
             .limit(limit)
@@ -215,7 +218,7 @@ class KnownState:
         count = 0
         for some in chunks(sorted(rows, key=lambda row: (row.scope, row.key)), BATCH):
             with self._database.write() as write:
-                count += put(write, connection, entity, some, origin, observed_at)
+                count += put(write, connection, entity, some, origin, observed_at, self._database.now())
         return count
 
 
@@ -226,6 +229,7 @@ def put(
     rows: Sequence[KnownRow],
     origin: str,
     observed_at: datetime,
+    now: datetime,
 ) -> int:
     """Upsert in the caller's transaction; see `KnownState.write` and `read`. One row per key."""
     if not rows:
@@ -241,7 +245,8 @@ def put(
         }
     else:
         settled = sa.or_(columns.blocked_until.is_(None), columns.blocked_until <= new.observed_at)
-        fresher = sa.and_(new.observed_at >= columns.observed_at, settled)
+        moved = held(connection, entity, columns.key, now)
+        fresher = sa.and_(new.observed_at >= columns.observed_at, settled, ~moved)
         found, was = sa.func.coalesce(new.value, ABSENT), sa.func.coalesce(columns.value, ABSENT)
         kept = {
             "agreed": sa.case(
@@ -296,6 +301,14 @@ def mark_unknown(
         )
         if scope is not None:
             condition &= known_state.c.scope == scope
+        if write.dialect.name != "sqlite":
+            # One order for everybody, so that two that mark the same rows do not lock each other out.
+            write.execute(
+                sa.select(known_state.c.key)
+                .where(condition)
+                .order_by(known_state.c.scope, known_state.c.key)
+                .with_for_update()
+            ).all()
         write.execute(
             sa.update(known_state)
             .where(condition)
@@ -314,6 +327,19 @@ def mark_unknown(
                 )
                 .values(blocked_until=blocked_until)
             )
+
+
+def held(connection: Any, entity: Any, key: Any, now: datetime, *, waited_for: bool = False) -> Any:
+    """The condition that a document's write moves the key at this moment, or (`waited_for`) waits to do so."""
+    conditions = [
+        moving_keys.c.connection == connection,
+        moving_keys.c.entity == entity,
+        moving_keys.c.key == key,
+        moving_keys.c.until > now,
+    ]
+    if not waited_for:
+        conditions.append(moving_keys.c.state != "waiting")
+    return sa.exists().where(*conditions)
 
 
 def _rows(rows: pa.Table | Iterable[KnownRow]) -> list[KnownRow]:

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
-from erp_sync.ledger import events
+from erp_sync.ledger import events, moving
 from erp_sync.ledger.documents import Claim, State, delivery_of, lane_ranks
 from erp_sync.ledger.errors import LeaseLost
 from erp_sync.ledger.schema import attempts, deliveries, key_locks, steps
@@ -52,6 +52,7 @@ def rescue(write: sa.Connection, now: datetime, flow: str | None, target: str | 
                 .where(key_locks.c.delivery_id == row.id, key_locks.c.step == step.name)
                 .values(state="unknown", until=settle_until)
             )
+            moving.unknown(write, row.id, step.name, settle_until)
             write.execute(
                 sa.insert(attempts),
                 {

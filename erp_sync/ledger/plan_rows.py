@@ -1,8 +1,8 @@
 """Applying plans: rows are claimed in batches, sent, and recorded together with known state.
 
 One write per key is in flight: a row is not claimed while another row of its key is being sent, or while
-its key is in the settle time of an unknown outcome. A row whose key is known in a newer version of the
-source is overtaken, not sent.
+its key is in the settle time of an unknown outcome, or while a document moves it (`erp_sync.ledger.moving`).
+A row whose key is known in a newer version of the source is overtaken, not sent.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import sqlalchemy as sa
 
-from erp_sync.ledger import known_state
+from erp_sync.ledger import known_state, moving
 from erp_sync.ledger.errors import LeaseLost
 from erp_sync.ledger.lanes import LANES
 from erp_sync.ledger.row_queries import claimable, close_plans, doubt_rows, given_back, rescue_rows
@@ -118,12 +118,13 @@ class PlanRows:
     def begin(self, claim: RowClaim, settle_seconds: float = 0.0) -> list[ClaimedRow]:
         """Persist "sending", durably, before the request leaves; gives the rows that are still to be sent.
 
-        Rows that a newer plan or a newer known version overtook meanwhile are left out, and rows with a handle:
-        the target has them.
+        Rows that a newer plan or a newer known version overtook meanwhile are left out, rows whose key a document
+        moves, and rows with a handle: the target has them.
 
         Raises LeaseLost where the lease ended.
         """
         with self._database.write(durable=True) as write:
+            moving.exclude(self._database, write, [(claim.target, claim.entity, ())])
             now = self._database.now()
             if claim.lease_until <= now:
                 raise LeaseLost(_named(claim), claim.owner, 0)
@@ -134,6 +135,7 @@ class PlanRows:
                 known.c.key == plan_rows.c.key,
                 known.c.source_order > plan_rows.c.source_order,
             )
+            moved = known_state.held(plan_rows.c.target, plan_rows.c.entity, plan_rows.c.key, now)
             mine = sa.and_(
                 plan_rows.c.token == claim.token, plan_rows.c.state == RowState.CLAIMED, plan_rows.c.handle == ""
             )
@@ -144,12 +146,15 @@ class PlanRows:
                 stale = list(
                     write.execute(
                         sa.update(plan_rows)
-                        .where(plan_rows.c.id.in_(some), mine, newer)
+                        .where(plan_rows.c.id.in_(some), mine, sa.or_(newer, moved))
                         .values(
                             state=RowState.OVERTAKEN.value,
                             due_at=None,
                             token="",
-                            message="the target was written for a newer version",
+                            message=sa.case(
+                                (newer, "the target was written for a newer version"),
+                                else_="a document moves the key: it is read and planned again",
+                            ),
                             changed_at=now,
                         )
                         .returning(plan_rows.c.plan_id)
@@ -220,7 +225,7 @@ class PlanRows:
                 )
                 for row in sorted(rows, key=lambda row: (row.scope, row.key))
             ]
-            known_state.put(write, claim.target, claim.entity, fresh, "written", now)
+            known_state.put(write, claim.target, claim.entity, fresh, "written", now, now)
             for connection, entity, keys in moves:
                 known_state.mark_unknown(write, now, connection, entity, keys, why=f"{claim.flow} wrote {claim.entity}")
 

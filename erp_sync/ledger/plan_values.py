@@ -67,6 +67,9 @@ class NewPlan(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         compared: keys that were compared, also those that do not differ: whatever older plans still want to
             do with them is overtaken. None: all keys of this entity.
+        seen_at: the ledger's time before anything that the rows were worked out from was looked at. A row whose
+            key was moved, written or read since is not planned: its key is read and planned again. None: trust
+            the rows.
         order: rows of a source version after this were planned from a later read: they are not overtaken.
         verdicts: of checks and guards; with one that did not pass the plan is held.
         approval: the flow wants a person's approval even if all passed.
@@ -77,6 +80,7 @@ class NewPlan(msgspec.Struct, frozen=True, kw_only=True):
     target: str
     rows: Sequence[PlanRow]
     compared: Sequence[str] | None = None
+    seen_at: datetime | None = None
     order: int | None = None
     lane: str = "normal"
     verdicts: tuple[Verdict, ...] = ()

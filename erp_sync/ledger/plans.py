@@ -14,7 +14,7 @@ import msgspec
 import pyarrow as pa
 import sqlalchemy as sa
 
-from erp_sync.ledger import codec
+from erp_sync.ledger import codec, known_state
 from erp_sync.ledger.errors import NotInLedger, WrongState
 from erp_sync.ledger.lanes import LANES, lane_rank
 from erp_sync.ledger.plan_rows import PlanRows
@@ -22,10 +22,14 @@ from erp_sync.ledger.plan_values import AddedPlan, Approval, NewPlan, Plan, Plan
 from erp_sync.ledger.row_queries import close_plans
 from erp_sync.ledger.rows import OPEN, RowState
 from erp_sync.ledger.schema import approvals, plan_rows, plans
+from erp_sync.ledger.schema import known_state as known
 from erp_sync.ledger.sql import chunks, insert_columns
 
 if TYPE_CHECKING:
     from erp_sync.ledger.engine import Database
+
+#: Rows of a plan from which on they are not looked up one by one.
+_MANY = 5000
 
 
 def add_plan(write: sa.Connection, now: datetime, route: str, flow: str, run_id: str, plan: NewPlan) -> AddedPlan:
@@ -33,6 +37,7 @@ def add_plan(write: sa.Connection, now: datetime, route: str, flow: str, run_id:
     mine = sa.and_(
         plans.c.route == route, plans.c.flow == flow, plans.c.target == plan.target, plans.c.entity == plan.entity
     )
+    plan = _still_true(write, now, plan)
     fingerprint = _fingerprint(plan.rows)
     failed = [verdict for verdict in plan.verdicts if not verdict.passed]
     held = bool(failed) or plan.approval
@@ -72,6 +77,36 @@ def add_plan(write: sa.Connection, now: datetime, route: str, flow: str, run_id:
         due=not held,
     )
     return AddedPlan(id=plan_id, state=state, overtaken=overtaken)
+
+
+def _still_true(write: sa.Connection, now: datetime, plan: NewPlan) -> NewPlan:
+    """Without the rows whose key changed at the target since the comparison looked: a shipment lowered it, or
+    another run wrote it. They are doubted, so that both sides are read again."""
+    if plan.seen_at is None or not plan.rows:
+        return plan
+    changed: dict[tuple[str, str], str | None] = {}
+    condition = sa.and_(
+        known.c.connection == plan.target,
+        known.c.entity == plan.entity,
+        sa.or_(known.c.sure == sa.false(), known.c.observed_at > plan.seen_at),
+    )
+    query = sa.select(known.c.scope, known.c.key, known.c.value, known.c.sure).where(condition)
+    keys = sorted({row.key for row in plan.rows})
+    # Of many rows it is cheaper to look at all that is known of the target.
+    for some in [None] if len(keys) > _MANY else chunks(keys):
+        for row in write.execute(query if some is None else query.where(known.c.key.in_(some))):
+            changed[row.scope, row.key] = row.value if row.sure else None
+    if not changed:
+        return plan
+    stand, doubted = [], []
+    for one in plan.rows:
+        if (one.scope, one.key) not in changed:
+            stand.append(one)
+        elif one.after is None or changed[one.scope, one.key] != one.after:
+            doubted.append(one.key)
+    if doubted:
+        known_state.mark_unknown(write, now, plan.target, plan.entity, doubted, "changed while it was compared")
+    return msgspec.structs.replace(plan, rows=stand)
 
 
 def _insert(write: sa.Connection, now: datetime, values: dict[str, Any], rows: Sequence[PlanRow], due: bool) -> int:

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from erp_sync.ledger import events
 from erp_sync.ledger.documents import FINISHED, State
-from erp_sync.ledger.schema import deliveries, key_locks, requirements
+from erp_sync.ledger.schema import deliveries, key_locks, moving_keys, requirements
 from erp_sync.ledger.sql import chunks
 
 
@@ -79,7 +79,11 @@ def release_waiting(
 
 
 def free_keys(write: sa.Connection, ids: Sequence[int]) -> None:
-    """Locks of deliveries that will not be sent again; an unknown outcome keeps its key until it has settled."""
+    """Locks of deliveries that will not be sent again; an unknown outcome keeps its key until it has settled.
+
+    What a person has decided on moves nothing any more: keys that were held are read again.
+    """
+    write.execute(sa.delete(moving_keys).where(moving_keys.c.delivery_id.in_(ids)))
     write.execute(
         sa.delete(key_locks).where(key_locks.c.delivery_id.in_(ids), key_locks.c.state.in_(["accepted", "sending"]))
     )

@@ -17,6 +17,7 @@ from erp_sync.ledger.schema import (
     inbox,
     key_locks,
     metrics,
+    moving_keys,
     notes,
     plan_rows,
     plans,
@@ -71,6 +72,7 @@ class Expiry:
             "notes": self._simple(notes, notes.c.at < before(keep.deliveries)),
         }
         with self._database.write() as write:
+            write.execute(sa.delete(moving_keys).where(moving_keys.c.until < now - timedelta(days=1)))
             counts["metrics"] = write.execute(sa.delete(metrics).where(metrics.c.hour < before(keep.metrics))).rowcount
         return counts
 
@@ -134,7 +136,7 @@ class Expiry:
         )
 
         def act(write: sa.Connection, ids: list[int]) -> None:
-            for table in (steps, attempts, delivery_events, requirements, key_locks):
+            for table in (steps, attempts, delivery_events, requirements, key_locks, moving_keys):
                 write.execute(sa.delete(table).where(table.c.delivery_id.in_(ids)))
             write.execute(sa.delete(deliveries).where(deliveries.c.id.in_(ids)))
 

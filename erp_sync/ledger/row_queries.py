@@ -52,6 +52,7 @@ def claimable(now: datetime, route: str | None, flow: str, target: str, lanes: S
         known.c.key == plan_rows.c.key,
         known.c.blocked_until > now,
     )
+    moving = known_state.held(plan_rows.c.target, plan_rows.c.entity, plan_rows.c.key, now, waited_for=True)
     query = (
         sa.select(plan_rows)
         .where(
@@ -61,7 +62,7 @@ def claimable(now: datetime, route: str | None, flow: str, target: str, lanes: S
             plan_rows.c.due_at <= now,
             sa.or_(
                 plan_rows.c.state == RowState.ACCEPTED,
-                sa.and_(plan_rows.c.state == RowState.DUE, ~in_flight, ~settling),
+                sa.and_(plan_rows.c.state == RowState.DUE, ~in_flight, ~settling, ~moving),
             ),
         )
         .order_by(plan_rows.c.lane, plan_rows.c.id)

@@ -30,10 +30,10 @@ from erp_sync.ledger.tables_house import (
     notices,
     quarantine,
 )
-from erp_sync.ledger.tables_state import approvals, known_state, plan_rows, plans
+from erp_sync.ledger.tables_state import approvals, known_state, moving_keys, plan_rows, plans
 
 #: Revisions of the schema, oldest first; the last one is what this version works with.
-HISTORY = ("0001", "0002", "0003")
+HISTORY = ("0001", "0002", "0003", "0004")
 VERSION = HISTORY[-1]
 
 __all__ = [
@@ -57,6 +57,7 @@ __all__ = [
     "plan_rows",
     "approvals",
     "known_state",
+    "moving_keys",
     "cross_references",
     "lookups",
     "inbox",

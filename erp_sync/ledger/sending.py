@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
-from erp_sync.ledger import events
+from erp_sync.ledger import events, moving
 from erp_sync.ledger.documents import Claim, State, StepRow, StepState, receipt_of, step_of
 from erp_sync.ledger.errors import AlreadyConfirmed, KeyBusy, NotInLedger, WrongState
 from erp_sync.ledger.leases import lock_claim
@@ -15,7 +15,15 @@ from erp_sync.ledger.sql import upsert
 from erp_sync.ports.outcomes import Receipt
 
 
-def begin_step(write: sa.Connection, now: datetime, claim: Claim, name: str, settle_seconds: float, once: bool) -> int:
+def begin_step(
+    write: sa.Connection,
+    now: datetime,
+    claim: Claim,
+    name: str,
+    settle_seconds: float,
+    once: bool,
+    moves: moving.Moves = (),
+) -> int:
     lock_claim(write, claim, alive_at=now)
     target = claim.delivery.target
     row = step_named(write, claim, name)
@@ -28,6 +36,10 @@ def begin_step(write: sa.Connection, now: datetime, claim: Claim, name: str, set
         raise WrongState(f"step {name} of {claim}", row.state, "record its outcome first")
     if row.settle_until is not None and row.settle_until > now:
         raise KeyBusy(target, row.key, claim.id, row.settle_until, "in its settle time")
+    if moves and not (once and receipt_for(write, target, row.key, row.operation)):
+        free_at = moving.busy_until(write, now, claim.id, name, moves)
+        if free_at is not None:
+            raise KeyBusy(target, row.key, claim.id, free_at, "waiting for writes of the state that it moves")
     lock = {
         "target": target,
         "concerns": row.concerns,
@@ -77,6 +89,8 @@ def begin_step(write: sa.Connection, now: datetime, claim: Claim, name: str, set
             changed_at=now,
         )
     )
+    settled = now + timedelta(seconds=settle_seconds)
+    moving.hold(write, now, claim.id, name, moves, settled + moving.UNKNOWN_FOR, f"{row.operation} {row.key}")
     write.execute(sa.update(deliveries).where(deliveries.c.id == claim.id).values(attempts=deliveries.c.attempts + 1))
     events.append(write, now, claim.id, "sending", step=name, actor=claim.owner, run_id=claim.run_id, attempt=attempt)
     return attempt

@@ -3,7 +3,8 @@
 `begin` is durable before the request leaves, so that no crash can hide that it may have left. For the
 target key that a step concerns it takes a lock that ends with the outcome: with confirmed, refused and
 not-sent at once, with unknown after the settle time, with accepted when the target is done. So there are
-never two in-flight writes of one key, whoever works.
+never two in-flight writes of one key, whoever works. Keys of other state that the step moves are held
+likewise, see `erp_sync.ledger.moving`.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from erp_sync.ledger import codec, cross_references, events, known_state
+from erp_sync.ledger import codec, cross_references, events, moving
 from erp_sync.ledger.documents import Claim, StepRow, StepState, receipt_of, step_of
 from erp_sync.ledger.errors import KeyBusy, LeaseLost, LedgerError, NotInLedger, WrongState
 from erp_sync.ledger.leases import lock_claim
@@ -26,8 +27,6 @@ from erp_sync.ports.outcomes import Receipt
 
 if TYPE_CHECKING:
     from erp_sync.ledger.engine import Database
-
-Moves = Sequence[tuple[str, str, Sequence[str]]]
 
 
 class Steps:
@@ -121,30 +120,44 @@ class Steps:
                     found[row.delivery_id].append(step_of(row))
         return found
 
-    def begin(self, claim: Claim, step: str, settle_seconds: float = 0.0, once: bool = True) -> int:
+    def begin(
+        self,
+        claim: Claim,
+        step: str,
+        settle_seconds: float = 0.0,
+        once: bool = True,
+        moves: moving.Moves = (),
+    ) -> int:
         """Persist "sending", durably, before the request leaves. Gives the number of the attempt, from 1.
 
         Args:
             settle_seconds: how long after this moment the write may still become visible (guarantee class C
                 and D); 0 where sending again is safe (A and B).
             once: refuse where another delivery's step of the same operation and key is confirmed already.
+            moves: (connection, entity, keys) whose known state the write changes besides its own key: held until
+                the outcome is known, then read and planned again.
         Raises:
-            KeyBusy: another holder has the key in flight, or it is in its settle time: `later(until)`.
+            KeyBusy: another holder has the key, or one that it moves, in flight, or it settles: `later(until)`.
             AlreadyConfirmed: use its receipt (`steps.confirm` it where it is another delivery's).
             LeaseLost: also where the lease ended and nobody took it yet.
             WrongState: the target has it in work (`accepted`): ask `settle`.
         """
-        result = self.begin_all([(claim, step)], settle_seconds, once)[0]
+        result = self.begin_all([(claim, step)], settle_seconds, once, [moves])[0]
         if isinstance(result, LedgerError):
             raise result
         return result
 
     def begin_all(
-        self, work: Sequence[tuple[Claim, str]], settle_seconds: float = 0.0, once: bool = True
+        self,
+        work: Sequence[tuple[Claim, str]],
+        settle_seconds: float = 0.0,
+        once: bool = True,
+        moves: Sequence[moving.Moves] = (),
     ) -> list[int | LedgerError]:
         """`begin` for a batch, in one durable transaction: for each its attempt number, or the error (not
-        raised) that says why it must not be sent."""
+        raised) that says why it must not be sent. `moves`: of each, in the order of `work`."""
         with self._database.write(durable=True) as write:
+            moving.exclude(self._database, write, [move for some in moves for move in some])
             now = self._database.now()
             results: list[int | LedgerError | None] = [None] * len(work)
             concerns = {
@@ -159,7 +172,8 @@ class Steps:
             for index in order:
                 claim, name = work[index]
                 try:
-                    results[index] = begin_step(write, now, claim, name, settle_seconds, once)
+                    moved = moves[index] if moves else ()
+                    results[index] = begin_step(write, now, claim, name, settle_seconds, once, moved)
                 except LedgerError as error:
                     results[index] = error
             return [result for result in results if result is not None]
@@ -170,14 +184,11 @@ class Steps:
         step: str,
         receipt: Receipt,
         *,
-        moves: Moves = (),
         references: Sequence[cross_references.Link] = (),
     ) -> None:
-        """The target has it (answered, settled, or found). Durable. Idempotent.
+        """The target has it (answered, settled, or found). Durable. Idempotent. What the step moved is unsure now.
 
         Args:
-            moves: (connection, entity, keys) whose known state this write changed besides its own key: they
-                become unknown in the same transaction.
             references: cross references to record in the same transaction.
         """
         with self._database.write(durable=True) as write:
@@ -203,8 +214,6 @@ class Steps:
                     "confirmed_at": now,
                 },
             )
-            for connection, entity, keys in moves:
-                known_state.mark_unknown(write, now, connection, entity, keys, why=f"{row.operation} {row.key}")
             for link in references:
                 cross_references.record(write, now, link)
             self._attempted(write, now, claim, row, "confirmed")
@@ -226,20 +235,12 @@ class Steps:
         """The target took it but is not done: ask with the handle. The key stays locked until then."""
         self._outcome(claim, step, StepState.ACCEPTED, "accepted_by_target", handle=handle, message="")
 
-    def unknown(
-        self,
-        claim: Claim,
-        step: str,
-        why: str,
-        settle_until: datetime | None = None,
-        known: Moves = (),
-    ) -> datetime:
+    def unknown(self, claim: Claim, step: str, why: str, settle_until: datetime | None = None) -> datetime:
         """The request left and no trustworthy answer came.
 
         Args:
             settle_until: default: now plus the `settle_seconds` given to `begin`. Not from then on: what is read
                 or waited for between `begin` and the request may take longer than it settles.
-            known: (connection, entity, keys) whose known state may have changed: unknown and blocked until then.
         Returns:
             Until when the key is blocked: ask, or send again, after that.
         """
@@ -252,8 +253,6 @@ class Steps:
                 ).scalar_one()
                 settle_until = now + timedelta(seconds=seconds)
             self._settle(write, now, claim, row, StepState.UNKNOWN, message=why, settle_until=settle_until)
-            for connection, entity, keys in known:
-                known_state.mark_unknown(write, now, connection, entity, keys, why=why, blocked_until=settle_until)
             self._attempted(write, now, claim, row, "unknown", message=why)
             events.append(
                 write,
@@ -326,6 +325,7 @@ class Steps:
                 )
 
     def _open(self, write: sa.Connection, claim: Claim, name: str) -> StepRow:
+        moving.exclude(self._database, write, moving.held_by(write, claim.id, name))
         try:
             lock_claim(write, claim)
         except LeaseLost:
@@ -369,10 +369,14 @@ class Steps:
         lock = sa.and_(key_locks.c.delivery_id == claim.id, key_locks.c.step == row.name)
         if state is StepState.UNKNOWN:
             write.execute(sa.update(key_locks).where(lock).values(state="unknown", until=values["settle_until"]))
+            moving.unknown(write, claim.id, row.name, values["settle_until"])
         elif state is StepState.ACCEPTED:
             write.execute(sa.update(key_locks).where(lock).values(state="accepted", until=None))
         else:
             write.execute(sa.delete(key_locks).where(lock))
+            # Also what was certainly not sent is read again: its keys are unsure since it began.
+            moved = state is StepState.CONFIRMED
+            moving.release(write, now, claim.id, row.name, f"{row.operation} {row.key}", moved=moved)
 
     def _attempted(
         self,

@@ -115,6 +115,8 @@ known_state = sa.Table(
     time("blocked_until", optional=True),
     text("why", ""),
     sa.Column("agreed", sa.Text, nullable=True),
+    time("moving_since", optional=True),
+    time("moved_at", optional=True),
     sqlite_with_rowid=False,
 )
 sa.Index(
@@ -131,4 +133,18 @@ sa.Index(
     known_state.c.blocked_until,
     sqlite_where=sa.text("sure = 0"),
     postgresql_where=sa.text("NOT sure"),
+)
+
+moving_keys = sa.Table(
+    "moving_keys",
+    metadata,
+    sa.Column("connection", sa.Text, primary_key=True),
+    sa.Column("entity", sa.Text, primary_key=True),
+    sa.Column("key", sa.Text, primary_key=True),
+    sa.Column("delivery_id", Id, primary_key=True, autoincrement=False),
+    sa.Column("step", sa.Text, primary_key=True),
+    text("state"),
+    time("since"),
+    time("until"),
+    sa.Index("ix_moving_keys_delivery_id", "delivery_id"),
 )

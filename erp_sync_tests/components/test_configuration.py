@@ -189,9 +189,9 @@ def test_the_shipped_routes_load_into_definitions(folder):
     (route,) = configuration.routes.values()
     active = [name for name, flow in route.flows.items() if flow.mode is not Mode.OFF]
     keys = {key.path[-1] for key in repository.asset_graph.get_all_asset_keys()}
-    assert keys == {"extracted", "transformed", "loaded"}
+    assert keys == {"extracted", "transformed", "loaded", "housekeeping"}
     assert {"orders", "order_status", "shipments"} <= set(active)
-    assert len(repository.asset_graph.get_all_asset_keys()) == 3 * len(active)
+    assert len(repository.asset_graph.get_all_asset_keys()) == 3 * len(active) + 1
 
 
 def test_another_pair_of_systems_is_another_file_and_no_python(tmp_path):
@@ -209,6 +209,7 @@ def test_what_two_routes_read_from_one_connection_is_extracted_once(tmp_path):
     graph = installation_definitions(configuration).get_repository_def().asset_graph
     paths = sorted("/".join(key.path) for key in graph.get_all_asset_keys())
     assert paths == [
+        "installation/housekeeping",
         "second/orders/loaded",
         "second/orders/transformed",
         "shop/sales_order/extracted",

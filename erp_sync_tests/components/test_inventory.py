@@ -148,8 +148,7 @@ def book(systems: TwoSystems, fulfillment: int, sku: str, quantity: int) -> None
         "status = CASE WHEN CAST(quantity AS REAL) > ? THEN status ELSE 0 END WHERE sku = ? AND source_code = 'east'",
         (quantity, quantity, sku),
     )
-    moves = [("magento_us", "stock_level", [f"east/{sku}"])]
-    ledger.steps.confirm(claim, "shipment", Receipt(target_id="1"), moves=moves)
+    ledger.steps.confirm(claim, "shipment", Receipt(target_id="1"))
     ledger.deliveries.complete(claim)
 
 
@@ -171,7 +170,7 @@ def post(systems: TwoSystems, fulfillment: int, sku: str, quantity: int) -> Clai
         work.accept([NewDelivery(key=key, target="magento_us", version="1", payload=encode(document))])
     (claim,) = ledger.deliveries.claim("us", "shipments", "magento_us", ("normal",), 1, "test:1", 60)
     ledger.steps.plan(claim, [Step(name="shipment", operation="shipment.create", key=f"f{fulfillment}")])
-    ledger.steps.begin(claim, "shipment")
+    ledger.steps.begin(claim, "shipment", moves=[("magento_us", "stock_level", [f"east/{sku}"])])
     return claim
 
 

@@ -237,6 +237,15 @@ class Business:
     def transform(self, here: Installation, route: RouteSpec, flow: str, run_id: str) -> TransformReport:
         return transform_documents(here, route, FLOWS[flow], route.flows[flow], run_id=run_id)
 
+    def extract_and_transform(self, flow: str, route: str = "us") -> None:
+        """A run's first two stages: what is to be sent is in the ledger."""
+        self.runs += 1
+        run_id = f"run-{self.runs}"
+        with self.installation() as here:
+            spec = here.configuration.routes[route]
+            self.extract(here, spec, flow, run_id)
+            self.transform(here, spec, flow, run_id)
+
     def settle(self, flow: str = "orders", route: str = "us", most: int = 30) -> None:
         """Run until nothing is on its way any more but what waits, is held or is dead; times in between are skipped."""
         for _ in range(most):
@@ -331,6 +340,7 @@ def business(
     payment_methods: Mapping[str, str] | None = None,
     catalogue: Catalogue = CATALOGUE,
     shared: bool = False,
+    flows: Sequence[str] = ("orders", "order_status", "shipments"),
 ) -> Iterator[Business]:
     """Stores and an ERP, joined by a route per store: ``us`` for ``magento_us`` and so on.
 
@@ -364,7 +374,9 @@ def business(
             (lookups / "payment_methods.csv").write_text("\n".join(["key,value,rule,note", *lines, ""]))
         for position, name in enumerate(stores):
             route = name.partition("_")[2]
-            documents = _documents(route, shops[name], erp, (erp_settings or {}).get(route, {}), store_settings or {})
+            documents = _documents(
+                route, shops[name], erp, (erp_settings or {}).get(route, {}), store_settings or {}, flows
+            )
             if shared:
                 documents[2]["attributes"]["erp"] = documents[1]["attributes"]["name"] = "netsuite"
                 del documents[1]["attributes"]["settings"]["source_connections"]
@@ -382,7 +394,12 @@ def business(
 
 
 def _documents(
-    route: str, store: Store, erp: RunningSandbox, erp_settings: dict[str, Any], store_settings: dict[str, Any]
+    route: str,
+    store: Store,
+    erp: RunningSandbox,
+    erp_settings: dict[str, Any],
+    store_settings: dict[str, Any],
+    flows: Sequence[str],
 ) -> list[dict[str, Any]]:
     def connection(name: str, vendor: str, sandbox: RunningSandbox, settings: dict[str, Any]) -> dict[str, Any]:
         credentials = sandbox.status()["credentials"]
@@ -411,7 +428,7 @@ def _documents(
                 "store": store.name,
                 "erp": f"netsuite_{route}",
                 "lookups": "../../lookups",
-                "flows": {name: flow for name in ("orders", "order_status", "shipments")},
+                "flows": {name: flow for name in flows},
             },
         },
     ]

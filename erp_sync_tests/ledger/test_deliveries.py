@@ -393,12 +393,11 @@ def test_what_a_write_moves_becomes_unknown_with_its_receipt(ledger: Ledger, clo
     accept(ledger, document("1"))
     (mine,) = claim(ledger)
     ledger.steps.plan(mine, [step("shipment")])
-    ledger.steps.begin(mine, "shipment")
+    ledger.steps.begin(mine, "shipment", moves=[("magento_us", "stock_level", ["SKU-1"])])
     ledger.steps.confirm(
         mine,
         "shipment",
         Receipt(target_id="9"),
-        moves=[("magento_us", "stock_level", ["SKU-1"])],
         references=[Link(entity="shipment", connection_a="netsuite_us", id_a="4", connection_b="magento_us", id_b="9")],
     )
     assert [row.key for row in ledger.known.unsure("magento_us", "stock_level")] == ["SKU-1"]

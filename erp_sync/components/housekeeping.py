@@ -1,0 +1,135 @@
+"""Once a day: what has had its time is removed, and small files become large ones.
+
+Ledger, exchange log and lake each say what they forget; here it is called, and told what was removed. What one
+cannot do keeps no other from its work.
+"""
+
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from functools import partial
+from typing import TYPE_CHECKING
+
+import dagster as dg
+import msgspec
+
+from erp_sync.components.flow_table import FLOWS
+from erp_sync.components.installation import Installation
+
+if TYPE_CHECKING:
+    from erp_sync.lake import Lake
+
+KEY = dg.AssetKey(["installation", "housekeeping"])
+JOB = "housekeeping"
+# Files of the last day are left as they are: runs under way read what they have written.
+COMPACT_AFTER = timedelta(days=1)
+# Whole snapshots of sources are only compared with the next one.
+SNAPSHOTS_FOR = timedelta(days=7)
+
+
+class Housework(msgspec.Struct, kw_only=True):
+    """What was removed, by kind, and what could not be done: (what, why)."""
+
+    removed: dict[str, int] = {}
+    failed: list[tuple[str, str]] = []
+
+
+def keep_house(here: Installation, now: datetime) -> Housework:
+    """Remove what is older than the installation keeps it. Running it again removes nothing more."""
+    from erp_sync.lake.errors import LakeError
+    from erp_sync.ledger.errors import LedgerBusy
+
+    work = Housework()
+
+    def do(what: str, act: Callable[[], dict[str, int]]) -> None:
+        try:
+            for kind, count in act().items():
+                work.removed[kind] = work.removed.get(kind, 0) + count
+        except (LakeError, LedgerBusy, OSError) as problem:
+            work.failed.append((what, f"{type(problem).__name__}: {problem}"))
+
+    do("ledger", lambda: {f"ledger_{kind}": count for kind, count in here.ledger.retention.expire().items()})
+    do("exchanges", lambda: _exchanges(here, now))
+    snapshots = {(connection, entity): runs for connection, entity, runs in _snapshots(here)}
+    for connection, entity in here.lake.entities():
+        do(
+            f"lake {connection}/{entity}",
+            partial(_lake, here.lake, connection, entity, snapshots.get((connection, entity)), now),
+        )
+    do("lake", lambda: {"lake_swept": here.lake.sweep()})
+    return work
+
+
+def _exchanges(here: Installation, now: datetime) -> dict[str, int]:
+    done = here.exchanges.expire(now - here.settings.exchange_retention)
+    return {"exchanges": done.exchanges, "exchange_segments": done.segments, "exchange_bytes": done.freed_bytes}
+
+
+def _snapshots(here: Installation) -> Iterator[tuple[str, str, set[str]]]:
+    """(connection, folder, runs whose snapshot is still compared with). Compaction would lose the runs' ids."""
+    from erp_sync.flows.state_extraction import base_entity, snapshot_entity
+
+    found: dict[tuple[str, str], set[str]] = {}
+    for route in here.configuration.routes.values():
+        for name in route.flows:
+            kind = FLOWS[name]
+            if kind.delivers:
+                continue
+            source, folder = getattr(route, kind.source), snapshot_entity(kind.entity)
+            runs = found.setdefault((source, folder), set())
+            for entity in (folder, base_entity(route.name, name, kind.entity)):
+                runs.add(here.ledger.cursors.get(source, entity).token)
+    for (source, folder), runs in found.items():
+        yield source, folder, runs - {""}
+
+
+def _lake(lake: "Lake", connection: str, entity: str, snapshots_of: set[str] | None, now: datetime) -> dict[str, int]:
+    """`snapshots_of`: runs whose snapshot is needed; None where the folder holds no snapshots."""
+    if snapshots_of is None:
+        return {"lake_compacted": lake.compact(connection, entity, now - COMPACT_AFTER)}
+    needed = [one.written_at for one in lake.files(connection, entity) if one.run_id in snapshots_of]
+    return {"lake_snapshots": lake.remove(connection, entity, min([now - SNAPSHOTS_FOR, *needed]))}
+
+
+def housekeeping() -> dg.Definitions:
+    """The asset, its job and its schedule: one for the installation."""
+
+    @dg.asset(
+        key=KEY,
+        group_name="installation",
+        description=(
+            "Once a day: removes finished deliveries, plans and payloads from the ledger, old exchanges from the "
+            "exchange log, old snapshots and files that nothing names from the lake, and joins its small files. "
+            "Its metadata says how many of each."
+        ),
+        kinds={"python"},
+    )
+    def housekeeping_asset(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
+        from datetime import UTC
+
+        from erp_sync.components.installation import current
+
+        done = keep_house(current(), datetime.now(UTC))
+        context.log.info("housekeeping", extra=done.removed)
+        if done.failed:
+            raise dg.Failure(
+                description="; ".join(f"{what}: {why}" for what, why in done.failed),
+                metadata={**done.removed, "failed": [what for what, _ in done.failed]},
+                allow_retries=False,
+            )
+        return dg.MaterializeResult(metadata={**done.removed})
+
+    job = dg.define_asset_job(
+        JOB,
+        selection=dg.AssetSelection.assets(KEY),
+        description="Removes what has had its time, and joins small files of the lake.",
+        tags={"erp_sync/flow": JOB},
+    )
+    schedule = dg.ScheduleDefinition(
+        name="daily_housekeeping",
+        job=job,
+        cron_schedule="30 1 * * *",
+        execution_timezone="UTC",
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+        description="Every day at half past one (UTC), before the full comparisons.",
+    )
+    return dg.Definitions(assets=[housekeeping_asset], jobs=[job], schedules=[schedule])

@@ -1,0 +1,108 @@
+"""The daily job: what had its time is gone afterwards, what is needed is there, and it says what it did."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from erp_sync.components.configuration import read_configuration
+from erp_sync.components.housekeeping import KEY, keep_house
+from erp_sync.components.installation import Installation
+from erp_sync.components.route import installation_definitions
+from erp_sync.components.run_context import land_records
+from erp_sync.flows.state_extraction import snapshot_entity
+from erp_sync.ledger.migrate import upgrade
+from erp_sync.ports.raw import RawRecord
+from erp_sync.settings import load
+from erp_sync_tests.components.two_systems import YAML
+
+STOCK = "stock_level"
+
+
+@pytest.fixture
+def here(tmp_path: Path) -> Iterator[Installation]:
+    """An installation whose systems are never called."""
+    defs = tmp_path / "defs"
+    defs.mkdir()
+    values = {
+        "store_url": "http://127.0.0.1:9",
+        "erp_url": "http://127.0.0.1:9",
+        "store_credentials": "{consumer_key: a, consumer_secret: b, access_token: c, access_token_secret: d}",
+        "erp_credentials": "{account: '1', consumer_key: a, consumer_secret: b, token_id: c, token_secret: d}",
+        "store_settings": "{edition: open_source}",
+        "erp_settings": "{subsidiary: '1'}",
+        "flows": "{inventory: {mode: on}}",
+    }
+    (defs / "defs.yaml").write_text(YAML.format(**values))
+    settings = load({"ERP_SYNC_HOME": str(tmp_path / "home"), "ERP_SYNC_DEFS": str(defs)})
+    settings.home.mkdir()
+    upgrade(settings.ledger_url)
+    here = Installation(settings, read_configuration(settings.defs))
+    yield here
+    here.close()
+
+
+def land(here: Installation, entity: str, run_id: str, *ids: str) -> str:
+    records = [RawRecord(native_id=one, version="1", payload={"id": one}) for one in ids]
+    return land_records(here, "netsuite_us", entity, run_id, records)
+
+
+def test_old_payloads_and_exchanges_go_and_small_files_become_one(here: Installation):
+    now = datetime.now(UTC)
+    for run in range(3):
+        land(here, STOCK, f"run-{run}", f"a{run}", f"b{run}")
+    done = keep_house(here, now + timedelta(days=2))
+    assert done.failed == []
+    assert done.removed["lake_compacted"] == 3
+    assert [one.rows for one in here.lake.files("netsuite_us", STOCK)] == [6]
+    assert here.settings.exchange_days == 30
+    assert {"exchanges", "exchange_segments", "ledger_payloads", "ledger_deliveries", "lake_swept"} <= set(done.removed)
+    again = keep_house(here, now + timedelta(days=2))
+    assert (again.failed, again.removed["lake_compacted"]) == ([], 0)
+
+
+def test_todays_files_are_left_to_the_runs_that_wrote_them(here: Installation):
+    for run in range(2):
+        land(here, STOCK, f"run-{run}", "a")
+    assert keep_house(here, datetime.now(UTC)).removed["lake_compacted"] == 0
+
+
+def test_a_snapshot_that_is_compared_with_stays_and_keeps_its_run(here: Installation):
+    """Compaction would lose the run's id, and with it the snapshot: everything would seem to be missing."""
+    now = datetime.now(UTC)
+    folder = snapshot_entity(STOCK)
+    for run in ("old", "last"):
+        land(here, folder, run, "a", "b")
+    here.ledger.receive("netsuite_us", folder, [], advance_to=now, run_id="last", token="last")
+    done = keep_house(here, now + timedelta(days=30))
+    assert done.removed["lake_snapshots"] == 1
+    assert here.lake.table("netsuite_us", folder, run_id="last").num_rows == 2
+    assert here.lake.table("netsuite_us", folder, run_id="old").num_rows == 0
+
+
+def test_a_half_written_file_is_named_and_keeps_nothing_else_from_its_work(here: Installation):
+    for entity in (STOCK, "price"):
+        for run in range(2):
+            file = land(here, entity, f"run-{run}", "a")
+    damaged = here.lake.root / file
+    damaged.write_bytes(damaged.read_bytes()[:-20])
+    done = keep_house(here, datetime.now(UTC) + timedelta(days=2))
+    ((what, why),) = done.failed
+    assert what == "lake netsuite_us/price"
+    assert damaged.name in why
+    assert done.removed["lake_compacted"] == 2
+
+
+def test_it_is_one_job_with_a_daily_schedule_and_its_figures_are_seen(here: Installation, monkeypatch):
+    monkeypatch.setattr("erp_sync.components.installation.current", lambda: here)
+    definitions = installation_definitions(here.configuration)
+    (schedule,) = [one for one in definitions.schedules or [] if one.name == "daily_housekeeping"]
+    assert (schedule.cron_schedule, schedule.default_status) == ("30 1 * * *", dg.DefaultScheduleStatus.RUNNING)
+    with dg.DagsterInstance.ephemeral() as instance:
+        ran = definitions.get_job_def("housekeeping").execute_in_process(instance=instance)
+        (event,) = ran.asset_materializations_for_node(KEY.to_python_identifier())
+    assert event.metadata["exchanges"].value == 0

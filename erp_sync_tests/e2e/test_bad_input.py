@@ -1,0 +1,258 @@
+"""Bad input, one test for each kind: it is named with its reason, and nothing else stops or is lost.
+
+Over both sandboxes and HTTP, in this process. Where a flow's own tests look closer, they lie with the flow.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from erp_sync.cli import app
+from erp_sync.flows.state_extraction import snapshot_entity
+from erp_sync.lake.errors import DamagedFile
+from erp_sync.ledger import SchemaTooNew, State
+from erp_sync.ledger.errors import BadLookupFile
+from erp_sync.ledger.lookups import LookupRow
+from erp_sync.ledger.schema import VERSION
+from erp_sync.sandbox.warehouse import Habits, Warehouse
+from erp_sync.transport.errors import TransportError
+from erp_sync_tests.components.test_prices import LEVELS, erp_price, store_prices
+from erp_sync_tests.components.two_systems import TwoSystems, two_systems
+from erp_sync_tests.e2e.business import Business, business
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Business]:
+    """Orders and shipments."""
+    with business(tmp_path_factory.mktemp("shop"), erp_settings={"us": {"location": "1"}}) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TwoSystems]:
+    """Stock and prices, compared as a whole once."""
+    flows = "{inventory: {mode: on}, prices: {mode: on}}"
+    with two_systems(tmp_path_factory.mktemp("both") / "world", flows, erp_settings=LEVELS) as running:
+        for flow in ("inventory", "prices"):
+            running.run(flow, full=True)
+        yield running
+
+
+# -- documents -----------------------------------------------------------------------------------------
+
+
+def test_a_malformed_record_of_a_vendor(shop: Business):
+    bad, good = shop.store.buy("una"), shop.store.buy("val")
+    shop.store.sql("UPDATE sales_order SET state = 'eaten' WHERE entity_id = ?", shop.store.id_of(bad))
+    shop.settle()
+    row = quarantined(shop, bad)
+    assert (row.rule, row.field) == ("unknown_order_state", "state")
+    assert "eaten" in row.problem
+    assert (shop.in_erp(bad), len(shop.in_erp(good))) == ([], 1)
+
+
+def test_an_unknown_currency(shop: Business):
+    bad, good = shop.store.buy("wim"), shop.store.buy("xia")
+    shop.store.sql(
+        "UPDATE sales_order SET order_currency_code = 'XQZ', base_currency_code = 'XQZ' WHERE entity_id = ?",
+        shop.store.id_of(bad),
+    )
+    shop.settle()
+    assert "XQZ" in told(shop, bad)
+    assert (shop.in_erp(bad), len(shop.in_erp(good))) == ([], 1)
+
+
+def test_a_negative_quantity_of_an_order(shop: Business):
+    bad, good = shop.store.buy("yan", {"MUG": 2}), shop.store.buy("zed")
+    shop.store.sql("UPDATE sales_order_item SET qty_ordered = '-2.0000' WHERE order_id = ?", shop.store.id_of(bad))
+    shop.settle()
+    assert "-2" in told(shop, bad)
+    assert (shop.in_erp(bad), len(shop.in_erp(good))) == ([], 1)
+
+
+def test_an_unknown_carrier(shop: Business):
+    """The parcel's order waits with the carrier's name; a row of the table and a retry send it."""
+    number = shop.store.buy("abe")
+    shop.settle()
+    erp = shop.hands_in_erp()
+    try:
+        habits = Habits(partial=0, stepwise=0, late_parcel=0, two_parcels=0)
+        assert sum(Warehouse(erp, place, habits=habits).ship() for place in ("east", "west")) >= 1
+    finally:
+        erp.close()
+    with shop.installation() as here:
+        shipped = here.ledger.lookups.of("us").tables
+        assert "carriers" in shipped
+        here.ledger.lookups.replace("us", "carriers", [LookupRow(key="nobody", value="custom")], who="test")
+    shop.settle("shipments")
+    dead = [one for one in shop.deliveries("shipments") if one.state is State.DEAD]
+    assert dead
+    assert {one.code for one in dead} == {"unmapped_carriers"}
+    assert all("carriers" in one.reason for one in dead)
+    with shop.installation() as here:
+        here.ledger.lookups.import_csv("us", "carriers", shop.lookups / "carriers.csv", who="test")
+        here.ledger.dead_letters.retry(flow="shipments", who="ann", why="carrier mapped")
+    shop.settle("shipments")
+    entity = shop.store.id_of(number)
+    assert len(shop.store.rows("SELECT * FROM sales_shipment WHERE order_id = ?", entity)) == 1
+
+
+def test_a_broken_row_of_a_mapping_table(shop: Business):
+    """File, line and column are named, and what was in force stays so."""
+    file = shop.lookups / "payment_methods.csv"
+    text = file.read_text()
+    with shop.installation() as here:
+        before = here.ledger.lookups.of("us").get("payment_methods", "checkmo")
+    lines = text.rstrip("\n").count("\n") + 1
+    file.write_text(text.rstrip("\n") + "\n(broken,1,pattern,\n")
+    try:
+        with shop.installation() as here, pytest.raises(BadLookupFile) as refused:
+            here.import_lookups()
+        assert f"payment_methods.csv, line {lines + 1}, column key" in str(refused.value)
+        with shop.installation() as here:
+            assert here.ledger.lookups.of("us").get("payment_methods", "checkmo") == before
+        number = shop.store.buy("ben")
+        shop.settle()
+        assert len(shop.in_erp(number)) == 1
+    finally:
+        file.write_text(text)
+
+
+@pytest.mark.parametrize("side", ["erp", "store"])
+def test_an_expired_token(shop: Business, side: str):
+    """Nothing is sent with it and nothing is lost: it goes with the next one."""
+    number = shop.store.buy("cas")
+    sandbox = shop.erp if side == "erp" else shop.store.sandbox
+    secret = str(sandbox.status()["credentials"]["token_secret" if side == "erp" else "access_token_secret"])
+    (defs,) = shop.settings.defs.rglob("defs.yaml")
+    text = defs.read_text()
+    defs.write_text(text.replace(secret, "expired"))
+    try:
+        if side == "store":
+            with pytest.raises(TransportError, match=r"magento_us .*check the integration's keys"):
+                shop.run()
+        else:
+            shop.run()
+            found = shop.delivery(number)
+            assert (found.state, found.code) == (State.DUE, "look_up_failed")
+            assert "credentials" in found.reason
+            shop.clock.skip_to(found.due_at)
+    finally:
+        defs.write_text(text)
+    shop.settle()
+    assert len(shop.in_erp(number)) == 1
+
+
+# -- state ---------------------------------------------------------------------------------------------
+
+
+def test_a_price_of_zero(both: TwoSystems):
+    erp_price(both, "MUG", "0")
+    erp_price(both, "TEA", "3.30")
+    both.run("prices", full=True)
+    assert (store_prices(both)["MUG"], store_prices(both)["TEA"]) == (Decimal("10.5"), Decimal("3.3"))
+    (row,) = both.here.ledger.quarantine.find(flow="prices")
+    assert row.rule == "price_is_zero"
+    assert "MUG" in row.problem
+
+
+def test_a_negative_quantity_on_hand(both: TwoSystems):
+    both.erp_set("MUG", "east", -2)
+    both.erp_set("TEA", "east", 90)
+    both.run("inventory")
+    (row,) = both.here.ledger.quarantine.find(flow="inventory")
+    assert row.rule == "negative_quantity"
+    assert "MUG" in row.problem
+    assert (both.store_quantities()["east/MUG"], both.store_quantities()["east/TEA"]) == ("0", "90")
+    both.erp_set("MUG", "east", 5)
+    both.run("inventory")
+    assert both.here.ledger.quarantine.find(flow="inventory") == []
+
+
+def test_a_half_written_file_of_the_lake(both: TwoSystems, monkeypatch):
+    """The comparison stops with the file's name and changes nothing; the next reading makes it good."""
+    before = both.store_quantities()
+    both.erp_set("CUP", "east", 3)
+    transform = both.transform
+
+    def after_a_crash(*arguments: Any, **how: Any) -> Any:
+        file = both.here.lake.root / both.here.lake.files("netsuite_us", snapshot_entity("stock_level"))[-1].file
+        file.write_bytes(file.read_bytes()[:-30])
+        with pytest.raises(DamagedFile, match=file.name):
+            transform(*arguments, **how)
+        return None
+
+    with monkeypatch.context() as patched:
+        patched.setattr(both, "transform", after_a_crash)
+        both.run("inventory", full=True)
+    assert both.store_quantities() == before
+    both.run("inventory", full=True)
+    assert both.store_quantities()["east/CUP"] == "3"
+
+
+def test_a_sku_that_two_items_of_the_erp_have(both: TwoSystems):
+    both.erp_sql("UPDATE item SET itemid = 'CUP' WHERE itemid = 'POT'")
+    try:
+        both.erp_set("TEA", "east", 80)
+        before = both.store_quantities()
+        both.run("inventory", full=True)
+        rows = both.here.ledger.quarantine.find(flow="inventory")
+        assert {row.rule for row in rows} == {"duplicate_sku"}
+        assert all("CUP" in row.problem for row in rows)
+        after = both.store_quantities()
+        assert (after["east/CUP"], after["west/CUP"]) == (before["east/CUP"], before["west/CUP"])
+        assert after["east/TEA"] == "80"
+    finally:
+        both.erp_sql("UPDATE item SET itemid = 'POT' WHERE itemid = 'CUP' AND id = (SELECT MAX(id) FROM item "
+                     "WHERE itemid = 'CUP')")  # fmt: skip
+
+
+# -- the installation ------------------------------------------------------------------------------------
+
+
+def test_a_ledger_of_a_newer_version(shop: Business, monkeypatch):
+    """It is named with both versions, by the command line too, and nothing in it changes."""
+    file = shop.settings.home / "ledger.db"
+    set_version(file, "9999")
+    try:
+        with shop.installation() as here, pytest.raises(SchemaTooNew, match=f"9999, which is newer than {VERSION}"):
+            assert here.ledger
+        monkeypatch.setenv("ERP_SYNC_HOME", str(shop.settings.home))
+        monkeypatch.setenv("ERP_SYNC_DEFS", str(shop.settings.defs))
+        said = CliRunner().invoke(app, ["status"])
+        assert said.exit_code != 0
+        assert "9999" in said.output
+    finally:
+        set_version(file, VERSION)
+    number = shop.store.buy("dot")
+    shop.settle()
+    assert len(shop.in_erp(number)) == 1
+
+
+def set_version(file: Path, version: str) -> None:
+    with sqlite3.connect(file, timeout=10) as database:
+        database.execute("UPDATE alembic_version SET version_num = ?", (version,))
+    database.close()
+
+
+def quarantined(shop: Business, number: str) -> Any:
+    with shop.installation() as here:
+        rows = here.ledger.quarantine.find(flow="orders")
+    return next((row for row in rows if row.native_id == str(shop.store.id_of(number))), None)
+
+
+def told(shop: Business, number: str) -> str:
+    """What is said of an order that does not go: in quarantine, or as a dead letter."""
+    row = quarantined(shop, number)
+    if row is not None:
+        return str(row.problem)
+    found = shop.delivery(number)
+    assert found.state in (State.DEAD, State.WAITING, State.HELD)
+    return str(found.reason)
