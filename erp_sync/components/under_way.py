@@ -18,9 +18,9 @@ from erp_sync.components.configuration import Configuration
 from erp_sync.components.flow_table import FLOWS
 
 PENDING = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTING]
-# Two runs of one flow may work at the same time (claims keep them apart), so that new work need not
-# wait for the end of a long drain.
-RUNS_AT_ONCE = 2
+# So many runs of one flow may work at the same time (claims keep them apart), so that new work need not wait for
+# the end of a long drain: under steady load every run drains for several seconds what the others bring, too.
+RUNS_AT_ONCE = 3
 # A run that started no longer ago will still come to what is due in the ledger, or is at it. One that works
 # for longer may be busy with a long drain, or hang.
 LEFT_TO_A_RUN = timedelta(seconds=20)
