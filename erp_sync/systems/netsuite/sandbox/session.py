@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any
 
 from erp_sync.sandbox.core import Commit
@@ -53,12 +54,12 @@ class Session:
     search: str = ""
     replace: frozenset[str] = frozenset()
 
-    @property
+    @cached_property
     def now(self) -> str:
         """This moment as stored: UTC text to the second."""
         return utc_text(self.moment)
 
-    @property
+    @cached_property
     def today(self) -> str:
         """The account's date (its time zone)."""
         return self.moment.astimezone(self.options.zone).strftime("%Y-%m-%d")

@@ -59,7 +59,9 @@ class Store:
     def __init__(self, database: Path | str) -> None:
         self.path = str(database)
         self.version = 0
-        self.connection = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
+        self.connection = sqlite3.connect(
+            self.path, isolation_level=None, check_same_thread=False, cached_statements=1024
+        )
         self.connection.row_factory = Row
         self.connection.execute("PRAGMA journal_mode = WAL")
         self.connection.execute("PRAGMA synchronous = OFF")
