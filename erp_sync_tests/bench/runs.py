@@ -34,6 +34,8 @@ from erp_sync_tests.bench.installation import Bench, bench_installation
 ROUTES = (1, 5, 20)
 WINDOW_SECONDS = 60.0
 CORES = 2
+# Longer than the shortest lane: every lane has looked once and found nothing.
+QUIET_SECONDS = 65.0
 ORDERS = 10
 # Busy: an order in the store so often; every route reads it and moves it into the ERP.
 ORDER_EVERY_SECONDS = 5.0
@@ -121,7 +123,7 @@ def _idle_and_busy(bench: Bench, routes: int) -> dict[str, Any]:
     bench.start_services()
     found: dict[str, Any] = {}
     with dg.DagsterInstance.from_config(str(bench.settings.dagster_home)) as instance:
-        _wait_until_quiet(instance, quiet_seconds=15, patience_seconds=60 + 10 * routes)
+        _wait_until_quiet(instance, quiet_seconds=QUIET_SECONDS, patience_seconds=240 + 10 * routes)
         idle = _window(bench, instance, lambda: time.sleep(WINDOW_SECONDS))
         busy = _window(
             bench, instance, lambda: _shop(bench, day.paced(1 / ORDER_EVERY_SECONDS), catalogue, WINDOW_SECONDS)
