@@ -14,6 +14,7 @@ import msgspec
 from erp_sync.components.configuration import FastLane, FlowSpec, Mode, RouteSpec
 from erp_sync.components.flow_table import FLOWS
 from erp_sync.components.installation import Installation
+from erp_sync.components.state_refunds import refunded
 from erp_sync.ledger.outlook import Outlook
 
 log = logging.getLogger(__name__)
@@ -155,7 +156,7 @@ def _changed(here: Installation, route: RouteSpec, flow: str, now: datetime) -> 
         start=now - timedelta(days=1),
         now=now,
     )
-    return Finding(why=why)
+    return Finding(why=why or refunded(here, route, kind, now))
 
 
 def _fast(

@@ -17,6 +17,7 @@ from erp_sync.components.configuration import Mode, RouteSpec
 from erp_sync.components.documents import flow_module
 from erp_sync.components.flow_table import FlowKind
 from erp_sync.components.installation import Installation
+from erp_sync.components.state_refunds import doubt_refunded
 from erp_sync.flows import extraction, state_extraction
 from erp_sync.flows.comparison import value_text
 from erp_sync.flows.extraction import Extraction
@@ -66,6 +67,8 @@ def read_states(
     else:
         done = extraction.extract_changes(source, ledger, land, start=now - timedelta(days=1), **common)
     result = Reading(extraction=done)
+    if not full:
+        doubt_refunded(here, routes, kind, run_id, now)
     unsure = _unsure(here, kind, routes)
     _read_again(here, connection, kind, routes, source, land, result, unsure, common)
     if not full:
