@@ -137,11 +137,12 @@ def _orders_decoder() -> Callable[[bytes], Any]:
 
 
 def _last_comparison(outlook: Outlook, route: RouteSpec, flow: str) -> datetime | None:
-    """When the route's flow last planned from a whole snapshot, or the snapshot that waits to be planned from."""
-    from erp_sync.flows.state_extraction import snapshot_entity
+    """When the route's flow last compared everything. A snapshot of the source alone is no comparison: the target
+    may not be read yet, or never for this route."""
+    from erp_sync.flows.state_extraction import compared_entity
 
     kind = FLOWS[flow]
-    return outlook.positions.get((getattr(route, kind.source), snapshot_entity(kind.entity)))
+    return outlook.positions.get((getattr(route, kind.source), compared_entity(route.name, flow, kind.entity)))
 
 
 def _changed(here: Installation, route: RouteSpec, flow: str, now: datetime) -> Finding:

@@ -12,7 +12,7 @@ from erp_sync.components.state_planning import Planned
 from erp_sync.components.state_rows import Entry
 from erp_sync.components.state_task import StateTask
 from erp_sync.flows.ownership import ForeignEdits
-from erp_sync.flows.state_extraction import base_entity
+from erp_sync.flows.state_extraction import base_entity, compared_entity
 from erp_sync.ledger.handling import Handling
 from erp_sync.ledger.plans import NewPlan, PlanRow, PlanState, Verdict
 from erp_sync.ledger.quarantine import Refusal
@@ -163,6 +163,12 @@ class Recording:
             task.here.ledger.notices.raise_once(key, "info", f"{task.kind.title} on {task.route.name}: {first}{more}")
         elif task.full:
             task.here.ledger.notices.clear(key)
+
+    def compared(self) -> None:
+        """Everything was compared, whatever became of the plan."""
+        task = self.task
+        entity = compared_entity(task.route.name, task.kind.name, task.kind.entity)
+        task.here.ledger.receive(task.source, entity, [], advance_to=task.now, run_id=task.run_id)
 
     def advance_base(self, token: str) -> None:
         task = self.task

@@ -13,7 +13,6 @@ from erp_sync.components.installation import Installation
 from erp_sync.components.state_planning import Planning
 from erp_sync.components.state_recording import Recording
 from erp_sync.components.state_rows import (
-    OLDEST_SNAPSHOT,
     Entry,
     canonical,
     gather,
@@ -95,6 +94,8 @@ class Transformation:
         task.snapshot = token
         recording.record(received, entries, planned, compared, verdicts, whole=not comparison.unread)
         doubtful = recording.notify_doubt(verdicts) if task.full else False
+        if task.full:
+            recording.compared()
         if token and not task.report.held and not doubtful:
             recording.advance_base(token)
         return task.report
@@ -108,14 +109,17 @@ class Transformation:
             deliveries.release_waiting(source, Entity.PRODUCT, there, self.task.run_id)
 
     def _never_compared(self) -> bool:
-        """The route's first comparison is of everything, once there is a snapshot."""
+        """The first run reads both sides whole without being told to; then its comparison is of everything.
+
+        Only its own: what another run has read of the source says nothing about the target, and everything would
+        seem to be missing there.
+        """
         task = self.task
         if task.keys:
             return False
         cursors = task.here.ledger.cursors
         base = cursors.get(task.source, base_entity(task.route.name, task.kind.name, task.kind.entity))
-        read = cursors.get(task.source, snapshot_entity(task.kind.entity)).position
-        return not base.token and read is not None and task.now - read <= OLDEST_SNAPSHOT
+        return not base.token and cursors.get(task.source, snapshot_entity(task.kind.entity)).token == task.run_id
 
     @property
     def named_only(self) -> Collection[str]:

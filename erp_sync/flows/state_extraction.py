@@ -29,6 +29,11 @@ def base_entity(route: str, flow: str, entity: str) -> str:
     return f"{entity}.base.{route}.{flow}"
 
 
+def compared_entity(route: str, flow: str, entity: str) -> str:
+    """Name of the cursor that says when a route's flow last compared everything, with both sides read whole."""
+    return f"{entity}.compared.{route}.{flow}"
+
+
 def extract_snapshot(
     source: Any, ledger: Any, land: Landing, *, connection: str, entity: str, now: datetime, run_id: str
 ) -> Extraction:

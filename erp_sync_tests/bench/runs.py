@@ -24,7 +24,7 @@ from erp_sync import settings as settings_module
 from erp_sync.components.flow_table import FLOWS
 from erp_sync.components.installation import Installation
 from erp_sync.demo import day as demo
-from erp_sync.flows.state_extraction import snapshot_entity
+from erp_sync.flows.state_extraction import compared_entity, snapshot_entity
 from erp_sync.runtime import bench_runs, figures
 from erp_sync.runtime.workers import WarmFolder
 from erp_sync.sandbox import shoppers
@@ -178,7 +178,8 @@ def _as_if_in_step(bench: Bench) -> None:
         for route in here.configuration.routes.values():
             for flow in route.flows:
                 kind = FLOWS[flow]
-                entities = [kind.entity] if kind.delivers else [kind.entity, snapshot_entity(kind.entity)]
+                compared = compared_entity(route.name, flow, kind.entity)
+                entities = [kind.entity] if kind.delivers else [kind.entity, snapshot_entity(kind.entity), compared]
                 for entity in entities:
                     here.ledger.receive(getattr(route, kind.source), entity, [], advance_to=now, run_id="bench")
     finally:

@@ -63,6 +63,17 @@ def test_nothing_changed_means_no_plan_and_no_write(systems):
     assert systems.calls(systems.store, "POST", SOURCE_ITEMS) == 0
 
 
+def test_a_run_beside_the_first_comparison_does_not_take_an_unread_store_for_an_empty_one(tmp_path):
+    """The source is read whole, the store not yet: a run of the usual lane must not plan to write everything."""
+    with two_systems(tmp_path / "world", INVENTORY) as world:
+        first, _ = world.read("inventory", full=True)
+        world.here.ledger.known.forget("magento_us", "stock_level")
+        beside = world.run("inventory")
+        assert (beside.transformed.changed, beside.loaded.applied) == (0, 0)
+        done = world.transform("inventory", first, full=True)
+        assert done.compared == 8
+
+
 def test_the_fast_lane_reads_and_writes_its_keys_only(systems):
     systems.run("inventory")
     systems.erp_set("MUG", "east", 4)

@@ -159,11 +159,11 @@ def test_a_run_that_has_not_read_its_source_yet_will_find_what_is_new(house):
     assert [due.why for due in looked(house, now, dict(QUIET), runs=[run]).due] == ["1 new or changed"]
 
 
-def test_no_third_run_of_a_flow_is_started(house):
+def test_no_fourth_run_of_a_flow_is_started(house):
     house.news["orders"] = "7"
     now = MONDAY + timedelta(minutes=5)
     house.read_at = now - timedelta(seconds=1)
-    runs = [run_of(now - timedelta(seconds=3)), run_of(now - timedelta(seconds=2))]
+    runs = [run_of(now - timedelta(seconds=age)) for age in (4, 3, 2)]
     assert looked(house, now, dict(QUIET), runs=runs).due == ()
 
 
