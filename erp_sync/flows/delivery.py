@@ -19,7 +19,7 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
@@ -39,7 +39,7 @@ from erp_sync.ledger.errors import (
     WrongState,
 )
 from erp_sync.ports.capabilities import Guarantee, Operation
-from erp_sync.ports.documents import MovesState, Requirement, Step, StepRequest
+from erp_sync.ports.documents import ImpliesSteps, MovesState, Requirement, Step, StepRequest
 from erp_sync.ports.leaving import while_held
 from erp_sync.ports.outcomes import (
     Absent,
@@ -385,6 +385,7 @@ class Drain:
                 if receipt is None:
                     return
                 receipts[step.name] = receipt
+                known |= self._implied(claim, document, planned, known, receipts)
             self.ledger.deliveries.complete(claim)
             with self._lock:
                 self.report.delivered_keys.append(claim.delivery.number)
@@ -396,6 +397,40 @@ class Drain:
             # What is to be sent changed after a part of it had been sent.
             with self._ending(claim):
                 self._dead(claim, "changed_while_sending", str(problem))
+
+    def _implied(
+        self,
+        claim: Claim,
+        document: Any,
+        planned: Sequence[Step],
+        known: Mapping[str, StepRow],
+        receipts: Mapping[str, Receipt],
+    ) -> dict[str, StepRow]:
+        """Steps that an earlier one has done along with it, confirmed in one transaction; as they are now."""
+        if not isinstance(self.target, ImpliesSteps):
+            return {}
+        done: dict[str, Receipt] = {}
+        for step in planned:
+            row = known[step.name]
+            if step.name in receipts or row.state is not StepState.PLANNED or row.attempts:
+                continue
+            request = StepRequest(
+                delivery=str(claim.delivery.id),
+                step=step,
+                document=document,
+                receipts={**receipts, **done},
+                references={},
+            )
+            receipt = self.target.implied(request)
+            if receipt is not None:
+                done[step.name] = receipt
+        if done:
+            self.ledger.steps.implied(claim, done)
+        confirmed = StepState.CONFIRMED
+        return {
+            name: msgspec.structs.replace(known[name], state=confirmed, receipt=receipt)
+            for name, receipt in done.items()
+        }
 
     def _guarantee(self, step: Step) -> Guarantee:
         return self.target.capabilities.operation(step.operation).guarantee

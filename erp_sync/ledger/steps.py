@@ -9,7 +9,7 @@ likewise, see `erp_sync.ledger.moving`.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -196,40 +196,56 @@ class Steps:
             row = self._open(write, claim, step)
             if row.state == StepState.CONFIRMED:
                 return
-            text = codec.to_text(receipt)
-            self._settle(write, now, claim, row, StepState.CONFIRMED, receipt=text, settle_until=None)
-            target = claim.delivery.target
-            statement = upsert(write, receipts)
-            write.execute(
-                statement.on_conflict_do_update(
-                    index_elements=["target", "key", "operation"],
-                    set_={"receipt": text, "delivery_id": claim.id, "confirmed_at": now},
-                ),
-                {
-                    "target": target,
-                    "key": row.key,
-                    "operation": row.operation,
-                    "receipt": text,
-                    "delivery_id": claim.id,
-                    "confirmed_at": now,
-                },
-            )
             for link in references:
                 cross_references.record(write, now, link)
             self._attempted(write, now, claim, row, "confirmed")
-            events.append(
-                write,
-                now,
-                claim.id,
-                "confirmed",
-                step=step,
-                actor=claim.owner,
-                run_id=claim.run_id,
-                target_id=receipt.target_id,
-                number=receipt.number,
-                existed=receipt.existed,
-                **({"values": receipt.values} if receipt.values else {}),
-            )
+            self._keep(write, now, claim, row, receipt)
+
+    def _keep(self, write: sa.Connection, now: datetime, claim: Claim, row: StepRow, receipt: Receipt) -> None:
+        """The step is confirmed with this receipt."""
+        text = codec.to_text(receipt)
+        self._settle(write, now, claim, row, StepState.CONFIRMED, receipt=text, settle_until=None)
+        statement = upsert(write, receipts)
+        write.execute(
+            statement.on_conflict_do_update(
+                index_elements=["target", "key", "operation"],
+                set_={"receipt": text, "delivery_id": claim.id, "confirmed_at": now},
+            ),
+            {
+                "target": claim.delivery.target,
+                "key": row.key,
+                "operation": row.operation,
+                "receipt": text,
+                "delivery_id": claim.id,
+                "confirmed_at": now,
+            },
+        )
+        events.append(
+            write,
+            now,
+            claim.id,
+            "confirmed",
+            step=row.name,
+            actor=claim.owner,
+            run_id=claim.run_id,
+            target_id=receipt.target_id,
+            number=receipt.number,
+            existed=receipt.existed,
+            **({"values": receipt.values} if receipt.values else {}),
+        )
+
+    def implied(self, claim: Claim, done: Mapping[str, Receipt]) -> None:
+        """Steps that were never sent and need not be: the receipt of an earlier one shows that they are done.
+
+        One transaction for all of them. What a crash takes of it is found again by the same receipt.
+        """
+        with self._database.write() as write:
+            now = self._database.now()
+            for step, receipt in done.items():
+                row = self._open(write, claim, step)
+                if row.state is not StepState.PLANNED or row.attempts:
+                    raise WrongState(f"step {step} of {claim}", row.state, "it was sent: it is confirmed, not implied")
+                self._keep(write, now, claim, row, receipt)
 
     def accepted(self, claim: Claim, step: str, handle: str) -> None:
         """The target took it but is not done: ask with the handle. The key stays locked until then."""

@@ -129,6 +129,14 @@ class MovesState(Protocol):
 
 
 @runtime_checkable
+class ImpliesSteps(Protocol):
+    """A document target one of whose writes may do later steps along with it (a shipment made with its parcels)."""
+
+    def implied(self, request: StepRequest) -> Receipt | None:
+        """Receipt of a step that the receipts before it show to be done; None: it has to be sent. No I/O."""
+
+
+@runtime_checkable
 class TellsTime(Protocol):
     """A document source that knows how its system's clock stands to ours."""
 

@@ -13,9 +13,9 @@ from erp_sync.flows.delivery import LONGEST_NOT_SENT, MOST_ATTEMPTS
 from erp_sync.ledger import KnownRow, Ledger, Link, State, StepState
 from erp_sync.ledger.errors import LeaseLost, LedgerBusy
 from erp_sync.ports.capabilities import Guarantee
-from erp_sync.ports.documents import Requirement
+from erp_sync.ports.documents import Requirement, StepRequest
 from erp_sync.ports.leaving import may_leave
-from erp_sync.ports.outcomes import Again, CallFailed, NotSent, Refused
+from erp_sync.ports.outcomes import Again, CallFailed, NotSent, Receipt, Refused
 from erp_sync_tests.flows.world import (
     ERP,
     FLOW,
@@ -56,6 +56,35 @@ def test_an_order_goes_with_its_customer_and_its_deposits_in_order(ledger: Ledge
     assert erp.committed == ["customer ann", "order 1", "deposit 1/1", "deposit 1/2"]
     assert (report.delivered, report.delivered_keys, report.calls) == (1, ["1"], 4)
     assert state_of(ledger, delivery) == (State.DELIVERED, "")
+
+
+class Together(System):
+    """Takes an order with its deposits in one write, except the deposits in `apart`."""
+
+    apart: tuple[str, ...] = ()
+
+    def implied(self, request: StepRequest) -> Receipt | None:
+        order = request.receipts.get("sales_order")
+        if order is None or request.step.operation != "deposit.create" or request.step.name in self.apart:
+            return None
+        return Receipt(target_id=order.target_id, existed=True)
+
+
+def test_what_a_write_has_done_along_with_it_is_not_sent_and_stands_confirmed(ledger: Ledger, clock: Clock):
+    erp = Together(clock=clock)
+    erp.apart = ("deposit:2",)
+    (delivery,) = accept(ledger, Order(number="1", payments=3))
+    report = drain(ledger, erp, clock)
+    assert erp.sent == ["order 1", "deposit 1/2"]
+    assert (report.delivered, report.calls) == (1, 2)
+    steps = {step.name: (step.state, step.attempts) for step in ledger.steps.of(delivery)}
+    assert steps == {
+        "sales_order": (StepState.CONFIRMED, 1),
+        "deposit:1": (StepState.CONFIRMED, 0),
+        "deposit:2": (StepState.CONFIRMED, 1),
+        "deposit:3": (StepState.CONFIRMED, 0),
+    }
+    assert ledger.steps.receipt(ERP, "deposit 1/3") == Receipt(target_id="id of order 1", existed=True)
 
 
 def test_a_drain_takes_everything_that_is_due_and_then_nothing(ledger: Ledger, clock: Clock):

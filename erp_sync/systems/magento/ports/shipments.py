@@ -214,12 +214,28 @@ class ShipmentTarget:
         }
         return {str(row["item_id"]) for row in bundles if str(row.get("product_id")) not in separate}
 
+    def implied(self, request: StepRequest) -> Receipt | None:
+        """Parcels that the shipment was made with, and the e-mail that named them all."""
+        shipment = request.receipts.get("shipment")
+        if shipment is None:
+            return None
+        named = set(_list(shipment, _TRACKS))
+        if request.step.operation == ADD_PARCEL:
+            done = request.step.name.partition(":")[2] in named
+        elif request.step.operation == NOTIFY:
+            parcels = {one.tracking_number for one in request.document.parcels}
+            done = shipment.values.get(_NOTIFIED) == "true" and parcels <= named
+        else:
+            done = False
+        return Receipt(target_id=shipment.target_id, existed=True) if done else None
+
     def _add_parcel(self, request: StepRequest) -> Outcome:
+        done = self.implied(request)
+        if done is not None:
+            return Applied(receipt=done)
         document: Shipment = request.document
         shipment = _leading_receipt(request)
         number = request.step.name.partition(":")[2]
-        if number in _list(shipment, _TRACKS):
-            return Applied(receipt=Receipt(target_id=shipment.target_id, existed=True))
         parcel = next(one for one in document.parcels if one.tracking_number == number)
         entity = {
             **self._track(parcel),
@@ -237,11 +253,11 @@ class ShipmentTarget:
         return Applied(receipt=Receipt(target_id=shipment.target_id, values={"track_id": str(answer.get("entity_id"))}))
 
     def _notify(self, request: StepRequest) -> Outcome:
+        done = self.implied(request)
+        if done is not None:
+            return Applied(receipt=done)
         document: Shipment = request.document
         shipment = _leading_receipt(request)
-        named = set(_list(shipment, _TRACKS))
-        if shipment.values.get(_NOTIFIED) == "true" and {one.tracking_number for one in document.parcels} <= named:
-            return Applied(receipt=Receipt(target_id=shipment.target_id, existed=True))
         sent = self._client.post(f"shipment/{shipment.target_id}/emails", operation=NOTIFY, document=document.order_key)
         if sent is not True:
             return Refused(code="not_notified", message=f"the store sent no e-mail for shipment {shipment.target_id}")
