@@ -6,7 +6,9 @@ never read, keys that a write moved or left unknown (`ledger.known`), and everyt
 
 from __future__ import annotations
 
+import contextvars
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -58,28 +60,36 @@ def read_states(
     def land(records: list[RawRecord]) -> str:
         return land_as(kind.entity, records)
 
+    on = [route for route in routes if route.flows[kind.name].mode is not Mode.OFF]
+    targets_read = targets_drifted = 0
     if keys:
         done = state_extraction.extract_keys(source, ledger, land, keys=keys, **common)
     elif full or snapshot_position(here, connection, kind) is None:
         full = True
         entity = state_extraction.snapshot_entity(kind.entity)
-        done = state_extraction.extract_snapshot(source, ledger, lambda records: land_as(entity, records), **common)
+        # Both sides at once: while one answers, rows of the other are read.
+        with ThreadPoolExecutor(max_workers=max(1, len(on)), thread_name_prefix="target") as pool:
+            learning = [
+                pool.submit(
+                    contextvars.copy_context().run, _read_whole_target, here, route, kind, target_of(here, route, kind)
+                )
+                for route in on
+            ]
+            done = state_extraction.extract_snapshot(source, ledger, lambda records: land_as(entity, records), **common)
+            for one in learning:
+                read, drifted = one.result()
+                targets_read, targets_drifted = targets_read + read, targets_drifted + drifted
     else:
         done = extraction.extract_changes(source, ledger, land, start=now - timedelta(days=1), **common)
-    result = Reading(extraction=done)
+    result = Reading(extraction=done, target_read=targets_read, drifted=targets_drifted)
     if not full:
         doubt_refunded(here, routes, kind, run_id, now)
     unsure = _unsure(here, kind, routes)
     _read_again(here, connection, kind, routes, source, land, result, unsure, common)
     if not full:
         _read_partners(here, kind, routes, source, land, common)
-    for route in routes:
-        if route.flows[kind.name].mode is not Mode.OFF:
-            target = target_of(here, route, kind)
-            if full:
-                _read_whole_target(here, route, kind, target, result)
-            else:
-                _read_target_keys(here, route, kind, target, result, unsure[route.name])
+        for route in on:
+            _read_target_keys(here, route, kind, target_of(here, route, kind), result, unsure[route.name])
     return result
 
 
@@ -155,8 +165,10 @@ def _read_partners(
         state_extraction.extract_keys(source, here.ledger, land, keys=sorted(skus), again=True, **common)
 
 
-def _read_whole_target(here: Installation, route: RouteSpec, kind: FlowKind, target: Any, result: Reading) -> None:
+def _read_whole_target(here: Installation, route: RouteSpec, kind: FlowKind, target: Any) -> tuple[int, int]:
     """Know everything that the target holds. Only what differs from what is known is written.
+
+    Gives how many rows were read, and how many the target holds differently than was known for sure.
 
     A row that is new since the last comparison of everything was made by somebody else.
     """
@@ -170,15 +182,16 @@ def _read_whole_target(here: Installation, route: RouteSpec, kind: FlowKind, tar
     for page in target.snapshot():
         for row in page:
             found[target.key(row)] = value_text(target.values(row))
-    result.target_read += len(found)
+    drifted = 0
     news: list[KnownRow] = []
     for key, value in found.items():
         was = before.get(key)
         if was is None or not was[1] or was[0] != value:
             news.append(KnownRow(key=key, value=value, agreed=agreed))
-            result.drifted += was is not None and was[1]
+            drifted += was is not None and was[1]
     news += [KnownRow(key=key, value=None) for key, was in before.items() if key not in found and was[0] is not None]
     here.ledger.known.read(connection, kind.entity, news, started)
+    return len(found), drifted
 
 
 def _read_target_keys(
