@@ -203,7 +203,8 @@ def _read_target_keys(
     connection = getattr(route, kind.target)
     wanted = {target.key(row): row.sku for row in wanted_rows(here, route, kind, target)}
     known = _known(here, connection, kind.entity, list(wanted))
-    unknown = {key: sku for key, sku in wanted.items() if key not in known or not known[key][1]}
+    # What has become unsure since this run asked is left to the next one, which reads its row of the source again.
+    unknown = {key: sku for key, sku in wanted.items() if key not in known}
     unknown |= unsure
     if not unknown:
         return

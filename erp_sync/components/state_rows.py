@@ -38,11 +38,22 @@ class Entry(msgspec.Struct, gc=False):
     problem: tuple[str, str, str] | None = None
 
 
-def gather(here: Installation, route: RouteSpec, kind: FlowKind, *, run_id: str | None = None) -> list[Entry]:
-    """Received rows that the flow has not handled; with `run_id` only those that this run received."""
+def gather(
+    here: Installation, route: RouteSpec, kind: FlowKind, *, run_id: str = "", only: bool = False
+) -> list[Entry]:
+    """Received rows that the flow has not handled, and all that the run `run_id` received; with `only` no others.
+
+    Another run may have handled a run's rows while their keys were still unsure at the target, and planned nothing
+    of them. The run that has read both sides of a key compares it, whoever else has.
+    """
     source = getattr(route, kind.source)
     rows = here.ledger.unhandled(route.name, kind.name, source, kind.entity, limit=MOST_ROWS)
-    return [Entry(record=row.record(), received=row) for row in rows if run_id is None or row.run_id == run_id]
+    entries = [Entry(record=row.record(), received=row) for row in rows if not only or row.run_id == run_id]
+    if run_id:
+        open_rows = {row.id for row in rows}
+        own = here.ledger.received.of_run(source, kind.entity, run_id)
+        entries += [Entry(record=row.record()) for row in own if row.id not in open_rows and row.payload is not None]
+    return entries
 
 
 def snapshot(here: Installation, route: RouteSpec, kind: FlowKind, now: datetime) -> tuple[list[Entry], str, datetime]:

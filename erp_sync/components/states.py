@@ -59,7 +59,7 @@ class Transformation:
 
     def run(self) -> StateReport:
         task = self.task
-        received = gather(task.here, task.route, task.kind, run_id=task.run_id if task.keys else None)
+        received = gather(task.here, task.route, task.kind, run_id=task.run_id, only=bool(task.keys))
         entries, token = received, ""
         task.full = task.full or self._never_compared()
         if task.full:

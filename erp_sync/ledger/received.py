@@ -212,6 +212,14 @@ class Received:
                 )
         return found
 
+    def of_run(self, connection: str, entity: str, run_id: str) -> list[ReceivedRow]:
+        """What this run received, handled or not, oldest first."""
+        query = sa.select(received).where(
+            received.c.run_id == run_id, received.c.connection == connection, received.c.entity == entity
+        )
+        with self._database.read() as read:
+            return [ReceivedRow(**row._mapping) for row in read.execute(query.order_by(received.c.id))]
+
     def of(self, connection: str, entity: str, native_ids: Sequence[str]) -> list[ReceivedRow]:
         """All versions received of these native ids, oldest first."""
         found: list[ReceivedRow] = []

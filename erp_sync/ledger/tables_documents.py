@@ -37,6 +37,7 @@ received = sa.Table(
     sa.Index("ix_received_connection_entity_id", "connection", "entity", "id"),
     sa.Index("ix_received_created", "connection", "entity", "created_time"),
     sa.Index("ix_received_native_id", "native_id"),
+    sa.Index("ix_received_run_id", "run_id"),
     sqlite_autoincrement=True,
 )
 

@@ -223,6 +223,25 @@ def test_what_a_shipment_moves_while_a_run_reads_is_compared_by_the_next_run(mak
     assert systems.store_quantities()["east/TEA"] == "100", "70 on hand, and 30 that the store has not booked"
 
 
+def test_who_has_read_both_sides_of_a_key_compares_it_though_another_run_took_the_row(systems, monkeypatch):
+    """Two runs side by side: the second one takes the row while the key is unsure, and plans nothing of it."""
+    systems.store_sql("UPDATE inventory_source_item SET quantity = 1 WHERE sku = 'CUP' AND source_code = 'east'")
+    systems.here.ledger.known.mark_unknown("magento_us", "stock_level", ["east/CUP"], "a shipment moved it")
+    target = systems.here.connector_for(systems.route, "store").port("stock_level", "target")
+    read = type(target).read
+    others: list[int] = []
+
+    def read_after_another_run(port, skus):
+        if not others:
+            others.append(systems.transform("inventory", "another run").changed)
+        return read(port, skus)
+
+    monkeypatch.setattr(type(target), "read", read_after_another_run)
+    systems.run("inventory")
+    assert others == [0]
+    assert systems.store_quantities()["east/CUP"] == "8"
+
+
 def test_best_sellers_are_counted_from_orders_unless_the_route_lists_them(make):
     systems = make("{inventory: {mode: on, fast: {every: 60s, skus: [POT]}}}")
     assert fast_keys(systems.here, systems.route, systems.flow("inventory").fast, datetime.now(UTC)) == ("POT",)

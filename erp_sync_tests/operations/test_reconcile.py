@@ -63,8 +63,9 @@ def test_a_quantity_that_differs_is_named_with_both_values_and_left_as_it_is(bot
 
 
 def test_what_the_erp_says_nothing_of_is_listed_and_no_difference(both: TwoSystems) -> None:
+    """A place of the store's own, of which the ERP has no row at all."""
     both.store_sql(
-        "INSERT INTO inventory_source_item (sku, source_code, quantity, status) VALUES ('STRANGE', 'east', 1, 1)"
+        "INSERT INTO inventory_source_item (sku, source_code, quantity, status) VALUES ('STRANGE', 'outlet', 1, 1)"
     )
     found = state(both)
     assert [key for key in found.only_in_store if "STRANGE" in key] != []
