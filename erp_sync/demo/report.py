@@ -48,7 +48,7 @@ def _orders(it: Mapping[str, Any]) -> list[str]:
         _line(
             "  dead letters, with a reason", it["orders_dead_lettered"], _counts(it.get("own", {}).get("dead_letters"))
         ),
-        _line("  cancelled", it["orders_cancelled"]),
+        _line("  cancelled in the store", it["orders_cancelled"], "before or after they were sent"),
         _zero("  lost", it["orders_lost"]),
         _zero("  twice in the ERP", it["orders_duplicated"]),
         _zero("  deposits twice", it.get("deposits_duplicated", 0)),
@@ -73,6 +73,7 @@ def _latencies(it: Mapping[str, Any]) -> list[str]:
 def _store(it: Mapping[str, Any]) -> list[str]:
     return [
         _line("Shipments in the ERP / the store", f"{it['shipments_in_erp']} / {it['shipments_in_store']}"),
+        *_too_late(it),
         _line("  e-mails to customers", it["shipping_emails"]),
         _zero("  sent before the carrier had it", it["shipping_emails_early"]),
         _zero("  sent twice", it["shipping_emails_twice"]),
@@ -80,6 +81,14 @@ def _store(it: Mapping[str, Any]) -> list[str]:
         _zero("Stock figures that differ", it["stock_mismatches"], f"of {it['stock_compared']:,} compared"),
         _zero("Prices that differ", it["price_mismatches"], f"of {it['prices_compared']:,} compared"),
     ]
+
+
+def _too_late(it: Mapping[str, Any]) -> list[str]:
+    """What the warehouse shipped while the store cancelled its order: nothing can be booked, a person decides."""
+    gone = it.get("shipments_of_cancelled_orders", 0)
+    return (
+        [_line("  left, and cancelled in the store meanwhile", gone, "erp-sync deadletters names them")] if gone else []
+    )
 
 
 def _people(own: Mapping[str, Any]) -> Iterator[list[str]]:
