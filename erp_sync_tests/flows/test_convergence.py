@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from erp_sync.flows import convergence
-from erp_sync.flows.convergence import Convergence, ConvergenceReport
+from erp_sync.flows.convergence import Convergence, ConvergenceReport, sending
 from erp_sync.ports.outcomes import Again, CallFailed, NotSent, Refused, Unknown
 from erp_sync_tests.flows.shop import ENTITY, ERP, FLOW, ROUTE, SETTLE, STORE, Offer, Shop, know, known, plan
 
@@ -177,7 +176,7 @@ def test_accepted_rows_are_asked_for_until_they_are_done(ledger, shop, converge)
 @pytest.fixture
 def impatient(monkeypatch):
     """A run's minute is over at once."""
-    monkeypatch.setattr(convergence, "LONGEST_WAIT_SECONDS", 0.0)
+    monkeypatch.setattr(sending, "LONGEST_WAIT_SECONDS", 0.0)
 
 
 def test_what_is_not_done_within_its_minute_is_asked_for_by_a_later_run(ledger, shop, converge, clock, impatient):

@@ -9,7 +9,7 @@ from datetime import timedelta
 import msgspec
 import pytest
 
-from erp_sync.flows.delivery import LONGEST_NOT_SENT, MOST_ATTEMPTS
+from erp_sync.flows.delivery.endings import LONGEST_NOT_SENT, MOST_ATTEMPTS
 from erp_sync.ledger import KnownRow, Ledger, Link, State, StepState
 from erp_sync.ledger.errors import LeaseLost, LedgerBusy
 from erp_sync.ports.capabilities import Guarantee

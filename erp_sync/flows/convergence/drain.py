@@ -1,0 +1,122 @@
+"""Claims batches of due rows and hands them out to threads, until nothing is due."""
+
+from __future__ import annotations
+
+import contextvars
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from datetime import UTC, datetime
+from typing import Any
+
+from erp_sync.flows.convergence.endings import Endings
+from erp_sync.flows.convergence.readiness import Readiness
+from erp_sync.flows.convergence.report import ConvergenceReport, ConvergenceTask
+from erp_sync.flows.convergence.sending import Sending
+from erp_sync.ledger import Ledger
+from erp_sync.ledger.errors import LeaseLost
+from erp_sync.ledger.rows import RowClaim
+
+
+class Convergence:
+    """One drain of one flow's due plan rows to one target.
+
+    Args:
+        source: connection that rows come from, for what is quarantined.
+        senders: batches under way at once.
+        budget_seconds: no new batch is begun after this long.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        target: Any,
+        *,
+        route: str,
+        flow: str,
+        entity: str,
+        connection: str,
+        source: str,
+        owner: str,
+        senders: int = 4,
+        budget_seconds: float = 45.0,
+        lease_seconds: float = 60.0,
+        lanes: Sequence[str] = ("now", "normal", "bulk"),
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self.task = ConvergenceTask(
+            ledger=ledger,
+            target=target,
+            route=route,
+            flow=flow,
+            entity=entity,
+            connection=connection,
+            source=source,
+            run_id=owner.split(":")[0],
+            clock=clock,
+        )
+        self.owner, self.senders, self.budget = owner, senders, budget_seconds
+        self.lease_seconds, self.lanes = lease_seconds, tuple(lanes)
+        writes = [one for one in target.capabilities.operations if one.name.startswith(f"{entity}.write")]
+        self.batch_size = max((operation.batch_size for operation in writes), default=1)
+        self.endings = Endings(self.task)
+        self.report = self.endings.report
+        self.readiness = Readiness(self.task, self.endings)
+        self.sending = Sending(self.task, self.endings, lease_seconds=lease_seconds, sleep=sleep)
+
+    def run(self) -> ConvergenceReport:
+        """Drain until nothing is due or the budget is spent. Raises nothing for what a target did."""
+        began = time.monotonic()
+        under_way: set[Future[None]] = set()
+        exhausted = False
+        with ThreadPoolExecutor(max_workers=self.senders, thread_name_prefix=f"write-{self.task.flow}") as pool:
+            while True:
+                while not exhausted and len(under_way) < self.senders and time.monotonic() - began < self.budget:
+                    claim = self.task.ledger.plans.claim(
+                        self.task.route,
+                        self.task.flow,
+                        self.task.connection,
+                        lanes=self.lanes,
+                        limit=self.batch_size,
+                        owner=self.owner,
+                        lease_seconds=self.lease_seconds,
+                    )
+                    if claim is None:
+                        exhausted = True
+                    else:
+                        context = contextvars.copy_context()
+                        under_way.add(pool.submit(context.run, self._batch, claim))
+                if not under_way:
+                    break
+                done, under_way = wait(under_way, return_when=FIRST_COMPLETED)
+                for future in done:
+                    future.result()  # a defect of ours must be seen, not swallowed
+        self.report.seconds = round(time.monotonic() - began, 3)
+        return self.report
+
+    def take_created(self) -> list[str]:
+        """Keys created since this was last asked: what waited for them may go."""
+        return self.endings.take_created()
+
+    def _batch(self, claim: RowClaim) -> None:
+        try:
+            handed_over = [row for row in claim.rows if row.handle]
+            if handed_over:
+                self.sending.keep(
+                    claim, self.sending.asked(claim, [(self.readiness.decoded(row), row.handle) for row in handed_over])
+                )
+            rows = self.readiness.ready(claim, [row for row in claim.rows if not row.handle])
+            if not rows:
+                return
+            first = rows[0]
+            operation = self.task.target.capabilities.operation(self.task.target.operation(first.row))
+            standing = {row.id for row in self.task.ledger.plans.begin(claim, settle_seconds=operation.settle_seconds)}
+            rows = [sent for sent in rows if sent.claimed.id in standing]
+            for some in ([one for one in rows if one.value is not None], [one for one in rows if one.value is None]):
+                if some:
+                    self.sending.send(claim, some)
+        except LeaseLost:
+            # Overtaken by a newer comparison, or our lease ended: the ledger knows what goes on.
+            self.task.ledger.plans.release(claim)
+            self.endings.count("lost_claims", 1, "lease_lost")

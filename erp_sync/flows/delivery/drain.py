@@ -1,0 +1,133 @@
+"""Claims due documents and hands them out to threads that send, until nothing is due."""
+
+from __future__ import annotations
+
+import contextvars
+import logging
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from datetime import UTC, datetime
+from typing import Any
+
+from erp_sync.flows.delivery.endings import Endings
+from erp_sync.flows.delivery.leases import Leases
+from erp_sync.flows.delivery.preparation import Preparation
+from erp_sync.flows.delivery.recording import Recording
+from erp_sync.flows.delivery.report import DrainReport, DrainTask
+from erp_sync.flows.delivery.resolved import Resolved
+from erp_sync.flows.delivery.sending import Sending
+from erp_sync.flows.first_look import FirstLook
+from erp_sync.ledger import Ledger
+from erp_sync.ledger.documents import Claim
+
+log = logging.getLogger(__name__)
+
+
+class Drain:
+    """One drain of one flow's due documents to one target.
+
+    Args:
+        decode: canonical document from the delivery's payload.
+        owner: run id, process; names who works. The part before a colon is the run's id.
+        senders: threads that send; the target's concurrency is a good number.
+        budget_seconds: no new document is begun after this long; those under way are finished.
+        route: only this route's documents.
+        first_look: what the target may hold already, entered by somebody else.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        target: Any,
+        *,
+        route: str,
+        flow: str,
+        connection: str,
+        decode: Callable[[bytes], Any],
+        owner: str,
+        senders: int = 5,
+        budget_seconds: float = 45.0,
+        lease_seconds: float = 30.0,
+        lanes: Sequence[str] = ("now", "normal", "bulk"),
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        first_look: FirstLook | None = None,
+    ) -> None:
+        self.task = DrainTask(ledger=ledger, target=target, route=route, flow=flow, connection=connection, clock=clock)
+        self.owner, self.senders, self.budget, self.lanes = owner, senders, budget_seconds, lanes
+        self.leases = Leases(ledger.deliveries, lease_seconds, f"heartbeat-{flow}")
+        self.endings = Endings(self.task, self.leases)
+        self.report = self.endings.report
+        resolved = Resolved()
+        recording = Recording(self.task, resolved, self.endings)
+        self.preparation = Preparation(
+            self.task,
+            decode=decode,
+            resolved=resolved,
+            recording=recording,
+            endings=self.endings,
+            first_look=first_look,
+        )
+        self.sending = Sending(self.task, self.leases, resolved=resolved, recording=recording, endings=self.endings)
+
+    def run(self) -> DrainReport:
+        """Drain until nothing is due or the budget is spent. Raises nothing for what a target did.
+
+        A defect that shows with one document does not keep the others: it is raised at the end. That
+        document's lease ends by itself, and what it may have sent is then unknown.
+        """
+        began = time.monotonic()
+        under_way: dict[Future[None], Claim] = {}
+        queue: deque[tuple[Claim, Any]] = deque()
+        exhausted = False
+        defect: Exception | None = None
+        with (
+            self.leases.kept(),
+            ThreadPoolExecutor(max_workers=self.senders, thread_name_prefix=f"send-{self.task.flow}") as pool,
+        ):
+            while True:
+                spent = time.monotonic() - began
+                # Claimed in chunks of a few seconds of the target's work, so that what documents need is
+                # looked up for many at once and a crash leaves little behind.
+                if spent < self.budget and not exhausted and len(queue) < self.senders:
+                    claims = self._claim(2 * self.senders - len(queue))
+                    exhausted = not claims
+                    queue.extend(self.preparation.prepared(claims))
+                while queue and len(under_way) < self.senders:
+                    claim, document = queue.popleft()
+                    context = contextvars.copy_context()
+                    under_way[pool.submit(context.run, self.sending.deliver, claim, document)] = claim
+                if not under_way:
+                    if not queue and (exhausted or spent >= self.budget):
+                        break
+                    continue
+                done, _ = wait(under_way, timeout=self.leases.seconds / 4, return_when=FIRST_COMPLETED)
+                for future in done:
+                    self.leases.let_go(under_way.pop(future))
+                    failure = future.exception()
+                    if isinstance(failure, Exception):
+                        log.error("defect", extra={"flow": self.task.flow}, exc_info=failure)
+                        defect = defect or failure
+                    elif failure is not None:
+                        raise failure
+                    exhausted = False  # its end may have released another
+        self.report.seconds = round(time.monotonic() - began, 3)
+        if defect is not None:
+            raise defect
+        return self.report
+
+    def _claim(self, limit: int) -> list[Claim]:
+        asked = time.monotonic()
+        claims = self.task.ledger.deliveries.claim(
+            self.task.route,
+            self.task.flow,
+            self.task.connection,
+            lanes=self.lanes,
+            limit=limit,
+            owner=self.owner,
+            lease_seconds=self.leases.seconds,
+            run_id=self.owner.split(":")[0],
+        )
+        self.leases.hold(claims, asked)
+        return claims

@@ -1,0 +1,106 @@
+"""How a delivery ends for now: done, later, waiting for what it lacks, for a person, or with somebody else."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+
+from erp_sync.flows.delivery.leases import Leases
+from erp_sync.flows.delivery.report import DrainReport, DrainTask
+from erp_sync.ledger.documents import Claim, State
+from erp_sync.ledger.errors import LeaseLost
+from erp_sync.ports.documents import Requirement
+
+log = logging.getLogger(__name__)
+
+# A document that was refused "for now" is tried again after this long, doubling up to the longest.
+FIRST_RETRY = timedelta(seconds=2)
+LONGEST_RETRY = timedelta(minutes=15)
+# What certainly did not arrive is tried again sooner: the target's limiter and breaker keep calls off it.
+LONGEST_NOT_SENT = timedelta(minutes=1)
+# A document refused for now this many times needs a person.
+MOST_ATTEMPTS = 25
+# What a document lacks is looked for again by itself, nobody having announced it: soon at first, then seldom.
+FIRST_LOOK_AGAIN = timedelta(seconds=30)
+LONGEST_LOOK_AGAIN = timedelta(minutes=10)
+# How long a document may wait for what it depends on before it becomes a dead letter.
+DEPENDENCY_DEADLINE = timedelta(days=3)
+
+
+class Endings:
+    """Writes an ending into the ledger, lets its lease go and counts it."""
+
+    def __init__(self, task: DrainTask, leases: Leases) -> None:
+        self.task, self.leases = task, leases
+        self.report = DrainReport()
+        self._lock = threading.Lock()
+
+    def delivered(self, claim: Claim) -> None:
+        """Every step is confirmed. Its lease goes with the thread's end."""
+        self.task.ledger.deliveries.complete(claim)
+        with self._lock:
+            self.report.delivered_keys.append(claim.delivery.number)
+            self.report.delivered_ids.append(claim.delivery.id)
+        self.count("delivered")
+
+    def adopted(self, claim: Claim) -> None:
+        """The target held it already, entered by somebody else."""
+        self.task.ledger.deliveries.complete(claim)
+        self.leases.let_go(claim)
+        self.count("adopted")
+
+    def called(self) -> None:
+        """One more step was sent."""
+        with self._lock:
+            self.report.calls += 1
+
+    def later(self, claim: Claim, due: datetime, why: str, code: str) -> None:
+        """Tried again when due."""
+        self.task.ledger.deliveries.later(claim, due, why, code)
+        self.leases.let_go(claim)
+        self.count("later", code)
+
+    def dead(self, claim: Claim, code: str, reason: str) -> None:
+        """A person says what becomes of it."""
+        self.task.ledger.deliveries.dead(claim, code, reason)
+        self.leases.let_go(claim)
+        log.warning("dead letter", extra={"flow": self.task.flow, "key": claim.delivery.number, "code": code})
+        self.count("dead", code)
+
+    def wait_for(self, claim: Claim, lacking: Sequence[Requirement], code: str) -> None:
+        """Until the target has what it lacks, or the deadline is over."""
+        now = self.task.clock()
+        age = now - claim.delivery.accepted_at
+        state = self.task.ledger.deliveries.wait_for(
+            claim,
+            lacking,
+            deadline=claim.delivery.deadline or now + DEPENDENCY_DEADLINE,
+            look_again_at=now + min(max(FIRST_LOOK_AGAIN, age / 4), LONGEST_LOOK_AGAIN),
+        )
+        self.leases.let_go(claim)
+        self.count("dead" if state is State.DEAD else "waiting", code)
+
+    @contextmanager
+    def unless_lost(self, claim: Claim) -> Iterator[None]:
+        """A claim that may end here without having been sent. Another's lease is no error of ours."""
+        try:
+            yield
+        except LeaseLost:
+            self.lost(claim)
+
+    def lost(self, claim: Claim) -> None:
+        """Another worker took over after our lease ended; it goes on from the ledger."""
+        self.leases.let_go(claim)
+        self.count("lost_claims", "lease_lost")
+
+    def backoff(self, claim: Claim) -> timedelta:
+        """How long until it is tried again, by its attempts."""
+        return min(FIRST_RETRY * 2 ** min(claim.delivery.attempts, 12), LONGEST_RETRY)
+
+    def count(self, what: str, code: str = "") -> None:
+        """One more in the report."""
+        with self._lock:
+            self.report.count(what, code)

@@ -1,0 +1,75 @@
+"""What became of a step that was sent before, by an earlier attempt or an earlier run."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from erp_sync.flows.delivery.endings import Endings
+from erp_sync.flows.delivery.recording import FIRST_POLL, Recording
+from erp_sync.flows.delivery.report import DrainTask
+from erp_sync.ledger.documents import Claim, StepRow
+from erp_sync.ports.capabilities import Guarantee, Operation
+from erp_sync.ports.documents import Step, StepRequest
+from erp_sync.ports.outcomes import Absent, Accepted, Ambiguous, CallFailed, Found, Later, NotSent, Receipt
+
+# The longest interval at which the target is asked for what it took and has not done.
+LONGEST_POLL = timedelta(minutes=1)
+
+
+class SendAgain:
+    """The last send certainly is not at the target: it may be sent once more."""
+
+
+SEND_AGAIN = SendAgain()
+
+
+class Resuming:
+    """Asks the target about accepted steps and about those with an unknown outcome."""
+
+    def __init__(self, task: DrainTask, recording: Recording, endings: Endings) -> None:
+        self.task, self.recording, self.endings = task, recording, endings
+
+    def settled(self, claim: Claim, step: Step, known: StepRow, operation: Operation) -> Receipt | None:
+        """What became of a step that the target took earlier. Where it cannot be asked now, the handle stays."""
+        try:
+            outcome = self.task.target.settle([known.handle])[0]
+        except CallFailed as failure:
+            outcome = NotSent(why=str(failure), retry_after_seconds=failure.retry_after_seconds)
+        if isinstance(outcome, Accepted | NotSent):
+            waited = self.task.clock() - (known.sent_at or self.task.clock())
+            pause = min(max(FIRST_POLL, waited / 4), LONGEST_POLL)
+            if isinstance(outcome, NotSent) and outcome.retry_after_seconds:
+                pause = timedelta(seconds=outcome.retry_after_seconds)
+            why = outcome.why if isinstance(outcome, NotSent) else "accepted, not done yet"
+            self.endings.later(claim, self.task.clock() + pause, why, "accepted")
+            return None
+        return self.recording.outcome(claim, step, outcome, operation)
+
+    def look(
+        self, claim: Claim, step: Step, request: StepRequest, operation: Operation, settle_until: datetime | None
+    ) -> Receipt | SendAgain | None:
+        """After an unknown outcome of class C or D: the receipt, None (not now), or that it may be sent."""
+        if settle_until is not None and self.task.clock() < settle_until:
+            self.endings.later(claim, settle_until, "the last send may still become visible", "settling")
+            return None
+        match self.task.target.find([request])[0]:
+            case Found(receipt=receipt):
+                self.recording.confirm(claim, step, receipt)
+                return receipt
+            case Later(seconds=seconds, why=why):
+                self.endings.later(claim, self.task.clock() + timedelta(seconds=seconds), why, "settling")
+            case Ambiguous(target_ids=ids):
+                self.endings.dead(
+                    claim, "ambiguous", f"several records of {self.task.connection} carry {step.key}: {', '.join(ids)}"
+                )
+            case Absent() if operation.guarantee is Guarantee.SEARCHABLE:
+                self.task.ledger.steps.absent(claim, step.name)
+                return SEND_AGAIN
+            case _:
+                self.endings.dead(
+                    claim,
+                    "outcome_unknown",
+                    f"{step.name} was sent once, no answer came and {self.task.connection} cannot be searched for it: "
+                    "look it up there, then retry (it is not there) or dismiss (it is).",
+                )
+        return None

@@ -1,0 +1,112 @@
+"""One document through its steps, each in the ledger before it leaves."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from erp_sync.flows.delivery.endings import Endings
+from erp_sync.flows.delivery.leases import Leases
+from erp_sync.flows.delivery.recording import Recording
+from erp_sync.flows.delivery.report import DrainTask
+from erp_sync.flows.delivery.resolved import Resolved
+from erp_sync.flows.delivery.resuming import Resuming
+from erp_sync.ledger.documents import Claim, StepRow, StepState
+from erp_sync.ledger.errors import AlreadyConfirmed, KeyBusy, LeaseLost, WrongState
+from erp_sync.ports.capabilities import Guarantee, Operation
+from erp_sync.ports.documents import MovesState, Step, StepRequest
+from erp_sync.ports.leaving import while_held
+from erp_sync.ports.outcomes import Receipt
+from erp_sync.ports.raw import MappingProblem
+
+
+class Sending:
+    """Called by the drain's threads, one document each."""
+
+    def __init__(
+        self, task: DrainTask, leases: Leases, *, resolved: Resolved, recording: Recording, endings: Endings
+    ) -> None:
+        self.task, self.leases = task, leases
+        self.resolved, self.recording, self.endings = resolved, recording, endings
+        self.resuming = Resuming(task, recording, endings)
+
+    def deliver(self, claim: Claim, document: Any) -> None:
+        """Send the document, from the first step that is not confirmed."""
+        # A send that left after its lease could meet another's: its settle time is counted from the lease's end.
+        with while_held(lambda: self.leases.holds(claim)):
+            self._held(claim, document)
+
+    def _held(self, claim: Claim, document: Any) -> None:
+        try:
+            try:
+                planned = self.task.target.steps(document)
+            except MappingProblem as problem:
+                self.endings.dead(claim, problem.code, str(problem))
+                return
+            reuse = {step.operation for step in planned if self._guarantee(step) is Guarantee.UNIQUE_KEY}
+            known = {row.name: row for row in self.task.ledger.steps.plan(claim, planned, reuse=reuse)}
+            receipts: dict[str, Receipt] = {}
+            for step in planned:
+                receipt = self._step(claim, document, step, known[step.name], receipts)
+                if receipt is None:
+                    return
+                receipts[step.name] = receipt
+                known |= self.recording.implied(claim, document, planned, known, receipts)
+            self.endings.delivered(claim)
+        except LeaseLost:
+            self.endings.lost(claim)
+        except WrongState as problem:
+            # What is to be sent changed after a part of it had been sent.
+            with self.endings.unless_lost(claim):
+                self.endings.dead(claim, "changed_while_sending", str(problem))
+
+    def _guarantee(self, step: Step) -> Guarantee:
+        return self.task.target.capabilities.operation(step.operation).guarantee
+
+    def _step(
+        self, claim: Claim, document: Any, step: Step, known: StepRow, receipts: dict[str, Receipt]
+    ) -> Receipt | None:
+        """The step's receipt, or None where the delivery does not go on now."""
+        if known.state is StepState.CONFIRMED:
+            return known.receipt
+        if known.state is StepState.REFUSED and step.optional:
+            return Receipt(target_id="", values={"refused": known.code})
+        operation = self.task.target.capabilities.operation(step.operation)
+        request = StepRequest(
+            delivery=str(claim.delivery.id),
+            step=step,
+            document=document,
+            receipts=dict(receipts),
+            references=dict(self.resolved.references),
+            attempt=known.attempts + 1,
+            target_id=self.resolved.partners.get(claim.id, ""),
+        )
+        if known.state is StepState.ACCEPTED:
+            return self.resuming.settled(claim, step, known, operation)
+        again = operation.guarantee in (Guarantee.UNIQUE_KEY, Guarantee.IDEMPOTENCY_TOKEN)
+        if known.state is StepState.UNKNOWN and not again:
+            found = self.resuming.look(claim, step, request, operation, known.settle_until)
+            if found is None or isinstance(found, Receipt):
+                return found
+        try:
+            # Classes A and B may be sent again at once; the others hold the key for their settle time.
+            self.task.ledger.steps.begin(
+                claim,
+                step.name,
+                settle_seconds=0.0 if again else operation.settle_seconds,
+                moves=self._moves(document, operation),
+            )
+        except KeyBusy as busy:
+            self.endings.later(claim, busy.until, str(busy), "key_busy")
+            return None
+        except AlreadyConfirmed as already:
+            self.task.ledger.steps.confirm(claim, step.name, already.receipt)
+            return already.receipt
+        self.endings.called()
+        return self.recording.outcome(claim, step, self.task.target.submit([request])[0], operation)
+
+    def _moves(self, document: Any, operation: Operation) -> list[tuple[str, str, list[str]]]:
+        """Known state that the write changes besides its own key, as the operation declares it."""
+        if not operation.moves or not isinstance(self.task.target, MovesState):
+            return []
+        keys = self.task.target.moves(document)
+        return [(self.task.connection, entity, keys) for entity in operation.moves]
