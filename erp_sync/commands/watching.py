@@ -26,6 +26,12 @@ def status(as_json: Json = False) -> None:
         show(look(here), as_json, _status_text)
 
 
+def _breaker(one: Any) -> str:
+    if one.maintenance is not None:
+        return f"maintenance until {moment(one.maintenance.ends_at)}"
+    return f"{one.breaker}: {one.breaker_why}" if one.breaker_why else one.breaker
+
+
 _FLOW_COLUMNS = ["flow", "mode", "from", "to", "on its way", "waiting", "held", "dead", "quarantine"]
 _FLOW_COLUMNS += ["oldest due", "polled", "loaded"]
 
@@ -51,7 +57,7 @@ def _status_text(it: Any) -> str:
                 (
                     one.name,
                     one.vendor,
-                    f"{one.breaker}: {one.breaker_why}" if one.breaker_why else one.breaker,
+                    _breaker(one),
                     one.slots if one.slots is not None else "-",
                     one.slots_in_use,
                     one.calls_waiting,

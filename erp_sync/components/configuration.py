@@ -17,6 +17,8 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from erp_sync.components.durations import duration
+from erp_sync.components.maintenance_windows import MaintenanceSpec
 from erp_sync.components.ownership import EntityRecord, check
 from erp_sync.ports.connection import ConnectionSettings
 
@@ -55,7 +57,7 @@ Secret = FromEnvironment | FromFile
 class ConnectionSpec(_Strict):
     """One installation of a vendor's system.
 
-    `verify` names a CA bundle; unset means the system's.
+    `verify` names a CA bundle; unset means the system's. `maintenance`: when it is planned to be away.
     """
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
@@ -65,6 +67,7 @@ class ConnectionSpec(_Strict):
     settings: dict[str, Any] = {}
     time_zone: str = "UTC"
     verify: str | Secret | None = None
+    maintenance: tuple[MaintenanceSpec, ...] = ()
 
     def resolve(self, environment: Mapping[str, str] | None = None) -> ConnectionSettings:
         """Read the secrets. Raises WrongConfiguration naming the first variable that is not set."""
@@ -112,18 +115,6 @@ class Mode(StrEnum):
     OFF = "off"
     SHADOW = "shadow"
     ON = "on"
-
-
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
-
-
-def duration(text: Any) -> Any:
-    """``60s``, ``5m``, ``1h``, ``1d`` as timedelta; a timedelta stays as it is."""
-    if isinstance(text, timedelta):
-        return text
-    if isinstance(text, str) and text[:-1].replace(".", "", 1).isdigit() and text[-1] in _UNITS:
-        return timedelta(**{_UNITS[text[-1]]: float(text[:-1])})
-    raise ValueError(f"{text!r} is no duration; expected e.g. 30s, 5m, 1h or 1d")
 
 
 class FastLane(_Strict):

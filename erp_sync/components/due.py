@@ -26,6 +26,9 @@ LOOK_SECONDS = 3.0
 ALL = ("extracted", "transformed", "loaded")
 # The loaded asset is observed fresh without a run this often within its latest acceptable age.
 OBSERVE_SHARE = 3
+# The schedule compares once a day; what it missed is made up for after this long, and tried again after AGAIN.
+COMPARISON_MISSED = timedelta(hours=25)
+AGAIN = timedelta(minutes=10)
 
 
 class Due(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,13 +67,14 @@ def look(
     found: dict[tuple[str, str], list[Finding]] = {}
     pool = ThreadPoolExecutor(max_workers=8, thread_name_prefix="look")
     outlook = here.ledger.outlook(_readers(configuration))
+    away = here.ledger.unreachable()
     busy = under_way.busy(runs, configuration, outlook.moved)
     left, running = under_way.left_to(runs, now), {(run.route, run.flow) for run in runs}
     try:
         waiting = events.waiting(here, configuration, now)
         for route in configuration.routes.values():
             for flow, spec in route.flows.items():
-                if spec.mode is Mode.OFF:
+                if spec.mode is Mode.OFF or not _readable(route, flow, away):
                     continue
                 polls = _polls(here, route, flow, spec, now, cursor, busy, outlook)
                 polls += events.polls(here, route, flow, spec, waiting, cursor, busy)
@@ -93,12 +97,13 @@ def look(
             if spec.mode is Mode.OFF:
                 continue
             name = f"{route.name}/{flow}"
+            reachable = _reachable(route, flow, away)
             starting = events.merged(found.get((route.name, flow), []), FLOWS[flow].delivers)
             due += [
                 Due(
                     route=route.name,
                     flow=flow,
-                    stages=ALL,
+                    stages=reachable,
                     why=one.why or "",
                     lane=one.lane,
                     full=one.full,
@@ -111,16 +116,37 @@ def look(
             if starting and FLOWS[flow].delivers:
                 continue  # a run that events start takes everything that the ledger holds
             stages = _ledger_has_work(outlook, route, flow, spec, running)
+            stages = tuple(stage for stage in stages if stage in reachable)
             if stages and (route.name, flow, stages[0]) in left:
                 continue
             if stages:
                 due.append(Due(route=route.name, flow=flow, stages=stages, why="work is due in the ledger"))
-            elif not starting and _observe(spec, cursor, name, now):
+            elif not starting and reachable == ALL and _observe(spec, cursor, name, now):
                 fresh.append((route.name, flow, cursor.get(f"{name}/looks", 0)))
                 cursor[f"{name}/observed"] = now.isoformat()
                 cursor[f"{name}/looks"] = 0
     summary = f"looked at {len(looks)} sources: nothing new"
+    if away:
+        summary += "; " + "; ".join(f"{one.connection}: {one.why}" for one in away.values())
     return Looked(due=tuple(due), fresh=tuple(fresh), cursor=cursor, summary=summary)
+
+
+def _readable(route: RouteSpec, flow: str, away: Collection[str]) -> bool:
+    """Can the flow's source be looked at? A state flow needs both sides: it compares them."""
+    kind = FLOWS[flow]
+    source, target = getattr(route, kind.source), getattr(route, kind.target)
+    return source not in away and (kind.delivers or target not in away)
+
+
+def _reachable(route: RouteSpec, flow: str, away: Collection[str]) -> tuple[str, ...]:
+    """Stages that can be run while these connections cannot be called: documents are received and queue for a
+    target that is away."""
+    kind = FLOWS[flow]
+    source, target = getattr(route, kind.source), getattr(route, kind.target)
+    if not kind.delivers:
+        return () if source in away or target in away else ALL
+    cannot = {"extracted": source in away, "transformed": False, "loaded": target in away}
+    return tuple(stage for stage in ALL if not cannot[stage])
 
 
 def _polls(
@@ -135,21 +161,52 @@ def _polls(
 ) -> list[Poll]:
     if not FLOWS[flow].delivers:
         return state_due.polls(here, route, flow, spec, now, cursor, busy, outlook)
+    found = _missed_comparison(here, route, flow, now, cursor, busy, outlook)
     name = f"{route.name}/{flow}/polled"
     polled = cursor.get(name)
     if (route.name, flow, "normal") in busy:
-        return []
+        return found
     if polled is not None and now - datetime.fromisoformat(polled) < spec.every:
-        return []
+        return found
     return [
+        *found,
         Poll(
             route=route.name,
             flow=flow,
             lane="normal",
             name=name,
             ask=lambda: Finding(why=_source_has_news(here, route, flow, spec, now)),
-        )
+        ),
     ]
+
+
+def _missed_comparison(
+    here: Installation,
+    route: RouteSpec,
+    flow: str,
+    now: datetime,
+    cursor: dict[str, Any],
+    busy: Collection[tuple[str, str, str]],
+    outlook: Outlook,
+) -> list[Poll]:
+    """The daily comparison of documents is made up for where its schedule did not get through: the daemon was off, or
+    the system in maintenance."""
+    from erp_sync.flows.extraction import complete_entity
+
+    kind = FLOWS[flow]
+    source = getattr(route, kind.source)
+    complete = outlook.positions.get((source, complete_entity(kind.entity)))
+    if complete is None or now - complete < COMPARISON_MISSED or (route.name, flow, "bulk") in busy:
+        return []
+    name = f"{route.name}/{flow}/full"
+    last = cursor.get(name)
+    if (last is not None and now - datetime.fromisoformat(last) < AGAIN) or events.first_reader(
+        here.configuration, source, kind.entity
+    ) != (route.name, flow):
+        return []
+    why = f"last compared as a whole {complete:%Y-%m-%d %H:%M} UTC"
+    finding = Finding(why=why, lane="bulk", full=True)
+    return [Poll(route=route.name, flow=flow, lane="bulk", name=name, ask=lambda: finding)]
 
 
 def _ask(poll: Poll) -> Finding:

@@ -95,7 +95,7 @@ def polls(
         return []
     common: dict[str, Any] = {"route": route.name, "flow": flow, "name": f"{route.name}/{flow}/events"}
     if kind.delivers:
-        if _first_reader(here.configuration, source, kind.entity) != (route.name, flow):
+        if first_reader(here.configuration, source, kind.entity) != (route.name, flow):
             return []  # the records that its run receives are this flow's, too
         named = all(event.native_id for event in mine)
         if not named and (route.name, flow, "normal") in busy:
@@ -115,7 +115,8 @@ def merged(findings: Sequence[Finding], delivers: bool) -> list[Finding]:
     return list(first.values())
 
 
-def _first_reader(configuration: Configuration, connection: str, entity: str) -> tuple[str, str]:
+def first_reader(configuration: Configuration, connection: str, entity: str) -> tuple[str, str]:
+    """Route and flow that what is read of this entity for several routes is told of."""
     for route in configuration.routes.values():
         for flow, spec in route.flows.items():
             kind = FLOWS[flow]

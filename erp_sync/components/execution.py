@@ -19,13 +19,32 @@ from erp_sync.components.flow_table import FlowKind
 from erp_sync.components.installation import Installation, current
 from erp_sync.components.run_context import config_of, days_of, is_full, land_records, lane_of
 from erp_sync.flows import extraction
+from erp_sync.ports.outcomes import CallFailed
 from erp_sync.ports.raw import RawRecord
 
 
 def extract(
     context: dg.AssetExecutionContext, connection: str, kind: FlowKind, routes: list[str]
+) -> dg.MaterializeResult | None:
+    """Run the extraction of (connection, entity); complete the days of the partitions where asked for.
+
+    None where planned maintenance of a system began meanwhile: the run ends without error, what follows is skipped,
+    and the sensor starts it again afterwards. A backfill, which nobody starts again, fails with that reason.
+    """
+    try:
+        return _extract(context, connection, kind, routes)
+    except CallFailed as failure:
+        if not failure.planned:
+            raise
+        if context.has_partition_key_range and len(context.partition_keys) > 1:
+            raise dg.Failure(f"{failure}. Start the backfill again after that.", allow_retries=False) from failure
+        context.log.info(f"{failure}. What is due then starts by itself.")
+        return None
+
+
+def _extract(
+    context: dg.AssetExecutionContext, connection: str, kind: FlowKind, routes: list[str]
 ) -> dg.MaterializeResult:
-    """Run the extraction of (connection, entity); complete the days of the partitions where asked for."""
     from erp_sync.transport.context import call_context
 
     here = current()
@@ -60,6 +79,10 @@ def extract(
         )
         if window is not None:
             missing = extraction.extract_missing(source, here.ledger, land, window=window, **common)
+        if window is not None and is_full(context):
+            here.ledger.receive(
+                connection, extraction.complete_entity(kind.entity), [], advance_to=now, run_id=context.run_id
+            )
     here.exchanges.flush()
     told: dict[str, Any] = {
         "records_new": done.received + taken.received + (missing.received if missing else 0),

@@ -55,6 +55,9 @@ class Installation:
             ledger = Ledger.open(self.settings.ledger_url, clock=self._clock or utc_now)
             for name, spec in self.configuration.connections.items():
                 ledger.limits.configure(name, self.capabilities(spec.vendor).limits, spec.settings.get("limits"))
+                if spec.maintenance:
+                    calendars = [one.calendar(spec.time_zone) for one in spec.maintenance]
+                    ledger.maintenance.configure(name, calendars)
             return ledger
 
         return self._once("ledger", make)

@@ -162,11 +162,14 @@ def _extracted(
         tags={"erp_sync/connection": connection, "erp_sync/stage": "extracted"},
         metadata=column_metadata("extracted", kind),
         op_tags={"erp_sync/connection": connection},
+        output_required=False,  # nothing in planned maintenance: what follows is skipped
     )
-    def extracted(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
+    def extracted(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult]:
         from erp_sync.components import execution
 
-        return execution.extract(context, connection, kind, names)
+        result = execution.extract(context, connection, kind, names)
+        if result is not None:
+            yield result
 
     return extracted
 

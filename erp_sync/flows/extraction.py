@@ -109,6 +109,11 @@ def completeness_window(days: Window, *, full: bool, start: datetime | None, now
     return window if window.start < window.end else None
 
 
+def complete_entity(entity: str) -> str:
+    """The cursor that says when all days of the daily comparison were last proved complete."""
+    return f"{entity}.complete"
+
+
 def extract_missing(
     source: Source,
     ledger: Any,

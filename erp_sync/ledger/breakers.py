@@ -5,6 +5,9 @@ open       no call goes until the cool-down ends, then the first caller becomes 
 half_open  the probe is under way; everybody else waits. Its success closes the breaker, its failure
            opens it with twice the cool-down (up to the longest). A probe that never answers, because
            its process died, is replaced after `probe_seconds`.
+
+Operators have one notice for as long as a breaker is not closed. When it closes, what did not leave meanwhile is
+due at once. In planned maintenance nothing leaves either, which is nobody's failure.
 """
 
 from __future__ import annotations
@@ -14,12 +17,16 @@ from typing import TYPE_CHECKING
 import msgspec
 import sqlalchemy as sa
 
+from erp_sync.ledger.calendars import Window
+from erp_sync.ledger.releasing import release_postponed
 from erp_sync.ledger.schema import breakers
 from erp_sync.ledger.sql import upsert
 from erp_sync.ports.connection import NoSlot
 
 if TYPE_CHECKING:
     from erp_sync.ledger.engine import Database
+    from erp_sync.ledger.maintenance import Maintenance
+    from erp_sync.ledger.notices import Notices
 
 
 class BreakerPolicy(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,8 +49,10 @@ class BreakerState(msgspec.Struct, frozen=True, kw_only=True):
 class LedgerBreakers:
     """`ledger.breakers`: `erp_sync.ports.connection.Breaker` on the ledger's database."""
 
-    def __init__(self, database: Database, policy: BreakerPolicy = BreakerPolicy()) -> None:
-        self._database = database
+    def __init__(
+        self, database: Database, maintenance: Maintenance, notices: Notices, policy: BreakerPolicy = BreakerPolicy()
+    ) -> None:
+        self._database, self._maintenance, self._notices = database, maintenance, notices
         self.policy = policy
         self.policies: dict[str, BreakerPolicy] = {}
 
@@ -52,7 +61,12 @@ class LedgerBreakers:
         self.policies[connection] = policy
 
     def check(self, connection: str) -> None:
-        """Raises NoSlot while open. Where half-open, one caller is let through as the probe."""
+        """Raises NoSlot while open, and in planned maintenance. Where half-open, one caller is let through as the
+        probe."""
+        window = self._maintenance.window(connection)
+        if window is not None:
+            left = (window.ends_at - self._database.now()).total_seconds()
+            raise NoSlot(connection, max(0.05, left), words(window), planned=True)
         with self._database.read() as read:
             row = read.execute(_ROW, {"connection": connection}).first()
         if row is None or row.state == "closed":
@@ -89,6 +103,10 @@ class LedgerBreakers:
                 .where(breakers.c.connection == connection)
                 .values(state="closed", failures=0, openings=0, next_probe_at=0.0, why="", changed_at=self._now())
             )
+            if row.state != "closed":
+                release_postponed(write, self._database.now(), connection)
+        if row.state != "closed":
+            self._notices.clear(_matter(connection))
 
     def failure(self, connection: str, why: str) -> None:
         """A call failed in a way that says that the system is not well (no answer, 5xx, maintenance)."""
@@ -117,6 +135,12 @@ class LedgerBreakers:
                 statement.on_conflict_do_update(index_elements=["connection"], set_=values),
                 {"connection": connection, **values},
             )
+        if state == "open":
+            text = (
+                f"{connection} does not answer ({failures} calls in a row failed, the last: {why}): nothing is sent to "
+                "it, work waits. It is asked from time to time, and what waits goes by itself once it answers."
+            )
+            self._notices.raise_once(_matter(connection), "warning", text, link=f"connection/{connection}")
 
     def close(self, connection: str) -> None:
         """An operator closes the breaker by hand."""
@@ -131,6 +155,10 @@ class LedgerBreakers:
         with self._database.read() as read:
             rows = read.execute(sa.select(breakers).order_by(breakers.c.connection)).all()
         return [self._told(row.connection, row) for row in rows]
+
+    def open(self) -> dict[str, BreakerState]:
+        """Breakers that let nobody through now: open, or waiting for what their probe says."""
+        return {one.connection: one for one in self.all() if one.retry_after_seconds > 0}
 
     def _told(self, connection: str, row: sa.Row | None) -> BreakerState:
         if row is None:
@@ -148,3 +176,12 @@ class LedgerBreakers:
 
 
 _ROW = sa.select(breakers).where(breakers.c.connection == sa.bindparam("connection"))
+
+
+def words(window: Window) -> str:
+    """A window, as a caller that has to wait is told."""
+    return f"planned maintenance until {window.ends_at:%Y-%m-%d %H:%M} UTC" + (f": {window.why}" if window.why else "")
+
+
+def _matter(connection: str) -> str:
+    return f"breaker/{connection}"

@@ -8,10 +8,11 @@ from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
+import msgspec
 import sqlalchemy as sa
 
 from erp_sync.ledger.adopting import Adopting
-from erp_sync.ledger.breakers import LedgerBreakers
+from erp_sync.ledger.breakers import LedgerBreakers, words
 from erp_sync.ledger.cross_references import CrossReferences
 from erp_sync.ledger.cursors import Cursors, advance
 from erp_sync.ledger.days import Days
@@ -25,6 +26,7 @@ from erp_sync.ledger.inbox import Inbox
 from erp_sync.ledger.known_state import KnownState
 from erp_sync.ledger.limits import LedgerSlots
 from erp_sync.ledger.lookups import LookupTables
+from erp_sync.ledger.maintenance import Maintenance
 from erp_sync.ledger.notices import Metrics, Notices
 from erp_sync.ledger.outlook import Outlook, Reader, outlook
 from erp_sync.ledger.overview import Overview
@@ -39,6 +41,14 @@ from erp_sync.model.keys import EntityKey
 from erp_sync.ports.raw import RawRecord
 
 
+class Unreachable(msgspec.Struct, frozen=True, kw_only=True):
+    """A connection that nothing can be sent to now. `planned`: nobody needs to be told."""
+
+    connection: str
+    planned: bool
+    why: str
+
+
 class Ledger:
     """Safe to use from threads; a forked child may use it too, on connections of its own.
 
@@ -50,6 +60,7 @@ class Ledger:
         adopting: what a target held before.
         inbox, quarantine, dead_letters: what came in, what was refused, what needs a person.
         limits, breakers: `ports.connection.Slots` and `Breaker` for the installation.
+        maintenance: when systems are planned to be away.
         overview, identifying: how flows stand, and what a person means by a word.
         days: what became of a day's documents and rows.
     """
@@ -65,11 +76,12 @@ class Ledger:
         self.lookups = LookupTables(database)
         self.quarantine = Quarantine(database)
         self.limits = LedgerSlots(database)
-        self.breakers = LedgerBreakers(database)
+        self.maintenance = Maintenance(database)
+        self.notices = Notices(database)
+        self.breakers = LedgerBreakers(database, self.maintenance, self.notices)
         self.plans = Plans(database)
         self.dead_letters = DeadLetters(database)
         self.inbox = Inbox(database)
-        self.notices = Notices(database)
         self.metrics = Metrics(database)
         self.retention = Expiry(database)
         self.adopting = Adopting(database)
@@ -169,6 +181,16 @@ class Ledger:
     def outlook(self, readers: Sequence[Reader]) -> Outlook:
         """What there is to do in the whole installation now; received records as these readers see them."""
         return outlook(self.database, readers)
+
+    def unreachable(self) -> dict[str, Unreachable]:
+        """Connections that nothing can be sent to now: in planned maintenance, or their circuit breaker is open."""
+        found = {
+            name: Unreachable(connection=name, planned=False, why=f"circuit breaker {one.state}: {one.why}")
+            for name, one in self.breakers.open().items()
+        }
+        for name, window in self.maintenance.under_way().items():
+            found[name] = Unreachable(connection=name, planned=True, why=words(window))
+        return found
 
     def trace(self, asked: str | EntityKey, entity: str | None = None) -> Trace:
         """Everything that ever happened to a document, in order, by its number, native id or key."""

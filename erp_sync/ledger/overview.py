@@ -71,6 +71,18 @@ class Overview:
                 )
         return found
 
+    def on_the_way(self, target: str) -> int:
+        """Documents and rows of plans that are due, now or later, to one connection."""
+        with self._database.read() as read:
+            return sum(
+                read.execute(
+                    sa.select(sa.func.count()).where(
+                        table.c.target == target, table.c.due_at.is_not(None), table.c.state == "due"
+                    )
+                ).scalar_one()
+                for table in (deliveries, plan_rows)
+            )
+
 
 def _deliveries(read: sa.Connection, now: datetime) -> dict[tuple[str, str], dict[str, int]]:
     state = sa.case(

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from erp_sync.ledger import events
 from erp_sync.ledger.documents import FINISHED, State
-from erp_sync.ledger.schema import deliveries, key_locks, moving_keys, requirements
+from erp_sync.ledger.schema import deliveries, key_locks, moving_keys, plan_rows, requirements
 from erp_sync.ledger.sql import chunks
 
 
@@ -87,3 +87,25 @@ def free_keys(write: sa.Connection, ids: Sequence[int]) -> None:
     write.execute(
         sa.delete(key_locks).where(key_locks.c.delivery_id.in_(ids), key_locks.c.state.in_(["accepted", "sending"]))
     )
+
+
+#: What did not leave since its target could not be called, by the code it is put off with.
+POSTPONED = ("not_sent", "look_up_failed")
+
+
+def release_postponed(write: sa.Connection, now: datetime, target: str) -> int:
+    """The target can be called again: what certainly did not reach it is due at once. What may have reached it
+    keeps its settle time. Gives how many documents and rows of plans."""
+    count = 0
+    for table in (deliveries, plan_rows):
+        count += write.execute(
+            sa.update(table)
+            .where(
+                table.c.target == target,
+                table.c.state == State.DUE.value,
+                table.c.due_at > now,
+                table.c.code.in_(POSTPONED),
+            )
+            .values(due_at=now)
+        ).rowcount
+    return count

@@ -26,6 +26,7 @@ from erp_sync.ledger.tables_house import (
     limit_leases,
     limits,
     lookups,
+    maintenance_windows,
     metrics,
     notices,
     quarantine,
@@ -33,7 +34,7 @@ from erp_sync.ledger.tables_house import (
 from erp_sync.ledger.tables_state import approvals, known_state, moving_keys, plan_rows, plans
 
 #: Revisions of the schema, oldest first; the last one is what this version works with.
-HISTORY = ("0001", "0002", "0003", "0004", "0005")
+HISTORY = ("0001", "0002", "0003", "0004", "0005", "0006")
 VERSION = HISTORY[-1]
 
 __all__ = [
@@ -65,6 +66,7 @@ __all__ = [
     "limits",
     "limit_leases",
     "breakers",
+    "maintenance_windows",
     "metrics",
     "notices",
 ]

@@ -1,4 +1,4 @@
-"""Tables of references, look-ups, inbox, quarantine, limits, breakers and figures."""
+"""Tables of references, look-ups, inbox, quarantine, limits, breakers, maintenance and figures."""
 
 from __future__ import annotations
 
@@ -125,6 +125,20 @@ breakers = sa.Table(
     sa.Column("changed_at", sa.Float, nullable=False),
     sa.Column("next_probe_at", sa.Float, nullable=False, server_default="0"),
     text("why", ""),
+)
+
+maintenance_windows = sa.Table(
+    "maintenance_windows",
+    metadata,
+    serial(),
+    text("connection"),
+    time("starts_at"),
+    time("ends_at"),
+    sa.Column("closed", sa.Boolean, nullable=False),
+    text("why", ""),
+    text("who"),
+    time("ordered_at"),
+    sa.Index("ix_maintenance_windows_ends_at", "ends_at"),
 )
 
 metrics = sa.Table(

@@ -137,6 +137,15 @@ def _connection(here: Installation, route: RouteSpec, side: str, name: str) -> I
         return
     if spec.variables() or files:
         yield _ok(name, "secrets", f"all {len(spec.variables()) + len(files)} are there")
+    window = here.ledger.maintenance.window(name)
+    if window is not None:
+        yield _warning(
+            name,
+            "maintenance",
+            f"planned until {window.ends_at:%Y-%m-%d %H:%M} UTC: it is not asked",
+            f"Wait, or open it: erp-sync maintenance end {name}.",
+        )
+        return
     breaker = here.ledger.breakers.state(name)
     if breaker.state != "closed":
         yield _warning(

@@ -8,6 +8,7 @@ import msgspec
 
 from erp_sync.components.flow_table import FLOWS
 from erp_sync.components.installation import Installation
+from erp_sync.ledger.calendars import Window
 from erp_sync.ledger.plans import PlanState
 from erp_sync.transport.exchange_store import EmptyPolls, Exchange
 
@@ -46,7 +47,11 @@ class FlowStatus(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ConnectionStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """A connection's circuit breaker and limiter; slots and waiting calls over all lanes."""
+    """A connection's circuit breaker and limiter; slots and waiting calls over all lanes.
+
+    Attributes:
+        maintenance: the planned window that is open; `next_maintenance`: the one after.
+    """
 
     name: str
     vendor: str
@@ -60,6 +65,8 @@ class ConnectionStatus(msgspec.Struct, frozen=True, kw_only=True):
     paused_why: str
     quota_per_day: int | None
     quota_used: int
+    maintenance: Window | None = None
+    next_maintenance: Window | None = None
 
 
 class WaitingPlan(msgspec.Struct, frozen=True, kw_only=True):
@@ -207,6 +214,8 @@ def connections(here: Installation) -> list[ConnectionStatus]:
                 paused_why=limit.paused_why if limit else "",
                 quota_per_day=limit.quota_per_day if limit else None,
                 quota_used=limit.quota_used if limit else 0,
+                maintenance=here.ledger.maintenance.window(name),
+                next_maintenance=here.ledger.maintenance.following(name),
             )
         )
     return result

@@ -61,10 +61,11 @@ class Slots(Protocol):
 
 
 class NoSlot(Exception):
-    """No call may start now. Attributes: connection, retry_after_seconds, why."""
+    """No call may start now. Attributes: connection, retry_after_seconds, why, planned (maintenance)."""
 
-    def __init__(self, connection: str, retry_after_seconds: float, why: str) -> None:
+    def __init__(self, connection: str, retry_after_seconds: float, why: str, *, planned: bool = False) -> None:
         self.connection, self.retry_after_seconds, self.why = connection, retry_after_seconds, why
+        self.planned = planned
         super().__init__(f"{connection}: no call may start for {retry_after_seconds:.1f} s: {why}")
 
 
@@ -72,7 +73,8 @@ class Breaker(Protocol):
     """Circuit breaker of a connection, shared by the installation."""
 
     def check(self, connection: str) -> None:
-        """Raises `NoSlot` while open. One caller at a time is let through as probe when half-open."""
+        """Raises `NoSlot` while open, or in planned maintenance. One caller at a time is let through as probe when
+        half-open."""
 
     def success(self, connection: str) -> None: ...
 

@@ -10,9 +10,11 @@ import msgspec
 class CallFailed(Exception):
     """A call to a system did not end well. The root of transport's error tree, for flows, which know
     no transport: `as_outcome()` says what it means for a send. Reads may simply be tried again later.
+    `planned`: the system is in planned maintenance; nothing left.
     """
 
     retry_after_seconds: float | None = None
+    planned: bool = False
 
     def as_outcome(self) -> Outcome:
         """The same as a value."""

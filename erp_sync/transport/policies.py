@@ -36,7 +36,7 @@ LONGEST_PAUSE_SECONDS = 3600.0  # a vendor's slip in Retry-After must not stop a
 
 
 class BreakerOpen(NotSentError):
-    """The circuit breaker let nothing through."""
+    """The circuit breaker let nothing through, or the system is in planned maintenance (`planned`)."""
 
 
 class NoSlotInTime(NotSentError):
@@ -151,7 +151,9 @@ class BreakerPolicy:
         try:
             self._breaker.check(self._connection)
         except NoSlot as error:
-            raise BreakerOpen(error.why, retry_after_seconds=error.retry_after_seconds) from error
+            refused = BreakerOpen(error.why, retry_after_seconds=error.retry_after_seconds)
+            refused.planned = error.planned
+            raise refused from error
         try:
             reply = self._below(attempt)
         except TransportError as error:

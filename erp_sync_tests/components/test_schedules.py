@@ -20,6 +20,7 @@ from erp_sync.components.flow_table import FLOWS
 from erp_sync.components.route import installation_definitions
 from erp_sync.components.sensing import asset_keys, run_request
 from erp_sync.components.under_way import UnderWay
+from erp_sync.ledger.ledger import Unreachable
 from erp_sync.ledger.outlook import Outlook, Reader
 from erp_sync.ports.capabilities import Capabilities, Limits, Reading
 from erp_sync.transport.errors import NotSentError
@@ -47,6 +48,9 @@ class House:
         self.due: set[str] = set()
         self.looks: Counter[str] = Counter()
         self.read_at: datetime | None = None
+        self.complete_at: datetime | None = None
+        self.away: dict[str, Unreachable] = {}
+        self.configuration = SHIPPED
         self.ledger = SimpleNamespace(
             cursors=SimpleNamespace(
                 get=lambda connection, entity: SimpleNamespace(position=MONDAY),
@@ -54,6 +58,7 @@ class House:
             ),
             inbox=SimpleNamespace(waiting=lambda now: []),
             outlook=self.outlook,
+            unreachable=lambda: self.away,
         )
 
     def outlook(self, readers: list[Reader]) -> Outlook:
@@ -62,6 +67,7 @@ class House:
             unhandled=frozenset((reader.route, reader.flow) for reader in readers if reader.flow in self.unhandled),
             deliveries=frozenset((route.name, flow, getattr(route, FLOWS[flow].target)) for flow in self.due),
             moved={(reader.connection, reader.entity): self.read_at for reader in readers},
+            positions={(reader.connection, f"{reader.entity}.complete"): self.complete_at for reader in readers},
         )
 
     def source(self, route: Any, flow: str) -> Any:
@@ -89,6 +95,7 @@ QUIET = {f"{next(iter(SHIPPED.routes))}/orders/observed": MONDAY.isoformat()}
 def looked(
     house: House, now: datetime, cursor: dict[str, Any], configuration: Configuration = ORDERS, **v: Any
 ) -> Looked:
+    house.configuration = configuration
     return look(configuration, now, cursor, installation=house, **v)  # type: ignore[arg-type]
 
 
@@ -185,6 +192,46 @@ def test_what_is_to_be_transformed_is_not_left_to_a_run_that_only_loads(house):
     quiet = QUIET | {f"{run_of(None).route}/orders/polled": now.isoformat()}
     run = run_of(now - timedelta(seconds=5), stages=frozenset({"loaded"}))
     assert [due.stages for due in looked(house, now, quiet, runs=[run]).due] == [("transformed", "loaded")]
+
+
+def away(connection: str) -> dict[str, Unreachable]:
+    return {connection: Unreachable(connection=connection, planned=True, why="planned maintenance until 04:00 UTC")}
+
+
+def test_while_the_target_is_away_documents_are_received_and_queue(house):
+    (route,) = SHIPPED.routes.values()
+    house.away, house.news["orders"] = away(route.erp), "7"
+    assert [due.stages for due in looked(house, MONDAY, dict(QUIET)).due] == [("extracted", "transformed")]
+    house.news, house.due = {}, {"orders"}
+    found = looked(house, MONDAY, dict(QUIET))
+    assert found.due == ()
+    assert "planned maintenance until 04:00 UTC" in found.summary
+    house.away = {}
+    assert [due.stages for due in looked(house, MONDAY, dict(QUIET)).due] == [("loaded",)]
+
+
+def test_a_source_that_is_away_is_not_looked_at_and_what_was_received_goes_on(house):
+    (route,) = SHIPPED.routes.values()
+    house.away, house.news["orders"], house.unhandled = away(route.store), "7", {"orders"}
+    assert [due.stages for due in looked(house, MONDAY, dict(QUIET)).due] == [("transformed", "loaded")]
+    assert house.looks == {}
+
+
+def test_a_flow_whose_system_is_away_is_not_told_as_fresh(house):
+    (route,) = SHIPPED.routes.values()
+    house.away = away(route.erp)
+    assert looked(house, MONDAY, {}).fresh == ()
+
+
+def test_a_daily_comparison_that_did_not_get_through_is_made_up_for(house):
+    house.complete_at = MONDAY - timedelta(hours=24)
+    assert looked(house, MONDAY, dict(QUIET)).due == ()
+    house.complete_at = MONDAY - timedelta(hours=25)
+    found = looked(house, MONDAY, dict(QUIET))
+    (due,) = found.due
+    assert (due.full, due.lane, due.why) == (True, "bulk", "last compared as a whole 2026-11-21 23:00 UTC")
+    assert looked(house, MONDAY + timedelta(minutes=9), found.cursor).due == ()
+    assert [one.full for one in looked(house, MONDAY + timedelta(minutes=11), found.cursor).due] == [True]
 
 
 def test_a_source_that_does_not_answer_keeps_nobody_and_is_asked_again(house):

@@ -73,15 +73,7 @@ class Convergence:
         with ThreadPoolExecutor(max_workers=self.senders, thread_name_prefix=f"write-{self.task.flow}") as pool:
             while True:
                 while not exhausted and len(under_way) < self.senders and time.monotonic() - began < self.budget:
-                    claim = self.task.ledger.plans.claim(
-                        self.task.route,
-                        self.task.flow,
-                        self.task.connection,
-                        lanes=self.lanes,
-                        limit=self.batch_size,
-                        owner=self.owner,
-                        lease_seconds=self.lease_seconds,
-                    )
+                    claim = self._claim()
                     if claim is None:
                         exhausted = True
                     else:
@@ -98,6 +90,19 @@ class Convergence:
     def take_created(self) -> list[str]:
         """Keys created since this was last asked: what waited for them may go."""
         return self.endings.take_created()
+
+    def _claim(self) -> RowClaim | None:
+        if self.task.connection in self.task.ledger.unreachable():
+            return None  # what is due queues
+        return self.task.ledger.plans.claim(
+            self.task.route,
+            self.task.flow,
+            self.task.connection,
+            lanes=self.lanes,
+            limit=self.batch_size,
+            owner=self.owner,
+            lease_seconds=self.lease_seconds,
+        )
 
     def _batch(self, claim: RowClaim) -> None:
         try:

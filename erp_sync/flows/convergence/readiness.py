@@ -60,7 +60,7 @@ class Readiness:
             pause = timedelta(seconds=failure.retry_after_seconds or 0) or self.endings.backoff(
                 [sent.claimed for sent in rows]
             )
-            self.endings.put_back(claim, [sent.claimed for sent in rows], str(failure), pause)
+            self.endings.put_back(claim, [sent.claimed for sent in rows], str(failure), pause, "look_up_failed")
             self.endings.count("later", len(rows), "look_up_failed")
             return []
         lacking = [sent for sent in rows if any(need not in there for need in needs[sent.claimed.id])]

@@ -58,7 +58,7 @@ class Sending:
                     self.endings.refused(claim, sent, outcome)
                 case NotSent(why=why, retry_after_seconds=seconds):
                     pause = timedelta(seconds=seconds) if seconds else self.endings.backoff([sent.claimed])
-                    self.endings.put_back(claim, [sent.claimed], why, pause)
+                    self.endings.put_back(claim, [sent.claimed], why, pause, "not_sent")
                     self.endings.count("later", 1, "not_sent")
                 case _:
                     pass

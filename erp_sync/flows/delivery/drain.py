@@ -118,6 +118,8 @@ class Drain:
         return self.report
 
     def _claim(self, limit: int) -> list[Claim]:
+        if self.task.connection in self.task.ledger.unreachable():
+            return []  # what is due queues: no attempt is spent on a target that is away
         asked = time.monotonic()
         claims = self.task.ledger.deliveries.claim(
             self.task.route,
