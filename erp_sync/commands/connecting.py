@@ -217,7 +217,7 @@ def _adoption_text(it: Any, most: int) -> str:
         if it.bare:
             parts.append(
                 f"{it.bare} certain orders carry no external id: --write-external-ids sets it, so that the ERP itself "
-                "refuses a second and stock is netted of them"
+                "refuses a second"
             )
     else:
         done = it.applied

@@ -17,6 +17,8 @@ import msgspec
 
 from erp_sync import settings as settings_module
 from erp_sync.components.configuration import Configuration, RouteSpec, read_configuration
+from erp_sync.model.keys import Entity
+from erp_sync.ports.state import StoreOrder, TellsDemand
 
 if TYPE_CHECKING:
     from erp_sync.lake import Lake
@@ -142,9 +144,19 @@ class Installation:
         from erp_sync.components.flow_table import FLOWS
 
         kind = FLOWS[flow]
-        return self._once(
-            f"source {route.name} {flow}", lambda: self.connector_for(route, kind.source).port(kind.entity, "source")
-        )
+
+        def make() -> Any:
+            source = self.connector_for(route, kind.source).port(kind.entity, "source")
+            if isinstance(source, TellsDemand):
+                source.recognise(lambda: self.adopted_orders(getattr(route, kind.source)))
+            return source
+
+        return self._once(f"source {route.name} {flow}", make)
+
+    def adopted_orders(self, connection: str) -> dict[str, StoreOrder]:
+        """Orders of an ERP that are a store's by the cross references alone."""
+        found = self.ledger.cross_references.adopted(Entity.SALES_ORDER, connection)
+        return {order: StoreOrder(store, since) for order, (store, since) in found.items()}
 
     def close(self) -> None:
         """Close connectors, then what they write to."""

@@ -123,6 +123,16 @@ class CrossReferences:
             ).all()
         return {row[0]: row[1] for row in [*backward, *forward]}
 
+    def adopted(self, entity: str, connection: str) -> dict[str, tuple[str, datetime]]:
+        """Records of `connection` that carried no key of ours when they were linked: id to the other connection, and
+        when that was."""
+        columns = cross_references.c
+        query = sa.select(columns.id_b, columns.connection_a, columns.linked_at).where(
+            columns.entity == entity, columns.connection_b == connection, columns.origin == "adopted"
+        )
+        with self._database.read() as read:
+            return {row.id_b: (row.connection_a, row.linked_at) for row in read.execute(query)}
+
     def unlink(self, entity: str, connection_a: str, id_a: str, connection_b: str, scope_a: str = "") -> bool:
         """Forget a link; False where there is none."""
         columns = cross_references.c

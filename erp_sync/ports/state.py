@@ -6,8 +6,11 @@ several canonical rows or for one. Rows are read in pages so that memory stays f
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any, Protocol, TypeVar, runtime_checkable
+
+import msgspec
 
 from erp_sync.ports.capabilities import Capabilities
 from erp_sync.ports.documents import Requirement
@@ -60,6 +63,22 @@ class NamesKeys(Protocol):
 
     def keys_of(self, native_ids: Sequence[str]) -> dict[str, str]:
         """Key by id; ids that do not exist are left out. Raises a TransportError where it does not answer."""
+
+
+class StoreOrder(msgspec.Struct, frozen=True):
+    """Whose order a record of the system is: the store's connection, and since when that is known."""
+
+    store: str
+    since: datetime
+
+
+@runtime_checkable
+class TellsDemand(Protocol):
+    """A source of stock that tells what single stores' orders take of it."""
+
+    def recognise(self, orders: Callable[[], Mapping[str, StoreOrder]]) -> None:
+        """Orders, by id in this system, that are a store's though they carry no key of it. Asked before each read;
+        stock of those that became known in the window counts as changed in it."""
 
 
 class StateTarget(Protocol[Row]):

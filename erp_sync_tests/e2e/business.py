@@ -204,6 +204,20 @@ class Business:
         finally:
             here.close()
 
+    def forget_everything(self, name: str) -> None:
+        """The ERP holds what it has without external ids of ours, and a new installation knows nothing of it."""
+        for table in ('"transaction"', "customer"):
+            self.erp_sql(f"UPDATE {table} SET externalid = NULL WHERE externalid LIKE 'magento_%'")
+        self.install(self.settings.home.parent / name)
+
+    def install(self, home: Path) -> None:
+        """Go on with an installation that knows nothing."""
+        self.settings = load({"ERP_SYNC_HOME": str(home), "ERP_SYNC_DEFS": str(self.settings.defs)})
+        home.mkdir()
+        upgrade(self.settings.ledger_url)
+        with self.installation() as here:
+            here.import_lookups()
+
     # -- what runs do --------------------------------------------------------------------------
 
     def run(self, flow: str = "orders", route: str = "us", days: Window | None = None) -> Ran:

@@ -13,9 +13,7 @@ import pytest
 from typer.testing import CliRunner
 
 from erp_sync.cli import app
-from erp_sync.ledger.migrate import upgrade
 from erp_sync.sandbox.warehouse import Habits, Warehouse
-from erp_sync.settings import load
 from erp_sync_tests.e2e.business import Business, business
 from erp_sync_tests.e2e.test_routes_in_process import erp_comments
 
@@ -32,8 +30,7 @@ class Morning:
         self.odd = shop.store.buy("dee", {"CUP": 1})
         shop.store.buy("eve", {"TEA": 1})
         shop.settle()
-        for table in ('"transaction"', "customer"):
-            shop.erp_sql(f"UPDATE {table} SET externalid = NULL WHERE externalid LIKE 'magento_us%'")
+        shop.forget_everything("fresh")
         shop.erp_sql("UPDATE \"transaction\" SET foreigntotal = '1.00' WHERE otherrefnum = ?", self.odd)
         erp = shop.hands_in_erp()
         body = {"isPerson": True, "firstName": "Eve", "lastName": "Twin", "email": "eve@example.com"}
@@ -41,16 +38,6 @@ class Morning:
         erp.close()
         self.new = [shop.store.buy(name, {"TEA": 2}) for name in ("ann", "fay", "gil")]
         self.twice = shop.store.buy("eve", {"MUG": 1})
-        self.install("fresh")
-
-    def install(self, name: str) -> None:
-        """An installation that knows nothing of what the ERP holds."""
-        shop = self.shop
-        shop.settings = load({"ERP_SYNC_HOME": str(self.folder / name), "ERP_SYNC_DEFS": str(shop.settings.defs)})
-        shop.settings.home.mkdir()
-        upgrade(shop.settings.ledger_url)
-        with shop.installation() as here:
-            here.import_lookups()
 
     def adopt(self, *options: str) -> dict[str, Any]:
         environment = {"ERP_SYNC_HOME": str(self.shop.settings.home), "ERP_SYNC_DEFS": str(self.shop.settings.defs)}
@@ -170,7 +157,7 @@ def test_our_external_ids_are_written_where_asked_and_then_the_erp_itself_refuse
         again = day.adopt("--apply", "--write-external-ids")
         assert (again["counts"]["orders"]["ours"], again["applied"]["external_ids"]) == (4, 0)
         # Even an installation without its ledger creates nothing twice.
-        day.install("lost")
+        shop.install(tmp_path / "lost")
         shop.settle()
         assert day.once(*day.old, *day.new)
 

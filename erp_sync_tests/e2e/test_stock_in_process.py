@@ -19,6 +19,7 @@ from erp_sync.components.run_context import land_records
 from erp_sync.components.state_loading import load_states
 from erp_sync.components.state_reading import read_states
 from erp_sync.components.states import transform_states
+from erp_sync.operations.adoption import adopt
 from erp_sync_tests.e2e.business import CATALOGUE, Business, business, hands_in_store
 
 OPENING = {("MUG", "east"): 20, ("MUG", "west"): 10}
@@ -59,9 +60,9 @@ def shop(tmp_path: Path) -> Iterator[Business]:
         yield running
 
 
-def cycle(shop: Business, *, full: bool = False) -> None:
+def cycle(shop: Business, *, full: bool = False, documents: tuple[str, ...] = ("orders", "shipments")) -> None:
     """One run of every flow that moves stock, as life's schedules start them."""
-    for flow in ("orders", "shipments"):
+    for flow in documents:
         shop.settle(flow)
     shop.runs += 1
     run_id, kind = f"stock-{shop.runs}", FLOWS["inventory"]
@@ -152,3 +153,40 @@ def test_after_every_move_source_and_salable_quantity_are_right_within_one_cycle
     assert [int(float(row["qty"])) for row in booked] == [2, 3], "the store itself booked what left"
     report = shop.report()
     assert (report.orders.lost, report.orders.duplicated) == ([], [])
+
+
+def test_orders_adopted_without_external_ids_are_netted_as_the_stores_own(shop: Business):
+    """NetSuite holds half of the orders, and keeps them without our ids: before, while and after they are shipped the
+    store's sources and what it can sell are right, by the cross references alone."""
+    numbers: dict[str, str] = {}
+    do(shop, numbers, "buy", "a", 5)
+    do(shop, numbers, "buy", "b", 4)
+    shop.settle()
+    shop.forget_everything("connected")
+    do(shop, numbers, "buy", "c", 3)
+    cycle(shop, full=True, documents=())
+    with shop.installation() as here:
+        done = adopt(here, here.configuration.routes["us"], apply=True, who="operator").applied
+    assert done is not None
+    assert (done.orders, done.external_ids) == (2, 0)
+    model = Model(open={"a": 5, "b": 4, "c": 3})
+
+    def right(step: str) -> None:
+        open_ones = sum(model.open.values())
+        assert stock(shop) == (model.on_hand, model.on_hand + 10 - open_ones), step
+
+    cycle(shop, documents=())
+    right("adopted: no comparison of everything is needed")
+    cycle(shop)
+    right("the third order is in the ERP")
+    for step, order, quantity in (("ship", "a", 2), ("ship", "a", 3), ("cancel", "b", 4), ("buy", "d", 2)):
+        do(shop, numbers, step, order, quantity)
+        if step == "ship":
+            cycle(shop, documents=())
+            right(f"{step} {order}: has left the ERP, the store has not booked it")
+        model.move(step, order, quantity)
+        cycle(shop)
+        right(f"{step} {order}")
+    owned = shop.erp_rows("SELECT otherrefnum FROM \"transaction\" WHERE type = 'SalesOrd' AND externalid IS NOT NULL")
+    assert {row["otherrefnum"] for row in owned} == {numbers["c"], numbers["d"]}
+    assert [len(shop.in_erp(number)) for number in numbers.values()] == [1, 1, 1, 1]

@@ -31,6 +31,12 @@ def test_an_adopted_document_is_delivered_whether_it_was_known_or_not(ledger: Le
     assert (state(ledger, "1"), state(ledger, "2")) == (State.DELIVERED, State.DELIVERED)
     assert claim(ledger) == []
     assert ledger.cross_references.find("sales_order", STORE, ["1", "2"], ERP) == {"1": "901", "2": "902"}
+    ledger.cross_references.link(
+        [Link(entity="sales_order", connection_a=STORE, id_a="3", connection_b=ERP, id_b="903")]
+    )
+    told = ledger.cross_references.adopted("sales_order", ERP)
+    assert {order: store for order, (store, _) in told.items()} == {"901": STORE, "902": STORE}, "903 carries our key"
+    assert all(since <= ledger.now() for _, since in told.values())
     again = ledger.adopting.documents(ROUTE, FLOW, [adopted("1", "901")], who="ann")
     assert (again.new, again.known) == (0, 1)
 

@@ -24,7 +24,7 @@ from erp_sync.ports.raw import News, RawRecord, Window, all_new
 from erp_sync.systems.netsuite import suiteql
 from erp_sync.systems.netsuite.capabilities import CAPABILITIES
 from erp_sync.systems.netsuite.client import PAGE, NetSuiteClient, chunks
-from erp_sync.systems.netsuite.demand import Shipped, StoreDemand
+from erp_sync.systems.netsuite.demand import Adopted, Shipped, StoreDemand
 from erp_sync.systems.netsuite.items import ItemNames
 from erp_sync.systems.netsuite.rows import Row, content_version, numbers
 
@@ -58,6 +58,7 @@ class StockSource:
         self._zone = ZoneInfo(client.connection.time_zone)
         self._demand = StoreDemand(client)
         self.keys_of = ItemNames(client).keys_of
+        self.recognise = self._demand.recognise
         settings = client.connection.settings
         self._locations = [str(one) for one in settings.get("stock_locations") or ()]
         self._set_aside = {
@@ -69,18 +70,23 @@ class StockSource:
 
     def snapshot(self) -> Iterator[list[RawRecord]]:
         """Active items at all locations (or setting ``stock_locations``). Not bound by the 100,000 row cap."""
-        return self._pages("i.isinactive = 'F'", "stock_level.snapshot")
+        return self._pages("i.isinactive = 'F'", "stock_level.snapshot", self._demand.adopted())
 
     def changed(self, window: Window, news: News = all_new) -> Iterator[list[RawRecord]]:
-        """Rows whose available quantity changed in the window, and items of inventory transactions in it."""
-        return self._pages(self._moved(window), "stock_level.changed", poll=True)
+        """Rows whose available quantity changed in the window, and items of inventory transactions in it, and of
+        orders that became known in it."""
+        adopted = self._demand.adopted()
+        return self._pages(self._moved(window, adopted), "stock_level.changed", adopted, poll=True)
 
     def peek(self, window: Window) -> dict[str, str] | None:
-        condition = self._moved(window)
+        adopted = self._demand.adopted()
+        condition = self._moved(window, adopted)
         seen: dict[str, str] = {}
         last: tuple[str, str] | None = None
         for _ in range(PEEKED_PAGES):
-            rows = self._client.query(self._statement(condition, last), operation="stock_level.peek", poll=True)
+            rows = self._client.query(
+                self._statement(condition, last, adopted), operation="stock_level.peek", poll=True
+            )
             seen.update((record.native_id, record.version) for record in self._raw(rows, self._clock(), {}))
             if len(rows) < PAGE:
                 return seen
@@ -89,8 +95,9 @@ class StockSource:
 
     def read(self, keys: Sequence[str]) -> Iterator[list[RawRecord]]:
         """Rows of these SKUs, as few queries as 1,000 SKUs and 1,000 rows a query allow."""
+        adopted = self._demand.adopted()
         for some in chunks(list(dict.fromkeys(keys))):
-            yield from self._pages(f"i.itemid IN ({suiteql.texts(some)})", "stock_level.read")
+            yield from self._pages(f"i.itemid IN ({suiteql.texts(some)})", "stock_level.read", adopted)
 
     def to_canonical(self, record: RawRecord, lookups: Lookups) -> StockLevel:
         """`location` is the internal id, for look-up table ``locations``; quantities are not netted."""
@@ -104,25 +111,30 @@ class StockSource:
     def _context(self, lookups: Lookups) -> Context:
         return Context(self._client.connection, lookups, {"connection": self._client.connection.name})
 
-    def _moved(self, window: Window) -> str:
+    def _moved(self, window: Window, adopted: Adopted) -> str:
         transactions = suiteql.within("t.lastmodifieddate", window, self._zone)
         items = ""
         if self._backorder_column or self._restock_column:
             items = f" OR ({suiteql.within('i.lastmodifieddate', window, self._zone)})"
+        if known := adopted.became_known(window.start):
+            items += (
+                " OR ail.item IN (SELECT tl.item FROM transactionline tl "
+                f"WHERE tl.item IS NOT NULL AND {suiteql.numbers_in('tl.transaction', known)})"
+            )
         return (
             f"(({suiteql.within(_CHANGED, window, self._zone)}) OR ail.item IN (SELECT tl.item FROM transactionline tl "
             f"JOIN transaction t ON t.id = tl.transaction WHERE t.type IN ({suiteql.texts(MOVING_TYPES)}) "
             f"AND tl.item IS NOT NULL AND {transactions}){items})"
         )
 
-    def _statement(self, condition: str, last: tuple[str, str] | None) -> str:
+    def _statement(self, condition: str, last: tuple[str, str] | None, adopted: Adopted) -> str:
         conditions = [condition]
         if self._locations:
             conditions.append(f"ail.location IN ({numbers(self._locations)})")
         if last is not None:
             conditions.append(suiteql.after(("ail.item", "ail.location"), last))
         return (
-            f"SELECT {_COLUMNS}{self._term_columns()}{self._demand.columns()}, "
+            f"SELECT {_COLUMNS}{self._term_columns()}{self._demand.columns(adopted)}, "
             f"{suiteql.time_column(_CHANGED, 'changed')} "
             "FROM aggregateitemlocation ail "
             f"JOIN item i ON i.id = ail.item WHERE {' AND '.join(conditions)} ORDER BY ail.item, ail.location"
@@ -143,12 +155,14 @@ class StockSource:
             terms["restock_date"] = str(row.get("restock_date") or NO_DATE)
         return terms
 
-    def _pages(self, condition: str, operation: str, *, poll: bool = False) -> Iterator[list[RawRecord]]:
+    def _pages(
+        self, condition: str, operation: str, adopted: Adopted, *, poll: bool = False
+    ) -> Iterator[list[RawRecord]]:
         last: tuple[str, str] | None = None
-        shipped = self._demand.shipped_lately(self._clock())
+        shipped = self._demand.shipped_lately(self._clock(), adopted)
         while True:
             started = self._clock()
-            rows = self._client.query(self._statement(condition, last), operation=operation, poll=poll)
+            rows = self._client.query(self._statement(condition, last, adopted), operation=operation, poll=poll)
             if rows:
                 yield self._raw(rows, started, shipped)
             if len(rows) < PAGE:

@@ -16,6 +16,7 @@ from erp_sync.ports.raw import Window
 
 _ORACLE = "YYYY-MM-DD HH24:MI:SS"
 _PYTHON = "%Y-%m-%d %H:%M:%S"
+LIST = 1000
 _LENGTH = len("2026-11-28 18:39:13")
 
 
@@ -34,6 +35,14 @@ def number(value: str) -> str:
     if not value.isdigit():
         raise ValueError(f"{value!r} is no internal id")
     return value
+
+
+def numbers_in(column: str, values: Sequence[str]) -> str:
+    """Condition that a column is one of these internal ids, of which there is at least one. A list of Oracle's has
+    1,000 entries at most. Raises ValueError for what is no id."""
+    ids = [number(value) for value in values]
+    lists = [ids[start : start + LIST] for start in range(0, len(ids), LIST)]
+    return "(" + " OR ".join(f"{column} IN ({', '.join(some)})" for some in lists) + ")"
 
 
 def time_column(column: str, name: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -13,8 +13,10 @@ from erp_sync.model.order import OrderStatus
 from erp_sync.model.price import PriceKind
 from erp_sync.model.product import BundleComponent, ProductKind
 from erp_sync.model.shipment import Parcel, ShipmentLine, ShipmentStatus
+from erp_sync.model.stock import ChannelDemand
 from erp_sync.ports.lookups import Passthrough
 from erp_sync.ports.raw import BadRecord, MappingProblem, RawRecord, Window
+from erp_sync.ports.state import StoreOrder
 from erp_sync.systems.netsuite import suiteql
 from erp_sync.transport.errors import TransportError
 from erp_sync_tests.systems.netsuite.samples import D
@@ -302,6 +304,32 @@ def test_an_empty_quantity_is_nothing_and_a_broken_one_is_named(connector, serve
     assert port.to_canonical(empty, Passthrough()).on_hand == 0
     with pytest.raises(BadRecord, match="record 2/7, field quantityonhand"):
         port.to_canonical(broken, Passthrough())
+
+
+def test_adopted_orders_are_asked_for_once_and_only_where_there_are_some(connector, server):
+    """Those that still take stock are named in the statement that reads it; of the others nothing is committed."""
+    server.rows("FROM aggregateitemlocation", stock_row(1, 7) | {"committed_0": "2", "picked_0": "-1"})
+    server.rows("SELECT t.id FROM transaction t", {"id": "4711"}, {"id": "4720"})
+    shipped = {"id": "800", "line": "1", "item": "1", "location": "7", "quantity": "-3", "order_id": "4700"}
+    server.rows("AS order_key", shipped)
+    port = connector(source_connections=["magento_us"]).port("stock_level", "source")
+    all_of(port.changed(WINDOW))
+    assert [query for query in server.queries() if "4711" in query or "SELECT t.id FROM" in query] == []
+
+    linked = {"4700": WINDOW.start - timedelta(days=9), "4711": WINDOW.start, "4730": WINDOW.start}
+    orders = {order: StoreOrder("magento_us", since) for order, since in linked.items()}
+    port.recognise(lambda: {**orders, "4712": StoreOrder("magento_de", WINDOW.start)})
+    before = len(server.queries())
+    level = port.to_canonical(all_of(port.changed(WINDOW))[0], Passthrough())
+    asked = server.queries()[before:]
+    (open_ones,) = [query for query in asked if query.startswith("SELECT t.id FROM transaction t")]
+    assert "t.id <= 4730" in open_ones
+    assert "t.id >= 4700" in open_ones
+    (read,) = [query for query in asked if "FROM aggregateitemlocation" in query]
+    assert read.count("t.id IN (4711)") == read.count("o.id IN (4711)") == 1
+    assert "tl.transaction IN (4711)" in read, "adopted in the window: its items changed"
+    assert level.demands == (ChannelDemand(channel="magento_us", allocated=D(3), shipped=(("800", D(3)),)),)
+    assert port.peek(WINDOW) == {"1/7": level.version}
 
 
 # Products and prices ---------------------------------------------------------------------------

@@ -52,7 +52,8 @@ STOCK_LEVEL = RecordMapping(
         Field("restock_date", "restock_date", Rule("ISO date, or none", _date),
               note="column of setting restock_date_column; without it nothing is said"),
         Field("demands", "demands", rules.each(DEMANDS), default=(),
-              note="by external ids of orders that begin with a connection of setting source_connections"),
+              note="by external ids of orders that begin with a connection of setting source_connections; adopted "
+                   "orders by internal id"),
         Field("version", "version", rules.text(), default="",
               note="time of the last change and the quantities: NetSuite has no version of a quantity"),
         Field("read_at", "read_at", rules.timestamp(), required=True, note="when the read started"),
