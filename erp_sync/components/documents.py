@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from collections import Counter
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 import msgspec
@@ -26,6 +26,10 @@ from erp_sync.quality.gate import Rule, Suite, judge
 _NEVER = datetime.min.replace(tzinfo=UTC)
 # Received records handled in one transaction.
 BATCH = 500
+# A document that changed longer ago goes after those that changed later.
+URGENT_FOR = timedelta(days=1)
+# A run begins no new document after so many seconds: what is left is taken by the next one.
+BUDGET = 45.0
 
 
 class Rejected(msgspec.Struct, frozen=True):
@@ -51,6 +55,11 @@ class TransformReport(msgspec.Struct, kw_only=True):
 def flow_module(flow: str, part: str) -> Any:
     """``transform`` or ``checks`` of a flow's folder."""
     return importlib.import_module(f"erp_sync.flows.{flow}.{part}")
+
+
+def lane_of_age(changed: datetime | None, now: datetime) -> str:
+    """What changed lately is urgent; a past that is caught up with (a backfill, a first run) never holds it up."""
+    return "bulk" if changed is not None and now - changed > URGENT_FOR else "now"
 
 
 def suite_of(flow: str) -> Suite:
@@ -141,7 +150,7 @@ def _transform_batch(
                     payload=logic.encode(document),
                     number=document.number,
                     operation=decision.action if decision.action != "hold" else "create",
-                    lane="now",
+                    lane=lane_of_age(row.source_time, here.ledger.now()),
                     concerns=logic.concerns(document),
                     held=(decision.code, decision.reason) if decision.action == "hold" else None,
                     facts={"content": logic.content(document), **logic.facts(document)},
@@ -231,7 +240,16 @@ def _count(report: TransformReport, code: str) -> None:
     report.reasons = dict(Counter(report.reasons) + Counter([str(code)]))
 
 
-def drain_documents(here: Installation, route: RouteSpec, kind: FlowKind, *, owner: str, lane: str) -> DrainReport:
+def before_start(kind: FlowKind, flow: FlowSpec, document: Any, target: str) -> tuple[str, str] | None:
+    """Code and reason where the flow's start is after the document, whatever it was when the document was accepted:
+    a flow that was in shadow is switched on with the start of that day."""
+    decision = flow_module(kind.name, "transform").decide(document, flow.start, None, target)
+    return (decision.code, decision.reason) if decision.code == "before_start" else None
+
+
+def drain_documents(
+    here: Installation, route: RouteSpec, kind: FlowKind, *, owner: str, lane: str, budget_seconds: float = BUDGET
+) -> DrainReport:
     """Deliver whatever is due for the flow's target, with as many senders as the target takes calls at once."""
     from erp_sync.transport.context import call_context
 
@@ -251,6 +269,8 @@ def drain_documents(here: Installation, route: RouteSpec, kind: FlowKind, *, own
             senders=senders,
             clock=here.ledger.now,
             first_look=first_look(here, route, kind),
+            not_to_go=lambda document: before_start(kind, route.flows[kind.name], document, connection),
+            budget_seconds=budget_seconds,
         ).run()
     if report.adopted:
         tell_of_adopted(here, route)

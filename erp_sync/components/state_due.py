@@ -26,9 +26,13 @@ MOST_ORDERS = 20_000
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
-    """Why a run should start; `remember` goes into the sensor's cursor whether or not one does."""
+    """Why a run should start; `remember` goes into the sensor's cursor whether or not one does.
+
+    `answered` is False where the system did not answer: nobody knows whether there is news.
+    """
 
     why: str | None = None
+    answered: bool = True
     lane: str = "normal"
     full: bool = False
     keys: tuple[str, ...] = ()
@@ -137,12 +141,23 @@ def _orders_decoder() -> Callable[[bytes], Any]:
 
 
 def _last_comparison(outlook: Outlook, route: RouteSpec, flow: str) -> datetime | None:
-    """When the route's flow last compared everything. A snapshot of the source alone is no comparison: the target
-    may not be read yet, or never for this route."""
+    """When the route's flow last compared everything in its mode. A snapshot of the source alone is no comparison: the
+    target may not be read yet, or never for this route.
+
+    A flow that is switched on compares everything anew: what it planned in shadow stands held, and is overtaken then.
+    """
     from erp_sync.flows.state_extraction import compared_entity
 
     kind = FLOWS[flow]
-    return outlook.positions.get((getattr(route, kind.source), compared_entity(route.name, flow, kind.entity)))
+    at = {
+        shadow: outlook.positions.get(
+            (getattr(route, kind.source), compared_entity(route.name, flow, kind.entity, shadow=shadow))
+        )
+        for shadow in (True, False)
+    }
+    shadow = route.flows[flow].mode is Mode.SHADOW
+    mine, other = at[shadow], at[not shadow]
+    return None if mine is None or (other is not None and other > mine) else mine
 
 
 def _changed(here: Installation, route: RouteSpec, flow: str, now: datetime) -> Finding:

@@ -167,7 +167,8 @@ class Recording:
     def compared(self) -> None:
         """Everything was compared, whatever became of the plan."""
         task = self.task
-        entity = compared_entity(task.route.name, task.kind.name, task.kind.entity)
+        shadow = task.flow.mode is Mode.SHADOW
+        entity = compared_entity(task.route.name, task.kind.name, task.kind.entity, shadow=shadow)
         task.here.ledger.receive(task.source, entity, [], advance_to=task.now, run_id=task.run_id)
 
     def advance_base(self, token: str) -> None:

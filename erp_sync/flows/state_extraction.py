@@ -29,9 +29,12 @@ def base_entity(route: str, flow: str, entity: str) -> str:
     return f"{entity}.base.{route}.{flow}"
 
 
-def compared_entity(route: str, flow: str, entity: str) -> str:
-    """Name of the cursor that says when a route's flow last compared everything, with both sides read whole."""
-    return f"{entity}.compared.{route}.{flow}"
+def compared_entity(route: str, flow: str, entity: str, *, shadow: bool = False) -> str:
+    """Name of the cursor that says when a route's flow last compared everything, with both sides read whole.
+
+    In shadow mode it is another one: what was compared then was held, not written.
+    """
+    return f"{entity}.compared.{route}.{flow}{'.shadow' if shadow else ''}"
 
 
 def extract_snapshot(

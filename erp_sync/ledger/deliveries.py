@@ -317,6 +317,18 @@ class Deliveries:
             _refuse_in_flight(write, claim)
             self._end(write, self._database.now(), claim, State.HELD, "held", code=code, reason=reason)
 
+    def withdraw(self, claim: Claim, code: str, reason: str) -> bool:
+        """It is not to go after all: superseded. False, and nothing is changed, where something of it has left or
+        may have. Raises LeaseLost."""
+        with self._database.write() as write:
+            lock_claim(write, claim)
+            if claim.id in accepting.begun(write, [claim.id]):
+                return False
+            now = self._database.now()
+            self._end(write, now, claim, State.SUPERSEDED, "withdrawn", code=code, reason=reason)
+            release_followers(write, now, [claim.id])
+            return True
+
     # From outside a claim
 
     def release_waiting(self, connection: str, entity: str, keys: Sequence[str], run_id: str = "") -> list[int]:

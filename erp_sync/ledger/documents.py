@@ -23,7 +23,8 @@ class State(StrEnum):
     waiting     lacks requirements, or an earlier delivery of the same document is not finished.
                 In: accept, wait_for. Out: due (released, or to be looked at again), dead (deadline).
     due         may be claimed from `due_at`. In: accept, later, release, retry, rescue. Out: claimed.
-    claimed     one owner works on it until its lease ends. Out: any but superseded; due by the rescuer.
+    claimed     one owner works on it until its lease ends. Out: any (superseded: withdrawn, nothing of it having
+                left); due by the rescuer.
     delivered   final: every step confirmed, or refused where optional.
     dead        a dead letter: needs a person or a change of data. Out: due (retry, a newer version of a
                 delivery that had not begun), dismissed.

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from erp_sync.components.configuration import FlowSpec, RouteSpec
-from erp_sync.components.documents import before_of, flow_module, suite_of
+from erp_sync.components.documents import before_of, before_start, flow_module, suite_of
 from erp_sync.components.flow_table import FlowKind
 from erp_sync.components.installation import Installation
 from erp_sync.ledger import Delivery, State
@@ -109,7 +109,7 @@ def plan_documents(
     with call_context(run_id=RUN, lane="bulk", route=route.name, flow=kind.name):
         candidates, more = _candidates(here, route, kind, flow, source if look else None, progress)
         new = _decided(here, route, kind, flow, source, target, candidates)
-        waiting, some = _in_ledger(here, route, kind, target)
+        waiting, some = _in_ledger(here, route, kind, flow, target)
         planned = [*waiting, *new]
         if look:
             planned = _with_lacks(here, kind, target, planned)
@@ -226,7 +226,9 @@ def _begun(here: Installation, deliveries: Iterable[Delivery]) -> set[int]:
     return {one for one, rows in steps.items() if any(row.state in left for row in rows)}
 
 
-def _in_ledger(here: Installation, route: RouteSpec, kind: FlowKind, target: Any) -> tuple[list[Planned], bool]:
+def _in_ledger(
+    here: Installation, route: RouteSpec, kind: FlowKind, flow: FlowSpec, target: Any
+) -> tuple[list[Planned], bool]:
     """Documents that are on their way already."""
     decode, now = flow_module(kind.name, "transform").decode, here.ledger.now()
     states = [State.DUE, State.CLAIMED, State.WAITING, State.HELD]
@@ -250,7 +252,13 @@ def _in_ledger(here: Installation, route: RouteSpec, kind: FlowKind, target: Any
             else [],
         )
         done = {row.name: row.state for row in steps[delivery.id]}
-        result.append(_with_writes(target, told, decode(delivery.payload), done))
+        document = decode(delivery.payload)
+        early = before_start(kind, flow, document, delivery.target) if delivery.sequence == 1 and not done else None
+        if early is not None:
+            code, reason = early
+            result.append((msgspec.structs.replace(told, outcome="drop", code=code, reason=reason), None))
+            continue
+        result.append(_with_writes(target, told, document, done))
     return result, len(found) == MOST
 
 

@@ -12,9 +12,11 @@ import dagster as dg
 import pytest
 
 from erp_sync.components import installation
+from erp_sync.components.configuration import Configuration, Mode
 from erp_sync.components.due import look
 from erp_sync.components.route import installation_definitions
 from erp_sync.components.sensing import run_request
+from erp_sync.ledger.plans import PlanState
 from erp_sync_tests.components.two_systems import SECOND, TwoSystems, two_systems
 
 FLOWS = "{inventory: {mode: on, every: 1s, fast: {every: 1s, skus: [MUG, TEA]}, guards: {few: 3}}}"
@@ -105,3 +107,40 @@ def test_a_key_that_became_unknown_is_due_once_it_has_settled(systems):
     run_as_dagster(systems)
     assert systems.store_quantities()["east/MUG"] == "5"
     assert not known.any_unsure("magento_us", "stock_level")
+
+
+def test_a_flow_that_is_switched_from_shadow_to_on_compares_everything_anew(systems):
+    """What it planned in shadow stands held; the first comparison that may write overtakes it."""
+    systems.erp_set("MUG", "east", 3)
+    shadow = only_inventory(systems, Mode.SHADOW)
+    (first,) = look(shadow, datetime.now(UTC), {}, installation=systems.here).due
+    assert (first.full, first.why) == (True, "never compared")
+    with_mode(systems, Mode.SHADOW).run("inventory", full=True)
+    (held,) = systems.here.ledger.plans.find(states=[PlanState.HELD])
+    assert "shadow mode: nothing is written" in held.reason
+    assert systems.store_quantities()["east/MUG"] == "5"
+    later = datetime.now(UTC) + 2 * SECOND
+    assert not any(due.full for due in look(shadow, later, {}, installation=systems.here).due)
+
+    on = with_mode(systems, Mode.ON)
+    (again,) = look(on.here.configuration, later, {}, installation=systems.here).due
+    assert (again.full, again.why) == (True, "never compared")
+    on.run("inventory", full=True)
+    assert systems.store_quantities()["east/MUG"] == "3"
+    assert systems.here.ledger.plans.find(states=[PlanState.HELD]) == []
+    assert not any(due.full for due in look(on.here.configuration, later, {}, installation=systems.here).due)
+
+
+def only_inventory(systems: TwoSystems, mode: Mode) -> Configuration:
+    return with_mode(systems, mode).here.configuration
+
+
+def with_mode(systems: TwoSystems, mode: Mode) -> TwoSystems:
+    """The same installation with the flow in another mode, as its YAML would say."""
+    configuration = systems.here.configuration
+    route = configuration.routes["us"]
+    flows = {"inventory": route.flows["inventory"].model_copy(update={"mode": mode, "fast": None})}
+    systems.here.configuration = Configuration(
+        connections=configuration.connections, routes={"us": route.model_copy(update={"flows": flows})}
+    )
+    return systems

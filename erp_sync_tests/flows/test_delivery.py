@@ -613,3 +613,32 @@ def test_an_order_that_is_linked_to_another_record_goes_and_is_named(ledger: Led
     (notice,) = ledger.notices.open()
     assert "entered by hand" in notice.text
     assert "id of order 1" in notice.text
+
+
+# What is not to go after all ----------------------------------------------------------------------------------
+
+
+def before_five(order: Order) -> tuple[str, str] | None:
+    return ("before_start", "placed before the start") if int(order.number) < 5 else None
+
+
+def test_what_lies_before_a_later_start_is_withdrawn_and_the_others_go(ledger: Ledger, clock: Clock):
+    erp = System(clock=clock)
+    early, late = accept(ledger, Order(number="1"), Order(number="7"))
+    report = drain(ledger, erp, clock, not_to_go=before_five)
+    assert erp.sent == ["order 7"]
+    assert (report.delivered, report.withdrawn, report.reasons) == (1, 1, {"before_start": 1})
+    assert state_of(ledger, early) == (State.SUPERSEDED, "before_start")
+    assert state_of(ledger, late) == (State.DELIVERED, "")
+
+
+def test_what_has_begun_goes_on_to_its_end_whatever_the_start_is_now(ledger: Ledger, clock: Clock):
+    erp = System(clock=clock)
+    erp.on("sales_order", lose_answer)
+    (delivery,) = accept(ledger, Order(number="1", payments=1))
+    drain(ledger, erp, clock)
+    assert erp.committed == ["order 1"]
+    clock.advance(3600)
+    drain(ledger, erp, clock, not_to_go=before_five)
+    assert erp.committed == ["order 1", "deposit 1/1"]
+    assert state_of(ledger, delivery)[0] is State.DELIVERED

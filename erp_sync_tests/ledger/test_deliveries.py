@@ -425,3 +425,18 @@ def test_an_approved_follow_up_still_comes_after_the_delivery_before_it(ledger: 
     assert claim(ledger) == []
     deliver(ledger, mine)
     assert [one.id for one in claim(ledger)] == [held.id]
+
+
+def test_what_is_not_to_go_after_all_is_withdrawn_unless_something_of_it_has_left(ledger: Ledger):
+    accept(ledger, document("1"), document("2"))
+    first, second = claim(ledger)
+    ledger.steps.plan(second, [step("sales_order")])
+    ledger.steps.begin(second, "sales_order")
+    assert ledger.deliveries.withdraw(first, "before_start", "placed before the start")
+    assert not ledger.deliveries.withdraw(second, "before_start", "placed before the start")
+    gone, going = ledger.deliveries.get(first.id), ledger.deliveries.get(second.id)
+    assert (gone.state, gone.code, gone.due_at) == (State.SUPERSEDED, "before_start", None)
+    assert (going.state, going.code) == (State.CLAIMED, "")
+    with pytest.raises(LeaseLost):
+        ledger.deliveries.withdraw(first, "before_start", "placed before the start")
+    assert claim(ledger) == []

@@ -35,6 +35,7 @@ class Drain:
         budget_seconds: no new document is begun after this long; those under way are finished.
         route: only this route's documents.
         first_look: what the target may hold already, entered by somebody else.
+        not_to_go: code and reason where a document that was accepted is not to be sent after all.
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class Drain:
         lanes: Sequence[str] = ("now", "normal", "bulk"),
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         first_look: FirstLook | None = None,
+        not_to_go: Callable[[Any], tuple[str, str] | None] = lambda _document: None,
     ) -> None:
         self.task = DrainTask(ledger=ledger, target=target, route=route, flow=flow, connection=connection, clock=clock)
         self.owner, self.senders, self.budget, self.lanes = owner, senders, budget_seconds, lanes
@@ -68,6 +70,7 @@ class Drain:
             recording=recording,
             endings=self.endings,
             first_look=first_look,
+            not_to_go=not_to_go,
         )
         self.sending = Sending(self.task, self.leases, resolved=resolved, recording=recording, endings=self.endings)
 

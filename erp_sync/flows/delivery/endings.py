@@ -70,6 +70,14 @@ class Endings:
         log.warning("dead letter", extra={"flow": self.task.flow, "key": claim.delivery.number, "code": code})
         self.count("dead", code)
 
+    def withdrawn(self, claim: Claim, code: str, reason: str) -> bool:
+        """It is not to go after all; False where something of it has left: then it goes on."""
+        if not self.task.ledger.deliveries.withdraw(claim, code, reason):
+            return False
+        self.leases.let_go(claim)
+        self.count("withdrawn", code)
+        return True
+
     def wait_for(self, claim: Claim, lacking: Sequence[Requirement], code: str) -> None:
         """Until the target has what it lacks, or the deadline is over."""
         now = self.task.clock()

@@ -31,8 +31,10 @@ class Preparation:
         recording: Recording,
         endings: Endings,
         first_look: FirstLook | None,
+        not_to_go: Callable[[Any], tuple[str, str] | None],
     ) -> None:
         self.task, self.decode, self.resolved = task, decode, resolved
+        self.not_to_go = not_to_go
         self.recording, self.endings, self.first_look = recording, endings, first_look
 
     def prepared(self, claims: Sequence[Claim]) -> list[tuple[Claim, Any]]:
@@ -42,6 +44,10 @@ class Preparation:
             with self.endings.unless_lost(claim):
                 try:
                     document = self.decode(claim.delivery.payload)
+                    # What follows a document that was sent belongs to it and goes.
+                    why = self.not_to_go(document) if claim.delivery.sequence == 1 else None
+                    if why is not None and self.endings.withdrawn(claim, *why):
+                        continue
                     documents.append((claim, document, self.task.target.requirements(document)))
                 except msgspec.DecodeError as problem:
                     self.endings.dead(
