@@ -86,6 +86,11 @@ def look(
                 finding = Finding(why="could not be judged in time", lane=poll.lane, keys=poll.keys)
             cursor[poll.name] = now.isoformat()
             cursor.update(finding.remember)
+            silent = f"{poll.route}/{poll.flow}/silent"
+            if finding.answered:
+                cursor.pop(silent, None)
+            else:
+                cursor.setdefault(silent, now.isoformat())
             count = f"{poll.route}/{poll.flow}/looks"
             cursor[count] = cursor.get(count, 0) + 1
             if finding.why:
@@ -219,7 +224,7 @@ def _ask(poll: Poll) -> Finding:
             return poll.ask()
         except TransportError as error:
             log.warning("look failed", extra={"route": poll.route, "flow": poll.flow, "error": str(error)})
-            return Finding(lane=poll.lane)
+            return Finding(lane=poll.lane, answered=False)
 
 
 def _source_has_news(here: Installation, route: RouteSpec, flow: str, spec: FlowSpec, now: datetime) -> str | None:
@@ -260,7 +265,9 @@ def _ledger_has_work(
 
 
 def _observe(spec: FlowSpec, cursor: dict[str, Any], name: str, now: datetime) -> bool:
-    if spec.latest is None:
+    """Is the loaded asset to be told as fresh? Not while a source is silent: what it has is not known, and the asset
+    goes late."""
+    if spec.latest is None or f"{name}/silent" in cursor:
         return False
     observed = cursor.get(f"{name}/observed")
     return observed is None or now - datetime.fromisoformat(observed) >= spec.latest / OBSERVE_SHARE

@@ -6,6 +6,7 @@ Thin: decisions are in `erp_sync.flows`, state is in the ledger. What a data eng
 
 from __future__ import annotations
 
+import math
 import os
 from collections import Counter
 from datetime import UTC, datetime, timedelta
@@ -187,10 +188,21 @@ def load(context: dg.AssetExecutionContext, route: str, kind: FlowKind) -> dg.Ma
 def _load_documents(
     context: dg.AssetExecutionContext, here: Installation, route: RouteSpec, kind: FlowKind, target: str
 ) -> dg.MaterializeResult:
-    from erp_sync.components.documents import drain_documents
+    from erp_sync.components.documents import BUDGET, drain_documents
 
     with metadata.measured(here) as figures:
-        report = drain_documents(here, route, kind, owner=f"{context.run_id}:{os.getpid()}", lane=lane_of(context))
+        # A backfill repairs its days in one run, however long that takes, and holds up nothing that is new; others
+        # leave the rest to the next run.
+        days = days_of(context)
+        backfill = days is not None and extraction.several(days)
+        report = drain_documents(
+            here,
+            route,
+            kind,
+            owner=f"{context.run_id}:{os.getpid()}",
+            lane="bulk" if backfill else lane_of(context),
+            budget_seconds=math.inf if backfill else BUDGET,
+        )
     here.exchanges.flush()
     told: dict[str, Any] = {
         **metadata.of_days(context, metadata.loaded_of_day(here, route, kind)),
@@ -199,6 +211,7 @@ def _load_documents(
         "waiting_for_a_dependency": report.waiting,
         "tried_again_later": report.later,
         "dead_lettered": report.dead,
+        "withdrawn": report.withdrawn,
         **figures,
         "still_in_the_ledger": dg.MetadataValue.json(here.ledger.deliveries.pending(route.name, kind.name, target)),
     }

@@ -96,13 +96,18 @@ def extract_changes(
     return Extraction(seen=seen, received=received, window_start=since, window_end=now, files=tuple(files))
 
 
+def several(days: Window) -> bool:
+    """More than one day: only a backfill is about these."""
+    return days.end - days.start > timedelta(days=1)
+
+
 def completeness_window(days: Window, *, full: bool, start: datetime | None, now: datetime) -> Window | None:
     """Of which creation times a run of these days proves completeness; None where of none.
 
-    Days that are over are always proved (a backfill); a full comparison proves the last days, too, since it
-    runs when its own day has hardly begun. Nothing before `start`, the routes' first.
+    Days that are over are always proved (a backfill, also one that goes on to today); a full comparison proves the
+    last days, too, since it runs when its own day has hardly begun. Nothing before `start`, the routes' first.
     """
-    if not full and days.end > now:
+    if not full and days.end > now and not several(days):
         return None
     begin = days.start - PROVED_AGAIN if full else days.start
     window = Window(start=max(begin, start) if start is not None else begin, end=min(days.end, now))

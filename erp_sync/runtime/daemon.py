@@ -12,13 +12,14 @@ import os
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from types import ModuleType
 
 from dagster import DagsterInstance, DagsterRunStatus
 from dagster._core.launcher import WorkerStatus
 from dagster._core.storage.dagster_run import RunsFilter
 from dagster._core.workspace.context import IWorkspaceProcessContext
 from dagster._core.workspace.load_target import WorkspaceFileTarget
-from dagster._daemon import sensor
+from dagster._daemon import controller, sensor
 from dagster._daemon.controller import create_daemons_from_instance, daemon_controller_from_instance
 from dagster._daemon.daemon import DaemonIterator, DagsterDaemon, MonitoringDaemon
 from dagster._daemon.run_coordinator.queued_run_coordinator_daemon import QueuedRunCoordinatorDaemon
@@ -38,7 +39,11 @@ Half of the shortest interval in use: a sensor of one second would else be found
 QUEUE_SECONDS = 0.5
 """How often queued runs are looked at; dagster.yaml takes whole seconds only."""
 
+BACKFILL_LOOP_SECONDS = 5
+"""How often backfills are looked at. Dagster looks every 30 s: a backfill would begin that late, and end as late."""
+
 _LOOP_CONSTANT = "MIN_INTERVAL_LOOP_TIME"
+_BACKFILL_CONSTANT = "DEFAULT_DAEMON_INTERVAL_SECONDS"
 
 log = logging.getLogger("erp_sync.daemon")
 
@@ -107,6 +112,8 @@ def daemons_of(instance: DagsterInstance, run_days: int | None = None) -> Sequen
             chosen.append(QueuedRunCoordinatorDaemon(interval_seconds=QUEUE_SECONDS))
         else:
             chosen.append(daemon)
+    # After the daemons were made: only the loop of backfills, which reads it when it begins, is to have it.
+    _shorten(controller, _BACKFILL_CONSTANT, BACKFILL_LOOP_SECONDS)
     return chosen
 
 
@@ -116,9 +123,13 @@ def shorten_sensor_loop(seconds: float = SENSOR_LOOP_SECONDS) -> None:
     Its loop reads the constant at each round and paces each sensor by that sensor's own interval, so the only effect
     is a finer grain. Raises OtherDagster if there is no such constant.
     """
-    if not hasattr(sensor, _LOOP_CONSTANT):
-        raise OtherDagster(f"dagster._daemon.sensor has no {_LOOP_CONSTANT}; install the locked requirements")
-    setattr(sensor, _LOOP_CONSTANT, seconds)
+    _shorten(sensor, _LOOP_CONSTANT, seconds)
+
+
+def _shorten(module: ModuleType, constant: str, seconds: float) -> None:
+    if not hasattr(module, constant):
+        raise OtherDagster(f"{module.__name__} has no {constant}; install the locked requirements")
+    setattr(module, constant, seconds)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -140,12 +151,12 @@ def main(arguments: list[str] | None = None) -> int:
                 gen_daemons=partial(daemons_of, run_days=run_days),
                 log_level=options.log_level,
                 code_server_log_level="warning",
-            ) as controller,
+            ) as daemons,
         ):
             home = Path(instance.root_directory)
             daemon_state.write(home)
             log.info("daemon_ready", extra={"pid": os.getpid()})
-            controller.check_daemon_loop()
+            daemons.check_daemon_loop()
     except KeyboardInterrupt:
         return 0
     return 0

@@ -118,6 +118,19 @@ def test_nothing_new_starts_nothing_and_is_told_as_fresh_from_time_to_time(house
     assert fresh == [(route, "orders", 1), (route, "orders", 3), (route, "orders", 3)]  # a third of nine minutes
 
 
+def test_while_its_source_is_silent_an_asset_is_not_told_as_fresh(house):
+    """It goes late by its policy: nobody knows what the source has."""
+    house.silent = {"orders"}
+    cursor: dict[str, Any] = {}
+    for second in range(0, 540, 5):
+        found = looked(house, MONDAY + timedelta(seconds=second), cursor)
+        cursor = found.cursor
+        assert (found.due, found.fresh) == ((), ())
+    house.silent = set()
+    found = looked(house, MONDAY + timedelta(minutes=10), cursor)
+    assert [flow for _, flow, _ in found.fresh] == ["orders"]
+
+
 def test_something_new_starts_one_run_of_the_whole_flow(house):
     house.news["orders"] = "7"
     (due,) = looked(house, MONDAY, dict(QUIET)).due

@@ -270,6 +270,7 @@ MIDNIGHT = START.replace(hour=0)
         (Window(start=MIDNIGHT, end=MIDNIGHT + DAY), True, MIDNIGHT - DAY, (MIDNIGHT - DAY, START)),
         (Window(start=MIDNIGHT - 7 * DAY, end=MIDNIGHT), False, None, (MIDNIGHT - 7 * DAY, MIDNIGHT)),
         (Window(start=MIDNIGHT - 7 * DAY, end=MIDNIGHT), False, MIDNIGHT, None),
+        (Window(start=MIDNIGHT - 6 * DAY, end=MIDNIGHT + DAY), False, None, (MIDNIGHT - 6 * DAY, START)),
     ],
 )
 def test_which_days_are_proved_complete(days, full, start, proved):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from dagster import DagsterEventType, DagsterInstance, DagsterRunStatus
 from dagster._core.events import DagsterEvent
-from dagster._daemon import sensor
+from dagster._daemon import backfill, controller, sensor
 from dagster._daemon.run_coordinator.queued_run_coordinator_daemon import QueuedRunCoordinatorDaemon
 
 from erp_sync.runtime import daemon
@@ -52,6 +52,22 @@ def test_run_monitoring_and_queue_are_replaced_and_all_others_kept(installation:
     ours = daemon.daemons_of(installation.instance)
     assert [each.daemon_type() for each in ours] == [each.daemon_type() for each in theirs]
     assert any(isinstance(each, daemon.RunMonitoring) for each in ours)
+    assert "FRESHNESS_DAEMON" in [each.daemon_type() for each in ours]
+    for each in [*theirs, *ours]:
+        each.__exit__(None, None, None)
+
+
+def test_backfills_are_looked_at_every_few_seconds_and_nothing_else_that_has_that_constant(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(controller, "DEFAULT_DAEMON_INTERVAL_SECONDS", 30)
+    theirs = controller.create_daemons_from_instance(installation.instance)
+    ours = daemon.daemons_of(installation.instance)
+    assert daemon.BACKFILL_LOOP_SECONDS == controller.DEFAULT_DAEMON_INTERVAL_SECONDS
+    assert "DEFAULT_DAEMON_INTERVAL_SECONDS" in backfill.execute_backfill_iteration_loop.__code__.co_names
+    for their, our in zip(theirs, ours, strict=True):
+        if their.daemon_type() == "ASSET":
+            assert our._pre_sensor_interval_seconds == their._pre_sensor_interval_seconds  # type: ignore[attr-defined]
     for each in [*theirs, *ours]:
         each.__exit__(None, None, None)
 
