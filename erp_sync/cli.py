@@ -185,9 +185,11 @@ def up(
     Example: erp-sync up
     """
     from erp_sync.runtime import services
-    from erp_sync.runtime.storage import initialise
+    from erp_sync.runtime.storage import initialise, upgrade_pending
 
     settings = _settings()
+    if upgrade_pending(settings):
+        services.stop(settings)  # what runs has the code of before, which does not know the ledger to come
     initialise(settings)
     _sandboxes_again(settings)
     try:

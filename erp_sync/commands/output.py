@@ -68,14 +68,14 @@ def installation(anyway: bool = False) -> Iterator[Installation]:
     from erp_sync.ledger.errors import LedgerError
     from erp_sync.operations.choosing import CannotDo
     from erp_sync.ports.outcomes import CallFailed
-    from erp_sync.runtime.storage import initialise
+    from erp_sync.runtime.storage import StillRunning, initialise
     from erp_sync.transport.exchange_store import WrongExchangeLog
 
     chosen = settings()
     try:
         initialise(chosen, anyway=anyway)
         here = Installation(chosen)
-    except (WrongConfiguration, LedgerError) as error:
+    except (WrongConfiguration, LedgerError, StillRunning) as error:
         refuse(error)
     try:
         yield here

@@ -55,6 +55,19 @@ def upgrade(url: str, to: str = VERSION) -> str:
         database.close()
 
 
+def pending(url: str) -> bool:
+    """Is there a ledger of an earlier version at `url`? Creates and changes nothing."""
+    database = Database(url)
+    try:
+        if database.sqlite and not Path(database.url.database or "").is_file():
+            return False
+        with database.engine.connect() as connection:
+            found = current(connection)
+        return found in HISTORY and found != VERSION
+    finally:
+        database.close()
+
+
 def current(connection: sa.Connection) -> str | None:
     """Version of the schema in the database; None where there is no ledger."""
     if not sa.inspect(connection).has_table("alembic_version"):

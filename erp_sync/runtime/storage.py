@@ -11,6 +11,7 @@ import msgspec
 import yaml
 
 from erp_sync.runtime.processes import exclusive, write_whole
+from erp_sync.runtime.supervisor import files_of
 from erp_sync.settings import Settings
 
 _CHECKOUT = Path(__file__).resolve().parents[2]
@@ -30,6 +31,16 @@ class Initialised(msgspec.Struct, frozen=True):
     ledger: str
 
 
+class StillRunning(RuntimeError):
+    """The ledger is to be upgraded, and services that were started with the code of before run on this machine."""
+
+    def __init__(self, place: str) -> None:
+        super().__init__(
+            f"the ledger in {place} is of an earlier version, and services run that know only that one; "
+            "next: erp-sync up, which ends them, upgrades it and starts them anew"
+        )
+
+
 def initialise(settings: Settings, *, anyway: bool = False) -> bool:
     """Create or upgrade everything that is stored; answers whether there was anything to do.
 
@@ -37,7 +48,7 @@ def initialise(settings: Settings, *, anyway: bool = False) -> bool:
     Dagster's SQLite storage at the same time on an empty folder would break it for good. Calling it again costs
     milliseconds, unless `anyway` asks to look at everything again.
 
-    Raises WrongSetting, or what the database raises that cannot be reached.
+    Raises WrongSetting, StillRunning, or what the database raises that cannot be reached.
     """
     with exclusive(settings.home / "initialise.lock"):
         configuration = dagster_configuration(settings)
@@ -45,6 +56,8 @@ def initialise(settings: Settings, *, anyway: bool = False) -> bool:
         marker = settings.home / "initialised.json"
         if not anyway and _done(marker) == wanted and _files_exist(settings):
             return False
+        if is_running(settings) and upgrade_pending(settings):
+            raise StillRunning(str(settings.home))
         for folder in (settings.dagster_home, settings.lake, settings.exchanges, settings.home / "logs"):
             folder.mkdir(parents=True, exist_ok=True)
         write_whole(settings.dagster_home / "dagster.yaml", configuration.encode())
@@ -54,6 +67,18 @@ def initialise(settings: Settings, *, anyway: bool = False) -> bool:
         upgrade(settings.ledger_url)
         write_whole(marker, msgspec.json.encode(wanted))
         return True
+
+
+def upgrade_pending(settings: Settings) -> bool:
+    """Is the ledger of an earlier version than this code?"""
+    from erp_sync.ledger.migrate import pending
+
+    return pending(settings.ledger_url)
+
+
+def is_running(settings: Settings) -> bool:
+    """Do services of this home run on this machine?"""
+    return files_of(settings.home).status().supervisor is not None
 
 
 def dagster_configuration(settings: Settings, template: Path = TEMPLATE) -> str:

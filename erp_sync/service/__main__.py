@@ -12,7 +12,7 @@ from erp_sync import settings as settings_module
 from erp_sync.components.configuration import WrongConfiguration, read_configuration
 from erp_sync.ledger import Ledger
 from erp_sync.ledger.errors import LedgerError
-from erp_sync.runtime.storage import initialise
+from erp_sync.runtime.storage import StillRunning, initialise
 from erp_sync.service.app import create_app
 from erp_sync.service.receiving import Receiver
 
@@ -32,7 +32,7 @@ def main(arguments: list[str] | None = None) -> int:
         configuration = read_configuration(settings.defs)
         initialise(settings)
         ledger = Ledger.open(settings.ledger_url)
-    except (settings_module.WrongSetting, WrongConfiguration, LedgerError) as error:
+    except (settings_module.WrongSetting, WrongConfiguration, LedgerError, StillRunning) as error:
         print(f"erp-sync: {error}", file=sys.stderr)
         return 2
     try:
