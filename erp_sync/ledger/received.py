@@ -343,38 +343,51 @@ def mark_handled(write: sa.Connection, route: str, flow: str, ids: Sequence[int]
         )
     for connection, entity in sorted(touched):
         mark = _mark(write, route, flow, connection, entity)
+        mine = [received.c.connection == connection, received.c.entity == entity, received.c.id > mark]
+        # The highest id comes first: each statement sees what was committed before it, and a record that comes in
+        # between two of them has a higher id (`Ledger.receive`), so the mark cannot pass it.
+        highest = write.execute(sa.select(sa.func.max(received.c.id)).where(*mine)).scalar()
         first_open = write.execute(
             _unhandled(write, sa.select(sa.func.min(received.c.id)), route, flow, connection, entity)
         ).scalar()
-        highest = write.execute(
-            sa.select(sa.func.max(received.c.id)).where(
-                received.c.connection == connection,
-                received.c.entity == entity,
-                received.c.id > mark,
-                *([received.c.id < first_open] if first_open is not None else []),
-            )
-        ).scalar()
-        if highest is None or highest <= mark:
-            continue
-        statement = upsert(write, handled_marks)
-        write.execute(
-            statement.on_conflict_do_update(
-                index_elements=["route", "flow", "connection", "entity"], set_={"up_to": statement.excluded.up_to}
-            ),
-            {"route": route, "flow": flow, "connection": connection, "entity": entity, "up_to": highest},
-        )
-        write.execute(
-            sa.delete(handled).where(
-                handled.c.route == route,
-                handled.c.flow == flow,
-                handled.c.received_id <= highest,
-                handled.c.received_id.in_(
-                    sa.select(received.c.id).where(
-                        received.c.connection == connection,
-                        received.c.entity == entity,
-                        received.c.id > mark,
-                        received.c.id <= highest,
-                    )
+        if first_open is not None and highest is not None and first_open <= highest:
+            highest = write.execute(
+                sa.select(sa.func.max(received.c.id)).where(*mine, received.c.id < first_open)
+            ).scalar()
+        if highest is not None:
+            statement = upsert(write, handled_marks)
+            write.execute(
+                statement.on_conflict_do_update(
+                    index_elements=["route", "flow", "connection", "entity"], set_={"up_to": statement.excluded.up_to}
                 ),
+                {"route": route, "flow": flow, "connection": connection, "entity": entity, "up_to": highest},
             )
+        # Also of ids that lay below the mark already: two runs may handle the same records.
+        below = [one for one in sorted(set(ids)) if one <= mark]
+        _forget_handled(write, route, flow, connection, entity, mark, highest if highest is not None else mark, below)
+
+
+def _forget_handled(
+    write: sa.Connection,
+    route: str,
+    flow: str,
+    connection: str,
+    entity: str,
+    mark: int,
+    highest: int,
+    below: Sequence[int],
+) -> None:
+    """Rows of ids that the mark stands for now: those that it moved over, and those `below` where it stood."""
+    of_flow = [handled.c.route == route, handled.c.flow == flow]
+    here = sa.select(received.c.id).where(received.c.connection == connection, received.c.entity == entity)
+    write.execute(
+        sa.delete(handled).where(
+            *of_flow,
+            handled.c.received_id <= highest,
+            handled.c.received_id.in_(here.where(received.c.id > mark, received.c.id <= highest)),
+        )
+    )
+    for some in chunks(below):
+        write.execute(
+            sa.delete(handled).where(*of_flow, handled.c.received_id.in_(here.where(received.c.id.in_(some))))
         )

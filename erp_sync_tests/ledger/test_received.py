@@ -3,9 +3,12 @@
 from datetime import timedelta
 
 import pytest
+import sqlalchemy as sa
 from sqlalchemy.exc import StatementError
 
 from erp_sync.ledger import Ledger
+from erp_sync.ledger.schema import handled
+from erp_sync_tests.ledger.interleaving import meanwhile
 from erp_sync_tests.ledger.world import FLOW, ROUTE, START, STORE, accept, claim, document, key, record
 
 ENTITY = "sales_order"
@@ -83,6 +86,26 @@ def test_other_entities_between_the_ids_do_not_hold_the_mark_up(ledger: Ledger):
         work.mark_handled(first + second)
     assert unhandled(ledger) == []
     assert len(ledger.unhandled(ROUTE, FLOW, STORE, "customer", 10)) == 1
+
+
+@pytest.mark.parametrize("words", ["SELECT min(received.id)", "SELECT max(received.id)", "INSERT INTO handled_marks"])
+def test_a_record_that_comes_in_while_others_are_handled_is_not_passed(ledger: Ledger, words: str):
+    """PostgreSQL: the mark was moved to the highest id there was, after it was asked what was open."""
+    ids = receive(ledger, record("1"), record("2"))
+    with meanwhile(ledger, words, lambda: receive(ledger, record("3"))), ledger.handling(ROUTE, FLOW) as work:
+        work.mark_handled(ids)
+    assert unhandled(ledger) == ["3"]
+
+
+def test_records_that_two_runs_handled_leave_nothing_behind_and_can_be_handled_again(ledger: Ledger):
+    ids = receive(ledger, record("1"), record("2"), record("3"))
+    for _ in range(2):
+        with ledger.handling(ROUTE, FLOW) as work:
+            work.mark_handled(ids[:2])
+    with ledger.database.read() as read:
+        assert read.execute(sa.select(sa.func.count()).select_from(handled)).scalar_one() == 0
+    assert ledger.received.rewind(ROUTE, FLOW, [ids[0]]) == 1
+    assert unhandled(ledger) == ["1", "3"]
 
 
 def test_a_failed_transformation_handles_nothing(ledger: Ledger):
