@@ -25,9 +25,13 @@ def look_again_at(now: datetime, deadline: datetime | None) -> datetime:
 
 
 def latest(
-    read: sa.Connection, route: str, flow: str, target: str, keys: Iterable[EntityKey]
+    read: sa.Connection, route: str, flow: str, target: str, keys: Iterable[EntityKey], *, lock: bool = False
 ) -> dict[EntityKey, Delivery]:
-    """The last delivery of each document for this target, whatever its state; keys without one are left out."""
+    """The last delivery of each document for this target, whatever its state; keys without one are left out.
+
+    With `lock` nobody claims, begins or decides on them until the transaction ends: what is decided about them by
+    their state must still be so when it is written.
+    """
     grouped: dict[tuple[str, str], list[str]] = {}
     wanted = set(keys)
     for key in wanted:
@@ -45,8 +49,10 @@ def latest(
                     deliveries.c.entity == entity,
                     deliveries.c.native_id.in_(some),
                 )
-                .order_by(deliveries.c.sequence)
+                .order_by(deliveries.c.id)  # of one document, and of rows to lock: everybody's order
             )
+            if lock:
+                query = query.with_for_update()
             for row in read.execute(query):
                 delivery = delivery_of(row)
                 if delivery.key in wanted:
@@ -66,7 +72,7 @@ def accept(
         by_target.setdefault(document.target, []).append(document.key)
     current: dict[tuple[str, EntityKey], Delivery] = {}
     for target, keys in by_target.items():
-        for key, delivery in latest(write, route, flow, target, keys).items():
+        for key, delivery in latest(write, route, flow, target, keys, lock=True).items():
             current[target, key] = delivery
     started = begun(write, [delivery.id for delivery in current.values()])
     results = []
@@ -275,7 +281,7 @@ def withdraw(
     reason: str,
 ) -> dict[EntityKey, bool]:
     """See `Handling.withdraw`."""
-    current = latest(write, route, flow, target, keys)
+    current = latest(write, route, flow, target, keys, lock=True)
     started = _document_begun(write, current.values())
     answers = {}
     for key, delivery in current.items():

@@ -186,6 +186,8 @@ class Deliveries:
         if lease_seconds <= 0 or limit <= 0:
             raise ValueError(f"lease of {lease_seconds} s, limit {limit}: expected more than 0")
         with self._database.write() as write:
+            # Two that claim at once would not see each other's, and take two of the same `concerns`.
+            self._database.exclude(write, "deliveries", target)
             now = self._database.now()
             rescue(write, now, flow, target)
             return claim_due(write, now, route, flow, target, lanes, limit, owner, lease_seconds, run_id)
@@ -203,7 +205,7 @@ class Deliveries:
         with self._database.write() as write:
             until = self._database.now() + timedelta(seconds=lease_seconds)
             renewed = []
-            for claim in claims:
+            for claim in sorted(claims, key=lambda claim: claim.id):
                 if write.execute(sa.update(deliveries).where(held_by(claim)).values(due_at=until)).rowcount:
                     renewed.append(msgspec.structs.replace(claim, lease_until=until))
             return renewed

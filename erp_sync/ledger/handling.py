@@ -37,8 +37,9 @@ class Handling:
         return newest(self._write, keys)
 
     def latest(self, target: str, keys: Iterable[EntityKey]) -> dict[EntityKey, Delivery]:
-        """The last delivery of each document, to tell whether what changed concerns the target."""
-        return accepting.latest(self._write, self.route, self.flow, target, keys)
+        """The last delivery of each document, to tell whether what changed concerns the target. They stay as they
+        are until the transaction ends."""
+        return accepting.latest(self._write, self.route, self.flow, target, keys, lock=True)
 
     def begun(self, deliveries: Iterable[Delivery]) -> set[int]:
         """Ids of those of which a step left at some time and may be, or is, at the target."""
