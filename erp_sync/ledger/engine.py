@@ -99,8 +99,9 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[sa.Connection]:
-        """One consistent look at the database; not for writing."""
-        with self.engine.connect() as connection, connection.execution_options(ledger_begin="DEFERRED").begin():
+        """One consistent look at the database, however many statements; not for writing."""
+        options = {"ledger_begin": "DEFERRED"} if self.sqlite else {"isolation_level": "REPEATABLE READ"}
+        with self.engine.connect() as connection, connection.execution_options(**options).begin():
             yield connection
 
     @contextmanager

@@ -86,7 +86,8 @@ class PlanRows:
             query = claimable(now, route, flow, target, lanes)
             if keys is not None:
                 query = query.where(plan_rows.c.key.in_(sorted(keys)))
-            rows = write.execute(query.limit(limit)).all()
+            # What a newer plan or a document overtakes at this moment is not taken.
+            rows = write.execute(query.limit(limit).with_for_update(of=plan_rows, skip_locked=True)).all()
             if not rows:
                 return None
             first = rows[0]
@@ -244,17 +245,16 @@ class PlanRows:
     ) -> datetime:
         """No trustworthy answer. The keys are blocked until they have settled, then read again and replanned.
 
-        Gives until when (default: sent plus `settle_seconds`). Raises LeaseLost.
+        Gives until when (default: now plus the `settle_seconds` given to `begin`; the request may have left long after
+        that). Raises LeaseLost.
         """
         with self._database.write(durable=True) as write:
             now = self._database.now()
             if settle_until is None:
-                sent = write.execute(
-                    sa.select(plan_rows.c.sent_at, plan_rows.c.settle_seconds).where(
-                        plan_rows.c.id.in_([row.id for row in rows[:1]])
-                    )
-                ).one()
-                settle_until = (sent.sent_at or now) + timedelta(seconds=sent.settle_seconds)
+                seconds = write.execute(
+                    sa.select(plan_rows.c.settle_seconds).where(plan_rows.c.id == rows[0].id)
+                ).scalar_one()
+                settle_until = now + timedelta(seconds=seconds)
             self._end(write, now, claim, [row.id for row in rows], RowState.UNKNOWN, message=why)
             doubt_rows(write, now, claim.target, claim.entity, rows, why, settle_until)
             return settle_until

@@ -90,6 +90,7 @@ def rescue_rows(write: sa.Connection, now: datetime, flow: str, target: str) -> 
         )
         .order_by(plan_rows.c.id)
         .limit(RESCUED_AT_ONCE)
+        .with_for_update(skip_locked=True)
     ).all()
     idle = [row.id for row in rows if row.state == RowState.CLAIMED or row.handle]
     for some in chunks(idle):
@@ -108,7 +109,8 @@ def rescue_rows(write: sa.Connection, now: datetime, flow: str, target: str) -> 
         )
     groups: dict[tuple[str, datetime], list[Any]] = {}
     for row in sent:
-        settle_until = row.sent_at + timedelta(seconds=row.settle_seconds)
+        # Until the lease ended the request may have left.
+        settle_until = max(row.sent_at, row.due_at) + timedelta(seconds=row.settle_seconds)
         groups.setdefault((row.entity, settle_until), []).append(row)
     for (entity, settle_until), some_rows in groups.items():
         doubt_rows(write, now, target, entity, some_rows, why, settle_until)

@@ -78,7 +78,7 @@ class RetryPolicy:
 
 def may_repeat(error: TransportError) -> bool:
     """Whether the same repeatable call may be sent again at once."""
-    if isinstance(error, NotAuthenticated | NoSlotInTime):
+    if isinstance(error, NotAuthenticated | NoSlotInTime | LeaseEnded):
         return False
     if isinstance(error, Rejected):
         return error.again is Again.LATER and error.retry_after_seconds is not None
@@ -128,7 +128,7 @@ class Slot:
             raise NoSlotInTime(error.why, retry_after_seconds=error.retry_after_seconds) from error
         try:
             # After the wait, which may have been long, and before the breaker, to which this says nothing.
-            if not attempt.call.repeatable and not may_leave():
+            if not may_leave(repeatable=attempt.call.repeatable):
                 raise LeaseEnded("the right to send it ended before it left")
             return self._below(attempt)
         except TransportError as error:

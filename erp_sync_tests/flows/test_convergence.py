@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from typing import Any
 
 import pytest
 
 from erp_sync.flows.convergence import Convergence, ConvergenceReport, sending
+from erp_sync.ledger.errors import LeaseLost, LedgerBusy
+from erp_sync.ports.leaving import may_leave
 from erp_sync.ports.outcomes import Again, CallFailed, NotSent, Refused, Unknown
 from erp_sync_tests.flows.shop import ENTITY, ERP, FLOW, ROUTE, SETTLE, STORE, Offer, Shop, know, known, plan
 
@@ -117,6 +121,66 @@ def test_an_unknown_outcome_blocks_the_key_until_it_has_settled(ledger, shop, co
     assert not ledger.known.any_unsure(STORE, ENTITY), "not before the settle time is over"
     clock.advance(SETTLE + 1)
     assert [row.key for row in ledger.known.unsure(STORE, ENTITY)] == ["A"]
+
+
+def test_a_key_settles_from_the_end_of_the_call_on(ledger, shop, converge, clock):
+    """What was read, waited for and tried again after the write had begun may take longer than it settles."""
+
+    def no_answer(row):
+        clock.advance(SETTLE)
+        return Unknown(why="no answer")
+
+    shop.script["A"] = no_answer
+    plan(ledger, {"A": 1})
+    converge()
+    clock.advance(SETTLE - 1)
+    assert not ledger.known.any_unsure(STORE, ENTITY)
+    clock.advance(2)
+    assert ledger.known.any_unsure(STORE, ENTITY)
+
+
+def test_a_slow_batch_keeps_its_lease(ledger, shop, converge):
+    beats = []
+    heartbeat = ledger.plans.heartbeat
+
+    def beat(claim, seconds):
+        beats.append(claim.token)
+        return heartbeat(claim, seconds)
+
+    def slow(row):
+        give_up = time.monotonic() + 10
+        while len(beats) < 3 and time.monotonic() < give_up:
+            threading.Event().wait(0.01)
+        return shop.write(row)
+
+    ledger.plans.heartbeat = beat
+    shop.script["A"] = slow
+    plan(ledger, {"A": 1})
+    assert converge(lease_seconds=0.2).applied == 1
+    assert len(beats) >= 3
+
+
+@pytest.mark.parametrize("renewal", ["busy", "lost"])
+def test_no_value_leaves_once_the_lease_may_have_ended(ledger, shop, converge, renewal):
+    """Another run may have written a newer one since."""
+
+    def never_renewed(claim, seconds):
+        raise LedgerBusy("the ledger", 60.0) if renewal == "busy" else LeaseLost("rows", "run:1", 0)
+
+    def waits_for_a_slot(row):
+        give_up = time.monotonic() + 10
+        while may_leave(repeatable=True) and time.monotonic() < give_up:
+            threading.Event().wait(0.01)
+        allowed.append(may_leave(repeatable=True))
+        return NotSent(why="the right to send it ended before it left")
+
+    allowed: list[bool] = []
+    ledger.plans.heartbeat = never_renewed
+    shop.script["A"] = waits_for_a_slot
+    plan(ledger, {"A": 1})
+    converge(lease_seconds=0.2)
+    assert allowed == [False]
+    assert may_leave(repeatable=True), "the check ends with the batch"
 
 
 def test_while_a_key_settles_a_newer_plan_for_it_waits(ledger, shop, converge, clock):

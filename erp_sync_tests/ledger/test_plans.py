@@ -11,6 +11,7 @@ from erp_sync.ledger import KnownRow, LeaseLost, Ledger, WrongState
 from erp_sync.ledger.known_state import order_of
 from erp_sync.ledger.plans import NewPlan, PlanRow, PlanState, Verdict
 from erp_sync.ledger.rows import RowState
+from erp_sync_tests.ledger.interleaving import meanwhile
 from erp_sync_tests.ledger.world import ROUTE, START, empty
 
 FLOW, TARGET, ENTITY = "inventory", "magento_us", "stock_level"
@@ -115,6 +116,27 @@ def test_a_row_that_was_overtaken_after_its_claim_is_not_sent(ledger: Ledger):
     assert values_of(ledger) == {"B": "9"}
 
 
+def test_what_is_overtaken_while_it_is_claimed_is_not_sent(ledger: Ledger):
+    """PostgreSQL: the claim made a row of an older plan due again that a newer one had just overtaken."""
+    add(ledger, rows("A"))
+    with meanwhile(ledger, "UPDATE plan_rows SET state", lambda: add(ledger, rows("A", after="6", order=11))):
+        mine = claim(ledger)
+    assert ledger.plans.begin(mine) == []
+    assert [row.after for row in claim(ledger, owner="run-2:1").rows] == ["6"]
+
+
+def test_the_key_of_a_dead_owners_write_settles_from_the_end_of_its_lease(ledger: Ledger, clock):
+    """Until then the request may have left."""
+    add(ledger, rows("A"))
+    ledger.plans.begin(claim(ledger, lease_seconds=30), settle_seconds=60)
+    clock.advance(31)
+    assert claim(ledger, owner="run-2:1") is None
+    clock.advance(58)
+    assert ledger.known.unsure(TARGET, ENTITY) == []
+    clock.advance(2)
+    assert [row.key for row in ledger.known.unsure(TARGET, ENTITY)] == ["A"]
+
+
 def test_a_crash_while_sending_blocks_the_key_until_it_has_settled(ledger: Ledger, clock):
     plan = add(ledger, rows("A", "B"))
     mine = claim(ledger, lease_seconds=30, limit=1)
@@ -122,7 +144,7 @@ def test_a_crash_while_sending_blocks_the_key_until_it_has_settled(ledger: Ledge
     idle = claim(ledger, lease_seconds=30, owner="run-2:1")
     clock.advance(30)
     add(ledger, rows("A", after="6", order=11), compared=["A"])
-    (row,) = claim(ledger, owner="run-3:1").rows
+    (row,) = claim(ledger, owner="run-3:1", lease_seconds=300).rows
     assert row.key == "B"
     for write in (
         lambda: ledger.plans.applied(mine, mine.rows),
@@ -134,7 +156,7 @@ def test_a_crash_while_sending_blocks_the_key_until_it_has_settled(ledger: Ledge
     assert ledger.plans.counts(plan.id) == {"unknown": 1, "claimed": 1}
     assert ledger.known.unsure(TARGET, ENTITY) == []
     assert ledger.known.read(TARGET, ENTITY, [KnownRow(key="A", value="1")], clock()) == 0
-    clock.advance(30)
+    clock.advance(60)
     assert [row.key for row in ledger.known.unsure(TARGET, ENTITY)] == ["A"]
     assert ledger.known.read(TARGET, ENTITY, [KnownRow(key="A", value="1")], clock()) == 1
     assert [row.key for row in claim(ledger, owner="run-3:1").rows] == ["A"]

@@ -108,6 +108,21 @@ def test_records_that_two_runs_handled_leave_nothing_behind_and_can_be_handled_a
     assert unhandled(ledger) == ["1", "3"]
 
 
+def test_what_was_handled_long_ago_is_not_open_again_while_the_mark_moves(ledger: Ledger):
+    """PostgreSQL: one look of several statements sees the ledger as it is at one moment."""
+    ids = receive(ledger, record("1"), record("2"), record("3"))
+    with ledger.handling(ROUTE, FLOW) as work:
+        work.mark_handled([ids[0], ids[2]])
+
+    def handle_the_rest() -> None:
+        with ledger.handling(ROUTE, FLOW) as work:
+            work.mark_handled([ids[1]])
+
+    with meanwhile(ledger, "SELECT received.id, received.connection", handle_the_rest):
+        assert unhandled(ledger) in (["2"], [])
+    assert unhandled(ledger) == []
+
+
 def test_a_failed_transformation_handles_nothing(ledger: Ledger):
     ids = receive(ledger, record("1"))
 

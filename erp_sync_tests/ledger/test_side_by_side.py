@@ -65,9 +65,7 @@ def test_a_follow_up_of_a_delivery_that_ends_at_that_moment_goes(ledger: Ledger)
 
 def test_two_that_claim_at_once_do_not_take_two_of_one_concern(ledger: Ledger):
     accept(ledger, document("1", concerns="customer a@b.c"), document("2", concerns="customer a@b.c"))
-    with meanwhile(
-        ledger, "UPDATE deliveries SET state", lambda: claim(ledger, limit=2, owner="run-2:7")
-    ) as other:
+    with meanwhile(ledger, "UPDATE deliveries SET state", lambda: claim(ledger, limit=2, owner="run-2:7")) as other:
         mine = claim(ledger, limit=1)
     assert len(mine) == 1
     assert other == [[]]

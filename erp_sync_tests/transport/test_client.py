@@ -81,6 +81,14 @@ def test_a_write_whose_sender_lost_the_right_to_it_does_not_leave(server, rig):
     assert [name for name, _ in it.breaker.reports] == ["success", "success"]
 
 
+def test_a_value_whose_sender_lost_the_right_to_it_does_not_leave_though_it_could_be_repeated(server, rig):
+    """Late it would take the place of a newer one."""
+    it = rig(server.url)
+    with while_held(lambda: False, everything=True), pytest.raises(NotSentError, match="ended before it left") as lost:
+        it.client.send(write(repeatable=True))
+    assert (server.requests, lost.value.attempts) == ([], 1)
+
+
 def test_the_right_to_send_is_asked_for_after_the_wait_for_a_slot(server, rig):
     it = rig(server.url)
     held = [True]

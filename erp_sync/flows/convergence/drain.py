@@ -13,9 +13,11 @@ from erp_sync.flows.convergence.endings import Endings
 from erp_sync.flows.convergence.readiness import Readiness
 from erp_sync.flows.convergence.report import ConvergenceReport, ConvergenceTask
 from erp_sync.flows.convergence.sending import Sending
+from erp_sync.flows.leases import of_rows
 from erp_sync.ledger import Ledger
 from erp_sync.ledger.errors import LeaseLost
 from erp_sync.ledger.rows import RowClaim
+from erp_sync.ports.leaving import while_held
 
 
 class Convergence:
@@ -57,7 +59,7 @@ class Convergence:
             clock=clock,
         )
         self.owner, self.senders, self.budget = owner, senders, budget_seconds
-        self.lease_seconds, self.lanes = lease_seconds, tuple(lanes)
+        self.leases, self.lanes = of_rows(ledger.plans, lease_seconds, f"heartbeat-{flow}"), tuple(lanes)
         writes = [one for one in target.capabilities.operations if one.name.startswith(f"{entity}.write")]
         self.batch_size = max((operation.batch_size for operation in writes), default=1)
         self.endings = Endings(self.task)
@@ -70,7 +72,10 @@ class Convergence:
         began = time.monotonic()
         under_way: set[Future[None]] = set()
         exhausted = False
-        with ThreadPoolExecutor(max_workers=self.senders, thread_name_prefix=f"write-{self.task.flow}") as pool:
+        with (
+            self.leases.kept(),
+            ThreadPoolExecutor(max_workers=self.senders, thread_name_prefix=f"write-{self.task.flow}") as pool,
+        ):
             while True:
                 while not exhausted and len(under_way) < self.senders and time.monotonic() - began < self.budget:
                     claim = self._claim()
@@ -94,17 +99,29 @@ class Convergence:
     def _claim(self) -> RowClaim | None:
         if self.task.connection in self.task.ledger.unreachable():
             return None  # what is due queues
-        return self.task.ledger.plans.claim(
+        asked = time.monotonic()
+        claim = self.task.ledger.plans.claim(
             self.task.route,
             self.task.flow,
             self.task.connection,
             lanes=self.lanes,
             limit=self.batch_size,
             owner=self.owner,
-            lease_seconds=self.lease_seconds,
+            lease_seconds=self.leases.seconds,
         )
+        if claim is not None:
+            self.leases.hold([claim], asked)
+        return claim
 
     def _batch(self, claim: RowClaim) -> None:
+        # A value that left after its lease could take the place of a newer one that another run has written since.
+        try:
+            with while_held(lambda: self.leases.holds(claim), everything=True):
+                self._held(claim)
+        finally:
+            self.leases.let_go(claim)
+
+    def _held(self, claim: RowClaim) -> None:
         try:
             handed_over = [row for row in claim.rows if row.handle]
             if handed_over:

@@ -106,7 +106,7 @@ class Sending:
         endless = [sent.claimed for sent, _ in accepted if now - (sent.claimed.sent_at or now) > LONGEST_JOB]
         if endless:
             why = f"{self.task.connection} took it and has not said for {LONGEST_JOB} what became of it"
-            self.task.ledger.plans.unknown(claim, endless, why)
+            self.task.ledger.plans.unknown(claim, endless, why, settle_until=now)
             self.endings.count("unknown", len(endless), "never_done")
         kept = [(sent.claimed, handle) for sent, handle in accepted if sent.claimed not in endless]
         if kept:

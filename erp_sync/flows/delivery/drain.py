@@ -12,13 +12,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 from erp_sync.flows.delivery.endings import Endings
-from erp_sync.flows.delivery.leases import Leases
 from erp_sync.flows.delivery.preparation import Preparation
 from erp_sync.flows.delivery.recording import Recording
 from erp_sync.flows.delivery.report import DrainReport, DrainTask
 from erp_sync.flows.delivery.resolved import Resolved
 from erp_sync.flows.delivery.sending import Sending
 from erp_sync.flows.first_look import FirstLook
+from erp_sync.flows.leases import of_deliveries
 from erp_sync.ledger import Ledger
 from erp_sync.ledger.documents import Claim
 
@@ -58,7 +58,7 @@ class Drain:
     ) -> None:
         self.task = DrainTask(ledger=ledger, target=target, route=route, flow=flow, connection=connection, clock=clock)
         self.owner, self.senders, self.budget, self.lanes = owner, senders, budget_seconds, lanes
-        self.leases = Leases(ledger.deliveries, lease_seconds, f"heartbeat-{flow}")
+        self.leases = of_deliveries(ledger.deliveries, lease_seconds, f"heartbeat-{flow}")
         self.endings = Endings(self.task, self.leases)
         self.report = self.endings.report
         resolved = Resolved()

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 
-from erp_sync.flows.delivery.leases import Leases
 from erp_sync.flows.delivery.report import DrainReport, DrainTask
+from erp_sync.flows.leases import Leases
 from erp_sync.ledger.documents import Claim, State
 from erp_sync.ledger.errors import LeaseLost
 from erp_sync.ports.documents import Requirement
@@ -21,7 +21,8 @@ FIRST_RETRY = timedelta(seconds=2)
 LONGEST_RETRY = timedelta(minutes=15)
 # What certainly did not arrive is tried again sooner: the target's limiter and breaker keep calls off it.
 LONGEST_NOT_SENT = timedelta(minutes=1)
-# A document refused for now this many times needs a person.
+# A document refused for now this many times needs a person. Sends that did not arrive do not count: an outage is over
+# some day, and then the first refusal is the first.
 MOST_ATTEMPTS = 25
 # What a document lacks is looked for again by itself, nobody having announced it: soon at first, then seldom.
 FIRST_LOOK_AGAIN = timedelta(seconds=30)
@@ -33,7 +34,7 @@ DEPENDENCY_DEADLINE = timedelta(days=3)
 class Endings:
     """Writes an ending into the ledger, lets its lease go and counts it."""
 
-    def __init__(self, task: DrainTask, leases: Leases) -> None:
+    def __init__(self, task: DrainTask, leases: Leases[Claim]) -> None:
         self.task, self.leases = task, leases
         self.report = DrainReport()
         self._lock = threading.Lock()

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from erp_sync.flows.delivery.endings import Endings
-from erp_sync.flows.delivery.leases import Leases
 from erp_sync.flows.delivery.recording import Recording
 from erp_sync.flows.delivery.report import DrainTask
 from erp_sync.flows.delivery.resolved import Resolved
 from erp_sync.flows.delivery.resuming import Resuming
+from erp_sync.flows.leases import Leases
 from erp_sync.ledger.documents import Claim, StepRow, StepState
 from erp_sync.ledger.errors import AlreadyConfirmed, KeyBusy, LeaseLost, WrongState
 from erp_sync.ports.capabilities import Guarantee, Operation
@@ -23,7 +23,7 @@ class Sending:
     """Called by the drain's threads, one document each."""
 
     def __init__(
-        self, task: DrainTask, leases: Leases, *, resolved: Resolved, recording: Recording, endings: Endings
+        self, task: DrainTask, leases: Leases[Claim], *, resolved: Resolved, recording: Recording, endings: Endings
     ) -> None:
         self.task, self.leases = task, leases
         self.resolved, self.recording, self.endings = resolved, recording, endings
