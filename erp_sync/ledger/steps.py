@@ -19,7 +19,7 @@ from erp_sync.ledger import codec, cross_references, events, moving
 from erp_sync.ledger.documents import Claim, StepRow, StepState, receipt_of, step_of
 from erp_sync.ledger.errors import KeyBusy, LeaseLost, LedgerError, NotInLedger, WrongState
 from erp_sync.ledger.leases import lock_claim
-from erp_sync.ledger.schema import attempts, deliveries, key_locks, receipts, steps
+from erp_sync.ledger.schema import attempts, deliveries, delivery_events, key_locks, receipts, steps
 from erp_sync.ledger.sending import begin_step, receipt_for, step_named, steps_of
 from erp_sync.ledger.sql import chunks, upsert
 from erp_sync.ports.documents import Step
@@ -282,6 +282,21 @@ class Steps:
                 settle_until=settle_until,
             )
             return settle_until
+
+    def refusals(self, delivery_id: int) -> int:
+        """How often the target has refused a step of the delivery since it was accepted, or retried by a person."""
+        retried = (
+            sa.select(sa.func.max(delivery_events.c.at))
+            .where(delivery_events.c.delivery_id == delivery_id, delivery_events.c.kind == "retried")
+            .scalar_subquery()
+        )
+        query = sa.select(sa.func.count()).where(
+            attempts.c.delivery_id == delivery_id,
+            attempts.c.outcome == "refused",
+            sa.or_(retried.is_(None), attempts.c.ended_at > retried),
+        )
+        with self._database.read() as read:
+            return int(read.execute(query).scalar_one())
 
     def refuse(self, claim: Claim, step: str, code: str, message: str) -> None:
         """The target said no and certainly applied nothing. What follows (dead, later, wait_for) is the flow's."""

@@ -258,6 +258,34 @@ def test_a_refusal_for_now_is_not_for_ever(ledger: Ledger, clock: Clock):
     assert len(erp.sent) == MOST_ATTEMPTS + 1
 
 
+def test_the_first_refusal_after_a_long_outage_is_the_first(ledger: Ledger, clock: Clock):
+    """Sends that did not arrive counted as refusals: the outage over, an order died of one busy record."""
+    erp = System(clock=clock)
+    locked = Refused(code="record_locked", message="busy", again=Again.LATER, retry_after_seconds=1)
+    unreachable = NotSent(why="no connection", retry_after_seconds=1)
+    erp.on("sales_order", *[answer(unreachable)] * (MOST_ATTEMPTS + 1), answer(locked))
+    (delivery,) = accept(ledger, Order(number="1"))
+    for _ in range(MOST_ATTEMPTS + 3):
+        drain(ledger, erp, clock)
+        clock.advance(1)
+    assert state_of(ledger, delivery) == (State.DELIVERED, "")
+
+
+def test_what_a_person_retries_may_be_refused_for_now_as_often_again(ledger: Ledger, clock: Clock):
+    erp = System(clock=clock)
+    locked = Refused(code="record_locked", message="busy", again=Again.LATER, retry_after_seconds=1)
+    erp.on("sales_order", *[answer(locked)] * (MOST_ATTEMPTS + 2))
+    (delivery,) = accept(ledger, Order(number="1"))
+    for _ in range(MOST_ATTEMPTS + 2):
+        drain(ledger, erp, clock)
+        clock.advance(1)
+    ledger.dead_letters.retry([delivery], who="ann")
+    for _ in range(2):
+        drain(ledger, erp, clock)
+        clock.advance(1)
+    assert state_of(ledger, delivery) == (State.DELIVERED, "")
+
+
 def test_an_optional_step_that_is_refused_does_not_stop_the_document(ledger: Ledger, clock: Clock):
     store = System(clock=clock)
     store.on("notice", answer(Refused(code="no_mail", message="the store sends no mail")))
