@@ -12,12 +12,13 @@ from typing import Any
 import msgspec
 
 from erp_sync.components import events, state_due, under_way
-from erp_sync.components.configuration import Configuration, FlowSpec, Mode, RouteSpec
+from erp_sync.components.configuration import Configuration, FlowSpec, Mode, RouteSpec, WrongConfiguration
 from erp_sync.components.flow_table import FLOWS
 from erp_sync.components.installation import Installation, current
 from erp_sync.components.state_due import Finding, Poll
 from erp_sync.components.under_way import UnderWay
 from erp_sync.ledger.outlook import Outlook, Reader
+from erp_sync.ports.raw import BadRecord, MappingProblem
 
 log = logging.getLogger(__name__)
 
@@ -66,7 +67,7 @@ def look(
     looks: list[tuple[Poll, Any]] = []
     found: dict[tuple[str, str], list[Finding]] = {}
     pool = ThreadPoolExecutor(max_workers=8, thread_name_prefix="look")
-    outlook = here.ledger.outlook(_readers(configuration))
+    outlook = here.ledger.outlook(readers(configuration))
     away = here.ledger.unreachable()
     busy = under_way.busy(runs, configuration, outlook.moved)
     left, running = under_way.left_to(runs, now), {(run.route, run.flow) for run in runs}
@@ -215,16 +216,24 @@ def _missed_comparison(
 
 
 def _ask(poll: Poll) -> Finding:
-    """The look's answer. A system that does not answer is looked at again next time."""
+    """The look's answer. A system that does not answer is looked at again next time.
+
+    What only this flow cannot do (a variable that is not set, a record that cannot be understood) keeps no other
+    flow from its look: its run starts, and says what is wrong.
+    """
+    from erp_sync.ledger.errors import LedgerBusy
     from erp_sync.transport.context import call_context
     from erp_sync.transport.errors import TransportError
 
     with call_context(run_id="sensor", lane=poll.lane, route=poll.route, flow=poll.flow):
         try:
             return poll.ask()
-        except TransportError as error:
+        except (TransportError, LedgerBusy) as error:
             log.warning("look failed", extra={"route": poll.route, "flow": poll.flow, "error": str(error)})
             return Finding(lane=poll.lane, answered=False)
+        except (WrongConfiguration, BadRecord, MappingProblem) as problem:
+            log.error("look failed", extra={"route": poll.route, "flow": poll.flow, "error": str(problem)})
+            return Finding(why="could not be looked at", lane=poll.lane, keys=poll.keys)
 
 
 def _source_has_news(here: Installation, route: RouteSpec, flow: str, spec: FlowSpec, now: datetime) -> str | None:
@@ -242,7 +251,8 @@ def _source_has_news(here: Installation, route: RouteSpec, flow: str, spec: Flow
     )
 
 
-def _readers(configuration: Configuration) -> list[Reader]:
+def readers(configuration: Configuration) -> list[Reader]:
+    """What the flows that are not off read."""
     return [
         Reader(route.name, flow, getattr(route, FLOWS[flow].source), FLOWS[flow].entity)
         for route in configuration.routes.values()

@@ -47,7 +47,7 @@ def keep_house(here: Installation, now: datetime) -> Housework:
         except (LakeError, LedgerBusy, OSError) as problem:
             work.failed.append((what, f"{type(problem).__name__}: {problem}"))
 
-    do("ledger", lambda: {f"ledger_{kind}": count for kind, count in here.ledger.retention.expire().items()})
+    do("ledger", lambda: _ledger(here))
     do("exchanges", lambda: _exchanges(here, now))
     snapshots = {(connection, entity): runs for connection, entity, runs in _snapshots(here)}
     for connection, entity in here.lake.entities():
@@ -57,6 +57,13 @@ def keep_house(here: Installation, now: datetime) -> Housework:
         )
     do("lake", lambda: {"lake_swept": here.lake.sweep()})
     return work
+
+
+def _ledger(here: Installation) -> dict[str, int]:
+    from erp_sync.components.due import readers
+
+    expired = here.ledger.retention.expire(readers=readers(here.configuration))
+    return {f"ledger_{kind}": count for kind, count in expired.items()}
 
 
 def _exchanges(here: Installation, now: datetime) -> dict[str, int]:

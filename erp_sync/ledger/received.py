@@ -18,7 +18,7 @@ from erp_sync.ledger import codec
 from erp_sync.ledger.schema import handled, handled_marks, received
 from erp_sync.ledger.sql import chunks, upsert
 from erp_sync.model.keys import EntityKey
-from erp_sync.ports.raw import RawRecord
+from erp_sync.ports.raw import BadRecord, RawRecord
 
 if TYPE_CHECKING:
     from erp_sync.ledger.engine import Database
@@ -42,11 +42,10 @@ class ReceivedRow(msgspec.Struct, frozen=True, kw_only=True):
     run_id: str
 
     def record(self) -> RawRecord:
-        """The raw record; numbers that are not whole are Decimal. Raises ValueError where retention removed it."""
+        """The raw record; numbers that are not whole are Decimal. Raises BadRecord where retention removed it."""
         if self.payload is None:
-            raise ValueError(
-                f"{self.entity} {self.native_id} of {self.connection}: its payload was removed by retention"
-            )
+            words = f"the {self.entity} was removed by retention; read {self.connection} again"
+            raise BadRecord(self.native_id, "payload", words)
         return RawRecord(
             native_id=self.native_id,
             scope=self.scope,

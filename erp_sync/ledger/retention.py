@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,7 @@ import msgspec
 import sqlalchemy as sa
 
 from erp_sync.ledger.documents import FINISHED
+from erp_sync.ledger.outlook import Reader
 from erp_sync.ledger.schema import (
     attempts,
     deliveries,
@@ -56,15 +58,19 @@ class Expiry:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def expire(self, keep: Retention = Retention()) -> dict[str, int]:
-        """Remove what is older, in small transactions; gives how many rows by kind. Run it daily."""
+    def expire(self, keep: Retention = Retention(), readers: Sequence[Reader] = ()) -> dict[str, int]:
+        """Remove what is older, in small transactions; gives how many rows by kind. Run it daily.
+
+        Args:
+            readers: flows that read received records; one that has handled none yet keeps their payloads.
+        """
         now = self._database.now()
 
         def before(days: int) -> Any:
             return now - timedelta(days=days)
 
         counts = {
-            "payloads": self._forget_payloads(before(keep.payloads)),
+            "payloads": self._forget_payloads(before(keep.payloads), readers),
             "deliveries": self._deliveries(before(keep.deliveries)),
             "plans": self._plans(before(keep.plans)),
             "inbox": self._simple(inbox, inbox.c.processed_at < before(keep.inbox)),
@@ -87,22 +93,21 @@ class Expiry:
             if len(ids) < _AT_ONCE:
                 return total
 
-    def _forget_payloads(self, limit: Any) -> int:
+    def _forget_payloads(self, limit: Any, readers: Sequence[Reader]) -> int:
         """Only below the marks of every flow that reads the entity: what is not handled keeps its payload."""
         with self._database.read() as read:
-            marks = read.execute(
-                sa.select(
-                    handled_marks.c.connection,
-                    handled_marks.c.entity,
-                    sa.func.min(handled_marks.c.up_to).label("up_to"),
-                ).group_by(handled_marks.c.connection, handled_marks.c.entity)
-            ).all()
+            marks = read.execute(sa.select(handled_marks)).all()
+        handled_to = {Reader(mark.route, mark.flow, mark.connection, mark.entity): mark.up_to for mark in marks}
+        lowest: dict[tuple[str, str], int] = {}
+        for reader in {*handled_to, *readers}:
+            place, up_to = (reader.connection, reader.entity), handled_to.get(reader, 0)
+            lowest[place] = min(lowest.get(place, up_to), up_to)
         total = 0
-        for mark in marks:
+        for (connection, entity), up_to in sorted(lowest.items()):
             query = sa.select(received.c.id).where(
-                received.c.connection == mark.connection,
-                received.c.entity == mark.entity,
-                received.c.id <= mark.up_to,
+                received.c.connection == connection,
+                received.c.entity == entity,
+                received.c.id <= up_to,
                 received.c.received_at < limit,
                 received.c.payload.is_not(None),
             )

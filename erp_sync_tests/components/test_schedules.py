@@ -14,7 +14,7 @@ import dagster as dg
 import pytest
 from dagster._utils.schedules import schedule_execution_time_iterator
 
-from erp_sync.components.configuration import Configuration, Mode, read_configuration
+from erp_sync.components.configuration import Configuration, Mode, WrongConfiguration, read_configuration
 from erp_sync.components.due import Looked, look
 from erp_sync.components.flow_table import FLOWS
 from erp_sync.components.route import installation_definitions
@@ -23,6 +23,7 @@ from erp_sync.components.under_way import UnderWay
 from erp_sync.ledger.ledger import Unreachable
 from erp_sync.ledger.outlook import Outlook, Reader
 from erp_sync.ports.capabilities import Capabilities, Limits, Reading
+from erp_sync.ports.raw import BadRecord, MappingProblem
 from erp_sync.transport.errors import NotSentError
 
 MONDAY = datetime(2026, 11, 23, tzinfo=UTC)
@@ -44,6 +45,7 @@ class House:
     def __init__(self) -> None:
         self.news: dict[str, str] = {}
         self.silent: set[str] = set()
+        self.broken: dict[str, Exception] = {}
         self.unhandled: set[str] = set()
         self.due: set[str] = set()
         self.looks: Counter[str] = Counter()
@@ -75,6 +77,8 @@ class House:
 
         def peek(window: Any) -> dict[str, str] | None:
             self.looks[flow] += 1
+            if flow in self.broken:
+                raise self.broken[flow]
             if flow in self.silent:
                 raise NotSentError("the store does not answer")
             return {self.news[flow]: "1"} if flow in self.news else {}
@@ -135,6 +139,23 @@ def test_something_new_starts_one_run_of_the_whole_flow(house):
     house.news["orders"] = "7"
     (due,) = looked(house, MONDAY, dict(QUIET)).due
     assert (due.flow, due.stages, due.lane, due.why) == ("orders", STAGES, "normal", "1 new or changed")
+
+
+@pytest.mark.parametrize(
+    "problem",
+    [
+        WrongConfiguration("connection store", "credentials.token", "environment variable STORE_TOKEN is not set"),
+        BadRecord("7", "updated_at", "is no time"),
+        MappingProblem("ambiguous_sku_map", "sku_map", "A", "several rules match"),
+    ],
+)
+def test_what_one_flow_cannot_look_at_keeps_no_other_from_its_look(house, problem):
+    """The look as a whole failed, and nothing ran any more."""
+    house.broken["orders"] = problem
+    house.news["shipments"] = "9"
+    both = documents_only(orders={"every": timedelta(minutes=1)}, shipments={"every": timedelta(minutes=1)})
+    due = {one.flow: one.why for one in looked(house, MONDAY, dict(QUIET), both).due}
+    assert due == {"orders": "could not be looked at", "shipments": "1 new or changed"}
 
 
 def test_work_in_the_ledger_starts_only_the_stages_that_it_needs(house):

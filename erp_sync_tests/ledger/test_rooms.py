@@ -8,8 +8,9 @@ from erp_sync.ledger import Ledger, Link, Refusal
 from erp_sync.ledger.errors import BadLookupFile, CrossReferenceConflict
 from erp_sync.ledger.inbox import InboxEvent
 from erp_sync.ledger.lookups import LookupRow, parse_csv
+from erp_sync.ledger.outlook import Reader
 from erp_sync.ledger.retention import Retention
-from erp_sync.ports.raw import MappingProblem
+from erp_sync.ports.raw import BadRecord, MappingProblem
 from erp_sync_tests.ledger.world import FLOW, ROUTE, START, STORE, accept, claim, deliver, document, record
 
 ERP = "netsuite_us"
@@ -216,3 +217,21 @@ def test_retention_removes_what_is_done_and_keeps_what_prevents_a_second_send(le
     assert ledger.steps.receipt(ERP, "order-1") is not None
     assert {mine.delivery.key.native_id for mine in claim(ledger)} == {"1", "2"}
     assert ledger.retention.expire(Retention())["deliveries"] == 0
+
+
+def test_a_flow_that_has_handled_nothing_yet_keeps_the_payloads_that_it_reads(ledger: Ledger, clock):
+    ids = ledger.receive(STORE, "sales_order", [record("1"), record("2")])
+    with ledger.handling(ROUTE, FLOW) as work:
+        work.mark_handled(ids)
+    clock.advance(timedelta(days=40).total_seconds())
+    slow = Reader("de", FLOW, STORE, "sales_order")
+    assert ledger.retention.expire(readers=[slow])["payloads"] == 0
+    assert all(row.payload for row in ledger.unhandled("de", FLOW, STORE, "sales_order"))
+    with ledger.handling("de", FLOW) as work:
+        work.mark_handled(ids[:1])
+    assert ledger.retention.expire(readers=[slow])["payloads"] == 1
+    # A flow that is added later names what is gone, and goes on.
+    gone, kept = ledger.unhandled("fr", FLOW, STORE, "sales_order")
+    with pytest.raises(BadRecord, match=r"record 1, field payload: .* removed by retention; read magento_us again"):
+        gone.record()
+    assert kept.record().native_id == "2"
