@@ -70,7 +70,8 @@ def load(environment: dict[str, str] | None = None) -> Settings:
     unknown = {name for name in env if name.startswith("ERP_SYNC_")} - _KNOWN
     if unknown:
         name = sorted(unknown)[0]
-        raise WrongSetting(name, env[name], f"no such setting; known are {', '.join(sorted(_KNOWN))}")
+        # Its value is not told: a secret under a name of ours would stand in a log.
+        raise WrongSetting(name, "set", f"no such setting; known are {', '.join(sorted(_KNOWN))}")
     home = Path(env.get("ERP_SYNC_HOME") or _CHECKOUT / "data" / "home").expanduser().absolute()
     if home.exists() and not home.is_dir():
         raise WrongSetting("ERP_SYNC_HOME", str(home), "a folder, or a path where one can be created")

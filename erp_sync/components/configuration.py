@@ -198,8 +198,6 @@ class RouteSpec(_Strict):
     flows: dict[str, FlowSpec]
     lookups: str | None = None
     owners: tuple[Annotated[str, Field(pattern=r"^(team:[\w-]+|[^@\s:]+@[^@\s]+)$")], ...] = ()
-    lanes: dict[str, float] = {}
-    mapping: dict[str, Any] = {}
 
     @model_validator(mode="after")
     def _flows_are_known(self) -> RouteSpec:

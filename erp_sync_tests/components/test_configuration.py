@@ -50,6 +50,16 @@ WRONG = {
     "no type": (("type: erp_sync.components.Route", "kind: route"), "type", "every document needs a type"),
     "another type": (("components.Route", "components.Rout"), "type", "is neither erp_sync.components.Connection nor"),
     "a field that does not exist": (("  store: shop", "  store: shop\n  stor: shop"), "stor", "not permitted"),
+    "lanes, which are a limit of the connection": (
+        ("  store: shop", "  lanes: {now: 0.5}\n  store: shop"),
+        "lanes",
+        "not",
+    ),
+    "a mapping, which is the connection's": (
+        ("  store: shop", "  mapping: {}\n  store: shop"),
+        "mapping",
+        "not permitted",
+    ),
     "no name": (("  name: us\n", ""), "name", "Field required"),
     "a name with spaces": (("name: us", "name: the us"), "name", "should match pattern"),
     "a store that is not there": (("store: shop", "store: mall"), "store", "'mall'; configured are: books, shop"),

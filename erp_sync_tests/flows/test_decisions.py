@@ -221,3 +221,9 @@ def test_facts_of_shipments_and_status():
         "parcels_without_number": 1,
     }
     assert order_status_checks.facts(update(number="")) == {"number": ""}
+
+
+@pytest.mark.parametrize(("rate", "positive"), [("0.00003921", True), ("1", True), ("0", False), ("-0.00001", False)])
+def test_the_rate_of_a_currency_of_little_worth_is_positive(rate, positive):
+    """A dong is 0.00004 dollars: in ten-thousandths it was zero, and its orders were refused."""
+    assert (order_checks.facts(order(exchange_rate=Decimal(rate)))["exchange_rate"] > 0) is positive

@@ -100,4 +100,5 @@ def _goods_discount(order: SalesOrder) -> Decimal:
 
 
 def _scaled(value: Decimal) -> int:
-    return int(value * 10000)
+    """In ten-thousandths; what is smaller keeps its sign: a unit of some currencies is worth that little."""
+    return int(value * 10000) or (value > 0) - (value < 0)
