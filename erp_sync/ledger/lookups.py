@@ -20,13 +20,14 @@ import re
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import sqlalchemy as sa
 
 from erp_sync.ledger.errors import BadLookupFile
 from erp_sync.ledger.schema import lookups
+from erp_sync.ledger.sql import chunks
 from erp_sync.ports.raw import MappingProblem
 
 if TYPE_CHECKING:
@@ -279,24 +280,30 @@ class LookupTables:
                 )
             ).all()
             existing = {(row.rule, row.key): row for row in in_force}
-            ended = []
+            ended: list[int] = []
+            moved: list[dict[str, Any]] = []
             for key, old in existing.items():
                 new = wanted.get(key)
                 if new is not None and (new.value, new.note) == (old.value, old.note):
                     unchanged += 1
-                    write.execute(sa.update(lookups).where(lookups.c.id == old.id).values(file=new.file, line=new.line))
+                    if (new.file, new.line) != (old.file, old.line):
+                        moved.append({"row": old.id, "to_file": new.file, "to_line": new.line})
                     continue
                 changed += new is not None
                 ended.append(old.id)
-            if ended:
-                write.execute(sa.update(lookups).where(lookups.c.id.in_(ended)).values(valid_to=now))
+            if moved:
+                place: dict[str, Any] = {"file": sa.bindparam("to_file"), "line": sa.bindparam("to_line")}
+                write.execute(sa.update(lookups).where(lookups.c.id == sa.bindparam("row")).values(place), moved)
+            for some in chunks(ended):
+                write.execute(sa.update(lookups).where(lookups.c.id.in_(some)).values(valid_to=now))
+            gone = set(ended)
+            fresh: list[dict[str, Any]] = []
             for key, new in wanted.items():
                 old_row = existing.get(key)
-                if old_row is not None and old_row.id not in ended:
+                if old_row is not None and old_row.id not in gone:
                     continue
                 added += old_row is None
-                write.execute(
-                    sa.insert(lookups),
+                fresh.append(
                     {
                         "route": route,
                         "lookup": table,
@@ -308,8 +315,10 @@ class LookupTables:
                         "line": new.line,
                         "valid_from": now,
                         "who": who,
-                    },
+                    }
                 )
+            if fresh:
+                write.execute(sa.insert(lookups), fresh)
         return Imported(added, changed, len(ended) - changed, unchanged)
 
     def import_csv(self, route: str, table: str, file: Path, who: str) -> Imported:

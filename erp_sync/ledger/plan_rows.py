@@ -19,7 +19,7 @@ from erp_sync.ledger import known_state, moving
 from erp_sync.ledger.errors import LeaseLost
 from erp_sync.ledger.lanes import LANES
 from erp_sync.ledger.row_queries import claimable, close_plans, doubt_rows, given_back, rescue_rows
-from erp_sync.ledger.rows import ClaimedRow, Refusal, RowClaim, RowsDue, RowState
+from erp_sync.ledger.rows import ClaimedRow, PutBack, Refusal, RowClaim, RowsDue, RowState
 from erp_sync.ledger.schema import known_state as known
 from erp_sync.ledger.schema import plan_rows
 from erp_sync.ledger.sql import chunks
@@ -293,20 +293,25 @@ class PlanRows:
         Args:
             code: what the rows wait for, see `release_waiting`.
         """
+        self.put_back(claim, [PutBack(rows=tuple(rows), why=why, due_at=due_at or self._database.now(), code=code)])
+
+    def put_back(self, claim: RowClaim, some: Sequence[PutBack]) -> None:
+        """`not_sent` of rows with different reasons, in one transaction. Raises LeaseLost: then none is."""
         with self._database.write() as write:
             now = self._database.now()
-            self._end(
-                write,
-                now,
-                claim,
-                [row.id for row in rows],
-                RowState.DUE,
-                message=why,
-                code=code,
-                due_at=due_at or now,
-                sent_at=None,
-                handle="",
-            )
+            for one in some:
+                self._end(
+                    write,
+                    now,
+                    claim,
+                    [row.id for row in one.rows],
+                    RowState.DUE,
+                    message=one.why,
+                    code=one.code,
+                    due_at=one.due_at,
+                    sent_at=None,
+                    handle="",
+                )
 
     def release_waiting(self, target: str, codes: Sequence[str]) -> int:
         """What rows wait for is there now: they are due at once. Gives how many. Idempotent."""

@@ -76,6 +76,15 @@ class RowClaim(msgspec.Struct, frozen=True, kw_only=True):
     rows: tuple[ClaimedRow, ...]
 
 
+class PutBack(msgspec.Struct, frozen=True, kw_only=True):
+    """Rows that were not sent, for one reason: due again at `due_at`. `code`: what they wait for."""
+
+    rows: tuple[ClaimedRow, ...]
+    why: str
+    due_at: datetime
+    code: str = ""
+
+
 class RowsDue(msgspec.Struct, frozen=True, kw_only=True):
     route: str
     flow: str

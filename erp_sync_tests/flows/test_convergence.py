@@ -7,6 +7,7 @@ import time
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from erp_sync.flows.convergence import Convergence, ConvergenceReport, sending
 from erp_sync.ledger.errors import LeaseLost, LedgerBusy
@@ -22,10 +23,10 @@ def shop() -> Shop:
 
 @pytest.fixture
 def converge(ledger, shop, clock):
-    def run(**more: Any) -> ConvergenceReport:
+    def run(target: Shop = shop, **more: Any) -> ConvergenceReport:
         return Convergence(
             ledger,
-            shop,
+            target,
             route=ROUTE,
             flow=FLOW,
             entity=ENTITY,
@@ -137,6 +138,28 @@ def test_a_key_settles_from_the_end_of_the_call_on(ledger, shop, converge, clock
     assert not ledger.known.any_unsure(STORE, ENTITY)
     clock.advance(2)
     assert ledger.known.any_unsure(STORE, ENTITY)
+
+
+@pytest.mark.parametrize("ending", ["not sent", "refused for now", "refused for good", "without its product"])
+def test_a_batch_ends_in_a_handful_of_transactions(ledger, converge, ending):
+    """A store that is down, or has no products yet, cost one transaction a row."""
+    shop = Shop(batch_size=100)
+    skus = [f"S{number:03}" for number in range(100)]
+    answers = {
+        "not sent": NotSent(why="no connection"),
+        "refused for now": Refused(code="busy", message="busy", again=Again.LATER),
+        "refused for good": Refused(code="bad", message="bad"),
+    }
+    if ending in answers:
+        shop.script = {sku: lambda row: answers[ending] for sku in skus}
+    else:
+        shop.products = set()
+    plan(ledger, dict.fromkeys(skus, 1))
+    commits = []
+    sa.event.listen(ledger.database.engine, "commit", commits.append)
+    report = converge(target=shop)
+    assert (report.later, report.refused, report.waiting) in ((100, 0, 0), (0, 100, 0), (0, 0, 100))
+    assert len(commits) < 12
 
 
 def test_a_slow_batch_keeps_its_lease(ledger, shop, converge):

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+import sqlalchemy as sa
 
 from erp_sync.ledger import Ledger, Link, Refusal
 from erp_sync.ledger.errors import BadLookupFile, CrossReferenceConflict
@@ -235,3 +236,24 @@ def test_a_flow_that_has_handled_nothing_yet_keeps_the_payloads_that_it_reads(le
     with pytest.raises(BadRecord, match=r"record 1, field payload: .* removed by retention; read magento_us again"):
         gone.record()
     assert kept.record().native_id == "2"
+
+
+def test_a_large_table_is_replaced_in_few_statements_of_few_parameters(ledger: Ledger):
+    """A map of all articles has more rows than a database takes parameters, and each cost a statement."""
+    many = range(3000)
+    first = [LookupRow(key=f"S{number}", value=f"I{number}", file="sku_map.csv", line=number) for number in many]
+    assert ledger.lookups.replace(ROUTE, "sku_map", first, "ann").added == len(many)
+    sizes: list[int] = []
+
+    def noted(connection, cursor, statement, parameters, context, executemany):
+        sizes.append(0 if executemany else len(parameters or ()))
+
+    sa.event.listen(ledger.database.engine, "before_cursor_execute", noted)
+    assert ledger.lookups.replace(ROUTE, "sku_map", first, "ann").unchanged == len(many)
+    assert len(sizes) < 5
+    second = [LookupRow(key=row.key, value=row.value.lower()) for row in first]
+    assert ledger.lookups.replace(ROUTE, "sku_map", second, "ann").changed == len(many)
+    assert ledger.lookups.of(ROUTE).get("sku_map", "S2999") == "i2999"
+    sa.event.remove(ledger.database.engine, "before_cursor_execute", noted)
+    assert max(sizes) < 20_000
+    assert len(sizes) < 30

@@ -9,7 +9,7 @@ from datetime import timedelta
 
 from erp_sync.flows.convergence.report import ConvergenceReport, ConvergenceTask, Sent, waiting_code
 from erp_sync.ledger.quarantine import Refusal
-from erp_sync.ledger.rows import ClaimedRow, RowClaim
+from erp_sync.ledger.rows import ClaimedRow, PutBack, RowClaim
 from erp_sync.ports.documents import Requirement
 from erp_sync.ports.outcomes import Again, Refused
 
@@ -58,44 +58,80 @@ class Endings:
             self.report.already += len(rows)
             self.report.applied -= len(rows)
 
-    def refused(self, claim: RowClaim, sent: Sent, refused: Refused) -> None:
-        """A refused row waits, is tried later, or goes to quarantine alone."""
-        if refused.again is Again.AFTER_DEPENDENCY and refused.requirement:
-            self.wait_for(claim, [sent], Requirement(*refused.requirement))
-        elif refused.again is Again.LATER:
-            seconds = refused.retry_after_seconds
-            pause = timedelta(seconds=seconds) if seconds else self.backoff([sent.claimed])
-            self.put_back(claim, [sent.claimed], refused.message, pause)
-            self.count("later", 1, refused.code)
-        else:
-            self.task.ledger.plans.refused(claim, [(sent.claimed, refused.code, refused.message)])
-            self.task.ledger.quarantine.add(
-                [
-                    Refusal(
-                        connection=self.task.connection,
-                        entity=self.task.entity,
-                        native_id=sent.claimed.key,
-                        rule=refused.code,
-                        problem=refused.message,
-                        row=(sent.claimed.after or "null").encode(),
-                    )
-                ],
-                route=self.task.route,
-                flow=self.task.flow,
-                run_id=self.task.run_id,
-            )
-            log.warning("refused", extra={"flow": self.task.flow, "key": sent.claimed.key, "code": refused.code})
-            self.count("refused", 1, refused.code)
+    def refused(self, claim: RowClaim, pairs: Sequence[tuple[Sent, Refused]]) -> None:
+        """Refused rows wait, are tried later, or go to quarantine."""
+        waiting = [(sent, Requirement(*one.requirement)) for sent, one in pairs if _waits(one) and one.requirement]
+        later = [(sent, one) for sent, one in pairs if not _waits(one) and one.again is Again.LATER]
+        never = [(sent, one) for sent, one in pairs if not _waits(one) and one.again is not Again.LATER]
+        self.wait_for(claim, waiting)
+        self.later(claim, [(sent, one.message, one.retry_after_seconds, one.code) for sent, one in later])
+        if not never:
+            return
+        self.task.ledger.plans.refused(claim, [(sent.claimed, one.code, one.message) for sent, one in never])
+        self.task.ledger.quarantine.add(
+            [
+                Refusal(
+                    connection=self.task.connection,
+                    entity=self.task.entity,
+                    native_id=sent.claimed.key,
+                    rule=one.code,
+                    problem=one.message,
+                    row=(sent.claimed.after or "null").encode(),
+                )
+                for sent, one in never
+            ],
+            route=self.task.route,
+            flow=self.task.flow,
+            run_id=self.task.run_id,
+        )
+        for sent, one in never:
+            log.warning("refused", extra={"flow": self.task.flow, "key": sent.claimed.key, "code": one.code})
+            self.count("refused", 1, one.code)
 
-    def wait_for(self, claim: RowClaim, rows: list[Sent], need: Requirement) -> None:
-        """Until the target has what they need."""
-        why = f"waits for {need.entity} {need.key} in {self.task.connection}"
-        self.put_back(claim, [sent.claimed for sent in rows], why, DEPENDENCY_RETRY, waiting_code(need))
-        self.count("waiting", len(rows), f"missing_{need.entity}")
+    def wait_for(self, claim: RowClaim, pairs: Sequence[tuple[Sent, Requirement]]) -> None:
+        """Each until the target has what it needs; one transaction for all."""
+        by_need: dict[Requirement, list[ClaimedRow]] = {}
+        for sent, need in pairs:
+            by_need.setdefault(need, []).append(sent.claimed)
+        due_at = self.task.clock() + DEPENDENCY_RETRY
+        self._put_back(
+            claim,
+            [
+                PutBack(
+                    rows=tuple(rows),
+                    why=f"waits for {need.entity} {need.key} in {self.task.connection}",
+                    due_at=due_at,
+                    code=waiting_code(need),
+                )
+                for need, rows in by_need.items()
+            ],
+        )
+        for need, rows in by_need.items():
+            self.count("waiting", len(rows), f"missing_{need.entity}")
+
+    def later(self, claim: RowClaim, some: Sequence[tuple[Sent, str, float | None, str]]) -> None:
+        """(row, why, seconds that the target asked for, code): due again after that or after a pause of ours."""
+        now = self.task.clock()
+        groups: dict[tuple[str, timedelta, str], list[ClaimedRow]] = {}
+        for sent, why, seconds, code in some:
+            pause = timedelta(seconds=seconds) if seconds else self.backoff([sent.claimed])
+            groups.setdefault((why, pause, code), []).append(sent.claimed)
+            self.count("later", 1, code)
+        self._put_back(
+            claim,
+            [
+                PutBack(rows=tuple(rows), why=why, due_at=now + pause, code=code)
+                for (why, pause, code), rows in groups.items()
+            ],
+        )
 
     def put_back(self, claim: RowClaim, rows: list[ClaimedRow], why: str, pause: timedelta, code: str = "") -> None:
         """Due again after the pause."""
-        self.task.ledger.plans.not_sent(claim, rows, why, due_at=self.task.clock() + pause, code=code)
+        self._put_back(claim, [PutBack(rows=tuple(rows), why=why, due_at=self.task.clock() + pause, code=code)])
+
+    def _put_back(self, claim: RowClaim, some: Sequence[PutBack]) -> None:
+        if some:
+            self.task.ledger.plans.put_back(claim, some)
 
     @staticmethod
     def backoff(rows: Sequence[ClaimedRow]) -> timedelta:
@@ -118,3 +154,7 @@ class Endings:
         """The target took them and has not done them yet."""
         with self._lock:
             self.report.accepted += rows
+
+
+def _waits(refused: Refused) -> bool:
+    return refused.again is Again.AFTER_DEPENDENCY and bool(refused.requirement)

@@ -11,6 +11,7 @@ from erp_sync.flows.convergence.endings import Endings
 from erp_sync.flows.convergence.report import ConvergenceTask, Sent
 from erp_sync.flows.ownership import AGREED
 from erp_sync.ledger.rows import ClaimedRow, RowClaim
+from erp_sync.ports.documents import Requirement
 from erp_sync.ports.outcomes import CallFailed
 
 # A row whose key must be read again first: the reading replans it, this is only when to look again.
@@ -63,10 +64,16 @@ class Readiness:
             self.endings.put_back(claim, [sent.claimed for sent in rows], str(failure), pause, "look_up_failed")
             self.endings.count("later", len(rows), "look_up_failed")
             return []
-        lacking = [sent for sent in rows if any(need not in there for need in needs[sent.claimed.id])]
-        for sent in lacking:
-            self.endings.wait_for(claim, [sent], next(need for need in needs[sent.claimed.id] if need not in there))
-        return [sent for sent in rows if sent not in lacking]
+        ready: list[Sent] = []
+        lacking: list[tuple[Sent, Requirement]] = []
+        for sent in rows:
+            missing = next((need for need in needs[sent.claimed.id] if need not in there), None)
+            if missing is None:
+                ready.append(sent)
+            else:
+                lacking.append((sent, missing))
+        self.endings.wait_for(claim, lacking)
+        return ready
 
     def decoded(self, claimed: ClaimedRow) -> Sent:
         """The row that a plan's row means. A target that takes rows away gets the row as it is there."""

@@ -52,16 +52,9 @@ class Sending:
         done = [sent for sent, outcome in pairs if isinstance(outcome, Applied)]
         if done:
             self.endings.applied(claim, done)
-        for sent, outcome in pairs:
-            match outcome:
-                case Refused():
-                    self.endings.refused(claim, sent, outcome)
-                case NotSent(why=why, retry_after_seconds=seconds):
-                    pause = timedelta(seconds=seconds) if seconds else self.endings.backoff([sent.claimed])
-                    self.endings.put_back(claim, [sent.claimed], why, pause, "not_sent")
-                    self.endings.count("later", 1, "not_sent")
-                case _:
-                    pass
+        self.endings.refused(claim, [(sent, outcome) for sent, outcome in pairs if isinstance(outcome, Refused)])
+        not_sent = [(sent, outcome) for sent, outcome in pairs if isinstance(outcome, NotSent)]
+        self.endings.later(claim, [(sent, one.why, one.retry_after_seconds, "not_sent") for sent, one in not_sent])
         doubtful: dict[str, list[Sent]] = {}
         for sent, outcome in pairs:
             if isinstance(outcome, Unknown):
