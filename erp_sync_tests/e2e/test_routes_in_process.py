@@ -177,19 +177,40 @@ def test_guests_may_be_one_account(tmp_path: Path):
 
 def test_guests_may_need_an_account_and_their_orders_wait_for_it(tmp_path: Path):
     with business(tmp_path, erp_settings={"us": {"guest_policy": "account_required"}}) as shop:
+        shop.seed_erp(subsidiaries=[{"id": 2, "name": "Canada", "country": "CA", "currency": "USD"}])
+        erp = shop.hands_in_erp()
+        body = {"isPerson": True, "firstName": "Ann", "lastName": "Guest", "email": "Ann@example.com"}
+        erp.create("customer", {**body, "subsidiary": {"id": "2"}})
         waits, goes = shop.store.buy("ann"), shop.store.buy(MEMBERS[0])
         shop.settle()
         found = shop.delivery(waits)
-        assert (found.state, found.reason) == (State.WAITING, "lacks customer ann@example.com")
+        # The customer of that address is another subsidiary's: its orders are none of this one's.
+        assert (found.state, found.reason) == (State.WAITING, "lacks customer ann@example.com of subsidiary 1")
         assert (len(shop.in_erp(waits)), len(shop.in_erp(goes))) == (0, 1)
-        erp = shop.hands_in_erp()
-        body = {"isPerson": True, "firstName": "Ann", "lastName": "Guest", "email": "Ann@example.com"}
         account = erp.create("customer", {**body, "subsidiary": {"id": "1"}})
         erp.close()
         assert found.due_at is not None
         shop.clock.skip_to(found.due_at)
         shop.settle()
         assert [str(order["entity"]) for order in shop.in_erp(waits)] == [str(account)]
+
+
+def test_a_customers_second_currency_is_added_in_the_erp(tmp_path: Path):
+    with business(tmp_path) as shop:
+        first = shop.store.buy(MEMBERS[0])
+        shop.settle()
+        second = shop.store.buy(MEMBERS[0])
+        # The store view shows another currency than the website's base.
+        shop.store.sql("UPDATE sales_order SET order_currency_code = 'EUR' WHERE increment_id = ?", second)
+        shop.settle()
+        (before,), (after,) = shop.in_erp(first), shop.in_erp(second)
+        assert (before["entity"], before["currency"]) == (after["entity"], 1)
+        assert after["currency"] == 4
+        rows = shop.erp_rows("SELECT currency FROM sandbox_customer_currency WHERE customer = ?", after["entity"])
+        assert sorted(row["currency"] for row in rows) == [1, 4]
+        patches = [call for call in shop.erp.journal() if call["method"] == "PATCH"]
+        assert len(patches) == 1
+        assert len(shop.deposits(second)) == 1
 
 
 def test_number_shipment_and_parcels_go_back_to_the_store_with_one_mail(tmp_path: Path):

@@ -25,6 +25,14 @@ OPERATIONS = (
         source=_EXTERNAL_ID,
     ),
     Operation(
+        name="customer.add_currency",
+        guarantee=Guarantee.UNIQUE_KEY,
+        settle_seconds=_SETTLE_SECONDS,
+        settle_source=_TIMEOUT,
+        source="Part of creating an order whose currency the customer lacks: PATCH of currencyList after a look at it; "
+        "after an unknown outcome the order is sent again, and only its refusal leads to another look.",
+    ),
+    Operation(
         name="sales_order.create",
         guarantee=Guarantee.UNIQUE_KEY,
         settle_seconds=_SETTLE_SECONDS,

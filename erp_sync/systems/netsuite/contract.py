@@ -40,6 +40,7 @@ RECORDS = {
 ORDER_MAPPINGS = ("customer", "sales_order", "customer_deposit")
 ORDER_OPERATIONS = (
     "customer.create",
+    "customer.add_currency",
     "sales_order.create",
     "sales_order.create_with_legacy_tax",
     "customer_deposit.create",

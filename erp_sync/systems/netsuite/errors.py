@@ -21,6 +21,7 @@ from erp_sync.transport.errors import NotAuthenticated, Rejected, Throttled, Tra
 ALREADY_EXISTS = "already_exists"
 UNKNOWN_ITEM = "unknown_item"
 UNKNOWN_CUSTOMER = "unknown_customer"
+LACKS_CURRENCY = "customer_lacks_currency"
 
 
 class ErrorDetail(msgspec.Struct, frozen=True):
@@ -70,6 +71,8 @@ _RULES: tuple[tuple[str, str, str, Again, str], ...] = (
      "Give the integration's role the permission named, then retry."),
     ("", r"permission|do not have privileges", "insufficient_permission", Again.NEVER,
      "Give the integration's role the permission named, then retry."),
+    ("", r"invalid currency reference key .* for entity", LACKS_CURRENCY, Again.NEVER,
+     "Add the order's currency to the customer in NetSuite (Financial, Currencies), then retry."),
     ("", r"invalid field value .* for the following field: item\b", UNKNOWN_ITEM, Again.AFTER_DEPENDENCY,
      "Create the item in NetSuite, or map its SKU."),
     ("", r"invalid field value .* for the following field: (entity|customer)\b", UNKNOWN_CUSTOMER,

@@ -33,14 +33,15 @@ from erp_sync.ports.outcomes import (
 from erp_sync.ports.raw import MappingProblem
 from erp_sync.systems.netsuite.capabilities import CAPABILITIES
 from erp_sync.systems.netsuite.client import NetSuiteClient
-from erp_sync.systems.netsuite.errors import ALREADY_EXISTS, UNKNOWN_ITEM, line_of
+from erp_sync.systems.netsuite.currencies import CustomerCurrencies, add_currency
+from erp_sync.systems.netsuite.errors import ALREADY_EXISTS, LACKS_CURRENCY, UNKNOWN_ITEM, line_of
 from erp_sync.systems.netsuite.finding import CUSTOMER, DEPOSIT, KINDS, SALES_ORDER, OrderFinder, kind_of
 from erp_sync.systems.netsuite.mapping import identity
 from erp_sync.systems.netsuite.mapping.deposit import DepositSource, deposits_of, no_deposit_kinds
 from erp_sync.systems.netsuite.mapping.order import LEGACY, SUITETAX, tax_tolerance
 from erp_sync.systems.netsuite.mapping.order_lines import Discounts, prepared, tax_details
 from erp_sync.systems.netsuite.mapping.websites import every_value, website_value
-from erp_sync.systems.netsuite.resolving import OrderResolver
+from erp_sync.systems.netsuite.resolving import OrderResolver, account_key
 from erp_sync.transport.errors import Rejected, TransportError
 
 log = logging.getLogger(__name__)
@@ -70,6 +71,7 @@ class SalesOrderTarget:
         self._guests = GuestPolicy(settings.get("guest_policy", GuestPolicy.OWN_RECORD))
         if self._guests is GuestPolicy.WEB_GUEST_ACCOUNT and not every_value(settings, "web_guest_customer"):
             raise ValueError(f"{self._connection.name}: guest_policy web_guest_account needs web_guest_customer")
+        self._customer_currencies = CustomerCurrencies(settings.get("customer_currencies", CustomerCurrencies.ADD))
         self._discounts = Discounts(settings.get("discounts", Discounts.NET_RATE))
         self._tax_engine = str(settings.get("tax_engine", SUITETAX))
         if self._tax_engine not in (SUITETAX, LEGACY):
@@ -82,11 +84,12 @@ class SalesOrderTarget:
     # What it needs -------------------------------------------------------------------------
 
     def requirements(self, document: SalesOrder) -> list[Requirement]:
-        """Items by SKU, the currency, and under `account_required` the guest's customer by e-mail. No I/O."""
+        """Items by SKU, the currency, and under `account_required` the guest's customer: by e-mail, in the subsidiary
+        that the order goes to. No I/O."""
         needed = {Requirement("product", line.sku) for line in self._stocked(document)}
         needed.add(Requirement("currency", document.currency))
         if self._waits_for_account(document):
-            needed.add(Requirement("customer", document.customer.email.strip().lower()))
+            needed.add(self._account(document))
         return sorted(needed)
 
     def _stocked(self, document: SalesOrder) -> list[Any]:
@@ -95,6 +98,10 @@ class SalesOrderTarget:
 
     def _waits_for_account(self, document: SalesOrder) -> bool:
         return self._guests is GuestPolicy.ACCOUNT_REQUIRED and not document.customer.native_id
+
+    def _account(self, document: SalesOrder) -> Requirement:
+        subsidiary = website_value(document, self._settings, "subsidiary")
+        return Requirement("customer", account_key(document.customer.email, str(subsidiary or "")))
 
     def resolve(self, requirements: Sequence[Requirement]) -> dict[Requirement, str]:
         """See `OrderResolver.resolve`."""
@@ -200,11 +207,40 @@ class SalesOrderTarget:
         except MappingProblem as problem:
             return Refused(code=problem.code, message=str(problem))
         except Rejected as rejected:
-            if rejected.code == ALREADY_EXISTS:
-                return self._existing(request, rejected)
-            return self._refusal(request, rejected)
+            return self._rejected(request, rejected)
         except TransportError as error:
             return error.as_outcome()
+
+    def _rejected(self, request: StepRequest, rejected: Rejected) -> Outcome:
+        if rejected.code == ALREADY_EXISTS:
+            return self._existing(request, rejected)
+        about_currency = rejected.code in (LACKS_CURRENCY, "invalid_currency") and kind_of(request.step) == SALES_ORDER
+        if about_currency and self._customer_currencies is CustomerCurrencies.ADD:
+            return self._with_currency(request, rejected)
+        return self._refusal(request, rejected)
+
+    def _with_currency(self, request: StepRequest, rejected: Rejected) -> Outcome:
+        """The order once more, after its currency was added to the customer's record where it lacked it."""
+        document, customer = request.document, self._entity(request)
+        currency = request.references.get(Requirement("currency", document.currency), "")
+        try:
+            added = add_currency(self._client, customer, currency, document.number)
+        except Rejected as problem:
+            message = f"{rejected.message} It could not be added: {problem.message}"
+            return Refused(code=LACKS_CURRENCY, message=message)
+        except TransportError as error:
+            # Whatever became of it: the order itself was refused, and is sent again.
+            return Refused(code=LACKS_CURRENCY, message=f"{rejected.message} {error}", again=Again.LATER)
+        if not added:
+            return self._refusal(request, rejected)
+        try:
+            receipt = self._noted(request, self._send(request))
+        except Rejected as again:
+            return self._existing(request, again) if again.code == ALREADY_EXISTS else self._refusal(request, again)
+        except TransportError as error:
+            return error.as_outcome()
+        values = {**receipt.values, "currency_added": f"{document.currency} to customer {customer}"}
+        return Applied(receipt=msgspec.structs.replace(receipt, values=values))
 
     def _send(self, request: StepRequest) -> Receipt:
         kind, document, step = kind_of(request.step), request.document, request.step
@@ -303,7 +339,7 @@ class SalesOrderTarget:
             return request.receipts[CUSTOMER].target_id
         document: SalesOrder = request.document
         if self._waits_for_account(document):
-            return request.references[Requirement("customer", document.customer.email.strip().lower())]
+            return request.references[self._account(document)]
         return str(website_value(document, self._settings, "web_guest_customer") or "")
 
     def _existing(self, request: StepRequest, rejected: Rejected) -> Outcome:

@@ -11,6 +11,14 @@ from erp_sync.systems.netsuite.client import NetSuiteClient, chunks
 
 log = logging.getLogger(__name__)
 
+_OF_SUBSIDIARY = " of subsidiary "
+
+
+def account_key(email: str, subsidiary: str) -> str:
+    """What an order that waits for a customer lacks, as an operator reads it; no subsidiary outside OneWorld."""
+    address = email.strip().lower()
+    return f"{address}{_OF_SUBSIDIARY}{subsidiary}" if subsidiary else address
+
 
 class OrderResolver:
     """Thread-safe; keeps no state but a cache of currency ids. Setting ``currencies`` gives them without asking."""
@@ -60,15 +68,17 @@ class OrderResolver:
         return {requirement: found[requirement.key] for requirement in wanted if requirement.key in found}
 
     def _resolve_customers(self, wanted: Sequence[Requirement]) -> dict[Requirement, str]:
-        """By e-mail address; of several customers that share one, the oldest."""
+        """By e-mail address and subsidiary, the customer's own or one that it is shared with; of several customers
+        that share both, the oldest. One query for those of no subsidiary, one for the others."""
         found: dict[str, str] = {}
-        for keys in chunks([requirement.key for requirement in wanted]):
-            rows = self._client.query(
-                f"SELECT LOWER(email) AS address, MIN(id) AS id FROM customer WHERE LOWER(email) IN "
-                f"({suiteql.texts(keys)}) AND isinactive = 'F' GROUP BY LOWER(email) ORDER BY LOWER(email)",
-                operation="customer.resolve",
-            )
-            found |= {str(row["address"]): str(row["id"]) for row in rows}
+        for plain in (True, False):
+            some = [one.key.partition(_OF_SUBSIDIARY) for one in wanted if (_OF_SUBSIDIARY not in one.key) == plain]
+            for keys in chunks(some):
+                rows = self._client.query(_customers(keys, plain=plain), operation="customer.resolve")
+                found |= {
+                    account_key(str(row["address"]), "" if plain else str(row["subsidiary"])): str(row["id"])
+                    for row in rows
+                }
         return {requirement: found[requirement.key] for requirement in wanted if requirement.key in found}
 
     def _resolve_currencies(self, wanted: Sequence[Requirement]) -> dict[Requirement, str]:
@@ -85,3 +95,19 @@ class OrderResolver:
             for requirement in wanted
             if requirement.key in self._currencies
         }
+
+
+def _customers(keys: Sequence[tuple[str, str, str]], *, plain: bool) -> str:
+    addresses = suiteql.texts(dict.fromkeys(address for address, _, _ in keys))
+    active = f"LOWER(c.email) IN ({addresses}) AND c.isinactive = 'F'"
+    if plain:
+        return (
+            f"SELECT LOWER(c.email) AS address, MIN(c.id) AS id FROM customer c WHERE {active} "
+            "GROUP BY LOWER(c.email) ORDER BY LOWER(c.email)"
+        )
+    subsidiaries = suiteql.numbers_in("s.subsidiary", sorted({subsidiary for _, _, subsidiary in keys}))
+    return (
+        "SELECT LOWER(c.email) AS address, s.subsidiary, MIN(c.id) AS id FROM customer c "
+        f"JOIN customersubsidiaryrelationship s ON s.entity = c.id WHERE {active} AND {subsidiaries} "
+        "GROUP BY LOWER(c.email), s.subsidiary ORDER BY LOWER(c.email), s.subsidiary"
+    )

@@ -350,12 +350,63 @@ def test_all_guests_can_share_one_account(connector, server):
 
 
 def test_a_guest_can_be_made_to_wait_for_an_account(connector, server):
-    server.rows("FROM customer", {"id": "55", "address": "guest@example.com"})
+    """In the subsidiary that its order goes to: NetSuite refuses an order of another one's customer."""
+    server.rows(
+        "customersubsidiaryrelationship s",
+        {"id": "54", "address": "guest@example.com", "subsidiary": "3"},
+        {"id": "55", "address": "guest@example.com", "subsidiary": "1"},
+    )
+    server.rows("FROM customer c WHERE", {"id": "54", "address": "guest@example.com"})
     port = target(connector, guest_policy="account_required")
     document = order(customer=GUEST)
-    needed = Requirement("customer", "guest@example.com")
+    needed = Requirement("customer", "guest@example.com of subsidiary 1")
     assert needed in port.requirements(document)
     assert port.resolve([needed]) == {needed: "55"}
+    alone = target(connector, guest_policy="account_required", subsidiary=None)
+    anywhere = Requirement("customer", "guest@example.com")
+    assert anywhere in alone.requirements(document)
+    assert port.resolve([needed, anywhere]) == {needed: "55", anywhere: "54"}
+
+
+LACKING = refused("Error while accessing a resource. Invalid currency reference key 1 for entity 300.")
+
+
+def test_a_currency_that_the_customer_lacks_is_added_and_the_order_sent_again(connector, server):
+    answers = [LACKING, created("salesOrder", "900")]
+    server.on("POST", "/record/v1/salesOrder$", lambda sent: answers.pop(0))
+    server.on(
+        "GET", "/customer/300$", Answer(200, {"id": "300", "currencyList": {"items": [{"currency": {"id": "2"}}]}})
+    )
+    server.on("PATCH", "/customer/300$", Answer(204, None))
+    port = target(connector)
+    (done,) = port.submit([request(port, order(), "sales_order")])
+    assert done == Applied(receipt=Receipt(target_id="900", values={"currency_added": "USD to customer 300"}))
+    (patch,) = [one for one in server.writes() if one.method == "PATCH"]
+    assert patch.body == {"currencyList": {"items": [{"currency": {"id": "1"}}]}}
+
+
+@pytest.mark.parametrize(("settings", "calls"), [({"customer_currencies": "refuse"}, ["POST"]), ({}, ["POST", "GET"])])
+def test_where_it_cannot_be_added_a_person_is_told_what_to_do(connector, server, settings, calls):
+    server.on("POST", "/record/v1/salesOrder$", LACKING)
+    server.on(
+        "GET", "/customer/300$", Answer(200, {"id": "300", "currencyList": {"items": [{"currency": {"id": "1"}}]}})
+    )
+    port = target(connector, **settings)
+    (found,) = port.submit([request(port, order(), "sales_order")])
+    assert isinstance(found, Refused)
+    assert (found.code, found.again) == ("customer_lacks_currency", Again.NEVER)
+    assert "Add the order's currency to the customer in NetSuite (Financial, Currencies), then retry." in found.message
+    assert [sent.method for sent in server.sent] == calls
+
+
+def test_a_lost_answer_of_adding_the_currency_lets_the_order_try_again(connector, server):
+    server.on("POST", "/record/v1/salesOrder$", LACKING)
+    server.on("GET", "/customer/300$", Answer(200, {"id": "300", "currencyList": {"items": []}}))
+    server.on("PATCH", "/customer/300$", Answer(503, {}))
+    port = target(connector)
+    (found,) = port.submit([request(port, order(), "sales_order")])
+    assert isinstance(found, Refused)
+    assert (found.code, found.again) == ("customer_lacks_currency", Again.LATER)
 
 
 def test_a_wrong_setting_is_refused_when_the_port_is_made(connector):

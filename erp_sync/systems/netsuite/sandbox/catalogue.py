@@ -554,6 +554,8 @@ VIEWS = {
 OWN = """
 CREATE TABLE IF NOT EXISTS sandbox_state (name TEXT PRIMARY KEY, value TEXT);
 CREATE TABLE IF NOT EXISTS sandbox_number (name TEXT PRIMARY KEY, next INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS sandbox_customer_currency (customer INTEGER, currency INTEGER,
+  PRIMARY KEY (customer, currency)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS sandbox_nonce (consumer TEXT, token TEXT, nonce TEXT, at INTEGER,
     PRIMARY KEY (consumer, token, nonce, at)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS sandbox_assertion (digest TEXT PRIMARY KEY, expires INTEGER) WITHOUT ROWID;

@@ -1,4 +1,8 @@
-"""Customers: persons and companies, with an address book."""
+"""Customers: persons and companies, with an address book and the currencies that they may be billed in.
+
+Sublist ``currencyList``: published contract, and Oracle NetSuite help, Customer. That the primary currency is always a
+line of it, and that a currency which is listed already is matched and not added twice, is unconfirmed.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,7 @@ from typing import Any
 
 from erp_sync.systems.netsuite.sandbox.addresses import parse_address, print_address, store_address
 from erp_sync.systems.netsuite.sandbox.errors import invalid_reference, invalid_value, missing, user_error
-from erp_sync.systems.netsuite.sandbox.fields import Field, parse
+from erp_sync.systems.netsuite.sandbox.fields import Field, parse, refer
 from erp_sync.systems.netsuite.sandbox.record_type import NO_REPLACE, RecordType, dependent
 from erp_sync.systems.netsuite.sandbox.session import Session
 from erp_sync.systems.netsuite.sandbox.store import Row
@@ -20,6 +24,7 @@ _LINE = (
     Field("defaultShipping", "defaultshipping", "flag"),
     Field("isResidential", "isresidential", "flag"),
 )
+_CURRENCY = (Field("currency", "currency", "reference", "currency"),)
 
 
 class Customer(RecordType):
@@ -99,7 +104,7 @@ class Customer(RecordType):
             "links",
         ]
     )
-    sublists = ("addressBook",)
+    sublists = ("addressBook", "currencyList")
 
     def create(self, session: Session, body: Any) -> int:
         body = self.canonical(session, body)
@@ -117,6 +122,7 @@ class Customer(RecordType):
         columns["fullname"], columns["entitytitle"] = columns["entityid"], f"{columns['entityid']} {columns['altname']}"
         customer = session.store.insert("customer", id=session.new_id("customer"), **columns)
         self._write_addresses(session, customer, body, NO_REPLACE)
+        self._write_currencies(session, customer, body, NO_REPLACE)
         session.wrote(self.name, columns.get("externalid"), customer)
         return customer
 
@@ -135,6 +141,7 @@ class Customer(RecordType):
         columns["fullname"], columns["entitytitle"] = after["entityid"], f"{after['entityid']} {columns['altname']}"
         session.store.update("customer", {"id": internal_id}, **columns, lastmodifieddate=session.now)
         self._write_addresses(session, internal_id, body, replace)
+        self._write_currencies(session, internal_id, body, replace)
         session.wrote(self.name, after["externalid"], internal_id, "update")
 
     def delete(self, session: Session, internal_id: int) -> None:
@@ -144,6 +151,7 @@ class Customer(RecordType):
             raise dependent("customer record")
         session.store.delete("customeraddressbookentityaddress", recordowner=internal_id)
         session.store.delete("customeraddressbook", entity=internal_id)
+        session.store.delete("sandbox_customer_currency", customer=internal_id)
         self.forget(session, row, "CUSTOMER")
 
     def _check(self, session: Session, columns: dict[str, Any]) -> None:
@@ -167,6 +175,22 @@ class Customer(RecordType):
                 "you create.",
                 "entityId",
             )
+
+    # --- currencies ---------------------------------------------------------------------------------
+
+    def _write_currencies(self, session: Session, customer: int, body: dict[str, Any], replace: frozenset[str]) -> None:
+        listed = body.get("currencyList", {}).get("items", ())
+        if "currencyList" in replace:
+            session.store.delete("sandbox_customer_currency", customer=customer)
+        for index, line in enumerate(listed):
+            path = f"currencyList.items[{index}]."
+            currency = parse(session, _CURRENCY, line, path).get("currency")
+            if currency is None:
+                raise missing("Currency", f"{path}currency")
+            _add_currency(session, customer, currency)
+        row = session.store.one("SELECT currency FROM customer WHERE id = ?", customer)
+        assert row is not None
+        _add_currency(session, customer, row["currency"])
 
     # --- address book --------------------------------------------------------------------------------
 
@@ -220,6 +244,10 @@ class Customer(RecordType):
         return {"searchStage": {"id": row["searchstage"], "refName": row["searchstage"]}}
 
     def lines(self, session: Session, row: Row, sublist: str) -> list[dict[str, Any]]:
+        if sublist == "currencyList":
+            return [
+                {"currency": refer(session, "currency", currency)} for currency in sorted(currencies_of(session, row))
+            ]
         lines = []
         for line in session.store.all(
             "SELECT * FROM customeraddressbook WHERE entity = ? ORDER BY internalid", row["id"]
@@ -242,6 +270,18 @@ class Customer(RecordType):
             )
             lines[-1] = {name: value for name, value in lines[-1].items() if value is not None and name != "internalId"}
         return lines
+
+
+def currencies_of(session: Session, customer: Row) -> set[int]:
+    """Currencies that a transaction of the customer may have."""
+    rows = session.store.all("SELECT currency FROM sandbox_customer_currency WHERE customer = ?", customer["id"])
+    return {customer["currency"], *(row["currency"] for row in rows)}
+
+
+def _add_currency(session: Session, customer: int, currency: int) -> None:
+    session.store.run(
+        "INSERT OR IGNORE INTO sandbox_customer_currency (customer, currency) VALUES (?, ?)", customer, currency
+    )
 
 
 def _display_name(columns: dict[str, Any]) -> str:

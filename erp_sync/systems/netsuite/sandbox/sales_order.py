@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from erp_sync.systems.netsuite.sandbox import stock, tax
+from erp_sync.systems.netsuite.sandbox.customer import currencies_of
 from erp_sync.systems.netsuite.sandbox.errors import invalid_reference, invalid_value, missing, user_error
 from erp_sync.systems.netsuite.sandbox.fields import Field
 from erp_sync.systems.netsuite.sandbox.record_type import NO_REPLACE
@@ -105,6 +106,7 @@ class SalesOrder(Transaction):
         if columns.get("entity") is None:
             raise missing("Customer", "entity")
         customer = check_customer(session, columns["entity"], columns.get("subsidiary"))
+        _check_currency(session, customer, columns.get("currency"))
         if not body.get("item", {}).get("items"):
             raise user_error("You must enter at least one line item for this transaction.", "item")
         _check_discount(columns)
@@ -139,6 +141,7 @@ class SalesOrder(Transaction):
         customer = check_customer(
             session, columns.get("entity", stored["entity"]), columns.get("subsidiary", stored["subsidiary"])
         )
+        _check_currency(session, customer, columns.get("currency"))
         _check_discount({**dict(stored), **columns})
         if columns.get("trandate"):
             columns["postingperiod"] = period_of(session, columns["trandate"], "tranDate")
@@ -274,6 +277,13 @@ def reallocate(session: Session, freed: list[tuple[int | None, int | None]]) -> 
             continue
         for part, _ in stock.components(session, item):
             stock.arrived(session, part, location)
+
+
+def _check_currency(session: Session, customer: Row, currency: int | None) -> None:
+    """Only a currency on the customer's record will do (words as public code matches SuiteTalk's; that REST says it
+    so, too, is unconfirmed)."""
+    if currency is not None and currency not in currencies_of(session, customer):
+        raise user_error(f"Invalid currency reference key {currency} for entity {customer['id']}.", "currency")
 
 
 def _check_discount(columns: dict[str, Any]) -> None:

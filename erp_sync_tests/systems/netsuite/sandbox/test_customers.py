@@ -117,3 +117,17 @@ def test_a_collection_is_read_for_a_thousand_pages_only(account):
     assert account.call("GET", f"{RECORDS}/customer?limit=1&offset=999").status == 200
     answer = account.call("GET", f"{RECORDS}/customer?limit=1&offset=1000")
     assert (answer.status, answer.error["o:errorCode"]) == (400, "INVALID_PARAMETER")
+
+
+def test_an_order_in_a_currency_that_its_customer_lacks_is_refused(account):
+    customer = account.customer()
+    lines = {"items": [{"item": {"id": account.item("MUG")}, "quantity": 1, "price": {"id": "-1"}, "rate": 5}]}
+    body = {"entity": {"id": customer}, "currency": {"id": "2"}, "item": lines}
+    refused = account.post("salesOrder", body)
+    assert (refused.status, refused.error["o:errorPath"]) == (400, "currency")
+    assert refused.error["detail"].endswith(f"Invalid currency reference key 2 for entity {customer}.")
+    for _ in range(2):
+        account.changed(f"customer/{customer}", {"currencyList": {"items": [{"currency": {"id": "2"}}]}})
+    listed = account.full(f"customer/{customer}")["currencyList"]["items"]
+    assert [line["currency"]["id"] for line in listed] == ["1", "2"]
+    assert account.post("salesOrder", body).status == 204
