@@ -41,6 +41,7 @@ def add_plan(write: sa.Connection, now: datetime, route: str, flow: str, run_id:
     fingerprint = _fingerprint(plan.rows)
     failed = [verdict for verdict in plan.verdicts if not verdict.passed]
     held = bool(failed) or plan.approval
+    reason = "; ".join(verdict.words for verdict in failed) or ("waits for approval" if plan.approval else "")
     if plan.rows and held:
         last = write.execute(
             sa.select(plans.c.id, plans.c.state, plans.c.fingerprint)
@@ -49,13 +50,16 @@ def add_plan(write: sa.Connection, now: datetime, route: str, flow: str, run_id:
             .limit(1)
         ).first()
         if last is not None and last.fingerprint == fingerprint:
-            write.execute(sa.update(plans).where(plans.c.id == last.id).values(changed_at=now))
+            values: dict[str, Any] = {"changed_at": now}
+            if last.state == PlanState.HELD:
+                # Why it waits is what this comparison says: a flow that was in shadow may be on by now.
+                values |= {"judgement": codec.to_text(plan.verdicts), "reason": reason}
+            write.execute(sa.update(plans).where(plans.c.id == last.id).values(**values))
             return AddedPlan(id=last.id, state=PlanState(last.state), known=True)
     overtaken = _overtake(write, now, route, flow, plan)
     if not plan.rows:
         return AddedPlan(id=None, state=None, overtaken=overtaken)
     state = PlanState.HELD if held else PlanState.JUDGED
-    reason = "; ".join(verdict.words for verdict in failed) or ("waits for approval" if plan.approval else "")
     plan_id = _insert(
         write,
         now,

@@ -71,6 +71,16 @@ def test_a_held_plan_waits_and_alerts_once(ledger: Ledger):
         ledger.plans.reject(first.id, "ann", "no")
 
 
+def test_a_held_plan_that_is_found_again_waits_for_what_is_said_now(ledger: Ledger):
+    """A flow that was in shadow is on: the plan stands, and needs approval only."""
+    shadow = Verdict(check="mode", passed=False, words="shadow mode: nothing is written")
+    first = add(ledger, rows("A"), verdicts=(*HELD, shadow), approval=True)
+    again = add(ledger, rows("A"), approval=True)
+    assert (again.id, again.known) == (first.id, True)
+    plan = ledger.plans.get(first.id)
+    assert (plan.state, plan.reason, plan.verdicts) == (PlanState.HELD, "waits for approval", ())
+
+
 def test_a_rejected_plan_does_not_come_back_but_another_does(ledger: Ledger):
     plan = add(ledger, rows("A"), approval=True)
     ledger.plans.reject(plan.id, "ann", "wrong warehouse")
