@@ -71,6 +71,21 @@ BENCHES: dict[str, Bench] = {
             "lane_ticks_skipped": Target(0),
         },
     ),
+    "backfill": Bench(
+        "backfill",
+        "a week of 500 orders a day that were never seen, repaired by one backfill; the same again",
+        "fast",
+        {
+            "first_runs": Target(1),
+            "orders_not_in_erp": Target(0),
+            "orders_lost": Target(0),
+            "orders_duplicated": Target(0),
+            "order_total_mismatches": Target(0),
+            "again_runs": Target(1),
+            "again_write_calls": Target(0),
+            "again_differences": Target(0),
+        },
+    ),
     "runs": Bench(
         "runs",
         "a run that moves one order: launched to finished, CPU-seconds; idle and busy routes",

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import dagster as dg
 import pytest
@@ -16,21 +16,21 @@ import sqlalchemy as sa
 
 from erp_sync import settings as settings_module
 from erp_sync.components.installation import Installation
-from erp_sync.components.sensing import run_request
 from erp_sync.demo import day
 from erp_sync.ledger.schema import deliveries, handled, receipts, received, steps
 from erp_sync.runtime import services
-from erp_sync.runtime.submitting import create_run, workspace_of
 from erp_sync.sandbox import supervisor
 from erp_sync.sandbox.checker import Report, SystemFiles, check
 from erp_sync.sandbox.shoppers import Storefront
 from erp_sync.settings import Settings
+from erp_sync_tests.bench.backfill import backfill, days_back, last_call, writes
 from erp_sync_tests.bench.installation import only
 from erp_sync_tests.e2e.business import CATALOGUE, basket
 
 pytestmark = pytest.mark.e2e
 
-STAGES = ("extracted", "transformed", "loaded")
+# Days before today, and orders of each, that the backfill is about; `make bench NAME=backfill` has 500 a day.
+WEEK, A_DAY = 7, 12
 
 
 @dataclass
@@ -57,7 +57,7 @@ class Running:
         return len(orders.in_erp) == self.placed and not orders.differences
 
     def start(self) -> None:
-        services.start(self.settings, services.dagster_services(self.settings, web_port=None), wait_seconds=120)
+        services.start(self.settings, services.dagster_services(self.settings, web_port=None), wait_seconds=240)
 
     def runs(self, **tags: str) -> list[dg.DagsterRun]:
         with dg.DagsterInstance.from_config(str(self.settings.dagster_home)) as instance:
@@ -96,11 +96,11 @@ def wait_for(condition: Callable[[], object], seconds: float, what: str, tell: C
         time.sleep(0.2)
 
 
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    folder = tmp_path_factory.mktemp("installation")
+@contextmanager
+def orders_on(folder: Path, **environment: str) -> Iterator[Running]:
+    """An installation of its own with orders only, every second; everything runs."""
     before = dict(os.environ)
-    os.environ["ERP_SYNC_HOME"] = str(folder / "home")
+    os.environ.update({"ERP_SYNC_HOME": str(folder / "home"), **environment})
     try:
         defs: Path = only(["orders"], folder / "defs", every="1s")
         settings = day.prepare(settings_module.load(), profile="fast", defs=defs)
@@ -118,6 +118,12 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     finally:
         os.environ.clear()
         os.environ.update(before)
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    with orders_on(tmp_path_factory.mktemp("installation")) as made:
+        yield made
 
 
 def test_orders_arrive_through_the_sensor_in_runs_that_name_route_and_flow(running: Running):
@@ -146,24 +152,36 @@ def test_everything_killed_in_the_middle_every_order_arrives_once_after_the_rest
 
 
 def test_a_backfill_of_a_week_delivers_what_is_not_there_in_one_run_and_again_changes_nothing(running: Running):
-    """Two orders vanish from the ledger, receipts and all: the ERP recognises what it has already."""
+    """A week of orders that no look shows, dated before what was read; and two of today vanish from the ledger,
+    receipts and all: the ERP recognises what it has already. The backfill is Dagster's own, up to today."""
     here = Installation(running.settings)
     try:
         wait_for(lambda: day.settled(here, running.placed), 60, "nothing is on its way")
+        today = running.placed
         lost = _forget(here, 2)
     finally:
         here.close()
-    for expected in (2, 0):
-        run = _backfill(running, days=6)
+    for ago in range(WEEK, 0, -1):
+        with days_back(running.settings, ago):
+            running.buy(A_DAY)
+    assert not running.all_arrived()
+    states = supervisor.status(running.settings.sandboxes)
+    for again in (False, True):
+        marks = {name: last_call(state["journal"]) for name, state in states.items()}
+        (run,) = backfill(running.settings, "orders", WEEK)
         assert run.status is dg.DagsterRunStatus.SUCCESS
-        assert _figures(running, run.run_id, "extracted", "records_new")[0] == expected
-        # Each day's own event has the totals of that day: nothing was placed before today.
-        assert _figures(running, run.run_id, "loaded", "dagster/row_count") == [*[0] * 6, running.placed]
-    running.assert_exactly_once()
+        # What vanished of today may have been seen again by a look at the last minutes before.
+        found_by_it = _figures(running, run.run_id, "extracted", "records_new")[0]
+        assert found_by_it == 0 if again else WEEK * A_DAY <= found_by_it <= WEEK * A_DAY + len(lost)
+        # Each day's own event has the totals of that day.
+        assert _figures(running, run.run_id, "loaded", "dagster/row_count") == [*[A_DAY] * WEEK, today]
+        written = [one for name, state in states.items() for one in writes(state["journal"], marks[name])]
+        assert written == [] if again else written.count("salesOrder.create") >= WEEK * A_DAY
+        running.assert_exactly_once()
     here = Installation(running.settings)
     try:
         assert here.ledger.received.count_documents("magento_us", "sales_order") == running.placed
-        found = here.ledger.deliveries.find(flow="orders", limit=100)
+        found = here.ledger.deliveries.find(flow="orders", limit=1000)
         assert {one.key.native_id for one in found} >= set(lost)
     finally:
         here.close()
@@ -182,37 +200,6 @@ def _forget(here: Installation, count: int) -> list[str]:
         write.execute(sa.delete(handled).where(handled.c.received_id.in_(ids)))
         write.execute(sa.delete(received).where(received.c.id.in_(ids)))
     return chosen
-
-
-def _backfill(running: Running, days: int) -> dg.DagsterRun:
-    """One run over a range of partitions, as the UI starts it."""
-    settings, now = running.settings, datetime.now(UTC)
-    here = Installation(settings)
-    try:
-        request = run_request(
-            here.configuration, "netsuite_magento", "orders", STAGES, now=now, why="backfill", full=True
-        )
-    finally:
-        here.close()
-    tags: dict[str, Any] = {
-        **request.tags,
-        "dagster/asset_partition_range_start": f"{now - timedelta(days=days):%Y-%m-%d}",
-        "dagster/asset_partition_range_end": f"{now:%Y-%m-%d}",
-    }
-    with (
-        dg.DagsterInstance.from_config(str(settings.dagster_home)) as instance,
-        workspace_of(instance, services.workspace_file(settings)) as workspace,
-    ):
-        run = create_run(instance, workspace, "netsuite_magento", run_config=request.run_config, tags=tags)
-        instance.submit_run(run.run_id, workspace)
-        wait_for(lambda: _run(instance, run.run_id).is_finished, 60, "the backfill's run ended")
-        return _run(instance, run.run_id)
-
-
-def _run(instance: dg.DagsterInstance, run_id: str) -> dg.DagsterRun:
-    run = instance.get_run_by_id(run_id)
-    assert run is not None
-    return run
 
 
 def _figures(running: Running, run_id: str, stage: str, name: str) -> list[int]:

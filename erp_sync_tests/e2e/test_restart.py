@@ -56,7 +56,7 @@ class Everything:
         return sum(Warehouse(self.warehouse, place, habits=habits).ship() for place in ("east", "west"))
 
     def start(self) -> None:
-        services.start(self.settings, services.dagster_services(self.settings, web_port=None), wait_seconds=120)
+        services.start(self.settings, services.dagster_services(self.settings, web_port=None), wait_seconds=240)
 
     def rows(self, system: str, statement: str, *values: Any) -> list[Any]:
         file = supervisor.status(self.settings.sandboxes)[system]["database"]
