@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from erp_sync import settings as settings_module
-from erp_sync.commands import connecting, deciding, maintaining, watching
+from erp_sync.commands import alerting, connecting, deciding, maintaining, watching
 from erp_sync.commands.output import Json, installation, refuse, show
 from erp_sync.commands.output import settings as _settings
 
@@ -33,6 +33,7 @@ app.command()(connecting.adopt)
 app.command()(connecting.doctor)
 app.command()(connecting.reconcile)
 app.add_typer(connecting.lookups_app, name="lookups")
+app.add_typer(alerting.alerts_app, name="alerts")
 app.add_typer(maintaining.maintenance_app, name="maintenance")
 app.add_typer(sandbox_app, name="sandbox")
 
@@ -194,6 +195,7 @@ def up(
     _sandboxes_again(settings)
     try:
         plan = [*services.dagster_services(settings, web_port=port), services.event_service(settings, events_port)]
+        plan.append(services.watchdog_service(settings))
         state = services.start(settings, plan, wait_seconds=120)
     except services.AlreadyRunning:
         state = services.status(settings)

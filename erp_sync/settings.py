@@ -12,6 +12,8 @@ from pathlib import Path
 
 import msgspec
 
+#: Of alerts, most urgent first.
+SEVERITIES = ("critical", "error", "warning", "info")
 _CHECKOUT = Path(__file__).resolve().parent.parent
 
 
@@ -34,6 +36,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         dagster_postgres_url: where Dagster stores runs and events (``ERP_SYNC_DAGSTER_POSTGRES_URL``,
             ``postgresql+psycopg2://...``); None for SQLite in `dagster_home`.
         run_days: how long finished runs and their events are kept (``ERP_SYNC_RUN_DAYS``, default 30).
+        alert_urls: who is told, Apprise URLs parted by blanks (``ERP_SYNC_ALERT_URLS``, secret).
+        alert_severity: told from this one on: critical, error, warning or info (``ERP_SYNC_ALERT_SEVERITY``).
+        ui_url: of the Dagster UI, for links in alerts (``ERP_SYNC_UI_URL``).
     """
 
     home: Path
@@ -42,6 +47,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     exchange_days: int = 30
     dagster_postgres_url: str | None = None
     run_days: int = 30
+    alert_urls: tuple[str, ...] = ()
+    alert_severity: str = "warning"
+    ui_url: str = ""
 
     @cached_property
     def lake(self) -> Path:
@@ -92,6 +100,9 @@ def load(environment: dict[str, str] | None = None) -> Settings:
     run_days = env.get("ERP_SYNC_RUN_DAYS", "30")
     if not run_days.isdigit() or int(run_days) < 1:
         raise WrongSetting("ERP_SYNC_RUN_DAYS", run_days, "a whole number of days, at least 1")
+    severity = env.get("ERP_SYNC_ALERT_SEVERITY") or "warning"
+    if severity not in SEVERITIES:
+        raise WrongSetting("ERP_SYNC_ALERT_SEVERITY", severity, f"one of {', '.join(SEVERITIES)}")
     return Settings(
         home=home,
         ledger_url=url,
@@ -99,6 +110,9 @@ def load(environment: dict[str, str] | None = None) -> Settings:
         exchange_days=int(days),
         dagster_postgres_url=postgres,
         run_days=int(run_days),
+        alert_urls=tuple((env.get("ERP_SYNC_ALERT_URLS") or "").split()),
+        alert_severity=severity,
+        ui_url=(env.get("ERP_SYNC_UI_URL") or "").rstrip("/"),
     )
 
 
@@ -109,4 +123,7 @@ _KNOWN = {
     "ERP_SYNC_EXCHANGE_DAYS",
     "ERP_SYNC_DAGSTER_POSTGRES_URL",
     "ERP_SYNC_RUN_DAYS",
+    "ERP_SYNC_ALERT_URLS",
+    "ERP_SYNC_ALERT_SEVERITY",
+    "ERP_SYNC_UI_URL",
 }

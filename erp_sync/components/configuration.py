@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -17,13 +17,15 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from erp_sync.components.durations import duration
+from erp_sync.components.durations import clock, duration
 from erp_sync.components.maintenance_windows import MaintenanceSpec
 from erp_sync.components.ownership import EntityRecord, check
 from erp_sync.ports.connection import ConnectionSettings
 
 CONNECTION = "erp_sync.components.Connection"
 ROUTE = "erp_sync.components.Route"
+Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+WEEKDAYS: tuple[Weekday, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
 class WrongConfiguration(ValueError):
@@ -128,6 +130,27 @@ class FastLane(_Strict):
     _durations = field_validator("every", mode="before")(duration)
 
 
+class Expected(_Strict):
+    """How many documents are expected, at least, at some hours: what nobody can learn from history yet.
+
+    `days` as ``mon``, ``tue`` ...; `begins` and `ends` (``from`` and ``to`` in YAML) times of day of the source.
+    """
+
+    per_hour: float = Field(gt=0)
+    days: tuple[Weekday, ...] = WEEKDAYS
+    begins: time = Field(default=time(0), alias="from")
+    ends: time = Field(default=time(0), alias="to")
+
+    _clock = field_validator("begins", "ends", mode="before")(clock)
+
+    def by_hand(self) -> Any:
+        """As `erp_sync.monitoring.expectations` judges by it."""
+        from erp_sync.monitoring.expectations import ByHand
+
+        days = tuple(WEEKDAYS.index(day) for day in self.days)
+        return ByHand(days=days, begins=self.begins, ends=self.ends, per_hour=self.per_hour)
+
+
 class FlowSpec(_Strict):
     """One flow of a route.
 
@@ -147,6 +170,8 @@ class FlowSpec(_Strict):
         system_of_record: of the entity and its fields, see `erp_sync.components.ownership`; the source's where
             nothing is said.
         rules: the flow's own rules, as data.
+        expected: documents an hour, by weekday and hour, below which the flow is silent; learned where not said.
+        overdue: a document that may go and waits longer is told of.
     """
 
     mode: Mode = Mode.OFF
@@ -160,8 +185,10 @@ class FlowSpec(_Strict):
     look_first: Literal["auto", "always", "never"] = "auto"
     system_of_record: EntityRecord | None = None
     rules: dict[str, Any] = {}
+    expected: tuple[Expected, ...] = ()
+    overdue: timedelta = timedelta(minutes=30)
 
-    _durations = field_validator("every", "latest", "full", mode="before")(
+    _durations = field_validator("every", "latest", "full", "overdue", mode="before")(
         lambda value: None if value is None else duration(value)
     )
 

@@ -30,6 +30,14 @@ OBSERVE_SHARE = 3
 # The schedule compares once a day; what it missed is made up for after this long, and tried again after AGAIN.
 COMPARISON_MISSED = timedelta(hours=25)
 AGAIN = timedelta(minutes=10)
+# That the sensor ticks, and that sources answer, is told to the watchdog this often.
+HEARTBEAT = timedelta(seconds=20)
+SENSOR_ALIVE = "sensor/due_work"
+
+
+def look_alive(route: str, flow: str) -> str:
+    """Name of the heartbeat that says that a flow's source answered a look."""
+    return f"look/{route}/{flow}"
 
 
 class Due(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,6 +74,7 @@ def look(
     fresh: list[tuple[str, str, int]] = []
     looks: list[tuple[Poll, Any]] = []
     found: dict[tuple[str, str], list[Finding]] = {}
+    alive = {SENSOR_ALIVE}
     pool = ThreadPoolExecutor(max_workers=8, thread_name_prefix="look")
     outlook = here.ledger.outlook(readers(configuration))
     away = here.ledger.unreachable()
@@ -85,6 +94,8 @@ def look(
                 finding = future.result(timeout=LOOK_SECONDS)
             except FutureTimeout:
                 finding = Finding(why="could not be judged in time", lane=poll.lane, keys=poll.keys)
+            if finding.answered:
+                alive.add(look_alive(poll.route, poll.flow))
             cursor[poll.name] = now.isoformat()
             cursor.update(finding.remember)
             silent = f"{poll.route}/{poll.flow}/silent"
@@ -131,6 +142,9 @@ def look(
                 fresh.append((route.name, flow, cursor.get(f"{name}/looks", 0)))
                 cursor[f"{name}/observed"] = now.isoformat()
                 cursor[f"{name}/looks"] = 0
+    # A run under way reads its source itself.
+    alive |= {look_alive(run.route, run.flow) for run in runs}
+    here.ledger.heartbeats.beat(alive, HEARTBEAT)
     summary = f"looked at {len(looks)} sources: nothing new"
     if away:
         summary += "; " + "; ".join(f"{one.connection}: {one.why}" for one in away.values())

@@ -15,3 +15,8 @@ def duration(text: Any) -> Any:
     if isinstance(text, str) and text[:-1].replace(".", "", 1).isdigit() and text[-1] in _UNITS:
         return timedelta(**{_UNITS[text[-1]]: float(text[:-1])})
     raise ValueError(f"{text!r} is no duration; expected e.g. 30s, 5m, 1h or 1d")
+
+
+def clock(value: Any) -> Any:
+    """A time of day as text. YAML 1.1 reads ``22:00`` without quotes as the number 1,320."""
+    return f"{value // 60 % 24:02d}:{value % 60:02d}" if isinstance(value, int) else value

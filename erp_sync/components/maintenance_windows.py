@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from erp_sync.components.durations import duration
+from erp_sync.components.durations import clock, duration
 
 if TYPE_CHECKING:
     from erp_sync.ledger.maintenance import Calendar
@@ -39,11 +39,8 @@ class MaintenanceSpec(BaseModel):
 
     @field_validator("begins", mode="before")
     @classmethod
-    def _yaml_reads_times_as_numbers(cls, value: Any) -> Any:
-        """YAML 1.1 reads 22:00 as 1,320 (sexagesimal) and dates as dates."""
-        if isinstance(value, int):
-            return f"{value // 60:02d}:{value % 60:02d}"
-        return value.isoformat() if isinstance(value, datetime) else value
+    def _as_text(cls, value: Any) -> Any:
+        return value.isoformat() if isinstance(value, datetime) else clock(value)
 
     @model_validator(mode="after")
     def _can_be_read(self) -> MaintenanceSpec:

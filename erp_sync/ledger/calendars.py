@@ -14,6 +14,8 @@ FIRST_DAY = date(2024, 1, 1)
 LONGEST = timedelta(days=14)
 # The next occurrence is looked for this far ahead.
 AHEAD = timedelta(days=400)
+# The window before is looked for this far back.
+BEHIND = timedelta(days=28)
 
 
 class Window(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,6 +62,11 @@ class Recurring:
         """The next window that has not begun at the moment."""
         return next((one for one in self._between(moment, moment + AHEAD) if one.starts_at > moment), None)
 
+    def before(self, moment: datetime) -> Window | None:
+        """The window that ended last, in the last weeks."""
+        ended = [one for one in self._between(moment - BEHIND, moment) if one.ends_at <= moment]
+        return max(ended, key=lambda one: one.ends_at, default=None)
+
     def _between(self, start: datetime, end: datetime) -> list[Window]:
         # A day to either side: wall clocks jump, and zones lie up to 14 hours apart.
         margin = timedelta(days=1)
@@ -87,3 +94,6 @@ class Once:
 
     def after(self, moment: datetime) -> Window | None:
         return self._window if self._window.starts_at > moment else None
+
+    def before(self, moment: datetime) -> Window | None:
+        return self._window if self._window.ends_at <= moment else None

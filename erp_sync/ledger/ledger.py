@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 import sqlalchemy as sa
 
+from erp_sync.ledger.activity import Activity
 from erp_sync.ledger.adopting import Adopting
 from erp_sync.ledger.breakers import LedgerBreakers, words
 from erp_sync.ledger.cross_references import CrossReferences
@@ -21,6 +22,7 @@ from erp_sync.ledger.deliveries import Deliveries
 from erp_sync.ledger.engine import Clock, Database, utc_now
 from erp_sync.ledger.errors import LedgerMissing, SchemaTooNew, SchemaTooOld
 from erp_sync.ledger.handling import Handling
+from erp_sync.ledger.heartbeats import Heartbeats
 from erp_sync.ledger.identifying import Identifying
 from erp_sync.ledger.inbox import Inbox
 from erp_sync.ledger.known_state import KnownState
@@ -62,6 +64,7 @@ class Ledger:
         limits, breakers: `ports.connection.Slots` and `Breaker` for the installation.
         maintenance: when systems are planned to be away.
         overview, identifying: how flows stand, and what a person means by a word.
+        heartbeats, activity: who is alive, and how much came and went: for the watchdog.
         days: what became of a day's documents and rows.
     """
 
@@ -82,6 +85,8 @@ class Ledger:
         self.plans = Plans(database)
         self.dead_letters = DeadLetters(database)
         self.inbox = Inbox(database)
+        self.heartbeats = Heartbeats(database)
+        self.activity = Activity(database)
         self.metrics = Metrics(database)
         self.retention = Expiry(database)
         self.adopting = Adopting(database)

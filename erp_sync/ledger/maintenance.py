@@ -30,6 +30,8 @@ class Calendar(Protocol):
 
     def after(self, moment: datetime) -> Window | None: ...
 
+    def before(self, moment: datetime) -> Window | None: ...
+
 
 class NoMaintenance(LookupError):
     """There is no window to end."""
@@ -87,6 +89,18 @@ class Maintenance:
             if row.connection == connection and row.closed and row.starts_at > now
         ]
         return min((one for one in found if one is not None), key=lambda one: one.starts_at, default=None)
+
+    def last_ended(self, connection: str) -> datetime | None:
+        """When the connection was opened again last, by the calendar or by a person; None: it never was away."""
+        now = self._database.now()
+        table = maintenance_windows.c
+        query = sa.select(sa.func.max(sa.case((table.closed, table.ends_at), else_=table.starts_at))).where(
+            table.connection == connection, sa.case((table.closed, table.ends_at), else_=table.starts_at) <= now
+        )
+        with self._database.read() as read:
+            ordered = read.execute(query).scalar()
+        ends = [one.ends_at for calendar in self._calendars.get(connection, ()) if (one := calendar.before(now))]
+        return max([*ends, *([ordered] if ordered is not None else [])], default=None)
 
     def under_way(self) -> dict[str, Window]:
         """Every connection whose window is open now."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -21,6 +21,7 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True):
     key: of the matter, e.g. ``plan_held/us/inventory``. As long as it stands it is told once.
     times: how often it came up since `raised_at`.
     sent_at: when it was told; None: not yet. UTC.
+    cleared_at: when it was settled, where that still has to be told; None: it stands. UTC.
     """
 
     key: str
@@ -31,6 +32,7 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True):
     last_at: datetime
     times: int
     sent_at: datetime | None
+    cleared_at: datetime | None = None
 
 
 class Notices:
@@ -40,7 +42,10 @@ class Notices:
         self._database = database
 
     def raise_once(self, key: str, severity: str, text: str, link: str = "") -> bool:
-        """A matter came up. True the first time, and again only after it was cleared."""
+        """A matter came up. True the first time, and again only after it was cleared.
+
+        Where it was settled and that is not told yet, it goes on as if it had not been: nobody hears of either.
+        """
         with self._database.write() as write:
             self._database.exclude(write, "notice", key)
             now = self._database.now()
@@ -49,7 +54,9 @@ class Notices:
                 write.execute(
                     sa.update(notices)
                     .where(notices.c.key == key)
-                    .values(text=text, link=link, severity=severity, last_at=now, times=notices.c.times + 1)
+                    .values(
+                        text=text, link=link, severity=severity, last_at=now, times=notices.c.times + 1, cleared_at=None
+                    )
                 )
                 return False
             write.execute(
@@ -59,24 +66,54 @@ class Notices:
             return True
 
     def clear(self, key: str) -> bool:
-        """The matter is settled. False where it was not open."""
+        """The matter is settled. False where it was not open. Where somebody was told of it, that is to be told."""
         with self._database.write() as write:
-            return write.execute(sa.delete(notices).where(notices.c.key == key)).rowcount > 0
+            now = self._database.now()
+            told = write.execute(
+                sa.update(notices)
+                .where(notices.c.key == key, notices.c.sent_at.is_not(None), notices.c.cleared_at.is_(None))
+                .values(cleared_at=now)
+            ).rowcount
+            untold = write.execute(sa.delete(notices).where(notices.c.key == key, notices.c.sent_at.is_(None))).rowcount
+            return bool(told + untold)
 
     def open(self) -> list[Notice]:
         """What stands, newest first."""
         with self._database.read() as read:
-            query = sa.select(notices).order_by(notices.c.raised_at.desc(), notices.c.key)
+            query = (
+                sa.select(notices)
+                .where(notices.c.cleared_at.is_(None))
+                .order_by(notices.c.raised_at.desc(), notices.c.key)
+            )
             return [Notice(**row._mapping) for row in read.execute(query)]
 
-    def take_unsent(self) -> list[Notice]:
-        """Those nobody was told of yet; they count as told from now on, whoever else asks."""
+    def take_untold(self, severities: Collection[str]) -> list[Notice]:
+        """What nobody was told of: matters of these severities, and that a matter is settled. Oldest first.
+
+        They count as told from now on, whoever else asks: where telling fails, `not_told` gives them back.
+        """
         with self._database.write() as write:
             now = self._database.now()
-            rows = write.execute(
-                sa.update(notices).where(notices.c.sent_at.is_(None)).values(sent_at=now).returning(notices)
+            raised = write.execute(
+                sa.update(notices)
+                .where(notices.c.sent_at.is_(None), notices.c.severity.in_(sorted(severities)))
+                .values(sent_at=now)
+                .returning(notices)
             ).all()
-            return sorted((Notice(**row._mapping) for row in rows), key=lambda notice: notice.raised_at)
+            settled = write.execute(
+                sa.delete(notices).where(notices.c.cleared_at.is_not(None)).returning(notices)
+            ).all()
+        found = [Notice(**row._mapping) for row in (*raised, *settled)]
+        return sorted(found, key=lambda notice: (notice.cleared_at or notice.raised_at, notice.key))
+
+    def not_told(self, taken: Sequence[Notice]) -> None:
+        """Telling failed: the next one to ask gets them again."""
+        with self._database.write() as write:
+            for notice in taken:
+                if notice.cleared_at is None:
+                    write.execute(sa.update(notices).where(notices.c.key == notice.key).values(sent_at=None))
+                elif write.execute(sa.select(notices.c.key).where(notices.c.key == notice.key)).first() is None:
+                    write.execute(sa.insert(notices), msgspec.structs.asdict(notice))
 
 
 class MetricPoint(msgspec.Struct, frozen=True, kw_only=True):

@@ -22,6 +22,7 @@ from erp_sync.ledger.tables_documents import (
 from erp_sync.ledger.tables_house import (
     breakers,
     cross_references,
+    heartbeats,
     inbox,
     limit_leases,
     limits,
@@ -34,7 +35,7 @@ from erp_sync.ledger.tables_house import (
 from erp_sync.ledger.tables_state import approvals, known_state, moving_keys, plan_rows, plans
 
 #: Revisions of the schema, oldest first; the last one is what this version works with.
-HISTORY = ("0001", "0002", "0003", "0004", "0005", "0006")
+HISTORY = ("0001", "0002", "0003", "0004", "0005", "0006", "0007")
 VERSION = HISTORY[-1]
 
 __all__ = [
@@ -69,4 +70,5 @@ __all__ = [
     "maintenance_windows",
     "metrics",
     "notices",
+    "heartbeats",
 ]

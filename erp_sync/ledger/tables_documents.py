@@ -126,6 +126,7 @@ sa.Index("ix_deliveries_state", deliveries.c.state, deliveries.c.flow, deliverie
 sa.Index("ix_deliveries_native_id", deliveries.c.native_id)
 sa.Index("ix_deliveries_number", deliveries.c.number)
 sa.Index("ix_deliveries_finished_at", deliveries.c.finished_at)
+sa.Index("ix_deliveries_accepted_at", deliveries.c.accepted_at, deliveries.c.route, deliveries.c.flow)
 _followers = deliveries.c.follows.is_not(None)
 sa.Index("ix_deliveries_follows", deliveries.c.follows, sqlite_where=_followers, postgresql_where=_followers)
 _concerned = deliveries.c.concerns != ""

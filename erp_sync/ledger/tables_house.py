@@ -163,4 +163,14 @@ notices = sa.Table(
     time("last_at"),
     sa.Column("times", sa.Integer, nullable=False, server_default="1"),
     time("sent_at", optional=True),
+    time("cleared_at", optional=True),
+)
+
+heartbeats = sa.Table(
+    "heartbeats",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    time("at"),
+    time("since"),
+    text("owner", ""),
 )

@@ -1,0 +1,1 @@
+"""How well it works: what is expected of every flow, who is told when it does not come, figures."""

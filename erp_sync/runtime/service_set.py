@@ -183,6 +183,15 @@ def event_service(settings: Settings, port: int, host: str = "127.0.0.1") -> Ser
     )
 
 
+def watchdog_service(settings: Settings) -> Service:
+    """Looks for what fails silently and tells people; a process of its own, since Dagster itself may be gone."""
+    return Service(
+        name="watchdog",
+        command=[sys.executable, "-m", "erp_sync.cli", "alerts", "watch"],
+        environment={"ERP_SYNC_HOME": str(settings.home)},
+    )
+
+
 def workspace_file(settings: Settings) -> Path:
     """Workspace file of the running installation: connects to its code server instead of starting another."""
     return settings.dagster_home / "workspace.yaml"

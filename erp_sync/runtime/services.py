@@ -22,7 +22,15 @@ import msgspec
 
 from erp_sync.runtime import daemon_state
 from erp_sync.runtime.processes import exclusive, try_lock, write_whole
-from erp_sync.runtime.service_set import Service, dagster_services, event_service, ordered, port_is_free, workspace_file
+from erp_sync.runtime.service_set import (
+    Service,
+    dagster_services,
+    event_service,
+    ordered,
+    port_is_free,
+    watchdog_service,
+    workspace_file,
+)
 from erp_sync.runtime.supervisor import ServiceState, Status, Supervisor, files_of
 from erp_sync.runtime.workers import WarmFolder
 from erp_sync.settings import Settings
@@ -41,6 +49,7 @@ __all__ = [
     "start",
     "status",
     "stop",
+    "watchdog_service",
     "workspace_file",
 ]
 

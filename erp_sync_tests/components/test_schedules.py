@@ -53,6 +53,7 @@ class House:
         self.complete_at: datetime | None = None
         self.away: dict[str, Unreachable] = {}
         self.configuration = SHIPPED
+        self.alive: set[str] = set()
         self.ledger = SimpleNamespace(
             cursors=SimpleNamespace(
                 get=lambda connection, entity: SimpleNamespace(position=MONDAY),
@@ -61,6 +62,7 @@ class House:
             inbox=SimpleNamespace(waiting=lambda now: []),
             outlook=self.outlook,
             unreachable=lambda: self.away,
+            heartbeats=SimpleNamespace(beat=lambda names, every: self.alive.update(names)),
         )
 
     def outlook(self, readers: list[Reader]) -> Outlook:
@@ -276,6 +278,17 @@ def test_a_source_that_does_not_answer_keeps_nobody_and_is_asked_again(house):
     house.silent, house.news = set(), {"orders": "7"}
     later = looked(house, MONDAY + timedelta(minutes=1), found.cursor, both)
     assert [due.flow for due in later.due] == ["orders"]
+
+
+def test_the_watchdog_is_told_that_the_sensor_ticks_and_which_sources_answer(house):
+    both = documents_only(orders={"every": timedelta(minutes=1)}, shipments={"every": timedelta(minutes=1)})
+    house.silent = {"orders"}
+    looked(house, MONDAY, {}, both)
+    (route,) = SHIPPED.routes
+    assert house.alive == {"sensor/due_work", f"look/{route}/shipments"}
+    house.alive.clear()
+    looked(house, MONDAY + timedelta(minutes=1), {}, both, runs=[run_of(MONDAY)])
+    assert f"look/{route}/orders" in house.alive  # a run under way reads its source itself
 
 
 def test_three_hours_without_a_daemon_are_caught_up_by_the_first_look(house):

@@ -179,15 +179,64 @@ def test_a_received_record_is_quarantined_with_its_row(ledger: Ledger):
     assert [event.kind for event in ledger.trace("1").events] == ["received", "quarantined"]
 
 
-def test_a_matter_is_told_once_until_it_is_settled(ledger: Ledger):
+TOLD = ("critical", "error", "warning")
+
+
+def test_a_matter_is_told_once_until_it_is_settled_and_then_that(ledger: Ledger):
     assert ledger.notices.raise_once("plan_held/us", "warning", "a plan waits")
     assert not ledger.notices.raise_once("plan_held/us", "warning", "a plan still waits")
-    (told,) = ledger.notices.take_unsent()
-    assert (told.text, told.times) == ("a plan still waits", 2)
-    assert ledger.notices.take_unsent() == []
+    (told,) = ledger.notices.take_untold(TOLD)
+    assert (told.text, told.times, told.cleared_at) == ("a plan still waits", 2, None)
+    assert ledger.notices.take_untold(TOLD) == []
     assert ledger.notices.clear("plan_held/us")
+    assert not ledger.notices.clear("plan_held/us")
     assert ledger.notices.open() == []
+    (settled,) = ledger.notices.take_untold(TOLD)
+    assert settled.cleared_at == ledger.now()
+    assert ledger.notices.take_untold(TOLD) == []
     assert ledger.notices.raise_once("plan_held/us", "warning", "another plan waits")
+
+
+def test_what_is_settled_before_anybody_was_told_is_never_told(ledger: Ledger):
+    ledger.notices.raise_once("breaker/erp", "warning", "does not answer")
+    assert ledger.notices.clear("breaker/erp")
+    assert ledger.notices.take_untold(TOLD) == []
+
+
+def test_what_comes_back_before_its_end_was_told_goes_on_in_silence(ledger: Ledger):
+    ledger.notices.raise_once("breaker/erp", "warning", "does not answer")
+    ledger.notices.take_untold(TOLD)
+    ledger.notices.clear("breaker/erp")
+    assert not ledger.notices.raise_once("breaker/erp", "warning", "does not answer again")
+    assert ledger.notices.take_untold(TOLD) == []
+    assert [one.text for one in ledger.notices.open()] == ["does not answer again"]
+
+
+def test_what_could_not_be_told_is_told_later_unless_it_is_too_light(ledger: Ledger):
+    ledger.notices.raise_once("a", "error", "one")
+    ledger.notices.raise_once("b", "info", "two")
+    taken = ledger.notices.take_untold(TOLD)
+    ledger.notices.not_told(taken)
+    assert [one.key for one in ledger.notices.take_untold(TOLD)] == ["a"]
+    ledger.notices.clear("a")
+    settled = ledger.notices.take_untold(TOLD)
+    ledger.notices.not_told(settled)
+    assert ledger.notices.take_untold(TOLD) == settled
+    assert [one.key for one in ledger.notices.open()] == ["b"]
+
+
+def test_a_heartbeat_is_written_as_often_as_is_asked_and_seen_by_others(ledger: Ledger, clock):
+    other = Ledger.open(ledger.database.url.render_as_string(hide_password=False), clock)
+    ledger.heartbeats.beat(["sensor", "watchdog"], timedelta(seconds=20))
+    clock.advance(19)
+    ledger.heartbeats.beat(["sensor"], timedelta(seconds=20))
+    assert other.heartbeats.all()["sensor"].at == START
+    clock.advance(1)
+    ledger.heartbeats.beat(["sensor"], timedelta(seconds=20))
+    found = other.heartbeats.all()
+    other.close()
+    assert (found["sensor"].at, found["sensor"].since) == (START + timedelta(seconds=20), START)
+    assert found["watchdog"].at == START
 
 
 def test_counters_add_up_by_the_hour(ledger: Ledger, clock):

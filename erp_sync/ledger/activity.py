@@ -1,0 +1,141 @@
+"""How much came, went and waits, by flow: what the watchdog judges."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import msgspec
+import sqlalchemy as sa
+
+from erp_sync.ledger.documents import State
+from erp_sync.ledger.schema import deliveries
+
+if TYPE_CHECKING:
+    from erp_sync.ledger.engine import Database
+
+FlowName = tuple[str, str]
+"""Route and flow."""
+
+
+class Queue(msgspec.Struct, frozen=True, kw_only=True):
+    """Documents of one flow to one target. Times UTC.
+
+    Attributes:
+        due: may go now, or are under way.
+        oldest: since when the first of them may go.
+    """
+
+    route: str
+    flow: str
+    target: str
+    due: int
+    oldest: datetime
+
+
+class DeadGroup(msgspec.Struct, frozen=True, kw_only=True):
+    """Dead letters of one cause. `number` of the one that died last, `reason` its words."""
+
+    route: str
+    flow: str
+    code: str
+    count: int
+    number: str
+    reason: str
+
+
+class Activity:
+    """`ledger.activity`. Windows are half-open, in UTC."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def accepted(self, start: datetime, end: datetime) -> Counter[FlowName]:
+        """New documents by flow; later versions of known ones are not counted."""
+        return self._count(deliveries.c.accepted_at, start, end)
+
+    def finished(self, start: datetime, end: datetime) -> Counter[FlowName]:
+        """Documents that ended, whatever their version."""
+        query = (
+            sa.select(deliveries.c.route, deliveries.c.flow, sa.func.count())
+            .where(deliveries.c.finished_at >= start, deliveries.c.finished_at < end)
+            .group_by(deliveries.c.route, deliveries.c.flow)
+        )
+        with self._database.read() as read:
+            return Counter({(row[0], row[1]): int(row[2]) for row in read.execute(query)})
+
+    def accepted_times(self, route: str, flow: str, start: datetime, end: datetime) -> list[datetime]:
+        """When each new document was accepted, oldest first; from an index."""
+        query = (
+            sa.select(deliveries.c.accepted_at)
+            .where(
+                deliveries.c.accepted_at >= start,
+                deliveries.c.accepted_at < end,
+                deliveries.c.route == route,
+                deliveries.c.flow == flow,
+                deliveries.c.sequence == 1,
+            )
+            .order_by(deliveries.c.accepted_at)
+        )
+        with self._database.read() as read:
+            return list(read.execute(query).scalars())
+
+    def first_accepted(self, route: str, flow: str) -> datetime | None:
+        """Since when there is a history."""
+        query = sa.select(sa.func.min(deliveries.c.accepted_at)).where(
+            deliveries.c.route == route, deliveries.c.flow == flow
+        )
+        with self._database.read() as read:
+            found: datetime | None = read.execute(query).scalar()
+        return found
+
+    def queues(self) -> list[Queue]:
+        """What may go now, of every flow."""
+        now = self._database.now()
+        columns = (deliveries.c.route, deliveries.c.flow, deliveries.c.target)
+        query = (
+            sa.select(*columns, sa.func.count(), sa.func.min(deliveries.c.due_at))
+            .where(deliveries.c.due_at <= now, deliveries.c.state == State.DUE)
+            .group_by(*columns)
+            .order_by(*columns)
+        )
+        with self._database.read() as read:
+            return [
+                Queue(route=row[0], flow=row[1], target=row[2], due=row[3], oldest=row[4])
+                for row in read.execute(query)
+            ]
+
+    def dead(self) -> list[DeadGroup]:
+        """Dead letters by cause."""
+        columns = (deliveries.c.route, deliveries.c.flow, deliveries.c.code)
+        groups = (
+            sa.select(*columns, sa.func.count().label("count"), sa.func.max(deliveries.c.id).label("last"))
+            .where(deliveries.c.state == State.DEAD)
+            .group_by(*columns)
+            .subquery()
+        )
+        query = sa.select(groups, deliveries.c.number, deliveries.c.reason).join(
+            deliveries, deliveries.c.id == groups.c.last
+        )
+        with self._database.read() as read:
+            return [
+                DeadGroup(
+                    route=row.route,
+                    flow=row.flow,
+                    code=row.code,
+                    count=row._mapping["count"],
+                    number=row.number,
+                    reason=row.reason,
+                )
+                for row in read.execute(query.order_by(groups.c.route, groups.c.flow, groups.c.code))
+            ]
+
+    def _count(self, column: sa.Column[datetime], start: datetime, end: datetime) -> Counter[FlowName]:
+        query = (
+            sa.select(deliveries.c.route, deliveries.c.flow, sa.func.count())
+            .where(column >= start, column < end, deliveries.c.sequence == 1)
+            .group_by(deliveries.c.route, deliveries.c.flow)
+        )
+        with self._database.read() as read:
+            return Counter({(row[0], row[1]): int(row[2]) for row in read.execute(query)})

@@ -1,0 +1,127 @@
+"""Telling people: e-mail, Slack, Teams, PagerDuty or any webhook, by URLs of Apprise.
+
+`mailtos://user:password@smtp.example.com?to=ops@example.com`, `slack://...`, `msteams://...`, `pagerduty://...`,
+`jsons://host/path`: see https://github.com/caronc/apprise/wiki. Apprise is imported on use.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+import msgspec
+
+from erp_sync.settings import SEVERITIES
+
+if TYPE_CHECKING:
+    from erp_sync.ledger.notices import Notice
+
+log = logging.getLogger("erp_sync.alerts")
+
+BROKEN = "alerts/channel/"
+
+
+class WrongChannel(ValueError):
+    """A channel's URL cannot be used. Its secrets are never told."""
+
+
+class Message(msgspec.Struct, frozen=True, kw_only=True):
+    """What is told. `severity` one of SEVERITIES, or ``recovered``."""
+
+    severity: str
+    title: str
+    text: str
+
+
+class Channels(Protocol):
+    """Where people look."""
+
+    def send(self, message: Message) -> list[str]:
+        """To every channel; gives the names of those that did not take it."""
+
+    def names(self) -> list[str]:
+        """All of them, without secrets."""
+
+
+class AppriseChannels:
+    """All channels of an installation.
+
+    Raises WrongChannel for a URL that Apprise does not know, by its position and scheme.
+    """
+
+    def __init__(self, urls: Sequence[str]) -> None:
+        import apprise
+
+        self._apprise: Any = apprise.Apprise()
+        self._types = {
+            "critical": apprise.NotifyType.FAILURE,
+            "error": apprise.NotifyType.FAILURE,
+            "warning": apprise.NotifyType.WARNING,
+            "info": apprise.NotifyType.INFO,
+            "recovered": apprise.NotifyType.SUCCESS,
+        }
+        for position, url in enumerate(urls, 1):
+            if not self._apprise.add(url):
+                scheme = url.partition("://")[0]
+                raise WrongChannel(
+                    f"alert channel {position} ({scheme}://...) is no URL that Apprise knows, or lacks a part"
+                )
+
+    def __len__(self) -> int:
+        return len(self._apprise)
+
+    def names(self) -> list[str]:
+        """Where messages go, without secrets."""
+        return [channel.url(privacy=True) for channel in self._apprise]
+
+    def send(self, message: Message) -> list[str]:
+        """To every channel; gives the names of those that did not take it."""
+        kind = self._types[message.severity]
+        return [
+            channel.url(privacy=True)
+            for channel in self._apprise
+            if not channel.notify(title=message.title, body=message.text, notify_type=kind)
+        ]
+
+
+def message_of(notice: Notice, installation: str, base_url: str = "") -> Message:
+    """A notice in words: what, since when, how often, what to do."""
+    settled = notice.cleared_at is not None
+    first_line = notice.text.split(". ")[0].split("\n")[0]
+    title = f"erp_sync {installation}: {'settled: ' if settled else ''}{first_line}"[:160]
+    lines = [notice.text]
+    lines.append(f"Since {notice.raised_at:%Y-%m-%d %H:%M} UTC.")
+    if settled and notice.cleared_at is not None:
+        lines = [f"Settled at {notice.cleared_at:%Y-%m-%d %H:%M} UTC: {notice.text}"]
+    if notice.link:
+        lines.append(f"{base_url}{notice.link}" if base_url and "://" not in notice.link else notice.link)
+    return Message(severity="recovered" if settled else notice.severity, title=title, text="\n".join(lines))
+
+
+def tell(ledger: Any, channels: Channels, *, installation: str, severity: str = "warning", base_url: str = "") -> int:
+    """Tell what nobody was told of, from `severity` on; gives how many messages got through.
+
+    A message that no channel took is told by the next call. One that some took counts as told: a broken channel must
+    not make the others repeat themselves. It is a notice of its own, for the others and for `erp-sync status`.
+    """
+    wanted = SEVERITIES[: SEVERITIES.index(severity) + 1]
+    taken = ledger.notices.take_untold(wanted)
+    sent, failed = 0, []
+    names, broken = set(channels.names()), set()
+    for notice in taken:
+        refused = set(channels.send(message_of(notice, installation, base_url)))
+        broken |= refused
+        if refused >= names:
+            failed.append(notice)
+        else:
+            sent += 1
+    ledger.notices.not_told(failed)
+    for name in sorted(broken):
+        log.error("alert channel did not take a message", extra={"channel": name})
+        text = f"Alert channel {name} did not take a message. Try it with `erp-sync alerts test`."
+        ledger.notices.raise_once(f"{BROKEN}{name}", "error", text)
+    if taken:
+        for name in sorted(names - broken):
+            ledger.notices.clear(f"{BROKEN}{name}")
+    return sent

@@ -1,0 +1,132 @@
+"""How many documents a flow should have by now: learned from its history, or said by hand.
+
+Rates are by weekday and hour of the source's wall clock: the median over the same hour of the last weeks, where there
+are two weeks of history; of the same hour of all days where there are three days; nothing is expected before that.
+
+A flow is silent where what came in the last half hour, or longer, is so little that a business with 70 % of the
+expected rate would show that only once in a thousand looks (Poisson). So a busy flow is missed after half an hour, and
+one with three orders an hour after some: nobody could tell earlier.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, time, timedelta
+from statistics import median
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+HOUR = timedelta(hours=1)
+SHORTEST = timedelta(minutes=30)
+LONGEST = timedelta(days=7)
+#: How much of the expected rate is still a normal day, and how seldom a normal day may be called silent.
+NORMAL_SHARE = 0.7
+CHANCE = 0.001
+WEEKS = 4
+DAYS_TO_LEARN = 3
+
+
+class ByHand(msgspec.Struct, frozen=True, kw_only=True):
+    """`per_hour` documents are expected on these weekdays (0 is Monday) between two times of day."""
+
+    days: tuple[int, ...]
+    begins: time
+    ends: time
+    per_hour: float
+
+    def holds(self, moment: datetime) -> bool:
+        clock = moment.time()
+        return moment.weekday() in self.days and (self.begins <= clock and (clock < self.ends or self.ends == time(0)))
+
+
+class Expectation:
+    """Documents an hour that are expected at any moment, in the source's time zone."""
+
+    def __init__(self, zone: ZoneInfo, learned: dict[tuple[int, int], float], by_hand: Sequence[ByHand] = ()) -> None:
+        self.zone, self._learned, self._by_hand = zone, learned, tuple(by_hand)
+
+    @classmethod
+    def learned(
+        cls, times: Iterable[datetime], since: datetime | None, now: datetime, zone: ZoneInfo, by_hand: Sequence[ByHand]
+    ) -> Expectation:
+        """From when documents came, over at most the last four weeks; `since` is the first one ever."""
+        rates: dict[tuple[int, int], float] = {}
+        if since is not None and now - since >= timedelta(days=DAYS_TO_LEARN) and not by_hand:
+            first = max(since, now - timedelta(weeks=WEEKS))
+            rates = _rates([moment.astimezone(zone) for moment in times], first.astimezone(zone), now.astimezone(zone))
+        return cls(zone, rates, by_hand)
+
+    def rate(self, moment: datetime) -> float:
+        """Documents an hour at a moment. What is said by hand stands instead of what was learned."""
+        local = moment.astimezone(self.zone)
+        if self._by_hand:
+            return max((one.per_hour for one in self._by_hand if one.holds(local)), default=0.0)
+        return self._learned.get((local.weekday(), local.hour), 0.0)
+
+    def between(self, start: datetime, end: datetime) -> float:
+        """Documents expected in a window, by parts of hours."""
+        total, moment = 0.0, start
+        while moment < end:
+            step = min(end, moment + timedelta(minutes=5))
+            total += self.rate(moment) * ((step - moment) / HOUR)
+            moment = step
+        return total
+
+
+class Silence(msgspec.Struct, frozen=True, kw_only=True):
+    """Far fewer came than expected, since a moment. UTC."""
+
+    since: datetime
+    came: int
+    expected: float
+
+
+def silence(expectation: Expectation, times: Sequence[datetime], start: datetime, now: datetime) -> Silence | None:
+    """The shortest window up to `now` in which a flow was silent, or None.
+
+    Args:
+        times: when documents came, sorted; all since `start` at least.
+        start: nothing before is judged: the flow was off, or its source in maintenance.
+    """
+    length = SHORTEST
+    while length <= LONGEST and now - length >= start:
+        since = now - length
+        expected = expectation.between(since, now)
+        came = sum(1 for moment in times if since <= moment <= now)
+        if chance(came, expected * NORMAL_SHARE) < CHANCE:
+            return Silence(since=since, came=came, expected=expected)
+        length = length * 2
+    return None
+
+
+def chance(came: int, expected: float) -> float:
+    """Probability of at most so many where so many are expected (Poisson)."""
+    if expected <= 0:
+        return 1.0
+    return min(1.0, sum(math.exp(-expected + k * math.log(expected) - math.lgamma(k + 1)) for k in range(came + 1)))
+
+
+def _rates(times: Sequence[datetime], first: datetime, now: datetime) -> dict[tuple[int, int], float]:
+    """Median documents of each (weekday, hour) over the whole hours of the history, wall clock."""
+    counts: dict[datetime, int] = {}
+    for moment in times:
+        hour = moment.replace(minute=0, second=0, microsecond=0)
+        counts[hour.astimezone(UTC)] = counts.get(hour.astimezone(UTC), 0) + 1
+    by_week: dict[tuple[int, int], list[int]] = {}
+    by_day: dict[int, list[int]] = {}
+    hour = first.replace(minute=0, second=0, microsecond=0).astimezone(UTC) + HOUR
+    while hour + HOUR <= now:
+        local = hour.astimezone(first.tzinfo)
+        by_week.setdefault((local.weekday(), local.hour), []).append(counts.get(hour, 0))
+        by_day.setdefault(local.hour, []).append(counts.get(hour, 0))
+        hour += HOUR
+    rates: dict[tuple[int, int], float] = {}
+    for weekday in range(7):
+        for clock in range(24):
+            same = by_week.get((weekday, clock), [])
+            values = same if len(same) >= 2 else by_day.get(clock, [])
+            if len(values) >= 2:
+                rates[weekday, clock] = float(median(values))
+    return rates

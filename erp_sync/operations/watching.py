@@ -1,0 +1,231 @@
+"""What the watchdog looks at: everything that fails without an error. Calls no vendor and knows no Dagster.
+
+Each thing that is not as it should be is a condition with a key: told once, and told again when it is over. What
+planned maintenance explains is no condition.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from erp_sync.components.configuration import FlowSpec, Mode, RouteSpec
+from erp_sync.components.due import SENSOR_ALIVE, look_alive
+from erp_sync.components.flow_table import FLOWS, FlowKind
+from erp_sync.components.installation import Installation
+from erp_sync.ledger.heartbeats import Heartbeat
+from erp_sync.ledger.ledger import Unreachable
+from erp_sync.monitoring import alerting
+from erp_sync.monitoring.expectations import LONGEST, WEEKS, Expectation, silence
+
+WATCH = "watch/"
+#: The sensor ticks about every second; a code location that is loaded anew takes a while.
+SENSOR_SILENT = timedelta(minutes=3)
+#: A source that was looked at last longer ago than this, or than five of its intervals, is told of.
+LOOK_LATE = timedelta(minutes=30)
+COMPARISON_LATE = timedelta(hours=30)
+#: A queue of fewer documents is nothing to tell of, however it grows.
+SMALL_QUEUE = 20
+GROWTH = timedelta(minutes=30)
+#: Expectations are learned anew this often.
+LEARN_EVERY = timedelta(hours=1)
+DISK_NEARLY_FULL = 0.05
+
+
+class Condition(msgspec.Struct, frozen=True, kw_only=True):
+    """Something is not as it should be. `key` names the matter, `text` says what it means and what to do."""
+
+    key: str
+    severity: str
+    text: str
+    link: str = ""
+
+
+class Watchdog:
+    """Looks at an installation, keeps its notices true, and tells people. One per process; remembers what it learned.
+
+    Args:
+        channels: None: notices are kept, nobody is told.
+    """
+
+    def __init__(self, here: Installation, channels: alerting.Channels | None = None) -> None:
+        self.here, self.channels = here, channels
+        self._expectations: dict[tuple[str, str], tuple[datetime, Expectation]] = {}
+
+    def look(self) -> list[Condition]:
+        """Raise what is wrong now, settle what is over, tell people of both. Gives what is wrong."""
+        ledger = self.here.ledger
+        ledger.heartbeats.beat(["watchdog"])
+        found = list(self.conditions())
+        for condition in found:
+            ledger.notices.raise_once(WATCH + condition.key, condition.severity, condition.text, condition.link)
+        standing = {WATCH + condition.key for condition in found}
+        for notice in ledger.notices.open():
+            if notice.key.startswith(WATCH) and notice.key not in standing:
+                ledger.notices.clear(notice.key)
+        if self.channels is not None:
+            settings = self.here.settings
+            alerting.tell(
+                ledger,
+                self.channels,
+                installation=settings.home.name,
+                severity=settings.alert_severity,
+                base_url=settings.ui_url,
+            )
+        return found
+
+    def conditions(self) -> Iterator[Condition]:
+        """Everything that is wrong now."""
+        now = self.here.ledger.now()
+        beats = self.here.ledger.heartbeats.all()
+        away = self.here.ledger.unreachable()
+        yield from _disk(self.here)
+        sensor = beats.get(SENSOR_ALIVE)
+        if sensor is not None and now - sensor.at > SENSOR_SILENT:
+            yield Condition(
+                key="sensor",
+                severity="critical",
+                text=f"Dagster does not look for work since {sensor.at:%Y-%m-%d %H:%M} UTC: nothing is synchronised. "
+                "Its daemon or code server is gone, or sensor due_work fails. `erp-sync status` shows the services, "
+                "`erp-sync up` starts them; the sensor's page in the UI shows its error.",
+            )
+        for route in self.here.configuration.routes.values():
+            for name, flow in route.flows.items():
+                if flow.mode is not Mode.OFF:
+                    yield from self._flow(route, FLOWS[name], flow, now, beats, away)
+        yield from self._queues(now, away)
+        yield from self._dead()
+
+    def _flow(
+        self,
+        route: RouteSpec,
+        kind: FlowKind,
+        flow: FlowSpec,
+        now: datetime,
+        beats: dict[str, Heartbeat],
+        away: dict[str, Unreachable],
+    ) -> Iterator[Condition]:
+        source, target = getattr(route, kind.source), getattr(route, kind.target)
+        if any(name in away and away[name].planned for name in (source, target)):
+            return
+        sensor, look = beats.get(SENSOR_ALIVE), beats.get(look_alive(route.name, kind.name))
+        late = max(LOOK_LATE, 5 * flow.every)
+        # Where the sensor itself is silent, that is the cause, and told already.
+        if look is not None and sensor is not None and source not in away and sensor.at - look.at > late:
+            yield Condition(
+                key=f"not_looked/{route.name}/{kind.name}",
+                severity="error",
+                text=f"{kind.title} on {route.name}: {source} gave no answer about changes since "
+                f"{look.at:%Y-%m-%d %H:%M} UTC; nothing new is seen. `erp-sync doctor {route.name}` says why.",
+                link=f"/asset-groups/{route.name}_{kind.name}",
+            )
+        compared = self._compared(route, kind)
+        if compared is not None and now - compared > COMPARISON_LATE:
+            yield Condition(
+                key=f"not_compared/{route.name}/{kind.name}",
+                severity="warning",
+                text=f"{kind.title} on {route.name} was last compared as a whole {compared:%Y-%m-%d %H:%M} UTC: "
+                "what was changed behind our back since then is not seen. The runs tagged full in the UI show why.",
+                link=f"/asset-groups/{route.name}_{kind.name}",
+            )
+        if kind.delivers and flow.mode is Mode.ON:
+            yield from self._silent(route, kind, flow, now)
+
+    def _silent(self, route: RouteSpec, kind: FlowKind, flow: FlowSpec, now: datetime) -> Iterator[Condition]:
+        activity = self.here.ledger.activity
+        source = getattr(route, kind.source)
+        expectation = self._expected(route, kind, flow, now)
+        opened = self.here.ledger.maintenance.last_ended(source)
+        start = max([one for one in (flow.start, opened) if one is not None], default=now - LONGEST)
+        times = activity.accepted_times(route.name, kind.name, now - LONGEST, now + timedelta(seconds=1))
+        quiet = silence(expectation, times, start, now)
+        if quiet is not None:
+            yield Condition(
+                key=f"silent/{route.name}/{kind.name}",
+                severity="critical",
+                text=f"{kind.title} on {route.name}: {quiet.came} came from {source} since "
+                f"{quiet.since:%Y-%m-%d %H:%M} UTC, about {quiet.expected:.0f} are usual by now. Look whether {source} "
+                f"takes orders at all and whether its integration still tells them: `erp-sync doctor {route.name}`, "
+                f"`erp-sync reconcile {route.name}`.",
+                link=f"/asset-groups/{route.name}_{kind.name}",
+            )
+
+    def _expected(self, route: RouteSpec, kind: FlowKind, flow: FlowSpec, now: datetime) -> Expectation:
+        name = (route.name, kind.name)
+        known = self._expectations.get(name)
+        if known is not None and now - known[0] < LEARN_EVERY:
+            return known[1]
+        activity = self.here.ledger.activity
+        zone = ZoneInfo(self.here.configuration.connection(getattr(route, kind.source)).time_zone)
+        since = activity.first_accepted(*name)
+        times = activity.accepted_times(*name, now - timedelta(weeks=WEEKS), now) if not flow.expected else []
+        learned = Expectation.learned(times, since, now, zone, [one.by_hand() for one in flow.expected])
+        self._expectations[name] = (now, learned)
+        return learned
+
+    def _compared(self, route: RouteSpec, kind: FlowKind) -> datetime | None:
+        from erp_sync.flows.extraction import complete_entity
+        from erp_sync.flows.state_extraction import compared_entity
+
+        entity = complete_entity(kind.entity) if kind.delivers else compared_entity(route.name, kind.name, kind.entity)
+        return self.here.ledger.cursors.get(getattr(route, kind.source), entity).position
+
+    def _queues(self, now: datetime, away: dict[str, Unreachable]) -> Iterator[Condition]:
+        activity = self.here.ledger.activity
+        came, went = activity.accepted(now - GROWTH, now), activity.finished(now - GROWTH, now)
+        for queue in activity.queues():
+            name = (queue.route, queue.flow)
+            route = self.here.configuration.routes.get(queue.route)
+            flow = route.flows.get(queue.flow) if route is not None else None
+            if flow is None or flow.mode is not Mode.ON or (queue.target in away and away[queue.target].planned):
+                continue
+            opened = self.here.ledger.maintenance.last_ended(queue.target)
+            waits_since = max(queue.oldest, opened) if opened is not None else queue.oldest
+            title, link = FLOWS[queue.flow].title, f"/asset-groups/{queue.route}_{queue.flow}"
+            if now - waits_since > flow.overdue:
+                yield Condition(
+                    key=f"overdue/{queue.route}/{queue.flow}",
+                    severity="error",
+                    text=f"{title} on {queue.route}: the oldest of {queue.due} documents could go to {queue.target} "
+                    f"since {queue.oldest:%Y-%m-%d %H:%M} UTC and has not. `erp-sync status` shows what holds it up.",
+                    link=link,
+                )
+            elif queue.due >= SMALL_QUEUE and came[name] > went[name] and queue.due > went[name]:
+                yield Condition(
+                    key=f"queue/{queue.route}/{queue.flow}",
+                    severity="warning",
+                    text=f"{title} on {queue.route}: the queue to {queue.target} grows. {came[name]} came in the last "
+                    f"{GROWTH // timedelta(minutes=1)} minutes, {went[name]} went, {queue.due} wait.",
+                    link=link,
+                )
+
+    def _dead(self) -> Iterator[Condition]:
+        for group in self.here.ledger.activity.dead():
+            if group.route not in self.here.configuration.routes or group.flow not in FLOWS:
+                continue
+            many = (
+                f"{group.count} documents need a person, the latest {group.number}"
+                if group.count > 1
+                else (f"document {group.number} needs a person")
+            )
+            yield Condition(
+                key=f"dead/{group.route}/{group.flow}/{group.code}",
+                severity="error",
+                text=f"{FLOWS[group.flow].title} on {group.route}: {many}: {group.code}: {group.reason}. "
+                f"`erp-sync deadletters --code {group.code}` lists them with what can be done.",
+            )
+
+
+def _disk(here: Installation) -> Iterator[Condition]:
+    usage = shutil.disk_usage(here.settings.home)
+    if usage.free < usage.total * DISK_NEARLY_FULL:
+        yield Condition(
+            key="disk",
+            severity="error",
+            text=f"The disk of {here.settings.home} has {usage.free // 2**20:,} MB left of {usage.total // 2**20:,}: "
+            "when it is full nothing can be recorded, and so nothing is sent. Make room.",
+        )

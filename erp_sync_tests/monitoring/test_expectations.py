@@ -1,0 +1,97 @@
+"""What a flow should have by now, and when it is silent."""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from erp_sync.monitoring.expectations import ByHand, Expectation, chance, silence
+
+BERLIN = ZoneInfo("Europe/Berlin")
+HOUR = timedelta(hours=1)
+# Friday, 17:00 in Berlin.
+FRIDAY = datetime(2026, 11, 27, 16, 0, tzinfo=UTC)
+
+
+def busy_weeks(weeks: int, per_hour: int = 20, until: datetime = FRIDAY) -> list[datetime]:
+    """Orders from eight to twenty-two o'clock in Berlin, every day, evenly."""
+    times, hour = [], until - timedelta(weeks=weeks)
+    while hour < until:
+        if 8 <= hour.astimezone(BERLIN).hour < 22:
+            times += [hour + HOUR * number / per_hour for number in range(per_hour)]
+        hour += HOUR
+    return times
+
+
+def learned(times: list[datetime], now: datetime = FRIDAY) -> Expectation:
+    return Expectation.learned(times, times[0] if times else None, now, BERLIN, ())
+
+
+def test_the_usual_rate_is_learned_by_weekday_and_hour_of_the_wall_clock():
+    usual = learned(busy_weeks(4))
+    assert usual.rate(FRIDAY) == 20
+    assert usual.rate(FRIDAY + 8 * HOUR) == 0  # one o'clock at night
+    assert usual.between(FRIDAY, FRIDAY + HOUR / 2) == pytest.approx(10)
+    # A day with a flood, or without anything, does not move a median.
+    flood = sorted(busy_weeks(4) + [FRIDAY - timedelta(weeks=1) + HOUR * n / 9999 for n in range(9999)])
+    assert learned(flood).rate(FRIDAY) == 20
+
+
+def test_nothing_is_expected_of_a_flow_that_is_two_days_old():
+    times = busy_weeks(4)
+    young = [moment for moment in times if moment > FRIDAY - timedelta(days=2)]
+    assert learned(young).rate(FRIDAY) == 0
+    assert silence(learned(young), young, FRIDAY - timedelta(days=2), FRIDAY + 3 * HOUR) is None
+
+
+def test_orders_that_stop_on_a_friday_afternoon_are_missed_after_half_an_hour():
+    times = busy_weeks(4)
+    usual, start = learned(times), FRIDAY - timedelta(weeks=4)
+    noticed = next(
+        minutes for minutes in range(1, 240) if silence(usual, times, start, FRIDAY + timedelta(minutes=minutes))
+    )
+    assert noticed <= 30
+    quiet = silence(usual, times, start, FRIDAY + timedelta(minutes=30))
+    assert quiet is not None
+    assert (quiet.came, quiet.expected, quiet.since) == (0, pytest.approx(10), FRIDAY)
+
+
+def test_no_week_of_usual_business_is_ever_called_silent():
+    times = busy_weeks(5, until=FRIDAY + timedelta(weeks=1))
+    usual = learned([moment for moment in times if moment < FRIDAY])
+    for quarter in range(7 * 24 * 4):
+        now = FRIDAY + timedelta(minutes=15 * quarter)
+        recent = [moment for moment in times if now - timedelta(days=7) <= moment < now]
+        assert silence(usual, recent, FRIDAY - timedelta(weeks=4), now) is None, now
+
+
+def test_what_is_said_by_hand_stands_from_the_first_day():
+    shop_hours = ByHand(days=(0, 1, 2, 3, 4), begins=time(8), ends=time(22), per_hour=20)
+    told = Expectation.learned([], None, FRIDAY, BERLIN, [shop_hours])
+    assert (told.rate(FRIDAY), told.rate(FRIDAY + 6 * HOUR), told.rate(FRIDAY + 24 * HOUR)) == (20, 0, 0)
+    assert silence(told, [], FRIDAY - 10 * HOUR, FRIDAY + HOUR / 2) is not None
+    late = ByHand(days=(4,), begins=time(20), ends=time(0), per_hour=5)
+    assert late.holds(datetime(2026, 11, 27, 23, 59, tzinfo=BERLIN))
+
+
+def test_what_lies_before_the_start_is_not_judged():
+    usual = learned(busy_weeks(4))
+    assert silence(usual, [], FRIDAY, FRIDAY + timedelta(minutes=29)) is None
+    assert silence(usual, [], FRIDAY, FRIDAY + timedelta(minutes=30)) is not None
+
+
+@given(st.integers(0, 60), st.floats(0.01, 60))
+def test_the_chance_is_that_of_poisson(came: int, expected: float):
+    terms = [math.exp(-expected) * expected**k / math.factorial(k) for k in range(came + 1)]
+    assert chance(came, expected) == pytest.approx(min(1.0, sum(terms)), rel=1e-9)
+
+
+@given(st.integers(0, 100), st.floats(0, 100), st.floats(0, 50))
+def test_fewer_documents_are_never_less_suspicious(came: int, expected: float, more: float):
+    assert chance(came, expected) <= chance(came + 1, expected) + 1e-12
+    assert chance(came, expected + more) <= chance(came, expected) + 1e-12

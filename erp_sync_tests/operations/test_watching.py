@@ -1,0 +1,174 @@
+"""The watchdog: what fails without an error is told, and what planned maintenance explains is not."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from erp_sync import settings as settings_module
+from erp_sync.cli import app
+from erp_sync.components.due import SENSOR_ALIVE, look_alive
+from erp_sync.components.installation import Installation
+from erp_sync.operations.watching import Watchdog
+from erp_sync_tests.operations.house import ERP, ROUTE, STORE, House, write_defs
+
+FRIDAY = datetime(2026, 11, 27, 16, 0, tzinfo=UTC)
+NIGHT = {"per_hour": 20, "days": ["fri", "sat"], "from": "08:00", "to": "22:00"}
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.time = FRIDAY
+
+    def __call__(self) -> datetime:
+        return self.time
+
+    def advance(self, **by: float) -> None:
+        self.time += timedelta(**by)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def place(home: Path, clock: Clock) -> Iterator[House]:
+    """A house on a clock that stands until moved; orders are expected on Friday, by hand."""
+    flows = {
+        "orders": {"mode": "on", "start": "2026-11-27T15:00:00Z", "expected": [NIGHT]},
+        "shipments": {"mode": "on", "start": "2026-01-01T00:00:00Z"},
+        "inventory": {"mode": "on", "every": "5m"},
+    }
+    write_defs(home.parent / "defs", route={"flows": flows})
+    here = Installation(settings_module.load(), clock=clock)
+    yield House(here)
+    here.close()
+
+
+def watched(place: House) -> dict[str, str]:
+    """Key and severity of what is wrong."""
+    return {one.key: one.severity for one in Watchdog(place.here).look()}
+
+
+def orders_until_now(place: House, count: int = 40, first: int = 1) -> None:
+    for number in range(first, first + count):
+        place.delivered(str(number))
+
+
+def test_where_all_is_well_nothing_is_told(place: House):
+    orders_until_now(place)
+    place.ledger.heartbeats.beat([SENSOR_ALIVE])
+    assert watched(place) == {}
+    assert place.ledger.notices.open() == []
+
+
+def test_orders_that_stop_are_told_after_half_an_hour_and_settled_when_they_come_again(place: House, clock: Clock):
+    orders_until_now(place, 60)
+    clock.advance(minutes=20)
+    assert watched(place) == {}
+    clock.advance(minutes=11)
+    assert watched(place) == {"silent/us/orders": "critical"}
+    (notice,) = place.ledger.notices.open()
+    assert "0 came from magento_us since 2026-11-27 16:01 UTC, about 10 are usual by now" in notice.text
+    for number in range(100, 130):
+        place.delivered(str(number))
+    clock.advance(seconds=1)
+    assert watched(place) == {}
+    assert place.ledger.notices.open() == []
+
+
+def test_a_store_in_planned_maintenance_is_expected_to_be_silent(place: House, clock: Clock):
+    orders_until_now(place, 60)
+    end = FRIDAY + timedelta(hours=2)
+    place.ledger.maintenance.start(STORE, starts_at=FRIDAY, ends_at=end, why="release", who="ann")
+    for _ in range(4):
+        clock.advance(minutes=30)
+        assert watched(place) == {}
+    clock.advance(minutes=25)
+    assert watched(place) == {}  # half an hour from the end of the window on is judged
+    clock.advance(minutes=10)
+    assert watched(place) == {"silent/us/orders": "critical"}
+
+
+def test_a_dagster_that_is_gone_is_told_by_the_process_beside_it(place: House, clock: Clock):
+    orders_until_now(place)
+    assert watched(place) == {}  # never started: nobody expects it
+    place.ledger.heartbeats.beat([SENSOR_ALIVE])
+    clock.advance(minutes=2)
+    assert watched(place) == {}
+    clock.advance(minutes=2)
+    assert watched(place) == {"sensor": "critical"}
+    (notice,) = place.ledger.notices.open()
+    assert "does not look for work since 2026-11-27 16:00 UTC" in notice.text
+
+
+def test_a_source_that_gives_no_answer_is_told_once_and_not_where_its_breaker_says_so(place: House, clock: Clock):
+    place.ledger.heartbeats.beat([SENSOR_ALIVE, look_alive(ROUTE, "inventory")])
+    for step in range(7):
+        clock.advance(minutes=5)
+        place.ledger.heartbeats.beat([SENSOR_ALIVE])
+        orders_until_now(place, first=step * 100 + 1)
+    assert watched(place) == {"not_looked/us/inventory": "error"}
+    for _ in range(5):
+        place.ledger.breakers.failure(ERP, "HTTP 503")
+    assert watched(place) == {}
+    assert [one.key for one in place.ledger.notices.open()] == [f"breaker/{ERP}"]
+
+
+def test_a_document_that_could_go_and_does_not_is_told(place: House, clock: Clock):
+    orders_until_now(place)
+    place.order("900")
+    clock.advance(minutes=29)
+    assert "overdue/us/orders" not in watched(place)
+    clock.advance(minutes=2)
+    assert watched(place)["overdue/us/orders"] == "error"
+    place.ledger.maintenance.start(ERP, starts_at=clock(), ends_at=clock() + timedelta(hours=1), why="", who="ann")
+    assert watched(place) == {}
+
+
+def test_a_queue_that_grows_is_told(place: House, clock: Clock):
+    for number in range(30):
+        place.order(str(number + 1))
+    clock.advance(minutes=10)
+    assert watched(place) == {"queue/us/orders": "warning"}
+    (notice,) = place.ledger.notices.open()
+    assert "30 came in the last 30 minutes, 0 went, 30 wait" in notice.text
+
+
+def test_dead_letters_of_one_cause_are_one_matter(place: House):
+    orders_until_now(place)
+    place.dead("901")
+    place.dead("902")
+    place.dead("903", code="malformed_address")
+    found = watched(place)
+    assert set(found) == {"dead/us/orders/unmapped_payment_method", "dead/us/orders/malformed_address"}
+    texts = {one.key.rpartition("/")[2]: one.text for one in place.ledger.notices.open()}
+    assert "2 documents need a person, the latest 000000902" in texts["unmapped_payment_method"]
+    assert "`erp-sync deadletters --code malformed_address`" in texts["malformed_address"]
+
+
+def test_a_comparison_that_did_not_happen_is_told(place: House, clock: Clock):
+    orders_until_now(place)
+    place.ledger.receive(STORE, "sales_order.complete", [], advance_to=FRIDAY)
+    clock.advance(hours=31)
+    assert "not_compared/us/orders" in watched(place)
+
+
+def test_the_command_looks_once_for_cron(place: House):
+    orders_until_now(place)
+    place.dead("901")
+    result = CliRunner().invoke(app, ["alerts", "watch", "--once", "--json"])
+    assert result.exit_code == 1
+    keys: list[Any] = [one["key"] for one in json.loads(result.stdout)]
+    assert "dead/us/orders/unmapped_payment_method" in keys
+    told = CliRunner().invoke(app, ["alerts", "list"])
+    assert "told are: nobody; ERP_SYNC_ALERT_URLS says whom" in told.stdout
+    refused = CliRunner().invoke(app, ["alerts", "test"])
+    assert (refused.exit_code, "no channel is set" in refused.stderr) == (2, True)
