@@ -94,12 +94,11 @@ def look(
                 finding = future.result(timeout=LOOK_SECONDS)
             except FutureTimeout:
                 finding = Finding(why="could not be judged in time", lane=poll.lane, keys=poll.keys)
-            if finding.answered:
-                alive.add(look_alive(poll.route, poll.flow))
             cursor[poll.name] = now.isoformat()
             cursor.update(finding.remember)
             silent = f"{poll.route}/{poll.flow}/silent"
             if finding.answered:
+                alive.add(look_alive(poll.route, poll.flow))
                 cursor.pop(silent, None)
             else:
                 cursor.setdefault(silent, now.isoformat())
