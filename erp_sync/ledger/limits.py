@@ -47,6 +47,7 @@ class SlotLease(msgspec.Struct, frozen=True):
     connection: str
     id: str
     lane: str
+    cost: float = 1.0
 
 
 class LimitState(msgspec.Struct, frozen=True, kw_only=True):
@@ -122,14 +123,17 @@ class LedgerSlots:
                 {**row, "tokens": float(values["burst"]), "refilled_at": self._now()},
             )
 
-    def acquire(self, connection: str, lane: str, deadline: float) -> SlotLease:
+    def acquire(self, connection: str, lane: str, deadline: float, cost: float = 1.0) -> SlotLease:
         """Block until a call may start, at most until `deadline` (of `time.monotonic()`).
 
         Raises NoSlot with the time after which to try again: at once where waiting until the deadline
         cannot help (pause, quota), else at the deadline.
+
+        Args:
+            cost: points of the rate that the call takes; one of more than `burst` needs a full bucket.
         """
         lane_rank(lane)
-        lease = SlotLease(connection, uuid.uuid4().hex, lane)
+        lease = SlotLease(connection, uuid.uuid4().hex, lane, cost)
         waited = False
         try:
             while True:
@@ -151,6 +155,20 @@ class LedgerSlots:
     def release(self, lease: SlotLease) -> None:
         """Give the slot back. Idempotent; harmless where the lease had run out."""
         self._forget(lease)
+
+    def charge(self, connection: str, more: float) -> None:
+        """A call cost so many points more than it was let through for (fewer: below zero): those that follow wait."""
+        if not more:
+            return
+        with self._database.write() as write:
+            self._database.exclude(write, "limits", connection)
+            now = self._now()
+            settings = write.execute(_LIMITS, {"connection": connection}).first()
+            if settings is not None and settings.rate_per_second is not None:
+                tokens = min(float(settings.burst), _tokens(settings, now) - more)
+                write.execute(
+                    sa.update(limits).where(limits.c.connection == connection).values(tokens=tokens, refilled_at=now)
+                )
 
     def pause(self, connection: str, seconds: float, why: str = "the vendor asked to wait") -> None:
         """Nobody of the installation calls before that. A shorter pause never ends a longer one."""
@@ -231,7 +249,7 @@ class LedgerSlots:
                 write.execute(sa.delete(limit_leases).where(limit_leases.c.id == lease.id))
             write.execute(sa.insert(limit_leases), row)
             if problem is None and settings is not None:
-                self._spend(write, settings, now)
+                self._spend(write, settings, now, lease.cost)
         if problem is not None:
             raise problem
 
@@ -257,14 +275,17 @@ class LedgerSlots:
                 return _Wait(0.0, f"all {settings.concurrency} slots are in use or owed to other lanes")
         if settings.rate_per_second is not None:
             tokens = _tokens(settings, now)
-            if tokens < 1:
-                return _Wait((1 - tokens) / settings.rate_per_second, f"{settings.rate_per_second:g} calls a second")
+            needed = min(lease.cost, float(settings.burst))
+            if tokens < needed:
+                unit = "calls" if lease.cost == 1 else "points"
+                why = f"{settings.rate_per_second:g} {unit} a second"
+                return _Wait((needed - tokens) / settings.rate_per_second, why)
         return None
 
-    def _spend(self, write: sa.Connection, settings: Any, now: float) -> None:
+    def _spend(self, write: sa.Connection, settings: Any, now: float, cost: float) -> None:
         values: dict[str, Any] = {}
         if settings.rate_per_second is not None:
-            values.update(tokens=_tokens(settings, now) - 1, refilled_at=now)
+            values.update(tokens=_tokens(settings, now) - cost, refilled_at=now)
         if settings.quota_per_day is not None:
             today = self._day()
             values.update(quota_used=settings.quota_used + 1 if settings.quota_day == today else 1, quota_day=today)

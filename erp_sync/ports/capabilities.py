@@ -60,7 +60,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         concurrency: calls under way at once.
-        rate_per_second: calls started a second, with `burst` at once.
+        rate_per_second: calls started a second, with `burst` at once; points, where a call costs points.
         quota_per_day: calls a day.
         lane_shares: share of the concurrency reserved for a lane; idle shares are lent.
     """

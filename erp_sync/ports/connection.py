@@ -48,13 +48,16 @@ class Connector(Protocol):
 class Slots(Protocol):
     """A lease on one of a connection's concurrency slots, and its rate and quota."""
 
-    def acquire(self, connection: str, lane: str, deadline: float) -> Any:
-        """Block until a call may start, at most until `deadline` (time.monotonic()).
+    def acquire(self, connection: str, lane: str, deadline: float, cost: float = 1.0) -> Any:
+        """Block until a call of so many points of the rate may start, at most until `deadline` (time.monotonic()).
 
         Returns an opaque lease. Raises `NoSlot` with the time after which to try again.
         """
 
     def release(self, lease: Any) -> None: ...
+
+    def charge(self, connection: str, more: float) -> None:
+        """The answer says that the call cost so many points more than it was let through for; below zero: fewer."""
 
     def pause(self, connection: str, seconds: float) -> None:
         """The vendor said to wait: nobody of the installation calls before that."""

@@ -74,6 +74,7 @@ class Call:
         expected: statuses of 400 and above that are answers, not errors (404 of a lookup). The
             connector's `outcome` does not see them.
         json_reply: a body of a good answer must be JSON; if it is not, the outcome is unknown.
+        cost: points of the connection's rate that it is taken to cost until the answer says (`VendorClient.cost`).
         found_nothing: of a poll: whether the reply says that there is nothing. Such exchanges are
             counted, not kept.
     """
@@ -92,6 +93,7 @@ class Call:
     deadline_seconds: float | None = None
     expected: tuple[int, ...] = ()
     json_reply: bool = True
+    cost: float = 1.0
     found_nothing: Callable[[Reply], bool] | None = None
 
     def __post_init__(self) -> None:

@@ -45,6 +45,7 @@ __all__ = [
 ]
 
 OutcomeFunction = Callable[[httpx.Response], TransportError | None]
+CostFunction = Callable[[httpx.Response], float | None]
 
 
 def no_opinion(response: httpx.Response) -> TransportError | None:
@@ -63,6 +64,7 @@ class VendorClient:
             Asked about every status, 200 too, but those a call expects. With None a status below 400
             is good and any other becomes the error that HTTP alone suggests (`verdict_of_status`).
             It gets the redirect of a wrong base URL, too. `response.request` is set.
+        cost: points that a call cost, by its answer; None where it does not say. For systems that limit points.
         retry: for repeatable calls.
         timeout: seconds for one attempt, from the start of sending to the last byte.
         connect_timeout: seconds for making a connection.
@@ -82,6 +84,7 @@ class VendorClient:
         breaker: Breaker,
         exchanges: ExchangeSink,
         outcome: OutcomeFunction = no_opinion,
+        cost: CostFunction | None = None,
         retry: RetryPolicy | None = None,
         timeout: float = 30.0,
         connect_timeout: float = 10.0,
@@ -106,7 +109,7 @@ class VendorClient:
         self._http, self._process, self._lock = self._open(), os.getpid(), threading.Lock()
         self.behind_seconds = 0.0  # by which the vendor's clock is behind ours, by its latest answer; never below zero
         stack: Send = BreakerPolicy(self._exchange, breaker, connection.name)
-        stack = Slot(stack, slots, connection.name)
+        stack = Slot(stack, slots, connection.name, cost)
         stack = Log(stack, exchanges, connection.name, self.redactor)
         self._send = Retry(stack, retry or RetryPolicy(), sleep=sleep)
 

@@ -20,6 +20,7 @@ class MemorySlots:
     Attributes:
         most: highest number of leases held at once, per connection.
         acquired: (connection, lane) of every lease given, in order.
+        charged: points of all calls, per connection.
     """
 
     def __init__(self, limits: Mapping[str, Limits] | None = None) -> None:
@@ -29,8 +30,9 @@ class MemorySlots:
         self._paused_until: dict[str, float] = {}
         self.most: dict[str, int] = {}
         self.acquired: list[tuple[str, str]] = []
+        self.charged: dict[str, float] = {}
 
-    def acquire(self, connection: str, lane: str, deadline: float) -> str:
+    def acquire(self, connection: str, lane: str, deadline: float, cost: float = 1.0) -> str:
         """Block until a call may start. Raises NoSlot at `deadline` (time.monotonic()), at once
         where a pause lasts longer."""
         limits = self._limits.get(connection)
@@ -46,6 +48,7 @@ class MemorySlots:
                     self._held[connection] = held + 1
                     self.most[connection] = max(self.most.get(connection, 0), held + 1)
                     self.acquired.append((connection, lane))
+                    self.charged[connection] = self.charged.get(connection, 0.0) + cost
                     return connection
                 if now >= deadline:
                     raise NoSlot(connection, 1.0, f"all {most} slots are in use")
@@ -55,6 +58,10 @@ class MemorySlots:
         with self._condition:
             self._held[lease] -= 1
             self._condition.notify_all()
+
+    def charge(self, connection: str, more: float) -> None:
+        with self._condition:
+            self.charged[connection] = self.charged.get(connection, 0.0) + more
 
     def pause(self, connection: str, seconds: float) -> None:
         with self._condition:

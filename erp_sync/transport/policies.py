@@ -14,6 +14,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import httpx
+
 from erp_sync.ports.connection import Breaker, ExchangeSink, NoSlot, Slots
 from erp_sync.ports.leaving import may_leave
 from erp_sync.ports.outcomes import Again
@@ -118,12 +120,19 @@ class Retry:
 class Slot:
     """Holds one of the connection's slots for the attempt; passes on the vendor's wish to be left alone."""
 
-    def __init__(self, below: Send, slots: Slots, connection: str) -> None:
-        self._below, self._slots, self._connection = below, slots, connection
+    def __init__(
+        self,
+        below: Send,
+        slots: Slots,
+        connection: str,
+        cost: Callable[[httpx.Response], float | None] | None = None,
+    ) -> None:
+        self._below, self._slots, self._connection, self._cost = below, slots, connection, cost
 
     def __call__(self, attempt: Attempt) -> Reply:
+        lane = context.current().lane
         try:
-            lease = self._slots.acquire(self._connection, context.current().lane, attempt.deadline)
+            lease = self._slots.acquire(self._connection, lane, attempt.deadline, attempt.call.cost)
         except NoSlot as error:
             raise NoSlotInTime(error.why, retry_after_seconds=error.retry_after_seconds) from error
         try:
@@ -137,7 +146,16 @@ class Slot:
                 self._slots.pause(self._connection, min(asked, LONGEST_PAUSE_SECONDS))
             raise
         finally:
+            self._charge(attempt)
             self._slots.release(lease)
+
+    def _charge(self, attempt: Attempt) -> None:
+        response = attempt.wire[-1].response if attempt.wire else None
+        if self._cost is None or response is None:
+            return
+        cost = self._cost(response)
+        if cost is not None and cost != attempt.call.cost:
+            self._slots.charge(self._connection, cost - attempt.call.cost)
 
 
 class BreakerPolicy:

@@ -139,6 +139,29 @@ def test_a_day_has_its_quota(ledger: Ledger, clock):
     no_wait(ledger)
 
 
+def test_calls_cost_points_and_what_they_really_cost_is_charged(ledger: Ledger, clock):
+    ledger.limits.configure(ERP, Limits(rate_per_second=10, burst=100))
+
+    def call(cost: float) -> None:
+        ledger.limits.acquire(ERP, "now", time.monotonic(), cost)
+
+    call(80)
+    with pytest.raises(NoSlot, match="10 points a second") as refused:
+        call(50)
+    assert refused.value.retry_after_seconds == pytest.approx(3)
+    ledger.limits.charge(ERP, -30)  # the answer: it cost 50
+    call(50)
+    ledger.limits.charge(ERP, 20)
+    with pytest.raises(NoSlot) as refused:
+        call(1)
+    assert refused.value.retry_after_seconds == pytest.approx(2.1)
+    clock.advance(60)
+    call(500)  # more than the bucket holds: it needs a full one
+    with pytest.raises(NoSlot) as refused:
+        call(1)
+    assert refused.value.retry_after_seconds == pytest.approx(40.1)
+
+
 def test_the_vendors_pause_holds_for_everybody(ledger: Ledger, clock):
     ledger.limits.pause(ERP, 30)
     ledger.limits.pause(ERP, 5)

@@ -7,6 +7,7 @@ import socket
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -87,6 +88,18 @@ def test_a_value_whose_sender_lost_the_right_to_it_does_not_leave_though_it_coul
     with while_held(lambda: False, everything=True), pytest.raises(NotSentError, match="ended before it left") as lost:
         it.client.send(write(repeatable=True))
     assert (server.requests, lost.value.attempts) == ([], 1)
+
+
+@pytest.mark.parametrize(("status", "said", "charged"), [(200, "7", 7), (200, None, 5), (429, "3", 3)])
+def test_a_call_is_charged_what_its_answer_says(status, said, charged, server, rig):
+    def cost(response):
+        return float(response.headers["X-Cost"]) if "X-Cost" in response.headers else None
+
+    server.always = answer(status, {"ok": True}, headers={"X-Cost": said} if said else {})
+    it = rig(server.url, cost=cost)
+    with nullcontext() if status == 200 else pytest.raises(Throttled):
+        it.client.send(write(cost=5))
+    assert it.slots.charged == {"erp_us": charged}
 
 
 def test_the_right_to_send_is_asked_for_after_the_wait_for_a_slot(server, rig):
