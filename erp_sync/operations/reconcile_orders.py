@@ -15,6 +15,7 @@ import msgspec
 from erp_sync.components.configuration import RouteSpec
 from erp_sync.components.documents import flow_module
 from erp_sync.components.installation import Installation
+from erp_sync.flows.orders.remaining import remaining
 from erp_sync.ledger import Delivery, State
 from erp_sync.model.keys import Entity, EntityKey
 from erp_sync.model.money import decimal_of
@@ -169,7 +170,9 @@ class _Work:
         if theirs is None or order.document is None:
             return
         self.totals += 1
-        ours: Decimal = order.document.totals.grand_total
+        # One that was cancelled partly before it was seen went with what was left; one that went before, whole.
+        totals = (order.document.totals.grand_total, remaining(order.document).totals.grand_total)
+        ours: Decimal = min(totals, key=lambda total: abs(decimal_of(theirs) - total))
         difference = decimal_of(theirs) - ours
         if abs(difference) > self._tolerance():
             self._differs(

@@ -213,6 +213,27 @@ def test_a_customers_second_currency_is_added_in_the_erp(tmp_path: Path):
         assert len(shop.deposits(second)) == 1
 
 
+def test_an_order_that_was_partly_cancelled_before_it_was_seen_goes_with_what_is_left(tmp_path: Path):
+    with business(tmp_path) as shop:
+        number = shop.store.buy("ann", {"MUG": 3, "TEA": 1})
+        shop.store.sql(
+            "UPDATE sales_order_item SET qty_canceled = 1 WHERE sku = 'MUG' AND order_id = ?", shop.store.id_of(number)
+        )
+        shop.settle()
+        (order,) = shop.in_erp(number)
+        lines = shop.erp_rows(
+            "SELECT i.itemid, l.quantity FROM transactionline l JOIN item i ON i.id = l.item "
+            "WHERE l.\"transaction\" = ? AND i.itemid IN ('MUG', 'TEA')",
+            order["id"],
+        )
+        assert {row["itemid"]: abs(int(float(row["quantity"]))) for row in lines} == {"MUG": 2, "TEA": 1}
+        whole = Decimal(str(shop.store.order(shop.store.id_of(number))["grand_total"]))
+        assert Decimal("10.50") <= whole - Decimal(order["foreigntotal"]) < Decimal(12), "one mug and its tax"
+        (deposit,) = shop.deposits(number)
+        assert Decimal(deposit["payment"]) == Decimal(order["foreigntotal"])
+        assert shop.states()[number] == ("delivered", "")
+
+
 def test_number_shipment_and_parcels_go_back_to_the_store_with_one_mail(tmp_path: Path):
     with business(tmp_path, erp_settings={"us": {"location": "1"}}) as shop:
         number = shop.store.buy("ann", {"MUG": 2, "TEA": 1})

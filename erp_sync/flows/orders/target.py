@@ -1,10 +1,14 @@
-"""Sales orders at the target: created, or cancelled where the store cancelled them afterwards."""
+"""Sales orders at the target: created with what is still to be delivered, or cancelled where the store cancelled them
+afterwards."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
+
+from erp_sync.flows.orders.remaining import remaining
 from erp_sync.model.keys import Entity
 from erp_sync.model.order import OrderStatus, SalesOrder
 from erp_sync.ports.documents import Requirement, Step, StepRequest
@@ -23,19 +27,28 @@ class OrdersTarget:
         return self._cancellations if order.status is OrderStatus.CANCELLED else self._orders
 
     def requirements(self, document: SalesOrder) -> list[Requirement]:
-        return list(self._port(document).requirements(document))
+        return list(self._port(document).requirements(_sent(document)))
 
     def resolve(self, requirements: Sequence[Requirement]) -> dict[Requirement, str]:
         return dict(self._orders.resolve(requirements))
 
     def steps(self, document: SalesOrder) -> list[Step]:
-        return list(self._port(document).steps(document))
+        return list(self._port(document).steps(_sent(document)))
 
     def submit(self, requests: Sequence[StepRequest]) -> list[Outcome]:
-        return [self._port(request.document).submit([request])[0] for request in requests]
+        return [self._port(request.document).submit([_request(request)])[0] for request in requests]
 
     def find(self, requests: Sequence[StepRequest]) -> list[Finding]:
-        return [self._port(request.document).find([request])[0] for request in requests]
+        return [self._port(request.document).find([_request(request)])[0] for request in requests]
 
     def settle(self, handles: Sequence[str]) -> list[Outcome]:
         return list(self._orders.settle(handles))
+
+
+def _sent(document: SalesOrder) -> SalesOrder:
+    return document if document.status is OrderStatus.CANCELLED else remaining(document)
+
+
+def _request(request: StepRequest) -> StepRequest:
+    document = _sent(request.document)
+    return request if document is request.document else msgspec.structs.replace(request, document=document)

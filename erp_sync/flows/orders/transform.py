@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from erp_sync.flows.decisions import Before, Decision
+from erp_sync.flows.orders.remaining import remaining
 from erp_sync.flows.orders.target import OrdersTarget
 from erp_sync.model.order import OrderStatus, SalesOrder
 
@@ -43,6 +44,9 @@ def decide(order: SalesOrder, start: datetime, before: Before | None, target: st
         if unchanged:
             return Decision(action="drop", code="unchanged", reason="its cancellation was seen before")
         return Decision(action="cancel", code="cancelled_in_store", reason="cancelled in the store")
+    if before is None and not remaining(order).lines:
+        reason = "every unit was cancelled or refunded in the store before it was seen"
+        return Decision(action="drop", code="nothing_left", reason=reason)
     if order.status in HELD and (before is None or not before.begun):
         code, reason = HELD[order.status]
         return Decision(action="hold", code=code, reason=reason)
