@@ -1,7 +1,7 @@
 """The sensor that starts runs, and the schedule of full comparisons.
 
 A tick starts a run only when something is due and none is about to start; a run takes everything that
-is due. Polls that found nothing are known all the same: they are counted in the ledger, and from time
+is due. Polls that found nothing are known all the same: they are counted in the exchange log, and from time
 to time the loaded asset is observed fresh without a run.
 """
 

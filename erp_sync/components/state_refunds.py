@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+import msgspec
+
 from erp_sync.components.configuration import Mode, RouteSpec
 from erp_sync.components.flow_table import FlowKind
 from erp_sync.components.installation import Installation
@@ -36,7 +38,9 @@ def doubt_refunded(here: Installation, routes: Sequence[RouteSpec], kind: FlowKi
             keys = here.ledger.known.table(store, kind.entity).column("key").to_pylist()
             moved = [key for key in keys if target.sku(key) in skus]
             here.ledger.known.mark_unknown(store, kind.entity, moved, "refunded in the store")
-        here.ledger.receive(store, _entity(route), seen, advance_to=now, run_id=run_id)
+        # Only that they were seen is kept: no flow handles them, and so nothing would ever remove their payloads.
+        noted = [msgspec.structs.replace(record, payload={}) for record in seen]
+        here.ledger.receive(store, _entity(route), noted, advance_to=now, run_id=run_id)
 
 
 def refunded(here: Installation, route: RouteSpec, kind: FlowKind, now: datetime) -> str | None:

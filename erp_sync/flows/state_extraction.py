@@ -7,7 +7,7 @@ complete, which a cursor of its own says (entity ``<entity>.snapshot``, token: t
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -97,8 +97,3 @@ def keys_changed(source: Any, ledger: Any, *, connection: str, entity: str, keys
     versions = {record.native_id: record.version for page in source.read(keys) for record in page}
     fresh = ledger.cursors.count_new(connection, entity, versions)
     return f"{fresh} of {len(versions)} fast rows changed" if fresh else None
-
-
-def snapshot_due(position: datetime | None, full: timedelta | None, now: datetime) -> bool:
-    """Is a full comparison due: there never was one, or the last one is too old?"""
-    return position is None or (full is not None and now - position >= full)

@@ -137,14 +137,6 @@ class Deliveries:
         with self._database.read() as read:
             return {row[0]: row[1] for row in read.execute(query)}
 
-    def next_due_at(self, flow: str, target: str) -> datetime | None:
-        """When the next delivery is due or a lease ends; None where nothing is pending."""
-        query = sa.select(sa.func.min(deliveries.c.due_at)).where(
-            deliveries.c.due_at.is_not(None), deliveries.c.flow == flow, deliveries.c.target == target
-        )
-        with self._database.read() as read:
-            return read.execute(query).scalar()
-
     def requirements(self, delivery_id: int) -> list[Requirement]:
         """What a waiting delivery waits for."""
         query = sa.select(requirements).where(requirements.c.delivery_id == delivery_id)

@@ -325,10 +325,6 @@ class RecordMapping:
         text = "\n".join(repr(row) for row in self.rows())
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
-    def source_paths(self) -> set[str]:
-        """All paths that are read, list elements as ``[]``."""
-        return {path for row in self.rows() for path in row.source.split(", ") if path}
-
     def target_paths(self) -> set[str]:
         return {row.target for row in self.rows()}
 
