@@ -174,7 +174,7 @@ class Adopting:
             by_target.setdefault(document.target, []).append(document.key)
         current: dict[EntityKey, Delivery] = {}
         for target, keys in by_target.items():
-            current |= accepting.latest(write, route, flow, target, keys)
+            current |= accepting.latest(write, route, flow, target, keys, lock=True)
         begun = accepting.begun(write, [delivery.id for delivery in current.values()])
         free: dict[EntityKey, int | None] = {}
         known: set[EntityKey] = set()

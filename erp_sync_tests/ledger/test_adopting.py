@@ -6,6 +6,7 @@ from erp_sync.ledger import Ledger, Link, State
 from erp_sync.ledger.adopting import AdoptedDocument
 from erp_sync.ledger.errors import CrossReferenceConflict
 from erp_sync.ports.outcomes import Receipt
+from erp_sync_tests.ledger.interleaving import meanwhile
 from erp_sync_tests.ledger.world import ERP, FLOW, ROUTE, STORE, accept, claim, document, key, step
 
 
@@ -77,3 +78,20 @@ def test_a_doubtful_document_waits_for_a_person(ledger: Ledger) -> None:
     assert done.new == 2
     assert [(one.count, one.code) for one in ledger.dead_letters.groups()] == [(2, "doubtful")]
     assert claim(ledger) == []
+
+
+def test_what_is_begun_at_that_moment_is_not_adopted_as_well(ledger: Ledger) -> None:
+    """PostgreSQL: it was sent though the target held it, and nobody recorded what became of it."""
+    accept(ledger, document("1"))
+
+    def begin() -> int:
+        claims = claim(ledger, owner="run-2:7")
+        for one in claims:
+            ledger.steps.plan(one, [step("sales_order")])
+            ledger.steps.begin(one, "sales_order")
+        return len(claims)
+
+    with meanwhile(ledger, "DELETE FROM steps", begin) as begun:
+        done = ledger.adopting.documents(ROUTE, FLOW, [adopted("1")], who="ann")
+    assert (done.new, begun) == (1, [0])
+    assert state(ledger, "1") is State.DELIVERED
