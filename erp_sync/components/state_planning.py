@@ -10,7 +10,7 @@ import msgspec
 
 from erp_sync.components.configuration import Mode
 from erp_sync.components.state_task import StateTask
-from erp_sync.flows.comparison import Comparison, value_text
+from erp_sync.flows.comparison import REPLACES, Comparison, value_text
 from erp_sync.flows.guards import judge_shares
 from erp_sync.flows.ownership import AGREED, ForeignEdits, Judged, foreign_row, judge
 from erp_sync.flows.state_flow import Desired, microseconds
@@ -45,12 +45,19 @@ class Planning:
         self.task = task
         self.planned = Planned()
         self._jumps = self._edits = 0
+        self._replaced: set[str] = set()
 
     def rows(
-        self, comparison: Comparison, desired: Desired, missing: dict[str, str], refused_skus: Collection[str] = ()
+        self,
+        comparison: Comparison,
+        desired: Desired,
+        missing: dict[str, str],
+        moved: dict[str, dict[str, str]],
+        refused_skus: Collection[str] = (),
     ) -> Planned:
         """Args:
         missing: what the target holds by key of rows that the source has no more.
+        moved: by new key, what the target still holds of the row under keys that it had before.
         refused_skus: of rows that are in quarantine, as the target names them: nothing is known of their rows.
         """
         task = self.task
@@ -74,7 +81,10 @@ class Planning:
             if was == will or (partial and was is not None and all(was.get(name) == will[name] for name in will)):
                 task.report.same += 1
                 continue
+            gone = self._displaced(key, moved.get(key, {}))
             after = self._after(row, was, will if not found.left else {**will, AGREED: found.left})
+            if away := [one.key for one in gone if one.after is None]:
+                after = value_text({**msgspec.json.decode(after), REPLACES: away})
             if held.get(key) == after or ((found.held or judged) and rejected.get(key) == after):
                 self.planned.standing.append(key)
                 continue
@@ -82,8 +92,8 @@ class Planning:
             if refusal is not None and refusal.after == after:
                 task.report.refused_before += 1
                 continue
-            self._add(one, was, found, after)
-        self._add_missing(missing)
+            self._add(one, was, found, after, gone)
+        self._add_missing({key: before for key, before in missing.items() if key not in self._replaced})
         if task.full and edited:
             self._add_foreign(edited, desired, missing, refused_skus, rejected)
         self.planned.settled = self._settled(edited, comparison, desired)
@@ -107,9 +117,22 @@ class Planning:
         base = msgspec.json.decode(agreed) if agreed is not None else None
         return judge(key, was, base, will, record, edited=agreed is not None)
 
-    def _add(self, one: dict[str, Any], was: dict[str, Any] | None, found: Judged, after: str) -> None:
+    def _displaced(self, key: str, there: dict[str, str]) -> list[PlanRow]:
+        """Rows that take away what the target holds of a row under the keys that it had before `key`."""
+        rows = (
+            self._gone(other, before, f"{self.task.source} has it as {key} now")
+            for other, before in there.items()
+            if other not in self._replaced
+        )
+        return [row for row in rows if row is not None]
+
+    def _add(
+        self, one: dict[str, Any], was: dict[str, Any] | None, found: Judged, after: str, gone: Sequence[PlanRow]
+    ) -> None:
+        """`gone`: goes with the row, and before it."""
         task, will = self.task, found.after
-        jump = task.logic.alone(was, will, task.flow.guards)
+        there = next((row.before for row in gone if row.before is not None), None)
+        jump = task.logic.alone(was or (msgspec.json.decode(there) if there else None), will, task.flow.guards)
         row = PlanRow(
             key=one["key"],
             before=one["before"],
@@ -121,7 +144,8 @@ class Planning:
         )
         self._jumps += jump is not None
         self._edits += found.held
-        (self.planned.alone if jump or found.held else self.planned.rows).append(row)
+        self._replaced.update(row.key for row in gone)
+        (self.planned.alone if jump or found.held else self.planned.rows).extend((*gone, row))
 
     def _reason(self, was: dict[str, Any] | None, found: Judged) -> str:
         """Both values of what somebody edited, and why the rest is written."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -79,10 +79,18 @@ def snapshot(here: Installation, route: RouteSpec, kind: FlowKind, now: datetime
     return snapshot_of(here, source, kind, cursor.token), cursor.token, cursor.position
 
 
-def snapshot_of(here: Installation, source: str, kind: FlowKind, run_id: str) -> list[Entry]:
+def snapshot_of(
+    here: Installation, source: str, kind: FlowKind, run_id: str, native_ids: Collection[str] | None = None
+) -> list[Entry]:
+    """Rows that this run read, all or those of these ids."""
     from erp_sync.ledger.codec import from_json
 
     table = here.lake.table(source, snapshot_entity(kind.entity), run_id=run_id)
+    if table.num_rows and native_ids is not None:
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        table = table.filter(pc.is_in(table.column("native_id"), pa.array(sorted(native_ids), pa.string())))
     if table.num_rows == 0:
         return []
     names = ("native_id", "scope", "version", "source_time", "payload")

@@ -10,6 +10,7 @@ from erp_sync.components.configuration import FlowSpec, RouteSpec
 from erp_sync.components.documents import flow_module, suite_of
 from erp_sync.components.flow_table import FlowKind
 from erp_sync.components.installation import Installation
+from erp_sync.components.state_moved import ended, moved_from
 from erp_sync.components.state_planning import Planning
 from erp_sync.components.state_recording import Recording
 from erp_sync.components.state_rows import (
@@ -85,9 +86,12 @@ class Transformation:
         comparison, keys = self._compare(desired, good)
         task.report.keys = keys
         missing = self._missing(token, entries, desired) if task.full else {}
-        missing |= self._ended(desired, good, token)
+        base = self._base()
+        missing |= ended(task, desired, good, base)
+        moved = moved_from(task, comparison, desired, good, base)
         planning, recording = Planning(task), Recording(task)
-        planned = planning.rows(comparison, desired, missing, self._refused_skus(entries) if task.full else ())
+        refused = self._refused_skus(entries) if task.full else ()
+        planned = planning.rows(comparison, desired, missing, moved, refused)
         apart = {*planned.standing, *(row.key for row in planned.alone)}
         compared = None if task.full and not apart else [key for key in keys if key not in apart]
         verdicts = planning.verdicts(planned.rows, missing, self.base_rows)
@@ -178,27 +182,6 @@ class Transformation:
         task.report.same, task.report.overtaken = comparison.same, comparison.overtaken
         task.report.unsure = len(comparison.unsure) + len(comparison.unread)
         return comparison, keys
-
-    def _ended(self, desired: Desired, good: Sequence[Entry], token: str) -> dict[str, str]:
-        """What the target still holds of rows that it should hold no more, also under the key that they had before."""
-        if not desired.ended:
-            return {}
-        task = self.task
-        rows = [row for row, _ in desired.ended]
-        base = self._base() if token else ""
-        if base:
-            ids = {good[position].record.native_id for _, position in desired.ended}
-            whole = snapshot_of(task.here, task.source, task.kind, base)
-            before = [entry for entry in whole if entry.record.native_id in ids]
-            canonical(task.here, task.route, task.kind, before)
-            before = [entry for entry in before if entry.problem is None]
-            around = surroundings(task.here, task.route, task.kind, task.target, before)
-            then = task.logic.desired([entry.row for entry in before], around)
-            rows += [row for row, _ in (*then.rows, *then.ended)]
-        wanted = {task.target.key(row) for row, _ in desired.rows}
-        keys = sorted({task.target.key(row) for row in rows} - wanted)
-        known = task.here.ledger.known.get(task.target_name, task.kind.entity, keys)
-        return {row.key: row.value for row in known.values() if row.value is not None and row.sure}
 
     def _base(self) -> str:
         """The run that read the last snapshot that was planned from, or that a person let pass since."""

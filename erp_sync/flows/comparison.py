@@ -24,6 +24,9 @@ DESIRED = pa.schema(
     ]
 )
 
+# Where a plan's row keeps the keys that must be gone from the target before it is written.
+REPLACES = "replaces"
+
 _encoder = msgspec.json.Encoder(decimal_format="string", order="sorted")
 
 

@@ -48,6 +48,21 @@ def dates(systems: TwoSystems, sku: str, begin: str, end: str) -> None:
     systems.erp_sql("UPDATE item SET custom = ? WHERE itemid = ?", (custom, sku))
 
 
+def touch(systems: TwoSystems, sku: str) -> None:
+    """Somebody saved the item a second ago."""
+    moment = (datetime.now(UTC) - timedelta(seconds=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    systems.erp_sql("UPDATE item SET lastmodifieddate = ? WHERE itemid = ?", (moment, sku))
+
+
+def all_specials(systems: TwoSystems) -> list[tuple[str, str, str]]:
+    """SKU, price and first day of every special price of the store."""
+    rows = systems.store_rows(
+        "SELECT sku, special.price, substr(price_from, 1, 10) FROM catalog_product_special_price special "
+        "JOIN catalog_product_entity USING (entity_id) ORDER BY sku, price_from"
+    )
+    return [(sku, f"{float(amount):g}", begin) for sku, amount, begin in rows]
+
+
 def specials(systems: TwoSystems) -> dict[str, tuple[Any, ...]]:
     rows = systems.store_rows(
         "SELECT sku, special.price, price_from, price_to FROM catalog_product_special_price special "
@@ -113,3 +128,57 @@ def test_every_kind_of_price_is_set_changed_and_taken_away_again(systems):
     assert rows["tier/0/ALL GROUPS/50/CUP"]["after"] is None
     assert rows["tier/0/ALL GROUPS/10/CUP"]["reason"] == "6 becomes 5.5"
     assert systems.run("prices", full=True).transformed.changed == 0
+
+
+@pytest.mark.parametrize("edition", ["open_source", "commerce"])
+@pytest.mark.parametrize("full", [False, True], ids=["changes", "everything"])
+def test_a_special_price_that_begins_on_another_day_takes_the_place_of_the_old_one(tmp_path, edition, full):
+    """Commerce keeps special prices by their first day, and refuses two whose days overlap."""
+    catalogue = CATALOGUE | {"custom_fields": DATES}
+    options = {"edition": edition}
+    with two_systems(
+        tmp_path / "world", FLOWS, catalogue=catalogue, erp_settings=SETTINGS, store_options=options,
+        store_settings=options,
+    ) as systems:  # fmt: skip
+        for sku in ("MUG", "TEA"):
+            price(systems, sku, 5, "2.00")
+            dates(systems, sku, day(1), day(10))
+        systems.run("prices", full=True)
+        assert all_specials(systems) == [("MUG", "2", day(1)), ("TEA", "2", day(1))]
+
+        # Twice between two comparisons of everything; the days overlap those of the price before.
+        for begin, amount in ((3, "2.10"), (-2, "2.20")):
+            price(systems, "MUG", 5, amount)
+            dates(systems, "MUG", day(begin), day(12))
+            touch(systems, "MUG")
+            ran = systems.run("prices", full=full)
+            assert ran.loaded.reasons == {}
+            assert all_specials(systems) == [("MUG", amount.rstrip("0"), day(begin)), ("TEA", "2", day(1))]
+        (plan, *_) = systems.here.ledger.plans.find(flow="prices")
+        rows = systems.here.ledger.plans.table(plan.id).to_pylist()
+        assert [(row["action"], row["key"][:20]) for row in rows] == [
+            ("remove", f"special/0/{day(3)}"),
+            ("create", f"special/0/{day(-2)}"),
+        ]
+        assert systems.run("prices", full=True).transformed.changed == 0
+
+        # It ends under the day that it has now, though only the day before was ever compared as a whole.
+        dates(systems, "MUG", day(-4), day(-1))
+        touch(systems, "MUG")
+        systems.run("prices", full=full)
+        assert all_specials(systems) == [("TEA", "2", day(1))]
+
+
+def test_a_special_price_is_not_written_while_the_one_it_replaces_may_still_be_there(systems):
+    price(systems, "MUG", 5, "2.00")
+    dates(systems, "MUG", day(1), day(10))
+    systems.run("prices", full=True)
+    systems.store.control("POST", "faults", {"kind": "maintenance", "endpoint": "*price-delete", "times": 99})
+    dates(systems, "MUG", day(3), day(12))
+    touch(systems, "MUG")
+    assert systems.run("prices").loaded.applied == 0
+    assert all_specials(systems) == [("MUG", "2", day(1))]
+
+    systems.store.control("DELETE", "faults")
+    systems.run("prices", full=True)
+    assert all_specials(systems) == [("MUG", "2", day(3))]

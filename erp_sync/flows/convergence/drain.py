@@ -135,9 +135,11 @@ class Convergence:
             operation = self.task.target.capabilities.operation(self.task.target.operation(first.row))
             standing = {row.id for row in self.task.ledger.plans.begin(claim, settle_seconds=operation.settle_seconds)}
             rows = [sent for sent in rows if sent.claimed.id in standing]
-            for some in ([one for one in rows if one.value is not None], [one for one in rows if one.value is None]):
-                if some:
-                    self.sending.send(claim, some)
+            # What takes the place of another row goes once that is gone: a store may refuse both beside each other.
+            if away := [one for one in rows if one.value is None]:
+                self.sending.send(claim, away)
+            if put := self.readiness.unhindered(claim, [one for one in rows if one.value is not None]):
+                self.sending.send(claim, put)
         except LeaseLost:
             # Overtaken by a newer comparison, or our lease ended: the ledger knows what goes on.
             self.task.ledger.plans.release(claim)

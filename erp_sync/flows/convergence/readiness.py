@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from datetime import timedelta
 
-from erp_sync.flows.comparison import value_text
+from erp_sync.flows.comparison import REPLACES, value_text
 from erp_sync.flows.convergence.endings import Endings
 from erp_sync.flows.convergence.report import ConvergenceTask, Sent
 from erp_sync.flows.ownership import AGREED
@@ -75,6 +75,21 @@ class Readiness:
         self.endings.wait_for(claim, lacking)
         return ready
 
+    def unhindered(self, claim: RowClaim, rows: list[Sent]) -> list[Sent]:
+        """Rows that replace nothing which the target still has, or may have; the others are put back."""
+        keys = {key for sent in rows for key in sent.replaces}
+        if not keys:
+            return rows
+        known = self.task.ledger.known.get(self.task.connection, self.task.entity, sorted(keys))
+        there = {state.key for state in known.values() if state.value is not None or not state.sure}
+        hindered = [sent for sent in rows if there.intersection(sent.replaces)]
+        if hindered:
+            claimed = [sent.claimed for sent in hindered]
+            pause = self.endings.backoff(claimed)
+            self.endings.put_back(claim, claimed, "what it replaces is still there", pause)
+            self.endings.count("later", len(hindered), "not_replaced_yet")
+        return [sent for sent in rows if sent not in hindered]
+
     def decoded(self, claimed: ClaimedRow) -> Sent:
         """The row that a plan's row means. A target that takes rows away gets the row as it is there."""
         if claimed.after is None:
@@ -85,6 +100,9 @@ class Readiness:
         else:
             after = json.loads(claimed.after)
             row = self.task.target.row(claimed.key, after)
+            if after.get(REPLACES):
+                value = value_text(self.task.target.values(row))
+                return Sent(claimed=claimed, row=row, value=value, replaces=tuple(after[REPLACES]))
             if after.get(AGREED):
                 values = self.task.target.values(row)
                 agreed = value_text({**values, **after[AGREED]})

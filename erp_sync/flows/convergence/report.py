@@ -54,10 +54,11 @@ class Sent(msgspec.Struct):
     """A claimed row with the canonical row that is sent for it and what the target will keep of it.
 
     `value` is None where the row is taken away. `agreed`: what both sides agreed on, where the write leaves an
-    edit at the target as it is.
+    edit at the target as it is. `replaces`: keys that must be gone first.
     """
 
     claimed: ClaimedRow
     row: Any
     value: str | None
     agreed: str | None = None
+    replaces: tuple[str, ...] = ()

@@ -245,7 +245,9 @@ def get_special_prices(call: Call) -> Any:
 
 @route("POST", "/V1/products/special-price-delete", resource=WRITE, kind="update")
 def delete_special_prices(call: Call) -> Any:
-    """Takes full rows; one that names other values than the kept ones removes nothing."""
+    """Takes full rows. Open Source removes what the product has in the store, whatever values the row names
+    (magento/magento2 `ResourceModel/Product/Price/SpecialPrice::delete`); Commerce the scheduled update that begins
+    then, so that a row with other values than the kept ones removes nothing (unconfirmed)."""
     shop, entries = call.shop, call.body["prices"]
     known = _known(shop, [str(entry.get("sku")) for entry in entries])
     failures: list[Failure] = []
@@ -255,17 +257,12 @@ def delete_special_prices(call: Call) -> Any:
         failures += problems
         if row is None or problems:
             continue
-        removed = shop.database.run(
-            "DELETE FROM catalog_product_special_price WHERE entity_id = ? AND store_id = ? "
-            "AND price = ? AND (price_from = ? OR ? IS NULL)",
-            [
-                row["entity_id"],
-                entry["store_id"],
-                Decimal(entry["price"]),  # stored with the digits that the column has, so equal prices are equal texts
-                entry.get("price_from"),
-                entry.get("price_from"),
-            ],
-        )
+        condition, values = "entity_id = ? AND store_id = ?", [row["entity_id"], entry["store_id"]]
+        if shop.options.commerce:
+            condition += " AND price = ? AND price_from = ?"
+            # Stored with the digits that the column has, so equal prices are equal texts.
+            values += [Decimal(entry["price"]), entry["price_from"]]
+        removed = shop.database.run(f"DELETE FROM catalog_product_special_price WHERE {condition}", values)
         if removed:
             shop.wrote("product_special_price", row["sku"], "delete")
     return failures
