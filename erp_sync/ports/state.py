@@ -103,7 +103,8 @@ class StateTarget(Protocol[Row]):
     def values(self, row: Row) -> dict[str, Any]:
         """What the target keeps of the row, normalised as it would give it back.
 
-        Two rows whose values are equal need no write. Values are text, Decimal, bool or None.
+        Two rows whose values are equal need no write. Values are text, Decimal, bool, None, or
+        lists and mappings of texts.
         """
 
     def row(self, key: str, values: dict[str, Any]) -> Row:

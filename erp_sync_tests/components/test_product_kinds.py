@@ -133,3 +133,72 @@ def test_variants_are_linked_changes_touch_only_what_changed_and_what_the_erp_en
         "POT": ["Article POT", 4, 2],
     }
     assert kinds(systems)["TEA"] == ("simple", 2)
+
+
+def parts(systems: TwoSystems) -> dict[str, tuple[int, float]]:
+    """By SKU of a part of the bundle, the option that it is in and how many."""
+    rows = systems.store_rows(
+        "SELECT product.sku, selection.option_id, selection.selection_qty FROM catalog_product_bundle_selection "
+        "selection JOIN catalog_product_entity product ON product.entity_id = selection.product_id"
+    )
+    return {sku: (option, float(quantity)) for sku, option, quantity in rows}
+
+
+def converge(systems: TwoSystems) -> dict[str, str]:
+    """A comparison of everything whose plan a person approves; the reasons by key."""
+    systems.run("products", full=True)
+    reasons = {row.key: row.reason for row in _rows(systems, PlanState.HELD)}
+    for plan in systems.here.ledger.plans.find(flow="products", states=[PlanState.HELD]):
+        systems.here.ledger.plans.approve(plan.id, "ada")
+    systems.load("products")
+    return reasons
+
+
+def test_parts_categories_and_bar_code_of_a_product_that_is_there_follow_the_erp(tmp_path):
+    custom = {"custitem_category": {"type": "text"}}
+    erp = ERP | {"custom_fields": ERP["custom_fields"] | custom}
+    store = {"categories": {"Kitchen": 101, "Gifts": 102}, "product_attributes": {"gtin": "gtin"}}
+    settings = {"matrix_options": {"color": "custitem_color"}, "category_column": "custitem_category"}
+    with two_systems(
+        tmp_path / "world", FLOWS, catalogue=erp, store_catalogue=CATALOGUE, erp_settings=settings,
+        store_settings=store,
+    ) as systems:  # fmt: skip
+        for number in (101, 102, 103):
+            systems.store_sql(
+                "INSERT INTO catalog_category_entity (entity_id, parent_id, name, path, level) VALUES (?, 2, ?, '', 2)",
+                (number, f"Category {number}"),
+            )
+        mug = "(SELECT entity_id FROM catalog_product_entity WHERE sku = 'MUG')"
+        systems.store_sql(f"INSERT INTO catalog_category_product VALUES (103, {mug}, 7)")
+        converge(systems)
+        systems.load("products")
+        before = parts(systems)
+        assert {sku: quantity for sku, (_, quantity) in before.items()} == {"MUG": 2, "NEW": 1}
+
+        systems.erp_sql("UPDATE itemmember SET quantity = '3.00000' WHERE quantity = '2.00000'")
+        systems.erp_sql(
+            "UPDATE itemmember SET item = (SELECT id FROM item WHERE itemid = 'CUP') "
+            "WHERE item = (SELECT id FROM item WHERE itemid = 'NEW')"
+        )
+        systems.erp_sql(
+            "UPDATE item SET upccode = '0012345678905', custom = '{\"custitem_category\": \"Home : Kitchen\"}' "
+            "WHERE itemid = 'MUG'"
+        )
+        reasons = converge(systems)
+        assert reasons["BOX"] == "components: 2 MUG, 1 NEW becomes 1 CUP, 3 MUG"
+        assert reasons["MUG"] == "categories: None becomes Kitchen; gtin: None becomes 0012345678905"
+        after = parts(systems)
+        assert {sku: quantity for sku, (_, quantity) in after.items()} == {"MUG": 3, "CUP": 1}
+        assert after["MUG"][0] == before["MUG"][0], "carts refer to the option"
+        codes = "SELECT value FROM catalog_product_attribute_value WHERE attribute_code = 'gtin'"
+        assert systems.store_rows(codes) == [("0012345678905",)]
+        links = f"SELECT category_id, position FROM catalog_category_product WHERE product_id = {mug} ORDER BY 1"
+        here = [row for row in systems.store_rows(links) if row[0] > 100]
+        assert here == [(101, 0), (103, 7)], "the shop's own stays"
+        assert not {"BOX", "MUG"} & set(converge(systems))
+
+        systems.erp_sql("UPDATE item SET custom = '{\"custitem_category\": \"Gifts\"}' WHERE itemid = 'MUG'")
+        systems.store_sql("UPDATE catalog_product_bundle_selection SET selection_qty = '9.0000' WHERE position = 1")
+        assert "CUP 9, MUG 9 by an edit in magento_us, goes back to" in converge(systems)["BOX"]
+        assert {sku: quantity for sku, (_, quantity) in parts(systems).items()} == {"MUG": 3, "CUP": 1}
+        assert [row for row in systems.store_rows(links) if row[0] > 100] == [(102, 0), (103, 7)]

@@ -147,7 +147,13 @@ def reason(before: Mapping[str, Any] | None, after: Mapping[str, Any]) -> str:
     if before is None:
         return f"not there yet: {after.get('name')}"
     changed = [name for name, value in after.items() if before.get(name) != value]
-    return "; ".join(f"{name}: {before.get(name)} becomes {after[name]}" for name in changed)
+    return "; ".join(f"{name}: {_words(before.get(name))} becomes {_words(after[name])}" for name in changed)
+
+
+def _words(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{many} {one}" for one, many in sorted(value.items()))
+    return ", ".join(value) if isinstance(value, list) else str(value)
 
 
 def alone(before: Mapping[str, Any] | None, after: Mapping[str, Any], limits: Mapping[str, float]) -> str | None:

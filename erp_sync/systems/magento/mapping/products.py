@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from erp_sync.model.money import decimal_of
 from erp_sync.model.product import BundleComponent, Product, ProductKind
 from erp_sync.ports import mapping_rules as rules
 from erp_sync.ports.mapping import Direction, Field, RecordMapping, Rule, Scope
@@ -28,8 +29,39 @@ ENABLED, DISABLED = 1, 2
 NOT_VISIBLE, VISIBLE = 1, 4  # in no list of its own; in catalogue and search
 # Parts of the vendor's product by canonical field, of those that have one of their own.
 PARTS = {"name": "name", "active": "status", "kind": "type_id", "weight": "weight"}
+# Parts of its extension attributes by canonical field: they say all of the field when they are saved.
+EXTENSIONS = {"categories": "category_links", "components": "bundle_product_options"}
 # Canonical fields kept in custom attributes of the core's default attribute set.
 ATTRIBUTES = {"description": "description", "short_description": "short_description"}
+# Further fields of which setting product_attributes may name the attribute, compared as texts; custom fields are, too.
+_TEXTS = frozenset({*ATTRIBUTES, "gtin", "manufacturer", "unit", "weight_unit", "tax_class", "restock_date"})
+
+
+def attributes_of(settings: Mapping[str, Any]) -> dict[str, str]:
+    """Canonical path to attribute code: the core's, and those of setting ``product_attributes``."""
+    return {**ATTRIBUTES, **(settings.get("product_attributes") or {})}
+
+
+def compared_attributes(settings: Mapping[str, Any]) -> dict[str, str]:
+    """Those of `attributes_of` whose values are read back and compared."""
+    return {
+        path: code for path, code in attributes_of(settings).items() if path in _TEXTS or path.startswith("custom.")
+    }
+
+
+def from_store(mapping: RecordMapping, settings: Mapping[str, Any]) -> RecordMapping:
+    """The mapping that also reads the attributes that the settings name."""
+    declared = {one.target: one for one in mapping.fields}
+    declared |= {path: Field("", path, _attribute(code)) for path, code in compared_attributes(settings).items()}
+    return mapping.with_fields(tuple(declared.values()))
+
+
+def category_names(settings: Mapping[str, Any]) -> dict[str, str]:
+    """By id, the name of each category that setting ``categories`` names; the first where several name one."""
+    names: dict[str, str] = {}
+    for name, number in (settings.get("categories") or {}).items():
+        names.setdefault(str(number), str(name))
+    return names
 
 
 def _status(value: Any, scope: Scope) -> int:
@@ -47,7 +79,7 @@ def _type(value: Any, scope: Scope) -> str:
 def _attributes(scope: Scope) -> Any:
     """Texts and declared custom attributes, as the vendor's list of codes and values."""
     product: Product = scope.record
-    declared: Mapping[str, str] = {**ATTRIBUTES, **(scope.context.setting("product_attributes") or {})}
+    declared = attributes_of(scope.context.connection.settings)
     listed = []
     for field, code in declared.items():
         value = scope.get(field)
@@ -66,16 +98,46 @@ def _attributes(scope: Scope) -> Any:
     return listed or MISSING
 
 
-def _part(position: int, component: BundleComponent) -> dict[str, Any]:
-    """One required option with one product in it: the bundle is sold as it is."""
+def _part(position: int, component: BundleComponent, there: Mapping[str, Any] | None) -> dict[str, Any]:
+    """One required option with one product in it: the bundle is sold as it is. `there`: the option that has the
+    product already; it stays the same one, so that carts that hold it stay whole."""
     link = {
         "sku": component.sku, "qty": component.quantity, "position": 1, "is_default": True, "price": 0,
         "price_type": 0, "can_change_quantity": 0,
     }  # fmt: skip
-    return {
+    option = {
         "title": component.sku, "required": True, "type": "select", "position": position, "sku": component.sku,
         "product_links": [link],
     }  # fmt: skip
+    if there is not None:
+        option["option_id"] = int(there["option_id"])
+        link["id"] = str(records(there["product_links"])[0]["id"])
+    return option
+
+
+def _parts(components: Sequence[BundleComponent], existing: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """`existing`: options that the bundle has."""
+    there: dict[str, Mapping[str, Any]] = {}
+    for option in existing:
+        links = records(option.get("product_links"))
+        if len(links) == 1:
+            there.setdefault(str(links[0].get("sku")), option)
+    return [_part(at, one, there.pop(one.sku, None)) for at, one in enumerate(components, 1)]
+
+
+def _category_links(scope: Scope) -> list[dict[str, Any]]:
+    """The categories that the ERP names, besides those of the store's own that no setting names."""
+    known = scope.context.setting("categories") or {}
+    wanted = dict.fromkeys(str(known[name]) for name in scope.record.categories if name in known)
+    if not wanted:
+        return []
+    links = {number: {"category_id": number, "position": 0} for number in wanted}
+    managed = category_names(scope.context.connection.settings)
+    for link in records(scope.context.values.get("category_links")):
+        number = str(link.get("category_id"))
+        if number in links or number not in managed:
+            links[number] = {"category_id": number, "position": int(link.get("position") or 0)}
+    return list(links.values())
 
 
 def _extension(scope: Scope) -> Any:
@@ -83,15 +145,15 @@ def _extension(scope: Scope) -> Any:
     websites = scope.context.setting("website_ids")
     if websites:
         found["website_ids"] = [int(one) for one in websites]
-    known = scope.context.setting("categories") or {}
-    links = [str(known[name]) for name in scope.record.categories if name in known]
-    if links:
-        found["category_links"] = [{"category_id": number, "position": 0} for number in links]
+    if links := _category_links(scope):
+        found["category_links"] = links
     options = scope.context.values.get("configurable_options")
     if options:
         found["configurable_product_options"] = options
-    if scope.record.kind is ProductKind.BUNDLE and not scope.record.only:
-        found["bundle_product_options"] = [_part(at, one) for at, one in enumerate(scope.record.components, 1)]
+    product: Product = scope.record
+    if product.kind is ProductKind.BUNDLE and (not product.only or "components" in product.only):
+        existing = records(scope.context.values.get("bundle_options"))
+        found["bundle_product_options"] = _parts(product.components, existing)
     return found or MISSING
 
 
@@ -147,6 +209,22 @@ def _attribute(code: str) -> Rule:
     return rules.computed(f"custom attribute {code}", find, reads=(f"custom_attributes[attribute_code={code}].value",))
 
 
+def _linked_categories(scope: Scope) -> Any:
+    names = category_names(scope.context.connection.settings)
+    links = records((scope.record.get("extension_attributes") or {}).get("category_links"))
+    return [names[number] for link in links if (number := str(link.get("category_id"))) in names]
+
+
+def _linked_parts(scope: Scope) -> Any:
+    options = records((scope.record.get("extension_attributes") or {}).get("bundle_product_options"))
+    links = [link for option in options for link in records(option.get("product_links"))]
+    quantities = (1 if link.get("qty") is None else link["qty"] for link in links)
+    return [
+        BundleComponent(sku=str(link["sku"]), quantity=decimal_of(quantity))
+        for link, quantity in zip(links, quantities, strict=True)
+    ]
+
+
 FROM_STORE = RecordMapping(
     name="product.read",
     direction=Direction.TO_CANONICAL,
@@ -162,6 +240,26 @@ FROM_STORE = RecordMapping(
         Field("weight", "weight", rules.decimal(4)),
         Field("", "description", _attribute("description")),
         Field("", "short_description", _attribute("short_description")),
+        Field(
+            "",
+            "categories",
+            rules.computed(
+                "names of setting categories; the store's others are its own",
+                _linked_categories,
+                reads=("extension_attributes.category_links",),
+            ),
+            default=(),
+        ),
+        Field(
+            "",
+            "components",
+            rules.computed(
+                "products and quantities of all options",
+                _linked_parts,
+                reads=("extension_attributes.bundle_product_options",),
+            ),
+            default=(),
+        ),
         Field("created_at", "created_at", moment),
         Field("updated_at", "updated_at", moment),
     ),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
@@ -9,7 +11,7 @@ from typing import Any
 import msgspec
 
 from erp_sync.model.money import ZERO, decimal_of
-from erp_sync.model.product import Product, ProductKind
+from erp_sync.model.product import BundleComponent, Product, ProductKind
 from erp_sync.ports.capabilities import Capabilities
 from erp_sync.ports.connection import ConnectionSettings
 from erp_sync.ports.documents import Requirement
@@ -20,7 +22,17 @@ from erp_sync.ports.outcomes import Again, Applied, Outcome, Receipt, Refused
 from erp_sync.ports.raw import MappingProblem
 from erp_sync.systems.magento.client import MagentoClient, number_in, segment
 from erp_sync.systems.magento.criteria import Criteria
-from erp_sync.systems.magento.mapping.products import ATTRIBUTES, DISABLED, FROM_STORE, PARTS, TO_STORE
+from erp_sync.systems.magento.mapping.products import (
+    DISABLED,
+    EXTENSIONS,
+    FROM_STORE,
+    PARTS,
+    TO_STORE,
+    attributes_of,
+    category_names,
+    compared_attributes,
+    from_store,
+)
 from erp_sync.systems.magento.ports.attributes import Attributes
 from erp_sync.systems.magento.ports.bulk import BulkProducts
 from erp_sync.systems.magento.ports.catalogue import Catalogue
@@ -28,7 +40,9 @@ from erp_sync.systems.magento.ports.outcomes import attempted, in_batches, not_s
 from erp_sync.transport.errors import Rejected, TransportError
 
 WRITE = "product.write"
-_EXISTING_FIELDS = "items[id,sku,price,status,type_id],total_count"
+_EXISTING_FIELDS = (
+    "items[id,sku,price,status,type_id,extension_attributes[category_links,bundle_product_options]],total_count"
+)
 
 
 class ProductTarget:
@@ -59,7 +73,14 @@ class ProductTarget:
         self._attributes = Attributes(client)
         self._bulk = BulkProducts(client, WRITE, "product.settle")
         overlays = connection.settings.get("mapping") or {}
-        self._to_store, self._from_store = overlaid(TO_STORE, overlays), overlaid(FROM_STORE, overlays)
+        self._to_store = overlaid(TO_STORE, overlays)
+        self._from_store = from_store(overlaid(FROM_STORE, overlays), connection.settings)
+        self._written = attributes_of(connection.settings)
+        self._compared = compared_attributes(connection.settings)
+        names = category_names(connection.settings)
+        # The name by which each category is compared: several may stand for one.
+        known = connection.settings.get("categories") or {}
+        self._categories = {str(name): names[str(number)] for name, number in known.items()}
         self._batch_size = capabilities.operation(WRITE).batch_size
         self._page_size = capabilities.reading("product").page_size
 
@@ -78,7 +99,8 @@ class ProductTarget:
         if whole is not None:
             product: Product = msgspec.convert(whole, Product)
             return product
-        weight = values.get("weight")
+        weight, parts = values.get("weight"), values.get("components") or {}
+        texts = {path: str(values[path]) for path in self._compared if path in values}
         return Product(
             connection=self._connection.name,
             scope="",
@@ -88,9 +110,11 @@ class ProductTarget:
             kind=ProductKind(str(values.get("kind") or ProductKind.SIMPLE)),
             active=bool(values.get("active")),
             weight=decimal_of(weight) if weight is not None else None,
-            description=str(values.get("description") or ""),
-            short_description=str(values.get("short_description") or ""),
+            categories=tuple(values.get("categories") or ()),
+            components=tuple(BundleComponent(sku=sku, quantity=decimal_of(parts[sku])) for sku in sorted(parts)),
+            custom={path.partition(".")[2]: text for path, text in texts.items() if path.startswith("custom.")},
             only=tuple(values.get("only") or ()),
+            **{path: text for path, text in texts.items() if not path.startswith("custom.")},  # type: ignore[arg-type]
         )
 
     def gone(self, key: str, values: dict[str, Any]) -> Product:
@@ -98,17 +122,29 @@ class ProductTarget:
         return msgspec.structs.replace(self.row(key, values), active=False, only=("active",))
 
     def values(self, row: Product) -> dict[str, Any]:
-        """Fields that the store keeps; empty texts say nothing and are not compared."""
+        """Fields that the store keeps; what is empty says nothing and is not compared."""
         values: dict[str, Any] = {"name": row.name, "active": row.active, "kind": str(row.kind)}
         if row.weight is not None:
             values["weight"] = decimal_of(row.weight)
-        values |= {name: text for name in ("description", "short_description") if (text := getattr(row, name))}
+        for path in self._compared:
+            own, _, name = path.partition(".")
+            text = attribute_text(row.custom.get(name) if name else getattr(row, own))
+            if text:
+                values[path] = text
+        if categories := {self._categories[name] for name in row.categories if name in self._categories}:
+            values["categories"] = sorted(categories)
+        if row.kind is ProductKind.BUNDLE and row.components:
+            parts: Counter[str] = Counter()
+            for one in row.components:
+                parts[one.sku] += decimal_of(one.quantity)  # type: ignore[assignment]
+            values["components"] = {sku: f"{decimal_of(parts[sku]).normalize():f}" for sku in sorted(parts)}
         return values
 
     def requirements(self, row: Product) -> list[Requirement]:
         needs = [Requirement("product", row.variant_of)] if row.variant_of else []
-        # Of a bundle that is there only its own fields are written.
-        parts = [] if row.only else [Requirement("product", one.sku) for one in row.components]
+        # Of a bundle that is there only what changes is written.
+        sent = not row.only or "components" in row.only
+        parts = [Requirement("product", one.sku) for one in row.components] if sent else []
         return [*needs, *parts]
 
     def resolve(self, requirements: Sequence[Requirement]) -> dict[Requirement, str]:
@@ -186,6 +222,9 @@ class ProductTarget:
         values: dict[str, Any] = {
             "options": {(code, label): self._attributes.option(code, label) for code, label in row.variant_options}
         }
+        extension = (existing or {}).get("extension_attributes") or {}
+        values["category_links"] = extension.get("category_links")
+        values["bundle_options"] = extension.get("bundle_product_options")
         price = row.custom.get("base_price")
         if existing is None:
             values["price"] = decimal_of(price) if price is not None else ZERO
@@ -209,15 +248,17 @@ class ProductTarget:
             )
         return body
 
-    @staticmethod
-    def _only(row: Product, body: dict[str, Any]) -> dict[str, Any]:
+    def _only(self, row: Product, body: dict[str, Any]) -> dict[str, Any]:
         """What changes, and the SKU: the vendor keeps what a save does not name (core: ProductRepository::save
         merges into the stored product)."""
-        texts = {code for field, code in ATTRIBUTES.items() if field in row.only}
+        texts = {code for path, code in self._written.items() if path in row.only}
         attributes = [one for one in body.get("custom_attributes", ()) if one["attribute_code"] in texts]
         names = {"sku", *(PARTS[field] for field in row.only if field in PARTS)}
         kept = {name: value for name, value in body.items() if name in names}
-        return kept | ({"custom_attributes": attributes} if attributes else {})
+        parts = {EXTENSIONS[field] for field in row.only if field in EXTENSIONS}
+        extension = {name: part for name, part in body.get("extension_attributes", {}).items() if name in parts}
+        kept |= {"custom_attributes": attributes} if attributes else {}
+        return kept | ({"extension_attributes": extension} if extension else {})
 
     @staticmethod
     def _may_be_sold(existing: Mapping[str, Any]) -> bool:
@@ -263,6 +304,17 @@ class ProductTarget:
             if "already" not in refusal.message:
                 raise
         return Applied(receipt=Receipt(target_id=sku))
+
+
+_DECIMAL = re.compile(r"-?\d+\.\d+")
+
+
+def attribute_text(value: Any) -> str:
+    """How an attribute is compared: as text, decimals without zeros at their end, as stores add them."""
+    if value is None:
+        return ""
+    text = {True: "1", False: "0"}[value] if isinstance(value, bool) else str(value)
+    return text.rstrip("0").removesuffix(".") if _DECIMAL.fullmatch(text) else text
 
 
 class _NotNow(Exception):

@@ -164,9 +164,46 @@ def _touch(shop: Shop, row: Row) -> None:
 
 
 def replace_bundle_options(shop: Shop, parent: Row, options: list[dict[str, Any]]) -> None:
-    shop.database.run("DELETE FROM catalog_product_bundle_option WHERE parent_id = ?", [parent["entity_id"]])
+    """What a saved product says is all that it has afterwards: options and links named by their id are kept and
+    changed, others are removed, those without an id are new (magento/magento2 `Bundle/Model/Product/SaveHandler`,
+    `OptionRepository::save`; that a save keeps the ids is so since 2.2, unconfirmed)."""
+    kept = [int(option["option_id"]) for option in options if option.get("option_id")]
+    for identity in shop.database.column(
+        "SELECT option_id FROM catalog_product_bundle_option WHERE parent_id = ?", [parent["entity_id"]]
+    ):
+        if identity not in kept:
+            shop.database.run("DELETE FROM catalog_product_bundle_option WHERE option_id = ?", [identity])
     for position, option in enumerate(options, 1):
-        _add_bundle_option(shop, parent, option, position)
+        if option.get("option_id"):
+            _change_bundle_option(shop, parent, option)
+        else:
+            _add_bundle_option(shop, parent, option, position)
+
+
+def _change_bundle_option(shop: Shop, parent: Row, option: dict[str, Any]) -> None:
+    key = {"parent_id": parent["entity_id"], "option_id": int(option["option_id"])}
+    names = ("title", "type", "position", "required")
+    fields = {name: option[name] for name in names if option.get(name) is not None}
+    if not shop.database.update("catalog_product_bundle_option", key, fields):
+        raise NoSuchEntityException("The option that was requested doesn't exist. Verify the entity and try again.")
+    links = option.get("product_links")
+    if links is None:
+        return
+    kept = {str(link["id"]) for link in links if link.get("id")}
+    for identity in shop.database.column(
+        "SELECT selection_id FROM catalog_product_bundle_selection WHERE option_id = ?", [key["option_id"]]
+    ):
+        if str(identity) not in kept:
+            shop.database.run("DELETE FROM catalog_product_bundle_selection WHERE selection_id = ?", [identity])
+    for position, link in enumerate(links, 1):
+        if not link.get("id"):
+            _add_selection(shop, parent, key["option_id"], link, position)
+        elif link.get("qty") is not None:
+            shop.database.update(
+                "catalog_product_bundle_selection",
+                {"selection_id": int(link["id"]), "option_id": key["option_id"]},
+                {"selection_qty": Decimal(link["qty"])},
+            )
 
 
 def _add_bundle_option(shop: Shop, parent: Row, option: dict[str, Any], position: int) -> int:

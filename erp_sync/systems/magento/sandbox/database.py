@@ -9,7 +9,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from decimal import ROUND_HALF_UP, Decimal, localcontext
+from decimal import ROUND_HALF_UP, Decimal, InvalidOperation, localcontext
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,33 @@ Row = dict[str, Any]
 _SCALE = Decimal("0.0001")
 DECIMAL = "DECIMAL_TEXT"
 
+# Decimals are compared by this collation: as numbers, exactly, as MySQL's DECIMAL.
+EXACT = "EXACT_DECIMAL"
+
 sqlite3.register_converter(DECIMAL, lambda raw: Decimal(raw.decode()))
+
+
+def scaled(column: str) -> str:
+    """SQL for a decimal in ten-thousandths: a whole number, so that sums are exact."""
+    return f"ten_thousandths({column})"
+
+
+def _ten_thousandths(text: str | int | None) -> int | None:
+    if isinstance(text, str) and text[-5:-4] == ".":
+        return int(text[:-5] + text[-4:])  # as this database writes it
+    return None if text is None else int(Decimal(text).scaleb(4).to_integral_value(ROUND_HALF_UP))
+
+
+def _number(text: str) -> Decimal:
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        return Decimal(0)  # MySQL takes text for 0 where it wants a number
+
+
+def _compared(one: str, other: str) -> int:
+    left, right = _number(one), _number(other)
+    return (left > right) - (left < right)
 
 
 def stored(value: Any) -> Any:
@@ -49,6 +75,8 @@ class Database:
             detect_types=sqlite3.PARSE_DECLTYPES,
             cached_statements=1024,
         )
+        self._connection.create_collation(EXACT, _compared)
+        self._connection.create_function("ten_thousandths", 1, _ten_thousandths, deterministic=True)
         self._connection.execute("PRAGMA journal_mode = WAL")
         self._connection.execute("PRAGMA synchronous = OFF")
         self._connection.execute("PRAGMA foreign_keys = ON")

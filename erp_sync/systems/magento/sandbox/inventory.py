@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import Any
 
-from erp_sync.systems.magento.sandbox.database import Row, stored
+from erp_sync.systems.magento.sandbox.database import Row, scaled, stored
 from erp_sync.systems.magento.sandbox.errors import (
     InputException,
     LocalizedException,
@@ -27,21 +27,24 @@ STOCKED_TYPES = ("simple", "virtual", "downloadable", "giftcard")
 
 IN_STOCK = 1
 
-_INDEX = """
+# Quantities are added up in ten-thousandths, exactly.
+_INDEX = f"""
 INSERT OR REPLACE INTO inventory_stock_index (stock_id, sku, quantity, is_salable)
-SELECT found.stock_id, found.sku, printf('%.4f', found.quantity),
+SELECT found.stock_id, found.sku,
+  printf('%s%d.%04d', CASE WHEN found.quantity < 0 THEN '-' ELSE '' END, abs(found.quantity) / 10000,
+    abs(found.quantity) % 10000),
   CASE WHEN coalesce(stock_item.manage_stock, 1) = 0 OR coalesce(stock_item.backorders, 0) > 0 THEN found.any_in_stock
-       ELSE found.quantity + found.reserved - CAST(coalesce(stock_item.min_qty, '0') AS REAL) > 0 END
+       ELSE found.quantity + found.reserved - {scaled("coalesce(stock_item.min_qty, '0.0000')")} > 0 END
 FROM (
   SELECT link.stock_id, item.sku,
-    sum(CASE WHEN item.status = 1 THEN CAST(item.quantity AS REAL) ELSE 0 END) AS quantity,
+    sum(CASE WHEN item.status = 1 THEN {scaled("item.quantity")} ELSE 0 END) AS quantity,
     max(item.status) AS any_in_stock,
-    coalesce((SELECT sum(CAST(reservation.quantity AS REAL)) FROM inventory_reservation AS reservation
+    coalesce((SELECT sum({scaled("reservation.quantity")}) FROM inventory_reservation AS reservation
       WHERE reservation.stock_id = link.stock_id AND reservation.sku = item.sku), 0) AS reserved
   FROM inventory_source_item AS item
   JOIN inventory_source_stock_link AS link USING (source_code)
   JOIN inventory_source AS source USING (source_code)
-  WHERE source.enabled = 1 {condition}
+  WHERE source.enabled = 1 {{condition}}
   GROUP BY link.stock_id, item.sku
 ) AS found
 LEFT JOIN catalog_product_entity AS product ON product.sku = found.sku

@@ -6,7 +6,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from erp_sync.systems.magento.sandbox import inventory, pricing, products
-from erp_sync.systems.magento.sandbox.database import Row
+from erp_sync.systems.magento.sandbox.database import Row, scaled
 from erp_sync.systems.magento.sandbox.errors import InputException, LocalizedException, NoSuchEntityException
 from erp_sync.systems.magento.sandbox.routing import Call, route
 from erp_sync.systems.magento.sandbox.search_criteria import SearchCriteria, answer, in_order, in_parts, table_listing
@@ -310,7 +310,7 @@ def export_salable(call: Call) -> Any:
         rows = shop.database.rows(
             "SELECT product.entity_id, product.sku, product.type_id, found.quantity, found.is_salable, "
             "stock_item.manage_stock, coalesce(stock_item.min_qty, '0') AS minimum, "
-            "(SELECT coalesce(sum(CAST(quantity AS REAL)), 0) FROM inventory_reservation AS reservation "
+            f"(SELECT coalesce(sum({scaled('quantity')}), 0) FROM inventory_reservation AS reservation "
             "WHERE reservation.stock_id = ? AND reservation.sku = product.sku) AS reserved "
             "FROM catalog_product_entity AS product LEFT JOIN inventory_stock_index AS found "
             "ON found.sku = product.sku AND found.stock_id = ? LEFT JOIN cataloginventory_stock_item AS stock_item "
@@ -333,7 +333,7 @@ def _exported(shop: Shop, row: Row, stock_id: int) -> dict[str, Any] | None:
         return None
     if not row["is_salable"]:
         return {"sku": row["sku"], "qty": ZERO, "is_salable": False}
-    left = row["quantity"] + Decimal(str(row["reserved"])) - Decimal(str(row["minimum"]))
+    left = row["quantity"] + Decimal(row["reserved"]).scaleb(-4) - Decimal(str(row["minimum"]))
     return {"sku": row["sku"], "qty": left, "is_salable": True}
 
 

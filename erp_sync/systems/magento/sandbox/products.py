@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Any
 
 from erp_sync.systems.magento.sandbox import pricing
-from erp_sync.systems.magento.sandbox.database import DECIMAL, Row
+from erp_sync.systems.magento.sandbox.database import DECIMAL, EXACT, Row
 from erp_sync.systems.magento.sandbox.routing import Call, route
 from erp_sync.systems.magento.sandbox.search_criteria import Column, Listing, SearchCriteria, answer, in_order, in_parts
 from erp_sync.systems.magento.sandbox.shop import ZERO, Shop, placeholders
@@ -40,7 +40,7 @@ def printed(shop: Shop, ids: Iterable[int], store_id: int, *, whole: bool = Fals
     ):
         values.setdefault(entry["entity_id"], {})[entry["attribute_code"]] = entry["value"]
     websites = _pairs(shop, "catalog_product_website", "product_id", "website_id", wanted)
-    categories = _pairs(shop, "catalog_category_product", "product_id", "category_id", wanted)
+    categories = _categories(shop, wanted)
     specials = _specials(shop, wanted, store_id)
     tiers = tier_prices(shop, wanted)
     return [
@@ -49,7 +49,7 @@ def printed(shop: Shop, ids: Iterable[int], store_id: int, *, whole: bool = Fals
             row,
             values.get(row["entity_id"], {}),
             websites.get(row["entity_id"], []),
-            categories.get(row["entity_id"], []),
+            categories.get(row["entity_id"], {}),
             specials.get(row["entity_id"]),
             tiers.get(row["entity_id"], []),
             whole=whole,
@@ -64,6 +64,16 @@ def _pairs(shop: Shop, table: str, key: str, column: str, ids: list[int]) -> dic
         f"SELECT {key}, {column} FROM {table} WHERE {key} IN ({placeholders(ids)}) ORDER BY {column}", ids
     ):
         result.setdefault(entry[key], []).append(entry[column])
+    return result
+
+
+def _categories(shop: Shop, ids: list[int]) -> dict[int, dict[int, int]]:
+    """By product, its categories with the position in each."""
+    result: dict[int, dict[int, int]] = {}
+    for entry in shop.database.rows(
+        f"SELECT * FROM catalog_category_product WHERE product_id IN ({placeholders(ids)}) ORDER BY category_id", ids
+    ):
+        result.setdefault(entry["product_id"], {})[entry["category_id"]] = entry["position"]
     return result
 
 
@@ -101,7 +111,7 @@ def _printed(
     row: Row,
     values: dict[str, str],
     websites: list[int],
-    categories: list[int],
+    categories: dict[int, int],
     special: Row | None,
     tiers: list[dict[str, Any]],
     *,
@@ -112,7 +122,9 @@ def _printed(
     result = shop.render("catalog-data-product-interface", merged)
     extension: dict[str, Any] = {"website_ids": websites}
     if categories:
-        extension["category_links"] = [{"position": 0, "category_id": str(identity)} for identity in categories]
+        extension["category_links"] = [
+            {"position": position, "category_id": str(identity)} for identity, position in categories.items()
+        ]
     if whole:
         extension["stock_item"] = stock_item(shop, row)
     if row["type_id"] == "configurable":
@@ -130,7 +142,7 @@ def _printed(
     result["options"] = []
     result["media_gallery_entries"] = []
     result["tier_prices"] = tiers
-    result["custom_attributes"] = _custom(row, values, overridden, categories, special)
+    result["custom_attributes"] = _custom(row, values, overridden, list(categories), special)
     return result
 
 
@@ -301,7 +313,8 @@ def listing(shop: Shop, store_id: int) -> Listing:
             return None
         if code in ("special_price", "special_from_date", "special_to_date"):
             part = {"special_price": "price", "special_from_date": "price_from", "special_to_date": "price_to"}[code]
-            expression = f"(SELECT max({part}) FROM catalog_product_special_price WHERE entity_id = product.entity_id)"
+            value = f"price COLLATE {EXACT}" if part == "price" else part
+            expression = f"(SELECT max({value}) FROM catalog_product_special_price WHERE entity_id = product.entity_id)"
             return (expression, DECIMAL if code == "special_price" else "TEXT")
         return _typed(_scoped(code, store_id, "NULL"), {"int": "INTEGER", "decimal": DECIMAL}.get(kind, "TEXT"))
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from typing import Any, TypeVar
 
-from erp_sync.systems.magento.sandbox.database import DECIMAL, Database, Row
+from erp_sync.systems.magento.sandbox.database import DECIMAL, EXACT, Database, Row
 from erp_sync.systems.magento.sandbox.errors import InputException, InternalError, LocalizedException
 
 Key = TypeVar("Key")
@@ -215,7 +215,7 @@ class Listing:
 def _comparable(column: Column) -> str:
     expression, kind = column
     if kind == DECIMAL:
-        return f"CAST({expression} AS REAL)"
+        return f"CAST({expression} AS TEXT) COLLATE {EXACT}"
     return f"{expression} COLLATE NOCASE" if kind == "TEXT" else expression
 
 
@@ -224,8 +224,10 @@ def _operand(text: str, column: Column) -> Any:
         try:
             number = Decimal(text.strip())
         except InvalidOperation:
-            return 0  # MySQL compares text with a number column as 0
-        return float(number) if column[1] == DECIMAL else (int(number) if number == int(number) else float(number))
+            return "0" if column[1] == DECIMAL else 0  # MySQL compares text with a number column as 0
+        if column[1] == DECIMAL:
+            return format(number, "f")
+        return int(number) if number == int(number) else float(number)
     if column[1] == "TIME" and re.fullmatch(r"\d{4}-\d\d-\d\dT[\d:]+(\.\d+)?(Z|\+00:00)?", text):
         return text[:19].replace("T", " ")
     return text

@@ -202,15 +202,38 @@ def test_a_special_price_runs_from_its_date_to_its_date(shop, clock):
     assert shop.call("POST", "/V1/products/special-price-information", {"skus": ["MUG"]}) == []
 
 
-def test_a_special_price_is_removed_by_its_exact_price_only(shop):
+@pytest.mark.parametrize(("edition", "lefts"), [("commerce", (1, 0)), ("open_source", (0, 0))])
+def test_commerce_removes_a_special_price_by_its_exact_price_and_open_source_by_its_product(open_shop, edition, lefts):
     """The two prices differ by a hundredth of a cent and are the same number in floating point."""
+    shop = open_shop(edition=edition)
     row = {"sku": "MUG", "store_id": 0, "price_from": "2026-11-03 00:00:00", "price_to": "2026-11-04 00:00:00"}
     kept, other = Decimal("1234567890123.4567"), Decimal("1234567890123.4568")
     assert shop.call("POST", "/V1/products/special-price", {"prices": [{**row, "price": kept}]}) == []
-    for price, left in ((other, 1), (kept, 0)):
+    for price, left in zip((other, kept), lefts, strict=True):
         assert shop.call("POST", "/V1/products/special-price-delete", {"prices": [{**row, "price": price}]}) == []
         found = shop.call("POST", "/V1/products/special-price-information", {"skus": ["MUG"]})
         assert len(found) == left
+
+
+def test_a_saved_bundle_keeps_the_options_and_links_that_it_names(shop):
+    def saved(*options):
+        body = {"sku": "DUO", "extension_attributes": {"bundle_product_options": list(options)}}
+        page = shop.call("PUT", "/V1/products/DUO", {"product": body}, **ALL)
+        return page["extension_attributes"]["bundle_product_options"]
+
+    links = [{"sku": sku, "qty": 2, "is_default": True, "price": 0, "price_type": 0} for sku in ("MUG", "TEA")]
+    first, second = (
+        {"title": link["sku"], "required": True, "type": "select", "sku": "DUO", "product_links": [link]}
+        for link in links
+    )
+    body = new(sku="DUO", type_id="bundle", extension_attributes={"bundle_product_options": [first, second]})
+    shop.call("POST", "/V1/products", body, **ALL)
+    mugs, teas = shop.call("GET", "/V1/products/DUO")["extension_attributes"]["bundle_product_options"]
+    mugs["product_links"][0]["qty"] = 3
+    (kept, added) = saved(mugs, first)
+    assert (kept["option_id"], kept["product_links"][0]["id"]) == (mugs["option_id"], mugs["product_links"][0]["id"])
+    assert kept["product_links"][0]["qty"] == 3
+    assert added["option_id"] not in (mugs["option_id"], teas["option_id"])
 
 
 def test_special_failures_are_substituted(shop):

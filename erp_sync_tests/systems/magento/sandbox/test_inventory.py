@@ -7,6 +7,7 @@ from decimal import Decimal
 
 import pytest
 
+from erp_sync.systems.magento.sandbox import inventory
 from erp_sync_tests.systems.magento.sandbox.conftest import CATALOGUE, search
 
 
@@ -176,3 +177,24 @@ def test_a_large_catalogue_is_loaded_at_once(open_shop):
     assert shop.call("POST", "/V1/products/special-price-information", {"skus": skus}) == []
     assert shop.salable("SKU-1999") == 6
     assert len(CATALOGUE["items"]) + 2000 == shop.call("GET", "/V1/products" + search(pageSize=1))["total_count"]
+
+
+def test_the_stock_index_adds_up_exactly(shop):
+    """Ten times 0.1 less 1 is nothing, and a hundredth of a cent more than a large quantity is more."""
+    stock = inventory.stock_of_website(shop.core.shop, "base")
+    shop.database.run("DELETE FROM inventory_source_item WHERE sku = 'MUG'")
+    large = Decimal("123456789012345.6789")
+    row = {"sku": "MUG", "source_code": "east", "quantity": large, "status": 1}
+    shop.database.insert("inventory_source_item", row)
+
+    def reserve(*quantities):
+        for quantity in quantities:
+            reservation = {"stock_id": stock, "sku": "MUG", "quantity": quantity, "metadata": "{}"}
+            shop.database.insert("inventory_reservation", reservation)
+        inventory.reindex(shop.core.shop, ["MUG"])
+        return shop.database.row(
+            "SELECT quantity, is_salable FROM inventory_stock_index WHERE sku = 'MUG' AND stock_id = ?", [stock]
+        )
+
+    assert reserve(*[Decimal("-0.1")] * 10, 1 - large) == {"quantity": large, "is_salable": 0}
+    assert reserve(Decimal("0.0001")) == {"quantity": large, "is_salable": 1}

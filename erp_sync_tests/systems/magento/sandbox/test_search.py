@@ -121,3 +121,41 @@ def test_the_window_has_a_resolution_of_one_second(orders, clock):
     orders.call("POST", "/V1/orders/2/hold")
     rows = orders.call("GET", "/V1/orders" + search(("entity_id", "in", "1,2")))["items"]
     assert len({row["updated_at"] for row in rows}) == 1
+
+
+@pytest.mark.parametrize(
+    ("condition", "value", "expected"),
+    [
+        ("eq", "12345678901234.5678", ["large"]),
+        ("eq", "12345678901234.5679", []),
+        ("gt", "12345678901234.5677", ["large"]),
+        ("gt", "12345678901234.5678", []),
+        ("lt", "12345678901234.5679", ["noisy", "small", "large"]),
+        ("eq", "10.995", ["noisy"]),
+        ("eq", "10.9950", ["noisy"]),
+        ("gteq", "10.99500000000001", ["large"]),
+        ("lteq", "10.994999999999999", ["small"]),
+        ("in", "10.995,9", ["noisy", "small"]),
+        ("gt", "no number", ["noisy", "small", "large"]),
+    ],
+)
+def test_decimals_are_compared_exactly(shop, condition, value, expected):
+    """Floating point takes 12345678901234.5678 and ...5679 for one number, and orders text otherwise than numbers."""
+    for sku, quantity in (("noisy", "10.9950"), ("small", "9.0000"), ("large", "12345678901234.5678")):
+        row = {"sku": sku, "source_code": "east", "quantity": quantity, "status": 1}
+        shop.database.insert("inventory_source_item", row)
+    names = ("noisy", "small", "large")
+    answer = shop.call(
+        "GET", "/V1/inventory/source-items" + search(("quantity", condition, value), ("sku", "in", ",".join(names)))
+    )
+    assert sorted((item["sku"] for item in answer["items"]), key=names.index) == expected
+
+
+def test_decimals_are_sorted_as_numbers(shop):
+    prices = {"MUG": "10.995", "TEA": "9.5", "EBOOK": "100"}
+    for sku, price in prices.items():
+        shop.database.update("catalog_product_entity", {"sku": sku}, {"price": price})
+    asked = search(("sku", "in", ",".join(prices)))
+    order = "&searchCriteria[sortOrders][0][field]=price&searchCriteria[sortOrders][0][direction]=ASC"
+    items = shop.call("GET", f"/V1/products{asked}{order}")["items"]
+    assert [item["sku"] for item in items] == ["TEA", "MUG", "EBOOK"]
