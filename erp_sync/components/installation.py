@@ -21,6 +21,7 @@ from erp_sync.model.keys import Entity
 from erp_sync.ports.state import StoreOrder, TellsDemand
 
 if TYPE_CHECKING:
+    from erp_sync.components.best_sellers import BestSellers
     from erp_sync.lake import Lake
     from erp_sync.ledger import Ledger
     from erp_sync.ports.connection import ConnectionSettings, Connector
@@ -157,6 +158,16 @@ class Installation:
         """Orders of an ERP that are a store's by the cross references alone."""
         found = self.ledger.cross_references.adopted(Entity.SALES_ORDER, connection)
         return {order: StoreOrder(store, since) for order, (store, since) in found.items()}
+
+    def best_sellers(self, route: RouteSpec) -> BestSellers:
+        """What sold most of the route's orders; counted on as long as this process lives."""
+
+        def make() -> BestSellers:
+            from erp_sync.components.best_sellers import BestSellers
+
+            return BestSellers(self.ledger, route.name)
+
+        return self._once(f"best sellers of {route.name}", make)
 
     def close(self) -> None:
         """Close connectors, then what they write to."""

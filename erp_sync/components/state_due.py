@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections import Counter
 from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
-from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -21,8 +19,6 @@ log = logging.getLogger(__name__)
 
 # Best sellers are worked out again this often.
 BEST_SELLERS_EVERY = timedelta(minutes=10)
-# Orders that best sellers are counted from, the latest first.
-MOST_ORDERS = 20_000
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
@@ -119,25 +115,9 @@ def fast_keys(here: Installation, route: RouteSpec, fast: FastLane, now: datetim
     """SKUs, as the ERP names them, of the fast lane: the list of the route, else what sold most lately."""
     if fast.skus:
         return fast.skus
-    decode = _orders_decoder()
-    since = now - timedelta(days=fast.days)
     lookups = here.lookups(route)
-    units: Counter[str] = Counter()
-    for delivery in here.ledger.deliveries.find(route=route.name, flow="orders", limit=MOST_ORDERS):
-        order = decode(delivery.payload)
-        if order.placed_at < since or delivery.sequence != 1:
-            continue
-        for line in order.lines:
-            if line.kind != "bundle":
-                units[line.sku] += int(max(line.quantity, Decimal(0)))
-    best = sorted(units.items(), key=lambda pair: (-pair[1], pair[0]))[: fast.best_sellers]
-    return tuple(dict.fromkeys(lookups.get("sku_map", sku) or sku for sku, _ in best))
-
-
-def _orders_decoder() -> Callable[[bytes], Any]:
-    from erp_sync.flows.orders.transform import decode
-
-    return decode
+    best = here.best_sellers(route).skus(now - timedelta(days=fast.days), fast.best_sellers)
+    return tuple(dict.fromkeys(lookups.get("sku_map", sku) or sku for sku in best))
 
 
 def _last_comparison(outlook: Outlook, route: RouteSpec, flow: str) -> datetime | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -71,6 +71,28 @@ class Deliveries:
         query = query.where(*_filters(route, flow, states, code)).limit(limit).offset(offset)
         with self._database.read() as read:
             return [delivery_of(row) for row in read.execute(query)]
+
+    def first_versions(
+        self, route: str, flow: str, *, after: int, since: datetime, limit: int
+    ) -> Iterator[tuple[int, bytes]]:
+        """Id and document of each document's first delivery made since then, of those with a higher id than `after`:
+        the latest, at most so many, newest first. Read bit by bit: the caller may stop.
+        """
+        query = (
+            sa.select(deliveries.c.id, sa.func.coalesce(deliveries.c.corrected, deliveries.c.payload))
+            .where(
+                deliveries.c.id > after,
+                deliveries.c.route == route,
+                deliveries.c.flow == flow,
+                deliveries.c.sequence == 1,
+                deliveries.c.accepted_at >= since,
+            )
+            .order_by(deliveries.c.id.desc())
+            .limit(limit)
+        )
+        with self._database.read() as read:
+            for row in read.execution_options(yield_per=500).execute(query):
+                yield row[0], row[1]
 
     def some(self, ids: Sequence[int]) -> list[Delivery]:
         """These deliveries, by id; what does not exist is left out."""
