@@ -139,6 +139,7 @@ def demo(
     seconds: Annotated[float, typer.Option(help="wall seconds that the shopping day takes")] = 170.0,
     orders: Annotated[int | None, typer.Option(help="only so many orders")] = None,
     port: Annotated[int, typer.Option(help="of the Dagster UI")] = 3000,
+    events_port: Annotated[int, typer.Option(help="of the event service")] = 3001,
     stop: Annotated[bool, typer.Option(help="stop everything at the end")] = False,
     as_json: Json = False,
 ) -> None:
@@ -167,6 +168,7 @@ def demo(
             _settings(),
             seconds=seconds,
             web_port=port,
+            events_port=events_port,
             orders=orders,
             keep=not stop,
             tell=lambda what: bar.console.print(what),

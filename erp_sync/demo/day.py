@@ -8,29 +8,36 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from erp_sync import settings as settings_module
 from erp_sync.components.configuration import Mode
 from erp_sync.components.flow_table import FLOWS
 from erp_sync.demo.environment import sandbox_environment
+from erp_sync.demo.judging import articles, judge
+from erp_sync.demo.people import Buyer, Operator, no_more_sold
 from erp_sync.ledger import State
-from erp_sync.ledger.plan_values import PlanState
 from erp_sync.model.keys import Entity
 from erp_sync.settings import Settings
 
 DEFS = Path(__file__).parent / "defs"
 START = "2026-01-01T00:00:00Z"
 ENVIRONMENT = "environment.json"
+DAY = timedelta(hours=24)
 DAY_SECONDS = 170.0
-# The ERP decides which warehouse ships what.
-ACCOUNT = {"netsuite": {"automatic_locations": True}}
+# The ERP decides which warehouse ships what, and tells of what was shipped and counted.
+ACCOUNT = {"netsuite": {"automatic_locations": True, "push_records": ["itemFulfillment", "inventoryAdjustment"]}}
+PUSH_SECRET = "NETSUITE_US_PUSH_SECRET"
+EVENTS_PORT = 3001
+# When the buyer is at work, as a share of the day, with articles that nobody buys after the other share.
+BUYER_AFTER, SOLD_UNTIL = 0.25, 0.12
 # How long the installation may take to finish what the day left, before the report says what is open.
 SETTLE_SECONDS = 90.0
 # Nothing moves for longer than two ticks of every lane of the demo's route.
@@ -46,9 +53,17 @@ class DemoFailed(RuntimeError):
 
 
 def prepare(
-    settings: Settings, *, profile: str = "demo", contract: bool = False, options: Any = None, defs: Path = DEFS
+    settings: Settings,
+    *,
+    profile: str = "demo",
+    contract: bool = False,
+    options: Any = None,
+    defs: Path = DEFS,
+    events_port: int | None = None,
 ) -> Settings:
     """Fresh sandboxes and an empty installation that points at them; gives the settings with its routes.
+
+    With `events_port` the ERP's change push goes to the event service there, signed with a secret of its own.
 
     Sets the environment of this process, and keeps it in the home for later commands.
     """
@@ -60,10 +75,20 @@ def prepare(
     services.stop(settings)
     supervisor.down(settings.sandboxes)
     forget(settings)
-    states = supervisor.up(
-        settings.sandboxes, ["netsuite", "magento"], profile, options or ACCOUNT, contract=contract, fresh=True
-    )
-    environment = sandbox_environment(states) | {"ERP_SYNC_DEFS": str(defs), "ERP_SYNC_HOME": str(settings.home)}
+    environment = {"ERP_SYNC_DEFS": str(defs), "ERP_SYNC_HOME": str(settings.home)}
+    options = options or ACCOUNT
+    if events_port is not None:
+        environment[PUSH_SECRET] = secrets.token_hex(32)
+        options = {
+            **options,
+            "netsuite": {
+                **options["netsuite"],
+                "push_url": f"http://127.0.0.1:{events_port}/events/netsuite_us",
+                "push_secret": environment[PUSH_SECRET],
+            },
+        }
+    states = supervisor.up(settings.sandboxes, ["netsuite", "magento"], profile, options, contract=contract, fresh=True)
+    environment |= sandbox_environment(states)
     file = settings.home / ENVIRONMENT
     file.touch(mode=0o600)
     file.write_text(json.dumps(environment, indent=2))
@@ -113,23 +138,6 @@ def seed(settings: Settings, catalogue: Any, customers: Any) -> None:
         supervisor.control(settings.sandboxes, name, "POST", "seed", catalogue.seed(customers, erp=erp))
 
 
-def claims(installation: Any) -> list[Any]:
-    """What erp_sync says it holds or has dead-lettered, as claims for the checker, by the store's order number."""
-    from erp_sync.sandbox.checker import Claim
-
-    found = []
-    for delivery in installation.ledger.deliveries.find(
-        flow="orders", states=[State.DEAD, State.HELD, State.WAITING, State.DUE, State.CLAIMED], limit=100_000
-    ):
-        claim: Literal["dead_lettered", "held"] = "dead_lettered" if delivery.state is State.DEAD else "held"
-        if delivery.sequence == 1:
-            found.append(Claim(delivery.number, claim, f"{delivery.code}: {delivery.reason}"))
-    for row in installation.ledger.quarantine.find(flow="orders", limit=100_000):
-        number = json.loads(row.row or b"{}").get("increment_id") or row.native_id
-        found.append(Claim(str(number), "dead_lettered", f"{row.rule}: {row.problem}"))
-    return found
-
-
 def settled(installation: Any, placed: int) -> bool:
     """Every placed order was seen, and nothing is due, under way or to be looked at again in any flow."""
     ledger = installation.ledger
@@ -162,6 +170,7 @@ def play(
     progress: Progress | None = None,
     orders: int | None = None,
     keep: bool = True,
+    events_port: int | None = EVENTS_PORT,
 ) -> dict[str, Any]:
     """Play the day and give the report, which is also in ``<home>/../demo/report.json``.
 
@@ -170,6 +179,7 @@ def play(
         progress: told while the day is played, for each figure by its name.
         orders: only so many baskets.
         keep: leave everything running for browsing.
+        events_port: of the event service; None: there is none, and everything is polled.
     """
     from erp_sync.components.installation import Installation
     from erp_sync.runtime import services
@@ -178,7 +188,7 @@ def play(
 
     began = time.monotonic()
     settings = settings or settings_module.load()
-    settings = prepare(settings, defs=routes_of_today(settings))
+    settings = prepare(settings, defs=routes_of_today(settings), events_port=events_port)
     tell(f"sandboxes and storage are ready in {settings.home}")
     retailer = Retailer()
     catalogue = retailer.catalogue()
@@ -187,17 +197,22 @@ def play(
         day = type(day)(day.day, day.baskets[:orders])
     seed(settings, catalogue, day.customers)
     tell(f"{len(catalogue.items)} articles, opening stock and {len(day.customers)} customers are in both systems")
-    services.start(settings, services.dagster_services(settings, web_port=web_port), wait_seconds=120)
+    processes = services.dagster_services(settings, web_port=web_port)
+    if events_port is not None:
+        processes.append(services.event_service(settings, events_port))
+    services.start(settings, processes, wait_seconds=120)
     wait_until_warm(settings)
     tell(f"Dagster runs at http://127.0.0.1:{web_port}" if web_port else "Dagster runs")
     states = supervisor.status(settings.sandboxes)
     installation = Installation(settings)
     stop, closing = threading.Event(), threading.Event()
     staff = Warehouses(states["netsuite"], [place.code for place in catalogue.warehouses], closing)
+    buyer = Buyer(states["netsuite"], no_more_sold(catalogue, day, SOLD_UNTIL * DAY), seconds * BUYER_AFTER, closing)
+    operator = Operator(installation, closing)
     watching = Watching(installation, len(day.baskets), progress)
     try:
-        staff.start()
-        watching.start()
+        for one in (staff, buyer, operator, watching):
+            one.start()
         played = shoppers.play(
             day,
             states["magento"]["base_url"],
@@ -211,9 +226,12 @@ def play(
         wait_until_settled(installation, len(played.orders), SETTLE_SECONDS)
         closing.set()
         staff.join()
+        buyer.join()
+        operator.join()
         tell(f"the warehouses shipped {staff.parcels} parcels and went home; waiting for the last of it")
         wait_until_settled(installation, len(played.orders), SETTLE_SECONDS)
         report = judge(settings, installation, wall_s=time.monotonic() - began)
+        report["articles"] = articles(states["magento"], buyer, operator)
     finally:
         closing.set()
         watching.stop()
@@ -306,56 +324,3 @@ def wait_until_settled(installation: Any, placed: int, seconds: float) -> bool:
         if quiet >= QUIET_SECONDS:
             return True
     return False
-
-
-def judge(settings: Settings, installation: Any, wall_s: float) -> dict[str, Any]:
-    """The checker's figures, and erp_sync's own, marked as such."""
-    from erp_sync.sandbox import supervisor
-    from erp_sync.sandbox.checker import Conventions, SystemFiles, check
-
-    states = supervisor.status(settings.sandboxes)
-    report = check(
-        SystemFiles.of(states["magento"]), SystemFiles.of(states["netsuite"]), claims(installation), Conventions()
-    )
-    figures = dict(report.figures())
-    figures["details"] = report.details()
-    figures["own"] = own_figures(installation)
-    figures["wall_s"] = round(wall_s, 1)
-    figures["profile"] = states["netsuite"]["profile"]
-    figures["measured_at"] = datetime.now(UTC).isoformat(timespec="seconds")
-    figures["note"] = "latencies are wall seconds; only the sandboxes' calendar is compressed"
-    return figures
-
-
-def own_figures(installation: Any) -> dict[str, Any]:
-    """Figures about erp_sync itself, from its own storage."""
-    reasons: dict[str, int] = {}
-    claimed = claims(installation)
-    for claim in claimed:
-        if claim.claim == "dead_lettered":
-            code = claim.reason.split(":")[0]
-            reasons[code] = reasons.get(code, 0) + 1
-    counts = {
-        f"{route}/{flow}/{state}": count
-        for (route, flow, state), count in sorted(installation.ledger.deliveries.counts().items())
-    }
-    waiting = installation.ledger.plans.find(states=[PlanState.HELD])
-    return {
-        "deliveries": counts,
-        "dead_letters": reasons,
-        "not_in_erp": [{"order": one.order, "is": one.claim, "reason": one.reason} for one in claimed],
-        "products_waiting_approval": sum(plan.row_count for plan in waiting if plan.flow == "products"),
-        "plans_held": {f"{plan.id} {plan.flow}": plan.row_count for plan in waiting},
-        "runs": count_runs(installation.settings),
-    }
-
-
-def count_runs(settings: Settings) -> dict[str, int]:
-    """Runs by status."""
-    import dagster as dg
-
-    with dg.DagsterInstance.from_config(str(settings.dagster_home)) as instance:
-        found: dict[str, int] = {}
-        for run in instance.get_runs():
-            found[run.status.value] = found.get(run.status.value, 0) + 1
-        return found

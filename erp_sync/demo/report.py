@@ -29,12 +29,14 @@ def _sections(it: Mapping[str, Any]) -> Iterator[list[str]]:
     yield _orders(it)
     yield _latencies(it)
     yield _store(it)
+    yield from _articles(it)
     yield from _people(it.get("own", {}))
     yield _calls(it)
     own = it.get("own", {})
     if runs := own.get("runs"):
         yield [
-            _line("Dagster runs", sum(runs.values()), ", ".join(f"{count} {state}" for state, count in runs.items()))
+            _line("Dagster runs", sum(runs.values()), ", ".join(f"{count} {state}" for state, count in runs.items())),
+            *_events(own),
         ]
     yield ["next: erp-sync status; erp-sync deadletters; erp-sync trace ORDER; make up to browse the Dagster UI"]
 
@@ -80,6 +82,34 @@ def _store(it: Mapping[str, Any]) -> list[str]:
         _zero("Units oversold", it["oversold_units"]),
         _zero("Stock figures that differ", it["stock_mismatches"], f"of {it['stock_compared']:,} compared"),
         _zero("Prices that differ", it["price_mismatches"], f"of {it['prices_compared']:,} compared"),
+    ]
+
+
+def _articles(it: Mapping[str, Any]) -> Iterator[list[str]]:
+    """What the buyer did in the ERP and what the store has of it; new articles wait for a person."""
+    one = it.get("articles")
+    if one is None:
+        return
+    waiting = it.get("own", {}).get("products_waiting_approval", 0)
+    approved = f"{one['approved']} rows approved"
+    yield [
+        "Articles entered in the ERP during the day",
+        _line("  new", one["new"], f"{one['new_in_store']} in the store, the others wait for approval"),
+        _line("  changed", one["changed"], f"{one['changed_in_store']} in the store; {approved} by the operator"),
+        _line("  ended", one["ended"], f"{one['ended_disabled_in_store']} disabled in the store"),
+        _line("Products that wait for approval", waiting),
+        *([f"  LOOK: the buyer could not go on: {one['failure']}"] if one.get("failure") else []),
+    ]
+
+
+def _events(own: Mapping[str, Any]) -> list[str]:
+    """erp_sync's own figures of what the ERP pushed."""
+    events, runs = own.get("events") or {}, own.get("runs_by_events") or {}
+    if not events:
+        return []
+    return [
+        _line("  started by events", sum(runs.values()), _counts(runs)),
+        _line("Events of the ERP taken in", sum(events.values()), _counts(events)),
     ]
 
 

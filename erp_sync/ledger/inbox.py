@@ -117,6 +117,12 @@ class Inbox:
                 for row in read.execute(query)
             ]
 
+    def outcomes(self) -> dict[tuple[str, str], int]:
+        """How many events by (entity, outcome); "" is none yet. Of those that are still kept."""
+        query = sa.select(inbox.c.entity, inbox.c.outcome, sa.func.count()).group_by(inbox.c.entity, inbox.c.outcome)
+        with self._database.read() as read:
+            return {(row[0], row[1] or ""): row[2] for row in read.execute(query)}
+
     def waiting(
         self, before: datetime, connection: str | None = None, entity: str = "", limit: int = 5000
     ) -> list[WaitingEvent]:

@@ -330,3 +330,16 @@ def test_events_wait_for_as_long_as_a_read_may_miss_them(world: World, monkeypat
     assert events.delay(world.here, "magento_us") == timedelta(seconds=1)
     assert place not in events.waiting(world.here, world.here.configuration, now)
     assert place in events.waiting(world.here, world.here.configuration, now + timedelta(seconds=1))
+
+
+def test_events_of_entities_that_the_connection_does_not_choose_are_left_to_the_poll(
+    world: World, monkeypatch: pytest.MonkeyPatch
+):
+    world.settle()
+    spec = world.here.configuration.connection("magento_us")
+    some = {**spec.settings, "events": {**(spec.settings.get("events") or {}), "entities": ["refund"]}}
+    monkeypatch.setitem(world.here.configuration.connections, "magento_us", spec.model_copy(update={"settings": some}))
+    put(world, "sales_order", "987656")
+    assert [one for one in world.due() if one.flow == "orders"] == []
+    assert world.waiting("sales_order") == []
+    assert "left to the next poll" in outcomes(world)

@@ -40,6 +40,18 @@ REPORT = {
         "not_in_erp": [{"order": "000000017", "is": "dead_lettered", "reason": "malformed_address: no postcode"}],
         "plans_held": {"13 products": 3},
         "runs": {"SUCCESS": 51},
+        "products_waiting_approval": 3,
+        "runs_by_events": {"shipments": 4, "inventory": 2},
+        "events": {"shipment: read": 9, "stock_level: left to the next poll": 5},
+    },
+    "articles": {
+        "new": 3,
+        "new_in_store": 0,
+        "changed": 4,
+        "changed_in_store": 4,
+        "ended": 1,
+        "ended_disabled_in_store": 1,
+        "approved": 5,
     },
     "profile": "demo",
     "wall_s": 230.1,
@@ -68,3 +80,10 @@ def test_a_held_plan_says_how_to_let_it_pass():
 def test_a_latency_that_nothing_was_measured_of_is_left_out():
     assert "stock: changed" not in text(REPORT)
     assert line_of("order: placed").split()[-4:] == ["478", "4.2", "9.9", "20.0"]
+
+
+def test_articles_that_wait_and_what_events_started_are_told():
+    assert line_of("Products that wait for approval").split()[-1] == "3"
+    assert line_of("  ended").split()[:2] == ["ended", "1"]
+    assert line_of("started by events").split()[3:] == ["6", "shipments", "4,", "inventory", "2"]
+    assert line_of("Events of the ERP taken in").split()[6] == "14"

@@ -22,7 +22,7 @@ from erp_sync.components.documents import TransformReport, drain_documents, tran
 from erp_sync.components.flow_table import FLOWS
 from erp_sync.components.installation import Installation
 from erp_sync.components.run_context import land_records
-from erp_sync.demo.day import claims
+from erp_sync.demo.judging import claims
 from erp_sync.flows.delivery import DrainReport
 from erp_sync.flows.extraction import Extraction, extract_changes, extract_missing
 from erp_sync.ledger import State

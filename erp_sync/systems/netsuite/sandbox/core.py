@@ -245,7 +245,7 @@ class NetSuiteSandbox:
 
     def _push(self, session: Session) -> None:
         if self.pusher is not None:
-            self.pusher.send(notifications(session, self.clock.wall()))
+            self.pusher.send(notifications(session, self.clock.wall(), self.options.push_records))
 
     def _limits(self) -> Response:
         limit = self.options.concurrency

@@ -40,6 +40,7 @@ class Options:
             custentity_, custitem_.
         custom_records: record name (customrecord_x) to {field script id: type}.
         push_url, push_secret: where the change push of the account's user event scripts goes, and its HMAC key.
+        push_records: records that the change push is deployed on, as a script is in life; None: all that it knows.
         legacy_tax_on: with legacy tax, "order" (United States: a total on the order) or "lines".
         scripts: RESTlets that are installed.
         row_limit: rows a saved search answers at most in one call of the RESTlet (SuiteScript getRange: 1000).
@@ -62,6 +63,7 @@ class Options:
     custom_records: dict[str, dict[str, str]] = field(default_factory=dict)
     push_url: str | None = None
     push_secret: str = ""
+    push_records: tuple[str, ...] | None = None
     row_limit: int = 1000
     legacy_tax_on: str = "order"
     scripts: tuple[str, ...] = ("customscript_erp_sync_order", "customscript_erp_sync_search")

@@ -12,7 +12,7 @@ import json
 import queue
 import threading
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime
 
 from erp_sync.systems.netsuite.sandbox.session import Session, Written
@@ -27,13 +27,13 @@ _TIMEOUT_SECONDS = 5.0
 Post = Callable[[str, bytes, dict[str, str]], None]
 
 
-def notifications(session: Session, wall: datetime) -> list[bytes]:
-    """Bodies that the scripts send for what the session wrote."""
+def notifications(session: Session, wall: datetime, deployed: Collection[str] | None = None) -> list[bytes]:
+    """Bodies that the scripts send for what the session wrote. `deployed`: records that have one; None: all."""
     sent_at = wall.isoformat(timespec="milliseconds").replace("+00:00", "Z")
     bodies = []
     for written in dict.fromkeys(session.written):
         change = _EVENTS.get(written.change)
-        if change is None:
+        if change is None or (deployed is not None and written.record not in deployed):
             continue
         record = written.record.lower()
         for entity in _entities(written.record):

@@ -75,6 +75,16 @@ def test_saved_records_are_pushed_signed(make_account):
     assert all(headers[SIGNATURE] == signature("s3cret", body) for _, body, headers in sent)
 
 
+def test_records_on_which_no_script_is_deployed_are_not_pushed(make_account):
+    account = make_account(push_url="http://receiver.test/push", push_records=["itemFulfillment"])
+    sent = []
+    account.core.pusher = Pusher("http://receiver.test/push", "", lambda *post: sent.append(json.loads(post[1])))
+    order = account.order([("MUG", 1)])
+    account.call("POST", f"{RECORDS}/salesOrder/{order}/!transform/itemFulfillment", {"shipStatus": {"id": "C"}})
+    account.core.pusher.close()
+    assert {body["record"] for body in sent} == {"itemfulfillment"}
+
+
 def test_a_push_that_nobody_takes_is_lost(make_account):
     def broken(*_):
         raise ConnectionRefusedError

@@ -1,0 +1,127 @@
+"""The figures of the demo: the checker's, what the store shows of new articles, and erp_sync's own, marked as such."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from erp_sync.demo.people import Buyer, Operator
+from erp_sync.ledger import State
+from erp_sync.ledger.plan_values import PlanState
+from erp_sync.settings import Settings
+
+# How a run's tag says that an event started it.
+EVENT = re.compile(r"(an event|\d+ events)\b")
+DISABLED = 2  # status of a product in the store
+
+
+def claims(installation: Any) -> list[Any]:
+    """What erp_sync says it holds or has dead-lettered, as claims for the checker, by the store's order number."""
+    from erp_sync.sandbox.checker import Claim
+
+    found = []
+    for delivery in installation.ledger.deliveries.find(
+        flow="orders", states=[State.DEAD, State.HELD, State.WAITING, State.DUE, State.CLAIMED], limit=100_000
+    ):
+        claim: Literal["dead_lettered", "held"] = "dead_lettered" if delivery.state is State.DEAD else "held"
+        if delivery.sequence == 1:
+            found.append(Claim(delivery.number, claim, f"{delivery.code}: {delivery.reason}"))
+    for row in installation.ledger.quarantine.find(flow="orders", limit=100_000):
+        number = json.loads(row.row or b"{}").get("increment_id") or row.native_id
+        found.append(Claim(str(number), "dead_lettered", f"{row.rule}: {row.problem}"))
+    return found
+
+
+def judge(settings: Settings, installation: Any, wall_s: float) -> dict[str, Any]:
+    """The checker's figures, and erp_sync's own, marked as such."""
+    from erp_sync.sandbox import supervisor
+    from erp_sync.sandbox.checker import Conventions, SystemFiles, check
+
+    states = supervisor.status(settings.sandboxes)
+    report = check(
+        SystemFiles.of(states["magento"]), SystemFiles.of(states["netsuite"]), claims(installation), Conventions()
+    )
+    figures = dict(report.figures())
+    figures["details"] = report.details()
+    figures["own"] = own_figures(installation)
+    figures["wall_s"] = round(wall_s, 1)
+    figures["profile"] = states["netsuite"]["profile"]
+    figures["measured_at"] = datetime.now(UTC).isoformat(timespec="seconds")
+    figures["note"] = "latencies are wall seconds; only the sandboxes' calendar is compressed"
+    return figures
+
+
+def own_figures(installation: Any) -> dict[str, Any]:
+    """Figures about erp_sync itself, from its own storage."""
+    reasons: dict[str, int] = {}
+    claimed = claims(installation)
+    for claim in claimed:
+        if claim.claim == "dead_lettered":
+            code = claim.reason.split(":")[0]
+            reasons[code] = reasons.get(code, 0) + 1
+    counts = {
+        f"{route}/{flow}/{state}": count
+        for (route, flow, state), count in sorted(installation.ledger.deliveries.counts().items())
+    }
+    waiting = installation.ledger.plans.find(states=[PlanState.HELD])
+    return {
+        "deliveries": counts,
+        "dead_letters": reasons,
+        "not_in_erp": [{"order": one.order, "is": one.claim, "reason": one.reason} for one in claimed],
+        "products_waiting_approval": sum(plan.row_count for plan in waiting if plan.flow == "products"),
+        "plans_held": {f"{plan.id} {plan.flow}": plan.row_count for plan in waiting},
+        "runs": count_runs(installation.settings),
+        "runs_by_events": count_runs_by_events(installation.settings),
+        "events": {
+            f"{entity or 'other'}: {outcome or 'not taken yet'}": count
+            for (entity, outcome), count in sorted(installation.ledger.inbox.outcomes().items())
+        },
+    }
+
+
+def articles(magento: Any, buyer: Buyer, operator: Operator) -> dict[str, Any]:
+    """What the buyer entered, what the operator let pass, and what the store shows of it, from its own database."""
+    import sqlite3
+
+    named = [*buyer.new, *buyer.changed, *buyer.ended]
+    with sqlite3.connect(f"file:{magento['database']}?mode=ro", uri=True) as database:
+        marks = ", ".join("?" * len(named))
+        rows = database.execute(f"SELECT sku, name, status FROM catalog_product_entity WHERE sku IN ({marks})", named)
+        there = {sku: (name, status) for sku, name, status in rows}
+    database.close()
+    return {
+        "new": len(buyer.new),
+        "new_in_store": sum(sku in there for sku in buyer.new),
+        "changed": len(buyer.changed),
+        "changed_in_store": sum(there.get(sku, ("", 0))[0].endswith(", new recipe") for sku in buyer.changed),
+        "ended": len(buyer.ended),
+        "ended_disabled_in_store": sum(there.get(sku, ("", 0))[1] == DISABLED for sku in buyer.ended),
+        "approved": len(operator.approved),
+        "failure": str(buyer.failure) if buyer.failure else "",
+    }
+
+
+def count_runs_by_events(settings: Settings) -> dict[str, int]:
+    """Runs that an event started, by flow."""
+    import dagster as dg
+
+    found: Counter[str] = Counter()
+    with dg.DagsterInstance.from_config(str(settings.dagster_home)) as instance:
+        for run in instance.get_runs():
+            if EVENT.match(run.tags.get("erp_sync/why", "")):
+                found[run.tags.get("erp_sync/flow", "")] += 1
+    return dict(found)
+
+
+def count_runs(settings: Settings) -> dict[str, int]:
+    """Runs by status."""
+    import dagster as dg
+
+    with dg.DagsterInstance.from_config(str(settings.dagster_home)) as instance:
+        found: dict[str, int] = {}
+        for run in instance.get_runs():
+            found[run.status.value] = found.get(run.status.value, 0) + 1
+        return found
