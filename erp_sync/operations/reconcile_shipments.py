@@ -12,6 +12,7 @@ from erp_sync.components.configuration import RouteSpec
 from erp_sync.components.documents import with_adopted_orders
 from erp_sync.components.flow_table import FLOWS
 from erp_sync.components.installation import Installation
+from erp_sync.flows.shipments.transform import before_start
 from erp_sync.ledger import Delivery, State
 from erp_sync.model.keys import Entity, EntityKey
 from erp_sync.model.shipment import Shipment, ShipmentStatus
@@ -130,7 +131,7 @@ class _Work:
             self.open.append(one)
             return
         start = self.route.flows["shipments"].start
-        if delivery is None and start is not None and shipment.shipped_at is not None and shipment.shipped_at < start:
+        if delivery is None and start is not None and before_start(shipment, start):
             reason = f"shipped before the route's start {start:%Y-%m-%d}"
             self.open.append(OpenRecord(key=number, state="left_out", code="before_start", reason=reason))
             return

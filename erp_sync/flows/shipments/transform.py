@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -11,6 +11,8 @@ import msgspec
 from erp_sync.flows.decisions import Before, Decision
 from erp_sync.model.keys import Entity
 from erp_sync.model.shipment import Shipment, ShipmentStatus
+
+ONE_DAY = timedelta(days=1)
 
 encode = msgspec.json.Encoder(decimal_format="string").encode
 _decoder = msgspec.json.Decoder(Shipment)
@@ -31,6 +33,14 @@ def of_order(shipment: Shipment, store: str, order_key: str) -> Shipment:
     return msgspec.structs.replace(shipment, order_connection=store, order_key=order_key)
 
 
+def before_start(shipment: Shipment, start: datetime) -> bool:
+    """Was it shipped before? An ERP tells the day of shipping at best: on the day of the start, and where it tells
+    none, the fulfillment's last change says it."""
+    if shipment.shipped_at is not None and shipment.shipped_at + ONE_DAY <= start:
+        return True
+    return shipment.updated_at is not None and shipment.updated_at < start
+
+
 def decide(shipment: Shipment, start: datetime, before: Before | None, target: str = "") -> Decision:
     """A fulfillment goes once the carrier has its parcels, and again when parcels were added.
 
@@ -41,7 +51,7 @@ def decide(shipment: Shipment, start: datetime, before: Before | None, target: s
     if not shipment.order_key or shipment.order_connection not in ("", target):
         # Two stores number their orders alike: the id alone would find another customer's order.
         return Decision(action="drop", code="not_from_the_store", reason="the order is not one of this store")
-    if shipment.shipped_at is not None and shipment.shipped_at < start:
+    if before_start(shipment, start):
         return Decision(action="drop", code="before_start", reason=f"shipped before the route's start {start:%Y-%m-%d}")
     if before is not None and not before.held and before.content == content(shipment):
         return Decision(action="drop", code="unchanged", reason="nothing that the store gets has changed")
