@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from erp_sync import settings as settings_module
-from erp_sync.commands import alerting, connecting, deciding, maintaining, watching
+from erp_sync.commands import adopting, alerting, connecting, deciding, maintaining, watching
 from erp_sync.commands.output import Json, installation, refuse, show
 from erp_sync.commands.output import settings as _settings
 
@@ -29,7 +29,7 @@ app.command()(deciding.reject)
 app.add_typer(deciding.deadletters_app, name="deadletters")
 app.command()(deciding.retry)
 app.command()(connecting.mapping)
-app.command()(connecting.adopt)
+app.command()(adopting.adopt)
 app.command()(connecting.doctor)
 app.command()(connecting.reconcile)
 app.add_typer(connecting.lookups_app, name="lookups")

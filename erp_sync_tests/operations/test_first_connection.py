@@ -10,7 +10,8 @@ import pytest
 
 from erp_sync.ledger import State
 from erp_sync.ledger.migrate import upgrade
-from erp_sync.operations.adoption import AdoptionReport, adopt
+from erp_sync.operations.adoption import adopt
+from erp_sync.operations.adoption_report import AdoptionReport
 from erp_sync.operations.reconcile import reconcile
 from erp_sync.operations.reconciliation import Reconciliation
 from erp_sync.operations.trace import trace
