@@ -54,6 +54,11 @@ def _orders(it: Mapping[str, Any]) -> list[str]:
         _zero("  lost", it["orders_lost"]),
         _zero("  twice in the ERP", it["orders_duplicated"]),
         _zero("  deposits twice", it.get("deposits_duplicated", 0)),
+        _zero("  claimed otherwise than they are", it.get("false_claims", 0)),
+        _zero(
+            "  cancelled on one side only",
+            it.get("orders_cancelled_open_in_erp", 0) + it.get("orders_open_but_closed_in_erp", 0),
+        ),
         _zero("  totals that differ", mismatches.get("orders", 0), "header, lines, tax and payments compared"),
     ]
 
@@ -76,6 +81,11 @@ def _store(it: Mapping[str, Any]) -> list[str]:
     return [
         _line("Shipments in the ERP / the store", f"{it['shipments_in_erp']} / {it['shipments_in_store']}"),
         *_too_late(it),
+        _zero(
+            "  not booked, or twice, or of nothing",
+            sum(it.get(f"shipments_{name}", 0) for name in ("missing", "twice", "unexplained")),
+        ),
+        _zero("  that differ", it.get("shipments_differing", 0), "units and parcels compared"),
         _line("  e-mails to customers", it["shipping_emails"]),
         _zero("  sent before the carrier had it", it["shipping_emails_early"]),
         _zero("  sent twice", it["shipping_emails_twice"]),
@@ -146,6 +156,8 @@ def _calls(it: Mapping[str, Any]) -> list[str]:
             f"{one['slots_in_use_max']:>9}{one['refused']:>9}"
         )
         lines += [f"    {_counts(one['by_kind'])}"]
+        if breaches := one.get("contract_violations"):
+            lines += [_zero("    outside the contract", breaches)]
     return lines
 
 

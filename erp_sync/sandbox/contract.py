@@ -22,6 +22,7 @@ PUBLISHED: Final = "published contract"
 OWN: Final = "own schema"
 NOT_CHECKABLE: Final = "not checkable"
 Class = Literal["published contract", "own schema", "not checkable"]
+_WEAKEST_LAST: Final = (PUBLISHED, OWN, NOT_CHECKABLE)
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class OperationContract:
     """Contract of one endpoint name.
 
     `responses` is keyed by status ("204"), class ("4XX") or "default", the most exact one counts. `query`
-    is checked as an object of strings when given.
+    is checked as an object of strings when given; a request with a query is of the weaker of both classes.
     """
 
     request: Side
@@ -125,6 +126,7 @@ class ContractCheck:
         self.violations: deque[Violation] = deque(maxlen=1000)  # the latest; the journal keeps all
         self.violations_total = 0
         self._validators: dict[int, jsonschema_rs.Draft202012Validator] = {}
+        self._by_text: dict[str, jsonschema_rs.Draft202012Validator] = {}
         self._lock = threading.Lock()
 
     def check(self, call: Call, request: Request, response: Response | None) -> list[Violation]:
@@ -149,8 +151,9 @@ class ContractCheck:
         call.request_class = operation.request.checked_by
         body: Any = request.form() if operation.request.form else request.body
         found = self._side("request", call.endpoint, operation.request, body)
-        if operation.query is not None:
+        if operation.query is not None and request.query:
             found += self._side("request", call.endpoint, operation.query, dict(request.query), "?")
+            call.request_class = max(operation.request.checked_by, operation.query.checked_by, key=_WEAKEST_LAST.index)
         return found
 
     def _response(self, call: Call, operation: OperationContract, response: Response) -> list[Violation]:
@@ -189,7 +192,9 @@ class ContractCheck:
         with self._lock:
             known = self._validators.get(id(schema))
             if known is None:
-                known = self._validators[id(schema)] = self.book.validator(schema)
+                text = json.dumps(schema, sort_keys=True)  # many operations say the same
+                known = self._by_text.get(text) or self.book.validator(schema)
+                self._validators[id(schema)] = self._by_text[text] = known
             return known
 
     def report(self) -> dict[str, Any]:
@@ -197,8 +202,8 @@ class ContractCheck:
         with self._lock:
             notes: dict[str, set[str]] = {OWN: set(), NOT_CHECKABLE: set()}
             for operation in self.book.operations.values():
-                for side in (operation.request, *operation.responses.values()):
-                    if side.note:
+                for side in (operation.request, operation.query, *operation.responses.values()):
+                    if side is not None and side.note:
                         notes.setdefault(side.checked_by, set()).add(side.note)
             return {
                 "counts": [

@@ -1,10 +1,24 @@
 from __future__ import annotations
 
+import json
+
 import httpx
 import pytest
 
-from erp_sync.sandbox.contract import OWN, PUBLISHED, ContractCheck, Side, closed, mutations
+from erp_sync.sandbox.contract import (
+    OWN,
+    PUBLISHED,
+    ContractBook,
+    ContractCheck,
+    OperationContract,
+    Side,
+    closed,
+    mutations,
+)
+from erp_sync.sandbox.core import Request, Response
+from erp_sync.sandbox.journal import Call
 from erp_sync.sandbox.testing import running
+from erp_sync_tests.sandbox.samples import unnoticed
 from erp_sync_tests.sandbox.toy import contract_book, create
 
 SIGNED = {"authorization": "yes"}
@@ -67,6 +81,28 @@ def test_a_side_that_is_not_published_names_its_source_or_reason():
         Side(OWN, {})
 
 
+def test_a_request_with_a_query_is_of_the_weaker_class_of_body_and_query():
+    book = ContractBook(
+        {"list": OperationContract(Side(PUBLISHED), {"200": Side(PUBLISHED)}, Side(OWN, {"maxProperties": 1}, "help"))}
+    )
+    check, classes = ContractCheck(book), []
+    for query in ("", "?limit=1", "?limit=1&offset=2"):
+        call = Call(0.0, "", "GET", "/", "", "", "list", "read")
+        found = check.check(call, Request.build("GET", f"https://vendor.example/{query}"), Response(200))
+        classes.append((call.request_class, len(found)))
+    assert classes == [(PUBLISHED, 0), (OWN, 0), (OWN, 1)]
+    assert check.report()["notes"] == {OWN: ["help"]}
+
+
+def test_a_check_in_which_nothing_is_checked_is_named():
+    operations = {"free": OperationContract(Side(OWN, {}, "help"), {"200": Side(PUBLISHED, {"type": "object"})})}
+    assert unnoticed(ContractCheck(ContractBook(operations)), "free", set()) == [
+        "free request : nothing in it is checked",
+        "free response 200/surprise",
+        "free: an unknown query parameter",
+    ]
+
+
 def test_mutations_put_one_defect_at_every_place():
     body = {"key": "a", "lines": [{"sku": "x"}]}
     assert dict(mutations(body)) == {
@@ -78,11 +114,6 @@ def test_mutations_put_one_defect_at_every_place():
 
 
 def test_the_check_notices_every_mutation_of_both_sides():
-    import json
-
-    from erp_sync.sandbox.core import Request, Response
-    from erp_sync.sandbox.journal import Call
-
     check = ContractCheck(contract_book({}))
 
     def exchange(endpoint: str, sent: object, status: int, answered: object) -> list:

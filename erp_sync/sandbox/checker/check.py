@@ -42,6 +42,7 @@ class Report:
             "orders_dead_lettered": dict(list(orders.dead_lettered.items())[:_EXAMPLES]),
             "false_claims": dict(list(orders.false_claims.items())[:_EXAMPLES]),
             "orders_cancelled_open_in_erp": orders.cancelled_open_in_erp[:_EXAMPLES],
+            "orders_open_but_closed_in_erp": orders.open_but_closed_in_erp[:_EXAMPLES],
             "orders_not_from_store": orders.not_from_store[:_EXAMPLES],
             "orders_without_time": orders.without_time[:_EXAMPLES],
             "deposits_duplicated": orders.deposits_duplicated[:_EXAMPLES],
@@ -50,6 +51,7 @@ class Report:
             "shipments_missing": self.shipments.missing[:_EXAMPLES],
             "shipments_of_cancelled_orders": self.shipments.of_cancelled[:_EXAMPLES],
             "shipments_twice": self.shipments.booked_twice[:_EXAMPLES],
+            "shipments_differing": dict(list(self.shipments.differing.items())[:_EXAMPLES]),
             "shipments_unexplained": self.shipments.unexplained[:_EXAMPLES],
             "shipping_emails_early": self.shipments.mails_early[:_EXAMPLES],
             "shipping_emails_twice": self.shipments.mails_twice[:_EXAMPLES],
@@ -73,7 +75,7 @@ def check(
     """
     conventions = conventions or Conventions()
     orders = check_orders(store, erp, claims, conventions)
-    shipments = check_shipments(store, erp, orders.erp_ids)
+    shipments = check_shipments(store, erp, orders.erp_ids, conventions)
     stock = check_stock(
         store,
         erp,

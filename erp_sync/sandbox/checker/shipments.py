@@ -3,17 +3,30 @@
 A fulfillment and a shipment belong together when they share a tracking number, else when they are the only ones
 of their order. What left for an order that the store has cancelled meanwhile can never be booked there: it is
 counted apart, since it is a case for a person.
+
+A pair is compared by units and tracking numbers. A mail is early when it left before its fulfillment did, or when
+no fulfillment that left explains its shipment at all.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
-from erp_sync.sandbox.checker.sources import Row, SystemFiles, commit_times, grouped, reading, spread
+from erp_sync.sandbox.checker.sources import (
+    Conventions,
+    Row,
+    SystemFiles,
+    commit_times,
+    grouped,
+    number,
+    reading,
+    spread,
+)
 
 SHIPPED = "C"
 MAIL = "shipment"
@@ -28,6 +41,7 @@ class Shipments:
     missing: list[str] = field(default_factory=list)
     booked_twice: list[str] = field(default_factory=list)
     unexplained: list[str] = field(default_factory=list)
+    differing: dict[str, str] = field(default_factory=dict)
     latencies: dict[str, float] = field(default_factory=dict)
     mails: int = 0
     mails_early: list[str] = field(default_factory=list)
@@ -44,6 +58,7 @@ class Shipments:
             "shipments_of_cancelled_orders": len(self.of_cancelled),
             "shipments_twice": len(self.booked_twice),
             "shipments_unexplained": len(self.unexplained),
+            "shipments_differing": len(self.differing),
             "shipment_latency_s": spread(self.latencies.values()),
             "shipping_emails": self.mails,
             "shipping_emails_early": len(self.mails_early),
@@ -52,7 +67,9 @@ class Shipments:
         }
 
 
-def check_shipments(store: SystemFiles, erp: SystemFiles, erp_orders: dict[int, str]) -> Shipments:
+def check_shipments(
+    store: SystemFiles, erp: SystemFiles, erp_orders: dict[int, str], conventions: Conventions
+) -> Shipments:
     """Figures about shipments.
 
     Arguments:
@@ -60,7 +77,7 @@ def check_shipments(store: SystemFiles, erp: SystemFiles, erp_orders: dict[int, 
     """
     found = Shipments()
     fulfillments = _fulfillments(erp, erp_orders)
-    shipments, mails = _shipments(store)
+    shipments, mails = _shipments(store, conventions)
     cancelled = _cancelled_orders(store)
     left = _left_times(erp)
     booked = commit_times(store.journal, "shipment")
@@ -76,7 +93,11 @@ def check_shipments(store: SystemFiles, erp: SystemFiles, erp_orders: dict[int, 
             of_fulfillment[one["id"]] = same
             matched |= {shipment["id"] for shipment in same}
     found.fulfilled, found.booked = len(fulfillments), len(shipments)
-    found.unexplained = [shipment["number"] for shipment in shipments if shipment["id"] not in matched]
+    for shipment in shipments:
+        if shipment["id"] not in matched:
+            found.unexplained.append(shipment["number"])
+            found.mails_early += [shipment["number"]] * len(mails.get(shipment["id"], []))
+    _compare(found, fulfillments, of_fulfillment)
     for one in fulfillments:
         same = of_fulfillment[one["id"]]
         if not same and one["order"] in cancelled:
@@ -96,9 +117,40 @@ def check_shipments(store: SystemFiles, erp: SystemFiles, erp_orders: dict[int, 
     return found
 
 
+def _compare(found: Shipments, fulfillments: Sequence[Row], of_fulfillment: dict[int, list[Row]]) -> None:
+    """Units and tracking numbers of what belongs together; one shipment may stand for several fulfillments."""
+    by_shipment: dict[int, list[Row]] = {}
+    for one in fulfillments:
+        for shipment in of_fulfillment[one["id"]]:
+            by_shipment.setdefault(shipment["id"], []).append(one)
+    for one in fulfillments:
+        there = of_fulfillment[one["id"]]
+        if not there:
+            continue
+        together = {other["id"]: other for shipment in there for other in by_shipment[shipment["id"]]}
+        left, booked = _units(together.values()), _units(there)
+        said = [
+            f"{sku}: {left.get(sku, 0)} left, {booked.get(sku, 0)} booked"
+            for sku in sorted(set(left) | set(booked))
+            if left.get(sku, 0) != booked.get(sku, 0)
+        ]
+        tracks = set().union(*(shipment["tracks"] for shipment in there))
+        said += [f"parcel {track} not booked" for track in sorted(one["tracks"] - tracks)]
+        if said:
+            found.differing[one["name"]] = "; ".join(said)
+
+
+def _units(documents: Iterable[Row]) -> dict[str, Decimal]:
+    out: dict[str, Decimal] = {}
+    for document in documents:
+        for sku, quantity in document["units"]:
+            out[sku] = out.get(sku, Decimal(0)) + quantity
+    return out
+
+
 def _mails(found: Shipments, fulfillment: Row, mails: Sequence[Row], gone: float | None) -> None:
-    """One mail for a fulfillment, and one more for each later parcel that it did not name."""
-    if not mails:
+    """One mail for a fulfillment, which names its parcels, and one more for each later parcel."""
+    if fulfillment["tracks"] - {track for mail in mails for track in mail["tracks"]} or not mails:
         found.mails_missing.append(fulfillment["name"])
     named: set[str] = set()
     for index, mail in enumerate(sorted(mails, key=lambda mail: mail["at"])):
@@ -123,6 +175,14 @@ def _fulfillments(erp: SystemFiles, orders: dict[int, str]) -> list[Row]:
             ).fetchall(),
             "transaction",
         )
+        units = grouped(
+            database.execute(
+                'SELECT line."transaction", item.itemid AS sku, line.quantity FROM transactionline AS line '
+                'JOIN item ON item.id = line.item JOIN "transaction" AS t ON t.id = line."transaction" '
+                "WHERE t.type = 'ItemShip' AND line.mainline = 'F' AND line.iscogs = 'F' AND line.kitcomponent = 'F'"
+            ).fetchall(),
+            "transaction",
+        )
     return [
         {
             "id": row["id"],
@@ -130,6 +190,7 @@ def _fulfillments(erp: SystemFiles, orders: dict[int, str]) -> list[Row]:
             "order": orders[row["createdfrom"]],
             "keys": [key for key in (row["externalid"], str(row["id"])) if key],
             "tracks": {package["trackingnumber"] for package in packages.get(row["id"], [])},
+            "units": [(line["sku"], abs(number(line["quantity"]))) for line in units.get(row["id"], [])],
         }
         for row in rows
         if row["createdfrom"] in orders
@@ -147,7 +208,7 @@ def _left_times(erp: SystemFiles) -> dict[str, list[float]]:
     return {**commit_times(erp.journal, "itemFulfillment"), **commit_times(erp.journal, "itemFulfillment", "ship")}
 
 
-def _shipments(store: SystemFiles) -> tuple[list[Row], dict[int, list[Row]]]:
+def _shipments(store: SystemFiles, conventions: Conventions) -> tuple[list[Row], dict[int, list[Row]]]:
     with reading(store.database) as database:
         rows = database.execute(
             "SELECT shipment.entity_id, shipment.increment_id, sales_order.increment_id AS order_number "
@@ -156,6 +217,15 @@ def _shipments(store: SystemFiles) -> tuple[list[Row], dict[int, list[Row]]]:
         tracks = grouped(
             database.execute("SELECT parent_id, track_number FROM sales_shipment_track").fetchall(), "parent_id"
         )
+        # A bundle's own row stands for its parts, which have rows of their own.
+        units = grouped(
+            database.execute(
+                "SELECT item.parent_id, item.sku, item.qty FROM sales_shipment_item AS item "
+                "JOIN sales_order_item AS ordered ON ordered.item_id = item.order_item_id "
+                "WHERE ordered.product_type <> 'bundle'"
+            ).fetchall(),
+            "parent_id",
+        )
         mails = database.execute("SELECT * FROM sandbox_mail WHERE kind = ?", (MAIL,)).fetchall()
     shipments = [
         {
@@ -163,6 +233,7 @@ def _shipments(store: SystemFiles) -> tuple[list[Row], dict[int, list[Row]]]:
             "number": row["increment_id"],
             "order": row["order_number"],
             "tracks": {track["track_number"] for track in tracks.get(row["entity_id"], [])},
+            "units": [(conventions.sku(item["sku"]), number(item["qty"])) for item in units.get(row["entity_id"], [])],
         }
         for row in rows
     ]

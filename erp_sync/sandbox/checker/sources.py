@@ -107,10 +107,22 @@ def grouped(rows: Iterable[Row], key: str) -> dict[Any, list[Row]]:
     return out
 
 
-def commit_times(journal: Path | str, entity: str, change: str | None = "create") -> dict[str, list[float]]:
-    """Wall times at which documents of an entity were committed, by document, ascending."""
+def commit_times(
+    journal: Path | str, entity: str, change: str | None = "create", not_beside: Sequence[str] = ()
+) -> dict[str, list[float]]:
+    """Wall times at which documents of an entity were committed, by document, ascending.
+
+    With `not_beside` without those that came of a call which wrote one of these entities too.
+    """
     sql = "SELECT document, committed_at FROM commits WHERE entity = ?"
     parameters: list[Any] = [entity]
+    if not_beside:
+        places = ", ".join("?" * len(not_beside))
+        sql += (
+            " AND (call_id IS NULL OR call_id NOT IN "
+            f"(SELECT call_id FROM commits WHERE call_id IS NOT NULL AND entity IN ({places})))"
+        )
+        parameters += not_beside
     if change is not None:
         sql += " AND change = ?"
         parameters.append(change)

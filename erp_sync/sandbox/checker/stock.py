@@ -16,6 +16,7 @@ from erp_sync.sandbox.checker.sources import Conventions, SystemFiles, commit_ti
 
 ZERO = Decimal(0)
 _STOCKED = ("InvtPart", "Assembly")
+_PRICED_BY_PARTS = ("configurable", "bundle", "grouped")
 
 
 @dataclass
@@ -63,9 +64,13 @@ def check_stock(
             row["id"]: _source(row, conventions)
             for row in database.execute("SELECT id, name, externalid FROM location")
         }
+        stocked = {
+            row["itemid"]: row["isinactive"] == "F"
+            for row in database.execute("SELECT itemid, isinactive FROM item WHERE itemtype IN (?, ?)", _STOCKED)
+        }
         levels = database.execute(
             "SELECT item.itemid AS sku, level.location, level.quantityonhand AS onhand FROM aggregateitemlocation "
-            "AS level JOIN item ON item.id = level.item WHERE item.isinactive = 'F'"
+            "AS level JOIN item ON item.id = level.item"
         ).fetchall()
         others = _elsewhere(database, store_orders_in_erp)
         coming = _left_unbooked(database, unbooked_fulfillments)
@@ -81,39 +86,60 @@ def check_stock(
             "WHERE t.type = 'InvAdjst' AND line.mainline = 'F'"
         ).fetchall()
     with reading(store.database) as database:
-        sources = {
-            (row["sku"], row["source_code"]): number(row["quantity"])
-            for row in database.execute("SELECT sku, source_code, quantity FROM inventory_source_item")
-        }
-        there = {
-            row["sku"]: number(row["price"])
-            for row in database.execute("SELECT sku, price FROM catalog_product_entity WHERE price IS NOT NULL")
-        }
+        shelves = {row["source_code"] for row in database.execute("SELECT source_code FROM inventory_source")}
+        sources = database.execute("SELECT sku, source_code, quantity FROM inventory_source_item").fetchall()
+        products = database.execute("SELECT sku, type_id, price FROM catalog_product_entity").fetchall()
         wanted = database.execute(
             "SELECT item.sku, item.qty_ordered, item.qty_canceled, item.qty_shipped, item.qty_refunded, "
             "item.product_type, item.item_id, item.parent_item_id FROM sales_order_item AS item JOIN sales_order ON "
             "sales_order.entity_id = item.order_id WHERE sales_order.state NOT IN ('canceled', 'closed', 'complete')"
         ).fetchall()
-    on_hand: dict[str, Decimal] = {}
+    on_hand = {sku: ZERO for sku in stocked}
+    offered: dict[tuple[str, str], Decimal] = {}
     for level in levels:
-        sku, source = level["sku"], names[level["location"]]
-        on_hand[sku] = on_hand.get(sku, ZERO) + number(level["onhand"])
-        key = (sku, source)
-        if key not in sources:
-            continue
-        moved = coming.get((sku, level["location"]), ZERO) - others.get((sku, level["location"]), ZERO)
-        expected = max(ZERO, number(level["onhand"]) + moved - conventions.safety_stock(sku, source))
-        found.compared += 1
-        if sources[key] != expected:
-            found.mismatches[f"{sku} at {source}"] = (str(sources[key]), str(expected))
-    _latencies(found, store, erp, adjusted, names)
-    _oversold(found, wanted, on_hand)
-    for row in prices:
-        if row["sku"] in there:
-            found.prices_compared += 1
-            if abs(there[row["sku"]] - number(row["price"])) > conventions.tolerance:
-                found.price_mismatches[row["sku"]] = (str(there[row["sku"]]), str(number(row["price"])))
+        sku, location = level["sku"], level["location"]
+        on_hand[sku] = on_hand.get(sku, ZERO) + number(level["onhand"]) + coming.get((sku, location), ZERO)
+        moved = coming.get((sku, location), ZERO) - others.get((sku, location), ZERO)
+        key = (sku, names[location])
+        offered[key] = offered.get(key, ZERO) + number(level["onhand"]) + moved
+    active = {sku for sku, is_active in stocked.items() if is_active}
+    shelves &= set(names.values())
+    there: dict[tuple[str, str], list[Decimal | None]] = {}
+    for row in sources:
+        key = (conventions.sku(row["sku"]), row["source_code"])
+        if key[0] in active and key[1] in shelves:
+            there.setdefault(key, []).append(number(row["quantity"]))
+    sold = {conventions.sku(row["sku"]) for row in products}
+    for key, units in offered.items():
+        if units > 0 and key not in there and key[0] in active & sold and key[1] in shelves:
+            there[key] = [None]
+    for (sku, source), quantities in there.items():
+        expected = max(ZERO, offered.get((sku, source), ZERO) - conventions.safety_stock(sku, source))
+        for quantity in quantities:
+            found.compared += 1
+            if (quantity or ZERO) != expected:
+                found.mismatches[f"{sku} at {source}"] = (
+                    "nothing" if quantity is None else str(quantity),
+                    str(expected),
+                )
+    _latencies(found, store, erp, adjusted, names, conventions)
+    _oversold(found, wanted, on_hand, conventions)
+    _prices(found, products, {row["sku"]: number(row["price"]) for row in prices}, conventions)
     return found
+
+
+def _prices(
+    found: Stock, products: Sequence[dict[str, Any]], wanted: dict[str, Decimal], conventions: Conventions
+) -> None:
+    """Base prices. A product without one is wrong, unless its parts have the prices."""
+    for product in products:
+        price = wanted.get(conventions.sku(product["sku"]))
+        if price is None or (product["price"] is None and product["type_id"] in _PRICED_BY_PARTS):
+            continue
+        found.prices_compared += 1
+        if product["price"] is None or abs(number(product["price"]) - price) > conventions.tolerance:
+            shown = "nothing" if product["price"] is None else str(number(product["price"]))
+            found.price_mismatches[product["sku"]] = (shown, str(price))
 
 
 def _source(row: dict[str, Any], conventions: Conventions) -> str:
@@ -154,11 +180,23 @@ def _left_unbooked(database: Any, fulfillments: Sequence[int]) -> dict[tuple[str
 
 
 def _latencies(
-    found: Stock, store: SystemFiles, erp: SystemFiles, adjusted: Sequence[dict[str, Any]], names: dict[int, str]
+    found: Stock,
+    store: SystemFiles,
+    erp: SystemFiles,
+    adjusted: Sequence[dict[str, Any]],
+    names: dict[int, str],
+    conventions: Conventions,
 ) -> None:
-    """From an adjustment's commit to the first write of that SKU and source in the store after it."""
+    """From an adjustment's commit to the first write of that SKU and source in the store after it.
+
+    What the store itself takes off with a shipment or puts back with a credit memo is no such write.
+    """
     changed = commit_times(erp.journal, "inventoryAdjustment")
-    written = commit_times(store.journal, "inventory_source_item", change=None)
+    written: dict[str, list[float]] = {}
+    own = ("shipment", "creditmemo")
+    for document, moments in commit_times(store.journal, "inventory_source_item", None, own).items():
+        sku, _, source = document.rpartition("|")
+        written.setdefault(f"{conventions.sku(sku)}|{source}", []).extend(moments)
     for row in adjusted:
         begin = min(
             (time for key in (row["externalid"], str(row["id"])) if key for time in changed.get(key, ())), default=None
@@ -166,15 +204,17 @@ def _latencies(
         if begin is None:
             continue
         key = f"{row['sku']}|{names.get(row['location'], '')}"
-        end = next((moment for moment in written.get(key, ()) if moment >= begin), None)
+        end = min((moment for moment in written.get(key, ()) if moment >= begin), default=None)
         if end is None:
             found.unseen.append(key)
         else:
             found.latencies.append(end - begin)
 
 
-def _oversold(found: Stock, items: Sequence[dict[str, Any]], on_hand: dict[str, Decimal]) -> None:
-    """Units that open orders of the store still want and that are nowhere on hand."""
+def _oversold(
+    found: Stock, items: Sequence[dict[str, Any]], on_hand: dict[str, Decimal], conventions: Conventions
+) -> None:
+    """Units that open orders of the store still want and that are nowhere on hand, nor have left unbooked."""
     parents = {item["parent_item_id"] for item in items if item["parent_item_id"]}
     by_id = {item["item_id"]: item for item in items}
     open_units: dict[str, Decimal] = {}
@@ -189,7 +229,8 @@ def _oversold(found: Stock, items: Sequence[dict[str, Any]], on_hand: dict[str, 
         if parent is not None and not gone and number(parent["qty_ordered"]):
             done = sum((number(parent[name]) for name in ("qty_canceled", "qty_shipped", "qty_refunded")), ZERO)
             gone = number(item["qty_ordered"]) * done / number(parent["qty_ordered"])
-        open_units[item["sku"]] = open_units.get(item["sku"], ZERO) + max(ZERO, number(item["qty_ordered"]) - gone)
+        sku = conventions.sku(item["sku"])
+        open_units[sku] = open_units.get(sku, ZERO) + max(ZERO, number(item["qty_ordered"]) - gone)
     for sku, units in open_units.items():
         if sku in on_hand and units > on_hand[sku]:
             found.oversold[sku] = str(units - on_hand[sku])

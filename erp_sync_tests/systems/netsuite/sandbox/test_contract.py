@@ -10,6 +10,7 @@ from erp_sync.sandbox.contract import ContractCheck, mutations
 from erp_sync.sandbox.core import Request, Response
 from erp_sync.sandbox.journal import Call
 from erp_sync.systems.netsuite.sandbox import contract, contract_book
+from erp_sync_tests.sandbox.samples import unnoticed
 from erp_sync_tests.systems.netsuite.sandbox.conftest import HOST, PERSON, RECORDS, Account
 
 BATCH = "application/vnd.oracle.resource+json; type=collection"
@@ -149,6 +150,12 @@ def test_every_defect_is_noticed(day, check):
                     unnoticed.append((endpoint, side, place))
     assert unnoticed == []
     assert len(tried) > 60
+
+
+def test_every_operation_of_the_book_is_mutated_both_ways(check):
+    """With bodies made from the schemas, also those that no day calls; the day goes deeper."""
+    tried: set[str] = set()
+    assert [line for name in sorted(check.book.operations) for line in unnoticed(check, name, tried, 1)] == []
 
 
 def test_what_is_answered_without_a_body_must_stay_without(check):

@@ -104,7 +104,8 @@ def contract_book(routes: list[Route]) -> ContractBook:
     common = {"default": errors, "502": web_tier, "503": web_tier, "504": web_tier}
     operations = {"unknown": OperationContract(Side(NOT_CHECKABLE, note="no such route"), common)}
     public_key = Side(NOT_CHECKABLE, note="a PEM file, in life of another host")
-    operations["events.public-key"] = OperationContract(Side(PUBLISHED, None), {"200": public_key})
+    no_query = Side(OWN, {"type": "object", "additionalProperties": False}, "the key's address has no query")
+    operations["events.public-key"] = OperationContract(Side(PUBLISHED, None), {"200": public_key}, no_query)
     for entry in routes:
         request = _request(contract, entry)
         responses = {**common, "200": _answer(contract, entry)}
@@ -113,8 +114,10 @@ def contract_book(routes: list[Route]) -> ContractBook:
         if not entry.asynchronous:
             continue
         accepted = {**common, "202": Side(OWN, ACCEPTED, ASYNC_SOURCE)}
-        operations[asynchronous_name(entry, "async")] = OperationContract(request, accepted)
-        operations[asynchronous_name(entry, "async/bulk")] = OperationContract(_bulk_request(entry, request), accepted)
+        operations[asynchronous_name(entry, "async")] = OperationContract(request, accepted, query)
+        operations[asynchronous_name(entry, "async/bulk")] = OperationContract(
+            _bulk_request(entry, request), accepted, query
+        )
     return ContractBook(operations, definitions)
 
 

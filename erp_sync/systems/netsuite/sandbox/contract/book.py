@@ -16,6 +16,7 @@ from erp_sync.systems.netsuite.sandbox.record_type import RecordType
 
 _HELP = "Oracle NetSuite help, "
 ERRORS = _HELP + "Error Handling in REST Web Services (section_156570709583)"
+ACTIONS = _HELP + "Working with Records (chapter_1545141395): reads and deletes carry no body, writes answer without"
 PAGING = _HELP + "Collection Paging and Record Collection Filtering"
 SUITEQL = _HELP + "Executing SuiteQL Queries Through REST Web Services (section_157909186990)"
 JOBS = _HELP + "REST Web Services Request Processing (chapter_161251386312)"
@@ -175,7 +176,9 @@ def definitions() -> dict[str, Any]:
     return found
 
 
-_NO_BODY = Side(PUBLISHED)
+# The published contract tells records, not calls: what carries no body is the help's.
+_NO_BODY = Side(OWN, note=ACTIONS)
+_NO_QUERY = Side(OWN, {"type": "object", "additionalProperties": False}, ACTIONS)
 _ERROR = Side(OWN, {"$ref": "#/$defs/error"}, ERRORS)
 _FAILURES = {"4XX": _ERROR, "5XX": _ERROR}
 
@@ -187,7 +190,7 @@ def book(records: dict[str, RecordType], transforms: Iterable[tuple[str, str]]) 
         operations.update(_record_operations(name, record))
     for source, target in transforms:
         side = Side(**_write(target, records[target]))
-        operations[f"{source}.transform.{target}"] = OperationContract(side, {"204": _NO_BODY, **_FAILURES})
+        operations[f"{source}.transform.{target}"] = OperationContract(side, {"204": _NO_BODY, **_FAILURES}, _NO_QUERY)
     anything = Side(NOT_CHECKABLE, note="no such resource; the answer is an error")
     for name in ("unknown", *(f"unknown.{verb}" for verb in _VERBS)):
         operations[name] = OperationContract(anything, _FAILURES)
@@ -229,10 +232,10 @@ def _record_operations(name: str, record: RecordType) -> dict[str, OperationCont
     changing = Side(OWN, _query("replace", "replaceSelectedFields"), PAGING)
     ids = Side(OWN, _query("ids", "replace"), JOBS)
     found = {
-        "create": OperationContract(body, done),
+        "create": OperationContract(body, done, _NO_QUERY),
         "update": OperationContract(body, done, changing),
         "upsert": OperationContract(body, done, changing),
-        "delete": OperationContract(_NO_BODY, done),
+        "delete": OperationContract(_NO_BODY, done, _NO_QUERY),
         "get": OperationContract(_NO_BODY, {"200": Side(**read), **_FAILURES}, reading),
         "list": OperationContract(_NO_BODY, {"200": Side(OWN, _collection(), PAGING), **_FAILURES}, listing),
         "sublist": OperationContract(_NO_BODY, {"200": Side(**_parts(name, read)), **_FAILURES}, reading),
@@ -325,6 +328,7 @@ def _services() -> dict[str, OperationContract]:
     schemas = Side(NOT_CHECKABLE, note="a JSON schema of the account's own fields, described by no schema of its own")
     replayed = Side(NOT_CHECKABLE, note="replays the answer of a record's operation, checked where it is synchronous")
     paging = Side(OWN, _query("limit", "offset"), PAGING)
+    select = Side(OWN, _query("select"), METADATA)
     return {
         "suiteql": OperationContract(
             Side(OWN, _object({"q": {"type": "string"}}, ["q"]), SUITEQL),
@@ -332,17 +336,23 @@ def _services() -> dict[str, OperationContract]:
             paging,
         ),
         "oauth2.token": OperationContract(
-            Side(OWN, assertion, TOKENS, form=True), {"200": Side(OWN, token, TOKENS), "400": refusal, "5XX": _ERROR}
+            Side(OWN, assertion, TOKENS, form=True),
+            {"200": Side(OWN, token, TOKENS), "400": refusal, "5XX": _ERROR},
+            _NO_QUERY,
         ),
-        "governanceLimits": OperationContract(_NO_BODY, {"200": Side(OWN, limits, LIMITS), **_FAILURES}),
-        "async.job": OperationContract(_NO_BODY, {"200": Side(OWN, job, JOBS), **_FAILURES}),
-        "async.tasks": OperationContract(_NO_BODY, {"200": Side(OWN, _collection(), JOBS), **_FAILURES}),
-        "async.task": OperationContract(_NO_BODY, {"200": Side(OWN, task, JOBS), **_FAILURES}),
-        "async.result": OperationContract(_NO_BODY, {"default": replayed}),
-        "metadata.list": OperationContract(_NO_BODY, {"200": Side(OWN, _catalogue(), METADATA), **_FAILURES}),
-        "metadata.openapi": OperationContract(_NO_BODY, {"200": schemas, **_FAILURES}),
-        "metadata.record": OperationContract(_NO_BODY, {"200": schemas, **_FAILURES}),
+        "governanceLimits": _read_only(Side(OWN, limits, LIMITS)),
+        "async.job": _read_only(Side(OWN, job, JOBS)),
+        "async.tasks": _read_only(Side(OWN, _collection(), JOBS), paging),
+        "async.task": _read_only(Side(OWN, task, JOBS)),
+        "async.result": OperationContract(_NO_BODY, {"default": replayed}, _NO_QUERY),
+        "metadata.list": _read_only(Side(OWN, _catalogue(), METADATA), select),
+        "metadata.openapi": _read_only(schemas, select),
+        "metadata.record": _read_only(schemas, select),
     }
+
+
+def _read_only(answer: Side, query: Side = _NO_QUERY) -> OperationContract:
+    return OperationContract(_NO_BODY, {"200": answer, **_FAILURES}, query)
 
 
 def _catalogue() -> dict[str, Any]:
@@ -380,12 +390,18 @@ def _restlets() -> dict[str, OperationContract]:
         ["start", "rows", "count", "more"],
     )  # fmt: skip
     other = Side(NOT_CHECKABLE, note="no such script; the answer is an error")
+    script = Side(OWN, _query("script", "deploy"), RESTLETS)
+    search = Side(OWN, _query("script", "deploy", "search", "start", "end"), RESTLETS)
     found = {
         "restlet.erp_sync_order.post": OperationContract(
-            Side(PUBLISHED, order), {"200": Side(OWN, made, RESTLETS), **failures}
+            Side(PUBLISHED, order), {"200": Side(OWN, made, RESTLETS), **failures}, script
         ),
-        "restlet.erp_sync_order.get": OperationContract(_NO_BODY, {"200": Side(OWN, version, RESTLETS), **failures}),
-        "restlet.erp_sync_search.get": OperationContract(_NO_BODY, {"200": Side(OWN, page, RESTLETS), **failures}),
+        "restlet.erp_sync_order.get": OperationContract(
+            _NO_BODY, {"200": Side(OWN, version, RESTLETS), **failures}, script
+        ),
+        "restlet.erp_sync_search.get": OperationContract(
+            _NO_BODY, {"200": Side(OWN, page, RESTLETS), **failures}, search
+        ),
         "restlet.unknown": OperationContract(other, failures),
     }
     return found
