@@ -13,13 +13,14 @@ import msgspec
 from erp_sync.components.configuration import FlowSpec, RouteSpec
 from erp_sync.components.flow_table import FLOWS, FlowKind
 from erp_sync.components.installation import Installation
-from erp_sync.flows.decisions import Before
+from erp_sync.flows.decisions import Before, Decision
 from erp_sync.flows.delivery import Drain, DrainReport
 from erp_sync.flows.first_look import FirstLook
 from erp_sync.flows.orders.first_look import OrdersFirstLook
 from erp_sync.ledger import Delivery, NewDelivery, State
 from erp_sync.model.keys import Entity, EntityKey
 from erp_sync.ports.adoption import Adoption
+from erp_sync.ports.differences import Difference, code_of, undecided, words_of
 from erp_sync.ports.raw import BadRecord, MappingProblem
 from erp_sync.quality.gate import Rule, Suite, judge
 
@@ -117,8 +118,14 @@ def _transform_batch(
     broken = judgement.by_row()
     report.judged += judgement.rows
     report.rules = judgement.rules
-    for position, rules in broken.items():
+    holding: frozenset[str] = getattr(checks, "HOLDING", frozenset())
+    doubtful: set[int] = set()
+    for position, rules in list(broken.items()):
         row, document = documents[position]
+        if all(rule.name in holding for rule in rules):
+            doubtful.add(row.id)
+            del broken[position]
+            continue
         words = "; ".join(rule.words for rule in rules)
         rejected.append((row, rules[0].name, "", f"{document.number}: {words}"))
         report.broken.append(document.number)
@@ -140,6 +147,13 @@ def _transform_batch(
                 _count(report, decision.code)
                 work.note(key, decision.code, decision.reason, number=document.number)
                 continue
+            operation = decision.action if decision.action != "hold" else "create"
+            differences: list[Difference] = []
+            if row.id in doubtful and decision.action in ("create", "update"):
+                differences = checks.differences(document)
+                open_ones = undecided(differences, before.allowed if before is not None else ())
+                if open_ones:
+                    decision = Decision(action="hold", code=code_of(open_ones), reason=words_of(open_ones))
             report.held += decision.action == "hold"
             accepted.append(
                 NewDelivery(
@@ -149,11 +163,12 @@ def _transform_batch(
                     source_time=row.source_time,
                     payload=logic.encode(document),
                     number=document.number,
-                    operation=decision.action if decision.action != "hold" else "create",
+                    operation=operation,
                     lane=lane_of_age(row.source_time, here.ledger.now()),
                     concerns=logic.concerns(document),
                     held=(decision.code, decision.reason) if decision.action == "hold" else None,
                     facts={"content": logic.content(document), **logic.facts(document)},
+                    differences=tuple(differences),
                     received_id=row.id,
                 )
             )

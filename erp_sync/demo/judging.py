@@ -11,6 +11,7 @@ from typing import Any, Literal
 from erp_sync.demo.people import Buyer, Operator
 from erp_sync.ledger import State
 from erp_sync.ledger.plan_values import PlanState
+from erp_sync.model.keys import Entity
 from erp_sync.settings import Settings
 
 # How a run's tag says that an event started it.
@@ -23,9 +24,12 @@ def claims(installation: Any) -> list[Any]:
     from erp_sync.sandbox.checker import Claim
 
     found = []
-    for delivery in installation.ledger.deliveries.find(
-        flow="orders", states=[State.DEAD, State.HELD, State.WAITING, State.DUE, State.CLAIMED], limit=100_000
-    ):
+    ledger, unfinished = installation.ledger, [State.DEAD, State.HELD, State.WAITING, State.DUE, State.CLAIMED]
+    deliveries = ledger.deliveries.find(flow="orders", states=unfinished, limit=100_000)
+    steps = ledger.steps.of_all([one.id for one in deliveries])
+    for delivery in deliveries:
+        if any(step.name == Entity.SALES_ORDER and step.state == "confirmed" for step in steps[delivery.id]):
+            continue  # the order is there; what is held is what comes after it, its payments
         claim: Literal["dead_lettered", "held"] = "dead_lettered" if delivery.state is State.DEAD else "held"
         if delivery.sequence == 1:
             found.append(Claim(delivery.number, claim, f"{delivery.code}: {delivery.reason}"))

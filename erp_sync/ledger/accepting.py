@@ -152,6 +152,8 @@ def _insert(
 ) -> Accepted:
     follows = before.id if before is not None and before.state not in FINISHED else None
     values = _values(now, run_id, document, follows)
+    if before is not None and before.allowed:
+        values["allowed"] = codec.to_text(before.allowed)
     values.update(
         route=route,
         flow=flow,
@@ -206,6 +208,7 @@ def _values(now: datetime, run_id: str, document: NewDelivery, follows: int | No
         "facts": codec.to_text(document.facts),
         "code": code,
         "reason": reason,
+        "differences": codec.to_text(document.differences) if document.differences else "",
         "due_at": due_at,
         "deadline": document.deadline,
         "owner": "",

@@ -9,15 +9,17 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import sqlalchemy as sa
 
-from erp_sync.ledger import accepting, events
+from erp_sync.ledger import accepting, codec, events
+from erp_sync.ledger.deciding import decide
 from erp_sync.ledger.documents import FINISHED, Claim, Delivery, State, delivery_of
 from erp_sync.ledger.errors import LeaseLost, NotInLedger, WrongState
 from erp_sync.ledger.lanes import LANES
 from erp_sync.ledger.leases import claim_due, held_by, lock_claim, rescue
-from erp_sync.ledger.releasing import before_is_open, release_followers, release_waiting
-from erp_sync.ledger.schema import approvals, deliveries, requirements, steps
+from erp_sync.ledger.releasing import release_followers, release_waiting
+from erp_sync.ledger.schema import deliveries, requirements, steps
 from erp_sync.ledger.sql import chunks
 from erp_sync.model.keys import EntityKey
+from erp_sync.ports.differences import Difference
 from erp_sync.ports.documents import Requirement
 
 if TYPE_CHECKING:
@@ -326,12 +328,17 @@ class Deliveries:
             _refuse_in_flight(write, claim)
             self._end(write, self._database.now(), claim, State.DEAD, "dead", code=code, reason=reason)
 
-    def hold(self, claim: Claim, code: str, reason: str) -> None:
-        """Wait for a person's decision (`approve` or `reject`). Raises LeaseLost, WrongState (sending)."""
+    def hold(self, claim: Claim, code: str, reason: str, differences: Sequence[Difference] = ()) -> None:
+        """Wait for a person's decision (`approve` or `reject`). Raises LeaseLost, WrongState (sending).
+
+        Args:
+            differences: both calculations of its amounts; those beyond their tolerance pass once it is approved.
+        """
         with self._database.write() as write:
             lock_claim(write, claim)
             _refuse_in_flight(write, claim)
-            self._end(write, self._database.now(), claim, State.HELD, "held", code=code, reason=reason)
+            now = self._database.now()
+            self._end(write, now, claim, State.HELD, "held", code=code, reason=reason, differences=differences)
 
     def withdraw(self, claim: Claim, code: str, reason: str) -> bool:
         """It is not to go after all: superseded. False, and nothing is changed, where something of it has left or
@@ -353,49 +360,15 @@ class Deliveries:
             return release_waiting(write, self._database.now(), connection, entity, keys, run_id)
 
     def approve(self, delivery_id: int, who: str, why: str = "") -> None:
-        """A held delivery becomes due. Raises NotInLedger, WrongState."""
-        self._decide(delivery_id, "approved", who, why, State.DUE)
+        """A held delivery becomes due; what differs in it may differ so much from now on.
+
+        Raises NotInLedger, WrongState.
+        """
+        decide(self._database, delivery_id, "approved", who, why, State.DUE)
 
     def reject(self, delivery_id: int, who: str, why: str) -> None:
         """A held delivery is dismissed. Raises NotInLedger, WrongState."""
-        self._decide(delivery_id, "rejected", who, why, State.DISMISSED)
-
-    def _decide(self, delivery_id: int, decision: str, who: str, why: str, state: State) -> None:
-        if not who:
-            raise ValueError("a decision needs the name of who decides")
-        with self._database.write(durable=True) as write:
-            now = self._database.now()
-            values: dict[str, Any] = {"state": state.value, "changed_at": now, "due_at": None}
-            if state is State.DISMISSED:
-                values.update(finished_at=now, reason=why)
-            elif before_is_open(write, delivery_id):
-                values.update(state=State.WAITING.value, reason="comes after the delivery before it")
-            else:
-                values["due_at"] = now
-            changed = write.execute(
-                sa.update(deliveries)
-                .where(deliveries.c.id == delivery_id, deliveries.c.state == State.HELD)
-                .values(**values)
-            ).rowcount
-            if not changed:
-                found = write.execute(sa.select(deliveries.c.state).where(deliveries.c.id == delivery_id)).scalar()
-                if found is None:
-                    raise NotInLedger(f"delivery {delivery_id}")
-                raise WrongState(f"delivery {delivery_id}", found, "only a held one can be decided on")
-            write.execute(
-                sa.insert(approvals),
-                {
-                    "subject": "delivery",
-                    "subject_id": delivery_id,
-                    "decision": decision,
-                    "who": who,
-                    "why": why,
-                    "at": now,
-                },
-            )
-            events.append(write, now, delivery_id, decision, actor=who, why=why)
-            if state is State.DISMISSED:
-                release_followers(write, now, [delivery_id])
+        decide(self._database, delivery_id, "rejected", who, why, State.DISMISSED)
 
     def _end(
         self,
@@ -409,6 +382,7 @@ class Deliveries:
         reason: str = "",
         due_at: datetime | None = None,
         deadline: datetime | None = None,
+        differences: Sequence[Difference] = (),
     ) -> None:
         values: dict[str, Any] = {
             "state": state.value,
@@ -421,10 +395,14 @@ class Deliveries:
         }
         if deadline is not None:
             values["deadline"] = deadline
+        if differences:
+            values["differences"] = codec.to_text(differences)
         if not write.execute(sa.update(deliveries).where(held_by(claim)).values(**values)).rowcount:
             raise LeaseLost(str(claim), claim.owner, claim.fencing)
         details: dict[str, Any] = {"code": code, "reason": reason, "due_at": due_at}
         given = {name: value for name, value in details.items() if value}
+        if differences:
+            given["differences"] = [str(one) for one in differences if one.beyond]
         events.append(write, now, claim.id, kind, actor=claim.owner, run_id=claim.run_id, **given)
 
 

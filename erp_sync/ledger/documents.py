@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from erp_sync.ledger import codec
 from erp_sync.ledger.lanes import LANES
 from erp_sync.model.keys import EntityKey
+from erp_sync.ports.differences import Difference
 from erp_sync.ports.documents import Requirement
 from erp_sync.ports.outcomes import Receipt
 
@@ -84,6 +85,7 @@ class NewDelivery(msgspec.Struct, frozen=True, kw_only=True):
         requirements: what is known to be missing at the target; the delivery then waits for it.
         deadline: when waiting becomes a dead letter.
         facts: small things for lists and checks (totals, tags), JSON.
+        differences: both calculations of its amounts, where it is `held` for them.
         received_id: what it was made of.
     """
 
@@ -102,6 +104,7 @@ class NewDelivery(msgspec.Struct, frozen=True, kw_only=True):
     due_at: datetime | None = None
     held: tuple[str, str] | None = None
     facts: dict[str, Any] = {}
+    differences: tuple[Difference, ...] = ()
     received_id: int | None = None
 
 
@@ -130,6 +133,8 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
         due_at: when it may be claimed, or looked at again; while claimed: when the lease ends.
         follows: id of the delivery of the same document that has to be finished before.
         attempts: how often a step of it was sent.
+        differences: both calculations of its amounts, where it is, or was, held for them.
+        allowed: what a person let pass of them; later versions of the document keep it.
     """
 
     id: int
@@ -162,6 +167,8 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     accepted_at: datetime
     changed_at: datetime
     finished_at: datetime | None
+    differences: tuple[Difference, ...] = ()
+    allowed: tuple[Difference, ...] = ()
 
 
 class Claim(msgspec.Struct, frozen=True, kw_only=True):
@@ -215,6 +222,8 @@ def delivery_of(row: sa.Row) -> Delivery:
     values["payload"] = corrected if corrected is not None else values["payload"]
     values["corrected"] = corrected is not None
     values["facts"] = codec.from_json(values["facts"])
+    values["differences"] = differences_of(values["differences"])
+    values["allowed"] = differences_of(values["allowed"])
     values["lane"] = LANES[values["lane"]]
     values["state"] = State(values["state"])
     return Delivery(**values)
@@ -227,6 +236,13 @@ def step_of(row: sa.Row) -> StepRow:
     values["state"] = StepState(values["state"])
     values["receipt"] = receipt_of(values["receipt"]) if values["receipt"] else None
     return StepRow(**values)
+
+
+def differences_of(text: str) -> tuple[Difference, ...]:
+    return _differences.decode(text) if text else ()
+
+
+_differences = msgspec.json.Decoder(tuple[Difference, ...])
 
 
 def receipt_of(text: str) -> Receipt:

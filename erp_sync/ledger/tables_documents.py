@@ -83,6 +83,8 @@ deliveries = sa.Table(
     text("facts", "{}"),
     text("code", ""),
     text("reason", ""),
+    text("differences", ""),
+    text("allowed", ""),
     time("queued_at"),
     time("due_at", optional=True),
     time("deadline", optional=True),

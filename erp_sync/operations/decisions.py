@@ -29,7 +29,7 @@ def approve(here: Installation, word: str, *, who: str, why: str = "", only: Seq
     Args:
         word: ``p3`` a plan, ``d12`` a delivery, a bare number whichever of both is held, else the number of a document.
         only: keys of a plan's rows; the others wait on.
-    Raises CannotDo for what is not held, or is both.
+    Raises CannotDo for what is not held, or is both, and for a document whose amounts differ without a reason.
     """
     subject, number = held(here, word)
     if subject == "plan":
@@ -42,6 +42,8 @@ def approve(here: Installation, word: str, *, who: str, why: str = "", only: Seq
         )
     if only:
         raise CannotDo(f"{word} is one document: --only is for rows of a plan")
+    if here.ledger.deliveries.get(number).differences and not why.strip():
+        raise CannotDo(f"{word} differs in its amounts: letting it pass needs a reason: --why TEXT")
     here.ledger.deliveries.approve(number, who, why)
     return _document(here, number, "approved")
 

@@ -8,6 +8,7 @@ from typing import Any, Protocol, TypeVar, runtime_checkable
 import msgspec
 
 from erp_sync.ports.capabilities import Capabilities
+from erp_sync.ports.differences import Difference
 from erp_sync.ports.lookups import Lookups
 from erp_sync.ports.outcomes import Finding, Outcome, Receipt
 from erp_sync.ports.raw import News, RawRecord, Window, all_new
@@ -55,6 +56,7 @@ class StepRequest(msgspec.Struct, frozen=True, kw_only=True):
         references: resolved requirements: target ids.
         attempt: 1 for the first.
         target_id: of a document that was delivered or adopted before: its id by the cross references; else "".
+        allowed: differences of amounts that a person let pass.
     """
 
     delivery: str
@@ -64,6 +66,7 @@ class StepRequest(msgspec.Struct, frozen=True, kw_only=True):
     references: dict[Requirement, str]
     attempt: int = 1
     target_id: str = ""
+    allowed: tuple[Difference, ...] = ()
 
 
 class DocumentSource(Protocol[DocumentOut]):

@@ -6,6 +6,8 @@ from enum import StrEnum
 
 import msgspec
 
+from erp_sync.ports.differences import Difference
+
 
 class CallFailed(Exception):
     """A call to a system did not end well. The root of transport's error tree, for flows, which know
@@ -57,6 +59,7 @@ class Again(StrEnum):
     NEVER = "never"  # a person or a change of data must help: dead letter
     LATER = "later"  # the same request may pass later (closed period reopened, lock released)
     AFTER_DEPENDENCY = "after_dependency"  # something it refers to is missing: waits for it
+    AFTER_DECISION = "after_decision"  # a person may let it pass as it is: held
 
 
 QUANTITY_ABOVE_OPEN = "quantity_above_open"
@@ -71,6 +74,7 @@ class Refused(msgspec.Struct, frozen=True, kw_only=True, tag=True):
         code: stable, e.g. ``unknown_item``; dead letters are grouped by it.
         message: in words an operator understands, with the vendor's own text.
         requirement: for AFTER_DEPENDENCY: (entity, key) that is missing.
+        differences: for AFTER_DECISION: both calculations, part by part.
     """
 
     code: str
@@ -79,6 +83,7 @@ class Refused(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     retry_after_seconds: float | None = None
     whole_batch: bool = False
     requirement: tuple[str, str] | None = None
+    differences: tuple[Difference, ...] = ()
 
 
 class NotSent(msgspec.Struct, frozen=True, kw_only=True, tag=True):

@@ -12,6 +12,7 @@ from erp_sync.flows.delivery.report import DrainReport, DrainTask
 from erp_sync.flows.leases import Leases
 from erp_sync.ledger.documents import Claim, State
 from erp_sync.ledger.errors import LeaseLost
+from erp_sync.ports.differences import Difference
 from erp_sync.ports.documents import Requirement
 
 log = logging.getLogger(__name__)
@@ -70,6 +71,12 @@ class Endings:
         self.leases.let_go(claim)
         log.warning("dead letter", extra={"flow": self.task.flow, "key": claim.delivery.number, "code": code})
         self.count("dead", code)
+
+    def held(self, claim: Claim, code: str, reason: str, differences: Sequence[Difference]) -> None:
+        """A person may let it pass as it is."""
+        self.task.ledger.deliveries.hold(claim, code, reason, differences)
+        self.leases.let_go(claim)
+        self.count("held", code)
 
     def withdrawn(self, claim: Claim, code: str, reason: str) -> bool:
         """It is not to go after all; False where something of it has left: then it goes on."""

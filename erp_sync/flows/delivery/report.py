@@ -24,11 +24,13 @@ class DrainTask(msgspec.Struct, frozen=True, kw_only=True):
 
 class DrainReport(msgspec.Struct, kw_only=True):
     """What a drain did, by number of documents; `reasons` counts the codes of what did not go. `adopted` were at
-    the target already, entered by somebody else; `withdrawn` are not to go after all."""
+    the target already, entered by somebody else; `withdrawn` are not to go after all; `held` wait for a person to let
+    their amounts pass."""
 
     delivered: int = 0
     adopted: int = 0
     withdrawn: int = 0
+    held: int = 0
     waiting: int = 0
     later: int = 0
     dead: int = 0

@@ -13,6 +13,7 @@ from erp_sync.flows.leases import Leases
 from erp_sync.ledger.documents import Claim, StepRow, StepState
 from erp_sync.ledger.errors import AlreadyConfirmed, KeyBusy, LeaseLost, WrongState
 from erp_sync.ports.capabilities import Guarantee, Operation
+from erp_sync.ports.differences import TellsDifferences, code_of, undecided, words_of
 from erp_sync.ports.documents import MovesState, Step, StepRequest
 from erp_sync.ports.leaving import while_held
 from erp_sync.ports.outcomes import Receipt
@@ -38,6 +39,8 @@ class Sending:
     def _held(self, claim: Claim, document: Any) -> None:
         try:
             try:
+                if self._differs(claim, document):
+                    return
                 planned = self.task.target.steps(document)
             except MappingProblem as problem:
                 self.endings.dead(claim, problem.code, str(problem))
@@ -59,6 +62,16 @@ class Sending:
             with self.endings.unless_lost(claim):
                 self.endings.dead(claim, "changed_while_sending", str(problem))
 
+    def _differs(self, claim: Claim, document: Any) -> bool:
+        """Hold a document whose own amounts do not agree, unless a person let that pass."""
+        if not isinstance(self.task.target, TellsDifferences):
+            return False
+        compared = self.task.target.differences(document)
+        open_ones = undecided(compared, claim.delivery.allowed)
+        if open_ones:
+            self.endings.held(claim, code_of(open_ones), words_of(open_ones), compared)
+        return bool(open_ones)
+
     def _guarantee(self, step: Step) -> Guarantee:
         return self.task.target.capabilities.operation(step.operation).guarantee
 
@@ -79,6 +92,7 @@ class Sending:
             references=dict(self.resolved.references),
             attempt=known.attempts + 1,
             target_id=self.resolved.partners.get(claim.id, ""),
+            allowed=claim.delivery.allowed,
         )
         if known.state is StepState.ACCEPTED:
             return self.resuming.settled(claim, step, known, operation)

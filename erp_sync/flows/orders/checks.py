@@ -6,7 +6,8 @@ from decimal import Decimal
 from typing import Any
 
 from erp_sync.model.money import ZERO, minor_units
-from erp_sync.model.order import LineKind, SalesOrder
+from erp_sync.model.order import LineKind, OrderLine, SalesOrder
+from erp_sync.ports.differences import Difference
 
 SUITE = "sales_orders"
 
@@ -69,30 +70,67 @@ RULES: tuple[tuple[str, str, dict[str, Any], str], ...] = (
 )
 
 
+#: Rules about sums: an order that breaks only these is held with `differences`, and goes once a person let it pass.
+HOLDING = frozenset({"totals_add_up", "lines_add_up", "taxes_add_up"})
+
+
 def facts(order: SalesOrder) -> dict[str, Any]:
     """The row of an order that the rules judge; amounts in ten-thousandths of the currency's unit.
 
     Differences count only beyond a tolerance of half a minor unit per line: stores round per line.
     """
-    priced = [line for line in order.lines if line.kind is not LineKind.BUNDLE]
-    unit = Decimal(1).scaleb(-minor_units(order.currency))
-    tolerance = unit / 2 * max(len(order.lines), 1)
-    totals = order.totals
-    header = abs(totals.subtotal - totals.discount + totals.shipping + totals.tax - totals.grand_total)
-    lines = abs(sum((line.amount for line in priced), ZERO) - (totals.subtotal - _goods_discount(order)))
-    taxes = abs(sum((line.tax_amount for line in priced), ZERO) + order.shipping.tax_amount - totals.tax)
+    priced = _priced(order)
+    over = {one.part: max(abs(one.amount) - (one.tolerance or ZERO), ZERO) for one in differences(order)}
     return {
         "number": order.number,
         "lines": len(priced),
         "lowest_quantity": _scaled(min((line.quantity for line in priced), default=ZERO)),
         "lowest_price": _scaled(min((line.unit_price for line in priced), default=ZERO)),
-        "grand_total": _scaled(totals.grand_total),
-        "totals_over_tolerance": _scaled(max(header - tolerance, ZERO)),
-        "lines_over_tolerance": _scaled(max(lines - tolerance, ZERO)),
-        "taxes_over_tolerance": _scaled(max(taxes - tolerance, ZERO)),
+        "grand_total": _scaled(order.totals.grand_total),
+        "totals_over_tolerance": _scaled(over["header"]),
+        "lines_over_tolerance": _scaled(over["lines"]),
+        "taxes_over_tolerance": _scaled(over["tax"]),
         "currency": order.currency,
         "exchange_rate": _scaled(order.exchange_rate),
     }
+
+
+def differences(order: SalesOrder) -> list[Difference]:
+    """The sums that the rules of `HOLDING` judge, and the total that follows from the lines."""
+    priced, totals = _priced(order), order.totals
+    lines = sum((line.amount for line in priced), ZERO)
+    unit = Decimal(1).scaleb(-minor_units(order.currency))
+    limits: dict[str, Any] = {"tolerance": unit / 2 * max(len(order.lines), 1), "against": "by its parts"}
+    return [
+        Difference(
+            part="total",
+            stated=totals.grand_total,
+            found=lines + order.shipping.amount - order.shipping.discount + totals.tax,
+            **limits,
+        ),
+        Difference(
+            part="header",
+            stated=totals.grand_total,
+            found=totals.subtotal - totals.discount + totals.shipping + totals.tax,
+            **limits,
+        ),
+        Difference(
+            part="lines",
+            stated=totals.subtotal - _goods_discount(order),
+            found=lines,
+            **limits,
+        ),
+        Difference(
+            part="tax",
+            stated=totals.tax,
+            found=sum((line.tax_amount for line in priced), ZERO) + order.shipping.tax_amount,
+            **limits,
+        ),
+    ]
+
+
+def _priced(order: SalesOrder) -> list[OrderLine]:
+    return [line for line in order.lines if line.kind is not LineKind.BUNDLE]
 
 
 def _goods_discount(order: SalesOrder) -> Decimal:

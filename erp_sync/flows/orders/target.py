@@ -11,6 +11,7 @@ import msgspec
 from erp_sync.flows.orders.remaining import remaining
 from erp_sync.model.keys import Entity
 from erp_sync.model.order import OrderStatus, SalesOrder
+from erp_sync.ports.differences import Difference, TellsDifferences
 from erp_sync.ports.documents import Requirement, Step, StepRequest
 from erp_sync.ports.outcomes import Finding, Outcome
 
@@ -31,6 +32,12 @@ class OrdersTarget:
 
     def resolve(self, requirements: Sequence[Requirement]) -> dict[Requirement, str]:
         return dict(self._orders.resolve(requirements))
+
+    def differences(self, document: SalesOrder) -> list[Difference]:
+        """None of a cancellation: it moves no amount."""
+        if document.status is OrderStatus.CANCELLED or not isinstance(self._orders, TellsDifferences):
+            return []
+        return list(self._orders.differences(document))
 
     def steps(self, document: SalesOrder) -> list[Step]:
         return list(self._port(document).steps(_sent(document)))

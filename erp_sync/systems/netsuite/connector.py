@@ -19,7 +19,7 @@ from erp_sync.systems.netsuite.doctor import examine
 from erp_sync.systems.netsuite.lookups import SettingsLookups
 from erp_sync.systems.netsuite.mapping.customer import CUSTOMER
 from erp_sync.systems.netsuite.mapping.deposit import deposit_mapping
-from erp_sync.systems.netsuite.mapping.order import SALES_ORDER
+from erp_sync.systems.netsuite.mapping.order import sales_order_mapping
 from erp_sync.systems.netsuite.mapping.order_status import ORDER_STATUS
 from erp_sync.systems.netsuite.mapping.product import PRICE, PRODUCT
 from erp_sync.systems.netsuite.mapping.shipment import SHIPMENT
@@ -35,7 +35,16 @@ CANCELLATION = "order_cancellation"
 def mappings(connection: ConnectionSettings) -> dict[str, RecordMapping]:
     """The mappings of a connection, overlays applied. Raises MappingMistake for a wrong overlay. No I/O."""
     deposit = deposit_mapping(str(connection.settings.get("payment_field", "paymentOption")))
-    base = (CUSTOMER, SALES_ORDER, deposit, ORDER_STATUS, SHIPMENT, STOCK_LEVEL, PRODUCT, PRICE)
+    base = (
+        CUSTOMER,
+        sales_order_mapping(connection.settings),
+        deposit,
+        ORDER_STATUS,
+        SHIPMENT,
+        STOCK_LEVEL,
+        PRODUCT,
+        PRICE,
+    )
     overlays: Mapping[str, Any] = connection.settings.get("mapping") or {}
     check_names(base, overlays)
     return {mapping.name: overlaid(mapping, overlays) for mapping in base}

@@ -16,6 +16,7 @@ import msgspec
 
 from erp_sync.model.money import decimal_of
 from erp_sync.model.order import LineKind, SalesOrder
+from erp_sync.ports.differences import Difference, code_of, undecided, words_of
 from erp_sync.ports.documents import Requirement, Step, StepRequest
 from erp_sync.ports.lookups import Lookups
 from erp_sync.ports.mapping import Context, RecordMapping
@@ -36,7 +37,8 @@ from erp_sync.systems.netsuite.client import NetSuiteClient
 from erp_sync.systems.netsuite.currencies import CustomerCurrencies, add_currency
 from erp_sync.systems.netsuite.errors import ALREADY_EXISTS, LACKS_CURRENCY, UNKNOWN_ITEM, line_of
 from erp_sync.systems.netsuite.finding import CUSTOMER, DEPOSIT, KINDS, SALES_ORDER, OrderFinder, kind_of
-from erp_sync.systems.netsuite.mapping import identity
+from erp_sync.systems.netsuite.mapping import identity, texts
+from erp_sync.systems.netsuite.mapping.comparison import own_differences, side_by_side, tax_by_netsuite
 from erp_sync.systems.netsuite.mapping.deposit import DepositSource, deposits_of, no_deposit_kinds
 from erp_sync.systems.netsuite.mapping.order import LEGACY, SUITETAX, tax_tolerance
 from erp_sync.systems.netsuite.mapping.order_lines import Discounts, prepared, tax_details
@@ -109,6 +111,12 @@ class SalesOrderTarget:
 
     # What it does --------------------------------------------------------------------------
 
+    def differences(self, document: SalesOrder) -> list[Difference]:
+        """The order's own amounts: what it states against what its parts come to. No I/O. Raises MappingProblem."""
+        lines = prepared(document, self._discounts)
+        limits = {"total_tolerance": self._tolerance, "tax_tolerance": self._tax_tolerance}
+        return own_differences(document, lines, **limits)
+
     def steps(self, document: SalesOrder) -> list[Step]:
         """Customer (unless it exists by policy), order, a deposit per payment. No I/O.
 
@@ -117,7 +125,6 @@ class SalesOrderTarget:
         Maps the whole document with stand-ins for the ids, so that one that cannot be mapped fails here,
         before anything is written. Raises MappingProblem.
         """
-        self._check_totals(document)
         self._check_payments(document)
         stand_ins = {line.sku: "0" for line in document.lines}
         steps: list[Step] = []
@@ -179,18 +186,6 @@ class SalesOrderTarget:
         for payment in document.payments:
             if payment.amount > 0 and payment.kind not in self._no_deposit:
                 self._lookups.require("payment_methods", payment.method)
-
-    def _check_totals(self, document: SalesOrder) -> None:
-        lines = sum((line.amount for line in document.lines), Decimal(0))
-        shipping = document.shipping.amount - document.shipping.discount
-        difference = lines + shipping + document.totals.tax - document.totals.grand_total
-        if abs(difference) > self._tolerance:
-            raise MappingProblem(
-                "totals_do_not_add_up",
-                "totals.grand_total",
-                str(document.totals.grand_total),
-                f"lines {lines}, shipping {shipping} and tax {document.totals.tax} come to {difference:+} more",
-            )
 
     def _body(self, kind: str, source: Any, values: Mapping[str, Any]) -> dict[str, Any]:
         return self._mappings[kind].apply(source, Context(self._connection, self._lookups, values))
@@ -286,36 +281,37 @@ class SalesOrderTarget:
         )
 
     def _compare_tax(self, request: StepRequest) -> Outcome:
-        """NetSuite's tax against the store's: recorded within the tolerance, beyond it a person looks at the order."""
+        """NetSuite's tax against the store's: recorded within the tolerance, beyond it held with both calculations."""
         document, order = request.document, request.receipts[SALES_ORDER].target_id
-        record = self._client.get(
-            "salesOrder", order, operation=request.step.operation, document=document.number, fields="id,taxTotal,total"
-        )
+        asked = {"operation": request.step.operation, "document": document.number}
+        record = self._client.get("salesOrder", order, **asked, fields="id,taxTotal,total")
         if record is None:
             return Refused(code="order_not_found", message=f"sales order {order} is gone: its tax cannot be compared.")
-        booked = decimal_of(record.get("taxTotal") or 0)
-        difference = booked - document.totals.tax
-        if abs(difference) > self._tax_tolerance:
+        tax = tax_by_netsuite(document, record.get("taxTotal"), self._tax_tolerance)
+        if undecided([tax], request.allowed):
+            record = self._client.get("salesOrder", order, **asked, expand=True) or record
             return Refused(
-                code="tax_difference",
-                message=f"NetSuite calculated tax of {booked:f}, the store {document.totals.tax:f}: {difference:+f} is "
-                f"more than tax_tolerance {self._tax_tolerance:f}. Its payments are not booked; correct the order "
-                "there, then retry.",
+                code=code_of([tax]),
+                message=f"The order is in NetSuite as {record.get('tranId') or order}, its payments are not booked. "
+                f"{words_of([tax])}",
+                again=Again.AFTER_DECISION,
+                differences=tuple(side_by_side(document, prepared(document, self._discounts), record, tax)),
             )
-        values = {"tax_difference": f"{difference:+f}"} if difference else {}
-        return Applied(receipt=Receipt(target_id=order, totals={"tax": f"{booked:f}"}, values=values))
+        values = {"tax_difference": f"{tax.amount:+f}"} if tax.amount else {}
+        return Applied(receipt=Receipt(target_id=order, totals={"tax": f"{tax.found:f}"}, values=values))
 
     def _noted(self, request: StepRequest, receipt: Receipt) -> Receipt:
-        """The receipt of an order with the difference between the tax booked and the store's, where there is one."""
+        """The receipt of an order with what differs from the store's: the tax booked, and a text that was cut."""
         document = request.document
-        if kind_of(request.step) != SALES_ORDER or not document.tax_from_store or self._tax_engine == LEGACY:
+        if kind_of(request.step) != SALES_ORDER:
             return receipt
-        lines = prepared(document, self._discounts)
-        booked = sum((one.amount for one in tax_details(document, lines, self._tax_tolerance)), Decimal(0))
-        difference = booked - document.totals.tax
-        if not difference:
-            return receipt
-        return msgspec.structs.replace(receipt, values={**receipt.values, "tax_difference": f"{difference:+}"})
+        values = {**receipt.values, **texts.told_shortened(document, self._settings)}
+        if document.tax_from_store and self._tax_engine != LEGACY:
+            lines = prepared(document, self._discounts)
+            booked = sum((one.amount for one in tax_details(document, lines)), Decimal(0))
+            difference = booked - document.totals.tax
+            values |= {"tax_difference": f"{difference:+}"} if difference else {}
+        return msgspec.structs.replace(receipt, values=values) if values else receipt
 
     def _legacy_tax(self, document: SalesOrder) -> dict[str, Any]:
         """The store's tax for the RESTlet: every tax line with the index of the line it belongs to."""
@@ -330,7 +326,7 @@ class SalesOrderTarget:
                 "amount": detail.amount,
                 "jurisdiction": detail.jurisdiction,
             }
-            for detail in tax_details(document, lines, self._tax_tolerance)
+            for detail in tax_details(document, lines)
         ]
         return {"total": document.totals.tax, "details": details}
 

@@ -16,8 +16,8 @@ from erp_sync.model.order import SalesOrder
 from erp_sync.ports import mapping_rules as rules
 from erp_sync.ports.mapping import Field, RecordMapping, Rule, Scope, is_empty
 from erp_sync.ports.paths import MISSING
+from erp_sync.systems.netsuite.mapping import texts
 from erp_sync.systems.netsuite.mapping.common import ADDRESS, OUT, amount, by_website, exchange_rate, given, reference
-from erp_sync.systems.netsuite.mapping.deposit import deposits_of
 from erp_sync.systems.netsuite.mapping.order_lines import Discounts, PreparedLine, TaxDetail, prepared, tax_details
 
 SUITETAX, LEGACY = "suitetax", "legacy"
@@ -57,8 +57,9 @@ LINES = RecordMapping(
         Field("", "price", rules.constant({"id": "-1"}), note="custom rate (public code; unconfirmed by Oracle)"),
         Field("rate", "rate", amount, required=True, note="net of discount, or before it with discount lines"),
         Field("amount", "amount", amount, required=True, note="excludes tax"),
-        Field("", "description", rules.computed("name and chosen options", _description, reads=("name", "options")),
-              validation=(rules.at_most(4000),)),
+        Field("", "description", rules.chain(
+            rules.computed("name and chosen options", _description, reads=("name", "options")),
+            texts.at_most(texts.DESCRIPTION))),
         Field("", "location", by_website("location")),
         Field("reference", "taxDetailsReference", Rule(
             "ties the line to its tax details, where the store calculated tax on a SuiteTax account",
@@ -128,7 +129,7 @@ def _taxes_rule(details: RecordMapping) -> Rule:
         if not _with_tax_details(scope):
             return MISSING
         lines = prepared(scope.record, discounts_of(scope))
-        found: list[TaxDetail] = tax_details(scope.record, lines, tax_tolerance(scope.context.connection.settings))
+        found: list[TaxDetail] = tax_details(scope.record, lines)
         return nested.apply(found, scope)
 
     return Rule(
@@ -155,16 +156,7 @@ def _coupon(scope: Scope) -> Any:
 
 
 def _memo(scope: Scope) -> Any:
-    order: SalesOrder = scope.record
-    further = [f"Coupons: {', '.join(order.coupon_codes)}"] if order.coupon_codes else []
-    deposits = {id(payment) for _, payment in deposits_of(order, scope.context.connection.settings)}
-    further += [
-        f"Payment: {payment.method}, {payment.state}, {payment.amount:f}"
-        + (f", authorisation {payment.authorisation_reference}" if payment.authorisation_reference else "")
-        for payment in order.payments
-        if payment.amount > 0 and id(payment) not in deposits
-    ]
-    return "; ".join(part for part in (order.special_instructions, *further) if part) or MISSING
+    return texts.memo(scope.record, scope.context.connection.settings) or MISSING
 
 
 def _ship_method(value: Any, scope: Scope) -> Any:
@@ -209,7 +201,7 @@ SALES_ORDER = RecordMapping(
               note="A pending approval or B pending fulfillment; else the account's preference"),
         Field("", "memo", rules.computed("special instructions, coupon codes, payments that are no deposit", _memo,
                                          reads=("special_instructions", "coupon_codes", "payments")),
-              validation=(rules.at_most(999),)),
+              note="999 characters: longer instructions are cut with a mark, see settings instructions_field"),
         Field("", "couponCode", rules.computed("first coupon code, with setting coupon_code: true", lambda scope:
               _coupon(scope) if scope.context.setting("coupon_code") else MISSING, reads=("coupon_codes",)),
               note="NetSuite checks it against its own promotions, hence the setting; the memo keeps all codes"),
@@ -230,3 +222,13 @@ SALES_ORDER = RecordMapping(
         Field("lines", "taxDetails.items", _taxes_rule(TAX_DETAILS)),
     ),
 )  # fmt: skip
+
+
+def sales_order_mapping(settings: Mapping[str, Any]) -> RecordMapping:
+    """With the whole special instructions in the custom body field that the connection names, if it does."""
+    field = settings.get("instructions_field")
+    if not field:
+        return SALES_ORDER
+    whole = Field("special_instructions", str(field), texts.at_most(texts.instructions_length(settings)),
+                  note="setting instructions_field")  # fmt: skip
+    return SALES_ORDER.with_fields((*SALES_ORDER.fields, whole))
