@@ -37,7 +37,7 @@ class OrdersTarget:
         """None of a cancellation: it moves no amount."""
         if document.status is OrderStatus.CANCELLED or not isinstance(self._orders, TellsDifferences):
             return []
-        return list(self._orders.differences(document))
+        return list(self._orders.differences(_sent(document)))
 
     def steps(self, document: SalesOrder) -> list[Step]:
         return list(self._port(document).steps(_sent(document)))
