@@ -60,6 +60,22 @@ def test_status_is_a_letter_with_or_without_its_type(account, status):
     assert account.rows(sql) == [{"status": "B", "label": "Sales Order : Pending Fulfillment"}]
 
 
+@pytest.mark.parametrize(
+    ("statuses", "found"),
+    [
+        ("'B', 'ItemShip:C'", 1),
+        ("'SalesOrd:B', 'C'", 1),
+        ("'SalesOrd:B', 'ItemShip:C'", 1),
+        ("'B', 'C'", 1),
+        ("'ItemShip:B', 'C'", 0),
+    ],
+)
+def test_each_status_of_a_list_is_a_letter_with_or_without_its_type(account, statuses, found):
+    account.order([("MUG", 1)])
+    assert len(account.rows(f"SELECT id FROM transaction WHERE status IN ({statuses})")) == found
+    assert len(account.rows(f"SELECT id FROM transaction WHERE status NOT IN ({statuses})")) == 1 - found
+
+
 def test_sums_are_exact(account):
     for number in range(10):
         account.order([("TEA", 1)], external_id=f"o-{number}", item={

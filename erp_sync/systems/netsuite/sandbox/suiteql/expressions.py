@@ -223,11 +223,7 @@ class Expressions:
         if len(node.expressions) > 1000:
             raise malformed("maximum number of expressions in a list is 1000")
         values = [self.expression(value, scope) for value in node.expressions]
-        if any(value.literal and ":" in value.literal for value in values):
-            subject = next(
-                s for s in (_with_status(subject, value) for value in values if ":" in (value.literal or ""))
-            )
-        kinds = [self.alike(subject, value) for value in values]
+        kinds = [self.alike(_with_status(subject, value), value) for value in values]
         first = {pair[0] for pair in kinds}
         if len(first) == 1:
             return f"{first.pop()} IN ({', '.join(pair[1] for pair in kinds)})"
