@@ -13,6 +13,7 @@ from erp_sync.ledger import accepting, codec, cross_references, events
 from erp_sync.ledger.cursors import advance
 from erp_sync.ledger.dead_letters import overruled
 from erp_sync.ledger.documents import Delivery, NewDelivery, State, StepState
+from erp_sync.ledger.received import among
 from erp_sync.ledger.releasing import free_keys, release_followers
 from erp_sync.ledger.schema import cursors, deliveries, notes, receipts, received, requirements, steps
 from erp_sync.ledger.sql import chunks, upsert
@@ -152,9 +153,7 @@ class Adopting:
             notes.c.entity == entity,
             notes.c.code == code,
         )
-        newest = sa.select(sa.func.max(received.c.id)).where(
-            received.c.connection == connection, received.c.entity == entity
-        )
+        newest = sa.select(sa.func.max(received.c.id)).where(among(connection, entity))
         ids: list[int] = []
         with self._database.read() as read:
             names = set(read.execute(query).scalars())

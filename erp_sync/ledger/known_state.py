@@ -89,22 +89,31 @@ class KnownState:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def table(self, connection: str, entity: str, keys: Sequence[str] | None = None) -> pa.Table:
-        """Known state as an Arrow table with `SCHEMA`, ordered by scope and key. None: all keys."""
-        columns = [known_state.c[name] for name in SCHEMA.names]
-        query = sa.select(*columns).where(known_state.c.connection == connection, known_state.c.entity == entity)
+    def table(
+        self, connection: str, entity: str, keys: Sequence[str] | None = None, names: Sequence[str] = SCHEMA.names
+    ) -> pa.Table:
+        """Known state as an Arrow table with `SCHEMA`, ordered by scope and key.
+
+        Args:
+            keys: None: all keys.
+            names: only these columns, scope and key among them. Times take longest to read.
+        """
+        schema = pa.schema([SCHEMA.field(name) for name in names])
+        columns = [known_state.c[name] for name in names]
+        query = sa.select(*columns)
         rows: list[Any] = []
         with self._database.read() as read:
             if keys is None:
+                query = query.where(known_state.c.connection == connection, known_state.c.entity == entity)
                 rows = list(read.execute(query.order_by(known_state.c.scope, known_state.c.key)).all())
             else:
                 for some in chunks(sorted(set(keys))):
-                    rows.extend(read.execute(query.where(known_state.c.key.in_(some))).all())
+                    rows.extend(read.execute(query.where(of_keys(read, connection, entity, some))).all())
                 rows.sort(key=lambda row: (row.scope, row.key))
         if not rows:
-            return SCHEMA.empty_table()
+            return schema.empty_table()
         values = list(zip(*rows, strict=True))
-        return pa.table([pa.array(column, field.type) for column, field in zip(values, SCHEMA, strict=True)], SCHEMA)
+        return pa.table([pa.array(column, field.type) for column, field in zip(values, schema, strict=True)], schema)
 
     def get(self, connection: str, entity: str, keys: Sequence[str]) -> dict[tuple[str, str], KnownRow]:
         """Rows by (scope, key); unknown keys are left out."""
@@ -193,25 +202,19 @@ class KnownState:
         """Both sides agree on these again as they are."""
         for some in chunks(sorted(set(keys))):
             with self._database.write() as write:
-                write.execute(
-                    sa.update(known_state)
-                    .where(
-                        known_state.c.connection == connection,
-                        known_state.c.entity == entity,
-                        known_state.c.key.in_(some),
-                    )
-                    .values(agreed=None)
-                )
+                these = of_keys(write, connection, entity, some)
+                write.execute(sa.update(known_state).where(these).values(agreed=None))
 
     def forget(self, connection: str, entity: str, keys: Sequence[str] | None = None) -> int:
         """Forget rows (all of the entity where `keys` is None): the next plan compares with nothing."""
         count = 0
         with self._database.write() as write:
-            condition = sa.and_(known_state.c.connection == connection, known_state.c.entity == entity)
             if keys is None:
+                condition = sa.and_(known_state.c.connection == connection, known_state.c.entity == entity)
                 return write.execute(sa.delete(known_state).where(condition)).rowcount
             for some in chunks(sorted(set(keys))):
-                count += write.execute(sa.delete(known_state).where(condition, known_state.c.key.in_(some))).rowcount
+                these = of_keys(write, connection, entity, some)
+                count += write.execute(sa.delete(known_state).where(these)).rowcount
         return count
 
     def _put(self, connection: str, entity: str, rows: list[KnownRow], origin: str, observed_at: datetime) -> int:
@@ -220,6 +223,26 @@ class KnownState:
             with self._database.write() as write:
                 count += put(write, connection, entity, some, origin, observed_at, self._database.now())
         return count
+
+
+def of_keys(
+    read: sa.Connection, connection: str, entity: str, keys: Sequence[str], scope: str | None = None
+) -> sa.ColumnElement[bool]:
+    """The condition for the rows of these keys, of one scope or of all.
+
+    Scopes stand before keys in the primary key, and there are few of them: with their names a key is found at once,
+    without them all that is known of the entity would be gone through.
+    """
+    known = known_state.c
+    mine = sa.and_(known.connection == connection, known.entity == entity)
+    scopes = [] if scope is None else [scope]
+    if scope is None:
+        first = sa.select(known.scope).where(mine).order_by(known.scope).limit(1)
+        last = read.execute(first).scalar()
+        while last is not None:
+            scopes.append(last)
+            last = read.execute(first.where(known.scope > last)).scalar()
+    return sa.and_(mine, known.scope.in_(scopes), known.key.in_(keys))
 
 
 def put(
@@ -296,11 +319,7 @@ def mark_unknown(
     The time of observation moves to now, so that a read under way cannot make them sure again.
     """
     for some in chunks(sorted(set(keys))):
-        condition = sa.and_(
-            known_state.c.connection == connection, known_state.c.entity == entity, known_state.c.key.in_(some)
-        )
-        if scope is not None:
-            condition &= known_state.c.scope == scope
+        condition = of_keys(write, connection, entity, some, scope)
         if write.dialect.name != "sqlite":
             # One order for everybody, so that two that mark the same rows do not lock each other out.
             write.execute(

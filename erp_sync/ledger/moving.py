@@ -160,7 +160,7 @@ def _doubt(write: sa.Connection, now: datetime, connection: str, entity: str, ke
     close_plans(write, now, touched)
     known_state.mark_unknown(write, now, connection, entity, keys, why)
     for some in chunks(sorted(set(keys))):
-        write.execute(sa.update(known).where(*_these(connection, entity, some)).values(moved_at=now))
+        write.execute(sa.update(known).where(known_state.of_keys(write, connection, entity, some)).values(moved_at=now))
 
 
 def _rows_at_the_target(write: sa.Connection, now: datetime, connection: str, entity: str, keys: Sequence[str]) -> bool:
@@ -191,7 +191,7 @@ def _settling(
     latest: datetime | None = None
     for some in chunks(sorted(set(keys))):
         query = sa.select(sa.func.max(known.c.blocked_until)).where(
-            *_these(connection, entity, some), known.c.blocked_until > now
+            known_state.of_keys(write, connection, entity, some), known.c.blocked_until > now
         )
         found = write.execute(query).scalar()
         if found is not None and (latest is None or found > latest):
@@ -219,7 +219,9 @@ def _since(write: sa.Connection, now: datetime, connection: str, entity: str, ke
         if not _quiet(row, now) and now < row.moving_since + PATIENCE
     }
     for some in chunks(sorted(set(keys) - going_on)):
-        write.execute(sa.update(known).where(*_these(connection, entity, some)).values(moving_since=now))
+        write.execute(
+            sa.update(known).where(known_state.of_keys(write, connection, entity, some)).values(moving_since=now)
+        )
 
 
 def _movement(write: sa.Connection, now: datetime, connection: str, entity: str, keys: Sequence[str]) -> list[Any]:
@@ -230,14 +232,10 @@ def _movement(write: sa.Connection, now: datetime, connection: str, entity: str,
             known.c.moving_since,
             known.c.moved_at,
             known_state.held(known.c.connection, known.c.entity, known.c.key, now).label("held"),
-        ).where(*_these(connection, entity, some), known.c.moving_since.is_not(None))
+        ).where(known_state.of_keys(write, connection, entity, some), known.c.moving_since.is_not(None))
         rows.extend(write.execute(query))
     return rows
 
 
 def _quiet(row: Any, now: datetime) -> bool:
     return not row.held and now - row.moved_at >= REST
-
-
-def _these(connection: str, entity: str, keys: Sequence[str]) -> list[sa.ColumnElement[bool]]:
-    return [known.c.connection == connection, known.c.entity == entity, known.c.key.in_(keys)]

@@ -98,7 +98,8 @@ def _still_true(write: sa.Connection, now: datetime, plan: NewPlan) -> NewPlan:
     keys = sorted({row.key for row in plan.rows})
     # Of many rows it is cheaper to look at all that is known of the target.
     for some in [None] if len(keys) > _MANY else chunks(keys):
-        for row in write.execute(query if some is None else query.where(known.c.key.in_(some))):
+        these = None if some is None else known_state.of_keys(write, plan.target, plan.entity, some)
+        for row in write.execute(query if these is None else query.where(these)):
             changed[row.scope, row.key] = row.value if row.sure else None
     if not changed:
         return plan

@@ -99,6 +99,15 @@ def insert_received(
     return list(connection.execute(statement, rows).scalars())
 
 
+def among(connection: str, entity: str) -> sa.ColumnElement[bool]:
+    """Of this connection and entity, said so that no index begins with it.
+
+    Native ids and runs have indexes of their own that find the few rows asked for. Without statistics SQLite takes one
+    that begins with the connection instead, and goes through everything that was ever received of it.
+    """
+    return sa.and_(received.c.connection.concat("") == connection, received.c.entity.concat("") == entity)
+
+
 def _had(
     connection: sa.Connection, source: str, entity: str, records: Iterable[RawRecord]
 ) -> set[tuple[str, str, str]]:
@@ -106,7 +115,7 @@ def _had(
     for ids in chunks(sorted({record.native_id for record in records})):
         found = connection.execute(
             sa.select(received.c.scope, received.c.native_id, received.c.version).where(
-                received.c.connection == source, received.c.entity == entity, received.c.native_id.in_(ids)
+                among(source, entity), received.c.native_id.in_(ids)
             )
         )
         had.update((row.scope, row.native_id, row.version) for row in found)
@@ -125,8 +134,7 @@ def newest(read: sa.Connection, keys: Iterable[EntityKey]) -> dict[EntityKey, da
             query = (
                 sa.select(received.c.scope, received.c.native_id, sa.func.max(received.c.source_time).label("time"))
                 .where(
-                    received.c.connection == connection,
-                    received.c.entity == entity,
+                    among(connection, entity),
                     received.c.native_id.in_(some),
                     received.c.source_time.is_not(None),
                 )
@@ -164,11 +172,7 @@ class Received:
             for ids in chunks(sorted(set(native_ids))):
                 had.update(
                     read.execute(
-                        sa.select(received.c.native_id).where(
-                            received.c.connection == connection,
-                            received.c.entity == entity,
-                            received.c.native_id.in_(ids),
-                        )
+                        sa.select(received.c.native_id).where(among(connection, entity), received.c.native_id.in_(ids))
                     ).scalars()
                 )
         return [native_id for native_id in dict.fromkeys(native_ids) if native_id not in had]
@@ -180,9 +184,7 @@ class Received:
             for ids in chunks(sorted(versions)):
                 rows = read.execute(
                     sa.select(received.c.native_id, received.c.version).where(
-                        received.c.connection == connection,
-                        received.c.entity == entity,
-                        received.c.native_id.in_(ids),
+                        among(connection, entity), received.c.native_id.in_(ids)
                     )
                 )
                 had.update((row.native_id, row.version) for row in rows)
@@ -213,9 +215,7 @@ class Received:
 
     def of_run(self, connection: str, entity: str, run_id: str) -> list[ReceivedRow]:
         """What this run received, handled or not, oldest first."""
-        query = sa.select(received).where(
-            received.c.run_id == run_id, received.c.connection == connection, received.c.entity == entity
-        )
+        query = sa.select(received).where(received.c.run_id == run_id, among(connection, entity))
         with self._database.read() as read:
             return [ReceivedRow(**row._mapping) for row in read.execute(query.order_by(received.c.id))]
 
@@ -224,9 +224,7 @@ class Received:
         found: list[ReceivedRow] = []
         with self._database.read() as read:
             for some in chunks(sorted(set(native_ids))):
-                query = sa.select(received).where(
-                    received.c.connection == connection, received.c.entity == entity, received.c.native_id.in_(some)
-                )
+                query = sa.select(received).where(among(connection, entity), received.c.native_id.in_(some))
                 found.extend(ReceivedRow(**row._mapping) for row in read.execute(query))
         return sorted(found, key=lambda row: row.id)
 

@@ -1,0 +1,107 @@
+"""What is asked of large tables finds its few rows by an index, whether SQLite has statistics of them or not.
+
+A plan is chosen by what SQLite knows of a table. Of one that has just been filled it knows nothing, and then takes
+the index with the longest known beginning: through all rows of a connection to find one of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from erp_sync.ledger import KnownRow, Ledger, migrate
+from erp_sync.ports.raw import RawRecord
+from erp_sync_tests.ledger.world import Clock
+
+ERP, STORE, ENTITY = "netsuite_us", "magento_us", "stock_level"
+ROWS = 2_000
+SOME = [f"SKU-{number:05d}" for number in range(3)]
+
+# How each way to few rows must begin, as EXPLAIN QUERY PLAN says it.
+KEYS = "known_state USING PRIMARY KEY (connection=? AND entity=? AND scope=? AND key=?)"
+NATIVE_IDS = "received USING INDEX ix_received_native_id (native_id=?)"
+RUN = "received USING INDEX ix_received_run_id (run_id=?)"
+
+
+def records(some: list[str]) -> list[RawRecord]:
+    return [RawRecord(native_id=one, scope="", version="1", source_time=None, payload={"sku": one}) for one in some]
+
+
+@pytest.fixture(params=["without statistics", "with statistics"])
+def filled(request: pytest.FixtureRequest, tmp_path: Path, clock: Clock) -> Iterator[Ledger]:
+    url = f"sqlite:///{tmp_path / 'ledger.db'}"
+    migrate.upgrade(url)
+    ledger = Ledger.open(url, clock)
+    skus = [f"SKU-{number:05d}" for number in range(ROWS)]
+    ledger.known.read(STORE, ENTITY, [KnownRow(key=sku, value="1") for sku in skus], clock())
+    ledger.receive(ERP, ENTITY, records(skus), run_id="earlier")
+    ledger.receive(ERP, ENTITY, records(["new"]), run_id="this")
+    if request.param == "with statistics":
+        with ledger.database.write() as write:
+            write.execute(sa.text("ANALYZE"))
+        ledger.database.close()  # a connection reads the statistics when it is opened
+    yield ledger
+    ledger.close()
+
+
+@contextmanager
+def statements(ledger: Ledger) -> Iterator[list[tuple[str, Any]]]:
+    seen: list[tuple[str, Any]] = []
+
+    def note(connection: Any, cursor: Any, statement: str, parameters: Any, context: Any, executemany: bool) -> None:
+        seen.append((statement, parameters))
+
+    engine = ledger.database.engine
+    sa.event.listen(engine, "before_cursor_execute", note)
+    try:
+        yield seen
+    finally:
+        sa.event.remove(engine, "before_cursor_execute", note)
+
+
+ASKED: dict[str, tuple[Callable[[Ledger], Any], str, str]] = {
+    "known rows": (lambda ledger: ledger.known.get(STORE, ENTITY, SOME), "known_state", KEYS),
+    "doubt": (lambda ledger: ledger.known.mark_unknown(STORE, ENTITY, SOME, "moved"), "known_state", KEYS),
+    "settled edits": (lambda ledger: ledger.known.settle_edits(STORE, ENTITY, SOME), "known_state", KEYS),
+    "forgotten rows": (lambda ledger: ledger.known.forget(STORE, ENTITY, SOME), "known_state", KEYS),
+    "not received": (lambda ledger: ledger.received.not_received(ERP, ENTITY, records(SOME)), "received", NATIVE_IDS),
+    "never received": (lambda ledger: ledger.received.never_received(ERP, ENTITY, SOME), "received", NATIVE_IDS),
+    "versions": (lambda ledger: ledger.received.fresh(ERP, ENTITY, dict.fromkeys(SOME, "2")), "received", NATIVE_IDS),
+    "all versions": (lambda ledger: ledger.received.of(ERP, ENTITY, SOME), "received", NATIVE_IDS),
+    "of a run": (lambda ledger: ledger.received.of_run(ERP, ENTITY, "this"), "received", RUN),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", ASKED)
+def test_few_rows_of_many_are_found_by_their_own_index(filled: Ledger, what: str):
+    ask, table, way = ASKED[what]
+    with statements(filled) as seen:
+        ask(filled)
+    plans: list[str] = []
+    with filled.database.read() as read:
+        for statement, parameters in seen:
+            found = read.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters).all()
+            # The scopes themselves are read off the beginning of the primary key, one row each.
+            plans += [row[3] for row in found if f" {table} " in row[3] and "LIMIT" not in statement]
+    assert plans, seen
+    assert [plan for plan in plans if way not in plan] == []
+
+
+def test_the_scopes_of_known_keys_are_read_one_row_each(filled: Ledger):
+    with filled.database.write() as write:
+        write.execute(sa.text("UPDATE known_state SET scope = 'de' WHERE key >= 'SKU-01000'"))
+    with statements(filled) as seen:
+        found = filled.known.get(STORE, ENTITY, ["SKU-00001", "SKU-01001", "SKU-09999"])
+    assert set(found) == {("", "SKU-00001"), ("de", "SKU-01001")}
+    scopes = [statement for statement, _ in seen if "LIMIT" in statement]
+    assert len(scopes) == 3  # two, and that there is no third
+    with filled.database.read() as read:
+        for statement, parameters in seen:
+            for row in read.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters):
+                assert "USING PRIMARY KEY" in row[3], row
+                assert "TEMP B-TREE" not in row[3], row
