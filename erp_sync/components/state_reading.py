@@ -223,6 +223,6 @@ def _read_target_keys(
 def _known(
     here: Installation, connection: str, entity: str, keys: Sequence[str] | None
 ) -> dict[str, tuple[str | None, bool]]:
-    table = here.ledger.known.table(connection, entity, keys)
+    table = here.ledger.known.table(connection, entity, keys, ("scope", "key", "value", "sure"))
     columns: Iterable[Any] = (table.column(name).to_pylist() for name in ("key", "value", "sure"))
     return {key: (value, sure) for key, value, sure in zip(*columns, strict=True)}

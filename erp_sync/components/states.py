@@ -23,7 +23,7 @@ from erp_sync.components.state_rows import (
     surroundings,
 )
 from erp_sync.components.state_task import StateReport, StateTask
-from erp_sync.flows.comparison import Comparison, compare, desired_table, value_text
+from erp_sync.flows.comparison import COMPARED, Comparison, compare, desired_table, value_text
 from erp_sync.flows.state_extraction import base_entity, snapshot_entity
 from erp_sync.flows.state_flow import Desired
 from erp_sync.ledger.plans import PlanState
@@ -176,7 +176,7 @@ class Transformation:
         )
         keys = table.column("key").to_pylist()
         some = None if len(keys) > 20_000 else keys
-        known = task.here.ledger.known.table(task.target_name, task.kind.entity, some)
+        known = task.here.ledger.known.table(task.target_name, task.kind.entity, some, COMPARED)
         comparison = compare(table, known, all_read=task.full)
         task.report.compared = table.num_rows
         task.report.same, task.report.overtaken = comparison.same, comparison.overtaken

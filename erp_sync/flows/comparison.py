@@ -27,6 +27,9 @@ DESIRED = pa.schema(
 # Where a plan's row keeps the keys that must be gone from the target before it is written.
 REPLACES = "replaces"
 
+#: Columns of the target's known state that a comparison looks at.
+COMPARED = ("scope", "key", "value", "source_order", "sure")
+
 _encoder = msgspec.json.Encoder(decimal_format="string", order="sorted")
 
 
@@ -69,7 +72,7 @@ def compare(desired: pa.Table, known: pa.Table, *, all_read: bool = False) -> Co
     """Compare by key.
 
     Args:
-        known: ``key, value, source_order, sure`` of the target's known state.
+        known: the target's known state, its columns `COMPARED`.
         all_read: the target was read as a whole: a key that is not known is not there.
     """
     import duckdb

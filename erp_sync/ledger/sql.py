@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import repeat
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
@@ -13,6 +14,9 @@ Item = TypeVar("Item")
 
 #: Parameters a statement; far below the limits of both databases.
 CHUNK = 500
+
+#: From so many rows on an insertion is put together by us.
+MANY = 100
 
 
 def chunks(items: Sequence[Item], size: int = CHUNK) -> Iterator[Sequence[Item]]:
@@ -25,6 +29,28 @@ def upsert(connection: sa.Connection, table: sa.Table) -> Any:
     if connection.dialect.name == "sqlite":
         return sqlite.insert(table)
     return postgresql.insert(table)
+
+
+def _positional(
+    connection: sa.Connection, statement: Any, same: Mapping[str, Any], columns: Mapping[str, Sequence[Any]], size: int
+) -> tuple[str, list[tuple[Any, ...]]]:
+    """The statement's text and its parameters by position.
+
+    Each value is converted once, what all rows share not once a row: SQLAlchemy's own way over rows takes three
+    times as long as the database does.
+    """
+    dialect = connection.dialect
+    compiled = statement.compile(dialect=dialect, column_keys=[*same, *columns])
+    constants = compiled.construct_params({**same, **{name: values[0] for name, values in columns.items()}})
+    series: list[Iterable[Any]] = []
+    for name in compiled.positiontup:
+        convert = compiled.binds[name].type.dialect_impl(dialect).bind_processor(dialect)
+        if name in columns:
+            series.append(map(convert, columns[name]) if convert else columns[name])
+        else:
+            value = constants[name]
+            series.append(repeat(convert(value) if convert else value, size))
+    return str(compiled), list(zip(*series, strict=True))
 
 
 def insert_columns(
@@ -49,9 +75,12 @@ def insert_columns(
     if connection.dialect.name == "sqlite":
         if conflict is not None:
             statement = statement.on_conflict_do_update(**conflict)
+        if size >= MANY:
+            sql, rows = _positional(connection, statement, same, columns, size)
+            return int(connection.exec_driver_sql(sql, rows, execution_options=counted).rowcount)
         names = list(columns)
-        rows = [{**same, **dict(zip(names, values, strict=True))} for values in zip(*columns.values(), strict=True)]
-        return int(connection.execute(statement, rows, execution_options=counted).rowcount)
+        records = [{**same, **dict(zip(names, values, strict=True))} for values in zip(*columns.values(), strict=True)]
+        return int(connection.execute(statement, records, execution_options=counted).rowcount)
     # One statement over arrays is the fastest there, and its count is exact.
     fixed = [sa.literal(value, table.c[name].type) for name, value in same.items()]
     arrays = [sa.func.unnest(sa.cast(list(values), ARRAY(table.c[name].type))) for name, values in columns.items()]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import faulthandler
+import gc
 import os
 import signal
 import socket
@@ -23,6 +24,10 @@ NOT_STARTED = 75
 
 ORDERLY = (SUCCEEDED, RUN_FAILED, NOT_STARTED)
 """Exit codes after which the run's own log says how it ended."""
+
+GARBAGE_THRESHOLD = (50_000, 20, 20)
+"""Objects made, and collections of the young, before the collector looks. With Python's own 700, 10, 10 it took some
+9 % of a run over 100,000 rows."""
 
 _BROKEN = 2
 _GO_SECONDS = 30.0
@@ -61,6 +66,8 @@ def _work(connection: socket.socket, request: messages.RunRequest, folder: WarmF
         folder.forget(request.run_id)
         output.unlink(missing_ok=True)
         return NOT_STARTED
+    # A run makes rows by the hundred thousand that live until it ends: among them there is little garbage.
+    gc.set_threshold(*GARBAGE_THRESHOLD)
     if "numpy" in sys.modules:
         sys.modules["numpy"].random.seed()  # else every run would draw the same numbers
     exit_code = _execute(request)

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from erp_sync.transport import redaction
 from erp_sync.transport.redaction import CARD, REDACTED, Redactor, is_card_number, is_sensitive
 
 CREDENTIALS = {
@@ -161,6 +162,11 @@ def test_no_card_number_survives_in_json(data, card):
     clean = REDACTOR.body(rendered(document, False, None), "application/json").decode()
     assert digits not in digits_of(clean)
     assert written not in clean
+
+
+@given(st.text("0123456789 .-_/,a\u00a0\u2010", max_size=40))
+def test_the_quick_look_for_long_numbers_misses_none(text):
+    assert redaction._may_hold_digits(text) == (redaction._DIGITS.search(text) is not None)
 
 
 json_values = st.recursive(

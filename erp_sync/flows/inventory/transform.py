@@ -83,6 +83,7 @@ def desired(levels: Sequence[StockLevel], around: Surroundings) -> Desired:
     rules: Rules = around.rules
     lookups = around.lookups
     sources: dict[str, str | None] = {}
+    channel_skus: dict[str, list[str]] = {}  # a SKU comes once for every location
     terms: dict[str, tuple[StockTerms, int]] = {}
     left_out = 0
     for position, level in enumerate(levels):
@@ -94,7 +95,9 @@ def desired(levels: Sequence[StockLevel], around: Surroundings) -> Desired:
                 left_out += 1
                 continue
             demand = _demand(level, around, open_here)
-            for sku in lookups.reverse("sku_map", level.sku):
+            if level.sku not in channel_skus:
+                channel_skus[level.sku] = lookups.reverse("sku_map", level.sku)
+            for sku in channel_skus[level.sku]:
                 if not around.nets_own_orders and around.unknown_to_erp:
                     demand = msgspec.structs.replace(demand, unknown_to_erp=around.unknown_to_erp.get(sku, ZERO))
                 quantity = offered(
