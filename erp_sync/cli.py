@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from erp_sync import settings as settings_module
-from erp_sync.commands import adopting, alerting, connecting, deciding, maintaining, watching
+from erp_sync.commands import adopting, alerting, connecting, deciding, letters, maintaining, watching
 from erp_sync.commands.output import Json, installation, refuse, show
 from erp_sync.commands.output import settings as _settings
 
@@ -26,8 +26,8 @@ app.command()(watching.trace)
 app.command()(connecting.plan)
 app.command()(deciding.approve)
 app.command()(deciding.reject)
-app.add_typer(deciding.deadletters_app, name="deadletters")
-app.command()(deciding.retry)
+app.add_typer(letters.deadletters_app, name="deadletters")
+app.command()(letters.retry)
 app.command()(connecting.mapping)
 app.command()(adopting.adopt)
 app.command()(connecting.doctor)

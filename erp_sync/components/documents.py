@@ -100,6 +100,7 @@ def _transform_batch(
     run_id: str,
 ) -> None:
     logic = flow_module(kind.name, "transform")
+    rows = here.ledger.corrections.applied(rows, route.name, kind.name)
     source, lookups = here.source(route, kind.name), here.lookups(route)
     target = getattr(route, kind.target)
     documents: list[tuple[Any, Any]] = []

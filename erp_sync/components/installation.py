@@ -122,7 +122,7 @@ class Installation:
         for route in self.configuration.routes.values():
             for file in sorted(Path(route.lookups).glob("*.csv")) if route.lookups else []:
                 found[f"{route.name}/{file.stem}"] = self.ledger.lookups.import_csv(
-                    route.name, file.stem, file, who="erp-sync init"
+                    route.name, file.stem, file, who="erp-sync init", keep_remembered=True
                 )
         return found
 

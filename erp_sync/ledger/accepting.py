@@ -99,7 +99,8 @@ def _after(
     before: Delivery,
     begun: bool,
 ) -> Accepted:
-    if before.version == document.version:
+    replaceable = not begun and before.state in (State.WAITING, State.DUE, State.DEAD, State.HELD)
+    if before.version == document.version and not (replaceable and _mapped_anew(before, document)):
         return Accepted(before.id, Change.SAME)
     if (
         document.source_time is not None
@@ -108,7 +109,6 @@ def _after(
     ):
         events.append(write, now, before.id, "stale_version", run_id=run_id, version=document.version)
         return Accepted(before.id, Change.STALE)
-    replaceable = not begun and before.state in (State.WAITING, State.DUE, State.DEAD, State.HELD)
     if not replaceable and not document.follow_up:
         events.append(write, now, before.id, "change_without_effect", run_id=run_id, version=document.version)
         return Accepted(before.id, Change.NOTHING)
@@ -139,6 +139,11 @@ def _after(
         correction_dropped=before.corrected,
     )
     return Accepted(before.id, Change.REPLACED)
+
+
+def _mapped_anew(before: Delivery, document: NewDelivery) -> bool:
+    """The same version, transformed again after a mapping or the record was corrected, says something else."""
+    return not before.corrected and before.payload != document.payload and before.received_id == document.received_id
 
 
 def _insert(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import sqlalchemy as sa
@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from erp_sync.ledger import codec, events
 from erp_sync.ledger.documents import Delivery, State, delivery_of
 from erp_sync.ledger.errors import NotInLedger, WrongState
-from erp_sync.ledger.releasing import free_keys, release_followers
+from erp_sync.ledger.releasing import before_is_open, free_keys, release_followers
 from erp_sync.ledger.schema import deliveries, delivery_events, requirements, steps
 from erp_sync.ledger.sql import chunks
 
@@ -145,12 +145,16 @@ class DeadLetters:
         with self._database.read() as read:
             return overruled(read, ids, codes)
 
-    def edit(self, delivery_id: int, payload: bytes, who: str, why: str) -> Delivery:
+    def edit(self, delivery_id: int, payload: bytes, who: str, why: str, go: bool = False) -> Delivery:
         """Deliver a corrected payload instead; the original stays beside it. `retry` sends it.
 
         A newer version from the source drops the correction.
 
-        Raises NotInLedger, WrongState (not a dead letter), ValueError (no JSON, nobody's name, no reason).
+        Args:
+            go: make it due at once, also where it waits or is held.
+        Raises:
+            NotInLedger, ValueError (no JSON, nobody's name, no reason).
+            WrongState: it is under way, or done.
         """
         _signed(who)
         if not why:
@@ -161,13 +165,23 @@ class DeadLetters:
             raise ValueError(f"the corrected payload is no JSON: {error}") from error
         with self._database.write(durable=True) as write:
             now = self._database.now()
-            self._chosen(write, [delivery_id], None, None, None)
             before = write.execute(
-                sa.select(deliveries.c.payload, deliveries.c.corrected).where(deliveries.c.id == delivery_id)
-            ).one()
-            write.execute(
-                sa.update(deliveries).where(deliveries.c.id == delivery_id).values(corrected=payload, changed_at=now)
-            )
+                sa.select(deliveries.c.payload, deliveries.c.corrected, deliveries.c.state)
+                .where(deliveries.c.id == delivery_id)
+                .with_for_update()
+            ).first()
+            if before is None:
+                raise NotInLedger(f"delivery {delivery_id}")
+            if before.state not in (State.DEAD, State.WAITING, State.HELD, State.DUE):
+                raise WrongState(f"delivery {delivery_id}", before.state, "what is under way or done is not edited")
+            values: dict[str, Any] = {"corrected": payload, "changed_at": now}
+            if go:
+                values |= {"state": State.DUE.value, "due_at": now, "deadline": None, "code": "", "reason": ""}
+                if before_is_open(write, delivery_id):
+                    after = "comes after the delivery before it"
+                    values |= {"state": State.WAITING.value, "due_at": None, "reason": after}
+                write.execute(sa.delete(requirements).where(requirements.c.delivery_id == delivery_id))
+            write.execute(sa.update(deliveries).where(deliveries.c.id == delivery_id).values(**values))
             old = before.corrected if before.corrected is not None else before.payload
             events.append(
                 write, now, delivery_id, "edited", actor=who, why=why, before=old.decode(), after=payload.decode()

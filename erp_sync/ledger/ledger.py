@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from erp_sync.ledger.activity import Activity
 from erp_sync.ledger.adopting import Adopting
 from erp_sync.ledger.breakers import LedgerBreakers, words
+from erp_sync.ledger.corrections import Corrections
 from erp_sync.ledger.cross_references import CrossReferences
 from erp_sync.ledger.cursors import Cursors, advance
 from erp_sync.ledger.days import Days
@@ -84,6 +85,7 @@ class Ledger:
         self.breakers = LedgerBreakers(database, self.maintenance, self.notices)
         self.plans = Plans(database)
         self.dead_letters = DeadLetters(database)
+        self.corrections = Corrections(database)
         self.inbox = Inbox(database)
         self.heartbeats = Heartbeats(database)
         self.activity = Activity(database)

@@ -33,6 +33,9 @@ from erp_sync.ports.raw import MappingProblem
 if TYPE_CHECKING:
     from erp_sync.ledger.engine import Database
 
+#: Where a row came from that a person accepted as the remedy of a dead letter.
+REMEMBERED = "remembered"
+
 RULES = ("exact", "prefix", "suffix", "pattern", "default")
 _COLUMNS = ("key", "value", "rule", "note")
 
@@ -259,8 +262,27 @@ class LookupTables:
         with self._database.read() as read:
             return RouteLookups(route, [(row.lookup, _row(row)) for row in read.execute(query)])
 
-    def replace(self, route: str, table: str, rows: Sequence[LookupRow], who: str) -> Imported:
+    def rows(self, route: str, table: str) -> list[LookupRow]:
+        """The rows in force."""
+        query = sa.select(lookups).where(
+            lookups.c.route == route, lookups.c.lookup == table, lookups.c.valid_to.is_(None)
+        )
+        with self._database.read() as read:
+            return [_row(row) for row in read.execute(query.order_by(lookups.c.rule, lookups.c.key))]
+
+    def remember(self, route: str, table: str, key: str, value: str, *, who: str, note: str = "") -> Imported:
+        """Add an exact row, or change it. It outlives imports by `init`. Raises BadLookupFile for an empty one."""
+        row = LookupRow(key=key, value=value, note=note, file=REMEMBERED)
+        others = [one for one in self.rows(route, table) if (one.rule, one.key) != ("exact", key)]
+        return self.replace(route, table, [*others, row], who)
+
+    def replace(
+        self, route: str, table: str, rows: Sequence[LookupRow], who: str, keep_remembered: bool = False
+    ) -> Imported:
         """Make these the table's rows. Rows that stay keep their history; others end now.
+
+        Args:
+            keep_remembered: rows that `remember` added stay where these have no other for their key.
 
         Raises BadLookupFile where a row is wrong.
         """
@@ -280,6 +302,9 @@ class LookupTables:
                 )
             ).all()
             existing = {(row.rule, row.key): row for row in in_force}
+            if keep_remembered:
+                kept = {key: _row(old) for key, old in existing.items() if old.file == REMEMBERED}
+                wanted = kept | wanted
             ended: list[int] = []
             moved: list[dict[str, Any]] = []
             for key, old in existing.items():
@@ -321,14 +346,14 @@ class LookupTables:
                 write.execute(sa.insert(lookups), fresh)
         return Imported(added, changed, len(ended) - changed, unchanged)
 
-    def import_csv(self, route: str, table: str, file: Path, who: str) -> Imported:
+    def import_csv(self, route: str, table: str, file: Path, who: str, keep_remembered: bool = False) -> Imported:
         """Replace a table by a CSV file. Raises BadLookupFile naming file, line and column; nothing changes then."""
         try:
             text = file.read_text(encoding="utf-8")
         except UnicodeDecodeError as error:
             line = file.read_bytes()[: error.start].count(b"\n") + 1
             raise BadLookupFile(str(file), [(line, "key", "not UTF-8")]) from error
-        return self.replace(route, table, parse_csv(text, str(file)), who)
+        return self.replace(route, table, parse_csv(text, str(file)), who, keep_remembered)
 
     def export_csv(self, route: str, table: str, file: Path) -> int:
         """Write the table in force as CSV; importing it again changes nothing. Gives the number of rows."""

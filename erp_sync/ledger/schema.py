@@ -7,6 +7,7 @@ Times are UTC and always come back with their time zone. JSON is text or bytes w
 from erp_sync.ledger.columns import Utc, metadata
 from erp_sync.ledger.tables_documents import (
     attempts,
+    corrections,
     cursors,
     deliveries,
     delivery_events,
@@ -35,7 +36,7 @@ from erp_sync.ledger.tables_house import (
 from erp_sync.ledger.tables_state import approvals, known_state, moving_keys, plan_rows, plans
 
 #: Revisions of the schema, oldest first; the last one is what this version works with.
-HISTORY = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008")
+HISTORY = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009")
 VERSION = HISTORY[-1]
 
 __all__ = [
@@ -53,6 +54,7 @@ __all__ = [
     "key_locks",
     "receipts",
     "attempts",
+    "corrections",
     "delivery_events",
     "notes",
     "plans",

@@ -246,3 +246,18 @@ notes = sa.Table(
     sa.Index("ix_notes_native_id", "native_id"),
     sa.Index("ix_notes_number", "number"),
 )
+
+corrections = sa.Table(
+    "corrections",
+    metadata,
+    serial(),
+    sa.Column("received_id", Id, nullable=False),
+    text("route"),
+    text("flow"),
+    sa.Column("original", sa.LargeBinary, nullable=False),
+    sa.Column("corrected", sa.LargeBinary, nullable=False),
+    text("who"),
+    text("why"),
+    time("at"),
+    sa.Index("ix_corrections_received_id", "received_id"),
+)

@@ -12,11 +12,13 @@ from datetime import datetime
 import msgspec
 
 from erp_sync.components.installation import Installation
+from erp_sync.ledger import Delivery, State
 from erp_sync.ledger.quarantine import Quarantined
 from erp_sync.operations.choosing import CannotDo, flow_name, routes
 
 MOST = 100_000
 DELIVERY, QUARANTINE = "delivery", "quarantine"
+UNDECIDED = (State.HELD, State.WAITING)
 
 
 class Group(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,6 +82,7 @@ def groups(here: Installation, route: str | None = None, flow: str | None = None
         )
         for one in here.ledger.dead_letters.groups(route, flow)
     ]
+    found += _undecided(here, route, flow)
     rows = here.ledger.quarantine.find(route=route, flow=flow, limit=MOST)
     together: dict[tuple[str, str, str], list[Quarantined]] = {}
     for row in rows:
@@ -99,6 +102,28 @@ def groups(here: Installation, route: str | None = None, flow: str | None = None
             )
         )
     return sorted(found, key=lambda group: (-group.count, group.route, group.flow, group.code))
+
+
+def _undecided(here: Installation, route: str | None, flow: str | None) -> list[Group]:
+    """Documents that are held, or wait for what the target lacks; those that only follow another have no code."""
+    together: dict[tuple[str, str, str, str], list[Delivery]] = {}
+    for one in here.ledger.deliveries.find(route=route, flow=flow, states=UNDECIDED, limit=MOST):
+        if one.code:
+            together.setdefault((one.state.value, one.route, one.flow, one.code), []).append(one)
+    return [
+        Group(
+            where=where,
+            route=of_route,
+            flow=of_flow,
+            code=code,
+            count=len(some),
+            oldest=min(one.changed_at for one in some),
+            latest=max(one.changed_at for one in some),
+            sample=some[0].reason,
+            sample_number=some[0].number or some[0].key.native_id,
+        )
+        for (where, of_route, of_flow, code), some in together.items()
+    ]
 
 
 def letters(
@@ -121,7 +146,11 @@ def letters(
             since=one.changed_at,
             times=one.attempts,
         )
-        for one in here.ledger.dead_letters.find(route, flow, code, limit)
+        for one in [
+            *here.ledger.dead_letters.find(route, flow, code, limit),
+            *here.ledger.deliveries.find(route=route, flow=flow, states=UNDECIDED, code=code, limit=limit),
+        ]
+        if one.code
     ]
     found += [
         Letter(
@@ -146,6 +175,7 @@ def retry(
     route: str | None = None,
     flow: str | None = None,
     code: str | None = None,
+    matching: str = "",
     everything: bool = False,
     who: str,
     why: str = "",
@@ -154,24 +184,56 @@ def retry(
 
     Args:
         words: ids (``d12``, ``q7``) or numbers of documents; with them, route, flow and code do not count.
-        everything: all there is; without words one of it, route, flow and code is needed.
+        matching: only those whose number, reason or content holds this text, in whatever case.
+        everything: all there is; without words one of it, route, flow, code and matching is needed.
     Raises CannotDo for what is no dead letter: then nothing is retried.
     """
     _known(here, route, flow)
-    if not words and not (everything or route or flow or code):
-        raise CannotDo("say which: an id, an order number, --code, --flow, --route or --all")
+    if not words and not (everything or route or flow or code or matching):
+        raise CannotDo("say which: an id, an order number, --code, --flow, --route, --matching or --all")
     if words:
         delivery_ids, rows = _chosen(here, words)
     else:
         delivery_ids = [one.id for one in here.ledger.dead_letters.find(route, flow, code, MOST)]
         rows = here.ledger.quarantine.find(route=route, flow=flow, rule=code, limit=MOST)
+    if matching:
+        delivery_ids = [one for one in delivery_ids if holds(here, one, matching)]
+        rows = [row for row in rows if _row_holds(row, matching)]
     retried = here.ledger.dead_letters.retry(delivery_ids, who=who, why=why) if delivery_ids else []
+    transform_again(here, retried)
     again, lost = _rewind(here, rows)
     return Retried(
         deliveries=[f"d{one}" for one in retried],
         quarantine=[f"q{row.id}" for row in again],
         lost=[f"q{row.id}" for row in lost],
     )
+
+
+def holds(here: Installation, delivery_id: int, text: str) -> bool:
+    """Whether a delivery's number, reason or content holds the text."""
+    one = here.ledger.deliveries.get(delivery_id)
+    return text.casefold() in f"{one.number} {one.code} {one.reason} {one.payload.decode()}".casefold()
+
+
+def _row_holds(row: Quarantined, text: str) -> bool:
+    return text.casefold() in f"{row.native_id} {row.rule} {row.problem} {(row.row or b'').decode()}".casefold()
+
+
+def transform_again(here: Installation, ids: Sequence[int]) -> int:
+    """Let the flows make these documents anew of what was received, by the look-up tables of today, where nothing of
+    them has left and nobody corrected them. Gives how many."""
+    left = ("sending", "unknown", "accepted", "confirmed")
+    steps = here.ledger.steps.of_all(ids)
+    by_flow: dict[tuple[str, str], list[int]] = {}
+    for one in (here.ledger.deliveries.get(number) for number in ids):
+        begun = any(step.state in left for step in steps[one.id])
+        if one.received_id is not None and not one.corrected and not begun:
+            by_flow.setdefault((one.route, one.flow), []).append(one.received_id)
+    count = 0
+    for (route, flow), received in by_flow.items():
+        kept = [row.id for row in here.ledger.received.rows(received) if row.payload is not None]
+        count += here.ledger.received.rewind(route, flow, kept)
+    return count
 
 
 def dismiss(here: Installation, words: Sequence[str], *, who: str, why: str) -> list[str]:

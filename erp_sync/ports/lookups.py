@@ -9,7 +9,7 @@ class Lookups(Protocol):
     """Read access to the look-up tables in force for one route.
 
     Tables: ``sku_map``, ``payment_methods``, ``shipping_methods``, ``carriers``, ``tax_codes``,
-    ``customer_groups``, ``price_lists``, ``locations``, ``websites``.
+    ``customer_groups``, ``price_lists``, ``locations``, ``websites``, ``regions`` (``US/Californa`` to ``CA``).
     """
 
     def get(self, table: str, key: str) -> str | None:

@@ -100,6 +100,12 @@ def _attention(scope: Scope) -> Any:
     return person if address.company and person else MISSING
 
 
+def _region(value: Any, scope: Scope) -> Any:
+    key = f"{scope.record.country}/{value}"
+    named = scope.context.lookups.get("regions", key)
+    return str(value) if named is None or named == key else named
+
+
 # Lengths are those of the SuiteTalk Address record as Oracle's schema browser gives them (unconfirmed
 # for REST). Longer values are refused: a parcel must not go to half an address.
 ADDRESS = RecordMapping(
@@ -114,7 +120,8 @@ ADDRESS = RecordMapping(
         Field("street", "addr2", _street(1), validation=(rules.at_most(150),)),
         Field("street", "addr3", _street(2), validation=(rules.at_most(150),)),
         Field("city", "city", rules.text(), required=True, validation=(rules.at_most(50),)),
-        Field("region", "state", rules.text(), validation=(rules.at_most(30),),
+        Field("region", "state", Rule("lookup(regions) of country/region, else itself", _region),
+              validation=(rules.at_most(30),),
               note="code of the state where the country has codes"),
         Field("postcode", "zip", rules.text(), validation=(rules.at_most(36),)),
         Field("country", "country", rules.chain(rules.text(), Rule(

@@ -1,0 +1,270 @@
+"""Commands about what needs a person: `deadletters` with show, edit, fix and dismiss, and `retry`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from erp_sync.commands.output import (
+    FlowOption,
+    Json,
+    RouteOption,
+    Who,
+    Why,
+    columns,
+    installation,
+    me,
+    moment,
+    refuse,
+    shortened,
+    show,
+)
+
+Code = Annotated[str | None, typer.Option("--code", help="only this code, as `erp-sync deadletters` names it")]
+Matching = Annotated[str, typer.Option("--matching", help="only those whose number, reason or content holds this text")]
+Letter = Annotated[str, typer.Argument(metavar="ID", help="d12, q7, or the number of a document")]
+
+deadletters_app = typer.Typer(invoke_without_command=True)
+
+
+@deadletters_app.callback()
+def deadletters(
+    context: typer.Context,
+    code: Code = None,
+    flow: FlowOption = None,
+    route: RouteOption = None,
+    every: Annotated[bool, typer.Option("--each", help="one by one instead of in groups")] = False,
+    as_json: Json = False,
+) -> None:
+    """What could not be delivered, records in quarantine, and what is held or waits: in groups, or one by one.
+
+    Example: erp-sync deadletters --code unmapped_payment_methods
+    """
+    if context.invoked_subcommand is not None:
+        return
+    from erp_sync.operations import dead_letters
+
+    with installation() as here:
+        if code or every:
+            show(dead_letters.letters(here, route, flow, code), as_json, _letters_text)
+        else:
+            show(dead_letters.groups(here, route, flow), as_json, _groups_text)
+
+
+@deadletters_app.command("show")
+def show_letter(what: Letter, as_json: Json = False) -> None:
+    """One letter: what it is, why in plain words, what it holds, what was tried, what can be done.
+
+    Of amounts that differ both calculations stand side by side.
+
+    Example: erp-sync deadletters show d12
+    """
+    from erp_sync.operations import letters
+
+    with installation() as here:
+        show(letters.told(here, what), as_json, _letter_text)
+
+
+@deadletters_app.command("edit")
+def edit(
+    what: Letter,
+    changes: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="FIELD=VALUE", help="lines[0].sku=MUG; may be repeated"),
+    ] = None,
+    file: Annotated[Path | None, typer.Option("--file", help="the whole corrected payload, as JSON")] = None,
+    why: Why = "",
+    who: Who = None,
+    as_json: Json = False,
+) -> None:
+    """Correct what a letter holds; needs --why. It is checked like any other and goes with the next run.
+
+    The original stays beside it; a later version from the source takes its place.
+
+    Example: erp-sync deadletters edit d12 --set shipping_address.postcode=62701 --why "asked the customer"
+    """
+    from erp_sync.operations import correcting
+
+    given = [one.partition("=") for one in changes or ()]
+    if any(not sign for _, sign, _ in given):
+        refuse("--set takes FIELD=VALUE")
+    payload = None
+    if file is not None:
+        if not file.is_file():
+            refuse(f"there is no file {file}")
+        payload = file.read_bytes()
+    with installation() as here:
+        edited = correcting.edit(
+            here, what, changes={path: value for path, _, value in given}, payload=payload, who=me(who), why=why
+        )
+        show(edited, as_json, _edited_text)
+
+
+@deadletters_app.command("fix")
+def fix(
+    what: Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="d12, q7, or numbers; else all")] = None,
+    code: Code = None,
+    accept: Annotated[bool, typer.Option("--accept", help="apply it; without this it is only shown")] = False,
+    value: Annotated[str | None, typer.Option("--value", help="another answer than the likeliest")] = None,
+    remember: Annotated[bool, typer.Option("--remember", help="keep the answer in the look-up table")] = False,
+    why: Why = "",
+    who: Who = None,
+    as_json: Json = False,
+) -> None:
+    """Remedies for known causes: an unknown SKU, a value without a row in a look-up table, a region's code.
+
+    Shows the likeliest answers; --accept applies them to these letters, --remember to later ones too.
+
+    Example: erp-sync deadletters fix d12 --accept --value MUG-RED --remember
+    """
+    from erp_sync.operations import proposing
+
+    with installation() as here:
+        if not accept:
+            show(proposing.proposals(here, what or (), code), as_json, _proposals_text)
+            return
+        if not what and not code:
+            refuse("say which to fix: an id, a number or --code")
+        fixed = proposing.fix(here, what or (), code=code, value=value, remember=remember, who=me(who), why=why)
+        show(fixed, as_json, _fixed_text)
+
+
+@deadletters_app.command("dismiss")
+def dismiss(
+    what: Annotated[list[str], typer.Argument(metavar="ID...", help="d12, q7, or numbers of documents")],
+    why: Why = "",
+    who: Who = None,
+    as_json: Json = False,
+) -> None:
+    """These are not delivered: entered by hand, or not wanted. Needs --why.
+
+    Example: erp-sync deadletters dismiss d12 --why "entered by hand as SO1234"
+    """
+    from erp_sync.operations import dead_letters
+
+    with installation() as here:
+        dismissed = dead_letters.dismiss(here, what, who=me(who), why=why)
+        show({"dismissed": dismissed}, as_json, lambda it: f"dismissed: {', '.join(it['dismissed'])}")
+
+
+def retry(
+    what: Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="d12, q7, or numbers")] = None,
+    code: Code = None,
+    flow: FlowOption = None,
+    route: RouteOption = None,
+    matching: Matching = "",
+    everything: Annotated[bool, typer.Option("--all", help="every dead letter there is")] = False,
+    why: Why = "",
+    who: Who = None,
+    as_json: Json = False,
+) -> None:
+    """Try dead letters again: one, those of a code, flow or route, those that hold a text, or all.
+
+    The next run sends them, made anew by the look-up tables of today where nothing of them has left.
+
+    Example: erp-sync retry --code unmapped_payment_methods
+    """
+    from erp_sync.operations import dead_letters
+
+    with installation() as here:
+        retried = dead_letters.retry(
+            here,
+            what or (),
+            route=route,
+            flow=flow,
+            code=code,
+            matching=matching,
+            everything=everything,
+            who=me(who),
+            why=why,
+        )
+        show(retried, as_json, _retried_text)
+
+
+def _groups_text(groups: Any) -> str:
+    if not groups:
+        return "no dead letter, nothing in quarantine"
+    rows = [
+        (one.count, one.code, one.flow, one.where, moment(one.oldest), f"{one.sample_number}: {one.sample}")
+        for one in groups
+    ]
+    shown = [(*row[:5], shortened(row[5], 110)) for row in rows]
+    table = columns(("count", "code", "flow", "in", "oldest", "sample"), shown)
+    first = groups[0].code
+    return f"{table}\nnext: erp-sync deadletters --code {first}; erp-sync retry --code {first}"
+
+
+def _letters_text(letters: Any) -> str:
+    if not letters:
+        return "none"
+    rows = [(one.id, one.number, one.flow, one.code, moment(one.since), one.times, one.reason) for one in letters]
+    table = columns(("id", "number", "flow", "code", "since", "times", "reason"), rows)
+    return f"{table}\nnext: erp-sync deadletters show {letters[0].id}"
+
+
+def _letter_text(it: Any) -> str:
+    from erp_sync.ledger import codec
+
+    parts = [
+        f"{it.id}: {it.what}",
+        f"{it.state} since {moment(it.since)}, {it.code}: {it.reason}",
+        it.meaning,
+    ]
+    if it.differences:
+        rows = [(one.part, f"{one.stated:f}", f"{one.found:f}", f"{one.amount:+f}", one.against,
+                 "too much" if one.beyond else "") for one in it.differences]  # fmt: skip
+        parts.append("\n" + columns(("amount", "stated", "found", "difference", "found by", ""), rows, "  "))
+    if it.corrections:
+        parts += ["\ncorrected:", *(f"  {moment(one.at)} by {one.who}: {one.outcome}" for one in it.corrections)]
+    if it.tried:
+        parts += ["\ntried:", *(f"  {moment(one.at)} {_tried(one)}" for one in it.tried)]
+    parts += ["\nholds:", _indented(codec.to_text(it.payload))]
+    return "\n".join([*parts, "\nwhat can be done:", *(f"  {one}" for one in it.can_do)])
+
+
+def _tried(one: Any) -> str:
+    return " ".join(part for part in (one.what, f"by {one.who}" if one.who else "", one.outcome) if part)
+
+
+def _indented(text: str) -> str:
+    import msgspec
+
+    return "\n".join(f"  {line}" for line in msgspec.json.format(text, indent=2).splitlines())
+
+
+def _edited_text(it: Any) -> str:
+    lines = [f"  {path}: {before!r} -> {after!r}" for path, (before, after) in it.changed.items()]
+    return "\n".join([f"{it.id} ({it.number}) is corrected; the next run takes it", *lines])
+
+
+def _proposals_text(proposals: Any) -> str:
+    if not proposals:
+        return "no letter has a cause that is known"
+    lines = []
+    for one in proposals:
+        shown = ", ".join(one.letters[:5]) + (" ..." if one.count > 5 else "")
+        lines.append(f"{one.key} is not in {one.table}: {one.count} letters ({shown})")
+        lines += [
+            f"  {candidate.value}  {candidate.score:.2f}  {shortened(candidate.words, 40)}  ({candidate.why})"
+            for candidate in one.candidates
+        ] or ["  nothing known is like it; say --value"]
+    first = proposals[0].letters[0]
+    return "\n".join([*lines, f"next: erp-sync deadletters fix {first} --accept [--value VALUE] [--remember]"])
+
+
+def _fixed_text(fixed: Any) -> str:
+    lines = []
+    for one in fixed:
+        kept = f", remembered in {one.table}" if one.remembered else ""
+        lines.append(f"{one.key} is {one.value}{kept}: {len(one.letters)} letters go with the next run")
+        lines += [f"  {letter} stays: {why}" for letter, why in one.refused.items()]
+    return "\n".join(lines)
+
+
+def _retried_text(it: Any) -> str:
+    parts = [f"{len(it.deliveries)} documents are due again, {len(it.quarantine)} records are transformed again"]
+    if it.lost:
+        parts.append(f"{', '.join(it.lost)}: the record is older than what is kept; read the source again")
+    return "\n".join(parts)

@@ -1,0 +1,233 @@
+"""Letters shown, corrected and mended by what is proposed, over a real ledger."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import msgspec
+import pytest
+
+from erp_sync.flows.orders.transform import encode
+from erp_sync.ledger import NewDelivery, State
+from erp_sync.ledger.lookups import LookupRow
+from erp_sync.model.order import PaymentState
+from erp_sync.operations import correcting, dead_letters, letters, proposing
+from erp_sync.operations.choosing import CannotDo
+from erp_sync.ports.documents import Requirement
+from erp_sync_tests.operations.house import ERP, ROUTE, STORE, House
+from erp_sync_tests.systems.netsuite.samples import order
+from erp_sync_tests.test_cli import as_json, run
+
+
+def accept(house: House, native_id: str, **changes: Any) -> int:
+    """A real order in the ledger, due; gives its id."""
+    document = order(connection=STORE, native_id=native_id, number=f"{int(native_id):09d}", **changes)
+    received = house.receive(native_id, {"entity_id": int(native_id)})
+    with house.ledger.handling(ROUTE, "orders", "run-1") as work:
+        work.mark_handled([received])
+        (accepted,) = work.accept(
+            [
+                NewDelivery(
+                    key=house_key(native_id),
+                    target=ERP,
+                    version="1",
+                    payload=encode(document),
+                    number=document.number,
+                    received_id=received,
+                )
+            ]
+        )
+    return accepted.id
+
+
+def house_key(native_id: str) -> Any:
+    from erp_sync.model.keys import EntityKey
+
+    return EntityKey(STORE, "", "sales_order", native_id)
+
+
+def dead(house: House, native_id: str, code: str, reason: str, **changes: Any) -> int:
+    delivery = accept(house, native_id, **changes)
+    house.ledger.deliveries.dead(house.claim(), code, reason)
+    return delivery
+
+
+def payment(method: str) -> dict[str, Any]:
+    paid = order().payments[0]
+    return {"payments": (msgspec.structs.replace(paid, method=method, state=PaymentState.CAPTURED),)}
+
+
+UNMAPPED = "payment_methods 'brain_tree': look-up table payment_methods has no row or rule for it"
+
+
+@pytest.fixture
+def tables(house: House) -> House:
+    for table, rows in {
+        "payment_methods": [("braintree", "5"), ("paypal_express", "7"), ("authorizenet", "3")],
+        "tax_codes": [("US-CA", "31/2")],
+    }.items():
+        given = [LookupRow(key=key, value=value) for key, value in rows]
+        house.ledger.lookups.replace(ROUTE, table, given, "ann")
+    tax = {tax.code for line in order().lines for tax in line.taxes}
+    house.ledger.lookups.replace(ROUTE, "tax_codes", [LookupRow(key=one, value="31/2") for one in tax], "ann")
+    return house
+
+
+def test_a_letter_is_told_with_what_it_holds_what_was_tried_and_what_can_be_done(house: House) -> None:
+    delivery = dead(house, "1", "unmapped_payment_methods", UNMAPPED)
+    dead_letters.retry(house.here, [f"d{delivery}"], who="ann", why="perhaps now")
+    house.ledger.deliveries.dead(house.claim(), "unmapped_payment_methods", UNMAPPED)
+    told = letters.told(house.here, f"d{delivery}")
+    assert told.what == f"create of sales_order 000000001 of {STORE} to {ERP}"
+    assert told.meaning == "The look-up table payment_methods has no row or rule for a value of this document."
+    assert told.payload["number"] == "000000001"
+    assert [(one.what, one.who, one.outcome) for one in told.tried] == [("retried", "ann", "perhaps now")]
+    assert f"erp-sync retry d{delivery}" in told.can_do
+    text = run("deadletters", "show", "000000001").stdout
+    assert UNMAPPED in text
+    assert "what can be done:" in text
+
+
+def test_a_correction_stands_beside_the_original_and_goes_next(tables: House) -> None:
+    delivery = dead(tables, "1", "malformed_address", "no postcode")
+    told = as_json(
+        "deadletters", "edit", f"d{delivery}", "--set", "shipping_address.postcode=94602", "--why", "asked", "--who",
+        "ann",
+    )  # fmt: skip
+    assert told["changed"] == {"shipping_address.postcode": ["94601", "94602"]}
+    found = tables.ledger.deliveries.get(delivery)
+    assert (found.state, found.corrected) == (State.DUE, True)
+    assert json.loads(found.payload)["shipping_address"]["postcode"] == "94602"
+    tables.ledger.deliveries.dead(tables.claim(), "closed_period", "closed")
+    shown = letters.told(tables.here, f"d{delivery}")
+    assert (shown.original["shipping_address"]["postcode"], shown.corrections[0].who) == ("94601", "ann")
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"lines[0].quantity": "0"}, "a line's quantity is zero or negative"),
+        ({"native_id": "99"}, "is another document"),
+        ({"lines[0].quantity": "many"}, "is no document of orders"),
+        ({"payments[0].method": "bitcoin"}, "unmapped_payment_methods"),
+        ({"lines[7].sku": "A"}, "is no field of it"),
+        ({}, "nothing would change"),
+    ],
+)
+def test_what_would_be_refused_again_is_not_taken_as_a_correction(
+    tables: House, changes: dict[str, str], words: str
+) -> None:
+    delivery = dead(tables, "1", "malformed_address", "no postcode")
+    with pytest.raises(CannotDo, match=words.replace("[", r"\[")):
+        correcting.edit(tables.here, f"d{delivery}", changes=changes, who="ann", why="a try")
+    assert tables.ledger.deliveries.get(delivery).corrected is False
+
+
+def test_a_later_version_from_the_source_takes_the_corrections_place(tables: House) -> None:
+    delivery = dead(tables, "1", "malformed_address", "no postcode")
+    correcting.edit(tables.here, f"d{delivery}", changes={"customer.phone": "1"}, who="ann", why="asked")
+    newer = order(connection=STORE, native_id="1", number="000000001", version="2")
+    with tables.ledger.handling(ROUTE, "orders", "run-2") as work:
+        work.accept([NewDelivery(key=house_key("1"), target=ERP, version="2", payload=encode(newer))])
+    found = tables.ledger.deliveries.get(delivery)
+    assert (found.corrected, found.version) == (False, "2")
+    (told,) = [one for one in tables.ledger.trace(house_key("1")).events if one.kind == "replaced"]
+    assert told.details["correction_dropped"] is True
+
+
+def test_a_value_without_a_row_is_proposed_the_nearest_and_taken_only_when_accepted(tables: House) -> None:
+    dead(tables, "1", "unmapped_payment_methods", UNMAPPED, **payment("brain_tree"))
+    dead(tables, "2", "unmapped_payment_methods", UNMAPPED, **payment("brain_tree"))
+    (proposal,) = as_json("deadletters", "fix")
+    assert (proposal["count"], proposal["key"], proposal["candidates"][0]["value"]) == (2, "brain_tree", "braintree")
+    assert "brain_tree is not in payment_methods: 2 letters" in run("deadletters", "fix").stdout
+    assert [one.state for one in tables.ledger.deliveries.find()] == [State.DEAD, State.DEAD]
+    (fixed,) = proposing.fix(tables.here, ["000000001"], who="ann")
+    assert (fixed.value, fixed.remembered, len(fixed.letters)) == ("braintree", False, 1)
+    states = {one.number: one.state for one in tables.ledger.deliveries.find()}
+    assert states == {"000000001": State.DUE, "000000002": State.DEAD}
+    assert tables.ledger.lookups.of(ROUTE).get("payment_methods", "brain_tree") is None
+
+
+def test_a_remembered_answer_is_a_row_that_outlives_imports_of_the_shipped_tables(tables: House) -> None:
+    dead(tables, "1", "unmapped_payment_methods", UNMAPPED, **payment("brain_tree"))
+    told = run("deadletters", "fix", "d1", "--accept", "--remember", "--who", "ann").stdout
+    assert told == "brain_tree is braintree, remembered in payment_methods: 1 letters go with the next run\n"
+    rows = [LookupRow(key="braintree", value="5")]
+    tables.ledger.lookups.replace(ROUTE, "payment_methods", rows, "erp-sync init", keep_remembered=True)
+    assert tables.ledger.lookups.of(ROUTE).get("payment_methods", "brain_tree") == "5"
+    tables.ledger.lookups.replace(ROUTE, "payment_methods", rows, "ann")
+    assert tables.ledger.lookups.of(ROUTE).get("payment_methods", "brain_tree") is None
+
+
+def test_a_targets_own_code_is_kept_only_with_remember(tables: House) -> None:
+    dead(tables, "1", "unmapped_payment_methods", UNMAPPED, **payment("brain_tree"))
+    with pytest.raises(CannotDo, match="with --remember only"):
+        proposing.fix(tables.here, ["d1"], value="12", who="ann")
+    proposing.fix(tables.here, ["d1"], value="12", remember=True, who="ann")
+    assert tables.ledger.lookups.of(ROUTE).get("payment_methods", "brain_tree") == "12"
+
+
+def test_an_unknown_sku_is_proposed_the_items_that_the_erp_has(tables: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    items = [("SKU1", "Thing"), ("SKU-9", "Other")]
+    monkeypatch.setattr(proposing, "_items", lambda here, route: iter(items))
+    delivery = accept(tables, "1")
+    tables.ledger.deliveries.wait_for(tables.claim(), [Requirement("product", "SKU-1")])
+    (proposal,) = proposing.proposals(tables.here)
+    assert (proposal.cause, proposal.key, proposal.candidates[0].value) == ("sku", "SKU-1", "SKU1")
+    (fixed,) = proposing.fix(tables.here, [f"d{delivery}"], remember=True, who="ann")
+    assert fixed.letters == [f"d{delivery}"]
+    found = tables.ledger.deliveries.get(delivery)
+    assert found.state is State.DUE
+    assert json.loads(found.payload)["lines"][0]["sku"] == "SKU1"
+    assert tables.ledger.lookups.of(ROUTE).get("sku_map", order().lines[0].store_sku or "SKU-1") == "SKU1"
+
+
+def test_a_regions_name_is_proposed_its_code(tables: House) -> None:
+    address = msgspec.structs.replace(order().billing_address, region="Californa")
+    delivery = dead(tables, "1", "invalid_state", "no such state", billing_address=address, shipping_address=address)
+    (proposal,) = proposing.proposals(tables.here)
+    assert (proposal.key, proposal.candidates[0].value) == ("US/Californa", "CA")
+    proposing.fix(tables.here, [f"d{delivery}"], remember=True, who="ann")
+    held = json.loads(tables.ledger.deliveries.get(delivery).payload)
+    assert (held["billing_address"]["region"], held["shipping_address"]["region"]) == ("CA", "CA")
+    assert tables.ledger.lookups.of(ROUTE).get("regions", "US/Californa") == "CA"
+
+
+def test_retry_takes_those_that_hold_a_text(tables: House) -> None:
+    dead(tables, "1", "closed_period", "closed", **payment("paypal_express"))
+    dead(tables, "2", "closed_period", "closed", **payment("braintree"))
+    assert as_json("retry", "--matching", "PayPal", "--who", "ann")["deliveries"] == ["d1"]
+
+
+def test_what_is_held_and_what_waits_stands_in_the_list_with_its_own_way_out(tables: House) -> None:
+    tables.order("8", held=("tax_difference", "tax: 5.66 stated, 6.66 by NetSuite"))
+    (group,) = dead_letters.groups(tables.here)
+    assert (group.where, group.code, group.count) == ("held", "tax_difference", 1)
+    told = letters.told(tables.here, "000000008")
+    assert told.can_do[1] == "erp-sync approve d1 --why TEXT"
+
+
+def test_a_record_in_quarantine_is_corrected_beside_what_was_received(
+    tables: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    received = tables.refused("3")
+    row = tables.ledger.received.rows([received])[0]
+    tables.ledger.corrections.add(ROUTE, "orders", row, b'{"increment_id":"000000003","x":1}', who="ann", why="asked")
+    (applied,) = tables.ledger.corrections.applied([row], ROUTE, "orders")
+    assert json.loads(applied.payload or b"")["x"] == 1
+    assert tables.ledger.received.rows([received])[0].payload == row.payload
+    told = letters.told(tables.here, "q1")
+    assert (told.payload["x"], told.original) == (1, {"increment_id": "000000003"})
+    assert told.corrections[0].who == "ann"
+
+
+def test_two_causes_of_one_order_are_mended_together(tables: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(proposing, "_items", lambda here, route: iter([("SKU1", ""), ("SKU2", "")]))
+    delivery = accept(tables, "1")
+    lacking = [Requirement("product", "SKU-1"), Requirement("product", "SKU-2")]
+    tables.ledger.deliveries.wait_for(tables.claim(), lacking)
+    assert len(proposing.fix(tables.here, [f"d{delivery}"], who="ann")) == 2
+    held = json.loads(tables.ledger.deliveries.get(delivery).payload)
+    assert [line["sku"] for line in held["lines"]] == ["SKU1", "SKU2"]
