@@ -100,6 +100,18 @@ def test_a_refused_batch_is_marked_for_bisection_and_a_lost_one_is_unknown():
     assert all(isinstance(one, Unknown) for one in target.submit([offer("A"), offer("B")]))
 
 
+@pytest.mark.parametrize(
+    ("entity", "path"), [("stock_level", "inventory/source-items"), ("price", "products/base-prices")]
+)
+def test_a_state_write_is_never_tried_twice_in_one_call(entity: str, path: str):
+    """The first attempt, given up, may still be carried out: after a newer value was written by then."""
+    sender = sender_with_products()
+    target = price_target(sender) if entity == "price" else connector(sender).port(entity, "target")
+    sender.answer("POST", path, lambda call: OutcomeUnknown("timeout"))
+    target.submit([offer("A") if entity == "stock_level" else price("A")])
+    assert [call.repeatable for call in sender.calls if path in call.path and call.method == "POST"] == [False]
+
+
 def test_stock_is_not_sent_where_the_check_before_it_failed():
     sender = FakeSender()
     sender.answer("GET", "products", lambda call: OutcomeUnknown("timeout"))

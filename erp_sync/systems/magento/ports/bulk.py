@@ -37,7 +37,6 @@ class BulkProducts:
             "products",
             [{"product": product} for product in products],
             operation=self._operation,
-            repeatable=True,
             store="all",
             kind="async/bulk",
         )

@@ -238,7 +238,8 @@ class PriceTarget:
 
     def _send(self, path: str, operation: str, batch: list[Price]) -> list[Outcome]:
         prices = [self._row(row) for row in batch]
-        failures = self._client.post(path, {"prices": prices}, operation=operation, repeatable=True)
+        # Never twice in one call, as with stock: an attempt that was given up could overwrite a newer price.
+        failures = self._client.post(path, {"prices": prices}, operation=operation)
         if not isinstance(failures, list):
             raise BadAnswer("prices were answered without a list of failures", operation=operation)
         return outcomes_of(batch, prices, [one for one in failures if isinstance(one, Mapping)], self.key)
