@@ -15,6 +15,7 @@ import msgspec
 from erp_sync.components.configuration import Mode, RouteSpec
 from erp_sync.components.flow_table import FlowKind
 from erp_sync.components.installation import Installation
+from erp_sync.flows.extraction import read_until
 from erp_sync.model.keys import Entity
 from erp_sync.ports.raw import BadRecord, MappingProblem, RawRecord, Window
 
@@ -40,7 +41,7 @@ def doubt_refunded(here: Installation, routes: Sequence[RouteSpec], kind: FlowKi
             here.ledger.known.mark_unknown(store, kind.entity, moved, "refunded in the store")
         # Only that they were seen is kept: no flow handles them, and so nothing would ever remove their payloads.
         noted = [msgspec.structs.replace(record, payload={}) for record in seen]
-        here.ledger.receive(store, _entity(route), noted, advance_to=now, run_id=run_id)
+        here.ledger.receive(store, _entity(route), noted, advance_to=read_until(source, now), run_id=run_id)
 
 
 def refunded(here: Installation, route: RouteSpec, kind: FlowKind, now: datetime) -> str | None:

@@ -89,9 +89,7 @@ def extract_changes(
                 received += len(
                     ledger.receive(connection, entity, fresh, advance_to=None, run_id=run_id, lake_file=file)
                 )
-        # What changes at this moment gets a time of the source's clock: one that is behind may put it before ours.
-        behind = source.behind_seconds() if isinstance(source, TellsTime) else 0.0
-        ledger.receive(connection, entity, [], advance_to=min(end, now - timedelta(seconds=behind)), run_id=run_id)
+        ledger.receive(connection, entity, [], advance_to=min(end, read_until(source, now)), run_id=run_id)
         begin, length = end, length * 2 if empty else FIRST_SLICE
     return Extraction(seen=seen, received=received, window_start=since, window_end=now, files=tuple(files))
 
@@ -99,6 +97,15 @@ def extract_changes(
 def several(days: Window) -> bool:
     """More than one day: only a backfill is about these."""
     return days.end - days.start > timedelta(days=1)
+
+
+def read_until(source: Any, now: datetime) -> datetime:
+    """Up to where a read at `now` has seen all changes.
+
+    What changes at this moment gets a time of the source's clock: one that is behind may put it before ours.
+    """
+    behind = source.behind_seconds() if isinstance(source, TellsTime) else 0.0
+    return now - timedelta(seconds=behind)
 
 
 def completeness_window(days: Window, *, full: bool, start: datetime | None, now: datetime) -> Window | None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from erp_sync.flows.extraction import Extraction, Landing
+from erp_sync.flows.extraction import Extraction, Landing, read_until
 from erp_sync.ports.raw import RawRecord
 
 # Rows of a snapshot that are written to one file.
@@ -55,7 +55,7 @@ def extract_snapshot(
             waiting = []
     if waiting:
         files.append(land(waiting))
-    ledger.receive(connection, entity, [], advance_to=now, run_id=run_id)
+    ledger.receive(connection, entity, [], advance_to=read_until(source, now), run_id=run_id)
     ledger.receive(connection, snapshot_entity(entity), [], advance_to=now, run_id=run_id, token=run_id)
     return Extraction(seen=seen, received=seen, window_start=None, window_end=now, files=tuple(files))
 

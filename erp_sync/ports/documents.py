@@ -141,7 +141,7 @@ class ImpliesSteps(Protocol):
 
 @runtime_checkable
 class TellsTime(Protocol):
-    """A document source that knows how its system's clock stands to ours."""
+    """A source that knows how its system's clock stands to ours."""
 
     def behind_seconds(self) -> float:
         """By how much it was behind when it answered last; 0 where it was not. No I/O."""

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from erp_sync.flows.extraction import PROVED_AGAIN, completeness_window, extract_changes, extract_missing, news
+from erp_sync.flows.state_extraction import extract_snapshot
 from erp_sync.ledger import Ledger
 from erp_sync.ports.capabilities import Capabilities, Limits, Reading
 from erp_sync.ports.outcomes import CallFailed
@@ -130,6 +131,18 @@ def test_nothing_is_missed_of_a_source_whose_clock_is_behind(ledger: Ledger, clo
     clock.advance(30)
     extract(store, ledger, clock)
     assert [native_id for native_id, _ in received(ledger)] == ["1"]
+
+
+def test_a_snapshot_of_a_source_whose_clock_is_behind_leaves_the_cursor_behind(ledger: Ledger, clock: Clock):
+    class Behind(Store):
+        def behind_seconds(self) -> float:
+            return 45.0
+
+        def snapshot(self) -> list[Any]:
+            return []
+
+    extract_snapshot(Behind(), ledger, lambda records: "", connection=STORE, entity=ENTITY, now=clock(), run_id="run")
+    assert position(ledger) == clock() - timedelta(seconds=45)
 
 
 def test_windows_overlap_by_the_lateness_and_join_without_a_gap(ledger: Ledger, clock: Clock):

@@ -76,6 +76,9 @@ class ProductSource:
         for rows in self._rows.news(self._rows.within(window), _item_version, news, poll=True):
             yield self._raw(rows)
 
+    def behind_seconds(self) -> float:
+        return self._client.behind_seconds
+
     def peek(self, window: Window) -> dict[str, str] | None:
         return seen(self._rows.first(self._rows.within(window)), _item_version)
 
@@ -202,6 +205,9 @@ class PriceSource:
     def changed(self, window: Window, news: News = all_new) -> Iterator[list[RawRecord]]:
         condition = suiteql.within("i.lastmodifieddate", window, self._zone)
         return self._pages(condition, "price.changed", poll=True)
+
+    def behind_seconds(self) -> float:
+        return self._client.behind_seconds
 
     def peek(self, window: Window) -> dict[str, str] | None:
         condition = suiteql.within("i.lastmodifieddate", window, self._zone)

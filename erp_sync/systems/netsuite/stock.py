@@ -78,6 +78,9 @@ class StockSource:
         adopted = self._demand.adopted()
         return self._pages(self._moved(window, adopted), "stock_level.changed", adopted, poll=True)
 
+    def behind_seconds(self) -> float:
+        return self._client.behind_seconds
+
     def peek(self, window: Window) -> dict[str, str] | None:
         adopted = self._demand.adopted()
         condition = self._moved(window, adopted)

@@ -14,6 +14,7 @@ from erp_sync.model.price import PriceKind
 from erp_sync.model.product import BundleComponent, ProductKind
 from erp_sync.model.shipment import Parcel, ShipmentLine, ShipmentStatus
 from erp_sync.model.stock import ChannelDemand
+from erp_sync.ports.documents import TellsTime
 from erp_sync.ports.lookups import Passthrough
 from erp_sync.ports.raw import BadRecord, MappingProblem, RawRecord, Window
 from erp_sync.ports.state import StoreOrder
@@ -28,6 +29,12 @@ PACIFIC = ZoneInfo("America/Los_Angeles")
 
 def all_of(pages) -> list[RawRecord]:
     return [record for page in pages for record in page]
+
+
+@pytest.mark.parametrize("entity", ["order_status", "shipment", "stock_level", "product", "price"])
+def test_every_source_tells_how_the_accounts_clock_stands_to_ours(connector, entity: str):
+    """A clock that is behind gives a change a time below the cursor: it would be missed until the daily comparison."""
+    assert isinstance(connector().port(entity, "source"), TellsTime)
 
 
 # Windows ---------------------------------------------------------------------------------------
