@@ -3,7 +3,7 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint up down bench test-all clean
+.PHONY: demo test lint up down bench chaos-sim mutants test-all clean
 
 $(VENV)/.run: requirements/run.lock pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -35,3 +35,9 @@ down: $(VENV)/.run
 
 bench: $(VENV)/.dev  ## make bench NAME=orders; without NAME lists them
 	$(BIN)/python -m erp_sync_tests.bench $(NAME)
+
+chaos-sim: $(VENV)/.dev  ## make chaos-sim SEEDS=2000; also FIRST_SEED=, ROUTE=, MUTANT=
+	SEEDS=$(SEEDS) FIRST_SEED=$(FIRST_SEED) ROUTE=$(ROUTE) MUTANT=$(MUTANT) $(BIN)/python -m erp_sync_tests.chaos
+
+mutants: $(VENV)/.dev  ## every built-in defect, and the seed that catches it
+	$(BIN)/python -m erp_sync_tests.chaos mutants

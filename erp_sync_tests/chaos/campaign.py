@@ -1,0 +1,171 @@
+"""Many seeds in a few processes, and their figures as one object."""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing
+import os
+import time
+import traceback
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import msgspec
+
+ROUTE = "netsuite_magento"
+# A seed that fails is told with this many of its findings.
+TOLD = 6
+
+
+class SeedResult(msgspec.Struct, kw_only=True):
+    """What a worker process tells of a seed. `words` name what is wrong with it."""
+
+    seed: int
+    words: list[str] = []
+    counts: dict[str, int] = {}
+    cases: dict[str, int] = {}
+    faults: dict[str, int] = {}
+    kills: list[str] = []
+    recoveries: list[float] = []
+    stale_seconds: float = 0.0
+    cpu_seconds: float = 0.0
+
+
+def figures(results: Sequence[SeedResult]) -> dict[str, Any]:
+    """The object that the last line prints."""
+    total: Counter[str] = Counter()
+    faults: Counter[str] = Counter()
+    for one in results:
+        total.update(one.counts)
+        faults.update(one.faults)
+    recoveries = sorted(moment for one in results for moment in one.recoveries)
+    return {
+        "seeds": len(results),
+        "documents": total["documents"],
+        "state_keys": total["state_keys"],
+        "documents_least_a_seed": min((one.counts.get("documents", 0) for one in results), default=0),
+        "state_keys_least_a_seed": min((one.counts.get("state_keys", 0) for one in results), default=0),
+        "faults_injected": dict(sorted(faults.items())),
+        "kills": sum(len(one.kills) for one in results),
+        "lost": total["lost"],
+        "duplicated": total["duplicated"],
+        "stale_overwrites": total["stale"],
+        "stale_seconds_max": round(max((one.stale_seconds for one in results), default=0.0), 1),
+        "unexplained": total["unexplained"],
+        "cases_open": sum(sum(one.cases.values()) for one in results),
+        "recovery_s": round(recoveries[max(0, -(-95 * len(recoveries) // 100) - 1)], 1) if recoveries else None,
+        "failed_seeds": [one.seed for one in results if one.words],
+        "cpu_s_a_seed": round(sum(one.cpu_seconds for one in results) / max(1, len(results)), 2),
+    }
+
+
+def play_seeds(
+    seeds: Sequence[int],
+    *,
+    route: str = ROUTE,
+    mutant: str = "",
+    processes: int = 2,
+) -> Iterator[SeedResult]:
+    """Results as they come. With one process the seeds are played here, in order."""
+    with players(route, processes) as run:
+        yield from run(_play, [(seed, mutant) for seed in seeds])
+
+
+@contextmanager
+def players(route: str, processes: int) -> Iterator[Callable[[Callable[[Any], Any], Sequence[Any]], Iterator[Any]]]:
+    """Processes with a template each; gives what lets them work a list off, in no order."""
+    if processes == 1:
+        _begin(route)
+        try:
+            yield map
+        finally:
+            _player.pop().close()
+        return
+    with multiprocessing.get_context("spawn").Pool(processes, initializer=_begin, initargs=(route,)) as pool:
+        yield pool.imap_unordered
+        pool.close()
+        pool.join()
+
+
+class _Player:
+    """A process's template."""
+
+    def __init__(self, route: str) -> None:
+        from erp_sync_tests.chaos.house import Template, workshop
+
+        logging.getLogger("erp_sync").setLevel(logging.CRITICAL)
+        self._workshop = workshop()
+        self._template = Template(route, self._workshop.__enter__())
+
+    def __call__(self, seed: int, mutant: str) -> SeedResult:
+        from erp_sync_tests.chaos.mutants import mutated
+        from erp_sync_tests.chaos.play import play
+
+        began = time.process_time()
+        try:
+            with mutated(mutant):
+                played = play(self._template, seed)
+        except Exception as defect:  # noqa: BLE001 - every seed is told of, one that broke the harness, too
+            where = "".join(traceback.format_exception(defect)[-3:])
+            return SeedResult(seed=seed, words=[f"broken off: {where}"], counts={"unexplained": 1})
+        verdict = played.verdict
+        return SeedResult(
+            seed=seed,
+            words=verdict.words(),
+            counts={
+                "documents": played.documents,
+                "state_keys": played.state_keys,
+                "lost": len(verdict.lost),
+                "duplicated": len(verdict.duplicated),
+                "stale": len(verdict.stale),
+                "unexplained": len(verdict.unexplained),
+                "calls": played.calls,
+                "runs": played.runs,
+            },
+            cases=dict(verdict.cases),
+            faults=dict(played.faults),
+            kills=[where for _, _, where in played.kills],
+            recoveries=played.recoveries,
+            stale_seconds=verdict.stale_seconds,
+            cpu_seconds=time.process_time() - began,
+        )
+
+    def close(self) -> None:
+        self._workshop.__exit__(None, None, None)
+
+
+_player: list[_Player] = []
+
+
+def _begin(route: str) -> None:
+    _player.append(_Player(route))
+
+
+def _play(work: tuple[int, str]) -> SeedResult:
+    return _player[0](*work)
+
+
+def hunt(work: tuple[str, Sequence[int]]) -> list[SeedResult]:
+    """Seeds with this mutant until one fails; all that were played."""
+    mutant, seeds = work
+    played = []
+    for seed in seeds:
+        played.append(_player[0](seed, mutant))
+        if played[-1].words:
+            break
+    return played
+
+
+def told(result: SeedResult) -> str:
+    """A failed seed in words, with how to play it again."""
+    lines = [f"seed {result.seed} fails: make chaos-sim FIRST_SEED={result.seed} SEEDS=1"]
+    lines += [f"  {word}" for word in result.words[:TOLD]]
+    if len(result.words) > TOLD:
+        lines.append(f"  and {len(result.words) - TOLD} more")
+    return "\n".join(lines)
+
+
+def cores() -> int:
+    return min(2, os.cpu_count() or 1)

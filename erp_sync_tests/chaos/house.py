@@ -1,0 +1,374 @@
+"""The house in which a seed is played: two systems, an installation between them, and the people around.
+
+What every seed begins with is made once (`Template`) and copied: both systems with their catalogue, a ledger that is
+migrated and has its look-up tables. Nothing here knows a vendor: a system's sandbox and people are found by the
+vendor's folder.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import shutil
+import sqlite3
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import timedelta
+from decimal import Decimal
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import httpx
+
+from erp_sync import settings as settings_module
+from erp_sync.components.configuration import (
+    Configuration,
+    ConnectionSpec,
+    Mode,
+    RouteSpec,
+    read_configuration,
+)
+from erp_sync.components.installation import Installation
+from erp_sync.lake import Lake
+from erp_sync.lake import lake as lake_module
+from erp_sync.lake.manifest import Manifest
+from erp_sync.ledger import Ledger
+from erp_sync.ledger import engine as ledger_engine
+from erp_sync.ledger.errors import LedgerBusy
+from erp_sync.ledger.migrate import upgrade
+from erp_sync.sandbox.catalogue import Catalogue, Coupon, Item, Warehouse
+from erp_sync.sandbox.journal import Journal
+from erp_sync.sandbox.latency import latency
+from erp_sync.sandbox.people import place
+from erp_sync.transport import client as transport_client
+from erp_sync_tests.chaos import runs
+from erp_sync_tests.chaos.network import Network, People, SkewedClock, System, Trouble
+from erp_sync_tests.chaos.simulation import Killed, Simulation
+from erp_sync_tests.chaos.threads import load_everything, simulated
+
+DEFS = Path(runs.__file__).parents[2] / "erp_sync" / "defs"
+FLOWS = ("orders", "order_status", "shipments", "inventory", "prices")
+ARTICLES = 26
+
+
+def _item(number: int, **values: Any) -> Item:
+    given: dict[str, Any] = {
+        "sku": f"SKU-{number:02d}",
+        "name": f"Article {number}",
+        "price": Decimal(300 + 37 * number) / 100,
+        "cost": Decimal(1),
+        "weight": Decimal(1),
+        "category": "Shop/Things",
+        "manufacturer": "Maker",
+        "tax_class": "taxable",
+        **values,
+    }
+    return Item(**given)
+
+
+@cache
+def catalogue() -> Catalogue:
+    simple = [_item(number) for number in range(1, ARTICLES + 1)]
+    bundle = _item(90, sku="SET", price=None, kind="bundle", members=(("SKU-01", 1), ("SKU-02", 2)))
+    strange = _item(91, sku="STRANGE", in_erp=False)
+    stock = {(item.sku, code): 8 + index % 13 for index, item in enumerate(simple) for code in ("east", "west")}
+    stock |= {(strange.sku, code): 50 for code in ("east", "west")}
+    return Catalogue(
+        items=(bundle, *simple, strange),
+        warehouses=(Warehouse("east", "East", place("east")), Warehouse("west", "West", place("west"))),
+        stock=stock,
+        coupons=(Coupon("TEN", "Ten percent", "by_percent", Decimal(10)),),
+    )
+
+
+class NoExchanges:
+    """In the place of the exchange log: its writer has threads and files of its own, and decides nothing."""
+
+    recorded = 0
+
+    def record(self, exchange: Mapping[str, Any]) -> None:
+        pass
+
+    def flush(self) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+
+def sandbox_of(vendor: str) -> ModuleType:
+    return importlib.import_module(f"erp_sync.systems.{vendor}.sandbox")
+
+
+def people_of(vendor: str) -> ModuleType:
+    return importlib.import_module(f"erp_sync_tests.systems.{vendor}.chaos")
+
+
+class Template:
+    """What every seed begins with. One for a process; made in virtual time, like everything."""
+
+    def __init__(self, route: str, folder: Path) -> None:
+        self.folder, self.live = folder / "template", folder / "live"
+        self.folder.mkdir()
+        self.settings = settings_module.load({"ERP_SYNC_HOME": str(self.live), "ERP_SYNC_DEFS": str(DEFS)})
+        shipped = read_configuration(DEFS)
+        self.route = _all_on(shipped.route(route))
+        self.vendors = {name: shipped.connection(name).vendor for name in (self.route.store, self.route.erp)}
+        load_everything(self.vendors.values())
+        self.statuses: dict[str, dict[str, Any]] = {}
+        here = Simulation(0)
+        with here.running():
+            for side, name in (("store", self.route.store), ("erp", self.route.erp)):
+                core = sandbox_of(self.vendors[name]).create(self.folder / f"{name}.db", SkewedClock(), {})
+                core.seed(catalogue().seed(erp=side == "erp"))
+                self.statuses[name] = core.status()
+                core.close()
+            connections = {name: self._pointed(shipped.connection(name)) for name in self.vendors}
+            self.configuration = Configuration(connections=connections, routes={route: self.route})
+            self._make_ledger(here)
+        self.wire = People()
+        client = httpx.Client(transport=self.wire, trust_env=False, verify=False)
+        self.people = {
+            name: people_of(vendor).People(f"http://{name}.chaos", self.statuses[name], catalogue(), client)
+            for name, vendor in self.vendors.items()
+        }
+
+    def _pointed(self, spec: ConnectionSpec) -> ConnectionSpec:
+        known = self.statuses[spec.name]["credentials"]
+        return spec.model_copy(
+            update={
+                "base_url": f"http://{spec.name}.chaos",
+                "credentials": {name: str(known[name]) for name in spec.credentials if name in known},
+            }
+        )
+
+    def _make_ledger(self, here: Simulation) -> None:
+        self.live.mkdir()
+        upgrade(self.settings.ledger_url)
+        with _one_engine():
+            installation = self.installation(here)
+            installation.import_lookups()
+            start = self.route.flows["orders"].start
+            assert start is not None
+            # This ERP begins without an order: there is none to look for before a first send.
+            installation.ledger.adopting.finished(self.route.name, self.route.erp, start)
+            with installation.ledger.database.engine.connect() as connection:
+                connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+            installation.close()
+        shutil.copy(self.live / "ledger.db", self.folder / "ledger.db")
+        shutil.rmtree(self.live)
+
+    def installation(self, here: Simulation) -> Installation:
+        """As a process has it that has just started."""
+        made = Installation(self.settings, self.configuration, clock=here.moment)
+        made._opened["exchanges"] = NoExchanges()
+        return made
+
+
+def _all_on(route: RouteSpec) -> RouteSpec:
+    """The shipped route with its flows on; no plan waits for a person, who would not be there."""
+    flows = {
+        name: flow.model_copy(update={"mode": Mode.ON, "approval": "none", "guards": {}, "fast": None})
+        for name, flow in route.flows.items()
+        if name in FLOWS
+    }
+    return route.model_copy(update={"flows": flows})
+
+
+_engines: dict[str, Any] = {}
+_make_engine = ledger_engine._sqlite_engine
+
+
+@contextmanager
+def _one_engine() -> Iterator[None]:
+    """One engine for all ledgers of this process, which lie at one place after each other: what it has compiled
+    is most of what a new one costs. Connections are not kept."""
+
+    def engine(url: Any) -> Any:
+        return (
+            _engines.setdefault(str(url), None) or _engines.update({str(url): _make_engine(url)}) or _engines[str(url)]
+        )
+
+    ledger_engine._sqlite_engine, before = engine, ledger_engine._sqlite_engine
+    try:
+        yield
+    finally:
+        ledger_engine._sqlite_engine = before
+
+
+class House:
+    """One seed's world."""
+
+    def __init__(
+        self, template: Template, here: Simulation, seed: int, skews: Mapping[str, float] | None = None
+    ) -> None:
+        self.template, self.here, self.seed = template, here, seed
+        live = template.live
+        live.mkdir()
+        shutil.copy(template.folder / "ledger.db", live / "ledger.db")
+        systems = {}
+        for name, vendor in template.vendors.items():
+            database = live / f"{name}.db"
+            shutil.copy(template.folder / f"{name}.db", database)
+            clock = SkewedClock(timedelta(seconds=(skews or {}).get(name, 0.0)))
+            options = self._options(vendor)
+            systems[name] = System(
+                name=name,
+                vendor=vendor,
+                core=sandbox_of(vendor).create(database, clock, options),
+                clock=clock,
+                database=database,
+                journal=Journal(live / f"{name}-journal.db"),
+                latency=latency("life", vendor, seed),
+                capabilities=importlib.import_module(f"erp_sync.systems.{vendor}.capabilities").CAPABILITIES,
+            )
+        self.network = Network(here, systems, seed)
+        template.wire.network = self.network
+        self.people = template.people
+        for one in self.people.values():
+            one.begin(seed)
+
+        self._frozen: list[Any] = []
+
+    @staticmethod
+    def _options(vendor: str) -> dict[str, Any]:
+        return dict(getattr(people_of(vendor), "OPTIONS", {}))
+
+    @property
+    def route(self) -> RouteSpec:
+        return self.template.route
+
+    def installation(self) -> Installation:
+        return self.template.installation(self.here)
+
+    def freeze(self, trouble: Trouble) -> None:
+        """From now on reads that the fault hits see what is there at this moment."""
+        system = self.network.systems[trouble.system]
+        copy = system.database.with_suffix(f".stale-{len(self._frozen)}.db")
+        with sqlite3.connect(system.database) as live, sqlite3.connect(copy) as frozen:
+            live.backup(frozen)
+        live.close()
+        frozen.close()
+        trouble.frozen = sandbox_of(system.vendor).create(copy, system.clock, self._options(system.vendor))
+        self._frozen.append(trouble.frozen)
+
+    def outside(self, ask: Callable[[], Any]) -> Any:
+        """The product's code asks something on nobody's behalf, when all is over."""
+        task = self.here.spawn(ask, "outside")
+        if not self.here.run_until(task, self.here.now + 3600):
+            raise AssertionError("no answer")
+        if task.failure is not None:
+            raise task.failure
+        return task.result
+
+    def close(self) -> None:
+        for core in self._frozen:
+            core.close()
+        for system in self.network.systems.values():
+            system.core.close()
+            system.journal.close()
+        for engine in _engines.values():
+            if engine is not None:
+                engine.dispose()
+        shutil.rmtree(self.template.live, ignore_errors=True)
+
+
+@contextmanager
+def in_force(here: Simulation, house_of: Any) -> Iterator[Any]:
+    """The simulation's clocks, threads and wire in the place of the real ones; gives the house."""
+    with here.running(), simulated(here), _one_engine(), _ledger_points(here), _lake_points(here):
+        house = house_of()
+        before, transport_client.pooled = transport_client.pooled, house.network.pooled
+        try:
+            yield house
+        finally:
+            transport_client.pooled = before
+            house.close()
+
+
+@contextmanager
+def _ledger_points(here: Simulation) -> Iterator[None]:
+    """Where a process may die around a transaction of the ledger, and others may come in between."""
+    original = ledger_engine.Database.write
+
+    @contextmanager
+    def write(self: Any, durable: bool = False) -> Iterator[Any]:
+        here.point("before a transaction")
+        here.sleep(0.001)
+        if here.current is not None and here.locked_until > here.now:
+            here.sleep(min(here.locked_until - here.now, ledger_engine.BUSY_SECONDS))
+            if here.locked_until > here.now:
+                raise LedgerBusy(self.place, ledger_engine.BUSY_SECONDS)
+        with original(self, durable) as connection:
+            yield connection
+            here.point("in a transaction")
+        here.point("after a transaction")
+
+    handling, receive = Ledger.handling, Ledger.receive
+
+    @contextmanager
+    def handle(self: Ledger, *arguments: Any, **options: Any) -> Iterator[Any]:
+        here.point("before documents are accepted")
+        with handling(self, *arguments, **options) as work:
+            yield work
+        here.point("documents accepted")
+
+    def receive_and_die(self: Ledger, *arguments: Any, **options: Any) -> Any:
+        ids = receive(self, *arguments, **options)
+        here.point("records received")
+        return ids
+
+    ledger_engine.Database.write = write  # type: ignore[method-assign]
+    Ledger.handling, Ledger.receive = handle, receive_and_die  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        ledger_engine.Database.write = original  # type: ignore[method-assign]
+        Ledger.handling, Ledger.receive = handling, receive  # type: ignore[method-assign]
+
+
+@contextmanager
+def _lake_points(here: Simulation) -> Iterator[None]:
+    """Where a process may die while it writes to the lake; what it had written by then lies there."""
+    put, append, write_table = Lake._put, Manifest._append, lake_module.pq.write_table
+
+    def half_table(table: Any, out: Any, **options: Any) -> None:
+        write_table(table, out, **options)
+        try:
+            here.point("parquet half written")
+        except Killed:
+            out.truncate(out.tell() // 2)
+            raise
+
+    def put_and_die(self: Lake, *arguments: Any) -> Any:
+        entry = put(self, *arguments)
+        here.point("parquet written")
+        return entry
+
+    def half_line(self: Manifest, descriptor: int, line: bytes) -> None:
+        try:
+            here.point("manifest half written")
+        except Killed:
+            append(self, descriptor, line[: len(line) // 2])
+            raise
+        append(self, descriptor, line)
+
+    Lake._put, Manifest._append, lake_module.pq.write_table = put_and_die, half_line, half_table  # type: ignore
+    try:
+        yield
+    finally:
+        Lake._put, Manifest._append, lake_module.pq.write_table = put, append, write_table  # type: ignore
+
+
+@contextmanager
+def workshop() -> Iterator[Path]:
+    """A folder in memory where the machine has one."""
+    shm = Path("/dev/shm")
+    folder = Path(tempfile.mkdtemp(prefix="erp-sync-chaos-", dir=shm if os.access(shm, os.W_OK) else None))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)

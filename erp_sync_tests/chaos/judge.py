@@ -1,0 +1,152 @@
+"""Two passes over what a seed left: source against target, record by record, by the sandboxes' checker; then ledger
+and lake against both, which the checker does not believe in."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+from erp_sync.components.flow_table import FLOWS
+from erp_sync.components.installation import Installation
+from erp_sync.demo.judging import claims
+from erp_sync.flows.comparison import value_text
+from erp_sync.ledger import State
+from erp_sync.sandbox.checker import Report, SystemFiles, check
+from erp_sync_tests.chaos.house import FLOWS as PLAYED
+from erp_sync_tests.chaos.house import House
+
+OPEN = (State.DEAD, State.HELD)
+
+
+@dataclass
+class Verdict:
+    """What is wrong, each in words; and what erp_sync leaves to a person."""
+
+    lost: list[str] = field(default_factory=list)
+    duplicated: list[str] = field(default_factory=list)
+    stale: list[str] = field(default_factory=list)
+    unexplained: list[str] = field(default_factory=list)
+    cases: Counter[str] = field(default_factory=Counter)
+    stale_seconds: float = 0.0
+
+    @property
+    def good(self) -> bool:
+        return not (self.lost or self.duplicated or self.stale or self.unexplained)
+
+    def words(self) -> list[str]:
+        return [
+            f"{what}: {one}" for what in ("lost", "duplicated", "stale", "unexplained") for one in getattr(self, what)
+        ]
+
+
+def judge(house: House, here: Installation, defects: list[str]) -> Verdict:
+    verdict = Verdict(unexplained=list(dict.fromkeys(defects)))
+    systems, route = house.network.systems, house.route
+    store, erp = (SystemFiles(systems[name].database, systems[name].journal.path) for name in (route.store, route.erp))
+    report = check(store, erp, claims(here))
+    _compared(verdict, report, here, skewed=any(system.clock.skew for system in systems.values()))
+    _deliveries(verdict, here)
+    _known_state(verdict, house, here)
+    _received(verdict, house, here)
+    return verdict
+
+
+def _compared(verdict: Verdict, report: Report, here: Installation, *, skewed: bool) -> None:
+    orders, shipments, stock = report.orders, report.shipments, report.stock
+    dead = {one.number for one in here.ledger.deliveries.find(flow="shipments", states=OPEN, limit=1000)}
+    verdict.lost += [f"order {one} is not in the ERP" for one in orders.lost]
+    verdict.lost += [f"fulfillment {one} is not in the store" for one in shipments.missing if one not in dead]
+    verdict.duplicated += [f"order {one} is in the ERP twice" for one in orders.duplicated]
+    verdict.duplicated += [f"a deposit of order {one} is in the ERP twice" for one in orders.deposits_duplicated]
+    verdict.duplicated += [f"customer {one} is in the ERP twice" for one in orders.customers_duplicated]
+    verdict.duplicated += [f"fulfillment {one} is booked twice" for one in shipments.booked_twice]
+    verdict.duplicated += [f"shipment {one} of the store belongs to nothing" for one in shipments.unexplained]
+    verdict.duplicated += [f"the mail of fulfillment {one} went out twice" for one in shipments.mails_twice]
+    verdict.lost += [
+        f"no mail of fulfillment {one} went out"
+        for one in shipments.mails_missing
+        if one not in dead | {*shipments.missing, *shipments.of_cancelled}
+    ]
+    verdict.stale += [f"stock of {key} is {there}, not {wanted}" for key, (there, wanted) in stock.mismatches.items()]
+    verdict.stale += [
+        f"price of {sku} is {there}, not {wanted}" for sku, (there, wanted) in stock.price_mismatches.items()
+    ]
+    verdict.unexplained += [
+        f"{one.what} of order {one.order} is {one.store} in the store and {one.erp} in the ERP"
+        for one in orders.differences
+    ]
+    verdict.unexplained += [f"order {number}: {why}" for number, why in orders.false_claims.items()]
+    verdict.unexplained += [f"order {one} of the ERP is nobody's" for one in orders.not_from_store]
+    open_orders = {one.number for one in here.ledger.deliveries.find(flow="orders", states=OPEN, limit=1000)}
+    verdict.unexplained += [
+        f"order {one} is cancelled and open in the ERP"
+        for one in orders.cancelled_open_in_erp
+        if one not in open_orders
+    ]
+    if not skewed:
+        verdict.unexplained += [f"a mail of fulfillment {one} went out early" for one in shipments.mails_early]
+    verdict.stale_seconds = max(stock.latencies, default=0.0)
+
+
+def _deliveries(verdict: Verdict, here: Installation) -> None:
+    """Each accepted version has one effect or one dead letter, and nothing is on its way any more."""
+    for one in here.ledger.deliveries.find(limit=10_000):
+        if one.state in OPEN or one.state is State.WAITING:
+            verdict.cases[f"{one.flow} {one.state} {one.code}"] += 1
+        elif one.state in (State.DUE, State.CLAIMED):
+            verdict.unexplained.append(f"{one.flow} {one.number} is still {one.state}: {one.code} {one.reason}")
+    for row in here.ledger.quarantine.find(limit=1000):
+        verdict.cases[f"{row.flow} quarantine {row.rule}"] += 1
+
+
+def _known_state(verdict: Verdict, house: House, here: Installation) -> None:
+    """What is known of the target is what it holds."""
+    for flow in PLAYED:
+        kind = FLOWS[flow]
+        if kind.delivers:
+            continue
+        connection = getattr(house.route, kind.target)
+        target: Any = here.connector_for(house.route, kind.target).port(kind.entity, "target")
+        there = house.outside(
+            lambda target=target: {
+                target.key(row): value_text(target.values(row)) for page in target.snapshot() for row in page
+            }
+        )
+        table = here.ledger.known.table(connection, kind.entity)
+        for key, value in zip(table.column("key").to_pylist(), table.column("value").to_pylist(), strict=True):
+            if there.get(key) != value:
+                verdict.unexplained.append(f"{flow} {key} is known as {value}, the target holds {there.get(key)}")
+
+
+def _received(verdict: Verdict, house: House, here: Installation) -> None:
+    """Every received record lies in the lake where the ledger says, and was handled."""
+    import sqlalchemy as sa
+
+    from erp_sync.ledger.schema import received
+
+    with here.ledger.database.read() as read:
+        rows = read.execute(
+            sa.select(
+                received.c.connection, received.c.entity, received.c.native_id, received.c.version,
+                received.c.lake_file, received.c.lake_row,
+            ).where(received.c.lake_file != "")
+        ).all()  # fmt: skip
+    files = {row.lake_file for row in rows}
+    tables: dict[str, Any] = {}
+    for connection, entity in here.lake.entities():
+        for entry in here.lake.files(connection, entity):
+            if entry.file in files:
+                tables[entry.file] = here.lake._read(entry, ["native_id", "version"]).to_pylist()
+    for row in rows:
+        lines = tables.get(row.lake_file)
+        if lines is None:
+            verdict.unexplained.append(
+                f"{row.entity} {row.native_id} lies in {row.lake_file}, which is not in the lake"
+            )
+        elif (lines[row.lake_row]["native_id"], lines[row.lake_row]["version"]) != (row.native_id, row.version):
+            verdict.unexplained.append(f"{row.entity} {row.native_id} is not row {row.lake_row} of {row.lake_file}")
+    for flow in PLAYED:
+        kind = FLOWS[flow]
+        if here.ledger.any_unhandled(house.route.name, flow, getattr(house.route, kind.source), kind.entity):
+            verdict.unexplained.append(f"{flow} has received records that it has not handled")

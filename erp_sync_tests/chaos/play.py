@@ -1,0 +1,258 @@
+"""One seed, played from its beginning until everything is at rest, and judged."""
+
+from __future__ import annotations
+
+import random
+import traceback
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from erp_sync.components.flow_table import FLOWS
+from erp_sync.components.installation import Installation
+from erp_sync.ledger import State
+from erp_sync.ledger.errors import LedgerBusy
+from erp_sync.ports.outcomes import CallFailed
+from erp_sync_tests.chaos import runs, schedule
+from erp_sync_tests.chaos.house import FLOWS as PLAYED
+from erp_sync_tests.chaos.house import House, Template, in_force, people_of
+from erp_sync_tests.chaos.judge import Verdict, judge
+from erp_sync_tests.chaos.network import System
+from erp_sync_tests.chaos.schedule import DURATION, Schedule
+from erp_sync_tests.chaos.sensor import Sensor
+from erp_sync_tests.chaos.simulation import Killed, Process, Simulation, Task
+from erp_sync_tests.chaos.thrift import thrifty
+
+WORKERS = 2
+# How long after the last fault everything may take to come to rest: retries double up to a quarter of an hour.
+SETTLE_SECONDS = 6 * 3600.0
+RESTART_SECONDS = (2.0, 45.0)
+
+
+@dataclass
+class Played:
+    """What came of a seed."""
+
+    seed: int
+    verdict: Verdict
+    faults: Counter[str] = field(default_factory=Counter)
+    kills: list[tuple[float, str, str]] = field(default_factory=list)
+    recoveries: list[float] = field(default_factory=list)
+    documents: int = 0
+    state_keys: int = 0
+    calls: int = 0
+    runs: int = 0
+    settled_after: float = 0.0
+
+
+class Seed:
+    def __init__(self, template: Template, here: Simulation, house: House, plan: Schedule, seed: int) -> None:
+        self.template, self.here, self.house, self.plan, self.seed = template, here, house, plan, seed
+        self.random = random.Random(f"workers {seed}")
+        self.installations: dict[Process, Installation] = {}
+        self.finished: list[float] = []
+        self.runs = 0
+        self.defects: list[str] = []
+
+    # -- people and trouble ------------------------------------------------------------------------
+
+    def arrange(self) -> None:
+        """Put everything of the schedule onto the clock."""
+        begin, here = self.here.now, self.here
+        for when, name, what in self.plan.acts:
+            here.call_at(begin + when, lambda name=name, what=what: self._act(name, what))
+        for trouble in self.plan.troubles:
+            system = self.house.network.systems[trouble.system]
+            system.troubles.append(trouble)
+            if trouble.kind == "stale_read":
+                trouble.end = min(trouble.end, trouble.begin + self._lateness(system))
+                here.call_at(trouble.begin, lambda trouble=trouble: self.house.freeze(trouble))
+        for when, point, passes, everybody in self.plan.traps:
+            here.call_at(begin + when, lambda trap=(point, passes, everybody): self._set_trap(*trap))
+        for when, number, length in self.plan.stalls:
+            here.call_at(begin + when, lambda stall=(number, length): self._stall(*stall))
+        for when, length in self.plan.locked:
+            here.call_at(begin + when, lambda length=length: self._lock(length))
+
+    @staticmethod
+    def _lateness(system: System) -> float:
+        """A read may be as old as the connector declares; older than that, only the nightly comparison helps."""
+        declared = [one.lateness_seconds for one in system.capabilities.readings if one.updated_time]
+        return 0.8 * min(declared, default=0.0)
+
+    def _act(self, name: str, what: str) -> None:
+        self.house.people[name].do(what)
+        self.sensor.changed[name] = self.here.now
+        self.house.network.tick()
+
+    def _set_trap(self, point: str, passes: int, everybody: bool) -> None:
+        self.here.traps[point] = passes
+        if everybody:
+            self.here.takes_all.add(point)
+
+    def _stall(self, number: int, seconds: float) -> None:
+        for process in list(self.here.processes):
+            if process.name == f"worker {number}":
+                self.here.stall(process, seconds)
+                self.house.network.faults["worker stalled"] += 1
+
+    def _lock(self, seconds: float) -> None:
+        self.here.locked_until = self.here.now + seconds
+        self.house.network.faults["ledger locked"] += 1
+
+    # -- workers -----------------------------------------------------------------------------------
+
+    def work(self, number: int) -> None:
+        """A worker for the whole time; when it dies another one starts after a while, knowing nothing."""
+        here = self.here
+        while here.now < here.start + DURATION:
+            if isinstance(self._live(Process(f"worker {number}")).failure, Killed):
+                here.sleep(self.random.uniform(*RESTART_SECONDS))
+
+    def _live(self, process: Process) -> Task:
+        """The whole life of a worker."""
+        task = self.here.spawn(lambda: self._tick_for_ever(process), process.name, process)
+        self.here.wait(lambda: task.done, task.watchers.append, None)
+        return task
+
+    def _tick_for_ever(self, process: Process) -> None:
+        here = self.here
+        while here.now < here.start + DURATION:
+            flow = self._choose()
+            if flow is not None:
+                self.run(process, flow)
+            here.sleep(self.random.choice((1.0, 5.0, 20.0, 40.0)))
+
+    def _choose(self) -> str | None:
+        flows = list(PLAYED)
+        self.random.shuffle(flows)
+        return next((flow for flow in flows if self.sensor.wanted(flow, self.here.now)), None)
+
+    def installation(self, process: Process) -> Installation:
+        if process not in self.installations:
+            self.installations[process] = self.house.installation()
+        return self.installations[process]
+
+    def run(self, process: Process, flow: str, *, full: bool = False) -> None:
+        self.runs += 1
+        began = self.here.now
+        try:
+            runs.run(self.installation(process), self.house.route, flow, f"run{self.runs}", full=full)
+        except (CallFailed, LedgerBusy):
+            return
+        except Killed:
+            raise
+        except Exception as defect:
+            place = traceback.extract_tb(defect.__traceback__)[-1]
+            where = f"{Path(place.filename).name}:{place.lineno} {place.name}"
+            self.defects.append(f"{flow}: {type(defect).__name__} at {where}: {defect}")
+            if len(self.defects) > 20:
+                raise
+            return
+        self.sensor.read[flow] = began
+        self.finished.append(self.here.now)
+
+    # -- the whole -----------------------------------------------------------------------------------
+
+    def play(self) -> Played:
+        self._outside = self.house.installation()
+        self.sensor = Sensor(self._outside, self.house.route, self.plan.skews)
+        try:
+            return self._play()
+        finally:
+            self.sensor.close()
+
+    def _play(self) -> Played:
+        here, network = self.here, self.house.network
+        self.arrange()
+        workers = [
+            here.spawn(lambda number=number: self.work(number), f"supervisor {number}") for number in range(WORKERS)
+        ]
+        here.spawn(self._background, "background")
+        here.run(here.start + DURATION)
+        for worker in workers:
+            if not here.run_until(worker, here.now + 3600):
+                self.defects.append("a worker does not come to an end")
+        # Nothing goes wrong any more, but what is on its way comes.
+        here.traps.clear()
+        for system in network.systems.values():
+            system.troubles.clear()
+        settled = self._settle()
+        verdict = judge(
+            self.house, self._outside, self.defects if settled is not None else [*self.defects, self._moving()]
+        )
+        counts = self._outside.ledger.deliveries.counts()
+        known = sum(
+            self._outside.ledger.known.count(getattr(self.house.route, kind.target), kind.entity)
+            for kind in FLOWS.values()
+            if not kind.delivers
+        )
+        return Played(
+            seed=self.seed,
+            verdict=verdict,
+            faults=network.faults,
+            kills=here.kills,
+            recoveries=[
+                after - when
+                for when, _, _ in here.kills
+                if (after := min((moment for moment in self.finished if moment > when), default=None)) is not None
+            ],
+            documents=sum(counts.values()),
+            state_keys=known,
+            calls=network.calls,
+            runs=self.runs,
+            settled_after=settled or 0.0,
+        )
+
+    def _background(self) -> None:
+        while True:
+            self.here.sleep(30.0)
+            self.house.network.tick()
+
+    def _settle(self) -> float | None:
+        """Run what is due until nothing moves; gives how long it took, None where it never came to rest."""
+        here = self.here
+        process = Process("settling")
+        began = here.now
+        while here.now < began + SETTLE_SECONDS:
+            quiet = True
+            for flow in PLAYED:
+                if self.sensor.wanted(flow, self.here.now):
+                    quiet = False
+                    self._in_task(process, lambda flow=flow: self.run(process, flow))
+            upcoming = self._next()
+            if quiet and upcoming is None:
+                return here.now - began
+            pause = 60.0 if not quiet or upcoming is None else min(max(upcoming - here.now, 1.0), 1800.0)
+            here.run(here.now + pause)
+        return None
+
+    def _next(self) -> float | None:
+        """When any flow has something to do next; None where all is at rest."""
+        times = [self.sensor.upcoming(flow, self.here.now) for flow in PLAYED]
+        return min((one for one in times if one is not None), default=None)
+
+    def _in_task(self, process: Process, work: Callable[[], Any]) -> Any:
+        task: Task = self.here.spawn(work, "settling", process)
+        if not self.here.run_until(task, self.here.now + 3600):
+            raise AssertionError("a run does not end")
+        if task.failure is not None:
+            raise task.failure
+        return task.result
+
+    def _moving(self) -> str:
+        left = self._outside.ledger.deliveries.find(states=[State.DUE, State.CLAIMED], limit=5)
+        return f"not at rest after {SETTLE_SECONDS / 3600:g} hours: " + "; ".join(
+            f"{one.flow} {one.number} {one.state} {one.code} {one.reason}" for one in left
+        )
+
+
+def play(template: Template, seed: int) -> Played:
+    """Play a seed. The same seed is the same play, call for call."""
+    here = Simulation(seed)
+    doings = {name: people_of(vendor).DOINGS for name, vendor in template.vendors.items()}
+    plan = schedule.draw(seed, here.now, doings)
+    with thrifty(), in_force(here, lambda: House(template, here, seed, plan.skews)) as house:
+        return Seed(template, here, house, plan, seed).play()

@@ -1,0 +1,85 @@
+"""What a sensor knows: whether a flow has something to do, and when it has next. Looks from outside, and cheaply."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from erp_sync.components.configuration import RouteSpec
+from erp_sync.components.flow_table import FLOWS
+from erp_sync.components.installation import Installation
+
+# A poll overlaps the one before by what its source declares; what changed is looked for until then.
+LATENESS = 150.0
+# How often a flow looks at its source at most, in virtual seconds.
+PAUSES = {"orders": 50.0, "order_status": 90.0, "shipments": 60.0, "inventory": 110.0, "prices": 220.0}
+
+
+class Sensor:
+    """`changed`: when somebody last did something in a system. `read`: when a flow last read its source whole.
+
+    Args:
+        ahead: seconds by which a system's clock is ahead of ours: what changes there is in our windows that much later.
+    """
+
+    def __init__(self, here: Installation, route: RouteSpec, ahead: Mapping[str, float]) -> None:
+        self._here, self._route, self._ahead = here, route, ahead
+        self._look = sqlite3.connect(here.ledger.database.url.database or "", isolation_level=None)
+        self._handled: dict[str, int] = {}
+        self.changed: dict[str, float] = {}
+        self.read: dict[str, float] = {}
+
+    def close(self) -> None:
+        self._look.close()
+
+    def wanted(self, flow: str, now: float) -> bool:
+        """A run would find something: at the source as far as anybody can know, or due in the ledger."""
+        read = self.read.get(flow)
+        if read is None or (self._behind(flow) and now - read > PAUSES[flow]):
+            return True
+        due = self._due(flow)
+        return due is not None and due <= now and (FLOWS[flow].delivers or now - read > 5.0)
+
+    def upcoming(self, flow: str, now: float) -> float | None:
+        """When it would find something next; None where all is at rest."""
+        if self._behind(flow):
+            return max(now, self.read.get(flow, now) + PAUSES[flow])
+        return self._due(flow)
+
+    def _behind(self, flow: str) -> bool:
+        source = getattr(self._route, FLOWS[flow].source)
+        late = LATENESS + max(0.0, self._ahead.get(source, 0.0))
+        return self.changed.get(source, 0.0) + late > self.read.get(flow, 0.0)
+
+    def _due(self, flow: str) -> float | None:
+        kind = FLOWS[flow]
+        source, target = getattr(self._route, kind.source), getattr(self._route, kind.target)
+        ask = self._look.execute
+        last = ask(
+            "SELECT max(id) FROM received WHERE connection = ? AND entity = ?", (source, kind.entity)
+        ).fetchone()[0]
+        if last is not None and self._handled.get(flow) != last:
+            if self._here.ledger.any_unhandled(self._route.name, flow, source, kind.entity):
+                return 0.0
+            self._handled[flow] = last
+        if kind.delivers:
+            # What waits for something else is looked at again for days; nothing of it moves by itself.
+            found = ask(
+                "SELECT min(due_at) FROM deliveries WHERE flow = ? AND due_at IS NOT NULL AND state <> 'waiting'",
+                (flow,),
+            ).fetchone()
+            return _moment(found[0])
+        times = [
+            ask("SELECT min(due_at) FROM plan_rows WHERE flow = ?", (flow,)).fetchone()[0],
+            ask(
+                "SELECT min(coalesce(blocked_until, observed_at)) FROM known_state "
+                "WHERE connection = ? AND entity = ? AND NOT sure",
+                (target, kind.entity),
+            ).fetchone()[0],
+        ]
+        return min((moment for one in times if (moment := _moment(one)) is not None), default=None)
+
+
+def _moment(text: str | None) -> float | None:
+    return datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp() if text else None

@@ -1,0 +1,251 @@
+"""Virtual time, and who runs in it: tasks that take turns, processes of tasks that can be killed at named points.
+
+One thread, one task at a time, each a greenlet. Whoever waits (for an answer, a lock, another task, or because it
+sleeps) lets the next one run; when all wait, the clock jumps to the first who is due. What decides between equals is
+the seed, so that a run is the same run again.
+"""
+
+from __future__ import annotations
+
+import heapq
+import random
+import time
+import uuid
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+import greenlet
+import time_machine
+
+START = datetime(2026, 11, 2, 14, tzinfo=UTC)
+
+
+class Killed(BaseException):
+    """The process is gone. Nothing of it runs any more: whatever it tries from now on raises this again."""
+
+
+class Stuck(AssertionError):
+    """Every task waits for another one."""
+
+
+class Process:
+    """A worker: its tasks share memory, and lose it together."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.dead = False
+        self.stalled_until = 0.0
+        self.tasks: list[Task] = []
+
+    def __repr__(self) -> str:
+        return f"{self.name}{' (dead)' if self.dead else ''}"
+
+
+class Task:
+    """One thread of a process; `process` is None for what belongs to the world outside."""
+
+    def __init__(self, simulation: Simulation, work: Callable[[], Any], name: str, process: Process | None) -> None:
+        self.simulation, self.work, self.name, self.process = simulation, work, name, process
+        self.done = False
+        self.result: Any = None
+        self.failure: BaseException | None = None
+        self.turn = 0  # a wake-up that was meant for an earlier wait does not count
+        self.watchers: list[Callable[[], None]] = []
+        self.greenlet = greenlet.greenlet(self._run, simulation.hub)
+
+    def _run(self) -> None:
+        try:
+            self.simulation.alive(self)
+            self.result = self.work()
+        except Killed as killed:
+            self.failure = killed
+        except BaseException as failure:  # noqa: BLE001 - whoever waits for the task gets it
+            self.failure = failure
+        self.done = True
+        for watcher in self.watchers:
+            watcher()
+
+    def __repr__(self) -> str:
+        return f"{self.name} of {self.process}"
+
+
+class Simulation:
+    """The clock and everybody's turns. Only one is in force at a time, in `running()`."""
+
+    def __init__(self, seed: int, start: datetime = START) -> None:
+        self.random = random.Random(f"turns {seed}")
+        self.start = self.now = start.timestamp()
+        self.hub = greenlet.getcurrent()
+        self.current: Task | None = None
+        self.points: Counter[str] = Counter()
+        self.processes: dict[Process, None] = {}
+        self.kills: list[tuple[float, str, str]] = []
+        # (point, how many more times it is passed unharmed) at which the process that comes there dies.
+        self.traps: dict[str, int] = {}
+        self.takes_all: set[str] = set()  # traps in which every process dies
+        self.locked_until = 0.0  # somebody else has the ledger until then
+        self._horizon = 0.0  # who sleeps beyond it gives its turn back
+        self._due: list[tuple[float, float, int, Callable[[], None]]] = []
+        self._count = 0
+        self._travel: Any = None
+
+    # -- time ----------------------------------------------------------------------------------
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Inside, every clock of the interpreter that the product reads is the simulation's."""
+        real = (time.monotonic, time.sleep, uuid.uuid4)
+        ids = random.Random(self.random.random())
+        traveller = time_machine.travel(datetime.fromtimestamp(self.now, UTC), tick=False)
+        self._travel = traveller.start()
+        time.monotonic = lambda: self.now - self.start + 1000.0
+        time.sleep = self.sleep
+        uuid.uuid4 = lambda: uuid.UUID(int=ids.getrandbits(128), version=4)
+        state = random.getstate()
+        random.seed(ids.random())
+        try:
+            yield
+        finally:
+            random.setstate(state)
+            time.monotonic, time.sleep, uuid.uuid4 = real
+            traveller.stop()
+            self._travel = None
+
+    def _turn_clock(self, moment: float) -> None:
+        if moment > self.now:
+            self.now = moment
+            self._travel.move_to(moment)
+
+    def moment(self) -> datetime:
+        return datetime.fromtimestamp(self.now, UTC)
+
+    # -- turns ---------------------------------------------------------------------------------
+
+    def spawn(self, work: Callable[[], Any], name: str, process: Process | None = None, after: float = 0.0) -> Task:
+        task = Task(self, work, name, process)
+        if process is not None:
+            process.tasks.append(task)
+            self.processes.setdefault(process)
+        self._wake_at(task, self.now + after)
+        return task
+
+    def call_at(self, moment: float, act: Callable[[], None]) -> None:
+        """`act` happens then, whoever is alive. It must not wait."""
+        self._count += 1
+        heapq.heappush(self._due, (max(moment, self.now), self.random.random(), self._count, act))
+
+    def _wake_at(self, task: Task, moment: float) -> None:
+        turn = task.turn
+
+        def wake() -> None:
+            if task.turn == turn and not task.done:
+                process = task.process
+                if process is not None and process.stalled_until > self.now and not process.dead:
+                    self.call_at(process.stalled_until, wake)
+                    return
+                task.turn += 1
+                self.current, before = task, self.current
+                task.greenlet.switch()
+                self.current = before
+
+        self.call_at(moment, wake)
+
+    def wake(self, task: Task) -> None:
+        self._wake_at(task, self.now)
+
+    def park(self, until: float | None = None) -> None:
+        """Let others run until somebody wakes this task, or until then."""
+        task = self.current
+        assert task is not None, "only a task can wait"
+        self.alive(task)
+        if until is not None:
+            self._wake_at(task, until)
+        self.hub.switch()
+        self.alive(task)
+
+    def sleep(self, seconds: float) -> None:
+        if self.current is None:
+            return
+        until = self.now + max(0.0, seconds)
+        process = self.current.process
+        stalled = process is not None and process.stalled_until > self.now
+        if stalled or until > self._horizon or (self._due and self._due[0][0] <= until):
+            self.park(until)
+        else:
+            self.alive(self.current)
+            self._turn_clock(until)
+
+    def wait(self, ready: Callable[[], bool], watch: Callable[[Callable[[], None]], None], until: float | None) -> bool:
+        """Until `ready`; `watch` is told whom to wake when it may be. False where the time came first."""
+        task = self.current
+        assert task is not None
+        while not ready():
+            if until is not None and self.now >= until:
+                return False
+            watch(lambda: self.wake(task))
+            self.park(until)
+        self.alive(task)
+        return True
+
+    def run(self, until: float) -> None:
+        """Let everything happen that is due before `until`."""
+        self._horizon = until
+        while self._due and self._due[0][0] <= until:
+            moment, _, _, act = heapq.heappop(self._due)
+            self._turn_clock(moment)
+            act()
+        self._turn_clock(until)
+
+    def run_until(self, task: Task, until: float) -> bool:
+        """The same until the task has ended; False where it had not by then."""
+        self._horizon = until
+        while not task.done and self._due and self._due[0][0] <= until:
+            moment, _, _, act = heapq.heappop(self._due)
+            self._turn_clock(moment)
+            act()
+        if not task.done and not self._due:
+            raise Stuck(f"{task} waits for ever")
+        return task.done
+
+    # -- death ---------------------------------------------------------------------------------
+
+    def alive(self, task: Task | None) -> None:
+        if task is not None and task.process is not None and task.process.dead:
+            raise Killed(task.process.name)
+
+    def stall(self, process: Process, seconds: float) -> None:
+        """Nothing of it runs for a while, as with a machine that is suspended; nobody tells it."""
+        process.stalled_until = self.now + seconds
+
+    def kill(self, process: Process, where: str) -> None:
+        """Everything of it ends where it stands; what it had sent is on its way all the same."""
+        if process.dead:
+            return
+        process.dead = True
+        self.processes.pop(process, None)
+        self.kills.append((self.now, process.name, where))
+        for task in process.tasks:
+            if not task.done and task is not self.current:
+                self.wake(task)
+
+    def point(self, name: str) -> None:
+        """A place where a process may die."""
+        task = self.current
+        if task is None or task.process is None:
+            return
+        self.alive(task)
+        self.points[name] += 1
+        left = self.traps.get(name)
+        if left is None:
+            return
+        if left > 0:
+            self.traps[name] = left - 1
+            return
+        del self.traps[name]
+        for process in list(self.processes) if name in self.takes_all else [task.process]:
+            self.kill(process, name)
+        self.takes_all.discard(name)
+        raise Killed(task.process.name)

@@ -1,0 +1,85 @@
+"""What a seed does not pay for: importing the quality engine and making an engine for each comparison.
+
+A rule on a row says the same whoever evaluates it, which `test_thrift` holds against the engine itself.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import duckdb
+
+from erp_sync.components import documents, states
+from erp_sync.quality import gate
+from erp_sync.quality.gate import Broken, Judgement, Suite
+
+
+def _between(value: Any, rule: Mapping[str, Any]) -> bool:
+    least, most = rule.get("min_value"), rule.get("max_value")
+    if least is not None and (value <= least if rule.get("strict_min") else value < least):
+        return False
+    return most is None or not (value >= most if rule.get("strict_max") else value > most)
+
+
+_HOLDS: dict[str, Callable[[Any, Mapping[str, Any]], bool]] = {
+    "ExpectColumnValuesToBeBetween": _between,
+    "ExpectColumnValueLengthsToBeBetween": lambda value, rule: _between(len(value), rule),
+    "ExpectColumnValuesToBeInSet": lambda value, rule: value in rule["value_set"],
+    "ExpectColumnValuesToMatchRegex": lambda value, rule: re.search(rule["regex"], value) is not None,
+}
+
+
+def judge(suite: Suite, records: Sequence[dict[str, Any]] | Any) -> Judgement:
+    """`gate.judge` without its engine. Raises KeyError for a rule of a kind that is new here."""
+    rows = records if isinstance(records, list) else records.to_dict("records")
+    broken = []
+    for rule in suite.rules:
+        holds, column = _HOLDS[rule.expectation], rule.arguments["column"]
+        # As the engine does it: what is not there breaks no rule.
+        places = tuple(
+            place
+            for place, row in enumerate(rows)
+            if (value := row[column]) is not None and value == value and not holds(value, rule.arguments)
+        )
+        if places:
+            broken.append(Broken(rule=rule, rows=places))
+    return Judgement(rows=len(rows), rules=len(suite.rules), broken=tuple(broken))
+
+
+class _Cursor:
+    """In the place of a database in memory of its own: a cursor of one that is there."""
+
+    whole: Any = None
+
+    def __init__(self, *_: Any, **__: Any) -> None:
+        pass
+
+    def __enter__(self) -> Any:
+        if _Cursor.whole is None:
+            _Cursor.whole = _connect(":memory:")
+            _Cursor.whole.execute("SET threads = 1")
+        self._cursor = _Cursor.whole.cursor()
+        return self._cursor
+
+    def __exit__(self, *_: object) -> None:
+        self._cursor.close()
+
+
+_connect = duckdb.connect
+
+
+@contextmanager
+def thrifty() -> Iterator[None]:
+    places = [module for module in (documents, states) if getattr(module, "judge", None) is gate.judge]
+    for module in places:
+        module.judge = judge  # type: ignore[attr-defined]
+    duckdb.connect = _Cursor  # type: ignore[misc,assignment]
+    try:
+        yield
+    finally:
+        duckdb.connect = _connect
+        for module in places:
+            module.judge = gate.judge  # type: ignore[attr-defined]

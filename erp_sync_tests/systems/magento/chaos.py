@@ -1,0 +1,68 @@
+"""What people do in a Magento store while the chaos harness runs: shoppers buy and think better of it."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from contextlib import suppress
+from datetime import timedelta
+from typing import Any
+
+import httpx
+
+from erp_sync.sandbox.caller import Refused
+from erp_sync.sandbox.catalogue import Basket, Catalogue, Line
+from erp_sync.sandbox.people import Person
+from erp_sync.sandbox.shoppers import Storefront
+
+# How often each is done, beside what other systems' people do.
+DOINGS: Mapping[str, int] = {"buy": 12, "cancel": 1}
+
+
+class People:
+    """Shoppers of one store. They talk to whatever installation is behind the wire now."""
+
+    def __init__(self, base_url: str, status: Mapping[str, Any], catalogue: Catalogue, wire: httpx.Client) -> None:
+        self._front = Storefront(base_url, status["credentials"], catalogue)
+        self._front._caller._http = self._front._shop._http = wire
+        self._catalogue = catalogue
+        self.begin(0)
+
+    def begin(self, seed: int, placed: int = 0) -> None:
+        """Another world: nothing of the last one is remembered but `placed` orders that are there already."""
+        self._random = random.Random(f"shoppers {seed}")
+        self.orders: list[int] = list(range(1, placed + 1))
+        self._count = placed
+
+    def do(self, what: str) -> None:
+        getattr(self, what)()
+
+    def buy(self) -> None:
+        """A guest or a customer checks a basket out; now and then of something that the ERP does not know."""
+        draw = self._random
+        self._count += 1
+        known = [item for item in self._catalogue.items if item.in_erp and item.kind in ("simple", "bundle")]
+        strange = [item for item in self._catalogue.items if not item.in_erp]
+        lines = [
+            Line(item.sku, draw.choice((1, 1, 1, 2, 3))) for item in draw.sample(known[:14], draw.choice((1, 2, 3)))
+        ]
+        if strange and draw.random() < 0.06:
+            lines.append(Line(strange[0].sku, 1))
+        house = self._catalogue.warehouses[0].place
+        # Some come back within minutes: two orders of a customer whom the ERP does not know yet.
+        name = f"shopper{self._count if draw.random() < 0.7 else draw.randint(1, self._count)}"
+        person = Person(
+            household=1, first_name=name.capitalize(), last_name="Guest", email=f"{name}@example.com",
+            phone="(217) 555-0100", place=house, registered=False,
+        )  # fmt: skip
+        coupon = self._catalogue.coupons[0].code if draw.random() < 0.2 else None
+        payment = draw.choice(("braintree", "paypal_express", "checkmo"))
+        basket = Basket(self._count, timedelta(0), person, house, tuple(lines), coupon, "flatrate_flatrate", payment)
+        placed = self._front.place(basket)
+        if placed.order_id is not None:
+            self.orders.append(placed.order_id)
+
+    def cancel(self) -> None:
+        if self.orders:
+            with suppress(Refused):  # shipped already, or cancelled
+                self._front.cancel(self._random.choice(self.orders[-4:]))

@@ -1,0 +1,67 @@
+"""What people and their software do in a NetSuite account while the chaos harness runs."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+import httpx
+
+from erp_sync.sandbox.caller import Refused
+from erp_sync.sandbox.catalogue import Catalogue
+from erp_sync.sandbox.warehouse import Habits, NetSuite, Warehouse
+
+DOINGS: Mapping[str, int] = {"ship": 7, "count": 4, "receive": 2, "reprice": 3}
+# The ERP decides which warehouse ships what.
+OPTIONS: Mapping[str, Any] = {"automatic_locations": True}
+HABITS = Habits(partial=0.25, stepwise=0.25, two_parcels=0.15, late_parcel=0.15, most_orders=3, receive=3, count=3)
+
+
+class People:
+    """Warehouses and price managers of one account."""
+
+    def __init__(self, base_url: str, status: Mapping[str, Any], catalogue: Catalogue, wire: httpx.Client) -> None:
+        self._netsuite = NetSuite(base_url, status["credentials"])
+        self._netsuite._caller._http = wire
+        self._codes = [place.code for place in catalogue.warehouses]
+        self._houses: list[Warehouse] = []
+
+    def begin(self, seed: int, placed: int = 0) -> None:
+        self._random = random.Random(f"warehouses {seed}")
+        self._seed = seed
+        self._houses = []
+
+    def do(self, what: str) -> None:
+        if not self._houses:
+            self._houses = [
+                Warehouse(self._netsuite, code, habits=HABITS, seed=self._seed, shift="chaos") for code in self._codes
+            ]
+        getattr(self, what)()
+
+    def ship(self) -> None:
+        house = self._random.choice(self._houses)
+        house._rounds += 1
+        house.ship()
+
+    def count(self) -> None:
+        house = self._random.choice(self._houses)
+        house._rounds += 1
+        house.count()
+
+    def receive(self) -> None:
+        house = self._random.choice(self._houses)
+        house._rounds += 1
+        house.receive()
+
+    def reprice(self) -> None:
+        """A few list prices change by some per cent."""
+        rows = self._netsuite.query("SELECT id FROM item WHERE itemtype = 'InvtPart' AND isinactive = 'F' ORDER BY id")
+        for row in self._random.sample(rows, min(2, len(rows))):
+            price = Decimal(self._random.randint(300, 1500)) / 100
+            body = {"price": {"items": [{"priceLevel": {"id": "1"}, "price": price}]}}
+            try:
+                self._netsuite.change(f"inventoryItem/{row['id']}", body)
+            except Refused as refused:
+                raise AssertionError(f"the price of item {row['id']} was not changed: {refused.message}") from refused
