@@ -48,6 +48,11 @@ class Leases(Generic[Held]):
         """Whether the lease certainly still holds. No I/O."""
         return time.monotonic() < self._until.get(self._key(claim), 0.0)
 
+    def keeps(self, claim: Held) -> bool:
+        """Whether the claim has not ended yet. Its lease may have."""
+        with self._lock:
+            return self._key(claim) in self._held
+
     def let_go(self, claim: Held) -> None:
         """The claim has ended."""
         with self._lock:

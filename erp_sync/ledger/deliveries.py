@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 import sqlalchemy as sa
 
-from erp_sync.ledger import accepting, codec, events
+from erp_sync.ledger import accepting
 from erp_sync.ledger.deciding import decide
 from erp_sync.ledger.documents import FINISHED, Claim, Delivery, State, delivery_of
-from erp_sync.ledger.errors import LeaseLost, NotInLedger, WrongState
+from erp_sync.ledger.ending import defects_so_far, end_claim, refuse_in_flight
+from erp_sync.ledger.errors import NotInLedger, WrongState
 from erp_sync.ledger.lanes import LANES
-from erp_sync.ledger.leases import claim_due, held_by, lock_claim, rescue
+from erp_sync.ledger.leases import claim_due, doubt, held_by, lock_claim, rescue
 from erp_sync.ledger.releasing import release_followers, release_waiting
 from erp_sync.ledger.schema import deliveries, requirements, steps
 from erp_sync.ledger.sql import chunks
@@ -24,6 +25,10 @@ from erp_sync.ports.documents import Requirement
 
 if TYPE_CHECKING:
     from erp_sync.ledger.engine import Database
+
+
+#: Dead because of a defect of ours, not of the document or the target.
+DEFECT = "defect"
 
 
 class DueCount(msgspec.Struct, frozen=True, kw_only=True):
@@ -233,8 +238,8 @@ class Deliveries:
         with self._database.write() as write:
             now = self._database.now()
             lock_claim(write, claim)
-            _refuse_in_flight(write, claim)
-            self._end(write, now, claim, State.DUE, "released_claim", due_at=now)
+            refuse_in_flight(write, claim)
+            end_claim(write, now, claim, State.DUE, "released_claim", due_at=now)
 
     def complete(self, claim: Claim) -> None:
         """Delivered. Releases the follow-up that waits for it.
@@ -257,7 +262,7 @@ class Deliveries:
             ).first()
             if open_step is not None:
                 raise WrongState(f"step {open_step.name} of {claim}", open_step.state, "expected confirmed")
-            self._end(write, now, claim, State.DELIVERED, "delivered")
+            end_claim(write, now, claim, State.DELIVERED, "delivered")
             write.execute(sa.delete(requirements).where(requirements.c.delivery_id == claim.id))
             release_followers(write, now, [claim.id])
 
@@ -282,12 +287,12 @@ class Deliveries:
         with self._database.write() as write:
             now = self._database.now()
             lock_claim(write, claim)
-            _refuse_in_flight(write, claim)
+            refuse_in_flight(write, claim)
             deadline = deadline or claim.delivery.deadline
             reason = "lacks " + ", ".join(f"{one.entity} {one.key}" for one in sorted(set(missing)))
             if deadline is not None and deadline <= now:
                 reason = f"{reason}; waited until {deadline.isoformat(timespec='seconds')}"
-                self._end(write, now, claim, State.DEAD, "dead", code="requirement_missing", reason=reason)
+                end_claim(write, now, claim, State.DEAD, "dead", code="requirement_missing", reason=reason)
                 return State.DEAD
             write.execute(sa.delete(requirements).where(requirements.c.delivery_id == claim.id))
             write.execute(
@@ -298,7 +303,7 @@ class Deliveries:
                 ],
             )
             again = look_again_at or accepting.look_again_at(now, deadline)
-            self._end(
+            end_claim(
                 write,
                 now,
                 claim,
@@ -315,9 +320,9 @@ class Deliveries:
         """Give it back, due at `due_at`: not sent, settling, throttled. Raises LeaseLost, WrongState (sending)."""
         with self._database.write() as write:
             lock_claim(write, claim)
-            _refuse_in_flight(write, claim)
+            refuse_in_flight(write, claim)
             now = self._database.now()
-            self._end(write, now, claim, State.DUE, "later", code=code, reason=why, due_at=due_at)
+            end_claim(write, now, claim, State.DUE, "later", code=code, reason=why, due_at=due_at)
 
     def dead(self, claim: Claim, code: str, reason: str) -> None:
         """A dead letter: cannot be delivered as it is. `code` groups them. Raises LeaseLost, WrongState (sending)."""
@@ -325,8 +330,30 @@ class Deliveries:
             raise ValueError("a dead letter needs a code and a reason")
         with self._database.write() as write:
             lock_claim(write, claim)
-            _refuse_in_flight(write, claim)
-            self._end(write, self._database.now(), claim, State.DEAD, "dead", code=code, reason=reason)
+            refuse_in_flight(write, claim)
+            end_claim(write, self._database.now(), claim, State.DEAD, "dead", code=code, reason=reason)
+
+    def defect(self, claim: Claim, reason: str, due_at: datetime, most: int) -> State:
+        """Its owner met a defect of ours with it. A step that was being sent is unknown now: its guarantee class
+        decides what becomes of that, now and after a retry.
+
+        Args:
+            reason: the error's words, and where it was raised.
+            due_at: when it is tried again, not before what may have been sent has settled.
+            most: a dead letter, code `DEFECT`, at so many since it was accepted, replaced or retried.
+        Returns:
+            The state it is in now: due or dead.
+        Raises LeaseLost.
+        """
+        with self._database.write(durable=True) as write:
+            lock_claim(write, claim)
+            now = self._database.now()
+            _, settled = doubt(write, now, claim.id, claim.owner, now, reason)
+            if defects_so_far(write, claim.id) + 1 >= most:
+                end_claim(write, now, claim, State.DEAD, "dead", code=DEFECT, reason=reason)
+                return State.DEAD
+            end_claim(write, now, claim, State.DUE, "defect", code=DEFECT, reason=reason, due_at=max(due_at, settled))
+            return State.DUE
 
     def hold(self, claim: Claim, code: str, reason: str, differences: Sequence[Difference] = ()) -> None:
         """Wait for a person's decision (`approve` or `reject`). Raises LeaseLost, WrongState (sending).
@@ -336,9 +363,9 @@ class Deliveries:
         """
         with self._database.write() as write:
             lock_claim(write, claim)
-            _refuse_in_flight(write, claim)
+            refuse_in_flight(write, claim)
             now = self._database.now()
-            self._end(write, now, claim, State.HELD, "held", code=code, reason=reason, differences=differences)
+            end_claim(write, now, claim, State.HELD, "held", code=code, reason=reason, differences=differences)
 
     def withdraw(self, claim: Claim, code: str, reason: str) -> bool:
         """It is not to go after all: superseded. False, and nothing is changed, where something of it has left or
@@ -348,7 +375,7 @@ class Deliveries:
             if claim.id in accepting.begun(write, [claim.id]):
                 return False
             now = self._database.now()
-            self._end(write, now, claim, State.SUPERSEDED, "withdrawn", code=code, reason=reason)
+            end_claim(write, now, claim, State.SUPERSEDED, "withdrawn", code=code, reason=reason)
             release_followers(write, now, [claim.id])
             return True
 
@@ -369,50 +396,6 @@ class Deliveries:
     def reject(self, delivery_id: int, who: str, why: str) -> None:
         """A held delivery is dismissed. Raises NotInLedger, WrongState."""
         decide(self._database, delivery_id, "rejected", who, why, State.DISMISSED)
-
-    def _end(
-        self,
-        write: sa.Connection,
-        now: datetime,
-        claim: Claim,
-        state: State,
-        kind: str,
-        *,
-        code: str = "",
-        reason: str = "",
-        due_at: datetime | None = None,
-        deadline: datetime | None = None,
-        differences: Sequence[Difference] = (),
-    ) -> None:
-        values: dict[str, Any] = {
-            "state": state.value,
-            "owner": "",
-            "code": code,
-            "reason": reason,
-            "due_at": due_at,
-            "changed_at": now,
-            "finished_at": now if state in FINISHED else None,
-        }
-        if deadline is not None:
-            values["deadline"] = deadline
-        if differences:
-            values["differences"] = codec.to_text(differences)
-        if not write.execute(sa.update(deliveries).where(held_by(claim)).values(**values)).rowcount:
-            raise LeaseLost(str(claim), claim.owner, claim.fencing)
-        details: dict[str, Any] = {"code": code, "reason": reason, "due_at": due_at}
-        given = {name: value for name, value in details.items() if value}
-        if differences:
-            given["differences"] = [str(one) for one in differences if one.beyond]
-        events.append(write, now, claim.id, kind, actor=claim.owner, run_id=claim.run_id, **given)
-
-
-def _refuse_in_flight(write: sa.Connection, claim: Claim) -> None:
-    """A delivery is not given back while a step may be on its way: its outcome is recorded first."""
-    sending = write.execute(
-        sa.select(steps.c.name).where(steps.c.delivery_id == claim.id, steps.c.state == "sending")
-    ).scalar()
-    if sending is not None:
-        raise WrongState(f"step {sending} of {claim}", "sending", "record its outcome first (`steps.unknown` at least)")
 
 
 def _filters(

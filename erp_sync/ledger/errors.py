@@ -18,6 +18,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+import sqlalchemy as sa
+
 
 class LedgerError(Exception):
     """Base of everything the ledger raises by itself."""
@@ -104,3 +106,8 @@ class BadLookupFile(LedgerError):
         shown = "; ".join(f"{file}, line {line}, column {column}: {text}" for line, column, text in self.problems[:5])
         more = f" (and {len(self.problems) - 5} more)" if len(self.problems) > 5 else ""
         super().__init__(shown + more)
+
+
+def is_away(error: BaseException) -> bool:
+    """Whether the ledger's database could not be used for now: busy, restarted, out of connections."""
+    return isinstance(error, LedgerBusy | sa.exc.OperationalError | sa.exc.InterfaceError | sa.exc.TimeoutError)

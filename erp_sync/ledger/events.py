@@ -18,7 +18,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     at: when, UTC.
     kind: accepted, replaced, claimed, planned, sending, confirmed, unknown, refused, not_sent,
         accepted_by_target, delivered, waiting, released, later, dead, held, retried, edited, dismissed,
-        approved, rescued, lost_owner ...
+        approved, rescued, lost_owner, defect ...
     delivery_id: 0 for what happened to the record before there was a delivery.
     details: facts of the kind.
     """

@@ -36,45 +36,58 @@ def rescue(write: sa.Connection, now: datetime, flow: str | None, target: str | 
     query = query.order_by(deliveries.c.id).limit(RESCUED_AT_ONCE).with_for_update(skip_locked=True)
     lost = write.execute(query).all()
     for row in lost:
-        due_at = now
-        sending = write.execute(sa.select(steps).where(steps.c.delivery_id == row.id, steps.c.state == "sending")).all()
-        for step in sending:
-            settle_until = max(step.sent_at, row.due_at) + timedelta(seconds=step.settle_seconds)
-            due_at = max(due_at, settle_until)
-            why = f"{row.owner} did not come back"
-            write.execute(
-                sa.update(steps)
-                .where(steps.c.delivery_id == row.id, steps.c.name == step.name)
-                .values(state="unknown", settle_until=settle_until, message=why, changed_at=now)
-            )
-            write.execute(
-                sa.update(key_locks)
-                .where(key_locks.c.delivery_id == row.id, key_locks.c.step == step.name)
-                .values(state="unknown", until=settle_until)
-            )
-            moving.unknown(write, row.id, step.name, settle_until)
-            write.execute(
-                sa.insert(attempts),
-                {
-                    "delivery_id": row.id,
-                    "step": step.name,
-                    "attempt": step.attempts,
-                    "owner": row.owner,
-                    "sent_at": step.sent_at,
-                    "ended_at": now,
-                    "outcome": "lost",
-                    "message": why,
-                },
-            )
+        names, due_at = doubt(write, now, row.id, row.owner, row.due_at, f"{row.owner} did not come back")
         write.execute(
             sa.update(deliveries)
             .where(deliveries.c.id == row.id)
             .values(state=State.DUE.value, owner="", due_at=due_at, fencing=deliveries.c.fencing + 1, changed_at=now)
         )
-        events.append(
-            write, now, row.id, "rescued", actor=row.owner, unknown_steps=[step.name for step in sending], due_at=due_at
-        )
+        events.append(write, now, row.id, "rescued", actor=row.owner, unknown_steps=names, due_at=due_at)
     return [int(row.id) for row in lost]
+
+
+def doubt(
+    write: sa.Connection, now: datetime, delivery_id: int, owner: str, left_until: datetime, why: str
+) -> tuple[list[str], datetime]:
+    """Steps of the delivery in `sending` become `unknown`: their owner will record no outcome.
+
+    Args:
+        left_until: until when the request may have left; the settle time counts from then.
+    Returns:
+        Their names, and when all of them have settled (`now` where there are none).
+    """
+    settled = now
+    sending = write.execute(
+        sa.select(steps).where(steps.c.delivery_id == delivery_id, steps.c.state == "sending")
+    ).all()
+    for step in sending:
+        settle_until = max(step.sent_at, left_until) + timedelta(seconds=step.settle_seconds)
+        settled = max(settled, settle_until)
+        write.execute(
+            sa.update(steps)
+            .where(steps.c.delivery_id == delivery_id, steps.c.name == step.name)
+            .values(state="unknown", settle_until=settle_until, message=why, changed_at=now)
+        )
+        write.execute(
+            sa.update(key_locks)
+            .where(key_locks.c.delivery_id == delivery_id, key_locks.c.step == step.name)
+            .values(state="unknown", until=settle_until)
+        )
+        moving.unknown(write, delivery_id, step.name, settle_until)
+        write.execute(
+            sa.insert(attempts),
+            {
+                "delivery_id": delivery_id,
+                "step": step.name,
+                "attempt": step.attempts,
+                "owner": owner,
+                "sent_at": step.sent_at,
+                "ended_at": now,
+                "outcome": "lost",
+                "message": why,
+            },
+        )
+    return [step.name for step in sending], settled
 
 
 def claim_due(

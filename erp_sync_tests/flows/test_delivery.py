@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Sequence
 from datetime import timedelta
 
 import msgspec
@@ -15,7 +16,7 @@ from erp_sync.ledger.errors import LeaseLost, LedgerBusy
 from erp_sync.ports.capabilities import Guarantee
 from erp_sync.ports.documents import Requirement, StepRequest
 from erp_sync.ports.leaving import may_leave
-from erp_sync.ports.outcomes import Again, CallFailed, NotSent, Receipt, Refused
+from erp_sync.ports.outcomes import Again, CallFailed, Finding, NotSent, Outcome, Receipt, Refused
 from erp_sync_tests.flows.world import (
     ERP,
     FLOW,
@@ -349,6 +350,128 @@ def test_a_defect_with_one_document_is_raised_after_the_others_have_gone(ledger:
     drain(ledger, erp, clock, owner="run-2:1")
     assert sorted(erp.committed) == sorted(f"order {number}" for number in range(8))
     assert {state_of(ledger, one)[0] for one in ids} == {State.DELIVERED}
+
+
+def test_a_document_that_always_meets_a_defect_is_a_dead_letter_at_the_third_time(ledger: Ledger, clock: Clock):
+    """It came back with every lease, for ever, and failed each run."""
+    erp = System(clock=clock)
+    erp.on("sales_order", *[break_down] * 3)
+    (bad,) = accept(ledger, Order(number="1"))
+    for _ in range(2):
+        with pytest.raises(ZeroDivisionError, match="a defect") as raised:
+            drain(ledger, erp, clock)
+        assert str(bad) in "".join(raised.value.__notes__)
+        assert state_of(ledger, bad) == (State.DUE, "defect")
+        assert drain(ledger, erp, clock).later == 0  # not at once
+        clock.advance(30)
+    (good,) = accept(ledger, Order(number="2"))
+    report = drain(ledger, erp, clock, senders=1)
+    assert (report.dead, report.delivered, report.reasons) == (1, 1, {"defect": 1})
+    assert state_of(ledger, bad) == (State.DEAD, "defect")
+    assert state_of(ledger, good)[0] is State.DELIVERED
+    reason = ledger.deliveries.get(bad).reason
+    assert reason.startswith("ZeroDivisionError: a defect (raised in erp_sync.flows.delivery.sending, line ")
+    clock.advance(3600)
+    assert drain(ledger, erp, clock).reasons == {}
+    # A retry by a person gives it as many tries again.
+    ledger.dead_letters.retry([bad], who="ann", why="mended")
+    erp.on("sales_order", break_down)
+    with pytest.raises(ZeroDivisionError):
+        drain(ledger, erp, clock)
+    clock.advance(30)
+    assert drain(ledger, erp, clock).delivered == 1
+    assert erp.has("order 1") == 1
+
+
+@pytest.mark.parametrize("guarantee", Guarantee)
+def test_what_left_before_a_defect_is_unknown_and_its_class_decides(ledger: Ledger, clock: Clock, guarantee: Guarantee):
+    def commit_and_break_down(system: System, request: StepRequest) -> Outcome:
+        system.commit(request.step.key)
+        return break_down(system, request)
+
+    erp = System(guarantee, clock=clock)
+    erp.on("sales_order", commit_and_break_down)
+    (bad,) = accept(ledger, Order(number="1"))
+    with pytest.raises(ZeroDivisionError):
+        drain(ledger, erp, clock)
+    assert [row.state for row in ledger.steps.of(bad)] == [StepState.UNKNOWN]
+    due = ledger.deliveries.get(bad).due_at
+    assert due == clock() + timedelta(seconds=30 if guarantee in SURE else SETTLE)
+    clock.time = due
+    drain(ledger, erp, clock)
+    assert erp.has("order 1") == 1
+    expected = (State.DEAD, "outcome_unknown") if guarantee is Guarantee.NONE else (State.DELIVERED, "")
+    assert state_of(ledger, bad) == expected
+
+
+class Spoiled(System):
+    """Our own code breaks with one order, in the method of this name."""
+
+    spoiled = ""
+
+    def requirements(self, document: Order) -> list[Requirement]:
+        if self.spoiled == "requirements" and document.number == "1":
+            raise KeyError("no such field")
+        return super().requirements(document)
+
+    def resolve(self, requirements: Sequence[Requirement]) -> dict[Requirement, str]:
+        if self.spoiled == "resolve" and Requirement("product", "BAD") in requirements:
+            raise KeyError("no such field")
+        return super().resolve(requirements)
+
+
+@pytest.mark.parametrize("method", ["requirements", "resolve"])
+def test_a_defect_before_sending_keeps_only_its_own_document(ledger: Ledger, clock: Clock, method: str):
+    """It ended the drain before anything was sent: one document stopped the flow."""
+    erp = Spoiled(clock=clock)
+    erp.spoiled, erp.skus = method, {"A", "BAD"}
+    bad, *good = accept(
+        ledger, Order(number="1", skus=("BAD",)), Order(number="2", skus=("A",)), Order(number="3", skus=("NEW",))
+    )
+    with pytest.raises(KeyError, match="no such field"):
+        drain(ledger, erp, clock)
+    assert erp.committed == ["order 2"]
+    assert [state_of(ledger, one)[0] for one in (bad, *good)] == [State.DUE, State.DELIVERED, State.WAITING]
+    clock.advance(30)
+    with pytest.raises(KeyError):
+        drain(ledger, erp, clock)
+    clock.advance(30)
+    drain(ledger, erp, clock)
+    assert state_of(ledger, bad) == (State.DEAD, "defect")
+
+
+@pytest.mark.parametrize("trouble", [OSError("disk full"), LedgerBusy("ledger", 60), CallFailed("not wrapped")])
+def test_trouble_that_passes_makes_no_dead_letter(ledger: Ledger, clock: Clock, trouble: Exception):
+    def suffer(system: System, request: StepRequest) -> Outcome:
+        raise trouble
+
+    erp = System(clock=clock)
+    erp.on("sales_order", *[suffer] * 4)
+    (waits,) = accept(ledger, Order(number="1"))
+    for _ in range(4):
+        with pytest.raises(type(trouble)):
+            drain(ledger, erp, clock)
+        clock.advance(31)
+    assert drain(ledger, erp, clock).delivered == 1
+    assert state_of(ledger, waits)[0] is State.DELIVERED
+
+
+def test_a_target_that_cannot_be_asked_about_an_unknown_send_is_asked_again(ledger: Ledger, clock: Clock):
+    class Unasked(System):
+        def find(self, requests: Sequence[StepRequest]) -> list[Finding]:
+            if clock() < START + timedelta(seconds=SETTLE + 1):
+                raise CallFailed("no answer")
+            return super().find(requests)
+
+    store = Unasked(Guarantee.SEARCHABLE, clock=clock)
+    store.on("sales_order", lose_answer)
+    accept(ledger, Order(number="1"))
+    drain(ledger, store, clock)
+    clock.advance(SETTLE)
+    assert drain(ledger, store, clock).reasons == {"look_up_failed": 1}
+    clock.advance(60)
+    assert drain(ledger, store, clock).delivered == 1
+    assert store.has("order 1") == 1
 
 
 # What a document waits for --------------------------------------------------------------------------------

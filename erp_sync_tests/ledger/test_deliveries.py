@@ -127,6 +127,27 @@ def test_a_crash_while_sending_makes_the_step_unknown_until_it_has_settled(ledge
     deliver(ledger, mine, [step("customer"), step("order")])
 
 
+def test_a_defect_makes_what_was_being_sent_unknown_and_is_a_dead_letter_in_the_end(ledger: Ledger, clock):
+    (made,) = accept(ledger, document("1"))
+    (mine,) = claim(ledger, lease_seconds=30)
+    ledger.steps.plan(mine, [step("order")])
+    ledger.steps.begin(mine, "order", settle_seconds=120)
+    settled = clock() + timedelta(seconds=120)
+    assert ledger.deliveries.defect(mine, "KeyError: x", clock() + timedelta(seconds=30), most=2) is State.DUE
+    assert ledger.deliveries.get(made.id).due_at == settled
+    assert ledger.steps.of(made.id)[0].state is StepState.UNKNOWN
+    with pytest.raises(LeaseLost):
+        ledger.deliveries.defect(mine, "KeyError: x", clock(), most=2)
+    clock.time = settled
+    (mine,) = claim(ledger)
+    assert ledger.deliveries.defect(mine, "KeyError: x", clock(), most=2) is State.DEAD
+    assert (ledger.deliveries.get(made.id).code, ledger.deliveries.get(made.id).due_at) == ("defect", None)
+    ledger.dead_letters.retry([made.id], who="ann")
+    (mine,) = claim(ledger)
+    assert ledger.steps.of(made.id)[0].state is StepState.UNKNOWN
+    assert ledger.deliveries.defect(mine, "KeyError: x", clock(), most=2) is State.DUE
+
+
 def test_not_found_before_the_settle_time_proves_nothing(ledger: Ledger, clock):
     accept(ledger, document("1"))
     (mine,) = claim(ledger, lease_seconds=600)

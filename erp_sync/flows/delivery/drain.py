@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextvars
-import logging
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -11,6 +10,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from datetime import UTC, datetime
 from typing import Any
 
+from erp_sync.flows.delivery.defects import Defects
 from erp_sync.flows.delivery.endings import Endings
 from erp_sync.flows.delivery.preparation import Preparation
 from erp_sync.flows.delivery.recording import Recording
@@ -21,8 +21,6 @@ from erp_sync.flows.first_look import FirstLook
 from erp_sync.flows.leases import of_deliveries
 from erp_sync.ledger import Ledger
 from erp_sync.ledger.documents import Claim
-
-log = logging.getLogger(__name__)
 
 
 class Drain:
@@ -61,6 +59,7 @@ class Drain:
         self.leases = of_deliveries(ledger.deliveries, lease_seconds, f"heartbeat-{flow}")
         self.endings = Endings(self.task, self.leases)
         self.report = self.endings.report
+        self.defects = Defects(self.task, self.endings)
         resolved = Resolved()
         recording = Recording(self.task, resolved, self.endings)
         self.preparation = Preparation(
@@ -69,6 +68,7 @@ class Drain:
             resolved=resolved,
             recording=recording,
             endings=self.endings,
+            defects=self.defects,
             first_look=first_look,
             not_to_go=not_to_go,
         )
@@ -77,14 +77,13 @@ class Drain:
     def run(self) -> DrainReport:
         """Drain until nothing is due or the budget is spent. Raises nothing for what a target did.
 
-        A defect that shows with one document does not keep the others: it is raised at the end. That
-        document's lease ends by itself, and what it may have sent is then unknown.
+        A defect that shows with one document does not keep the others: it is raised at the end. The document is
+        tried again, and is a dead letter when it has met a defect `MOST_DEFECTS` times.
         """
         began = time.monotonic()
         under_way: dict[Future[None], Claim] = {}
         queue: deque[tuple[Claim, Any]] = deque()
         exhausted = False
-        defect: Exception | None = None
         with (
             self.leases.kept(),
             ThreadPoolExecutor(max_workers=self.senders, thread_name_prefix=f"send-{self.task.flow}") as pool,
@@ -107,17 +106,13 @@ class Drain:
                     continue
                 done, _ = wait(under_way, timeout=self.leases.seconds / 4, return_when=FIRST_COMPLETED)
                 for future in done:
-                    self.leases.let_go(under_way.pop(future))
-                    failure = future.exception()
-                    if isinstance(failure, Exception):
-                        log.error("defect", extra={"flow": self.task.flow}, exc_info=failure)
-                        defect = defect or failure
-                    elif failure is not None:
-                        raise failure
+                    claim = under_way.pop(future)
+                    with self.defects.kept_to(claim):
+                        future.result()
+                    self.leases.let_go(claim)
                     exhausted = False  # its end may have released another
         self.report.seconds = round(time.monotonic() - began, 3)
-        if defect is not None:
-            raise defect
+        self.defects.raise_first()
         return self.report
 
     def _claim(self, limit: int) -> list[Claim]:

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 
 from erp_sync.flows.delivery.report import DrainReport, DrainTask
 from erp_sync.flows.leases import Leases
+from erp_sync.ledger.deliveries import DEFECT
 from erp_sync.ledger.documents import Claim, State
 from erp_sync.ledger.errors import LeaseLost
 from erp_sync.ports.differences import Difference
@@ -71,6 +72,13 @@ class Endings:
         self.leases.let_go(claim)
         log.warning("dead letter", extra={"flow": self.task.flow, "key": claim.delivery.number, "code": code})
         self.count("dead", code)
+
+    def defect(self, claim: Claim, reason: str, pause: timedelta, most: int) -> State:
+        """Tried again after the pause; a dead letter at so many defects."""
+        state = self.task.ledger.deliveries.defect(claim, reason, self.task.clock() + pause, most)
+        self.leases.let_go(claim)
+        self.count("dead" if state is State.DEAD else "later", DEFECT)
+        return state
 
     def held(self, claim: Claim, code: str, reason: str, differences: Sequence[Difference]) -> None:
         """A person may let it pass as it is."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any
 
 import msgspec
 
+from erp_sync.flows.delivery.defects import Defects, passes
 from erp_sync.flows.delivery.endings import Endings
 from erp_sync.flows.delivery.recording import Recording
 from erp_sync.flows.delivery.report import DrainTask
@@ -17,6 +19,10 @@ from erp_sync.ledger.documents import Claim
 from erp_sync.ports.documents import Requirement, Step
 from erp_sync.ports.outcomes import CallFailed, Receipt
 from erp_sync.ports.raw import MappingProblem
+
+log = logging.getLogger(__name__)
+
+Decoded = tuple[Claim, Any, list[Requirement]]
 
 
 class Preparation:
@@ -30,18 +36,22 @@ class Preparation:
         resolved: Resolved,
         recording: Recording,
         endings: Endings,
+        defects: Defects,
         first_look: FirstLook | None,
         not_to_go: Callable[[Any], tuple[str, str] | None],
     ) -> None:
         self.task, self.decode, self.resolved = task, decode, resolved
         self.not_to_go = not_to_go
-        self.recording, self.endings, self.first_look = recording, endings, first_look
+        self.recording, self.endings, self.defects, self.first_look = recording, endings, defects, first_look
 
     def prepared(self, claims: Sequence[Claim]) -> list[tuple[Claim, Any]]:
         """Decode, and resolve what the documents need: one query for many documents."""
-        documents: list[tuple[Claim, Any, list[Requirement]]] = []
+        return self._together(self._decoded(claims))
+
+    def _decoded(self, claims: Sequence[Claim]) -> list[Decoded]:
+        documents: list[Decoded] = []
         for claim in claims:
-            with self.endings.unless_lost(claim):
+            with self.defects.kept_to(claim), self.endings.unless_lost(claim):
                 try:
                     document = self.decode(claim.delivery.payload)
                     # What follows a document that was sent belongs to it and goes.
@@ -55,6 +65,27 @@ class Preparation:
                     )
                 except MappingProblem as problem:
                     self.endings.dead(claim, problem.code, str(problem))
+        return documents
+
+    def _together(self, documents: Sequence[Decoded]) -> list[tuple[Claim, Any]]:
+        """What is asked for all of them at once. Where that meets a defect each is asked for alone: it shows with one
+        of them only, and the others go."""
+        if len(documents) > 1:
+            try:
+                return self._ready(documents)
+            except Exception as failure:
+                if passes(failure):
+                    raise
+                log.exception("defect", extra={"flow": self.task.flow, "documents": len(documents)})
+        ready: list[tuple[Claim, Any]] = []
+        for one in documents:
+            # Without those that have ended meanwhile.
+            if self.endings.leases.keeps(one[0]):
+                with self.defects.kept_to(one[0]):
+                    ready += self._ready([one])
+        return ready
+
+    def _ready(self, documents: Sequence[Decoded]) -> list[tuple[Claim, Any]]:
         missing = sorted({need for _, _, needs in documents for need in needs} - set(self.resolved.references))
         failure: CallFailed | None = None
         if missing:

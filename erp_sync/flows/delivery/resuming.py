@@ -52,7 +52,13 @@ class Resuming:
         if settle_until is not None and self.task.clock() < settle_until:
             self.endings.later(claim, settle_until, "the last send may still become visible", "settling")
             return None
-        match self.task.target.find([request])[0]:
+        try:
+            finding = self.task.target.find([request])[0]
+        except CallFailed as failure:
+            pause = timedelta(seconds=failure.retry_after_seconds or 0) or self.endings.backoff(claim)
+            self.endings.later(claim, self.task.clock() + pause, str(failure), "look_up_failed")
+            return None
+        match finding:
             case Found(receipt=receipt):
                 self.recording.confirm(claim, step, receipt)
                 return receipt
