@@ -13,9 +13,11 @@ MOST_SEEDS = 50
 
 
 def main() -> int:
-    """MUTANT may name some, separated by commas. The status tells whether all were caught."""
+    """MUTANT may name some, separated by commas; SEEDS how many are played at most. The status tells whether all
+    were caught."""
+    most = int(os.environ.get("SEEDS") or MOST_SEEDS)
     chosen = [name for name in (os.environ.get("MUTANT") or "").split(",") if name] or list(MUTANTS)
-    seeds = range(1, MOST_SEEDS + 1)
+    seeds = range(1, most + 1)
     caught: dict[str, int | None] = {}
     print(f"{'mutant':34} {'seed':>5}  what gave it away", flush=True)
     with campaign.players(os.environ.get("ROUTE") or campaign.ROUTE, campaign.cores()) as run:
@@ -23,8 +25,8 @@ def main() -> int:
             name, results = played
             last = results[-1]
             caught[name] = len(results) if last.words else None
-            words = last.words[0] if last.words else f"nothing in {MOST_SEEDS} seeds: {MUTANTS[name].words}"
-            print(f"{name:34} {caught[name] or '-':>5}  {words[:120]}", flush=True)
+            words = last.words[0] if last.words else f"nothing in {most} seeds: {MUTANTS[name].words}"
+            print(f"{name:34} {caught[name] or '-':>5}  {' '.join(words.split())[:110]}", flush=True)
     missed = sorted(name for name, seed in caught.items() if seed is None)
     figures = {
         "mutants": len(chosen),
@@ -37,7 +39,7 @@ def main() -> int:
         "machine": machine(),
         "profile": "life",
         "figures": figures,
-        "targets": {"missed": f"none within {MOST_SEEDS} seeds"},
+        "targets": {"missed": f"none within {most} seeds"},
         "met": {"missed": not missed},
     }
     print(json.dumps(result))

@@ -144,12 +144,10 @@ class Seed:
             return
         except Killed:
             raise
-        except Exception as defect:
+        except Exception as defect:  # noqa: BLE001 - a finding: the run has failed, the seed goes on
             place = traceback.extract_tb(defect.__traceback__)[-1]
             where = f"{Path(place.filename).name}:{place.lineno} {place.name}"
             self.defects.append(f"{flow}: {type(defect).__name__} at {where}: {defect}")
-            if len(self.defects) > 20:
-                raise
             return
         self.sensor.read[flow] = began
         self.finished.append(self.here.now)

@@ -1,4 +1,4 @@
-"""What a seed does not pay for: importing the quality engine and making an engine for each comparison.
+"""What a seed does not pay for: importing the quality engine, an engine for each comparison, redacting exchanges.
 
 A rule on a row says the same whoever evaluates it, which `test_thrift` holds against the engine itself.
 """
@@ -15,6 +15,7 @@ import duckdb
 from erp_sync.components import documents, states
 from erp_sync.quality import gate
 from erp_sync.quality.gate import Broken, Judgement, Suite
+from erp_sync.transport.policies import Log
 
 
 def _between(value: Any, rule: Mapping[str, Any]) -> bool:
@@ -77,9 +78,11 @@ def thrifty() -> Iterator[None]:
     for module in places:
         module.judge = judge  # type: ignore[attr-defined]
     duckdb.connect = _Cursor  # type: ignore[misc,assignment]
+    record, Log._record = Log._record, lambda *_: None  # type: ignore[method-assign]
     try:
         yield
     finally:
+        Log._record = record  # type: ignore[method-assign]
         duckdb.connect = _connect
         for module in places:
             module.judge = gate.judge  # type: ignore[attr-defined]
