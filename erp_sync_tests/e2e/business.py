@@ -22,7 +22,11 @@ from erp_sync.components.documents import TransformReport, drain_documents, tran
 from erp_sync.components.flow_table import FLOWS
 from erp_sync.components.installation import Installation
 from erp_sync.components.run_context import land_records
+from erp_sync.components.state_loading import load_states
+from erp_sync.components.state_reading import read_states
+from erp_sync.components.states import transform_states
 from erp_sync.demo.judging import claims
+from erp_sync.flows.convergence import ConvergenceReport
 from erp_sync.flows.delivery import DrainReport
 from erp_sync.flows.extraction import Extraction, extract_changes, extract_missing
 from erp_sync.ledger import State
@@ -153,6 +157,11 @@ class Store:
     def id_of(self, number: str) -> int:
         return int(self.rows("SELECT entity_id FROM sales_order WHERE increment_id = ?", number)[0]["entity_id"])
 
+    def erp_comments(self, number: str) -> list[str]:
+        """What the order says about the ERP's."""
+        found = self.rows("SELECT comment FROM sales_order_status_history WHERE parent_id = ?", self.id_of(number))
+        return [one["comment"] for one in found if str(one["comment"]).startswith("ERP order")]
+
     def order(self, entity_id: int) -> dict[str, Any]:
         return self.rows("SELECT * FROM sales_order WHERE entity_id = ?", entity_id)[0]
 
@@ -260,6 +269,21 @@ class Business:
             self.extract(here, spec, flow, run_id)
             self.transform(here, spec, flow, run_id)
 
+    def converge(self, *routes: str, flow: str = "inventory", full: bool = False) -> list[ConvergenceReport]:
+        """One run of a flow of states, of all `routes` that share a connection to the ERP; by default of ``us``."""
+        self.runs += 1
+        run_id, kind = f"run-{self.runs}", FLOWS[flow]
+        with self.installation() as here:
+            specs = [here.configuration.routes[route] for route in routes or ("us",)]
+
+            def land(entity: str, records: list[Any]) -> str:
+                return land_records(here, specs[0].erp, entity, run_id, records)
+
+            read_states(here, specs[0].erp, kind, specs, land, run_id=run_id, now=later(), full=full)
+            for spec in specs:
+                transform_states(here, spec, kind, spec.flows[flow], run_id=run_id, full=full)
+            return [load_states(here, spec, kind, owner=f"{run_id}:1") for spec in specs]
+
     def settle(self, flow: str = "orders", route: str = "us", most: int = 30) -> None:
         """Run until nothing is on its way any more but what waits, is held or is dead; times in between are skipped."""
         for _ in range(most):
@@ -351,6 +375,7 @@ def business(
     erp_settings: Mapping[str, dict[str, Any]] | None = None,
     store_options: dict[str, Any] | None = None,
     store_settings: dict[str, Any] | None = None,
+    store_data: Mapping[str, Any] | None = None,
     payment_methods: Mapping[str, str] | None = None,
     catalogue: Catalogue = CATALOGUE,
     shared: bool = False,
@@ -360,6 +385,7 @@ def business(
 
     Args:
         erp_settings: by route: settings of that route's connection to the ERP, of which each has its own.
+        store_data: what every store holds besides the catalogue, in the form of its sandbox's seed.
         shared: all routes have one connection to the ERP, with the settings of the first.
     """
     with ExitStack() as stack:
@@ -375,7 +401,7 @@ def business(
             shop = stack.enter_context(
                 running(magento.create, vendor="magento", folder=folder / name, options=store_options or {})
             )
-            shop.control("POST", "seed", catalogue.seed(MEMBERS, erp=False))
+            shop.control("POST", "seed", {**catalogue.seed(MEMBERS, erp=False), **(store_data or {})})
             front = Storefront(shop.base_url, shop.status()["credentials"], catalogue)
             stack.callback(front.close)
             shops[name] = Store(name, shop, front)

@@ -14,11 +14,6 @@ import pytest
 
 from erp_sync.components.documents import drain_documents
 from erp_sync.components.flow_table import FLOWS
-from erp_sync.components.run_context import land_records
-from erp_sync.components.state_loading import load_states
-from erp_sync.components.state_reading import read_states
-from erp_sync.components.states import transform_states
-from erp_sync.flows.convergence import ConvergenceReport
 from erp_sync.flows.delivery import DrainReport
 from erp_sync.ledger import State
 from erp_sync.sandbox.warehouse import Habits, Warehouse
@@ -49,27 +44,12 @@ def shop(tmp_path: Path) -> Iterator[Business]:
         number = shop.store.buy("ann", {"MUG": 2})
         shop.settle()
         assert len(shop.in_erp(number)) == 1
-        stock(shop, full=True)
+        shop.converge(full=True)
         erp = shop.hands_in_erp()
         east = Warehouse(erp, "east", habits=Habits(partial=0, stepwise=0, late_parcel=0, two_parcels=0))
         assert east.ship() == 1
         erp.close()
         yield shop
-
-
-def stock(shop: Business, *, full: bool = False) -> ConvergenceReport:
-    """One run of the inventory flow."""
-    shop.runs += 1
-    run_id, kind = f"run-{shop.runs}", FLOWS["inventory"]
-    with shop.installation() as here:
-        route = here.configuration.routes["us"]
-
-        def land(entity: str, records: list[Any]) -> str:
-            return land_records(here, route.erp, entity, run_id, records)
-
-        read_states(here, route.erp, kind, [route], land, run_id=run_id, now=datetime.now(UTC), full=full)
-        transform_states(here, route, kind, route.flows["inventory"], run_id=run_id, full=full)
-        return load_states(here, route, kind, owner=f"{run_id}:1")
 
 
 def count(shop: Business, sku: str, quantity: int) -> None:
@@ -130,30 +110,30 @@ def test_stock_is_not_written_beside_a_slow_shipment(shop: Business, monkeypatch
         shipping = pool.submit(ship, shop)
         assert at.reached.wait(PATIENCE)
         before = offered(shop, "MUG")
-        stock(shop)
+        shop.converge()
         assert offered(shop, "MUG") == before, "written beside the shipment"
         assert offered(shop, "TEA") == 500, "nothing else waits"
         at.open.set()
         assert shipping.result(PATIENCE).delivered == 1
     assert offered(shop, "MUG") == 9998
-    stock(shop)
+    shop.converge()
     assert offered(shop, "MUG") == 9000
-    assert stock(shop).batches == 0
+    assert [one.batches for one in shop.converge()] == [0]
 
 
 def test_a_shipment_waits_for_the_stock_that_is_on_its_way(shop: Business, monkeypatch):
     shop.extract_and_transform("shipments")
     count(shop, "MUG", 9000)
     with gate(monkeypatch, StockTarget, "submit", answered=False) as at, ThreadPoolExecutor(1) as pool:
-        writing = pool.submit(stock, shop)
+        writing = pool.submit(shop.converge)
         assert at.reached.wait(PATIENCE)
         assert ship(shop).reasons == {"key_busy": 1}
         at.open.set()
-        assert writing.result(PATIENCE).applied == 1
+        assert [one.applied for one in writing.result(PATIENCE)] == [1]
     assert offered(shop, "MUG") == 9002, "what has left is still there for the store to book"
     shop.settle("shipments")
     assert [one.state for one in shop.deliveries("shipments")] == [State.DELIVERED]
-    stock(shop)
+    shop.converge()
     assert offered(shop, "MUG") == 9000
 
 
@@ -162,8 +142,8 @@ def test_a_lost_answer_keeps_the_stock_until_the_shipment_is_found(shop: Busines
     shop.store.sandbox.fault("timeout_after_commit", "*ship*", method="POST", times=1)
     count(shop, "MUG", 9000)
     assert ship(shop).reasons == {"outcome_unknown": 1}
-    stock(shop)
+    shop.converge()
     assert offered(shop, "MUG") == 9998, "nobody knows whether the store has booked it: nothing is written"
     shop.settle("shipments")
-    stock(shop)
+    shop.converge()
     assert offered(shop, "MUG") == 9000

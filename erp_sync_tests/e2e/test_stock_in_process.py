@@ -14,11 +14,6 @@ from pathlib import Path
 import pytest
 import yaml
 
-from erp_sync.components.flow_table import FLOWS
-from erp_sync.components.run_context import land_records
-from erp_sync.components.state_loading import load_states
-from erp_sync.components.state_reading import read_states
-from erp_sync.components.states import transform_states
 from erp_sync.operations.adoption import adopt
 from erp_sync_tests.e2e.business import CATALOGUE, Business, business, hands_in_store
 
@@ -68,22 +63,7 @@ def cycle(shop: Business, *, full: bool = False, documents: tuple[str, ...] = ("
     """One run of every flow that moves stock, as life's schedules start them."""
     for flow in documents:
         shop.settle(flow)
-    shop.runs += 1
-    run_id, kind = f"stock-{shop.runs}", FLOWS["inventory"]
-    with shop.installation() as here:
-        route = here.configuration.routes["us"]
-        read_states(
-            here,
-            route.erp,
-            kind,
-            [route],
-            lambda entity, records: land_records(here, route.erp, entity, run_id, records),
-            run_id=run_id,
-            now=datetime.now(UTC) + timedelta(seconds=1),
-            full=full,
-        )
-        transform_states(here, route, kind, route.flows["inventory"], run_id=run_id)
-        load_states(here, route, kind, owner=f"{run_id}:1")
+    shop.converge(full=full)
 
 
 def stock(shop: Business) -> tuple[int, int]:
