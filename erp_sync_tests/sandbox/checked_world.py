@@ -15,7 +15,7 @@ STORE = """
 CREATE TABLE sales_order (entity_id, increment_id, state, store_id, grand_total, tax_amount, shipping_amount,
   shipping_discount_amount, subtotal, gift_cards_amount, gift_cards, customer_balance_amount, order_currency_code);
 CREATE TABLE sales_order_item (item_id, order_id, parent_item_id, product_type, sku, qty_ordered, row_total,
-  discount_amount, qty_canceled, qty_shipped, qty_refunded);
+  discount_amount, tax_amount, qty_canceled, qty_shipped, qty_refunded);
 CREATE TABLE sales_shipment (entity_id, increment_id, order_id);
 CREATE TABLE sales_shipment_item (parent_id, order_item_id, sku, qty);
 CREATE TABLE sales_shipment_track (parent_id, track_number);
@@ -26,7 +26,7 @@ CREATE TABLE inventory_source_item (sku, source_code, quantity);
 CREATE TABLE catalog_product_entity (sku, type_id, price);
 CREATE TABLE sales_order_payment (entity_id, parent_id, method, amount_ordered, amount_authorized, amount_paid);
 CREATE TABLE sales_order_tax (tax_id, order_id);
-CREATE TABLE sales_order_tax_item (tax_id, tax_percent, real_amount);
+CREATE TABLE sales_order_tax_item (tax_id, item_id, tax_percent, real_amount);
 """
 ERP = """
 CREATE TABLE "transaction" (id, type, tranid, externalid, otherrefnum, status, foreigntotal, taxtotal, shippingcost,

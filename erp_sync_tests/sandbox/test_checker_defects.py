@@ -20,6 +20,7 @@ HELD = "000000003"
 ZERO_TODAY = (
     "orders_lost", "orders_duplicated", "false_claims", "deposits_duplicated", "customers_duplicated",
     "orders_not_from_store", "orders_cancelled_open_in_erp", "orders_open_but_closed_in_erp", "orders_without_time",
+    "orders_whole_though_less_is_left",
     "shipments_missing", "shipments_of_cancelled_orders", "shipments_twice", "shipments_unexplained",
     "shipments_differing", "shipping_emails_early", "shipping_emails_twice", "shipping_emails_missing",
     "stock_mismatches", "stock_changes_unseen", "oversold_units", "price_mismatches",
@@ -100,6 +101,18 @@ def two_payments_with_their_amounts_exchanged(world: World) -> None:
                  voided="F")  # fmt: skip
 
 
+def partly_cancelled(world: World) -> None:
+    """One of the second order's two units was refunded unshipped before it was sent: 5.50 and 0.25 tax are gone."""
+    world.store.execute("UPDATE sales_order_item SET qty_refunded = '1.0000', tax_amount = '0.5000' WHERE order_id = 2")
+    world.store.execute("UPDATE sales_order_tax_item SET item_id = 20 WHERE tax_id = 2")
+    world.erp.execute("UPDATE \"transaction\" SET foreigntotal = '11.70', taxtotal = '0.25' WHERE id = 200")
+    world.erp.execute("UPDATE \"transaction\" SET payment = '11.70' WHERE salesorder = 200")
+    world.erp.execute(
+        "UPDATE transactionline SET quantity = '-1.00000', foreignamount = '-5.50' WHERE \"transaction\" = 200"
+    )
+    world.erp.execute("UPDATE transactiontaxdetail SET taxamount = '0.25' WHERE \"transaction\" = 200")
+
+
 DEFECTS: dict[str, tuple[Callable[[World], object], dict[str, int]]] = {
     "an order that never arrived": (lambda world: world.place(5), {"orders_lost": 1}),
     "an order twice": (lambda world: world.book(2, suffix="_again"), {"orders_duplicated": 1}),
@@ -127,6 +140,29 @@ DEFECTS: dict[str, tuple[Callable[[World], object], dict[str, int]]] = {
     "a held order that is in the ERP": (
         lambda world: world.book(3, lines=[{"item": 1000, "quantity": "-1.00000", "foreignamount": "-11.00"}]),
         {"false_claims": 1, "lines": 1},
+    ),
+    "an order that was sent with units which the store cancelled": (
+        in_store("UPDATE sales_order_item SET qty_canceled = '1.0000' WHERE order_id = 2"),
+        {"orders_whole_though_less_is_left": 1},
+    ),
+    "less than what is left of an order": (
+        all_of(partly_cancelled, in_erp("UPDATE \"transaction\" SET foreigntotal = '11.65' WHERE id = 200")),
+        {"header": 1},
+    ),
+    "what is left of an order, paid whole": (
+        all_of(partly_cancelled, in_erp("UPDATE \"transaction\" SET payment = '17.45' WHERE salesorder = 200")),
+        {"payments": 1},
+    ),
+    "what is left of an order, taxed whole": (
+        all_of(partly_cancelled, in_erp("UPDATE \"transaction\" SET taxtotal = '0.50' WHERE id = 200")),
+        {"tax": 1},
+    ),
+    "another unit of what is left of an order": (
+        all_of(
+            partly_cancelled,
+            in_erp("UPDATE transactionline SET quantity = '-2.00000' WHERE \"transaction\" = 200"),
+        ),
+        {"lines": 1},
     ),
     "a deposit twice": (another_deposit, {"deposits_duplicated": 1, "payments": 1}),
     "a customer twice": (another_customer, {"customers_duplicated": 1}),
@@ -243,6 +279,16 @@ DEFECTS: dict[str, tuple[Callable[[World], object], dict[str, int]]] = {
 
 
 def test_a_sound_day_has_no_defect(day: World):
+    assert zeroes(day) == {}
+
+
+def test_what_is_left_of_a_partly_cancelled_order_is_no_defect(day: World):
+    partly_cancelled(day)
+    assert zeroes(day) == {}
+
+
+def test_an_order_of_which_nothing_is_left_is_not_lost(day: World):
+    day.place(5, state="closed", items=[{"sku": "GRO-1", "qty_ordered": "2.0000", "qty_refunded": "2.0000"}])
     assert zeroes(day) == {}
 
 

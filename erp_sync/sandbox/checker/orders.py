@@ -32,6 +32,7 @@ class Orders:
     deposits_duplicated: list[str] = field(default_factory=list)
     customers_duplicated: list[str] = field(default_factory=list)
     differences: list[Difference] = field(default_factory=list)
+    whole_though_less_is_left: list[str] = field(default_factory=list)  # units were cancelled since, or it was sent so
     latencies: dict[str, float] = field(default_factory=dict)
     without_time: list[str] = field(default_factory=list)
     erp_ids: dict[int, str] = field(default_factory=dict)  # internal id of the ERP's order to order number
@@ -57,6 +58,7 @@ class Orders:
             "orders_not_from_store": len(self.not_from_store),
             "orders_cancelled_open_in_erp": len(self.cancelled_open_in_erp),
             "orders_open_but_closed_in_erp": len(self.open_but_closed_in_erp),
+            "orders_whole_though_less_is_left": len(self.whole_though_less_is_left),
             "orders_without_time": len(self.without_time),
         }
 
@@ -80,7 +82,10 @@ def check_orders(store: SystemFiles, erp: SystemFiles, claims: Sequence[Claim], 
         rows = matched[order["increment_id"]]
         for row in rows:
             if order["state"] != "canceled":
-                found.differences += compare_amounts(order, row, shop, books, conventions)
+                compared = compare_amounts(order, row, shop, books, conventions)
+                found.differences += compared.differences
+                if compared.whole_though_less_is_left:
+                    found.whole_though_less_is_left.append(order["increment_id"])
             deposits = books.deposits.get(row["id"], [])
             if len({deposit["externalid"] or deposit["id"] for deposit in deposits}) > shop.most_deposits(order):
                 found.deposits_duplicated.append(order["increment_id"])
@@ -114,7 +119,7 @@ def _presence(found: Orders, shop: Shop, books: Books, matched: dict[str, list[R
             found.held[name] = claim.reason
         elif claim is not None and claim.claim == "dead_lettered":
             found.dead_lettered[name] = claim.reason
-        elif claim is None and not rows and order["state"] != "canceled":
+        elif claim is None and not rows and order["state"] != "canceled" and shop.anything_left(order):
             found.lost.append(name)
     for name, claim in claimed.items():
         found.false_claims[name] = f"claimed {claim.claim}, but the store has no such order"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from erp_sync.sandbox.checker.remainder import remainder
 from erp_sync.sandbox.checker.sources import Conventions, Row, SystemFiles, grouped, number, reading
 
 
@@ -23,12 +24,18 @@ class Shop:
             items = database.execute("SELECT * FROM sales_order_item ORDER BY item_id").fetchall()
             payments = database.execute("SELECT * FROM sales_order_payment").fetchall()
             taxes = database.execute(
-                "SELECT tax.order_id, item.tax_percent AS percent, item.real_amount AS amount "
+                "SELECT tax.order_id, item.item_id, item.tax_percent AS percent, item.real_amount AS amount "
                 "FROM sales_order_tax AS tax JOIN sales_order_tax_item AS item USING (tax_id)"
             ).fetchall()
         if conventions.store_ids:
             orders = [order for order in orders if order["store_id"] in conventions.store_ids]
         return cls(orders, grouped(items, "order_id"), grouped(payments, "parent_id"), grouped(taxes, "order_id"))
+
+    def anything_left(self, order: Row) -> bool:
+        """Whether a unit of the order is still to be delivered, or was."""
+        entity = order["entity_id"]
+        left = remainder(order, self.items.get(entity, []), self.taxes.get(entity, []))
+        return left is None or not left.nothing
 
     def most_deposits(self, order: Row) -> int:
         """How many payments the order has at most: its methods, each gift card, store credit."""
