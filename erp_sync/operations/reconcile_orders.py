@@ -15,12 +15,12 @@ import msgspec
 from erp_sync.components.configuration import RouteSpec
 from erp_sync.components.documents import flow_module
 from erp_sync.components.installation import Installation
-from erp_sync.flows.orders.remaining import remaining
 from erp_sync.ledger import Delivery, State
 from erp_sync.model.keys import Entity, EntityKey
 from erp_sync.model.money import decimal_of
 from erp_sync.model.order import OrderStatus
 from erp_sync.model.order_status import OrderStatusUpdate
+from erp_sync.model.remaining import remaining
 from erp_sync.operations.choosing import connector
 from erp_sync.operations.reconciliation import Difference, OpenRecord, Progress, Reconciliation, sorted_differences
 from erp_sync.ports.adoption import Match

@@ -178,6 +178,10 @@ def test_an_order_that_was_partly_cancelled_before_it_was_seen_goes_with_what_is
         (deposit,) = shop.deposits(number)
         assert Decimal(deposit["payment"]) == Decimal(order["foreigntotal"])
         assert shop.states()[number] == ("delivered", "")
+        report = shop.report()
+        assert (report.orders.differences, report.orders.whole_though_less_is_left) == ([], [])
+        shop.erp_sql('UPDATE "transaction" SET foreigntotal = ? WHERE id = ?', str(whole), order["id"])
+        assert [one.what for one in shop.report().orders.differences] == ["total"]
 
 
 def test_number_shipment_and_parcels_go_back_to_the_store_with_one_mail(tmp_path: Path):

@@ -26,12 +26,15 @@ class Shop:
 
     def __init__(self, shop: Business, folder: Path) -> None:
         self.shop = shop
-        self.old = [shop.store.buy(name, {"MUG": 1}) for name in ("ann", "bob")]
+        self.old = [shop.store.buy(name, {"MUG": 2}) for name in ("ann", "bob")]
         self.odd = shop.store.buy("cid", {"CUP": 1})
+        # Of the first a unit was cancelled before it was entered, of the second afterwards.
+        self.cancel_one_of(self.old[0])
         shop.settle()
         forget_external_ids(shop)
         shop.erp_sql("UPDATE \"transaction\" SET foreigntotal = '1.00' WHERE otherrefnum = ?", self.odd)
         self.new = [shop.store.buy(name, {"TEA": 2}) for name in ("ann", "dee")]
+        self.cancel_one_of(self.old[1])
         # A fresh installation: it knows nothing of what the ERP holds.
         defs = str(shop.settings.defs)
         shop.settings = load({"ERP_SYNC_HOME": str(folder / "fresh"), "ERP_SYNC_DEFS": defs})
@@ -39,6 +42,10 @@ class Shop:
         upgrade(shop.settings.ledger_url)
         with shop.installation() as here:
             here.import_lookups()
+
+    def cancel_one_of(self, number: str) -> None:
+        store = self.shop.store
+        store.sql("UPDATE sales_order_item SET qty_canceled = 1 WHERE order_id = ?", store.id_of(number))
 
     def adopt(self, apply: bool, **how: object) -> AdoptionReport:
         with self.shop.installation() as here:

@@ -8,9 +8,9 @@ from typing import Any
 
 import msgspec
 
-from erp_sync.flows.orders.remaining import remaining
 from erp_sync.model.keys import Entity
 from erp_sync.model.order import OrderStatus, SalesOrder
+from erp_sync.model.remaining import remaining
 from erp_sync.ports.differences import Difference, TellsDifferences
 from erp_sync.ports.documents import Requirement, Step, StepRequest
 from erp_sync.ports.outcomes import Finding, Outcome

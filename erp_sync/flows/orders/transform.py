@@ -13,9 +13,9 @@ from typing import Any
 import msgspec
 
 from erp_sync.flows.decisions import Before, Decision
-from erp_sync.flows.orders.remaining import remaining
 from erp_sync.flows.orders.target import OrdersTarget
 from erp_sync.model.order import OrderStatus, SalesOrder
+from erp_sync.model.remaining import remaining
 
 encode = msgspec.json.Encoder(decimal_format="string").encode
 _decoder = msgspec.json.Decoder(SalesOrder)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from erp_sync.model.keys import Entity
 from erp_sync.model.money import decimal_of
 from erp_sync.model.order import SalesOrder
+from erp_sync.model.remaining import remaining
 from erp_sync.ports.adoption import Certainty, Match
 from erp_sync.ports.documents import Step
 from erp_sync.ports.outcomes import Receipt
@@ -80,7 +81,8 @@ class NetSuiteAdoption:
     def orders(self, documents: Sequence[SalesOrder]) -> list[Match]:
         """By our external id, then by order number in `otherrefnum` or `tranid`.
 
-        Certain: one order with that number, without another system's external id, of the same total and customer.
+        Certain: one order with that number, without another system's external id, of the same total and customer; of
+        an order that lost units also of the total of what is left.
         """
         terms = {document.number for document in documents} | {order_key(document) for document in documents}
         rows = self._rows(
@@ -112,8 +114,11 @@ class NetSuiteAdoption:
         total, email = row.get("foreigntotal"), str(row.get("email") or "").strip().lower()
         if self._foreign(row):
             return f"it carries the external id {row['externalid']} of another system"
-        if total is None or decimal_of(total, 2) != decimal_of(document.totals.grand_total, 2):
-            return f"its total is {total}, the store's {document.totals.grand_total}"
+        # One that was cancelled partly since was entered whole; one before, without those units.
+        totals = (document.totals.grand_total, remaining(document).totals.grand_total)
+        if total is None or decimal_of(total, 2) not in {decimal_of(one, 2) for one in totals}:
+            left = f", {totals[1]} without what was cancelled" if totals[1] != totals[0] else ""
+            return f"its total is {total}, the store's {totals[0]}{left}"
         if (
             email
             and email != document.customer.email.strip().lower()

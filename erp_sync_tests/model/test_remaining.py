@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from erp_sync.flows.orders.checks import facts
-from erp_sync.flows.orders.remaining import remaining
 from erp_sync.flows.orders.transform import decide
 from erp_sync.model.order import OrderLine, OrderTotals, Payment, PaymentKind, PaymentState, SalesOrder, TaxLine
+from erp_sync.model.remaining import remaining
 from erp_sync_tests.flows.samples import order
 from erp_sync_tests.flows.world import START
 
