@@ -160,9 +160,12 @@ def doctor(route: RouteArgument = None, as_json: Json = False) -> None:
 def _doctor_text(it: Any) -> str:
     lines = []
     for one in it.findings:
-        lines.append(f"{one.verdict.value:<7}  {one.where}: {one.check}: {one.found}")
+        lines.append(f"{one.verdict.value:<8}  {one.where}: {one.check}: {one.found}")
         if one.mend:
-            lines.append(f"         mend: {one.mend}")
+            lines.append(f"          {'look' if one.verdict == 'untested' else 'mend'}: {one.mend}")
+    untested = sum(one.verdict == "untested" for one in it.findings)
+    if untested:
+        lines.append(f"{untested} permissions to write could not be tested: a person looks at them once")
     count = sum(one.verdict == "error" for one in it.findings)
     lines.append(f"{it.route} is ready" if it.healthy else f"{count} errors: flows of {it.route} will fail")
     return "\n".join(lines)

@@ -11,6 +11,7 @@ class Verdict(StrEnum):
     OK = "ok"
     WARNING = "warning"  # works, but not as it should, or could not be told
     ERROR = "error"  # a flow will fail
+    UNTESTED = "untested"  # cannot be told without writing: nothing is wrong that could be seen
 
 
 class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
@@ -19,7 +20,7 @@ class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         check: what was looked at, e.g. ``custom field custbody_channel of salesOrder``.
         found: what there is, in words.
-        mend: what an operator does about it; empty where there is nothing to do.
+        mend: what an operator does about it, or how to look by hand at what is untested; empty where nothing is to do.
     """
 
     check: str

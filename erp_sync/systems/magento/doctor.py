@@ -2,7 +2,9 @@
 
 Checks: credentials, clock, modules, what the integration may read, websites and store views, sources, edition,
 input limits, the product attributes that are mapped and those that the store requires, and whether the latest order
-can be mapped. What the integration may write cannot be told without writing.
+can be mapped. Where a write is guarded by the resource of a read (core: webapi.xml; products, source items) the read
+tells of it; the other resources cannot be told without writing, and no endpoint is known that lists an integration's:
+they are named as untested.
 """
 
 from __future__ import annotations
@@ -35,6 +37,14 @@ READS = {
     "inventory/source-items": "Stores > Inventory > Sources",
     "inventory/sources": "Stores > Inventory > Sources",
 }
+# Resources of writes that no GET is guarded by (core: webapi.xml and acl.xml of Magento_Sales, Magento_Catalog): where
+# they are ticked, and for what.
+WRITES = {
+    "Magento_Sales::ship": ("Sales > Operations > Orders > Actions > Ship", "shipments, parcels and their e-mails"),
+    "Magento_Sales::comment": ("Sales > Operations > Orders > Actions > Comment", "the ERP's number on the order"),
+    "Magento_Catalog::catalog": ("Catalog", "base, special and tier prices"),
+    "Magento_Sales::cancel": ("Sales > Operations > Orders > Actions > Cancel", "cancellations from the ERP"),
+}
 # Modules that flows cannot do without, and for what.
 MODULES = {
     "Magento_Sales": "orders, shipments",
@@ -63,6 +73,7 @@ def examine(
         *first,
         _modules(client),
         *_reads(client),
+        *_untested_writes(),
         *_stores(client, connection),
         _sources(client),
         _edition(client, connection),
@@ -123,6 +134,16 @@ def _reads(client: MagentoClient) -> Iterable[Diagnosis]:
             yield _error(check, str(error), "Is this a Magento 2.4 with Multi Source Inventory?")
         else:
             yield _ok(check, f"allowed, {count} records")
+
+
+def _untested_writes() -> Iterable[Diagnosis]:
+    for resource, (place, what) in WRITES.items():
+        yield Diagnosis(
+            check=f"writing with {resource}",
+            verdict=Verdict.UNTESTED,
+            found=f"needed for {what}",
+            mend=f"System > Integrations > the integration > API: all, or {place} is ticked.",
+        )
 
 
 def _stores(client: MagentoClient, connection: ConnectionSettings) -> Iterable[Diagnosis]:

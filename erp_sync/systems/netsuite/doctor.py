@@ -1,7 +1,10 @@
 """Is this account ready? Reads and compares, changes nothing.
 
 Checks: credentials, clock, API versions, concurrency, every query that a flow runs, the mapped fields against the
-account's own metadata, the tax engine, the order RESTlet, saved searches, items of one name.
+account's own metadata, the tax engine, the order RESTlet, saved searches, items of one name. Permissions to write are
+named as untested: metadata lists a record to who may only view it (unconfirmed), and the query that lists a role's
+permissions (Oracle NetSuite help, Use Case for Retrieving Permissions Assigned to a Role) needs the role's id, which no
+answer to a token tells.
 """
 
 from __future__ import annotations
@@ -35,6 +38,15 @@ SEARCH_SCRIPT, SEARCH_DEPLOYMENT = "customscript_erp_sync_search", "customdeploy
 # Record of each mapping that writes.
 RECORDS = {"customer": "customer", "sales_order": "salesOrder", "customer_deposit": "customerDeposit"}
 
+# Permissions with which flows write, their level (1 view, 2 create, 3 edit, 4 full), and for what; as INSTALL.md says.
+# Keys as public code queries them (TRAN_SALESORD) or by the same pattern (unconfirmed).
+WRITES = (
+    ("Lists > Customers", "LIST_CUSTJOB", "create and edit", "customers of orders, and their currencies"),
+    ("Transactions > Sales Order", "TRAN_SALESORD", "create and edit", "orders and their cancellation"),
+    ("Transactions > Customer Deposit", "TRAN_CUSTDEP", "create", "payments"),
+)
+TAX_DETAILS = ("Transactions > Tax Details Tab", "TRAN_TAXDETAILSTAB", "edit", "the store's tax on orders")
+
 PROBES = {
     "stock": "SELECT ail.item, ail.location, ail.quantityonhand, ail.quantityavailable, ail.quantitycommitted, "
     "ail.quantitybackordered, ail.quantityonorder, ail.lastquantityavailablechange FROM aggregateitemlocation ail "
@@ -64,7 +76,20 @@ def examine(
         *([_order_script(client)] if settings.get("tax_engine") == LEGACY else []),
         *_searches(client),
         _item_names(client),
+        *_untested_writes(settings),
     ]
+
+
+def _untested_writes(settings: Mapping[str, Any]) -> Iterable[Diagnosis]:
+    tax = [TAX_DETAILS] if settings.get("tax_engine", SUITETAX) == SUITETAX else []
+    for name, key, level, what in (*WRITES, *tax):
+        yield Diagnosis(
+            check=f"permission {name}",
+            verdict=Verdict.UNTESTED,
+            found=f"{level}: needed for {what}",
+            mend="Setup > Users/Roles > Manage Roles > the token's role > Permissions; or, with the role's internal "
+            f"id, SuiteQL: SELECT name, permkey, permlevel FROM rolepermissions WHERE role = ID (here {key}).",
+        )
 
 
 def _credentials(client: NetSuiteClient, clock: Callable[[], datetime]) -> list[Diagnosis]:

@@ -129,3 +129,14 @@ def test_attributes_that_the_store_requires_and_nobody_fills_are_named():
     sender.answer("GET", "products/attributes/colour", {"attribute_code": "colour"})
     found = examined(sender, product_attributes={"colour": "colour"})["required product attributes"]
     assert (found.verdict, found.found) == (Verdict.WARNING, "not mapped: energy_class")
+
+
+def test_what_an_integration_may_write_is_named_as_untested_with_how_to_look():
+    untested = [one for one in examined(healthy()).values() if one.verdict is Verdict.UNTESTED]
+    assert [one.check.removeprefix("writing with ") for one in untested] == [
+        "Magento_Sales::ship",
+        "Magento_Sales::comment",
+        "Magento_Catalog::catalog",
+        "Magento_Sales::cancel",
+    ]
+    assert all("System > Integrations" in one.mend for one in untested)

@@ -56,7 +56,7 @@ def script_healthy(server, **settings: Any) -> None:
 
 
 def problems(found: list[Diagnosis]) -> dict[str, Diagnosis]:
-    return {one.check: one for one in found if one.verdict is not Verdict.OK}
+    return {one.check: one for one in found if one.verdict not in (Verdict.OK, Verdict.UNTESTED)}
 
 
 def test_a_healthy_account_has_no_findings(connector, server):
@@ -237,3 +237,15 @@ def test_an_order_of_which_something_left_the_house_is_not_cancelled(connector, 
     assert isinstance(outcome, Refused)
     assert (outcome.code, outcome.again) == ("already_fulfilled", Again.NEVER)
     assert server.writes() == []
+
+
+def test_what_a_role_may_write_is_named_as_untested_with_how_to_look(connector, server):
+    script_healthy(server)
+    untested = [one for one in connector().examine() if one.verdict is Verdict.UNTESTED]
+    assert [one.check for one in untested] == [
+        "permission Lists > Customers",
+        "permission Transactions > Sales Order",
+        "permission Transactions > Customer Deposit",
+        "permission Transactions > Tax Details Tab",
+    ]
+    assert all("Manage Roles" in one.mend and "rolepermissions" in one.mend for one in untested)
