@@ -22,13 +22,11 @@ from erp_sync.model.order import OrderStatus
 from erp_sync.model.order_status import OrderStatusUpdate
 from erp_sync.model.remaining import remaining
 from erp_sync.operations.choosing import connector
-from erp_sync.operations.reconciliation import Difference, OpenRecord, Progress, Reconciliation, sorted_differences
+from erp_sync.operations.reconcile_documents import Comparison
+from erp_sync.operations.reconciliation import Progress, Reconciliation
 from erp_sync.ports.adoption import Match
 from erp_sync.ports.outcomes import Receipt
 from erp_sync.ports.raw import BadRecord, MappingProblem, Window
-
-BATCH = 200
-RUN = "reconcile"
 
 
 def reconcile_orders(here: Installation, route: RouteSpec, window: Window, progress: Progress) -> Reconciliation:
@@ -36,36 +34,7 @@ def reconcile_orders(here: Installation, route: RouteSpec, window: Window, progr
 
     Raises the TransportError tree where a system does not answer, CannotDo.
     """
-    from erp_sync.transport.context import call_context
-
-    work = _Work(here, route, window)
-    with call_context(run_id=RUN, lane="bulk", route=route.name, flow="orders"):
-        versions = work.source.created(window)
-        ids = list(versions)
-        for start in range(0, len(ids), BATCH):
-            progress(f"orders of {route.store}", start, len(ids))
-            work.compare(ids[start : start + BATCH])
-        progress(f"orders of {route.store}", len(ids), len(ids))
-        work.compare_statuses(set(ids))
-    here.exchanges.flush()
-    return Reconciliation(
-        route=route.name,
-        flow="orders",
-        source=route.store,
-        target=route.erp,
-        since=window.start,
-        until=window.end,
-        counts={
-            "in_store": len(ids),
-            "in_erp": work.in_erp,
-            "adopted": work.adopted,
-            "totals_compared": work.totals,
-            "statuses_compared": work.statuses,
-        },
-        open=work.open,
-        differences=sorted_differences(work.differences),
-        agrees=not work.differences,
-    )
+    return _Orders(here, route, window).run(progress)
 
 
 class _Order(msgspec.Struct):
@@ -79,18 +48,17 @@ class _Order(msgspec.Struct):
     problem: str = ""
 
 
-class _Work:
+class _Orders(Comparison):
+    flow, batch, what = "orders", 200, "orders"
+
     def __init__(self, here: Installation, route: RouteSpec, window: Window) -> None:
-        self.here, self.route, self.window = here, route, window
+        source = connector(here, route, "store").port(Entity.SALES_ORDER, "source")
+        super().__init__(here, route, window, source, (route.store, route.erp))
         self.erp: Any = connector(here, route, "erp")
-        self.source = connector(here, route, "store").port(Entity.SALES_ORDER, "source")
         self.target = flow_module("orders", "transform").target(self.erp)
-        self.lookups = here.lookups(route)
-        self.in_erp = self.adopted = self.totals = self.statuses = 0
+        self.counts = dict.fromkeys(("in_erp", "adopted", "totals_compared", "statuses_compared"), 0)
         self.cancelled: dict[str, tuple[str, bool]] = {}
         self.linked: dict[str, str] = {}
-        self.open: list[OpenRecord] = []
-        self.differences: list[Difference] = []
 
     def compare(self, ids: Sequence[str]) -> None:
         """One batch: two queries at the ERP for all of it."""
@@ -122,12 +90,13 @@ class _Work:
             receipt, match = there.get(order.key), matches.get(order.native_id)
             candidates = set(match.target_ids) if match is not None else set()
             if receipt is None and (receipt := by_id.get(linked.get(order.native_id, ""))) is not None:
-                self.adopted += 1
+                self.counts["adopted"] += 1
             if receipt is not None:
                 candidates.add(receipt.target_id)
                 self._total(order, receipt)
             if len(candidates) > 1:
-                self._differs("duplicate", order, erp=", ".join(sorted(candidates)), words="one order, several records")
+                ids = ", ".join(sorted(candidates))
+                self.differs("duplicate", order.number, erp=ids, words="one order, several records")
             self._presence(
                 order,
                 receipt is not None,
@@ -169,15 +138,15 @@ class _Work:
         theirs = receipt.totals.get("grand_total")
         if theirs is None or order.document is None:
             return
-        self.totals += 1
+        self.counts["totals_compared"] += 1
         # One that was cancelled partly before it was seen went with what was left; one that went before, whole.
         totals = (order.document.totals.grand_total, remaining(order.document).totals.grand_total)
         ours: Decimal = min(totals, key=lambda total: abs(decimal_of(theirs) - total))
         difference = decimal_of(theirs) - ours
         if abs(difference) > self._tolerance():
-            self._differs(
+            self.differs(
                 "total",
-                order,
+                order.number,
                 store=f"{ours} {order.document.currency}",
                 erp=theirs,
                 words=f"{difference:+f} in {receipt.number or receipt.target_id}",
@@ -198,46 +167,44 @@ class _Work:
         state = delivery.state if delivery is not None else None
         begun = delivery is not None and (delivery.attempts > 0 or delivery.sequence > 1)
         if there:
-            self.in_erp += 1
+            self.counts["in_erp"] += 1
             if delivery is None or (state in _NOT_SENT and not begun):
-                words = f"the ledger says {state.value if state else 'nothing'} of it"
-                self._differs(
-                    "unexpected", order, erp="there", words=f"{words}; next: erp-sync adopt {self.route.name}"
-                )
+                said = f"the ledger says {state.value if state else 'nothing'} of it"
+                words = f"{said}; next: erp-sync adopt {self.route.name}"
+                self.differs("unexpected", order.number, erp="there", words=words)
             return
         if delivery is not None and state is State.DELIVERED:
             if not order.document or order.document.status is not OrderStatus.CANCELLED:
-                self._differs("missing", order, store="there", words=f"delivery d{delivery.id} says delivered")
+                self.differs("missing", order.number, store="there", words=f"delivery d{delivery.id} says delivered")
         elif delivery is not None:
-            self.open.append(
-                OpenRecord(key=order.number, state=delivery.state.value, code=delivery.code, reason=delivery.reason)
-            )
+            self.under_way(order.number, delivery)
         elif refused is not None:
-            self.open.append(OpenRecord(key=order.number, state="quarantine", code=refused[0], reason=refused[1]))
+            self.is_open(order.number, "quarantine", *refused)
         elif unread:
-            self._differs("not_received", order, store="there", words="it was never read from the store")
+            self.differs("not_received", order.number, store="there", words="it was never read from the store")
         else:
-            self.open.append(self._untold(order))
+            self._untold(order)
 
-    def _untold(self, order: _Order) -> OpenRecord:
+    def _untold(self, order: _Order) -> None:
         """Received, and no delivery came of it: left out with a reason, or not transformed yet."""
         events = self.here.ledger.trace(self._key(order)).events
         for event in reversed(events):
             if event.kind == "left_out":
                 details = event.details
-                return OpenRecord(key=order.number, state="left_out", code=details["code"], reason=details["reason"])
-        return OpenRecord(key=order.number, state="received", code="", reason="not transformed yet")
+                self.is_open(order.number, "left_out", details["code"], details["reason"])
+                return
+        self.is_open(order.number, "received", "", "not transformed yet")
 
-    def compare_statuses(self, store_ids: set[str]) -> None:
+    def finish(self, ids: Sequence[str]) -> None:
         """By one reading of the ERP's orders: cancelled on one side only, and those that the store does not know."""
         try:
             port = self.erp.port(Entity.ORDER_STATUS, "source")
         except KeyError:
             return  # this ERP cannot list its orders
-        ids = list(port.created(self.window))
+        store_ids, theirs = set(ids), list(port.created(self.window))
         ours: dict[str, list[OrderStatusUpdate]] = {}
-        for start in range(0, len(ids), BATCH):
-            for page in port.fetch(ids[start : start + BATCH]):
+        for start in range(0, len(theirs), self.batch):
+            for page in port.fetch(theirs[start : start + self.batch]):
                 for record in page:
                     try:
                         update = port.to_canonical(record, self.lookups)
@@ -253,7 +220,7 @@ class _Work:
     def _status(self, key: str, updates: Sequence[OrderStatusUpdate]) -> None:
         if key not in self.cancelled or len(updates) != 1:
             return
-        self.statuses += 1
+        self.counts["statuses_compared"] += 1
         number, in_store = self.cancelled[key]
         (update,) = updates
         # Closed is what the ERP makes of an order whose lines were all closed; of one that was shipped, too.
@@ -261,19 +228,14 @@ class _Work:
         if gone != in_store:
             words = f"order {update.number} of the ERP"
             store = OrderStatus.CANCELLED.value if in_store else "not cancelled"
-            self.differences.append(
-                Difference(kind="status", key=number, store=store, erp=update.status.value, words=words)
-            )
+            self.differs("status", number, store=store, erp=update.status.value, words=words)
 
     def _extra(self, ours: dict[str, list[OrderStatusUpdate]], elsewhere: Sequence[str]) -> None:
         known = {record.native_id for page in self.source.fetch(elsewhere) for record in page} if elsewhere else set()
         for key in elsewhere:
             for update in ours[key] if key not in known else []:
                 words = f"the store has no {key}"
-                self.differences.append(Difference(kind="extra", key=update.number, erp=update.native_id, words=words))
-
-    def _differs(self, kind: str, order: _Order, store: str = "", erp: str = "", words: str = "") -> None:
-        self.differences.append(Difference(kind=kind, key=order.number, store=store, erp=erp, words=words))
+                self.differs("extra", update.number, erp=update.native_id, words=words)
 
 
 _NOT_SENT = (State.WAITING, State.DUE, State.DEAD, State.HELD, State.DISMISSED)

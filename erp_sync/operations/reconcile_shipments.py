@@ -17,53 +17,29 @@ from erp_sync.ledger import Delivery, State
 from erp_sync.model.keys import Entity, EntityKey
 from erp_sync.model.shipment import Shipment, ShipmentStatus
 from erp_sync.operations.choosing import CannotDo, connector
-from erp_sync.operations.reconciliation import Difference, OpenRecord, Progress, Reconciliation, sorted_differences
+from erp_sync.operations.reconcile_documents import Comparison
+from erp_sync.operations.reconciliation import Progress, Reconciliation
 from erp_sync.ports.raw import BadRecord, MappingProblem, Window
 from erp_sync.ports.reconciling import BookedShipment, ListsShipments
-
-BATCH = 100
-RUN = "reconcile"
 
 
 def reconcile_shipments(here: Installation, route: RouteSpec, window: Window, progress: Progress) -> Reconciliation:
     """Compare the fulfillments created in the window. Raises the TransportError tree, CannotDo."""
-    from erp_sync.transport.context import call_context
-
-    work = _Work(here, route)
-    with call_context(run_id=RUN, lane="bulk", route=route.name, flow="shipments"):
-        ids = list(work.source.created(window))
-        for start in range(0, len(ids), BATCH):
-            progress(f"fulfillments of {route.erp}", start, len(ids))
-            work.compare(ids[start : start + BATCH])
-        progress(f"fulfillments of {route.erp}", len(ids), len(ids))
-    here.exchanges.flush()
-    return Reconciliation(
-        route=route.name,
-        flow="shipments",
-        source=route.erp,
-        target=route.store,
-        since=window.start,
-        until=window.end,
-        counts={"in_erp": len(ids), **work.counts},
-        open=work.open,
-        differences=sorted_differences(work.differences),
-        agrees=not work.differences,
-    )
+    return _Shipments(here, route, window).run(progress)
 
 
-class _Work:
-    def __init__(self, here: Installation, route: RouteSpec) -> None:
-        self.here, self.route, self.kind = here, route, FLOWS["shipments"]
-        self.source: Any = connector(here, route, "erp").port(Entity.SHIPMENT, "source")
+class _Shipments(Comparison):
+    flow, batch, what = "shipments", 100, "fulfillments"
+
+    def __init__(self, here: Installation, route: RouteSpec, window: Window) -> None:
+        source = connector(here, route, "erp").port(Entity.SHIPMENT, "source")
+        super().__init__(here, route, window, source, (route.erp, route.store))
         self.target: Any = connector(here, route, "store").port(Entity.SHIPMENT, "target")
         if not isinstance(self.target, ListsShipments):
             raise CannotDo(f"{route.store} cannot list its shipments")
-        self.lookups = here.lookups(route)
-        self.counts: dict[str, int] = dict.fromkeys(
+        self.counts = dict.fromkeys(
             ("not_shipped_yet", "of_other_orders", "to_compare", "in_store", "parcels", "quantities_compared"), 0
         )
-        self.open: list[OpenRecord] = []
-        self.differences: list[Difference] = []
         self._extra_told: set[str] = set()
 
     def compare(self, ids: Sequence[str]) -> None:
@@ -86,11 +62,8 @@ class _Work:
                 try:
                     found.append((record, self.source.to_canonical(record, self.lookups)))
                 except (BadRecord, MappingProblem) as problem:
-                    one = OpenRecord(
-                        key=record.native_id, state="quarantine", code="malformed_record", reason=str(problem)
-                    )
-                    self.open.append(one)
-        return [shipment for _, shipment in with_adopted_orders(self.here, self.route, self.kind, found)]
+                    self.is_open(record.native_id, "quarantine", "malformed_record", str(problem))
+        return [shipment for _, shipment in with_adopted_orders(self.here, self.route, FLOWS[self.flow], found)]
 
     def _is_ours(self, shipment: Shipment) -> bool:
         if not shipment.order_key or shipment.order_connection not in ("", self.route.store):
@@ -109,7 +82,7 @@ class _Work:
         try:
             steps = self.target.steps(shipment)
         except MappingProblem as problem:
-            self.open.append(OpenRecord(key=number, state="unmapped", code=problem.code, reason=str(problem)))
+            self.is_open(number, "unmapped", problem.code, str(problem))
             return
         creating = [step.key for step in steps if step.name.partition(":")[0] == Entity.SHIPMENT]
         ours = [one for one in booked if set(creating) & set(one.keys)]
@@ -117,7 +90,7 @@ class _Work:
         twice = [key for key, count in Counter(key for one in ours for key in one.keys).items() if count > 1]
         if twice:
             ids = ", ".join(one.number or one.target_id for one in ours)
-            self._differs("duplicate", number, store=ids, erp=number, words="one fulfillment, several shipments")
+            self.differs("duplicate", number, store=ids, erp=number, words="one fulfillment, several shipments")
         if absent:
             self._absent(number, shipment, absent, delivery)
             return
@@ -127,24 +100,23 @@ class _Work:
 
     def _absent(self, number: str, shipment: Shipment, absent: Sequence[str], delivery: Delivery | None) -> None:
         if delivery is not None and delivery.state is not State.DELIVERED:
-            one = OpenRecord(key=number, state=delivery.state.value, code=delivery.code, reason=delivery.reason)
-            self.open.append(one)
+            self.under_way(number, delivery)
             return
         start = self.route.flows["shipments"].start
         if delivery is None and start is not None and before_start(shipment, start):
             reason = f"shipped before the route's start {start:%Y-%m-%d}"
-            self.open.append(OpenRecord(key=number, state="left_out", code="before_start", reason=reason))
+            self.is_open(number, "left_out", "before_start", reason)
             return
         told = f"delivery d{delivery.id} says delivered" if delivery is not None else "no delivery knows of it"
         words = f"order {shipment.order_key} has none with {', '.join(absent)}; {told}"
-        self._differs("missing", number, erp=f"{len(shipment.parcels)} parcels", words=words)
+        self.differs("missing", number, erp=f"{len(shipment.parcels)} parcels", words=words)
 
     def _parcels(self, number: str, shipment: Shipment, ours: Sequence[BookedShipment]) -> None:
         there = {tracking for one in ours for tracking in one.parcels}
         wanted = {parcel.tracking_number for parcel in shipment.parcels}
         self.counts["parcels"] += len(wanted)
         if wanted - there:
-            self._differs("parcels", number, store=", ".join(sorted(there)), erp=", ".join(sorted(wanted)))
+            self.differs("parcels", number, store=", ".join(sorted(there)), erp=", ".join(sorted(wanted)))
 
     def _quantities(self, number: str, shipment: Shipment, ours: Sequence[BookedShipment]) -> None:
         """By SKU, where the store names the SKU: a bundle's parts are booked under the bundle."""
@@ -161,7 +133,7 @@ class _Work:
         self.counts["quantities_compared"] += 1
         for sku in sorted(wanted):
             if there[sku] != wanted[sku]:
-                self._differs(
+                self.differs(
                     "quantity",
                     number,
                     store=f"{sku} {there[sku].normalize():f}",
@@ -175,7 +147,4 @@ class _Work:
                 if not one.keys and one.target_id not in self._extra_told:
                     self._extra_told.add(one.target_id)
                     words = f"order {one.order_key} has a shipment that no fulfillment stands behind"
-                    self._differs("extra", one.number or one.target_id, store=", ".join(one.parcels), words=words)
-
-    def _differs(self, kind: str, key: str, store: str = "", erp: str = "", words: str = "") -> None:
-        self.differences.append(Difference(kind=kind, key=key, store=store, erp=erp, words=words))
+                    self.differs("extra", one.number or one.target_id, store=", ".join(one.parcels), words=words)
