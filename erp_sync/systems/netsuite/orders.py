@@ -16,26 +16,25 @@ import msgspec
 
 from erp_sync.model.money import decimal_of
 from erp_sync.model.order import LineKind, SalesOrder
-from erp_sync.ports.differences import Difference, code_of, undecided, words_of
+from erp_sync.ports.differences import Difference, undecided
 from erp_sync.ports.documents import Requirement, Step, StepRequest
 from erp_sync.ports.lookups import Lookups
 from erp_sync.ports.mapping import Context, RecordMapping
 from erp_sync.ports.outcomes import (
     Again,
-    Ambiguous,
     Applied,
     Finding,
     Found,
-    Later,
     Outcome,
     Receipt,
     Refused,
 )
 from erp_sync.ports.raw import MappingProblem
+from erp_sync.systems.netsuite import refusals
 from erp_sync.systems.netsuite.capabilities import CAPABILITIES
 from erp_sync.systems.netsuite.client import NetSuiteClient
 from erp_sync.systems.netsuite.currencies import CustomerCurrencies, add_currency
-from erp_sync.systems.netsuite.errors import ALREADY_EXISTS, LACKS_CURRENCY, UNKNOWN_ITEM, line_of
+from erp_sync.systems.netsuite.errors import ALREADY_EXISTS, LACKS_CURRENCY
 from erp_sync.systems.netsuite.finding import CUSTOMER, DEPOSIT, KINDS, SALES_ORDER, OrderFinder, kind_of
 from erp_sync.systems.netsuite.mapping import identity, texts
 from erp_sync.systems.netsuite.mapping.comparison import own_differences, side_by_side, tax_by_netsuite
@@ -212,7 +211,7 @@ class SalesOrderTarget:
         about_currency = rejected.code in (LACKS_CURRENCY, "invalid_currency") and kind_of(request.step) == SALES_ORDER
         if about_currency and self._customer_currencies is CustomerCurrencies.ADD:
             return self._with_currency(request, rejected)
-        return self._refusal(request, rejected)
+        return refusals.of_rejected(request, rejected, self._discounts)
 
     def _with_currency(self, request: StepRequest, rejected: Rejected) -> Outcome:
         """The order once more, after its currency was added to the customer's record where it lacked it."""
@@ -227,11 +226,15 @@ class SalesOrderTarget:
             # Whatever became of it: the order itself was refused, and is sent again.
             return Refused(code=LACKS_CURRENCY, message=f"{rejected.message} {error}", again=Again.LATER)
         if not added:
-            return self._refusal(request, rejected)
+            return refusals.of_rejected(request, rejected, self._discounts)
         try:
             receipt = self._noted(request, self._send(request))
         except Rejected as again:
-            return self._existing(request, again) if again.code == ALREADY_EXISTS else self._refusal(request, again)
+            return (
+                self._existing(request, again)
+                if again.code == ALREADY_EXISTS
+                else refusals.of_rejected(request, again, self._discounts)
+            )
         except TransportError as error:
             return error.as_outcome()
         values = {**receipt.values, "currency_added": f"{document.currency} to customer {customer}"}
@@ -290,13 +293,8 @@ class SalesOrderTarget:
         tax = tax_by_netsuite(document, record.get("taxTotal"), self._tax_tolerance)
         if undecided([tax], request.allowed):
             record = self._client.get("salesOrder", order, **asked, expand=True) or record
-            return Refused(
-                code=code_of([tax]),
-                message=f"The order is in NetSuite as {record.get('tranId') or order}, its payments are not booked. "
-                f"{words_of([tax])}",
-                again=Again.AFTER_DECISION,
-                differences=tuple(side_by_side(document, prepared(document, self._discounts), record, tax)),
-            )
+            compared = side_by_side(document, prepared(document, self._discounts), record, tax)
+            return refusals.of_tax(str(record.get("tranId") or order), tax, compared)
         values = {"tax_difference": f"{tax.amount:+f}"} if tax.amount else {}
         return Applied(receipt=Receipt(target_id=order, totals={"tax": f"{tax.found:f}"}, values=values))
 
@@ -343,37 +341,7 @@ class SalesOrderTarget:
         finding = self.find([request])[0]
         if isinstance(finding, Found):
             return Applied(receipt=self._noted(request, finding.receipt))
-        if isinstance(finding, Ambiguous):
-            ids = ", ".join(finding.target_ids)
-            return Refused(
-                code="external_id_taken",
-                message=f"External id {request.step.key} belongs to a record that is not this document ({ids}).",
-            )
-        if isinstance(finding, Later) or kind_of(request.step) != CUSTOMER:
-            # Another send of ours may be committing at this moment: seen by the check, not yet by a read.
-            return Refused(code=ALREADY_EXISTS, message=rejected.message, again=Again.LATER, retry_after_seconds=5.0)
-        return Refused(
-            code="name_taken",
-            message=f"{rejected.message} None has external id {request.step.key}: another record has the same "
-            "name. Turn on auto-numbering of customers, or link that record.",
-        )
-
-    def _refusal(self, request: StepRequest, rejected: Rejected) -> Refused:
-        outcome = rejected.as_outcome()
-        assert isinstance(outcome, Refused)
-        if rejected.code == UNKNOWN_ITEM:
-            index = line_of(rejected)
-            lines = prepared(request.document, self._discounts)
-            if index is not None and index < len(lines) and lines[index].sku:
-                return msgspec.structs.replace(outcome, requirement=("product", lines[index].sku))
-            if index is not None and index < len(lines):
-                message = f"{rejected.message} It is the item of setting discount_item."
-                return Refused(code="unknown_discount_item", message=message)
-            return msgspec.structs.replace(outcome, again=Again.NEVER)
-        if rejected.again is Again.AFTER_DEPENDENCY:
-            # A customer that we created and that is gone: nothing will bring it back by itself.
-            return msgspec.structs.replace(outcome, again=Again.NEVER)
-        return outcome
+        return refusals.of_existing(request, rejected, finding)
 
     # What is there -------------------------------------------------------------------------
 

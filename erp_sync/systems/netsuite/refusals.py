@@ -1,0 +1,62 @@
+"""What NetSuite's refusal of a step of an order means: whether again can help, and what must be there first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from erp_sync.ports.differences import Difference, code_of, words_of
+from erp_sync.ports.documents import StepRequest
+from erp_sync.ports.outcomes import Again, Ambiguous, Finding, Later, Refused
+from erp_sync.systems.netsuite.errors import ALREADY_EXISTS, UNKNOWN_ITEM, line_of
+from erp_sync.systems.netsuite.finding import CUSTOMER, kind_of
+from erp_sync.systems.netsuite.mapping.order_lines import Discounts, prepared
+from erp_sync.transport.errors import Rejected
+
+
+def of_rejected(request: StepRequest, rejected: Rejected, discounts: Discounts) -> Refused:
+    """Of a record that was not taken. An unknown item is named by the SKU of the line that asks for it."""
+    outcome = rejected.as_outcome()
+    assert isinstance(outcome, Refused)
+    if rejected.code == UNKNOWN_ITEM:
+        index = line_of(rejected)
+        lines = prepared(request.document, discounts)
+        if index is not None and index < len(lines) and lines[index].sku:
+            return msgspec.structs.replace(outcome, requirement=("product", lines[index].sku))
+        if index is not None and index < len(lines):
+            message = f"{rejected.message} It is the item of setting discount_item."
+            return Refused(code="unknown_discount_item", message=message)
+        return msgspec.structs.replace(outcome, again=Again.NEVER)
+    if rejected.again is Again.AFTER_DEPENDENCY:
+        # A customer that we created and that is gone: nothing will bring it back by itself.
+        return msgspec.structs.replace(outcome, again=Again.NEVER)
+    return outcome
+
+
+def of_existing(request: StepRequest, rejected: Rejected, finding: Finding) -> Refused:
+    """Of a record whose key NetSuite has already, and that was not found to be this one."""
+    if isinstance(finding, Ambiguous):
+        ids = ", ".join(finding.target_ids)
+        return Refused(
+            code="external_id_taken",
+            message=f"External id {request.step.key} belongs to a record that is not this document ({ids}).",
+        )
+    if isinstance(finding, Later) or kind_of(request.step) != CUSTOMER:
+        # Another send of ours may be committing at this moment: seen by the check, not yet by a read.
+        return Refused(code=ALREADY_EXISTS, message=rejected.message, again=Again.LATER, retry_after_seconds=5.0)
+    return Refused(
+        code="name_taken",
+        message=f"{rejected.message} None has external id {request.step.key}: another record has the same "
+        "name. Turn on auto-numbering of customers, or link that record.",
+    )
+
+
+def of_tax(order: str, tax: Difference, compared: Sequence[Difference]) -> Refused:
+    """Of payments, while somebody has yet to decide about the tax of their order."""
+    return Refused(
+        code=code_of([tax]),
+        message=f"The order is in NetSuite as {order}, its payments are not booked. {words_of([tax])}",
+        again=Again.AFTER_DECISION,
+        differences=tuple(compared),
+    )
