@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Sequence
-from concurrent.futures import ThreadPoolExecutor
+import time
+from collections.abc import Callable, Collection, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeout
 from datetime import datetime, timedelta
 from typing import Any
@@ -22,8 +23,10 @@ from erp_sync.ports.raw import BadRecord, MappingProblem
 
 log = logging.getLogger(__name__)
 
-# A look at a source may take this long; a run starts where it could not be judged in time.
+# The looks of one tick may take this long together; a run starts where a source could not be judged in time.
 LOOK_SECONDS = 3.0
+# Looks at once: those at a system that does not answer leave threads for the others.
+MOST_LOOKS = 32
 ALL = ("extracted", "transformed", "loaded")
 # The loaded asset is observed fresh without a run this often within its latest acceptable age.
 OBSERVE_SHARE = 3
@@ -72,10 +75,10 @@ def look(
     cursor = dict(cursor)
     due: list[Due] = []
     fresh: list[tuple[str, str, int]] = []
-    looks: list[tuple[Poll, Any]] = []
+    looks: list[tuple[Poll, Future[Finding]]] = []
     found: dict[tuple[str, str], list[Finding]] = {}
     alive = {SENSOR_ALIVE}
-    pool = ThreadPoolExecutor(max_workers=8, thread_name_prefix="look")
+    pool = ThreadPoolExecutor(max_workers=MOST_LOOKS, thread_name_prefix="look")
     outlook = here.ledger.outlook(readers(configuration))
     away = here.ledger.unreachable()
     busy = under_way.busy(runs, configuration, outlook.moved)
@@ -89,11 +92,7 @@ def look(
                 polls = _polls(here, route, flow, spec, now, cursor, busy, outlook)
                 polls += events.polls(here, route, flow, spec, waiting, cursor, busy)
                 looks += [(poll, pool.submit(_ask, poll)) for poll in polls]
-        for poll, future in looks:
-            try:
-                finding = future.result(timeout=LOOK_SECONDS)
-            except FutureTimeout:
-                finding = Finding(why="could not be judged in time", lane=poll.lane, keys=poll.keys)
+        for poll, finding in answers(looks):
             cursor[poll.name] = now.isoformat()
             cursor.update(finding.remember)
             silent = f"{poll.route}/{poll.flow}/silent"
@@ -148,6 +147,20 @@ def look(
     if away:
         summary += "; " + "; ".join(f"{one.connection}: {one.why}" for one in away.values())
     return Looked(due=tuple(due), fresh=tuple(fresh), cursor=cursor, summary=summary)
+
+
+def answers(
+    looks: Sequence[tuple[Poll, Future[Finding]]], clock: Callable[[], float] = time.monotonic
+) -> Iterator[tuple[Poll, Finding]]:
+    """What the looks found. All of them have `LOOK_SECONDS` together: a slow system with many routes holds up nobody
+    else for longer."""
+    until = clock() + LOOK_SECONDS
+    for poll, future in looks:
+        try:
+            finding = future.result(timeout=max(0.0, until - clock()))
+        except FutureTimeout:
+            finding = Finding(why="could not be judged in time", lane=poll.lane, keys=poll.keys)
+        yield poll, finding
 
 
 def _readable(route: RouteSpec, flow: str, away: Collection[str]) -> bool:
