@@ -176,6 +176,25 @@ class ExchangeLog:
         log.error("exchanges_lost", extra={"number": number, "why": why, "lost": self.lost})
 
     def _write(self, process: _Process) -> None:
+        try:
+            self._write_batches(process)
+        except Exception as error:
+            log.exception("exchange_log_writer_died")
+            why = _words(error)
+        else:
+            why = "the writer ended"
+        # Nobody waits for a writer that is gone, and the next exchange starts another.
+        with process.condition:
+            left = len(process.queue)
+            process.closing = True
+            process.queue.clear()
+            process.queued_bytes = 0
+            process.written = process.taken
+            process.condition.notify_all()
+        if left:
+            self._lose(left, why)
+
+    def _write_batches(self, process: _Process) -> None:
         store = Store(self.url, self.folder)
         writer = SegmentWriter(self._segments, self._segment_bytes)
         prepared = False
@@ -185,9 +204,9 @@ class ExchangeLog:
                     if not prepared:
                         store.prepare()
                         prepared = True
-                    self._write_batch(store, writer, batch)
+                    self._keep(store, writer, batch)
                 except (sa.exc.SQLAlchemyError, OSError, WrongExchangeLog) as error:
-                    self._lose(len(batch), str(error).splitlines()[0])
+                    self._lose(len(batch), _words(error))
                 finally:
                     with process.condition:
                         process.written += len(batch)
@@ -195,6 +214,20 @@ class ExchangeLog:
         finally:
             writer.close()
             store.close()
+
+    def _keep(self, store: Store, writer: SegmentWriter, batch: Sequence[Mapping[str, Any]]) -> None:
+        """Write the batch; where one exchange of it cannot be written, the others."""
+        try:
+            self._write_batch(store, writer, batch)
+        except (sa.exc.OperationalError, OSError, WrongExchangeLog):
+            raise
+        except Exception as error:
+            log.exception("exchange_not_written", extra={"number": len(batch)})
+            if len(batch) == 1:
+                self._lose(1, _words(error))
+                return
+            for item in batch:
+                self._keep(store, writer, [item])
 
     def _batch(self, process: _Process) -> list[dict[str, Any]]:
         """The next exchanges to write together; none when the log is being closed."""
@@ -368,6 +401,10 @@ def _count(polls: dict[tuple[Any, ...], dict[str, Any]], item: Mapping[str, Any]
     )
     poll["polls"] += 1
     poll["last_at"] = max(poll["last_at"], at)
+
+
+def _words(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}".splitlines()[0]
 
 
 def _modified(path: Path) -> float:

@@ -73,6 +73,31 @@ def sqlite_log(tmp_path: Path) -> Iterator[ExchangeLog]:
     exchange_log.close()
 
 
+def test_an_exchange_that_cannot_be_written_loses_no_other_and_not_the_writer(sqlite_log):
+    """An error of another kind ended the writer: calls waited for the full queue, and `flush` its whole time."""
+    sqlite_log.record(exchange(document="a"))
+    sqlite_log.record(exchange(document="b", request_headers=object()))
+    sqlite_log.record(exchange(document="c"))
+    assert sqlite_log.flush(5.0)
+    sqlite_log.record(exchange(document="d"))
+    assert [one.document for one in sqlite_log.search()] == ["a", "c", "d"]
+    assert sqlite_log.lost == 1
+
+
+def test_a_writer_that_dies_is_seen_and_replaced(sqlite_log, monkeypatch, caplog):
+    def broken(*_):
+        raise RuntimeError("no writer today")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("erp_sync.transport.exchanges.Store", broken)
+        sqlite_log.record(exchange(document="a"))
+        assert sqlite_log.flush(5.0)
+    assert sqlite_log.lost == 1
+    assert "exchange_log_writer_died" in caplog.text
+    sqlite_log.record(exchange(document="b"))
+    assert [one.document for one in sqlite_log.search()] == ["b"]
+
+
 def test_what_was_recorded_comes_back(log):
     log.record(exchange())
     (found,) = log.search()
