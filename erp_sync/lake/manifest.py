@@ -19,6 +19,8 @@ import msgspec
 
 from erp_sync.lake.errors import LakeError
 
+_TAIL = 4096
+
 
 class Part(msgspec.Struct, frozen=True, array_like=True):
     """Where rows of a compacted file came from: `rows` rows of `file`, in order."""
@@ -118,12 +120,10 @@ class Manifest:
 
     def _append(self, descriptor: int, line: bytes) -> None:
         size = os.fstat(descriptor).st_size
-        if size:
-            content = self.path.read_bytes()
-            end = content.rfind(b"\n") + 1
-            if end != size:
-                os.ftruncate(descriptor, end)
-                size = end
+        end = _whole_until(descriptor, size)
+        if end != size:
+            os.ftruncate(descriptor, end)
+            size = end
         os.lseek(descriptor, size, os.SEEK_SET)
         left = memoryview(line)
         while left:
@@ -147,6 +147,18 @@ class Manifest:
                 os.close(descriptor)
         finally:
             os.close(lock)
+
+
+def _whole_until(descriptor: int, size: int) -> int:
+    """Where the last whole line ends. Looks from the end: the manifest grows with every run."""
+    end = size
+    while end:
+        begin = max(0, end - _TAIL)
+        found = os.pread(descriptor, end - begin, begin).rfind(b"\n")
+        if found >= 0:
+            return begin + found + 1
+        end = begin
+    return 0
 
 
 def sync_folder(folder: Path) -> None:

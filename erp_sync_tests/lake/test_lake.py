@@ -6,12 +6,13 @@ import subprocess
 import sys
 import textwrap
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pyarrow as pa
 import pytest
 
 from erp_sync.lake import DamagedFile, Lake, LakeError, NotInManifest
-from erp_sync.lake.manifest import Manifest
+from erp_sync.lake.manifest import Change, FileEntry, Manifest
 
 START = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 STORE, ENTITY = "magento_us", "sales_order"
@@ -236,3 +237,27 @@ def test_names_cannot_leave_the_lake(lake, name):
         lake.write(name, ENTITY, "run", table("1"))
     with pytest.raises(NotInManifest):
         lake.row("../../x/y/z.parquet", 0)
+
+
+def test_an_append_reads_the_manifest_once(tmp_path, monkeypatch):
+    manifest = Manifest(tmp_path)
+    lines = [FileEntry(file=f"{number}.parquet", rows=1, bytes=1, written_at=START) for number in range(200)]
+    for one in lines[:-1]:
+        manifest.change(lambda _, one=one: Change(at=START, add=(one,)))
+    read: list[Path] = []
+    whole = Path.read_bytes
+    monkeypatch.setattr(Path, "read_bytes", lambda path: read.append(path) or whole(path))
+    manifest.change(lambda _: Change(at=START, add=(lines[-1],)))
+    assert read == [manifest.path]
+    assert manifest.entries() == lines
+
+
+@pytest.mark.parametrize("length", [1, 4095, 4096, 9000])
+def test_a_line_without_its_end_is_cut_off_however_long_it_is(tmp_path, length):
+    manifest = Manifest(tmp_path)
+    first, second = (FileEntry(file=name, rows=1, bytes=1, written_at=START) for name in ("a", "b"))
+    manifest.change(lambda _: Change(at=START, add=(first,)))
+    with manifest.path.open("ab") as out:
+        out.write(b"x" * length)
+    manifest.change(lambda _: Change(at=START, add=(second,)))
+    assert manifest.entries() == [first, second]
