@@ -6,6 +6,7 @@ A share is counted only where at least `few` rows are concerned: in a small batc
 from __future__ import annotations
 
 from collections.abc import Mapping
+from decimal import Decimal
 
 import msgspec
 
@@ -58,6 +59,10 @@ def judge_shares(shares: list[Share], limits: Mapping[str, float], defaults: Map
     return verdicts
 
 
-def jumped(before: float, after: float, factor: float, floor: float = 1.0) -> bool:
-    """Has a figure grown by more than the factor? Below `floor` every figure counts as `floor`."""
-    return max(after, floor) > factor * max(before, floor)
+def jumped(before: Decimal, after: Decimal, factor: float, floor: float = 1.0) -> bool:
+    """Has a figure grown by more than the factor? Below `floor` every figure counts as `floor`.
+
+    The limits come from YAML as floats: what counts is how they are written there.
+    """
+    lowest = Decimal(str(floor))
+    return max(after, lowest) > Decimal(str(factor)) * max(before, lowest)

@@ -246,7 +246,7 @@ def alone(before: Mapping[str, Any] | None, after: Mapping[str, Any], limits: Ma
     factor = limits.get("max_jump_factor")
     if factor is None or before is None or "quantity" not in after:
         return None
-    old, new = float(decimal_of(before.get("quantity", 0))), float(decimal_of(after["quantity"]))
+    old, new = decimal_of(before.get("quantity", 0)), decimal_of(after["quantity"])
     if not jumped(old, new, factor, floor=float(limits.get("jump_floor", 10))):
         return None
     return f"{before.get('quantity')} becomes {after['quantity']}: more than {factor:g} times as much"

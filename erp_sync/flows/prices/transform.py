@@ -140,7 +140,7 @@ def alone(before: Mapping[str, Any] | None, after: Mapping[str, Any], limits: Ma
     if before is None:
         return None
     factor = float(limits.get("max_jump_factor", DEFAULT_JUMP))
-    old, new = float(decimal_of(before.get("amount", 0))), float(decimal_of(after["amount"]))
+    old, new = decimal_of(before.get("amount", 0)), decimal_of(after["amount"])
     if old > 0 and (jumped(old, new, factor, floor=0) or jumped(new, old, factor, floor=0)):
         return f"{before.get('amount')} becomes {after['amount']}: more than {factor:g} times apart"
     return None
