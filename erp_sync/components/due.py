@@ -90,7 +90,7 @@ def look(
                 if spec.mode is Mode.OFF or not _readable(route, flow, away):
                     continue
                 polls = _polls(here, route, flow, spec, now, cursor, busy, outlook)
-                polls += events.polls(here, route, flow, spec, waiting, cursor, busy)
+                polls += events.polls(here, route, flow, spec, now, waiting, cursor, busy)
                 looks += [(poll, pool.submit(_ask, poll)) for poll in polls]
         for poll, finding in answers(looks):
             cursor[poll.name] = now.isoformat()

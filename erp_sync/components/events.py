@@ -27,6 +27,8 @@ log = logging.getLogger(__name__)
 MOST_KEYS = 200
 # Records read in one go.
 BATCH = 500
+# What events start runs of one flow so far apart at least, where the connection's settings say nothing.
+EVERY = timedelta(seconds=2)
 # Ids named in a run's tag.
 SHOWN = 3
 
@@ -86,22 +88,34 @@ def delay(here: Installation, connection: str) -> timedelta:
     return timedelta(seconds=float(given if given is not None else rules.delay_seconds if rules else 0.0))
 
 
+def _too_soon(here: Installation, connection: str, last: str | None, now: datetime) -> bool:
+    given = (here.configuration.connection(connection).settings.get("events") or {}).get("every_seconds")
+    every = EVERY if given is None else timedelta(seconds=float(given))
+    return last is not None and now - datetime.fromisoformat(last) < every
+
+
 def polls(
     here: Installation,
     route: RouteSpec,
     flow: str,
     spec: FlowSpec,
+    now: datetime,
     events: Mapping[Place, Sequence[WaitingEvent]],
     cursor: Mapping[str, Any],
     busy: Collection[tuple[str, str, str]],
 ) -> list[Poll]:
-    """Looks at what waits for one flow; a finding has lane `now`, or `normal` where an event names nothing."""
+    """Looks at what waits for one flow; a finding has lane `now`, or `normal` where an event names nothing.
+
+    A flow's events are looked at some seconds apart: a run takes all that came meanwhile, and a rush costs a run
+    each time and not one an event.
+    """
     kind = FLOWS[flow]
     source = getattr(route, kind.source)
     mine = events.get((source, kind.entity), ())
-    if not mine or (route.name, flow, "now") in busy:
+    name = f"{route.name}/{flow}/events"
+    if not mine or (route.name, flow, "now") in busy or _too_soon(here, source, cursor.get(name), now):
         return []
-    common: dict[str, Any] = {"route": route.name, "flow": flow, "name": f"{route.name}/{flow}/events"}
+    common: dict[str, Any] = {"route": route.name, "flow": flow, "name": name}
     if kind.delivers:
         if first_reader(here.configuration, source, kind.entity) != (route.name, flow):
             return []  # the records that its run receives are this flow's, too

@@ -6,7 +6,7 @@ overlap by the source's declared lateness; a record seen twice in the same versi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Protocol
@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import msgspec
 
 from erp_sync.ports.capabilities import Capabilities
-from erp_sync.ports.documents import TellsTime
+from erp_sync.ports.documents import ReadsSingly, TellsTime
 from erp_sync.ports.raw import News, RawRecord, Window
 
 # A window is read in slices, so that a first run over a long past is resumable. An empty slice doubles the
@@ -170,7 +170,14 @@ def extract_named(
     seen = received = 0
     files: list[str] = []
     found: set[str] = set()
-    for page in source.fetch(native_ids) if native_ids else ():
+
+    def news_of(versions: Mapping[str, str]) -> Collection[str]:
+        found.update(versions)
+        fresh: set[str] = ledger.cursors.fresh(connection, entity, versions)
+        return fresh
+
+    pages = source.fetch_new(native_ids, news_of) if isinstance(source, ReadsSingly) else source.fetch(native_ids)
+    for page in pages if native_ids else ():
         seen += len(page)
         found.update(record.native_id for record in page)
         fresh = ledger.cursors.not_received(connection, entity, page)

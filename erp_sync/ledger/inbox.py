@@ -74,14 +74,18 @@ class Inbox:
 
     def put_all(self, events: Sequence[InboxEvent]) -> int:
         """Store events in one durable transaction; gives how many are new."""
+        for event in events:
+            lane_rank(event.lane)
         count = 0
         with self._database.write(durable=True) as write:
             now = self._database.now()
-            for event in events:
-                lane_rank(event.lane)
-                values = {name: getattr(event, name) for name in InboxEvent.__struct_fields__}
-                statement = upsert(write, inbox).on_conflict_do_nothing().returning(inbox.c.id)
-                count += write.execute(statement, {**values, "received_at": now}).first() is not None
+            for some in chunks(list(events)):
+                rows = [
+                    {**{name: getattr(event, name) for name in InboxEvent.__struct_fields__}, "received_at": now}
+                    for event in some
+                ]
+                statement = upsert(write, inbox).values(rows).on_conflict_do_nothing().returning(inbox.c.id)
+                count += len(write.execute(statement).all())
         return count
 
     def unprocessed(

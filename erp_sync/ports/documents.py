@@ -99,6 +99,14 @@ class DocumentSource(Protocol[DocumentOut]):
         """Map one record. Raises BadRecord or MappingProblem."""
 
 
+@runtime_checkable
+class ReadsSingly(Protocol):
+    """A source for which each record costs a call: it asks first which ones are wanted."""
+
+    def fetch_new(self, native_ids: Sequence[str], news: News) -> Iterator[list[RawRecord]]:
+        """Of these records the new ones, as they are now. `news` is given the versions of all that exist."""
+
+
 class DocumentTarget(Protocol[DocumentIn]):
     """Where documents of one entity go."""
 

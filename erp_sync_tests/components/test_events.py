@@ -160,7 +160,7 @@ def served(listener: socket.socket, receiver: Receiver) -> Iterator[None]:
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     listener = socket.create_server(("127.0.0.1", 0))
     address = f"http://127.0.0.1:{listener.getsockname()[1]}/events"
-    at_once = {"events": {"delay_seconds": 0}}
+    at_once = {"events": {"delay_seconds": 0, "every_seconds": 0}}
     folder = tmp_path_factory.mktemp("events")
     with two_systems(
         folder / "world",
@@ -343,3 +343,18 @@ def test_events_of_entities_that_the_connection_does_not_choose_are_left_to_the_
     assert [one for one in world.due() if one.flow == "orders"] == []
     assert world.waiting("sales_order") == []
     assert "left to the next poll" in outcomes(world)
+
+
+def test_a_rush_of_events_starts_a_run_every_so_often_not_one_an_event(world: World):
+    world.settle()
+    connection = world.systems.here.configuration.connection("netsuite_us")
+    looked = {"us/inventory/events": (datetime.now(UTC) - timedelta(seconds=30)).isoformat()}
+    adjust(world, "MUG", 1)
+    until(lambda: bool(world.waiting("stock_level")), "an event of MUG")
+    try:
+        connection.settings["events"] = {"delay_seconds": 0, "every_seconds": 3600}
+        assert [one for one in world.due(**looked) if one.flow == "inventory"] == []
+        connection.settings["events"] = {"delay_seconds": 0, "every_seconds": 20}
+        assert [one.keys for one in world.due(**looked) if one.flow == "inventory"] == [("MUG",)]
+    finally:
+        connection.settings["events"] = {"delay_seconds": 0, "every_seconds": 0}

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
-from erp_sync.flows.extraction import PROVED_AGAIN, completeness_window, extract_changes, extract_missing, news
+from erp_sync.flows.extraction import (
+    PROVED_AGAIN,
+    completeness_window,
+    extract_changes,
+    extract_missing,
+    extract_named,
+    news,
+)
 from erp_sync.flows.state_extraction import extract_snapshot
 from erp_sync.ledger import Ledger
 from erp_sync.ports.capabilities import Capabilities, Limits, Reading
@@ -335,3 +342,28 @@ def test_a_source_is_told_what_is_received_already(ledger: Ledger, clock: Clock)
     done = extract(store, ledger, clock)
     assert asked == [{"2"}]
     assert (done.seen, done.received) == (1, 1)
+
+
+class SingleRecords(Store):
+    """Each record costs a call: it asks first which ones are wanted."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.read: list[str] = []
+
+    def fetch_new(self, native_ids: Sequence[str], news: News) -> Iterator[list[RawRecord]]:
+        there = [self.records[one] for one in native_ids if one in self.records]
+        wanted = news({one.native_id: one.version for one in there})
+        self.read += [one.native_id for one in there if one.native_id in wanted]
+        yield [one for one in there if one.native_id in wanted]
+
+
+def test_a_source_that_reads_singly_reads_only_what_is_new_and_says_what_exists(ledger: Ledger):
+    store, landed = SingleRecords(), Lake()
+    store.put("1", START)
+    store.put("2", START)
+    common: dict[str, Any] = {"connection": STORE, "entity": ENTITY, "run_id": "run-1"}
+    extract_named(store, ledger, landed, native_ids=["1"], **common)
+    done, found = extract_named(store, ledger, landed, native_ids=["1", "2", "3"], **common)
+    assert (done.received, found) == (1, {"1", "2"})
+    assert store.read == ["1", "2"]

@@ -56,6 +56,13 @@ class ShipmentSource:
         for rows in self._rows.of(native_ids, "t.id", numbers):
             yield from self._records(rows, datetime.now(UTC))
 
+    def fetch_new(self, native_ids: Sequence[str], news: News) -> Iterator[list[RawRecord]]:
+        """A fulfillment that is picked and packed is saved, and told of, several times before it is shipped."""
+        for rows in self._rows.of(native_ids, "t.id", numbers):
+            read_at = datetime.now(UTC)
+            wanted = news({str(row["id"]): self._version(row, read_at) for row in rows})
+            yield from self._records([row for row in rows if _is_shipped(row) and str(row["id"]) in wanted], read_at)
+
     def created(self, window: Window) -> dict[str, str]:
         pages = self._rows.pages(self._rows.within(window, "t.createddate"))
         return {str(row["id"]): self._version(row, window.end) for rows in pages for row in rows if _is_shipped(row)}

@@ -238,6 +238,24 @@ def test_only_shipped_fulfillments_that_are_news_cost_a_call(connector, server):
     assert set(port.peek(WINDOW)) == set(port.created(WINDOW)) == {"700", "701"}
 
 
+def test_events_of_fulfillments_that_have_not_left_or_are_known_cost_no_call_of_their_own(connector, server):
+    """One is saved, and told of, when it is picked, packed and shipped: three events, one record that counts."""
+    script_shipment(server, FULFILLMENT)
+    rows = [fulfillment_row(700, "ItemShip:C"), fulfillment_row(701, "C"), fulfillment_row(702, "ItemShip:B")]
+    server.rows("type = 'ItemShip'", *rows)
+    port = connector(source_connections=["magento_us"]).port("shipment", "source")
+    existing: dict[str, str] = {}
+
+    def known_is_701(versions):
+        existing.update(versions)
+        return set(versions) - {"701"}
+
+    records = all_of(port.fetch_new(["700", "701", "702", "703"], known_is_701))
+    assert [record.native_id for record in records] == ["700"]
+    assert set(existing) == {"700", "701", "702"}
+    assert [sent.path.rpartition("/")[2] for sent in server.sent if sent.method == "GET"] == ["700"]
+
+
 def test_a_fulfillment_read_in_the_second_of_its_change_is_read_once_more(connector, server):
     """Two changes of one second carry the same time: read between them, the later one would be missed."""
     script_shipment(server, FULFILLMENT)
