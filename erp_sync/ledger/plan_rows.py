@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import sqlalchemy as sa
 
-from erp_sync.ledger import known_state, moving
+from erp_sync.ledger import known_state, moving, quarantine
 from erp_sync.ledger.errors import LeaseLost
 from erp_sync.ledger.lanes import LANES
 from erp_sync.ledger.row_queries import claimable, close_plans, doubt_rows, given_back, rescue_rows
@@ -230,8 +230,15 @@ class PlanRows:
             for connection, entity, keys in moves:
                 known_state.mark_unknown(write, now, connection, entity, keys, why=f"{claim.flow} wrote {claim.entity}")
 
-    def refused(self, claim: RowClaim, rows: Sequence[tuple[ClaimedRow, str, str]]) -> None:
-        """(row, code, message): the target said no and applied nothing. Raises LeaseLost."""
+    def refused(
+        self,
+        claim: RowClaim,
+        rows: Sequence[tuple[ClaimedRow, str, str]],
+        refusals: Sequence[quarantine.Refusal] = (),
+        run_id: str = "",
+    ) -> None:
+        """(row, code, message): the target said no and applied nothing. `refusals` go to quarantine in the same
+        transaction. Raises LeaseLost: then nothing was written."""
         with self._database.write() as write:
             now = self._database.now()
             groups: dict[tuple[str, str], list[int]] = {}
@@ -239,6 +246,7 @@ class PlanRows:
                 groups.setdefault((code, message), []).append(row.id)
             for (code, message), ids in groups.items():
                 self._end(write, now, claim, ids, RowState.REFUSED, code=code, message=message)
+            quarantine.add(write, now, claim.route, claim.flow, run_id, refusals)
 
     def unknown(
         self, claim: RowClaim, rows: Sequence[ClaimedRow], why: str, settle_until: datetime | None = None

@@ -10,6 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 from erp_sync.flows.convergence import Convergence, ConvergenceReport, sending
+from erp_sync.ledger import quarantine
 from erp_sync.ledger.errors import LeaseLost, LedgerBusy
 from erp_sync.ports.leaving import may_leave
 from erp_sync.ports.outcomes import Again, CallFailed, NotSent, Refused, Unknown
@@ -104,6 +105,23 @@ def test_a_refused_batch_is_bisected_until_the_poison_row_stands_alone(ledger, s
     assert (report.applied, report.refused) == (3, 1)
     (row,) = ledger.quarantine.find(flow=FLOW)
     assert (row.native_id, row.rule) == ("C", "bad_row")
+
+
+def test_a_refused_row_and_its_quarantine_are_one_transaction(ledger, shop, converge, clock, monkeypatch):
+    """A crash between them left a refused row that no list shows."""
+
+    def crash(*_):
+        raise RuntimeError("killed here")
+
+    shop.poison = {"A"}
+    plan(ledger, {"A": 1})
+    since = clock()
+    with monkeypatch.context() as patched:
+        patched.setattr(quarantine, "add", crash)
+        with pytest.raises(RuntimeError, match="killed here"):
+            converge()
+    assert ledger.plans.refusals(STORE, ENTITY, since) == {}
+    assert ledger.quarantine.find(flow=FLOW) == []
 
 
 def test_a_refused_row_is_remembered_so_that_it_is_not_planned_again(ledger, shop, converge, clock):

@@ -67,23 +67,19 @@ class Endings:
         self.later(claim, [(sent, one.message, one.retry_after_seconds, one.code) for sent, one in later])
         if not never:
             return
-        self.task.ledger.plans.refused(claim, [(sent.claimed, one.code, one.message) for sent, one in never])
-        self.task.ledger.quarantine.add(
-            [
-                Refusal(
-                    connection=self.task.connection,
-                    entity=self.task.entity,
-                    native_id=sent.claimed.key,
-                    rule=one.code,
-                    problem=one.message,
-                    row=(sent.claimed.after or "null").encode(),
-                )
-                for sent, one in never
-            ],
-            route=self.task.route,
-            flow=self.task.flow,
-            run_id=self.task.run_id,
-        )
+        refusals = [
+            Refusal(
+                connection=self.task.connection,
+                entity=self.task.entity,
+                native_id=sent.claimed.key,
+                rule=one.code,
+                problem=one.message,
+                row=(sent.claimed.after or "null").encode(),
+            )
+            for sent, one in never
+        ]
+        refused = [(sent.claimed, one.code, one.message) for sent, one in never]
+        self.task.ledger.plans.refused(claim, refused, refusals, self.task.run_id)
         for sent, one in never:
             log.warning("refused", extra={"flow": self.task.flow, "key": sent.claimed.key, "code": one.code})
             self.count("refused", 1, one.code)
