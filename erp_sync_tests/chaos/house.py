@@ -141,6 +141,7 @@ class Template:
         return spec.model_copy(
             update={
                 "base_url": f"http://{spec.name}.chaos",
+                "settings": {**spec.settings, **getattr(people_of(spec.vendor), "SETTINGS", {})},
                 "credentials": {name: str(known[name]) for name in spec.credentials if name in known},
             }
         )

@@ -16,6 +16,8 @@ from erp_sync.sandbox.people import Person
 from erp_sync.sandbox.shoppers import Storefront
 
 # How often each is done, beside what other systems' people do.
+# Lists come in several pages, between which they change.
+SETTINGS: Mapping[str, Any] = {"page_size": 10}
 DOINGS: Mapping[str, int] = {"buy": 12, "cancel": 1}
 
 
