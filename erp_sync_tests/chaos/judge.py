@@ -14,7 +14,7 @@ from erp_sync.flows.comparison import value_text
 from erp_sync.ledger import State
 from erp_sync.sandbox.checker import Report, SystemFiles, check
 from erp_sync_tests.chaos.house import FLOWS as PLAYED
-from erp_sync_tests.chaos.house import House
+from erp_sync_tests.chaos.house import House, people_of
 
 OPEN = (State.DEAD, State.HELD)
 
@@ -46,6 +46,8 @@ def judge(house: House, here: Installation, defects: list[str]) -> Verdict:
     store, erp = (SystemFiles(systems[name].database, systems[name].journal.path) for name in (route.store, route.erp))
     report = check(store, erp, claims(here))
     _compared(verdict, report, here, skewed=any(system.clock.skew for system in systems.values()))
+    for system in systems.values():
+        verdict.duplicated += getattr(people_of(system.vendor), "twice", lambda _: [])(system.database)
     _deliveries(verdict, here)
     _known_state(verdict, house, here)
     _received(verdict, house, here)

@@ -6,12 +6,14 @@ import random
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx
 
 from erp_sync.sandbox.caller import Refused
 from erp_sync.sandbox.catalogue import Basket, Catalogue, Line
+from erp_sync.sandbox.checker.sources import reading
 from erp_sync.sandbox.people import Person
 from erp_sync.sandbox.shoppers import Storefront
 
@@ -19,6 +21,21 @@ from erp_sync.sandbox.shoppers import Storefront
 # Lists come in several pages, between which they change.
 SETTINGS: Mapping[str, Any] = {"page_size": 10}
 DOINGS: Mapping[str, int] = {"buy": 12, "cancel": 1}
+
+
+def twice(database: Path) -> list[str]:
+    """What stands in the store twice though it was to be written once, beside what the checker looks at."""
+    with reading(database) as store:
+        comments = store.execute(
+            "SELECT parent_id AS id, comment FROM sales_order_status_history WHERE comment IS NOT NULL "
+            "GROUP BY parent_id, comment HAVING count(*) > 1"
+        ).fetchall()
+        parcels = store.execute(
+            "SELECT parent_id AS id, track_number FROM sales_shipment_track GROUP BY 1, 2 HAVING count(*) > 1"
+        ).fetchall()
+    return [f"order {row['id']} says twice: {row['comment']}" for row in comments] + [
+        f"shipment {row['id']} has parcel {row['track_number']} twice" for row in parcels
+    ]
 
 
 class People:
