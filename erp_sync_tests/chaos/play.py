@@ -71,8 +71,8 @@ class Seed:
                 here.call_at(trouble.begin, lambda trouble=trouble: self.house.freeze(trouble))
         for when, point, passes, everybody in self.plan.traps:
             here.call_at(begin + when, lambda trap=(point, passes, everybody): self._set_trap(*trap))
-        for when, number, length in self.plan.stalls:
-            here.call_at(begin + when, lambda stall=(number, length): self._stall(*stall))
+        for when, passes, length in self.plan.stalls:
+            here.call_at(begin + when, lambda stall=(passes, length): self._stall(*stall))
         for when, length in self.plan.locked:
             here.call_at(begin + when, lambda length=length: self._lock(length))
 
@@ -92,11 +92,9 @@ class Seed:
         if everybody:
             self.here.takes_all.add(point)
 
-    def _stall(self, number: int, seconds: float) -> None:
-        for process in list(self.here.processes):
-            if process.name == f"worker {number}":
-                self.here.stall(process, seconds)
-                self.house.network.faults["worker stalled"] += 1
+    def _stall(self, passes: int, seconds: float) -> None:
+        self.here.suspends.append((passes, seconds))
+        self.house.network.faults["worker suspended"] += 1
 
     def _lock(self, seconds: float) -> None:
         self.here.locked_until = self.here.now + seconds
@@ -175,6 +173,7 @@ class Seed:
                 self.defects.append("a worker does not come to an end")
         # Nothing goes wrong any more, but what is on its way comes.
         here.traps.clear()
+        here.suspends.clear()
         for system in network.systems.values():
             system.troubles.clear()
         settled = self._settle()

@@ -13,7 +13,7 @@ DURATION = 600.0
 KINDS: Mapping[str, int] = {
     "timeout": 4,
     "timeout after commit": 5,
-    "late_commit": 5,
+    "late_commit": 8,
     "drop_connection": 2,
     "drop_connection after commit": 3,
     "server_error": 2,
@@ -52,7 +52,7 @@ class Schedule:
         acts: (when, whose side, what people do).
         traps: (when, point, how often it is passed unharmed before somebody dies there, whether all die with it).
         locked: (when, how long) the ledger is somebody else's.
-        stalls: (when, which worker, how long) nothing of it runs, and it does not know.
+        stalls: (when, after how many transactions more, how long) nothing of a worker runs, and it does not know.
     """
 
     skews: dict[str, float] = field(default_factory=dict)
@@ -80,7 +80,7 @@ def draw(seed: int, start: float, doings: Mapping[str, Mapping[str, int]]) -> Sc
         made.locked.append((chance.uniform(0, DURATION * 0.8), chance.choice((5.0, 30.0, 75.0))))
     if chance.random() < 0.5:
         made.stalls.append(
-            (chance.uniform(0, DURATION * 0.7), chance.randint(0, 1), chance.choice((20.0, 50.0, 120.0)))
+            (chance.uniform(0, DURATION * 0.7), chance.randint(0, 40), chance.choice((20.0, 50.0, 120.0)))
         )
     return made
 

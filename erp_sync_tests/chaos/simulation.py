@@ -85,6 +85,7 @@ class Simulation:
         self.kills: list[tuple[float, str, str]] = []
         # (point, how many more times it is passed unharmed) at which the process that comes there dies.
         self.traps: dict[str, int] = {}
+        self.suspends: list[tuple[int, float]] = []  # after so many transactions a process stands still for so long
         self.takes_all: set[str] = set()  # traps in which every process dies
         self.locked_until = 0.0  # somebody else has the ledger until then
         self._horizon = 0.0  # who sleeps beyond it gives its turn back
@@ -238,6 +239,13 @@ class Simulation:
             return
         self.alive(task)
         self.points[name] += 1
+        if name == "after a transaction" and self.suspends:
+            passes, seconds = self.suspends.pop(0)
+            if passes > 0:
+                self.suspends.insert(0, (passes - 1, seconds))
+            else:
+                self.stall(task.process, seconds)
+                self.park(self.now + seconds)
         left = self.traps.get(name)
         if left is None:
             return
