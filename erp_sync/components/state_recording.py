@@ -16,6 +16,7 @@ from erp_sync.flows.state_extraction import base_entity, compared_entity
 from erp_sync.ledger.handling import Handling
 from erp_sync.ledger.plans import NewPlan, PlanRow, PlanState, Verdict
 from erp_sync.ledger.quarantine import Refusal
+from erp_sync.monitoring.kpis import ROWS_COMPARED, ROWS_EQUAL
 
 
 class Recording:
@@ -167,6 +168,11 @@ class Recording:
     def compared(self) -> None:
         """Everything was compared, whatever became of the plan."""
         task = self.task
+        # What was never read at the target before, or may be moving, is no row that is right or wrong.
+        judged = task.report.compared - task.report.unsure - task.report.overtaken
+        task.here.ledger.metrics.add(
+            task.route.name, task.kind.name, {ROWS_COMPARED: judged, ROWS_EQUAL: task.report.same}
+        )
         shadow = task.flow.mode is Mode.SHADOW
         entity = compared_entity(task.route.name, task.kind.name, task.kind.entity, shadow=shadow)
         task.here.ledger.receive(task.source, entity, [], advance_to=task.now, run_id=task.run_id)

@@ -33,6 +33,7 @@ from erp_sync.ledger.maintenance import Maintenance
 from erp_sync.ledger.notices import Metrics, Notices
 from erp_sync.ledger.outlook import Outlook, Reader, outlook
 from erp_sync.ledger.overview import Overview
+from erp_sync.ledger.performance import Performance
 from erp_sync.ledger.plans import Plans
 from erp_sync.ledger.quarantine import Quarantine
 from erp_sync.ledger.received import Received, ReceivedRow, insert_received
@@ -67,6 +68,7 @@ class Ledger:
         overview, identifying: how flows stand, and what a person means by a word.
         heartbeats, activity: who is alive, and how much came and went: for the watchdog.
         days: what became of a day's documents and rows.
+        performance: how documents ended, how long they took and what people decided: for key figures.
     """
 
     def __init__(self, database: Database) -> None:
@@ -94,6 +96,7 @@ class Ledger:
         self.adopting = Adopting(database)
         self.overview = Overview(database)
         self.days = Days(database)
+        self.performance = Performance(database)
         self.identifying = Identifying(database)
         self._tracing = Tracing(database)
 

@@ -10,8 +10,10 @@ import uvicorn
 
 from erp_sync import settings as settings_module
 from erp_sync.components.configuration import WrongConfiguration, read_configuration
-from erp_sync.ledger import Ledger
+from erp_sync.components.installation import Installation
 from erp_sync.ledger.errors import LedgerError
+from erp_sync.monitoring.exposition import Exposition
+from erp_sync.operations.kpis import figures
 from erp_sync.runtime.storage import StillRunning, initialise
 from erp_sync.service.app import create_app
 from erp_sync.service.receiving import Receiver
@@ -31,13 +33,14 @@ def main(arguments: list[str] | None = None) -> int:
         settings = settings_module.load()
         configuration = read_configuration(settings.defs)
         initialise(settings)
-        ledger = Ledger.open(settings.ledger_url)
+        here = Installation(settings, configuration)
+        inbox = here.ledger.inbox
     except (settings_module.WrongSetting, WrongConfiguration, LedgerError, StillRunning) as error:
         print(f"erp-sync: {error}", file=sys.stderr)
         return 2
     try:
         uvicorn.run(
-            create_app(Receiver(configuration, ledger.inbox)),
+            create_app(Receiver(configuration, inbox), Exposition(lambda: figures(here))),
             host=options.host,
             port=options.port,
             log_level="warning",
@@ -46,7 +49,7 @@ def main(arguments: list[str] | None = None) -> int:
             limit_concurrency=MOST_REQUESTS,
         )
     finally:
-        ledger.close()
+        here.close()
     return 0
 
 

@@ -1,4 +1,4 @@
-"""The web application: POST /events/{connection}, its challenge by GET, and /health.
+"""The web application: POST /events/{connection}, its challenge by GET, /health, and /metrics for Prometheus.
 
 Answers to POST: 200 stored (also what was stored before), 401 signature, 403 outside the time window, 404 no
 such connection or none that takes notifications, 408 too slow, 413 too large, 422 signed but not understood, 503 not
@@ -15,15 +15,17 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from fastapi import FastAPI, Request
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
 from sqlalchemy.exc import DBAPIError
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 
 from erp_sync.components.configuration import WrongConfiguration
 from erp_sync.ledger.errors import LedgerError
+from erp_sync.monitoring.exposition import Exposition
 from erp_sync.ports.notifications import NotificationRefused
 from erp_sync.service.receiving import Receiver
+from erp_sync.transport.exchange_store import WrongExchangeLog
 
 log = logging.getLogger(__name__)
 
@@ -44,8 +46,8 @@ class TooLarge(NotificationRefused):
     code = "too_large"
 
 
-def create_app(receiver: Receiver) -> FastAPI:
-    """The application around one receiver. Holds no state of its own."""
+def create_app(receiver: Receiver, exposition: Exposition | None = None) -> FastAPI:
+    """The application around one receiver; without an `exposition` there is no /metrics."""
     app = FastAPI(title="erp_sync events", openapi_url="/openapi.json", docs_url=None, redoc_url=None)
 
     @app.post("/events/{connection}", summary="Take a change notification of a connection's system")
@@ -94,6 +96,18 @@ def create_app(receiver: Receiver) -> FastAPI:
             log.error("inbox cannot be read", extra={"error": str(error)})
             return JSONResponse({**content, "status": "the inbox cannot be read"}, status_code=503)
         return JSONResponse(content)
+
+    if exposition is not None:
+
+        @app.get("/metrics", summary="Key figures for Prometheus", response_class=Response)
+        async def metrics() -> Response:
+            try:
+                page = await run_in_threadpool(exposition.page)
+            except (LedgerError, DBAPIError, WrongExchangeLog, WrongConfiguration) as error:
+                # A scrape that fails is told by Prometheus itself; figures that are old would look like new ones.
+                log.error("figures cannot be read", extra={"error": str(error)})
+                return Response("the figures cannot be read now; the log of the service says why\n", status_code=503)
+            return Response(page, media_type=exposition.content_type)
 
     return app
 

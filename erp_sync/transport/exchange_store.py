@@ -156,6 +156,17 @@ class EmptyPolls(msgspec.Struct, frozen=True, kw_only=True):
     last_at: datetime
 
 
+class Calls(msgspec.Struct, frozen=True, kw_only=True):
+    """How many requests one flow made of a connection, all with one verdict. `route` as recorded: several may share a
+    read (``us,eu``)."""
+
+    connection: str
+    route: str
+    flow: str
+    verdict: str
+    count: int
+
+
 class Store:
     """The database of an exchange log. An engine must not be carried through a fork: make a new Store."""
 
@@ -241,6 +252,21 @@ class Store:
         with self.engine.connect() as connection:
             found = [_exchange(row._asdict()) for row in connection.execute(statement)]
         return found[::-1]
+
+    def count(self, since: datetime, until: datetime) -> list[Calls]:
+        """Requests begun in the window, by connection, route, flow and verdict."""
+        names = (exchanges.c.connection, exchanges.c.route, exchanges.c.flow, exchanges.c.verdict)
+        statement = (
+            sa.select(*names, sa.func.count().label("count"))
+            .where(exchanges.c.time >= since, exchanges.c.time < until)
+            .group_by(*names)
+            .order_by(*names)
+        )
+        with self.engine.connect() as connection:
+            return [
+                Calls(connection=row[0], route=row[1], flow=row[2], verdict=row[3], count=row[4])
+                for row in connection.execute(statement)
+            ]
 
     def polls(self, conditions: Sequence[sa.ColumnElement[bool]]) -> list[EmptyPolls]:
         statement = sa.select(empty_polls).where(*conditions).order_by(*empty_polls.primary_key.columns)

@@ -22,10 +22,18 @@ from typing import Any
 import msgspec
 import sqlalchemy as sa
 
-from erp_sync.transport.exchange_store import EmptyPolls, Exchange, Store, WrongExchangeLog, empty_polls, exchanges
+from erp_sync.transport.exchange_store import (
+    Calls,
+    EmptyPolls,
+    Exchange,
+    Store,
+    WrongExchangeLog,
+    empty_polls,
+    exchanges,
+)
 from erp_sync.transport.segments import SUFFIX, BodyLost, SegmentWriter, read_body, this_host
 
-__all__ = ["BodyLost", "EmptyPolls", "Exchange", "ExchangeLog", "Expired", "WrongExchangeLog"]
+__all__ = ["BodyLost", "Calls", "EmptyPolls", "Exchange", "ExchangeLog", "Expired", "WrongExchangeLog"]
 
 log = logging.getLogger(__name__)
 
@@ -336,6 +344,16 @@ class ExchangeLog:
         store = self._store()
         try:
             return store.polls(conditions)
+        finally:
+            store.close()
+
+    def calls(self, since: datetime, until: datetime) -> list[Calls]:
+        """How many requests were begun in the window (aware), by connection, route, flow and verdict; those that found
+        nothing are not among them: see `empty_polls`."""
+        self.flush()
+        store = self._store()
+        try:
+            return store.count(since, until)
         finally:
             store.close()
 

@@ -10,6 +10,8 @@ from starlette.testclient import TestClient
 
 from erp_sync.ledger import Ledger
 from erp_sync.ledger.errors import LedgerBusy
+from erp_sync.monitoring.exposition import Exposition
+from erp_sync.monitoring.kpis import Figure
 from erp_sync.service.app import create_app
 from erp_sync.service.receiving import Receiver
 from erp_sync_tests.service.conftest import NOW, Clock, configuration
@@ -124,3 +126,22 @@ def test_health_tells_what_waits_and_who_is_ready(web: TestClient):
     post(web, push(NOW))
     health = web.get("/health").json()
     assert (health["status"], health["waiting"], health["connections"]["netsuite_us"]) == ("ok", 1, "ready")
+
+
+def test_figures_are_scraped_at_metrics(receiver: Receiver):
+    figure = Figure(kpi="success_rate", route="us", flow="orders", value=0.998)
+    with TestClient(create_app(receiver, Exposition(lambda: [figure]))) as web:
+        answer = web.get("/metrics")
+    assert answer.status_code == 200
+    assert answer.headers["content-type"].startswith("text/plain; version=")
+    assert 'erp_sync_success_ratio{flow="orders",route="us"} 0.998' in answer.text
+
+
+def test_a_ledger_that_cannot_be_read_fails_the_scrape_and_says_nothing_old(receiver: Receiver):
+    def look() -> list[Figure]:
+        raise LedgerBusy("ledger.db", 30.0)
+
+    with TestClient(create_app(receiver, Exposition(look))) as web:
+        assert web.get("/metrics").status_code == 503
+    with TestClient(create_app(receiver)) as web:
+        assert web.get("/metrics").status_code == 404

@@ -1,0 +1,275 @@
+"""What became of documents and rows in a window of time, by flow: what key figures are worked out from."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import sqlalchemy as sa
+
+from erp_sync.ledger import codec
+from erp_sync.ledger.activity import FlowName
+from erp_sync.ledger.documents import State
+from erp_sync.ledger.lanes import lane_rank
+from erp_sync.ledger.plan_values import PlanState
+from erp_sync.ledger.rows import RowState
+from erp_sync.ledger.schema import (
+    approvals,
+    deliveries,
+    delivery_events,
+    plan_rows,
+    plans,
+    quarantine,
+    received,
+)
+from erp_sync.ledger.sql import chunks
+
+if TYPE_CHECKING:
+    from erp_sync.ledger.engine import Database
+
+BY_PEOPLE = ("approved", "rejected", "retried", "edited", "dismissed")
+_STOPPED = ("held", "dead", "accepted", "replaced")
+# Transactions that overlap commit their events a little out of order.
+_SLACK = 1000
+
+
+class Outcomes(msgspec.Struct, kw_only=True):
+    """How documents or rows of a flow ended. `failed` by code; `first`: delivered documents without later versions."""
+
+    delivered: int = 0
+    first: int = 0
+    failed: Counter[str] = msgspec.field(default_factory=Counter)
+
+
+class Intervention(msgspec.Struct, frozen=True, kw_only=True):
+    """What a person decided. `since`: when it was held or died; None where that is not kept any more. UTC."""
+
+    route: str
+    flow: str
+    kind: str
+    at: datetime
+    since: datetime | None
+
+
+class FirstShipment(msgspec.Struct, frozen=True, kw_only=True):
+    """The first fulfillment of an order: created (picked) and marked as shipped in the ERP. UTC."""
+
+    route: str
+    order: str
+    created: datetime | None
+    shipped: datetime | None
+
+
+class Performance:
+    """`ledger.performance`. Windows are half-open, in UTC."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def outcomes(self, start: datetime, end: datetime) -> dict[FlowName, Outcomes]:
+        """How documents and rows ended in the window; what died or was refused before and went since is delivered."""
+        found: defaultdict[FlowName, Outcomes] = defaultdict(Outcomes)
+        names = (deliveries.c.route, deliveries.c.flow)
+        finished = (deliveries.c.finished_at >= start, deliveries.c.finished_at < end)
+        died = sa.exists().where(
+            delivery_events.c.delivery_id == deliveries.c.id, delivery_events.c.kind == State.DEAD.value
+        )
+        first = sa.func.sum(sa.case((deliveries.c.sequence == 1, 1), else_=0))
+        delivered = sa.select(*names, sa.func.count(), first).where(deliveries.c.state == State.DELIVERED, *finished)
+        failures = [
+            sa.select(*names, deliveries.c.code, sa.func.count()).where(
+                deliveries.c.state == State.DEAD, deliveries.c.changed_at >= start, deliveries.c.changed_at < end
+            ),
+            sa.select(*names, deliveries.c.code, sa.func.count()).where(
+                deliveries.c.state == State.DISMISSED, died, *finished
+            ),
+        ]
+        refused = sa.select(quarantine.c.route, quarantine.c.flow, quarantine.c.rule, sa.func.count()).where(
+            quarantine.c.resolved_at.is_(None), quarantine.c.first_at >= start, quarantine.c.first_at < end
+        )
+        rows = (
+            sa.select(plans.c.route, plans.c.flow, plan_rows.c.state, plan_rows.c.code, sa.func.count())
+            .select_from(plans.join(plan_rows, plan_rows.c.plan_id == plans.c.id))
+            .where(plans.c.finished_at >= start, plans.c.finished_at < end)
+            .where(plan_rows.c.state.in_([RowState.APPLIED.value, RowState.REFUSED.value]))
+            .group_by(plans.c.route, plans.c.flow, plan_rows.c.state, plan_rows.c.code)
+        )
+        with self._database.read() as read:
+            for route, flow, count, new in read.execute(delivered.group_by(*names)):
+                found[route, flow].delivered += count
+                found[route, flow].first += int(new)
+            for query in failures:
+                for route, flow, code, count in read.execute(query.group_by(*names, deliveries.c.code)):
+                    found[route, flow].failed[code or "unknown"] += count
+            grouped = refused.group_by(quarantine.c.route, quarantine.c.flow, quarantine.c.rule)
+            for route, flow, rule, count in read.execute(grouped):
+                found[route, flow].failed[rule] += count
+            for route, flow, state, code, count in read.execute(rows):
+                if state == RowState.APPLIED:
+                    found[route, flow].delivered += count
+                else:
+                    found[route, flow].failed[code or "refused"] += count
+        return dict(found)
+
+    def latencies(self, start: datetime, end: datetime) -> dict[FlowName, list[float]]:
+        """Seconds from a change at the source (a comparison, for state) to the end of its delivery.
+
+        Without a past that is caught up with (lane bulk), and without what waited for a person.
+        """
+        found: defaultdict[FlowName, list[float]] = defaultdict(list)
+        decided = sa.exists().where(
+            delivery_events.c.delivery_id == deliveries.c.id, delivery_events.c.kind.in_(BY_PEOPLE)
+        )
+        documents = sa.select(
+            deliveries.c.route,
+            deliveries.c.flow,
+            sa.func.coalesce(deliveries.c.source_time, deliveries.c.accepted_at),
+            deliveries.c.finished_at,
+        ).where(
+            deliveries.c.finished_at >= start,
+            deliveries.c.finished_at < end,
+            deliveries.c.state == State.DELIVERED,
+            deliveries.c.lane != lane_rank("bulk"),
+            ~decided,
+        )
+        approved = sa.exists().where(approvals.c.subject == "plan", approvals.c.subject_id == plans.c.id)
+        states = sa.select(plans.c.route, plans.c.flow, plans.c.created_at, plans.c.finished_at).where(
+            plans.c.finished_at >= start,
+            plans.c.finished_at < end,
+            plans.c.state == PlanState.APPLIED,
+            plans.c.lane != lane_rank("bulk"),
+            ~approved,
+        )
+        with self._database.read() as read:
+            for query in (documents, states):
+                for route, flow, begun, done in read.execute(query):
+                    # Clocks differ: a source that is ahead changed nothing after it arrived.
+                    found[route, flow].append(max(0.0, (done - begun).total_seconds()))
+        return dict(found)
+
+    def interventions(self, start: datetime, end: datetime) -> list[Intervention]:
+        """What people decided in the window, oldest first."""
+        query = (
+            sa.select(delivery_events, deliveries.c.route, deliveries.c.flow)
+            .join(deliveries, deliveries.c.id == delivery_events.c.delivery_id)
+            .where(delivery_events.c.at >= start, delivery_events.c.at < end, delivery_events.c.kind.in_(BY_PEOPLE))
+        )
+        about_plans = (
+            sa.select(plans.c.route, plans.c.flow, plans.c.created_at, approvals.c.decision, approvals.c.at)
+            .join(plans, plans.c.id == approvals.c.subject_id)
+            .where(approvals.c.subject == "plan", approvals.c.at >= start, approvals.c.at < end)
+        )
+        found = []
+        with self._database.read() as read:
+            events = read.execute(query.where(delivery_events.c.id >= _first_event(read, start))).all()
+            stops = _stops(read, {event.delivery_id for event in events})
+            for event in events:
+                since = max((at for number, at in stops[event.delivery_id] if number < event.id), default=None)
+                found.append(
+                    Intervention(route=event.route, flow=event.flow, kind=event.kind, at=event.at, since=since)
+                )
+            for route, flow, since, decision, at in read.execute(about_plans):
+                found.append(Intervention(route=route, flow=flow, kind=decision, at=at, since=since))
+        return sorted(found, key=lambda one: one.at)
+
+    def first_shipments(self, start: datetime, end: datetime, flow: str = "shipments") -> list[FirstShipment]:
+        """First fulfillments, accepted in the window, of orders; where several came at once, the earliest."""
+        earlier = deliveries.alias("earlier")
+        before = sa.exists().where(
+            earlier.c.target == deliveries.c.target,
+            earlier.c.concerns == deliveries.c.concerns,
+            earlier.c.route == deliveries.c.route,
+            earlier.c.flow == flow,
+            earlier.c.id < deliveries.c.id,
+        )
+        query = (
+            sa.select(deliveries.c.route, deliveries.c.facts, deliveries.c.source_time, received.c.created_time)
+            .outerjoin(received, received.c.id == deliveries.c.received_id)
+            .where(
+                deliveries.c.accepted_at >= start,
+                deliveries.c.accepted_at < end,
+                deliveries.c.flow == flow,
+                deliveries.c.sequence == 1,
+                deliveries.c.concerns != "",
+                ~before,
+            )
+        )
+        with self._database.read() as read:
+            return [
+                FirstShipment(
+                    route=row.route,
+                    order=str(codec.from_json(row.facts).get("order", "")),
+                    created=row.created_time,
+                    shipped=row.source_time,
+                )
+                for row in read.execute(query)
+            ]
+
+    def told(self, start: datetime, end: datetime, flow: str) -> list[tuple[str, dict[str, Any], bytes]]:
+        """Route, facts and payload of a flow's documents that were accepted in the window."""
+        query = sa.select(
+            deliveries.c.route,
+            deliveries.c.facts,
+            sa.func.coalesce(deliveries.c.corrected, deliveries.c.payload),
+        ).where(deliveries.c.accepted_at >= start, deliveries.c.accepted_at < end, deliveries.c.flow == flow)
+        with self._database.read() as read:
+            return [(row[0], codec.from_json(row[1]), row[2]) for row in read.execute(query.order_by(deliveries.c.id))]
+
+    def placed(self, route: str, orders: Collection[str], flow: str = "orders") -> dict[str, datetime]:
+        """When these orders (ids in their store) were placed, as far as the ledger has them."""
+        found: dict[str, datetime] = {}
+        with self._database.read() as read:
+            for some in chunks(sorted(orders)):
+                query = sa.select(deliveries.c.native_id, deliveries.c.facts).where(
+                    deliveries.c.native_id.in_(some), deliveries.c.route == route, deliveries.c.flow == flow
+                )
+                for native_id, facts in read.execute(query):
+                    placed_at = codec.from_json(facts).get("placed_at")
+                    if placed_at:
+                        found[native_id] = datetime.fromisoformat(placed_at)
+        return found
+
+    def payloads(self, route: str, orders: Collection[str], flow: str = "orders") -> dict[str, bytes]:
+        """The last version of these documents as the ledger has it."""
+        found: dict[str, bytes] = {}
+        with self._database.read() as read:
+            for some in chunks(sorted(orders)):
+                query = (
+                    sa.select(deliveries.c.native_id, deliveries.c.payload)
+                    .where(deliveries.c.native_id.in_(some), deliveries.c.route == route, deliveries.c.flow == flow)
+                    .order_by(deliveries.c.sequence)
+                )
+                found |= {row[0]: row[1] for row in read.execute(query)}
+        return found
+
+
+def _first_event(read: sa.Connection, start: datetime) -> int:
+    """An id below which no event is as late as `start`: ids grow with time, so some twenty look-ups by id find it."""
+    low, high = read.execute(sa.select(sa.func.min(delivery_events.c.id), sa.func.max(delivery_events.c.id))).one()
+    if low is None:
+        return 0
+    while low < high:
+        middle = (low + high) // 2
+        row = read.execute(
+            sa.select(delivery_events.c.id, delivery_events.c.at)
+            .where(delivery_events.c.id >= middle)
+            .order_by(delivery_events.c.id)
+            .limit(1)
+        ).one()
+        low, high = (row.id + 1, high) if row.at < start else (low, middle)
+    return int(low) - _SLACK
+
+
+def _stops(read: sa.Connection, ids: Iterable[int]) -> defaultdict[int, list[tuple[int, datetime]]]:
+    """When each delivery was held, died or came in held: (id of the event, time)."""
+    found: defaultdict[int, list[tuple[int, datetime]]] = defaultdict(list)
+    for some in chunks(sorted(ids)):
+        query = sa.select(delivery_events).where(
+            delivery_events.c.delivery_id.in_(some), delivery_events.c.kind.in_(_STOPPED)
+        )
+        for event in read.execute(query):
+            found[event.delivery_id].append((event.id, event.at))
+    return found

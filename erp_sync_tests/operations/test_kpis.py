@@ -1,0 +1,215 @@
+"""Key figures of an installation: worked out from what is in ledger and exchange log, unknown where nothing is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from erp_sync import settings as settings_module
+from erp_sync.components.configuration import WrongConfiguration
+from erp_sync.components.installation import Installation
+from erp_sync.ledger import NewDelivery
+from erp_sync.model.keys import EntityKey
+from erp_sync.model.order import OrderStatus
+from erp_sync.monitoring.kpis import KPIS, ROWS_COMPARED, ROWS_EQUAL, UNITS_ORDERED, UNITS_SHORT, Figure
+from erp_sync.operations.kpis import figures
+from erp_sync.ports.raw import RawRecord
+from erp_sync_tests.flows import samples
+from erp_sync_tests.operations.house import ERP, ROUTE, STORE, House, write_defs
+
+NOW = datetime(2026, 11, 27, 12, 0, tzinfo=UTC)
+ON = {"mode": "on", "start": "2026-01-01T00:00:00Z"}
+RULES = {"rules": {"lack_of_stock": ["out of stock"]}}
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.time = NOW
+
+    def __call__(self) -> datetime:
+        return self.time
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+OpenHouse = Callable[..., House]
+
+
+@pytest.fixture
+def opened(home: Path, clock: Clock) -> Iterator[OpenHouse]:
+    """Opens the house with these changes of its connections and route."""
+    houses: list[House] = []
+
+    def make(**changes: Any) -> House:
+        flows = {"orders": ON, "order_status": {**ON, **RULES}, "shipments": ON, "inventory": {"mode": "on"}}
+        write_defs(home.parent / "defs", **{"route": {"flows": flows}, **changes})
+        houses.append(House(Installation(settings_module.load(), clock=clock)))
+        return houses[-1]
+
+    yield make
+    for house in houses:
+        house.here.close()
+
+
+def of(house: House, kpi: str, flow: str = "") -> dict[str, float | None]:
+    """Figures of a kind by their label."""
+    return {one.label: one.value for one in figures(house.here) if (one.kpi, one.flow) == (kpi, flow)}
+
+
+def accept(house: House, flow: str, source: str, target: str, **values: Any) -> None:
+    values = {"version": "1", "payload": b"{}", **values}
+    key = EntityKey(source, "", flow, values.pop("native_id"))
+    with house.ledger.handling(ROUTE, flow, "run-1") as work:
+        work.accept([NewDelivery(key=key, target=target, **values)])
+
+
+def test_of_an_installation_in_which_nothing_happened_nothing_is_called_good(opened: OpenHouse):
+    found = figures(opened().here)
+    rates = [one for one in found if KPIS[one.kpi].unit in ("ratio", "seconds", "calls", "currency", "units")]
+    assert {one.value for one in rates if one.kpi not in ("oldest_due", "cancelled_units")} == {None}
+    assert {one.met for one in found} == {None}
+    known = ("queue_depth", "documents_per_hour", "oldest_due", "cancelled_units")
+    counts = [one for one in found if one.kpi in known]
+    assert {one.value for one in counts} == {0}
+
+
+def test_what_went_and_what_died_make_success_and_errors_by_code(opened: OpenHouse):
+    house = opened()
+    for number in range(3):
+        house.delivered(str(number + 1))
+    house.dead("4", "unknown_item")
+    assert of(house, "success_rate", "orders") == {"": 0.75}
+    assert of(house, "success_rate", "shipments") == {"": None}
+    assert of(house, "document_error_rate", "orders") == {"unknown_item": 0.25}
+    assert of(house, "documents_per_hour", "orders") == {"accepted": 4, "finished": 3}
+    (success,) = [one for one in figures(house.here) if (one.kpi, one.flow) == ("success_rate", "orders")]
+    assert (success.of, success.met) == (4, False)
+
+
+def test_latency_and_queue_are_told_by_flow(opened: OpenHouse, clock: Clock):
+    house = opened()
+    house.delivered("1")
+    house.order("2")
+    house.order("3", held=("on_hold", "in the store"))
+    house.held_plan()
+    clock.time += timedelta(seconds=90)
+    assert of(house, "latency", "orders") == {"p50": 0.0, "p95": 0.0, "p99": 0.0}
+    depth = of(house, "queue_depth", "orders")
+    assert {state: count for state, count in depth.items() if count} == {"due": 1, "held": 1}
+    assert of(house, "queue_depth", "inventory")["held"] == 1
+    assert of(house, "oldest_due", "orders") == {"": 90.0}
+
+
+def test_decisions_are_counted_with_the_time_that_their_matter_waited(opened: OpenHouse, clock: Clock):
+    house = opened()
+    held = house.order("1", held=("on_hold", "in the store"))
+    clock.time += timedelta(minutes=10)
+    house.ledger.deliveries.approve(held, who="ann")
+    assert of(house, "manual_decisions", "orders") == {"approved": 1}
+    assert of(house, "decision_time", "orders")["p50"] == 600.0
+
+
+def test_calls_that_failed_are_told_by_their_error_and_shared_reads_count_for_each_route(opened: OpenHouse):
+    house = opened()
+    recent = {"time": NOW - timedelta(minutes=5), "flow": "inventory"}
+    for verdict in ("ok", "authentication", "ok", "ThrottledError"):
+        house.exchange(**recent, verdict=verdict)
+    house.exchange(**{**recent, "time": NOW - timedelta(days=2)}, verdict="ThrottledError")
+    house.exchange(**recent, route=f"{ROUTE},eu", verdict="UnansweredError")
+    assert of(house, "call_error_rate", "inventory") == {"ThrottledError": 0.2, "UnansweredError": 0.2}
+    assert of(house, "call_error_rate", "orders") == {}
+
+
+def test_an_order_costs_its_calls_at_the_connections_rates(opened: OpenHouse):
+    cost = {"settings": {"cost": {"currency": "USD", "per_call": 0.1, "per_month": 300}}}
+    house = opened(**{ERP: cost})
+    house.delivered("1")
+    house.delivered("2")
+    for _ in range(5):
+        house.exchange(time=NOW - timedelta(minutes=5))
+    house.exchange(time=NOW - timedelta(minutes=5), connection=STORE, route=f"{ROUTE},eu")
+    for _ in range(8):  # looks of this day, four hours old: all of them in the window
+        house.exchange(time=NOW - timedelta(hours=4), connection=STORE, found_nothing=True)
+    assert of(house, "calls_per_order") == {"": (5 + 0.5 + 8) / 2}
+    assert of(house, "cost_per_order") == {"USD": pytest.approx((5 * 0.1 + 10) / 2)}
+
+
+@pytest.mark.parametrize("cost", [{"per_call": 1}, {"currency": "USD", "per_call": "x"}, {"currency": "USD", "a": 1}])
+def test_rates_that_cannot_be_read_are_refused_by_name(opened: OpenHouse, cost: dict[str, Any]):
+    house = opened(**{ERP: {"settings": {"cost": cost}}})
+    with pytest.raises(WrongConfiguration, match=f"connection {ERP}: settings.cost"):
+        figures(house.here)
+
+
+def test_accuracy_and_oversell_come_from_comparisons_of_everything(opened: OpenHouse, clock: Clock):
+    house = opened()
+    house.ledger.metrics.add(ROUTE, "inventory", {ROWS_COMPARED: 400, ROWS_EQUAL: 399})
+    house.ledger.metrics.add(ROUTE, "orders", {UNITS_ORDERED: 2000, UNITS_SHORT: 4})
+    assert of(house, "accuracy", "inventory") == {"": 0.9975}
+    assert of(house, "oversell_rate") == {"": 0.002}
+    assert [one.met for one in figures(house.here) if one.kpi == "oversell_rate"] == [False]
+    clock.time += timedelta(days=4)
+    assert of(house, "accuracy", "inventory") == {"": None}
+    assert of(house, "oversell_rate") == {"": None}
+
+
+def test_placed_to_picked_and_shipped_is_read_from_first_fulfillments(opened: OpenHouse):
+    house = opened()
+    placed = NOW - timedelta(hours=6)
+    accept(house, "orders", STORE, ERP, native_id="7", facts={"placed_at": placed.isoformat()})
+    picked = RawRecord(native_id="900", version="1", created_time=placed + timedelta(hours=1), payload={})
+    (received,) = house.ledger.receive(ERP, "shipment", [picked])
+    shipment = {"facts": {"order": "7"}, "concerns": "sales_order 7", "received_id": received}
+    accept(house, "shipments", ERP, STORE, native_id="900", source_time=placed + timedelta(hours=3), **shipment)
+    accept(house, "shipments", ERP, STORE, native_id="901", source_time=NOW, **shipment)
+    assert of(house, "placed_to_picked")["p95"] == 3600.0
+    assert of(house, "placed_to_shipped")["p95"] == 3 * 3600.0
+
+
+def cancel(house: House, order: str, reason: str) -> None:
+    update = samples.update(native_id=f"9{order}", order_key=order, status=OrderStatus.CANCELLED, reason=reason)
+    facts = {"order": order, "status": "cancelled"}
+    accept(
+        house,
+        "order_status",
+        ERP,
+        STORE,
+        native_id=update.native_id,
+        facts=facts,
+        payload=msgspec.json.encode(update),
+    )
+
+
+def test_units_and_revenue_cancelled_for_lack_of_stock_are_those_with_such_a_reason(opened: OpenHouse):
+    house = opened()
+    order = samples.order()
+    for native_id in ("7", "8"):
+        payload = msgspec.json.Encoder(decimal_format="string").encode(order)
+        accept(house, "orders", STORE, ERP, native_id=native_id, payload=payload)
+    cancel(house, "7", "Out of stock at the supplier")
+    cancel(house, "8", "customer asked")
+    units = sum(line.quantity for line in order.lines)
+    assert of(house, "cancelled_units") == {"": float(units)}
+    assert of(house, "cancelled_revenue") == {order.currency: float(order.totals.grand_total)}
+
+
+def test_where_no_reason_means_lack_of_stock_nobody_knows_what_was_cancelled_for_it(opened: OpenHouse):
+    house = opened(route={"flows": {"orders": ON, "order_status": ON}})
+    cancel(house, "7", "out of stock")
+    assert of(house, "cancelled_units") == {"": None}
+
+
+def test_figures_name_kinds_that_are_described(opened: OpenHouse):
+    house = opened()
+    house.delivered("1")
+    found: list[Figure] = figures(house.here)
+    assert {one.kpi for one in found} <= set(KPIS)
+    assert all(bool(KPIS[one.kpi].label) == bool(one.label) for one in found if one.value is not None)
