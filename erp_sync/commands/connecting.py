@@ -186,8 +186,8 @@ def reconcile(
     Example: erp-sync reconcile netsuite_magento --flow orders --days 3
     """
     from erp_sync.operations import choosing
-    from erp_sync.operations.reconcile import flows
     from erp_sync.operations.reconcile import reconcile as compare
+    from erp_sync.operations.reconciliation import flows
 
     with installation() as here, progress(as_json) as told:
         wanted = choosing.flow_name(flow)

@@ -2,28 +2,59 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from datetime import datetime
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import unquote_plus
 
 import msgspec
 import typer
 
-from erp_sync.commands.output import Json, ago, columns, installation, moment, shortened, show
+from erp_sync.commands.figures import kpis_text
+from erp_sync.commands.output import Json, ago, columns, installation, moment, refuse, shortened, show
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 # Lines of a body that `trace` shows without --payloads.
 SHOWN_LINES = 12
 
 
-def status(as_json: Json = False) -> None:
-    """How every flow and connection stands, what waits for a person, what runs.
+def status(
+    watch: Annotated[bool, typer.Option("--watch", help="look again and again, until interrupted")] = False,
+    every: Annotated[float, typer.Option("--every", min=0.5, help="seconds between two looks of --watch")] = 5.0,
+    as_json: Json = False,
+) -> None:
+    """How every flow and connection stands, what waits for a person, key figures beside their targets, what runs.
 
-    Example: erp-sync status
+    Example: erp-sync status --watch
     """
     from erp_sync.operations.status import status as look
 
+    if watch and as_json:
+        refuse("--watch draws a screen; ask for --json again and again instead")
     with installation() as here:
-        show(look(here), as_json, _status_text)
+        if watch:
+            from rich.console import Console
+
+            keep_looking(lambda: _status_text(look(here)), every, Console())
+        else:
+            show(look(here), as_json, _status_text)
+
+
+def keep_looking(look: Callable[[], str], every: float, console: Console) -> None:
+    """The text of a look on the whole screen, drawn anew every so many seconds until the user interrupts."""
+    from rich.live import Live
+    from rich.text import Text
+
+    try:
+        with Live(Text(look()), screen=True, auto_refresh=False, console=console) as live:
+            while True:
+                live.update(Text(look()), refresh=True)
+                time.sleep(every)
+    except KeyboardInterrupt:
+        return
 
 
 def _breaker(one: Any) -> str:
@@ -67,6 +98,7 @@ def _status_text(it: Any) -> str:
             ],
         )
     )
+    parts += kpis_text(it.kpis)
     for plan in it.plans_waiting:
         parts.append(
             f"plan p{plan.plan} of {plan.flow} on {plan.route} waits with {plan.rows} rows since {moment(plan.since)}: "

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from erp_sync.components.configuration import Mode, RouteSpec
+from erp_sync.components.configuration import RouteSpec
 from erp_sync.components.flow_table import FLOWS
 from erp_sync.components.installation import Installation
 from erp_sync.operations.reconcile_orders import reconcile_orders
@@ -17,8 +17,6 @@ from erp_sync.operations.reconciliation import Progress, Reconciliation
 from erp_sync.ports.raw import Window
 
 DAYS = 7
-# Status has no records of its own: it is compared with the orders.
-RECONCILED = ("orders", "shipments", "inventory", "products", "prices")
 
 
 def reconcile(
@@ -43,12 +41,3 @@ def reconcile(
     window = Window(start=max(since, spec.start or since), end=now)
     compare = reconcile_orders if flow == "orders" else reconcile_shipments
     return compare(here, route, window, progress)
-
-
-def flows(route: RouteSpec, flow: str | None) -> list[str]:
-    """The flows of the route that can be compared and are not off; only `flow` where one is named."""
-    return [
-        name
-        for name in RECONCILED
-        if name in route.flows and route.flows[name].mode is not Mode.OFF and flow in (None, name)
-    ]

@@ -8,7 +8,11 @@ from datetime import datetime
 
 import msgspec
 
+from erp_sync.components.configuration import Mode, RouteSpec
+
 Progress = Callable[[str, int, int], None]
+# Status has no records of its own: it is compared with the orders.
+RECONCILED = ("orders", "shipments", "inventory", "products", "prices")
 
 
 class Difference(msgspec.Struct, frozen=True, kw_only=True):
@@ -22,6 +26,7 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
             has it no more).
         key: number of the document, or key of the row.
         store, erp: both values, as text; empty where there is none.
+        native_id: of a document that is missing, at its source.
     """
 
     kind: str
@@ -29,6 +34,7 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
     store: str = ""
     erp: str = ""
     words: str = ""
+    native_id: str = ""
 
 
 class OpenRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,3 +73,12 @@ def sorted_differences(differences: Sequence[Difference]) -> list[Difference]:
     """The most frequent kind first."""
     counts = Counter(one.kind for one in differences)
     return sorted(differences, key=lambda one: (-counts[one.kind], one.kind, one.key))
+
+
+def flows(route: RouteSpec, flow: str | None = None) -> list[str]:
+    """The flows of the route that can be compared and are not off; only `flow` where one is named."""
+    return [
+        name
+        for name in RECONCILED
+        if name in route.flows and route.flows[name].mode is not Mode.OFF and flow in (None, name)
+    ]

@@ -10,6 +10,8 @@ from erp_sync.components.flow_table import FLOWS
 from erp_sync.components.installation import Installation
 from erp_sync.ledger.calendars import Window
 from erp_sync.ledger.plans import PlanState
+from erp_sync.monitoring.kpis import Shown, shown
+from erp_sync.operations.kpis import figures
 from erp_sync.transport.exchange_store import EmptyPolls, Exchange
 
 # Looks at sources are made under this name (`erp_sync.components.due`).
@@ -94,7 +96,7 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Status(msgspec.Struct, frozen=True, kw_only=True):
-    """`running`: a supervisor keeps the services."""
+    """`running`: a supervisor keeps the services. `kpis` with their unit, window and target."""
 
     home: str
     at: datetime
@@ -104,6 +106,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     connections: list[ConnectionStatus]
     plans_waiting: list[WaitingPlan]
     alerts: list[Alert]
+    kpis: list[Shown]
 
 
 def status(here: Installation) -> Status:
@@ -138,6 +141,7 @@ def status(here: Installation) -> Status:
             Alert(severity=notice.severity, text=notice.text, since=notice.raised_at)
             for notice in here.ledger.notices.open()
         ],
+        kpis=[shown(figure) for figure in figures(here)],
     )
 
 

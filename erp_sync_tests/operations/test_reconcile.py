@@ -7,8 +7,8 @@ from datetime import timedelta
 
 import pytest
 
-from erp_sync.operations.reconcile import flows, reconcile
-from erp_sync.operations.reconciliation import Reconciliation
+from erp_sync.operations.reconcile import reconcile
+from erp_sync.operations.reconciliation import Reconciliation, flows
 from erp_sync.sandbox.warehouse import Habits, Warehouse
 from erp_sync_tests.components.two_systems import TwoSystems, two_systems
 from erp_sync_tests.e2e.business import Business, business

@@ -1,5 +1,14 @@
 from __future__ import annotations
 
+import io
+import json
+
+import pytest
+from rich.console import Console
+from typer.testing import CliRunner
+
+from erp_sync.cli import app
+from erp_sync.commands.watching import keep_looking
 from erp_sync.operations.status import status
 from erp_sync_tests.operations.house import ERP, NOON, STORE, House
 
@@ -43,3 +52,53 @@ def test_plans_that_wait_and_alerts_are_listed(house: House) -> None:
     assert [(plan.plan, plan.flow, plan.rows) for plan in found.plans_waiting] == [(1, "inventory", 1)]
     assert [alert.text for alert in found.alerts] == ["a plan waits"]
     assert not found.running
+
+
+def test_key_figures_stand_beside_their_targets(house: House) -> None:
+    house.delivered("1")
+    house.dead("2")
+    found = {(one.flow, one.kpi, one.label): one for one in status(house.here).kpis}
+    success = found["orders", "success_rate", ""]
+    assert (success.value, success.unit, success.window, success.target, success.met) == (
+        0.5,
+        "ratio",
+        "24 h",
+        "above 99.5 %",
+        False,
+    )
+    assert found["shipments", "success_rate", ""].value is None
+
+
+def test_the_command_shows_them_and_marks_what_is_missed(house: House) -> None:
+    house.delivered("1")
+    house.dead("2", "unknown_item")
+    shown = CliRunner().invoke(app, ["status"])
+    assert shown.exit_code == 0
+    assert "success rate (24 h, above 99.5 %)" in shown.output
+    (orders,) = [line for line in shown.output.splitlines() if line.startswith("  orders ") and " %" in line][:1]
+    assert "! 50.00 %" in orders
+    assert "unknown" in next(line for line in shown.output.splitlines() if line.startswith("  shipments  unknown"))
+    assert "document errors unknown_item" in shown.output
+    asked = json.loads(CliRunner().invoke(app, ["status", "--json"]).output)
+    assert {one["met"] for one in asked["kpis"] if one["kpi"] == "success_rate"} == {False, None}
+
+
+def test_watching_draws_until_it_is_interrupted(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    slept: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        if len(slept) == 2:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("erp_sync.commands.watching.time.sleep", sleep)
+    looks = iter(["first look", "second look", "third look"])
+    screen = io.StringIO()
+    keep_looking(lambda: next(looks), 2.0, Console(file=screen, force_terminal=True, width=80, height=20))
+    assert slept == [2.0, 2.0]
+    assert "second look" in screen.getvalue()
+    assert "third look" in screen.getvalue()
+    slept.clear()
+    assert CliRunner().invoke(app, ["status", "--watch", "--every", "3"]).exit_code == 0
+    assert slept == [3.0, 3.0]
+    assert CliRunner().invoke(app, ["status", "--watch", "--json"]).exit_code == 2

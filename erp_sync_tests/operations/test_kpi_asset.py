@@ -1,0 +1,72 @@
+"""Key figures in the UI: plotted over time, in a table beside their targets, and a check that warns."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from erp_sync.components.configuration import Configuration, Mode
+from erp_sync.components.route import installation_definitions
+from erp_sync.monitoring.kpis import Figure
+from erp_sync.operations import kpi_asset
+from erp_sync.operations.kpi_asset import KEY, check_of, kpi_definitions, metadata_of, plotted
+from erp_sync_tests.operations.house import House
+
+FIGURES = [
+    Figure(kpi="oversell_rate", route="us", value=0.0),
+    Figure(kpi="success_rate", route="us", flow="orders", value=0.75, of=4),
+    Figure(kpi="success_rate", route="us", flow="shipments", value=None, of=0),
+    Figure(kpi="latency", route="us", flow="orders", label="p50", value=4.0),
+    Figure(kpi="latency", route="us", flow="orders", label="p95", value=8.0),
+    Figure(kpi="cost_per_order", route="us", label="USD", value=0.02),
+    Figure(kpi="document_error_rate", route="us", flow="orders", label="unknown_item", value=0.25),
+]
+
+
+def test_plots_have_shares_in_per_cent_and_gaps_where_nothing_is_known():
+    assert plotted(FIGURES) == {
+        "us: oversell rate (%)": 0.0,
+        "us orders: success rate (%)": 75.0,
+        "us orders: latency p95 (s)": 8.0,
+        "us: cost per order (USD)": 0.02,
+    }
+
+
+def test_the_table_has_every_figure_and_what_misses_its_target_first():
+    records: list[dict[str, Any]] = [one.data for one in metadata_of(FIGURES)["figures"].records]
+    assert len(records) == len(FIGURES)
+    first = records[0]
+    assert (first["flow"], first["value"], first["target"], first["met"]) == ("orders", "75.00 %", "above 99.5 %", "NO")
+    assert {one["value"] for one in records if one["flow"] == "shipments"} == {"unknown"}
+
+
+def test_the_check_warns_of_what_is_missed_and_not_of_what_is_unknown():
+    found = check_of(FIGURES)
+    assert (found.passed, found.severity) == (False, dg.AssetCheckSeverity.WARN)
+    assert found.description == "us orders: success rate 75.00 % (aim above 99.5 %)"
+    assert check_of([one for one in FIGURES if one.value != 0.75]).passed
+
+
+def test_the_asset_runs_hourly_and_gives_the_figures(house: House, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(kpi_asset, "current", lambda: house.here)
+    house.delivered("1")
+    configuration = house.here.configuration
+    defs = dg.Definitions.merge(installation_definitions(configuration), kpi_definitions(configuration))
+    (schedule,) = [one for one in defs.schedules or () if one.name == "hourly_kpis"]  # type: ignore[union-attr]
+    assert schedule.cron_schedule == "5 * * * *"  # type: ignore[union-attr]
+    result = defs.get_job_def("kpis").execute_in_process()
+    (event,) = result.asset_materializations_for_node(KEY.to_python_identifier())
+    assert event.metadata["us orders: success rate (%)"].value == 100.0
+    (check,) = result.get_asset_check_evaluations()
+    assert check.passed
+
+
+def test_where_no_flow_is_on_there_is_no_asset(house: House):
+    (route,) = house.here.configuration.routes.values()
+    off = {name: flow.model_copy(update={"mode": Mode.OFF}) for name, flow in route.flows.items()}
+    quiet = Configuration(
+        connections=house.here.configuration.connections, routes={"us": route.model_copy(update={"flows": off})}
+    )
+    assert list(kpi_definitions(quiet).assets or ()) == []
