@@ -75,5 +75,8 @@ class Comparison:
     def under_way(self, key: str, delivery: Delivery) -> None:
         self.is_open(key, delivery.state.value, delivery.code, delivery.reason)
 
-    def differs(self, kind: str, key: str, store: str = "", erp: str = "", words: str = "") -> None:
-        self.differences.append(Difference(kind=kind, key=key, store=store, erp=erp, words=words))
+    def differs(
+        self, kind: str, key: str, store: str = "", erp: str = "", words: str = "", native_id: str = ""
+    ) -> None:
+        difference = Difference(kind=kind, key=key, store=store, erp=erp, words=words, native_id=native_id)
+        self.differences.append(difference)

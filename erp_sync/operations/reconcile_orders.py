@@ -181,7 +181,8 @@ class _Orders(Comparison):
         elif refused is not None:
             self.is_open(order.number, "quarantine", *refused)
         elif unread:
-            self.differs("not_received", order.number, store="there", words="it was never read from the store")
+            words = "it was never read from the store"
+            self.differs("not_received", order.number, store="there", words=words, native_id=order.native_id)
         else:
             self._untold(order)
 

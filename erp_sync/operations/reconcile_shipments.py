@@ -109,7 +109,8 @@ class _Shipments(Comparison):
             return
         told = f"delivery d{delivery.id} says delivered" if delivery is not None else "no delivery knows of it"
         words = f"order {shipment.order_key} has none with {', '.join(absent)}; {told}"
-        self.differs("missing", number, erp=f"{len(shipment.parcels)} parcels", words=words)
+        erp = f"{len(shipment.parcels)} parcels"
+        self.differs("missing", number, erp=erp, words=words, native_id=shipment.native_id)
 
     def _parcels(self, number: str, shipment: Shipment, ours: Sequence[BookedShipment]) -> None:
         there = {tracking for one in ours for tracking in one.parcels}

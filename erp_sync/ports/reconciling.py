@@ -8,6 +8,8 @@ from typing import Protocol, runtime_checkable
 
 import msgspec
 
+from erp_sync.ports.raw import Window
+
 
 class BookedShipment(msgspec.Struct, frozen=True, kw_only=True):
     """A shipment as the store has it.
@@ -32,3 +34,18 @@ class ListsShipments(Protocol):
 
     def booked(self, order_keys: Sequence[str]) -> list[BookedShipment]:
         """All shipments of these orders. Raises CallFailed."""
+
+
+class Shortage(msgspec.Struct, frozen=True, kw_only=True):
+    """Units of a store's orders, and those of them that wait for stock that is not there."""
+
+    ordered: Decimal
+    short: Decimal
+
+
+@runtime_checkable
+class TellsShortage(Protocol):
+    """A source of an ERP's orders that can say what they wait for."""
+
+    def shortage(self, window: Window, store: str) -> Shortage:
+        """Of the store's orders created in the window and not cancelled. Raises CallFailed."""
