@@ -7,12 +7,12 @@ import dagster as dg
 
 from erp_sync.components.configuration import Configuration, Mode
 from erp_sync.components.installation import current
-from erp_sync.monitoring.kpis import KPIS, Figure, shown
+from erp_sync.monitoring.kpis import KPIS, Figure, Shown, shown
 
 KEY = dg.AssetKey(["installation", "kpis"])
 JOB = "kpis"
 TARGETS = "targets"
-#: What is plotted; the table of the event has everything.
+#: What is plotted; tables of the event have more, `erp-sync status --json` everything.
 PLOTTED = {
     "success_rate": "",
     "latency": "p95",
@@ -42,28 +42,51 @@ def plotted(figures: Sequence[Figure]) -> dict[str, float]:
     return found
 
 
+#: Columns of the flows' table: figure, label and heading; narrow, so that the page shows all of them.
+_COLUMNS = (
+    ("success_rate", "", "success"),
+    ("latency", "p50", "p50"),
+    ("latency", "p95", "p95"),
+    ("latency", "p99", "p99"),
+    ("documents_per_hour", "finished", "last hour"),
+    ("accuracy", "", "accuracy"),
+)
+
+
 def metadata_of(figures: Sequence[Figure]) -> dict[str, Any]:
-    """What the UI shows of an hour: the figures that are plotted, and a table of all, what misses its target first."""
-    order = {False: 0, None: 1, True: 1}
-    rows = sorted((shown(one) for one in figures), key=lambda one: order[one.met])
-    names = ("route", "flow", "figure", "value", "window", "target", "met", "cases")
-    records = [
-        dg.TableRecord(
-            {
-                "route": one.route,
-                "flow": one.flow,
-                "figure": f"{one.title} {one.label}".strip(),
-                "value": one.text,
-                "window": one.window,
-                "target": one.target,
-                "met": {True: "yes", False: "NO", None: ""}[one.met],
-                "cases": "" if one.of is None else str(one.of),
-            }
-        )
-        for one in rows
+    """What the UI shows of an hour: a table of the flows, one of the routes, errors by kind, and what is plotted."""
+    told = [shown(one) for one in figures]
+    by_place = {(one.route, one.flow, one.kpi, one.label): one for one in told}
+    flows = [
+        (f"{route} {flow}", *[_cell(by_place.get((route, flow, kpi, label))) for kpi, label, _ in _COLUMNS])
+        for route, flow in dict.fromkeys((one.route, one.flow) for one in told if one.flow)
     ]
-    table = dg.MetadataValue.table(records, dg.TableSchema([dg.TableColumn(name) for name in names]))
-    return {"figures": table, **plotted(figures)}
+    routes = [(one.route, f"{one.title} {one.label}".strip(), _cell(one), one.target) for one in told if not one.flow]
+    errors = [
+        (f"{one.route} {one.flow}", one.title, one.label, one.text)
+        for one in told
+        if one.kpi in ("document_error_rate", "call_error_rate")
+    ]
+    tables = {
+        "flows": _table(("flow", *[heading for _, _, heading in _COLUMNS]), flows),
+        "routes": _table(("route", "figure", "value", "aim"), routes),
+        "errors": _table(("flow", "what", "kind", "share"), errors),
+    }
+    return {name: table for name, table in tables.items() if table.records} | plotted(figures)
+
+
+def _cell(one: Shown | None) -> str:
+    """What misses its target is marked."""
+    if one is None:
+        return ""
+    return f"! {one.text} (aim {one.target})" if one.met is False else one.text
+
+
+def _table(names: Sequence[str], rows: Sequence[Sequence[str]]) -> dg.TableMetadataValue:
+    return dg.TableMetadataValue(
+        [dg.TableRecord(dict(zip(names, row, strict=True))) for row in rows],
+        dg.TableSchema([dg.TableColumn(name) for name in names]),
+    )
 
 
 def check_of(figures: Sequence[Figure]) -> dg.AssetCheckResult:
@@ -90,8 +113,8 @@ def kpi_definitions(configuration: Configuration) -> dg.Definitions:
         group_name="installation",
         description=(
             "Every hour: key figures of all flows over the last day, from ledger and exchange log, beside their "
-            "targets. The plots show them over time; the table has every figure. A figure that cannot be known leaves "
-            "a gap. The same figures: `erp-sync status`, and `/metrics` of the event service."
+            "targets; an exclamation mark is a target that is missed. Plots show them over time; what cannot be known "
+            "leaves a gap. The same figures and more: `erp-sync status`, and `/metrics` of the event service."
         ),
         kinds={"python"},
         check_specs=[

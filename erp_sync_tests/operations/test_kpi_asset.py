@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import dagster as dg
 import pytest
 
@@ -14,6 +12,7 @@ from erp_sync.operations import kpi_asset
 from erp_sync.operations.kpi_asset import KEY, check_of, kpi_definitions, metadata_of, plotted
 from erp_sync_tests.operations.house import House
 
+TABLES = ("flows", "routes", "errors")
 FIGURES = [
     Figure(kpi="oversell_rate", route="us", value=0.0),
     Figure(kpi="success_rate", route="us", flow="orders", value=0.75, of=4),
@@ -34,12 +33,21 @@ def test_plots_have_shares_in_per_cent_and_gaps_where_nothing_is_known():
     }
 
 
-def test_the_table_has_every_figure_and_what_misses_its_target_first():
-    records: list[dict[str, Any]] = [one.data for one in metadata_of(FIGURES)["figures"].records]
-    assert len(records) == len(FIGURES)
-    first = records[0]
-    assert (first["flow"], first["value"], first["target"], first["met"]) == ("orders", "75.00 %", "above 99.5 %", "NO")
-    assert {one["value"] for one in records if one["flow"] == "shipments"} == {"unknown"}
+def test_tables_show_flows_routes_and_errors_and_mark_what_misses_its_target():
+    found = {
+        name: [one.data for one in table.records] for name, table in metadata_of(FIGURES).items() if name in TABLES
+    }
+    orders, shipments = found["flows"]
+    assert (orders["flow"], orders["success"], orders["p95"]) == ("us orders", "! 75.00 % (aim above 99.5 %)", "8.0 s")
+    assert (shipments["success"], shipments["p95"]) == ("unknown", "")
+    assert found["routes"][0] == {"route": "us", "figure": "oversell rate", "value": "0.00 %", "aim": "below 0.1 %"}
+    assert found["errors"] == [
+        {"flow": "us orders", "what": "document errors", "kind": "unknown_item", "share": "25.00 %"}
+    ]
+
+
+def test_where_nothing_failed_no_table_of_errors_is_shown():
+    assert "errors" not in metadata_of(FIGURES[:-1])
 
 
 def test_the_check_warns_of_what_is_missed_and_not_of_what_is_unknown():
