@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -100,12 +100,22 @@ def test_a_full_comparison_leaves_to_the_fast_lane_what_that_has_read_meanwhile(
     assert (systems.store_quantities()["east/MUG"], systems.store_quantities()["east/TEA"]) == ("4", "90")
 
 
-def test_a_lost_answer_is_sent_again_and_the_quantity_is_right(make):
+@pytest.mark.parametrize("fault", ["timeout_after_commit", "timeout_before"])
+def test_what_a_lost_answer_left_is_read_once_it_has_settled_and_the_quantity_is_right(make, monkeypatch, fault):
+    """Never sent again at once: what was given up may still be carried out, after a newer quantity."""
     systems = make(store_settings={"timeout_seconds": 1})
-    systems.store.fault("timeout_after_commit", method="POST", endpoint="*source-items*", times=1)
+    before = systems.store_quantities()["east/MUG"]
+    systems.store.fault(fault, method="POST", endpoint="*source-items*", times=1)
     systems.erp_set("MUG", "east", 3)
-    assert systems.run("inventory").loaded.applied == 1
+    assert systems.run("inventory").loaded.unknown == 1
+    assert systems.store_quantities()["east/MUG"] == ("3" if fault == "timeout_after_commit" else before)
+    database = systems.here.ledger.database
+    settled = systems.here.ledger.now() + timedelta(minutes=10)
+    monkeypatch.setattr(database, "_clock", lambda: settled)
+    systems.run("inventory")
     assert systems.store_quantities()["east/MUG"] == "3"
+    (known,) = systems.here.ledger.known.get("magento_us", "stock_level", ["east/MUG"]).values()
+    assert known.sure
 
 
 # -- whose orders take what ------------------------------------------------------------------------
