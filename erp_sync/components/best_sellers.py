@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections import Counter
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -36,7 +35,7 @@ _decode = msgspec.json.Decoder(_Order).decode
 
 
 class BestSellers:
-    """Units sold by SKU of one route's orders, kept by the hour in which they were placed. Thread-safe.
+    """Units sold by SKU of one route's orders, fractions too, by the hour in which they were placed. Thread-safe.
 
     It lives as long as its process: another one counts once from the beginning. Later versions of an order count
     for nothing, as before: the first one says what was bought.
@@ -46,7 +45,7 @@ class BestSellers:
         self._ledger, self._route = ledger, route
         self._lock = threading.Lock()
         self._last = 0
-        self._hours: dict[datetime, Counter[str]] = {}
+        self._hours: dict[datetime, dict[str, Decimal]] = {}
         self._kept_since = datetime.max.replace(tzinfo=UTC)
 
     def skus(self, since: datetime, count: int) -> list[str]:
@@ -59,9 +58,10 @@ class BestSellers:
             self._count_on()
             self._kept_since = begin
             self._hours = {hour: units for hour, units in self._hours.items() if hour >= begin}
-            total: Counter[str] = Counter()
+            total: dict[str, Decimal] = {}
             for units in self._hours.values():
-                total.update(units)
+                for sku, quantity in units.items():
+                    total[sku] = total.get(sku, Decimal(0)) + quantity
         best = sorted(total.items(), key=lambda pair: (-pair[1], pair[0]))[:count]
         return [sku for sku, _ in best]
 
@@ -75,10 +75,10 @@ class BestSellers:
             hour = _hour(order.placed_at)
             if hour < self._kept_since:
                 continue
-            units = self._hours.setdefault(hour, Counter())
+            units = self._hours.setdefault(hour, {})
             for line in order.lines:
                 if line.kind != LineKind.BUNDLE:
-                    units[line.sku] += int(max(line.quantity, Decimal(0)))
+                    units[line.sku] = units.get(line.sku, Decimal(0)) + max(line.quantity, Decimal(0))
 
 
 def _hour(time: datetime) -> datetime:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import logging
 from collections import Counter
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -15,6 +16,8 @@ from erp_sync.components.flow_table import FLOWS, FlowKind
 from erp_sync.components.installation import Installation
 from erp_sync.flows.decisions import Before, Decision
 from erp_sync.flows.delivery import Drain, DrainReport
+from erp_sync.flows.delivery.defects import passes
+from erp_sync.flows.delivery.defects import words as words_of_defect
 from erp_sync.flows.first_look import FirstLook
 from erp_sync.flows.orders.first_look import OrdersFirstLook
 from erp_sync.ledger import Delivery, NewDelivery, State
@@ -23,6 +26,8 @@ from erp_sync.ports.adoption import Adoption
 from erp_sync.ports.differences import Difference, code_of, undecided, words_of
 from erp_sync.ports.raw import BadRecord, MappingProblem
 from erp_sync.quality.gate import Rule, Suite, judge
+
+log = logging.getLogger(__name__)
 
 _NEVER = datetime.min.replace(tzinfo=UTC)
 # Received records handled in one transaction.
@@ -81,13 +86,20 @@ def transform_documents(
 
     A batch becomes deliveries, quarantine rows and handled marks in one transaction: a crash before it
     changes nothing, after it nothing is left to do. Safe to run several times at once.
+
+    A defect of ours that shows with one record quarantines that record as ``defect``; the rest goes, and the defect is
+    raised in the end, so that somebody sees it. `erp-sync retry --code defect` brings it back once it is mended.
     """
     report = TransformReport()
+    met: list[Exception] = []
     while True:
         rows = here.ledger.unhandled(route.name, kind.name, getattr(route, kind.source), kind.entity, limit=BATCH)
         if not rows:
-            return report
-        _transform_batch(here, route, kind, flow, rows, report, run_id)
+            break
+        _transform_batch(here, route, kind, flow, rows, report, run_id, met)
+    if met:
+        raise met[0]
+    return report
 
 
 def _transform_batch(
@@ -98,6 +110,7 @@ def _transform_batch(
     rows: list[Any],
     report: TransformReport,
     run_id: str,
+    met: list[Exception],
 ) -> None:
     logic = flow_module(kind.name, "transform")
     rows = here.ledger.corrections.applied(rows, route.name, kind.name)
@@ -112,6 +125,13 @@ def _transform_batch(
             rejected.append((row, "malformed_record", problem.field, str(problem)))
         except MappingProblem as problem:
             rejected.append((row, problem.code, problem.field, str(problem)))
+        except Exception as defect:
+            if passes(defect):
+                raise
+            log.exception("defect", extra={"flow": kind.name, "record": row.native_id})
+            defect.add_note(f"with {kind.entity} {row.native_id}")
+            met.append(defect)
+            rejected.append((row, "defect", "", words_of_defect(defect)))
     documents = with_adopted_orders(here, route, kind, documents)
     suite = suite_of(kind.name)
     checks = flow_module(kind.name, "checks")

@@ -21,7 +21,9 @@ from erp_sync.ledger import SchemaTooNew, State
 from erp_sync.ledger.errors import BadLookupFile
 from erp_sync.ledger.lookups import LookupRow
 from erp_sync.ledger.schema import VERSION
+from erp_sync.operations.dead_letters import retry
 from erp_sync.sandbox.warehouse import Habits, Warehouse
+from erp_sync.systems.magento.ports.orders import OrderSource
 from erp_sync.transport.errors import TransportError
 from erp_sync_tests.components.test_prices import LEVELS, erp_price, store_prices
 from erp_sync_tests.components.two_systems import TwoSystems, two_systems
@@ -56,6 +58,30 @@ def test_a_malformed_record_of_a_vendor(shop: Business):
     assert (row.rule, row.field) == ("unknown_order_state", "state")
     assert "eaten" in row.problem
     assert (shop.in_erp(bad), len(shop.in_erp(good))) == ([], 1)
+
+
+def test_a_defect_of_ours_that_shows_with_one_record(shop: Business, monkeypatch: pytest.MonkeyPatch):
+    """It stops that record only; the run fails once, so that somebody sees it, and a person brings the record back."""
+    bad, good = shop.store.buy("zoe"), shop.store.buy("yan")
+    identity, as_it_is = str(shop.store.id_of(bad)), OrderSource.to_canonical
+
+    def broken(self: OrderSource, record: Any, lookups: Any) -> Any:
+        return 1 / 0 if record.native_id == identity else as_it_is(self, record, lookups)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(OrderSource, "to_canonical", broken)
+        with pytest.raises(ZeroDivisionError) as seen:
+            shop.run()
+        assert seen.value.__notes__ == [f"with sales_order {identity}"]
+        shop.settle()
+    row = quarantined(shop, bad)
+    assert row.rule == "defect"
+    assert row.problem.startswith("ZeroDivisionError: division by zero (raised in erp_sync")
+    assert (shop.in_erp(bad), len(shop.in_erp(good))) == ([], 1)
+    with shop.installation() as here:
+        retry(here, code="defect", who="ann", why="mended")
+    shop.settle()
+    assert len(shop.in_erp(bad)) == 1
 
 
 def test_an_unknown_currency(shop: Business):
