@@ -8,7 +8,7 @@ from erp_sync.settings import WrongSetting, load
 def test_a_setting_that_does_not_exist_is_named_without_its_value():
     """A credential under a name of ours would stand in a log."""
     with pytest.raises(
-        WrongSetting, match=r"ERP_SYNC_TOKEN_SECRET.*no such setting; known are ERP_SYNC_DAGSTER"
+        WrongSetting, match=r"ERP_SYNC_TOKEN_SECRET.*no such setting; known are ERP_SYNC_ALERT"
     ) as wrong:
         load({"ERP_SYNC_TOKEN_SECRET": "hunter2hunter2"})
     assert "hunter2" not in str(wrong.value)

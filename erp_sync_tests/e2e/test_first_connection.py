@@ -15,7 +15,6 @@ from typer.testing import CliRunner
 from erp_sync.cli import app
 from erp_sync.sandbox.warehouse import Habits, Warehouse
 from erp_sync_tests.e2e.business import Business, business
-from erp_sync_tests.e2e.test_routes_in_process import erp_comments
 
 PAYMENTS = {"braintree": "5", "checkmo": "2", "cashondelivery": "1"}
 
@@ -115,7 +114,7 @@ def test_a_store_connected_to_an_erp_that_holds_half_of_its_orders(tmp_path: Pat
 
         # Number, status and parcels of adopted orders find their way back.
         shop.settle("order_status")
-        assert [len(erp_comments(shop.store, number)) for number in day.old] == [1, 1, 1]
+        assert [len(shop.store.erp_comments(number)) for number in day.old] == [1, 1, 1]
         day.ship_everything()
         shop.settle("shipments")
         assert [day.shipped(number) for number in (*day.old, day.odd, *day.new)] == [1] * 7

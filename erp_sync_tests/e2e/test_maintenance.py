@@ -58,6 +58,7 @@ def test_an_erp_that_is_down_opens_the_breaker_and_the_backlog_goes_oldest_first
         shop.run()
         assert calls_of_the_erp(shop) == asked  # open for everybody
         shop.erp.clear_faults()
+        shop.clock.skip_to(shop.clock() + timedelta(minutes=5))  # the longest time until it is asked again
         shop.settle()
         with shop.installation() as here:
             assert here.ledger.notices.open() == []

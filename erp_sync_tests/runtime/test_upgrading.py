@@ -46,6 +46,7 @@ def test_beside_services_that_know_only_the_ledger_of_before_nothing_is_upgraded
 def test_up_ends_them_upgrades_the_ledger_and_starts_anew(earlier: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(services, "dagster_services", lambda *_, **__: [sleeping("daemon")])
     monkeypatch.setattr(services, "event_service", lambda *_: sleeping("events"))
+    monkeypatch.setattr(services, "watchdog_service", lambda *_: sleeping("watchdog"))
     before = services.status(earlier).services["daemon"].process
     assert before is not None
     told = CliRunner().invoke(app, ["up"])
@@ -55,7 +56,7 @@ def test_up_ends_them_upgrades_the_ledger_and_starts_anew(earlier: Settings, mon
     assert not before.alive
     found = services.status(earlier)
     assert found.ready
-    assert set(found.services) == {"daemon", "events"}
+    assert set(found.services) == {"daemon", "events", "watchdog"}
 
 
 def test_up_where_everything_is_of_today_leaves_alone_what_runs(
@@ -64,6 +65,7 @@ def test_up_where_everything_is_of_today_leaves_alone_what_runs(
     migrate.upgrade(earlier.ledger_url)
     monkeypatch.setattr(services, "dagster_services", lambda *_, **__: [sleeping("daemon")])
     monkeypatch.setattr(services, "event_service", lambda *_: sleeping("events"))
+    monkeypatch.setattr(services, "watchdog_service", lambda *_: sleeping("watchdog"))
     before = services.status(earlier)
     assert CliRunner().invoke(app, ["up"]).exit_code == 0
     assert services.status(earlier) == before
