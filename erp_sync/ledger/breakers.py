@@ -106,7 +106,7 @@ class LedgerBreakers:
             if row.state != "closed":
                 release_postponed(write, self._database.now(), connection)
         if row.state != "closed":
-            self._notices.clear(_matter(connection))
+            self._notices.clear(matter(connection))
 
     def failure(self, connection: str, why: str) -> None:
         """A call failed in a way that says that the system is not well (no answer, 5xx, maintenance)."""
@@ -140,7 +140,7 @@ class LedgerBreakers:
                 f"{connection} does not answer ({failures} calls in a row failed, the last: {why}): nothing is sent to "
                 "it, work waits. It is asked from time to time, and what waits goes by itself once it answers."
             )
-            self._notices.raise_once(_matter(connection), "warning", text, link=f"connection/{connection}")
+            self._notices.raise_once(matter(connection), "warning", text, link=f"connection/{connection}")
 
     def close(self, connection: str) -> None:
         """An operator closes the breaker by hand."""
@@ -183,5 +183,6 @@ def words(window: Window) -> str:
     return f"planned maintenance until {window.ends_at:%Y-%m-%d %H:%M} UTC" + (f": {window.why}" if window.why else "")
 
 
-def _matter(connection: str) -> str:
+def matter(connection: str) -> str:
+    """Key of the notice that operators have while a breaker is not closed."""
     return f"breaker/{connection}"

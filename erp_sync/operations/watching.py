@@ -17,6 +17,7 @@ from erp_sync.components.configuration import FlowSpec, Mode, RouteSpec
 from erp_sync.components.due import SENSOR_ALIVE, look_alive
 from erp_sync.components.flow_table import FLOWS, FlowKind
 from erp_sync.components.installation import Installation
+from erp_sync.ledger.breakers import matter
 from erp_sync.ledger.heartbeats import Heartbeat
 from erp_sync.ledger.ledger import Unreachable
 from erp_sync.monitoring import alerting
@@ -67,6 +68,10 @@ class Watchdog:
         for notice in ledger.notices.open():
             if notice.key.startswith(WATCH) and notice.key not in standing:
                 ledger.notices.clear(notice.key)
+        # Who closed a breaker may have died before saying so, or a late failure may have spoken after it.
+        for breaker in ledger.breakers.all():
+            if breaker.state == "closed":
+                ledger.notices.clear(matter(breaker.connection))
         if self.channels is not None:
             settings = self.here.settings
             alerting.tell(
@@ -110,7 +115,11 @@ class Watchdog:
         away: dict[str, Unreachable],
     ) -> Iterator[Condition]:
         source, target = getattr(route, kind.source), getattr(route, kind.target)
-        if any(name in away and away[name].planned for name in (source, target)):
+        if source in away and away[source].planned:
+            return
+        if kind.delivers and flow.mode is Mode.ON:
+            yield from self._silent(route, kind, flow, now)
+        if target in away and away[target].planned:
             return
         sensor, look = beats.get(SENSOR_ALIVE), beats.get(look_alive(route.name, kind.name))
         late = max(LOOK_LATE, 5 * flow.every)
@@ -132,8 +141,6 @@ class Watchdog:
                 "what was changed behind our back since then is not seen. The runs tagged full in the UI show why.",
                 link=f"/asset-groups/{route.name}_{kind.name}",
             )
-        if kind.delivers and flow.mode is Mode.ON:
-            yield from self._silent(route, kind, flow, now)
 
     def _silent(self, route: RouteSpec, kind: FlowKind, flow: FlowSpec, now: datetime) -> Iterator[Condition]:
         activity = self.here.ledger.activity

@@ -97,6 +97,24 @@ def test_a_store_in_planned_maintenance_is_expected_to_be_silent(place: House, c
     assert watched(place) == {"silent/us/orders": "critical"}
 
 
+def test_orders_that_stop_are_told_while_the_erp_is_in_maintenance_too(place: House, clock: Clock):
+    orders_until_now(place, 60)
+    end = FRIDAY + timedelta(hours=2)
+    place.ledger.maintenance.start(ERP, starts_at=FRIDAY, ends_at=end, why="release", who="ann")
+    clock.advance(minutes=31)
+    assert watched(place) == {"silent/us/orders": "critical"}
+
+
+def test_a_notice_of_a_breaker_that_is_closed_is_taken_back(place: House):
+    orders_until_now(place)
+    for _ in range(5):
+        place.ledger.breakers.failure(ERP, "HTTP 503")
+    place.ledger.breakers.success(ERP)
+    place.ledger.notices.raise_once(f"breaker/{ERP}", "warning", "a failure that spoke after the success")
+    watched(place)
+    assert place.ledger.notices.open() == []
+
+
 def test_a_dagster_that_is_gone_is_told_by_the_process_beside_it(place: House, clock: Clock):
     orders_until_now(place)
     assert watched(place) == {}  # never started: nobody expects it
@@ -130,7 +148,7 @@ def test_a_document_that_could_go_and_does_not_is_told(place: House, clock: Cloc
     clock.advance(minutes=2)
     assert watched(place)["overdue/us/orders"] == "error"
     place.ledger.maintenance.start(ERP, starts_at=clock(), ends_at=clock() + timedelta(hours=1), why="", who="ann")
-    assert watched(place) == {}
+    assert "overdue/us/orders" not in watched(place)
 
 
 def test_a_queue_that_grows_is_told(place: House, clock: Clock):
