@@ -6,7 +6,7 @@ the ledger holds or has dead-lettered is told apart: it is open, not lost.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -27,10 +27,12 @@ from erp_sync.operations.reconciliation import Progress, Reconciliation
 from erp_sync.ports.adoption import Match
 from erp_sync.ports.outcomes import Receipt
 from erp_sync.ports.raw import BadRecord, MappingProblem, Window
+from erp_sync.ports.reconciling import TellsEdits
 
 
 def reconcile_orders(here: Installation, route: RouteSpec, window: Window, progress: Progress) -> Reconciliation:
-    """Compare the orders placed in the window: there, once, with the same total, cancelled on both sides or on none.
+    """Compare the orders placed in the window: there, once, with the same total, its lines and address as they were
+    sent, cancelled on both sides or on none.
 
     Raises the TransportError tree where a system does not answer, CannotDo.
     """
@@ -56,7 +58,7 @@ class _Orders(Comparison):
         super().__init__(here, route, window, source, (route.store, route.erp))
         self.erp: Any = connector(here, route, "erp")
         self.target = flow_module("orders", "transform").target(self.erp)
-        self.counts = dict.fromkeys(("in_erp", "adopted", "totals_compared", "statuses_compared"), 0)
+        self.counts = dict.fromkeys(_COUNTS, 0)
         self.cancelled: dict[str, tuple[str, bool]] = {}
         self.linked: dict[str, str] = {}
 
@@ -104,6 +106,31 @@ class _Orders(Comparison):
                 order.native_id in unread,
                 refused.get(order.native_id),
             )
+        self._contents(orders, there, deliveries)
+
+    def _contents(
+        self, orders: Sequence[_Order], there: Mapping[str, Receipt], deliveries: Mapping[EntityKey, Delivery]
+    ) -> None:
+        """Of what we sent: what somebody has changed in the ERP since. The document as it went is what counts: what
+        the store changed after it is its next version's to tell."""
+        target: Any = self.erp.port(Entity.SALES_ORDER, "target")
+        if not isinstance(target, TellsEdits):
+            return
+        decode = flow_module("orders", "transform").decode
+        sent: dict[str, tuple[_Order, Receipt, Any]] = {}
+        for order in orders:
+            receipt, delivery = there.get(order.key), deliveries.get(self._key(order))
+            if receipt is None or delivery is None or delivery.state is not State.DELIVERED or not delivery.attempts:
+                continue
+            if delivery.operation in ("create", "update") and delivery.payload:
+                sent[receipt.target_id] = (order, receipt, remaining(decode(delivery.payload)))
+        self.counts["contents_compared"] += len(sent)
+        edits = target.edits({identity: document for identity, (_, _, document) in sent.items()}) if sent else {}
+        for identity, edited in edits.items():
+            order, receipt, _ = sent[identity]
+            for one in edited:
+                words = f"{one.field} was changed in {receipt.number or identity}"
+                self.differs("edited", order.number, store=one.sent, erp=one.there, words=words)
 
     def _orders(self, ids: Sequence[str]) -> list[_Order]:
         found = []
@@ -239,4 +266,5 @@ class _Orders(Comparison):
                 self.differs("extra", update.number, erp=update.native_id, words=words)
 
 
+_COUNTS = ("in_erp", "adopted", "totals_compared", "contents_compared", "statuses_compared")
 _NOT_SENT = (State.WAITING, State.DUE, State.DEAD, State.HELD, State.DISMISSED)

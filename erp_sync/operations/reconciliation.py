@@ -21,9 +21,9 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         kind: of documents: ``not_received`` (the source has it, we never read it), ``missing`` (it should be at the
             target, and is not), ``unexpected`` (the ledger says not delivered, it is there), ``duplicate``, ``total``,
-            ``status``, ``parcels``, ``quantity``, ``extra`` (the ERP has one of ours that the store has not, or the
-            store a shipment that no fulfillment stands behind). Of state: ``missing``, ``value``, ``gone`` (the source
-            has it no more).
+            ``edited`` (somebody changed in the ERP what the store owns), ``status``, ``parcels``, ``quantity``,
+            ``extra`` (the ERP has one of ours that the store has not, or the store a shipment that no fulfillment
+            stands behind). Of state: ``missing``, ``value``, ``gone`` (the source has it no more).
         key: number of the document, or key of the row.
         store, erp: both values, as text; empty where there is none.
         native_id: of a document that is missing, at its source.

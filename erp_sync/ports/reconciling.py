@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import msgspec
 
@@ -49,3 +49,20 @@ class TellsShortage(Protocol):
 
     def shortage(self, window: Window, store: str) -> Shortage:
         """Of the store's orders created in the window and not cancelled. Raises CallFailed."""
+
+
+class Edited(msgspec.Struct, frozen=True, kw_only=True):
+    """A field of a document that the target has otherwise than it was sent. `field` as people read it."""
+
+    field: str
+    sent: str
+    there: str
+
+
+@runtime_checkable
+class TellsEdits(Protocol):
+    """A document target that can say what somebody changed of what it was sent."""
+
+    def edits(self, documents: Mapping[str, Any]) -> dict[str, list[Edited]]:
+        """Of documents as they were sent, by their id at the target; those that are as they were sent are left out.
+        Raises CallFailed."""

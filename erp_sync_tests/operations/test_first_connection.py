@@ -119,6 +119,7 @@ def test_reconciliation_finds_all_orders_and_tells_the_doubtful_one_as_open(firs
         "in_erp": 4,
         "adopted": 2,
         "totals_compared": 4,
+        "contents_compared": 2,
         "statuses_compared": 4,
     }
     assert [(one.key, one.code) for one in found.open] == [(first.odd, "doubtful_match")]

@@ -140,6 +140,39 @@ def test_a_lost_parcel_another_quantity_and_a_strange_shipment_are_named(shop: B
     assert number not in {one.key for one in found.differences}
 
 
+def test_what_somebody_changed_in_the_erp_of_an_order_is_named_with_both_values(shop: Business) -> None:
+    """Also where the total is what it was: a unit more of one line, at a lower price."""
+    number, other = shop.store.buy("gil", {"MUG": 2, "TEA": 1}), shop.store.buy("hal", {"TEA": 2})
+    shop.settle()
+    shop.clock.skipped += timedelta(seconds=5)
+    with shop.installation() as here:
+        before = reconcile(here, here.configuration.routes["us"], "orders")
+    assert [one for one in before.differences if one.kind == "edited"] == []
+    assert before.counts["contents_compared"] >= 2
+    (sold,) = shop.in_erp(number)
+    rows = shop.erp_rows(
+        'SELECT id, foreignamount FROM transactionline WHERE "transaction" = ? AND quantity IS NOT NULL '
+        "AND item = (SELECT id FROM item WHERE itemid = 'MUG')",
+        sold["id"],
+    )
+    line = {"line": int(rows[0]["id"]), "quantity": 3, "amount": abs(float(rows[0]["foreignamount"]))}
+    erp = shop.hands_in_erp()
+    erp.change(f"salesOrder/{sold['id']}", {"item": {"items": [line]}})
+    erp.change(f"salesOrder/{sold['id']}", {"shippingAddress": {"addr1": "2 Other Street", "city": "Elsewhere"}})
+    erp.close()
+    calls = len(shop.erp.journal())
+    with shop.installation() as here:
+        found = reconcile(here, here.configuration.routes["us"], "orders")
+    assert len(shop.erp.journal()) - calls <= 12
+    edited = {one.words.partition(" was changed")[0]: one for one in found.differences if one.kind == "edited"}
+    assert {one.key for one in edited.values()} == {number}
+    assert other not in {one.key for one in found.differences}
+    assert (edited["quantity of MUG"].store, edited["quantity of MUG"].erp) == ("2", "3")
+    assert edited["shipping address, addr1"].erp == "2 Other Street"
+    assert edited["shipping address, city"].erp == "Elsewhere"
+    assert "total" not in {one.kind for one in found.differences if one.key == number}
+
+
 def test_an_order_cancelled_on_one_side_only_is_named(shop: Business) -> None:
     number = shop.store.buy("fay", {"TEA": 1})
     shop.settle()

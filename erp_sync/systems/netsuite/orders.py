@@ -30,6 +30,7 @@ from erp_sync.ports.outcomes import (
     Refused,
 )
 from erp_sync.ports.raw import MappingProblem
+from erp_sync.ports.reconciling import Edited
 from erp_sync.systems.netsuite import refusals
 from erp_sync.systems.netsuite.capabilities import CAPABILITIES
 from erp_sync.systems.netsuite.client import NetSuiteClient
@@ -42,6 +43,7 @@ from erp_sync.systems.netsuite.mapping.deposit import DepositSource, deposits_of
 from erp_sync.systems.netsuite.mapping.order import LEGACY, SUITETAX, tax_tolerance
 from erp_sync.systems.netsuite.mapping.order_lines import Discounts, prepared, tax_details
 from erp_sync.systems.netsuite.mapping.websites import every_value, website_value
+from erp_sync.systems.netsuite.order_edits import OrderEdits
 from erp_sync.systems.netsuite.resolving import OrderResolver, account_key
 from erp_sync.transport.errors import Rejected, TransportError
 
@@ -356,6 +358,10 @@ class SalesOrderTarget:
     def read_back_ids(self, ids: Sequence[str]) -> dict[str, Receipt]:
         """The same by internal id. See `OrderFinder.read_back_ids`."""
         return self._finder.read_back_ids(ids)
+
+    def edits(self, documents: Mapping[str, SalesOrder]) -> dict[str, list[Edited]]:
+        """What somebody changed of orders that were sent, by internal id. See `OrderEdits`."""
+        return OrderEdits(self._client, self._lookups, self._discounts).edits(documents)
 
     def settle(self, handles: Sequence[str]) -> list[Outcome]:
         """NetSuite answers at once here: nothing is ever only accepted. Raises ValueError for a handle."""

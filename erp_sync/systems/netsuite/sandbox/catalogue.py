@@ -193,6 +193,19 @@ table transactionaddress nkey
   dropdownstate text
   recordowner id transaction
   lastmodifieddate datetime
+view transactionshippingaddress nkey
+  nkey id
+  addressee text
+  attention text
+  addr1 text
+  addr2 text
+  addr3 text
+  city text
+  state text
+  zip text
+  country text country
+  dropdownstate text
+  override flag
 table fulfillmentpackage id
   id id
   -transaction id
@@ -546,6 +559,8 @@ VIEWS = {
         "SELECT item, location, NULL AS binnumber, NULL AS inventorynumber, 1 AS inventorystatus, quantityonhand, "
         "quantityavailable, quantitypicked, quantitycommitted AS committedqtyperlocation FROM aggregateitemlocation"
     ),
+    # the nkey of transaction.shippingaddress (public SuiteQL; columns as CData's driver lists them)
+    "transactionshippingaddress": "SELECT * FROM transactionaddress",
     "previoustransactionlink": "SELECT * FROM nexttransactionlink",
     "previoustransactionlinelink": "SELECT * FROM nexttransactionlinelink",
 }
