@@ -12,13 +12,23 @@ from pathlib import Path
 
 import msgspec
 
+from erp_sync.model.advice import Advice
+
 #: Of alerts, most urgent first.
 SEVERITIES = ("critical", "error", "warning", "info")
+#: Where the runbook is read when nobody says otherwise: in the project.
+RUNBOOK = "docs/runbook.md"
 _CHECKOUT = Path(__file__).resolve().parent.parent
 
 
 class WrongSetting(ValueError):
     """A setting is missing or wrong. Attributes: name, expected."""
+
+    advice = Advice(
+        means="A setting of the environment is missing or wrong: no command works until it is right.",
+        look=("env | grep ERP_SYNC_ | cut -d= -f1",),
+        do="Correct the variable that the message names.",
+    )
 
     def __init__(self, name: str, value: object, expected: str) -> None:
         self.name, self.expected = name, expected
@@ -39,6 +49,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         alert_urls: who is told, Apprise URLs parted by blanks (``ERP_SYNC_ALERT_URLS``, secret).
         alert_severity: told from this one on: critical, error, warning or info (``ERP_SYNC_ALERT_SEVERITY``).
         ui_url: of the Dagster UI, for links in alerts (``ERP_SYNC_UI_URL``).
+        runbook_url: where your people read docs/runbook.md, for links in alerts, dead letters and the Dagster UI
+            (``ERP_SYNC_RUNBOOK_URL``).
     """
 
     home: Path
@@ -50,6 +62,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     alert_urls: tuple[str, ...] = ()
     alert_severity: str = "warning"
     ui_url: str = ""
+    runbook_url: str = RUNBOOK
 
     @cached_property
     def lake(self) -> Path:
@@ -113,6 +126,7 @@ def load(environment: dict[str, str] | None = None) -> Settings:
         alert_urls=tuple((env.get("ERP_SYNC_ALERT_URLS") or "").split()),
         alert_severity=severity,
         ui_url=(env.get("ERP_SYNC_UI_URL") or "").rstrip("/"),
+        runbook_url=(env.get("ERP_SYNC_RUNBOOK_URL") or RUNBOOK).rstrip("#/"),
     )
 
 
@@ -126,4 +140,5 @@ _KNOWN = {
     "ERP_SYNC_ALERT_URLS",
     "ERP_SYNC_ALERT_SEVERITY",
     "ERP_SYNC_UI_URL",
+    "ERP_SYNC_RUNBOOK_URL",
 }

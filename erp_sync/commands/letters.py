@@ -221,7 +221,7 @@ def _letter_text(it: Any) -> str:
     if it.tried:
         parts += ["\ntried:", *(f"  {moment(one.at)} {_tried(one)}" for one in it.tried)]
     parts += ["\nholds:", _indented(codec.to_text(it.payload))]
-    return "\n".join([*parts, "\nwhat can be done:", *(f"  {one}" for one in it.can_do)])
+    return "\n".join([*parts, "\nwhat can be done:", *(f"  {one}" for one in it.can_do), f"\nrunbook: {it.runbook}"])
 
 
 def _tried(one: Any) -> str:

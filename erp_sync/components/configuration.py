@@ -20,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from erp_sync.components.durations import clock, duration
 from erp_sync.components.maintenance_windows import MaintenanceSpec
 from erp_sync.components.ownership import EntityRecord, check
+from erp_sync.model.advice import Advice
 from erp_sync.ports.connection import ConnectionSettings
 
 CONNECTION = "erp_sync.components.Connection"
@@ -30,6 +31,13 @@ WEEKDAYS: tuple[Weekday, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun"
 
 class WrongConfiguration(ValueError):
     """A YAML file is wrong. Attributes: file, field, problem. Says all three."""
+
+    advice = Advice(
+        means="A YAML file of the installation is wrong: nothing of it is loaded, and what runs goes on with what it "
+        "had.",
+        look=("erp-sync doctor ROUTE",),
+        do="Correct the field that the message names, then `erp-sync down` and `erp-sync up`.",
+    )
 
     def __init__(self, file: Path | str, field: str, problem: str) -> None:
         self.file, self.field, self.problem = str(file), field, problem

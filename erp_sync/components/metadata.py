@@ -18,6 +18,7 @@ from erp_sync.components.configuration import RouteSpec
 from erp_sync.components.flow_table import FlowKind
 from erp_sync.components.installation import Installation
 from erp_sync.components.run_context import SHOWN
+from erp_sync.monitoring import reasons
 
 # Days of one run whose totals are told one by one; a longer backfill tells none.
 MOST_DAYS = 400
@@ -160,10 +161,11 @@ def needs_a_person(here: Installation, route: RouteSpec, kind: FlowKind) -> tupl
                 one.reason,
                 one.changed_at,
                 f"erp-sync {'retry' if one.state == 'dead' else 'approve'} d{one.id}",
+                reasons.address(one.code, here.settings.runbook_url),
             )
             for one in found
         ]
-        told["documents"] = table(("document", "state", "code", "reason", "since", "next"), rows)
+        told["documents"] = table(("document", "state", "code", "reason", "since", "next", "runbook"), rows)
     return dead + held, told
 
 
@@ -178,10 +180,18 @@ def quarantined(here: Installation, route: RouteSpec, kind: FlowKind) -> tuple[i
     if counts:
         told["by_rule"] = dg.MetadataValue.json(counts)
         rows = [
-            (f"q{row.id}", row.native_id, row.rule, row.problem, row.first_at, row.times)
+            (
+                f"q{row.id}",
+                row.native_id,
+                row.rule,
+                row.problem,
+                row.first_at,
+                row.times,
+                reasons.address(row.rule, here.settings.runbook_url),
+            )
             for row in here.ledger.quarantine.find(route=route.name, flow=kind.name, limit=SHOWN)
         ]
-        told["rows"] = table(("id", "record", "rule", "reason", "since", "times"), rows)
+        told["rows"] = table(("id", "record", "rule", "reason", "since", "times", "runbook"), rows)
     return sum(counts.values()), told
 
 

@@ -16,6 +16,7 @@ from erp_sync.components.state_facts import booked_shipments
 from erp_sync.flows.state_extraction import snapshot_entity
 from erp_sync.flows.state_flow import Desired, Surroundings
 from erp_sync.ledger.received import ReceivedRow
+from erp_sync.model.advice import Advice
 from erp_sync.ports.raw import BadRecord, MappingProblem, RawRecord
 
 # Received rows handled in one comparison; far more than the changes of a day.
@@ -26,6 +27,12 @@ OLDEST_SNAPSHOT = timedelta(hours=2)
 
 class SnapshotTooOld(RuntimeError):
     """A full comparison found no snapshot of this run: read the source again first."""
+
+    advice = Advice(
+        means="A full comparison had no fresh picture of the source: nothing was compared, nothing was written.",
+        look=("erp-sync status",),
+        do="Nothing: the next run reads the source first. Where it stays, look at the failed run of asset extracted.",
+    )
 
 
 class Entry(msgspec.Struct, gc=False):

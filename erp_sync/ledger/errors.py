@@ -20,13 +20,27 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from erp_sync.model.advice import Advice
+
 
 class LedgerError(Exception):
     """Base of everything the ledger raises by itself."""
 
+    advice = Advice(
+        means="The ledger refused something; nothing was changed by it.",
+        look=("erp-sync status",),
+        do="See the entry of the error named.",
+    )
+
 
 class LedgerMissing(LedgerError):
     """There is no ledger at this place yet."""
+
+    advice = Advice(
+        means="There is no ledger here yet: nothing can be recorded, and so nothing is sent.",
+        look=("env | grep ERP_SYNC_HOME",),
+        do="`erp-sync init`. Where there was one: the home is another folder, or the disk is not mounted.",
+    )
 
     def __init__(self, place: str) -> None:
         self.place = place
@@ -34,12 +48,24 @@ class LedgerMissing(LedgerError):
 
 
 class SchemaTooOld(LedgerError):
+    advice = Advice(
+        means="The ledger is of an earlier version than the program: nothing is sent until it is upgraded.",
+        look=("erp-sync status",),
+        do="`erp-sync up` ends what runs and upgrades it.",
+    )
+
     def __init__(self, place: str, found: str, expected: str) -> None:
         self.place, self.found, self.expected = place, found, expected
         super().__init__(f"ledger {place} has schema {found}, this version needs {expected}: run `erp-sync init`")
 
 
 class SchemaTooNew(LedgerError):
+    advice = Advice(
+        means="The program is older than the ledger: it does not touch it.",
+        look=("erp-sync --help",),
+        do="Install the version that wrote it, or a later one.",
+    )
+
     def __init__(self, place: str, found: str, expected: str) -> None:
         self.place, self.found, self.expected = place, found, expected
         super().__init__(
@@ -51,6 +77,13 @@ class SchemaTooNew(LedgerError):
 class LedgerBusy(LedgerError):
     """The database was locked for longer than the busy time-out. Trying again later is safe."""
 
+    advice = Advice(
+        means="The ledger was locked for too long. Nothing is lost; the work is tried again by itself.",
+        look=("erp-sync status", "ls -l $ERP_SYNC_HOME"),
+        do="Nothing at first. Where it stays: a slow or full disk, a backup that locks the file, or time for "
+        "PostgreSQL.",
+    )
+
     def __init__(self, place: str, seconds: float) -> None:
         self.place, self.seconds = place, seconds
         super().__init__(f"ledger {place} was locked by another writer for more than {seconds:.0f} s")
@@ -58,6 +91,12 @@ class LedgerBusy(LedgerError):
 
 class LeaseLost(LedgerError):
     """The lease ran out and the delivery or row has another owner, or none. Stop: nothing was written."""
+
+    advice = Advice(
+        means="A worker was away too long and another took its work over. Nothing was written twice.",
+        look=("erp-sync trace NUMBER",),
+        do="Nothing. Where it happens often, the machine is overloaded or suspended.",
+    )
 
     def __init__(self, what: str, owner: str, fencing: int) -> None:
         self.what, self.owner, self.fencing = what, owner, fencing
@@ -67,6 +106,12 @@ class LeaseLost(LedgerError):
 class KeyBusy(LedgerError):
     """Another holder has the key in flight, or it settles after an unknown outcome. Try after `until`."""
 
+    advice = Advice(
+        means="Another send about the same thing is under way, or may still arrive. It goes after that.",
+        look=("erp-sync trace NUMBER",),
+        do="Nothing.",
+    )
+
     def __init__(self, target: str, key: str, holder: int, until: datetime, why: str) -> None:
         self.target, self.key, self.holder, self.until, self.why = target, key, holder, until, why
         super().__init__(f"{key} of {target} is {why} (delivery {holder}): not before {until.isoformat()}")
@@ -75,24 +120,48 @@ class KeyBusy(LedgerError):
 class AlreadyConfirmed(LedgerError):
     """The step, or another delivery's step with the same operation and key, is confirmed: use `receipt`."""
 
+    advice = Advice(
+        means="The target has it already. It is not sent twice.",
+        look=("erp-sync trace NUMBER",),
+        do="Nothing.",
+    )
+
     def __init__(self, target: str, key: str, receipt: Any) -> None:
         self.target, self.key, self.receipt = target, key, receipt
         super().__init__(f"{key} of {target} is confirmed already as {receipt.target_id}")
 
 
 class WrongState(LedgerError):
+    advice = Advice(
+        means="What was asked does not fit the state that the document or plan is in now. Nothing was changed.",
+        look=("erp-sync trace NUMBER",),
+        do="Look at its state; somebody else may have decided meanwhile.",
+    )
+
     def __init__(self, what: str, state: str, wanted: str) -> None:
         self.what, self.state, self.wanted = what, state, wanted
         super().__init__(f"{what} is {state}: {wanted}")
 
 
 class NotInLedger(LedgerError):
+    advice = Advice(
+        means="The ledger has nothing of this name. Nothing was changed.",
+        look=("erp-sync deadletters --each",),
+        do="Compare the number or id.",
+    )
+
     def __init__(self, what: str) -> None:
         self.what = what
         super().__init__(f"the ledger holds no {what}")
 
 
 class CrossReferenceConflict(LedgerError):
+    advice = Advice(
+        means="A record is linked to another one already. Neither link was changed.",
+        look=("erp-sync trace NUMBER",),
+        do="See alert cross_reference.",
+    )
+
     def __init__(self, left: str, existing: str, wanted: str) -> None:
         self.left, self.existing, self.wanted = left, existing, wanted
         super().__init__(f"{left} is linked to {existing} already, not to {wanted}")
@@ -100,6 +169,12 @@ class CrossReferenceConflict(LedgerError):
 
 class BadLookupFile(LedgerError):
     """A look-up CSV was refused as a whole. `problems` has (line, column, problem); line 1 is the header."""
+
+    advice = Advice(
+        means="A CSV of a look-up table has errors. None of it was taken: the table in force stays.",
+        look=("erp-sync lookups import TABLE FILE",),
+        do="Correct the lines and columns that the message names, import again.",
+    )
 
     def __init__(self, file: str, problems: Sequence[tuple[int, str, str]]) -> None:
         self.file, self.problems = file, list(problems)

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from erp_sync.ledger.calendars import Window
 from erp_sync.ledger.releasing import release_postponed
 from erp_sync.ledger.schema import maintenance_windows
+from erp_sync.model.advice import Advice
 
 if TYPE_CHECKING:
     from erp_sync.ledger.engine import Database
@@ -35,6 +36,12 @@ class Calendar(Protocol):
 
 class NoMaintenance(LookupError):
     """There is no window to end."""
+
+    advice = Advice(
+        means="There is no maintenance window to end.",
+        look=("erp-sync maintenance list",),
+        do="Nothing. A window of the YAML is ended by changing the YAML.",
+    )
 
 
 class Maintenance:

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from decimal import ROUND_HALF_UP, Context, Decimal, InvalidOperation, localcontext
 
+from erp_sync.model.advice import Advice
+
 ZERO = Decimal(0)
 _EXACT = Context(prec=60)
 _UNITS = [Decimal(1).scaleb(-scale) for scale in range(13)]
@@ -23,6 +25,13 @@ _MINOR_UNITS = {
 
 class BadNumber(ValueError):
     """A vendor's value is not a finite decimal number."""
+
+    advice = Advice(
+        means="A vendor sent something else than a number where an amount or a quantity stands. The record is in "
+        "quarantine, the others go.",
+        look=("erp-sync deadletters --code malformed_record",),
+        do="Correct the field at its source.",
+    )
 
     def __init__(self, value: object) -> None:
         self.value = value

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
-from erp_sync.settings import SEVERITIES
+from erp_sync.model.advice import Advice, Alert, anchor, cause_of
+from erp_sync.monitoring import reasons
+from erp_sync.settings import RUNBOOK, SEVERITIES
 
 if TYPE_CHECKING:
     from erp_sync.ledger.notices import Notice
@@ -20,10 +22,24 @@ if TYPE_CHECKING:
 log = logging.getLogger("erp_sync.alerts")
 
 BROKEN = "alerts/channel/"
+ALERTS = (
+    Alert(
+        cause="alerts",
+        means="A channel did not take a message: who looks only there has not heard of it.",
+        look=("erp-sync alerts list", "erp-sync alerts test"),
+        do="Mend the channel's address or key in ERP_SYNC_ALERT_URLS, restart, test again.",
+    ),
+)
 
 
 class WrongChannel(ValueError):
     """A channel's URL cannot be used. Its secrets are never told."""
+
+    advice = Advice(
+        means="An alert channel cannot be used: nobody is told by it.",
+        look=("erp-sync alerts test",),
+        do="Correct the URL in ERP_SYNC_ALERT_URLS, restart, test again.",
+    )
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True):
@@ -85,8 +101,8 @@ class AppriseChannels:
         ]
 
 
-def message_of(notice: Notice, installation: str, base_url: str = "") -> Message:
-    """A notice in words: what, since when, how often, what to do."""
+def message_of(notice: Notice, installation: str, base_url: str = "", runbook: str = RUNBOOK) -> Message:
+    """A notice in words: what, since when, how often, what to do, and where the runbook says more."""
     settled = notice.cleared_at is not None
     first_line = notice.text.split(". ")[0].split("\n")[0]
     title = f"erp_sync {installation}: {'settled: ' if settled else ''}{first_line}"[:160]
@@ -96,10 +112,27 @@ def message_of(notice: Notice, installation: str, base_url: str = "") -> Message
         lines = [f"Settled at {notice.cleared_at:%Y-%m-%d %H:%M} UTC: {notice.text}"]
     if notice.link:
         lines.append(f"{base_url}{notice.link}" if base_url and "://" not in notice.link else notice.link)
+    if not settled:
+        lines += [f"Runbook: {address}" for address in addresses(notice.key, runbook)]
     return Message(severity="recovered" if settled else notice.severity, title=title, text="\n".join(lines))
 
 
-def tell(ledger: Any, channels: Channels, *, installation: str, severity: str = "warning", base_url: str = "") -> int:
+def addresses(key: str, runbook: str) -> list[str]:
+    """Of a notice's entries in the runbook: that of its cause, and of dead letters first that of their reason."""
+    cause = cause_of(key)
+    reason = [reasons.address(key.rpartition("/")[2], runbook)] if cause == "dead" else []
+    return [*reason, f"{runbook}#{anchor('alert', cause)}"]
+
+
+def tell(
+    ledger: Any,
+    channels: Channels,
+    *,
+    installation: str,
+    severity: str = "warning",
+    base_url: str = "",
+    runbook: str = RUNBOOK,
+) -> int:
     """Tell what nobody was told of, from `severity` on; gives how many messages got through.
 
     A message that no channel took is told by the next call. One that some took counts as told: a broken channel must
@@ -110,7 +143,7 @@ def tell(ledger: Any, channels: Channels, *, installation: str, severity: str = 
     sent, failed = 0, []
     names, broken = set(channels.names()), set()
     for notice in taken:
-        refused = set(channels.send(message_of(notice, installation, base_url)))
+        refused = set(channels.send(message_of(notice, installation, base_url, runbook)))
         broken |= refused
         if refused >= names:
             failed.append(notice)

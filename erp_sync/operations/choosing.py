@@ -5,11 +5,18 @@ from __future__ import annotations
 from erp_sync.components.configuration import FlowSpec, RouteSpec
 from erp_sync.components.flow_table import FLOWS, FlowKind
 from erp_sync.components.installation import Installation
+from erp_sync.model.advice import Advice
 from erp_sync.ports.connection import Connector
 
 
 class CannotDo(Exception):
     """What was asked cannot be done as it was asked. One sentence, with what to do instead."""
+
+    advice = Advice(
+        means="What was asked cannot be done as it was asked. Nothing was changed.",
+        look=("erp-sync --help",),
+        do="Do what the message says instead.",
+    )
 
 
 def routes(here: Installation, name: str | None) -> list[RouteSpec]:

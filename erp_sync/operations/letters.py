@@ -13,7 +13,7 @@ import msgspec
 from erp_sync.components.installation import Installation
 from erp_sync.ledger import Delivery, State, codec
 from erp_sync.ledger.quarantine import Quarantined
-from erp_sync.operations import explanations
+from erp_sync.monitoring import reasons
 from erp_sync.operations.choosing import CannotDo
 from erp_sync.ports.differences import Difference
 
@@ -42,6 +42,7 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
     code: str
     reason: str
     meaning: str
+    runbook: str
     since: datetime
     payload: Any
     original: Any = None
@@ -126,7 +127,8 @@ def _of_delivery(here: Installation, one: Delivery) -> Told:
         state=one.state.value,
         code=one.code,
         reason=one.reason,
-        meaning=explanations.meaning(one.code),
+        meaning=reasons.meaning(one.code),
+        runbook=reasons.address(one.code, here.settings.runbook_url),
         since=one.changed_at,
         payload=_decoded(one.payload),
         original=_decoded(original) if original is not None else None,
@@ -151,7 +153,8 @@ def _of_row(here: Installation, row: Quarantined) -> Told:
         state="quarantine",
         code=row.rule,
         reason=row.problem,
-        meaning=explanations.meaning(row.rule),
+        meaning=reasons.meaning(row.rule),
+        runbook=reasons.address(row.rule, here.settings.runbook_url),
         since=row.last_at,
         payload=_decoded(payload),
         original=_decoded(corrections[0].original) if corrections else None,
@@ -162,7 +165,7 @@ def _of_row(here: Installation, row: Quarantined) -> Told:
 
 
 def _can_do(letter: str, state: State | None, code: str) -> list[str]:
-    own = [explanations.remedy(code)] if explanations.remedy(code) else []
+    own = [reasons.remedy(code)]
     if state is State.HELD:
         ways = [f"erp-sync approve {letter} --why TEXT", f"erp-sync reject {letter} --why TEXT"]
     elif state is State.WAITING:

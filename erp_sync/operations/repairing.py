@@ -17,6 +17,7 @@ from erp_sync.components.configuration import Mode, RouteSpec, WrongConfiguratio
 from erp_sync.components.flow_table import FLOWS, FlowKind
 from erp_sync.components.installation import Installation
 from erp_sync.components.run_context import land_records
+from erp_sync.model.advice import Alert
 from erp_sync.model.keys import Entity
 from erp_sync.monitoring.kpis import UNITS_ORDERED, UNITS_SHORT
 from erp_sync.operations.choosing import CannotDo, connector
@@ -28,6 +29,15 @@ from erp_sync.ports.raw import RawRecord, Window
 from erp_sync.ports.reconciling import TellsShortage
 
 NOTICE = "reconcile"
+ALERTS = (
+    Alert(
+        cause="reconcile",
+        means="The daily comparison of both systems found differences that a person must settle: a document that one "
+        "side lacks, another total, one that only one side cancelled. Nothing was changed by itself.",
+        look=("erp-sync reconcile ROUTE --flow FLOW", "erp-sync trace NUMBER"),
+        do="Look at both records and correct the one that is wrong, in its system. The next comparison settles it.",
+    ),
+)
 NAMED = 3
 
 

@@ -80,6 +80,7 @@ class Watchdog:
                 installation=settings.home.name,
                 severity=settings.alert_severity,
                 base_url=settings.ui_url,
+                runbook=settings.runbook_url,
             )
         return found
 

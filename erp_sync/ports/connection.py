@@ -7,6 +7,8 @@ from typing import Any, Protocol
 
 import msgspec
 
+from erp_sync.model.advice import Advice
+
 
 class ConnectionSettings(msgspec.Struct, frozen=True, kw_only=True):
     """One installation, from YAML, with its secrets already read from the environment.
@@ -65,6 +67,12 @@ class Slots(Protocol):
 
 class NoSlot(Exception):
     """No call may start now. Attributes: connection, retry_after_seconds, why, planned (maintenance)."""
+
+    advice = Advice(
+        means="No call may start now: limit, breaker or maintenance. The work waits and goes by itself.",
+        look=("erp-sync status",),
+        do="Nothing. Where it stays, compare the connection's limits with the contract with the vendor.",
+    )
 
     def __init__(self, connection: str, retry_after_seconds: float, why: str, *, planned: bool = False) -> None:
         self.connection, self.retry_after_seconds, self.why = connection, retry_after_seconds, why

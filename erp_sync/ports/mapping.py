@@ -21,6 +21,7 @@ from typing import Any
 
 import msgspec
 
+from erp_sync.model.advice import Advice
 from erp_sync.ports.connection import ConnectionSettings
 from erp_sync.ports.lookups import Lookups, Passthrough
 from erp_sync.ports.paths import MISSING, Getter, getter, leaves, plain_name, setter
@@ -185,6 +186,12 @@ class MappingRow:
 
 class MappingMistake(ValueError):
     """A mapping declaration that cannot be executed. Attributes: mapping, problem."""
+
+    advice = Advice(
+        means="A mapping of the YAML cannot be carried out: the route is not loaded.",
+        look=("erp-sync mapping",),
+        do="Correct the connection's mapping overlay as the message says.",
+    )
 
     def __init__(self, mapping: str, problem: str) -> None:
         self.mapping, self.problem = mapping, problem

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 import msgspec
 
+from erp_sync.model.advice import Advice
 from erp_sync.ports.connection import ConnectionSettings
 
 
@@ -55,6 +56,12 @@ class Verify(Protocol):
 class NotificationRefused(ValueError):
     """A notification that is not taken. Attributes: code (stable), problem (fit for the sender to read)."""
 
+    advice = Advice(
+        means="A message to the event service was not taken. Nothing is lost: every change is found by polling, too.",
+        look=("tail -n 50 $ERP_SYNC_HOME/logs/*.log",),
+        do="See the entry of the error named.",
+    )
+
     code = "refused"
 
     def __init__(self, problem: str) -> None:
@@ -65,16 +72,34 @@ class NotificationRefused(ValueError):
 class NotExpected(NotificationRefused):
     """This connection takes none: the edition sends none, or no key to check them with is configured."""
 
+    advice = Advice(
+        means="A system sends events, and the connection takes none. Changes are found by polling, a little later.",
+        look=("erp-sync doctor ROUTE",),
+        do="Put the key by which events are checked into the connection's credentials, or end the subscription.",
+    )
+
     code = "not_expected"
 
 
 class BadSignature(NotificationRefused):
     """The signature is missing, or does not fit the body."""
 
+    advice = Advice(
+        means="An event is not signed by the system that it claims to come from: a wrong key, or somebody else.",
+        look=("tail -n 50 $ERP_SYNC_HOME/logs/*.log",),
+        do="Compare the keys on both sides. Where they agree, somebody tries: let the firewall pass the vendor only.",
+    )
+
     code = "bad_signature"
 
 
 class Malformed(NotificationRefused):
     """Signed, and not understood."""
+
+    advice = Advice(
+        means="An event is signed and not understood. Its change is found by polling.",
+        look=("tail -n 50 $ERP_SYNC_HOME/logs/*.log",),
+        do="Compare the version of the script or subscription in the system with INSTALL.md.",
+    )
 
     code = "malformed"

@@ -6,6 +6,7 @@ from enum import StrEnum
 
 import msgspec
 
+from erp_sync.model.advice import Advice
 from erp_sync.ports.differences import Difference
 
 
@@ -14,6 +15,12 @@ class CallFailed(Exception):
     no transport: `as_outcome()` says what it means for a send. Reads may simply be tried again later.
     `planned`: the system is in planned maintenance; nothing left.
     """
+
+    advice = Advice(
+        means="A call to a system did not end well. What it means for the document follows from its guarantee class.",
+        look=("erp-sync status", "erp-sync trace NUMBER"),
+        do="See the entry of the error named.",
+    )
 
     retry_after_seconds: float | None = None
     planned: bool = False

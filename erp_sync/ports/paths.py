@@ -20,6 +20,8 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
+from erp_sync.model.advice import Advice
+
 
 class _Missing:
     def __repr__(self) -> str:
@@ -38,6 +40,12 @@ _STEP = re.compile(r"""(?:"(?P<quoted>[^"]+)"|(?P<name>[^.\[\]"]+))|\[(?P<index>
 
 class BadPath(ValueError):
     """A path that does not follow the language of this module."""
+
+    advice = Advice(
+        means="A mapping of the YAML names a field in a way that cannot be read: the route is not loaded.",
+        look=("erp-sync mapping",),
+        do="Correct the path in the connection's mapping overlay.",
+    )
 
     def __init__(self, path: str, problem: str) -> None:
         self.path, self.problem = path, problem

@@ -8,6 +8,8 @@ from typing import Any
 
 import msgspec
 
+from erp_sync.model.advice import Advice
+
 
 class Window(msgspec.Struct, frozen=True, kw_only=True):
     """Half-open interval of update time in UTC: start <= updated < end."""
@@ -51,6 +53,12 @@ class BadRecord(ValueError):
     Attributes: native_id, field (path in the vendor's record), problem.
     """
 
+    advice = Advice(
+        means="A record of a source cannot be understood. It alone is in quarantine.",
+        look=("erp-sync deadletters --code malformed_record",),
+        do="Correct it at the source: it is read again by itself.",
+    )
+
     def __init__(self, native_id: str, field: str, problem: str) -> None:
         self.native_id, self.field, self.problem = native_id, field, problem
         super().__init__(f"record {native_id}, field {field}: {problem}")
@@ -62,6 +70,13 @@ class MappingProblem(ValueError):
     The document waits as a dead letter with this reason until a row is added.
     Attributes: code (e.g. ``unmapped_payment_method``), field, value, problem.
     """
+
+    advice = Advice(
+        means="A value has no answer in the mapping. The document is a dead letter, or the row in quarantine, with a "
+        "reason of its own.",
+        look=("erp-sync deadletters",),
+        do="See the entry of the reason.",
+    )
 
     def __init__(self, code: str, field: str, value: str, problem: str) -> None:
         self.code, self.field, self.value, self.problem = code, field, value, problem

@@ -25,6 +25,7 @@ from dagster._core.storage.dagster_run import FINISHED_STATUSES
 from dagster._core.workspace.context import BaseWorkspaceRequestContext
 
 from erp_sync import settings as settings_module
+from erp_sync.model.advice import Advice
 from erp_sync.runtime import figures, services
 from erp_sync.runtime.service_set import Service
 from erp_sync.runtime.storage import initialise
@@ -39,6 +40,12 @@ _PATIENCE_SECONDS = 300.0
 
 class RunFailed(RuntimeError):
     """A run of the bench did not succeed. Attributes: run_id, status."""
+
+    advice = Advice(
+        means="A run of a bench failed. Concerns no business.",
+        look=("make bench NAME=runs",),
+        do="Look at the run that the message names.",
+    )
 
     def __init__(self, run_id: str, status: str) -> None:
         self.run_id, self.status = run_id, status

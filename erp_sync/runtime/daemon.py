@@ -26,6 +26,7 @@ from dagster._daemon.run_coordinator.queued_run_coordinator_daemon import Queued
 from dagster._utils.interrupts import capture_interrupts, setup_interrupt_handlers
 
 from erp_sync import settings
+from erp_sync.model.advice import Advice
 from erp_sync.runtime import daemon_state
 from erp_sync.runtime.launcher import WarmRunLauncher
 from erp_sync.runtime.retention import Retention
@@ -50,6 +51,13 @@ log = logging.getLogger("erp_sync.daemon")
 
 class OtherDagster(Exception):
     """The installed Dagster has no such constant: the versions of the lock are not those installed."""
+
+    advice = Advice(
+        means="The installed Dagster is another version than the lock names: the daemon does not start, nothing is "
+        "synchronised.",
+        look=(".venv/bin/python -m pip show dagster",),
+        do="Install requirements/run.lock, then `erp-sync up`.",
+    )
 
 
 class RunMonitoring(MonitoringDaemon):

@@ -21,6 +21,7 @@ from dagster._core.launcher import CheckRunHealthResult, DefaultRunLauncher, Lau
 from dagster._core.storage.tags import GRPC_INFO_TAG
 from dagster._serdes import ConfigurableClass, ConfigurableClassData, serialize_value
 
+from erp_sync.model.advice import Advice
 from erp_sync.runtime import messages
 from erp_sync.runtime.fingerprint import fingerprint
 from erp_sync.runtime.launch_fork_server import start_fork_server
@@ -40,6 +41,12 @@ _SILENT_SECONDS = 60.0
 
 class NoForkServer(Exception):
     """No fork server takes this run. Attributes: reason, start (a new server would help), full."""
+
+    advice = Advice(
+        means="A run starts the slow way, through the default launcher. Nothing is lost, runs take two seconds longer.",
+        look=("erp-sync status",),
+        do="Nothing at first: a new server is started. Where it stays, `erp-sync down` and `erp-sync up`.",
+    )
 
     def __init__(self, reason: str, *, start: bool, full: bool = False) -> None:
         self.reason, self.start, self.full = reason, start, full

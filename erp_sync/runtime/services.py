@@ -20,6 +20,7 @@ from pathlib import Path
 
 import msgspec
 
+from erp_sync.model.advice import Advice
 from erp_sync.runtime import daemon_state
 from erp_sync.runtime.processes import exclusive, try_lock, write_whole
 from erp_sync.runtime.service_set import (
@@ -57,9 +58,21 @@ __all__ = [
 class ServicesError(RuntimeError):
     """The services cannot be started or ended as asked."""
 
+    advice = Advice(
+        means="The services cannot be started or ended as asked: nothing is synchronised until they are.",
+        look=("erp-sync status", "ls $ERP_SYNC_HOME/logs"),
+        do="Do what the message says.",
+    )
+
 
 class AlreadyRunning(ServicesError):
     """Another supervisor serves this home. Attributes: pid."""
+
+    advice = Advice(
+        means="Everything runs already. Nothing is wrong.",
+        look=("erp-sync status",),
+        do="Nothing; `erp-sync down` first where it is to be started anew.",
+    )
 
     def __init__(self, pid: int | None) -> None:
         self.pid = pid
@@ -69,6 +82,12 @@ class AlreadyRunning(ServicesError):
 class PortTaken(ServicesError):
     """Another program listens where a service is to listen. Attributes: service, port."""
 
+    advice = Advice(
+        means="Another program listens on the port: the UI or the event service is not there.",
+        look=("ss -ltnp",),
+        do="Choose another port with the option of `erp-sync up`, or end the other program.",
+    )
+
     def __init__(self, service: str, port: int) -> None:
         self.service, self.port = service, port
         super().__init__(f"port {port} of {service} is taken by another program; choose another one")
@@ -76,6 +95,12 @@ class PortTaken(ServicesError):
 
 class DidNotStart(ServicesError):
     """Not everything was ready in time. Attributes: missing, logs (folder), last_lines."""
+
+    advice = Advice(
+        means="A service was not ready in time: nothing is synchronised.",
+        look=("tail -n 50 $ERP_SYNC_HOME/logs/*.log",),
+        do="Mend what its log says, then `erp-sync up`.",
+    )
 
     def __init__(self, missing: Sequence[str], logs: Path, last_lines: str) -> None:
         self.missing, self.logs, self.last_lines = list(missing), logs, last_lines

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 import yaml
 
+from erp_sync.model.advice import Advice
 from erp_sync.runtime.processes import exclusive, write_whole
 from erp_sync.runtime.supervisor import files_of
 from erp_sync.settings import Settings
@@ -33,6 +34,12 @@ class Initialised(msgspec.Struct, frozen=True):
 
 class StillRunning(RuntimeError):
     """The ledger is to be upgraded, and services that were started with the code of before run on this machine."""
+
+    advice = Advice(
+        means="A new version would upgrade the ledger while the old one works on it. Nothing was changed.",
+        look=("erp-sync status",),
+        do="`erp-sync up`, which ends what runs, upgrades and starts anew.",
+    )
 
     def __init__(self, place: str) -> None:
         super().__init__(

@@ -11,9 +11,17 @@ from dagster import DagsterInstance, DagsterRun, DagsterRunStatus
 from dagster._core.workspace.context import BaseWorkspaceRequestContext, WorkspaceProcessContext
 from dagster._core.workspace.load_target import ModuleTarget, WorkspaceFileTarget, WorkspaceLoadTarget
 
+from erp_sync.model.advice import Advice
+
 
 class NoSuchJob(LookupError):
     """No loaded code location has this job. Attributes: job, known."""
+
+    advice = Advice(
+        means="A job was asked for that no route has. Nothing was started.",
+        look=("erp-sync status",),
+        do="Take one of the names in the message. After a change of the YAML: `erp-sync down`, `erp-sync up`.",
+    )
 
     def __init__(self, job: str, known: list[str]) -> None:
         self.job, self.known = job, known

@@ -22,6 +22,7 @@ from starlette.requests import ClientDisconnect
 
 from erp_sync.components.configuration import WrongConfiguration
 from erp_sync.ledger.errors import LedgerError
+from erp_sync.model.advice import Advice
 from erp_sync.monitoring.exposition import Exposition
 from erp_sync.ports.notifications import NotificationRefused
 from erp_sync.service.receiving import Receiver
@@ -43,6 +44,12 @@ _CHALLENGE = re.compile(r"[A-Za-z0-9._-]{1,200}")
 
 
 class TooLarge(NotificationRefused):
+    advice = Advice(
+        means="A message to the event service was larger than any event is. It was not read.",
+        look=("tail -n 50 $ERP_SYNC_HOME/logs/*.log",),
+        do="Look at who sends it; let the proxy refuse it.",
+    )
+
     code = "too_large"
 
 

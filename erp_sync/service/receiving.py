@@ -16,6 +16,7 @@ import msgspec
 
 from erp_sync.components.configuration import Configuration, ConnectionSpec, WrongConfiguration
 from erp_sync.ledger.inbox import InboxEvent, PendingEvents
+from erp_sync.model.advice import Advice
 from erp_sync.ports.capabilities import Notifications
 from erp_sync.ports.connection import ConnectionSettings
 from erp_sync.ports.notifications import NotExpected, Notification, NotificationRefused, Verify
@@ -26,11 +27,24 @@ log = logging.getLogger(__name__)
 class OutOfWindow(NotificationRefused):
     """Made too long ago, or in the future: a replay, or a clock that is wrong."""
 
+    advice = Advice(
+        means="An event is too old or from the future: a replay, or a clock that is wrong. Its change is found by "
+        "polling.",
+        look=("date -u",),
+        do="Set the clocks of both sides by NTP.",
+    )
+
     code = "out_of_window"
 
 
 class UnknownConnection(NotificationRefused):
     """No connection of this name takes notifications."""
+
+    advice = Advice(
+        means="Events come under the name of a connection that does not exist here.",
+        look=("erp-sync status",),
+        do="Correct the address in the system's subscription: /events/CONNECTION.",
+    )
 
     code = "unknown_connection"
 

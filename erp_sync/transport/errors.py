@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+from erp_sync.model.advice import Advice
 from erp_sync.ports.outcomes import Again, CallFailed, NotSent, Outcome, Refused, Unknown
 
 
@@ -36,6 +37,12 @@ class TransportError(CallFailed):
         retry_after_seconds: not before; None where nobody said.
         attempts: how many attempts were made in all, filled in by the client.
     """
+
+    advice = Advice(
+        means="A call to a system did not end with a good answer. Nothing is lost; its kind decides what follows.",
+        look=("erp-sync status", "erp-sync trace NUMBER"),
+        do="See the entry of the error named.",
+    )
 
     next_step = NextStep.FIND
 
@@ -67,6 +74,12 @@ class NotSentError(TransportError):
     """The request never left, or never reached the vendor's application: no connection, no slot,
     breaker open, maintenance. Nothing was applied."""
 
+    advice = Advice(
+        means="A request did not reach the system: nothing was applied there. It is sent again by itself.",
+        look=("erp-sync status", "erp-sync doctor ROUTE"),
+        do="Nothing at first. Where it stays: network, name resolution, certificate or proxy.",
+    )
+
     next_step = NextStep.SEND_AGAIN
 
     def as_outcome(self) -> Outcome:
@@ -76,12 +89,26 @@ class NotSentError(TransportError):
 class Throttled(NotSentError):
     """The vendor refused because of too many calls (429 or its own body). Nothing was applied."""
 
+    advice = Advice(
+        means="The system has more calls than it takes. Calls are slowed down by themselves; work goes later.",
+        look=("erp-sync status",),
+        do="Nothing at first. Where it stays, lower the connection's `concurrency` or rate, or buy more from the "
+        "vendor.",
+    )
+
 
 class NotAuthenticated(NotSentError):
     """The vendor, or its token endpoint, did not accept the credentials. Nothing was applied.
 
     Not tried again inside the transport: repeating wrong credentials gets accounts locked.
     """
+
+    advice = Advice(
+        means="The system does not accept our credentials: nothing is read from it or sent to it.",
+        look=("erp-sync doctor ROUTE", "date -u"),
+        do="Compare keys, role and account; look whether they were revoked; set the clock. Then restart: what waits "
+        "goes by itself.",
+    )
 
     next_step = NextStep.FIX_CREDENTIALS
 
@@ -92,6 +119,13 @@ class OutcomeUnknown(TransportError):
 
     Attributes: status: of the answer, None where there was none.
     """
+
+    advice = Advice(
+        means="A request left and no answer came: the system may have applied it. It is asked before anything is sent "
+        "again, so nothing is there twice.",
+        look=("erp-sync trace NUMBER",),
+        do="Nothing: the guarantee class decides. What it cannot decide becomes dead letter outcome_unknown.",
+    )
 
     next_step = NextStep.FIND
 
@@ -125,6 +159,13 @@ class Rejected(TransportError):
     A repeatable call is tried again inside the transport only where the connector said LATER *and*
     gave `retry_after_seconds` (a deadlock, a record that changed under us).
     """
+
+    advice = Advice(
+        means="The system said no and applied nothing. The document waits, or is a dead letter with a reason of its "
+        "own.",
+        look=("erp-sync deadletters",),
+        do="See the entry of the reason.",
+    )
 
     next_step = NextStep.DECIDE
 

@@ -13,11 +13,19 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
+from erp_sync.model.advice import Advice
+
 SCHEMA_VERSION = 1
 
 
 class WrongExchangeLog(Exception):
     """The database was written by another version of the exchange log. Attributes: found, expected."""
+
+    advice = Advice(
+        means="The log of calls is of another version than the program. Business goes on once it is away.",
+        look=("ls $ERP_SYNC_HOME/exchanges",),
+        do="Move folder exchanges of the home aside and start again: a new one is made, the old one stays for reading.",
+    )
 
     def __init__(self, url: str, found: int) -> None:
         self.found, self.expected = found, SCHEMA_VERSION

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
+from erp_sync.model.advice import Advice
 from erp_sync.transport.calls import Call, Reply
 from erp_sync.transport.client import VendorClient
 from erp_sync.transport.errors import TransportError
@@ -19,9 +20,23 @@ from erp_sync.transport.errors import TransportError
 class PagingError(TransportError):
     """The pages cannot be trusted to be all there are; those given before are valid."""
 
+    advice = Advice(
+        means="A list of a system changed while it was read, so that it cannot be trusted to be all. What was read "
+        "counts; the rest is read again.",
+        look=("erp-sync status",),
+        do="Nothing at first. Where it stays, something changes the list all the time: look for imports in that "
+        "system.",
+    )
+
 
 class TooManyRows(PagingError):
     """More rows match than the source gives for one query: split the query. Attributes: rows, most."""
+
+    advice = Advice(
+        means="More changed at once than the system gives for one query. It is split and read in parts.",
+        look=("erp-sync status",),
+        do="Nothing at first. Where it stays, take a shorter window in the connection's settings.",
+    )
 
     def __init__(self, rows: int, most: int) -> None:
         self.rows, self.most = rows, most

@@ -16,6 +16,7 @@ from typing import Any
 
 import httpx
 
+from erp_sync.model.advice import Advice
 from erp_sync.ports.connection import Breaker, ExchangeSink, NoSlot, Slots
 from erp_sync.ports.leaving import may_leave
 from erp_sync.ports.outcomes import Again
@@ -40,17 +41,41 @@ LONGEST_PAUSE_SECONDS = 3600.0  # a vendor's slip in Retry-After must not stop a
 class BreakerOpen(NotSentError):
     """The circuit breaker let nothing through, or the system is in planned maintenance (`planned`)."""
 
+    advice = Advice(
+        means="The system failed too often or is in maintenance: nothing is sent. Work queues.",
+        look=("erp-sync status",),
+        do="See alert breaker.",
+    )
+
 
 class NoSlotInTime(NotSentError):
     """No slot, rate or quota before the deadline. Waiting once more inside the same call is no use."""
+
+    advice = Advice(
+        means="All calls that the vendor allows at once were taken for longer than one may wait. The work goes later.",
+        look=("erp-sync status",),
+        do="Nothing at first. Where it stays, look for other users of the same account, or raise its limit.",
+    )
 
 
 class PoolExhausted(NotSentError):
     """Our own connection pool was full; says nothing about the vendor."""
 
+    advice = Advice(
+        means="Our own connections were all in use. Nothing was applied; it is sent again by itself.",
+        look=("erp-sync status",),
+        do="Nothing at first. Where it stays, restart with `erp-sync down`, `erp-sync up` and report it.",
+    )
+
 
 class LeaseEnded(NotSentError):
     """Who wanted to send lost the right to it meanwhile; says nothing about the vendor."""
+
+    advice = Advice(
+        means="Who wanted to send had lost the right to it meanwhile. Another does it.",
+        look=("erp-sync trace NUMBER",),
+        do="Nothing.",
+    )
 
 
 @dataclass(frozen=True, slots=True)

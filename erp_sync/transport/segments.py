@@ -15,11 +15,19 @@ from datetime import date
 from pathlib import Path
 from typing import IO
 
+from erp_sync.model.advice import Advice
+
 SUFFIX = ".segment"
 
 
 class BodyLost(Exception):
     """A body cannot be read. Attributes: segment (file name), why."""
+
+    advice = Advice(
+        means="The body of an old exchange cannot be read: a trace lacks it. No business is concerned.",
+        look=("ls -l $ERP_SYNC_HOME/exchanges",),
+        do="Restore the file from the backup where the text is needed.",
+    )
 
     def __init__(self, segment: str, why: str) -> None:
         self.segment, self.why = segment, why

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 import httpx
 import msgspec
 
+from erp_sync.model.advice import Advice
 from erp_sync.model.money import BadNumber, decimal_of
 from erp_sync.ports.outcomes import Again
 from erp_sync.systems.magento.criteria import Criteria, chunks, time_of
@@ -44,6 +45,13 @@ class Sender(Protocol):
 
 class BadAnswer(OutcomeUnknown):
     """The vendor answered with something of another shape than its contract says."""
+
+    advice = Advice(
+        means="The system answered something of another shape than its contract says. What may have been written is "
+        "looked for before it is sent again.",
+        look=("erp-sync trace NUMBER", "erp-sync doctor ROUTE"),
+        do="Look at the answer in the trace. Mostly a proxy, firewall or module changes it: let that be mended.",
+    )
 
 
 class MagentoClient:

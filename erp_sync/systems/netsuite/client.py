@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 import httpx
 
+from erp_sync.model.advice import Advice
 from erp_sync.ports.connection import Breaker, ConnectionSettings, ExchangeSink, Slots
 from erp_sync.systems.netsuite.errors import outcome
 from erp_sync.transport.calls import Call, Reply, path_segment
@@ -35,6 +36,12 @@ ASSERTION_CREDENTIALS = ("account", "client_id", "certificate_id", "private_key_
 
 class MissingCredentials(ValueError):
     """The connection has neither a complete set of token nor of OAuth 2.0 credentials."""
+
+    advice = Advice(
+        means="The connection has no complete set of credentials: nothing is read from this system or sent to it.",
+        look=("erp-sync doctor ROUTE",),
+        do="Set the variables that the connection's YAML names, then `erp-sync down`, `erp-sync up`.",
+    )
 
     def __init__(self, connection: str, given: Iterable[str]) -> None:
         self.connection = connection

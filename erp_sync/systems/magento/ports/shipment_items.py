@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from erp_sync.model.advice import Advice
 from erp_sync.model.money import ZERO, decimal_of
 from erp_sync.model.shipment import ShipmentLine
 from erp_sync.ports.lookups import Lookups
@@ -22,6 +23,12 @@ NOT_SHIPPED = ("virtual", "downloadable")
 
 class CannotShip(ValueError):
     """The order has no rows for what was shipped. Attributes: code."""
+
+    advice = Advice(
+        means="The store has no row for what was shipped: the shipment is a dead letter with a reason of its own.",
+        look=("erp-sync deadletters --flow shipments",),
+        do="See the entry of the reason.",
+    )
 
     def __init__(self, code: str, problem: str) -> None:
         self.code = code

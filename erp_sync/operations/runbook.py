@@ -1,0 +1,85 @@
+"""The runbook: every error class, reason and alert with what it means, how to look, and what to do.
+
+Generated from the advice that stands beside each definition; nothing is written here. What runs only at a developer's
+(the sandboxes, the demo) has no entries.
+"""
+
+from __future__ import annotations
+
+import inspect
+import pkgutil
+from collections.abc import Iterator, Sequence
+from importlib import import_module
+from types import ModuleType
+
+import erp_sync
+from erp_sync.model.advice import Advice, Alert, anchor
+from erp_sync.monitoring import reasons
+
+_NOT_OPERATED = ("sandbox", "demo", "migrations", "__main__", "bench_location")
+_HEAD = """# Runbook
+
+What to do when something is not as it should be. Written by `erp-sync runbook --write docs/runbook.md` from what stands
+beside each definition: change it there.
+
+Alerts, `erp-sync deadletters show` and the tables of dead letters and refused records in Dagster link here;
+`ERP_SYNC_RUNBOOK_URL` says where your people read it. In commands, words in capitals stand for what the message names:
+`ID` for a letter (d12, q7), `NUMBER` for a document's number, `ROUTE`, `FLOW`, `CONNECTION` for names in the YAML.
+"""
+
+
+def modules() -> Iterator[ModuleType]:
+    """Every module of the product that runs at a customer's."""
+    for found in pkgutil.walk_packages(erp_sync.__path__, "erp_sync."):
+        if not set(found.name.split(".")) & set(_NOT_OPERATED):
+            yield import_module(found.name)
+
+
+def errors() -> list[type[Exception]]:
+    """Every error class that may reach a log or a person; those with a leading underscore never leave their module."""
+    found = {
+        member
+        for module in modules()
+        for _, member in inspect.getmembers(module, inspect.isclass)
+        if issubclass(member, Exception)
+        and member.__module__.startswith("erp_sync.")
+        and not set(member.__module__.split(".")) & set(_NOT_OPERATED)
+        and not member.__name__.startswith("_")
+    }
+    return sorted(found, key=lambda one: one.__name__)
+
+
+def alerts() -> list[Alert]:
+    """Everything that people may be told of."""
+    found = {alert.cause: alert for module in modules() for alert in getattr(module, "ALERTS", ())}
+    return [found[cause] for cause in sorted(found)]
+
+
+def text() -> str:
+    """The whole of it, in Markdown."""
+    parts = [_HEAD]
+    parts += _section("Alerts", "alert", [(one.cause, one) for one in alerts()])
+    letters = sorted(reasons.known(), key=lambda one: one.code.replace("{", "~"))
+    looks = ("erp-sync deadletters --code {code}",)
+    parts += _section("Reasons of dead letters, held documents and quarantine", "reason", [
+        (one.code, one if one.look else Advice(means=one.means, look=looks, do=one.do)) for one in letters
+    ])  # fmt: skip
+    parts += _section("Errors", "error", [(one.__name__, _of_error(one)) for one in errors()])
+    return "\n".join(parts)
+
+
+def _of_error(error: type[Exception]) -> Advice:
+    advice = vars(error).get("advice")
+    if not isinstance(advice, Advice):
+        raise TypeError(f"{error.__module__}.{error.__name__} has no advice")
+    return advice
+
+
+def _section(title: str, kind: str, entries: Sequence[tuple[str, Advice]]) -> Iterator[str]:
+    yield f"## {title}\n"
+    for name, advice in entries:
+        yield f'<a id="{anchor(kind, name)}"></a>\n\n### {name}\n\n{advice.means}\n'
+        if advice.look:
+            looks = "; ".join(f"`{one.replace('{code}', name)}`" for one in advice.look)
+            yield f"- **Look:** {looks}"
+        yield f"- **Do:** {advice.do}\n"

@@ -1,0 +1,65 @@
+"""What the watchdog tells of, and what a person does about each. Keys: `watching`."""
+
+from __future__ import annotations
+
+from erp_sync.model.advice import Alert
+
+_STATUS = "erp-sync status"
+
+ALERTS = (
+    Alert(
+        cause="sensor",
+        means="Dagster does not look for work: nothing is synchronised. Orders wait in the store, stock goes stale.",
+        look=(_STATUS, "tail -n 50 $ERP_SYNC_HOME/logs/*.log"),
+        do="`erp-sync up` starts what is gone. Where sensor due_work fails, its page in the UI shows the error. "
+        "Nothing "
+        "is lost: what was missed is read once it runs.",
+    ),
+    Alert(
+        cause="silent",
+        means="Far fewer documents came than are usual at this weekday and hour: customers may be unable to buy, or "
+        "the source gives us nothing.",
+        look=(_STATUS, "erp-sync reconcile ROUTE --flow FLOW", "erp-sync doctor ROUTE"),
+        do="Try to buy something. The shop is fine: compare the source's list with ours; a role, filter or event "
+        "subscription has changed. A quiet day: say so by `expected` in the route's YAML.",
+    ),
+    Alert(
+        cause="not_looked",
+        means="A source gives no answer, or is not asked: what changed there is not known here.",
+        look=(_STATUS, "erp-sync doctor ROUTE"),
+        do="Mend what the doctor names. Where it names nothing, look at the tick's log of sensor due_work in the UI.",
+    ),
+    Alert(
+        cause="not_compared",
+        means="The daily comparison of everything did not get through: what no event told of stays different.",
+        look=(_STATUS, "erp-sync plan FLOW"),
+        do="Look at the last run of the flow in the UI for its error. It is made up for by itself once that is mended.",
+    ),
+    Alert(
+        cause="overdue",
+        means="A document could go and has not for too long: a customer waits.",
+        look=(_STATUS, "erp-sync trace NUMBER"),
+        do="Status shows what holds it up: a breaker, limits, or runs that fail. Mend that; the document goes by "
+        "itself.",
+    ),
+    Alert(
+        cause="queue",
+        means="More documents come than go: they will be late if it stays so.",
+        look=(_STATUS,),
+        do="Look whether the target is slow or throttles, and whether bulk work takes its slots. The backlog goes by "
+        "itself, urgent first. Where it is so every day, more concurrency must be bought.",
+    ),
+    Alert(
+        cause="dead",
+        means="Documents need a person: they are not delivered, the others go on.",
+        look=("erp-sync deadletters", "erp-sync deadletters show ID"),
+        do="See the entry of their reason, which the message links to, too.",
+    ),
+    Alert(
+        cause="disk",
+        means="The disk is nearly full. Once it is, nothing can be recorded, and so nothing is sent.",
+        look=("df -h $ERP_SYNC_HOME", "du -sh $ERP_SYNC_HOME/*"),
+        do="Make room or enlarge it. Shorter retention: ERP_SYNC_EXCHANGE_DAYS, ERP_SYNC_RUN_DAYS; `erp-sync down` and "
+        "`erp-sync up` apply them, job housekeeping frees the space.",
+    ),
+)  # fmt: skip

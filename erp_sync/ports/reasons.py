@@ -1,0 +1,96 @@
+"""Reasons that every system may give, and what a person does about each."""
+
+from __future__ import annotations
+
+from erp_sync.model.advice import Reason
+
+REASONS = (
+    Reason(
+        code="malformed_record",
+        means="The source's record has a field that cannot be read. This record alone is not passed on.",
+        do="Correct the field that the reason names at the source: it is read again by itself. Where many records have "
+        "it, the vendor has changed its format: add an overlay to the connection's mapping.",
+    ),
+    Reason(
+        code="invalid_value",
+        means="A value of this document does not fit the field that takes it at the target. It is not delivered.",
+        look=("erp-sync deadletters show ID", "erp-sync mapping"),
+        do="Correct the value at the source, or here with `erp-sync deadletters edit ID --set FIELD=VALUE --why TEXT`.",
+    ),
+    Reason(
+        code="missing_value",
+        means="A field that the target must have is empty. The document is not delivered.",
+        look=("erp-sync deadletters show ID", "erp-sync mapping"),
+        do="Fill it at the source, edit it here, or give the mapping a default for it in the connection's YAML.",
+    ),
+    Reason(
+        code="not_found",
+        means="The target does not have a record that the document refers to.",
+        look=("erp-sync deadletters show ID", "erp-sync trace NUMBER"),
+        do="Look up there whether it was deleted. Restore or create it, then `erp-sync retry ID`; else dismiss.",
+    ),
+    Reason(
+        code="no_lines",
+        means="The document has nothing to sell or to ship. Nothing is booked.",
+        do="Compare it with the source. Nothing is missing where all of it was cancelled: dismiss it. Else correct it "
+        "at the source.",
+    ),
+    Reason(
+        code="quantity_above_open",
+        means="More was shipped than the order has open in the store: parcels left for something that was cancelled "
+        "or returned. The customer gets goods that the store does not count.",
+        look=("erp-sync deadletters show ID", "erp-sync trace NUMBER"),
+        do="Stop the parcel with the carrier, or settle it with the customer; then `erp-sync deadletters dismiss ID "
+        "--why TEXT`.",
+    ),
+    Reason(
+        code="tax_difference",
+        means="Store and ERP calculate this order's tax differently by more than the tolerance. It is held.",
+        look=("erp-sync deadletters show ID",),
+        do="Compare both calculations. Mend the tax code or rate that differs, then `erp-sync approve ID --why TEXT` "
+        "lets this one pass as it is, `erp-sync reject ID --why TEXT` refuses it.",
+    ),
+    Reason(
+        code="total_difference",
+        means="Two calculations of this order's total differ by more than the tolerance. It is held.",
+        look=("erp-sync deadletters show ID",),
+        do="Compare both calculations, then `erp-sync approve ID --why TEXT` or `erp-sync reject ID --why TEXT`.",
+    ),
+    Reason(
+        code="doubtful_match",
+        means="The ERP holds an order that may be this one, entered by somebody else. Neither is touched.",
+        look=("erp-sync deadletters show ID",),
+        do="Say which it is: `erp-sync adopt ROUTE --apply --link NUMBER=ERP_ID`; `erp-sync retry ID` where it is "
+        "another order; dismiss where nothing is to be done.",
+    ),
+    Reason(
+        code="doubtful_customer",
+        means="Several records of the ERP may be this order's customer. The order waits.",
+        look=("erp-sync deadletters show ID",),
+        do="Say which: `erp-sync adopt ROUTE --apply --link EMAIL=ERP_ID`; `erp-sync retry ID` where it is none.",
+    ),
+    Reason(
+        code="missing_{entity}",
+        means="The target does not have the {entity} yet. The row waits and goes once it is there.",
+        look=("erp-sync plan products",),
+        do="Create it there, or approve the plan that does. Nothing else is to be done.",
+    ),
+    Reason(
+        code="refused",
+        means="The target said no, in words that are not known here. Nothing was applied.",
+        look=("erp-sync deadletters show ID", "erp-sync trace NUMBER"),
+        do="The reason has the vendor's own words. Mend what they name, then `erp-sync retry ID`.",
+    ),
+    Reason(
+        code="http_{status}",
+        means="The target refused with HTTP status {status} and said nothing that is understood. Nothing was applied.",
+        look=("erp-sync deadletters show ID", "erp-sync trace NUMBER"),
+        do="Look at the exchange in the trace; ask the vendor where its words do not help. Then `erp-sync retry ID`.",
+    ),
+    Reason(
+        code="{other}",
+        means="A code that the vendor itself gave. The reason says why, in its words. Nothing was applied.",
+        look=("erp-sync deadletters show ID", "erp-sync trace NUMBER"),
+        do="Mend what the reason names, then `erp-sync retry ID`; or dismiss it.",
+    ),
+)  # fmt: skip
