@@ -36,7 +36,7 @@ def here(tmp_path: Path) -> Iterator[SimpleNamespace]:
     deliver(ledger, one)
     deliver(ledger, two)
     ledger.deliveries.dead(three, "unknown_customer", "the ERP has no customer 17")
-    yield SimpleNamespace(ledger=ledger)
+    yield SimpleNamespace(ledger=ledger, settings=SimpleNamespace(runbook_url="https://wiki.example/runbook"))
     ledger.close()
 
 
@@ -70,6 +70,7 @@ def test_a_dead_letter_is_a_warning_that_names_document_system_reason_and_what_t
         "the ERP has no customer 17",
     )
     assert row["next"].startswith("erp-sync retry d")
+    assert row["runbook"] == "https://wiki.example/runbook#reason-unknown_customer"
 
 
 def test_the_warning_goes_away_once_nothing_needs_a_person(here):

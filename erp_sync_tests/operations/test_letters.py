@@ -80,7 +80,8 @@ def test_a_letter_is_told_with_what_it_holds_what_was_tried_and_what_can_be_done
     house.ledger.deliveries.dead(house.claim(), "unmapped_payment_methods", UNMAPPED)
     told = letters.told(house.here, f"d{delivery}")
     assert told.what == f"create of sales_order 000000001 of {STORE} to {ERP}"
-    assert told.meaning == "The look-up table payment_methods has no row or rule for a value of this document."
+    assert told.meaning.startswith("Look-up table payment_methods has no row or rule for a value of this document.")
+    assert told.runbook == "docs/runbook.md#reason-unmapped_table"
     assert told.payload["number"] == "000000001"
     assert [(one.what, one.who, one.outcome) for one in told.tried] == [("retried", "ann", "perhaps now")]
     assert f"erp-sync retry d{delivery}" in told.can_do
