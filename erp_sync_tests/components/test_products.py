@@ -89,3 +89,32 @@ def test_disabling_a_large_share_is_held(make):
     assert {status for _, status in store_products(systems).values()} == {1}
     (plan,) = systems.here.ledger.plans.find(states=[PlanState.HELD])
     assert "are disabled" in plan.reason
+
+
+def test_articles_of_one_name_have_a_page_each(make):
+    """The store makes the page's address of the name, and refuses the second one."""
+    systems = make("{products: {mode: on}}", store_catalogue=WITHOUT_POT)
+    systems.erp_sql("UPDATE item SET displayname = 'Article MUG' WHERE itemid = 'POT'")
+    systems.run("products", full=True)
+    keys = dict(systems.store_rows("SELECT sku, url_key FROM catalog_product_entity"))
+    assert (keys["MUG"], keys["POT"]) == ("article-mug", "article-mug-pot")
+
+
+def test_what_the_store_does_not_take_is_in_quarantine_with_its_reason_and_the_others_go(make):
+    """A page that somebody else's product has, and a value that would be cut without a word."""
+    there = CATALOGUE | {
+        name: [row for row in CATALOGUE[name] if row["sku"] not in ("CUP", "POT")] for name in ("items", "stock")
+    }
+    systems = make(
+        "{products: {mode: on}}", store_catalogue=there, store_settings={"product_attributes": {"gtin": "gtin"}}
+    )
+    systems.store_sql("UPDATE catalog_product_entity SET url_key = 'article-pot' WHERE sku = 'TEA'")
+    systems.erp_sql("UPDATE item SET upccode = ? WHERE itemid = 'MUG'", ("4" * 300,))
+    systems.run("products", full=True)
+    systems.load("products")
+    reasons = {row.native_id: (row.rule, row.problem) for row in systems.here.ledger.quarantine.find()}
+    assert reasons.keys() == {"MUG", "POT"}
+    assert reasons["MUG"] == ("attribute_unfit", "MUG: attribute gtin would be cut: 300 characters, it holds 255")
+    assert reasons["POT"][0] == "product_failed"
+    assert "URL key for specified store already exists." in reasons["POT"][1]
+    assert store_products(systems).keys() == {"MUG", "TEA", "CUP"}

@@ -290,9 +290,10 @@ def test_products_are_written_in_bulk_at_global_scope_and_polled():
         "attribute_set_id": 4,
         "weight": D("0.4000"),
         "price": D("12.0000"),
+        "custom_attributes": [{"attribute_code": "url_key", "value": "name-new"}],
         "extension_attributes": {"website_ids": [1], "category_links": [{"category_id": "7", "position": 0}]},
     }
-    assert "price" not in call.json[1]["product"]
+    assert not {"price", "custom_attributes"} & set(call.json[1]["product"])
     operations = [{"id": 0, "status": 4, "result_message": "", "error_code": 0}]
     sender.answer("GET", "bulk/u-1/status", lambda call: {"operations_list": operations, "operation_count": 2})
     assert [type(one) for one in target.settle([new.handle, changed.handle])] == [Accepted, Accepted]
@@ -361,7 +362,10 @@ def test_a_configurable_product_names_its_attributes_and_a_variant_is_linked_whe
     assert bodies[0]["extension_attributes"]["configurable_product_options"] == [
         {"attribute_id": "93", "label": "Color", "position": 0, "values": [{"value_index": 51}]}
     ]
-    assert bodies[1]["custom_attributes"] == [{"attribute_code": "color", "value": "52"}]
+    assert bodies[1]["custom_attributes"] == [
+        {"attribute_code": "color", "value": "52"},
+        {"attribute_code": "url_key", "value": "name-shirt-blue"},
+    ]
     assert bodies[1]["visibility"] == 1
     sender.answer("GET", "bulk/u-1/status", {"operations_list": [{"id": 1, "status": 1}], "operation_count": 2})
     (done,) = target.settle([accepted.handle])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -33,6 +35,7 @@ PARTS = {"name": "name", "active": "status", "kind": "type_id", "weight": "weigh
 EXTENSIONS = {"categories": "category_links", "components": "bundle_product_options"}
 # Canonical fields kept in custom attributes of the core's default attribute set.
 ATTRIBUTES = {"description": "description", "short_description": "short_description"}
+URL_KEY, URL_KEY_LENGTH = "url_key", 255
 # Further fields of which setting product_attributes may name the attribute, compared as texts; custom fields are, too.
 _TEXTS = frozenset({*ATTRIBUTES, "gtin", "manufacturer", "unit", "weight_unit", "tax_class", "restock_date"})
 
@@ -76,8 +79,22 @@ def _type(value: Any, scope: Scope) -> str:
     return TYPES[ProductKind(value)]
 
 
+def url_key(product: Product) -> str:
+    """Name and SKU, so that a product does not lose its page to another one of the same name: the vendor makes the key
+    of the name alone and refuses the second (magento/magento2 issues 8188, 11266)."""
+    name, sku = _key_part(product.name), _key_part(product.sku)
+    if name.endswith(sku) and len(name) <= URL_KEY_LENGTH:
+        return name
+    return f"{name[: URL_KEY_LENGTH - len(sku) - 1]}-{sku}".strip("-")
+
+
+def _key_part(text: str) -> str:
+    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
+    return re.sub(r"[^0-9a-z]+", "-", plain.lower()).strip("-")
+
+
 def _attributes(scope: Scope) -> Any:
-    """Texts and declared custom attributes, as the vendor's list of codes and values."""
+    """Texts and declared custom attributes, as the vendor's list of codes and values; a new product's URL key."""
     product: Product = scope.record
     declared = attributes_of(scope.context.connection.settings)
     listed = []
@@ -95,6 +112,8 @@ def _attributes(scope: Scope) -> Any:
         ]
     if product.kind is ProductKind.BUNDLE and not product.only:
         listed += [{"attribute_code": code, "value": "0"} for code in DYNAMIC]
+    if scope.context.values.get("new") and all(one["attribute_code"] != URL_KEY for one in listed):
+        listed.append({"attribute_code": URL_KEY, "value": url_key(product)})
     return listed or MISSING
 
 
@@ -173,9 +192,9 @@ TO_STORE = RecordMapping(
             "",
             "custom_attributes",
             rules.computed(
-                "texts; setting product_attributes adds; options of variants",
+                "texts; setting product_attributes adds; options of variants; URL key of a new product",
                 _attributes,
-                reads=("description", "short_description", "variant_options"),
+                reads=("description", "short_description", "variant_options", "name", "sku"),
             ),
         ),
         Field(

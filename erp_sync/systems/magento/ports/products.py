@@ -28,6 +28,7 @@ from erp_sync.systems.magento.mapping.products import (
     FROM_STORE,
     PARTS,
     TO_STORE,
+    URL_KEY,
     attributes_of,
     category_names,
     compared_attributes,
@@ -51,7 +52,8 @@ class ProductTarget:
     `submit` gives `Accepted` per row; `settle` asks the bulk's status and, for a variant that is now there,
     links it to its configurable product. A variant waits for that product. A new product has no price yet:
     it takes ``custom.base_price`` where that is given, else it is created disabled at price 0, and an
-    existing product is not enabled before it has a price.
+    existing product is not enabled before it has a price. A value that the store would cut, cast or drop
+    without a word is refused as ``attribute_unfit``.
 
     Settings: ``attribute_set_id``, ``website_ids``, ``categories`` ({name: id}), ``product_attributes``
     ({canonical path: attribute code}).
@@ -230,9 +232,15 @@ class ProductTarget:
             values["price"] = decimal_of(price) if price is not None else ZERO
             if row.kind is ProductKind.CONFIGURABLE:
                 values["configurable_options"] = self._configurable_options(row)
+        values["new"] = existing is None
         body = self._to_store.apply(row, Context(self._connection, self._lookups, values), row.sku)
         if existing is not None and row.only:
             body = self._only(row, body)
+        texts = {URL_KEY, *self._written.values()}  # the others are numbers of the store's own
+        for one in body.get("custom_attributes", ()):
+            code, value = one["attribute_code"], one["value"]
+            if code in texts and (problem := self._attributes.unfit(code, value)):
+                raise _NotNow(Refused(code="attribute_unfit", message=f"{row.sku}: {problem}"))
         if row.kind in (ProductKind.CONFIGURABLE, ProductKind.BUNDLE):
             body.pop("price", None)  # its variants, or its parts, have prices
         elif row.active and existing is None and price is None:

@@ -2,8 +2,10 @@
 
 Facts: magento/inventory@e9d6e33. Salable quantity of a stock is the indexed sum of its enabled sources' items that
 are in stock, plus reservations (negative at order; plus at shipment, cancel and credit memo), less the minimum
-quantity. Sources drop at shipment only. Saving a source item validates blanks, numbers and status; a SKU that the
-catalogue does not have is accepted, an unknown source fails on the foreign key.
+quantity. Sources drop at shipment only. Saving a source item validates blanks, numbers and status of every row, so
+that a row without quantity or status is refused with all the others (`Inventory/Model/SourceItem/Validator/*`); a SKU
+that the catalogue does not have is accepted, an unknown source fails on the foreign key, and a quantity beyond
+decimal(12,4) is clipped in silence (see `eav_values`).
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ from erp_sync.systems.magento.sandbox.shop import ZERO, Shop, placeholders
 STOCKED_TYPES = ("simple", "virtual", "downloadable", "giftcard")
 
 IN_STOCK = 1
+LARGEST_QUANTITY = Decimal("99999999.9999")  # inventory_source_item.quantity
 
 # Quantities are added up in ten-thousandths, exactly.
 _INDEX = f"""
@@ -217,13 +220,17 @@ def save_source_items(shop: Shop, items: Sequence[dict[str, Any]]) -> None:
         shop.database.many(
             "INSERT INTO inventory_source_item (source_code, sku, quantity, status) VALUES (?, ?, ?, ?) "
             "ON CONFLICT (source_code, sku) DO UPDATE SET quantity = excluded.quantity, status = excluded.status",
-            [(item["source_code"], item["sku"], stored(item.get("quantity", ZERO)), item["status"]) for item in items],
+            [(item["source_code"], item["sku"], stored(_clipped(item["quantity"])), item["status"]) for item in items],
         )
     except sqlite3.IntegrityError as error:
         raise LocalizedException("Could not save Source Item") from error
     changed(shop, [item["sku"] for item in items])
     for item in items:
         shop.wrote("inventory_source_item", f"{item['sku']}|{item['source_code']}", "update")
+
+
+def _clipped(quantity: Decimal) -> Decimal:
+    return max(min(quantity, LARGEST_QUANTITY), -LARGEST_QUANTITY)
 
 
 def _problems(item: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
@@ -234,7 +241,10 @@ def _problems(item: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
             found.append(('"%field" can not be empty.', {"field": field}))
         elif value != value.strip():
             found.append(('"%field" can not contain leading or trailing spaces.', {"field": field}))
-    if item.get("status") not in (0, 1):
+    for field in ("quantity", "status"):
+        if item.get(field) is None:
+            found.append(('"%field" should be numeric.', {"field": field}))
+    if item.get("status") not in (0, 1, None):
         found.append(('"%field" should a known status.', {"field": "status"}))
     return found
 

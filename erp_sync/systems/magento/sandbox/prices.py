@@ -1,15 +1,13 @@
 """Price services: many prices at once, answered by 200 with an array of the rows that failed.
 
 Facts: magento/magento2 `Catalog/Model/Product/Price/*Storage`. Good rows are saved whatever the others are. Base and
-cost messages keep their placeholders, special ones are substituted. With global price scope (the default) base and cost
-are written for all stores whatever `store_id` says, special prices must name store 0 and tier prices website 0.
+cost messages keep their placeholders. With global price scope (the default) base and cost are written for all stores
+whatever `store_id` says, and tier prices must name website 0. Special prices: `special_prices`.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
-from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -23,12 +21,11 @@ WRITE = "Magento_Catalog::catalog"
 ALL_GROUPS = "ALL GROUPS"
 _INVALID = "Invalid attribute %fieldName = %fieldValue."
 _TIER_ROW = "Row ID: SKU = %SKU, Website ID: %websiteId, Customer Group: %customerGroup, Quantity: %qty."
-_SPECIAL_ROW = "Row ID: SKU = %SKU, Store ID: %storeId, Price From: %priceFrom, Price To: %priceTo."
 Failure = dict[str, Any]
 Entry = dict[str, Any]
 
 
-def _known(shop: Shop, skus: list[str]) -> dict[str, Row]:
+def known_products(shop: Shop, skus: list[str]) -> dict[str, Row]:
     """Products by SKU in lower case."""
     result: dict[str, Row] = {}
     for start in range(0, len(skus), 500):
@@ -40,25 +37,25 @@ def _known(shop: Shop, skus: list[str]) -> dict[str, Row]:
     return result
 
 
-def _named(call: Call) -> dict[str, Row]:
+def named(call: Call) -> dict[str, Row]:
     """Products that an information call names. Raises NoSuchEntityException for SKUs that do not exist."""
     skus = [str(sku) for sku in call.body["skus"]]
-    known = _known(call.shop, skus)
+    known = known_products(call.shop, skus)
     missing = [sku for sku in skus if sku.lower() not in known]
     if missing:
         raise NoSuchEntityException("Requested products don't exist: %sku", {"sku": ", ".join(missing)})
     return known
 
 
-def _failure(message: str, values: list[Any]) -> Failure:
-    return {"message": message, "parameters": ["" if value is None else _text(value) for value in values]}
+def failure(message: str, values: list[Any]) -> Failure:
+    return {"message": message, "parameters": ["" if value is None else text_of(value) for value in values]}
 
 
-def _text(value: Any) -> str:
+def text_of(value: Any) -> str:
     return format(value.normalize(), "f") if isinstance(value, Decimal) else str(value)
 
 
-def _store_exists(shop: Shop, store_id: Any) -> bool:
+def store_exists(shop: Shop, store_id: Any) -> bool:
     return store_id == 0 or bool(shop.database.row("SELECT 1 AS one FROM store WHERE store_id = ?", [store_id]))
 
 
@@ -67,7 +64,7 @@ def _store_exists(shop: Shop, store_id: Any) -> bool:
 
 def _set_column(call: Call, column: str, label: str) -> list[Failure]:
     shop, entries = call.shop, call.body["prices"]
-    known = _known(shop, [str(entry.get("sku")) for entry in entries])
+    known = known_products(shop, [str(entry.get("sku")) for entry in entries])
     failures: list[Failure] = []
     for entry in entries:
         row = known.get(str(entry.get("sku")).lower())
@@ -77,12 +74,12 @@ def _set_column(call: Call, column: str, label: str) -> list[Failure]:
             row["type_id"] in ("configurable", "grouped") or (row["type_id"] == "bundle" and row["price_type"] == 0)
         )
         if row is None or unpriced:
-            problems.append(_failure(_INVALID, ["SKU", entry.get("sku")]))
+            problems.append(failure(_INVALID, ["SKU", entry.get("sku")]))
         if value is None or value < 0:
-            problems.append(_failure(_INVALID, [label, value]))
-        if not _store_exists(shop, store_id):
+            problems.append(failure(_INVALID, [label, value]))
+        if not store_exists(shop, store_id):
             problems.append(
-                _failure(
+                failure(
                     f"Requested store is not found. Row ID: SKU = {entry.get('sku')}, Store ID: {store_id}.",
                     [entry.get("sku"), store_id],
                 )
@@ -107,7 +104,7 @@ def set_costs(call: Call) -> Any:
 def _information(call: Call, column: str) -> list[dict[str, Any]]:
     return [
         {column: row[column], "store_id": 0, "sku": row["sku"]}
-        for row in _named(call).values()
+        for row in named(call).values()
         if row[column] is not None
     ]
 
@@ -124,148 +121,9 @@ def get_costs(call: Call) -> Any:
 
 @route("POST", "/V1/products/cost-delete", resource=WRITE, kind="update")
 def delete_costs(call: Call) -> Any:
-    for row in _named(call).values():
+    for row in named(call).values():
         call.shop.database.update("catalog_product_entity", {"entity_id": row["entity_id"]}, {"cost": None})
     return True
-
-
-# -- special prices ----------------------------------------------------------------------------------------------
-
-
-def _special_failures(shop: Shop, entry: Entry, row: Row | None) -> list[Failure]:
-    values = {
-        "SKU": entry.get("sku"),
-        "storeId": entry.get("store_id"),
-        "priceFrom": entry.get("price_from"),
-        "priceTo": entry.get("price_to"),
-    }
-
-    def failed(message: str, **first: Any) -> Failure:
-        shown = {**first, **values}
-        text = re.sub(r"%(\w+)", lambda match: _text(shown.get(match.group(1)) or ""), f"{message} {_SPECIAL_ROW}")
-        return _failure(text, list(shown.values()))
-
-    failures = []
-    if row is None or row["type_id"] in ("configurable", "grouped"):
-        failures.append(failed("The product that was requested doesn't exist. Verify the product and try again."))
-    if entry.get("store_id") != 0:
-        failures.append(failed("Could not change non global Price when price scope is global."))
-    if not _store_exists(shop, entry.get("store_id")):
-        failures.append(failed("Requested store is not found."))
-    if entry.get("price") is None or entry["price"] < 0:
-        failures.append(failed("Invalid attribute Price = %price.", price=entry.get("price")))
-    for label, value in (("Price From", values["priceFrom"]), ("Price To", values["priceTo"])):
-        if value and not _is_date(value):
-            failures.append(failed("Invalid attribute %label = %priceTo.", label=label))
-        if not value and shop.options.commerce:
-            failures.append(failed("Invalid attribute %label = %priceTo.", label=label))
-    return failures
-
-
-def _is_date(text: str) -> bool:
-    try:
-        return datetime.strptime(text, "%Y-%m-%d %H:%M:%S").strftime("%Y-%m-%d %H:%M:%S") == text  # noqa: DTZ007
-    except ValueError:
-        return False
-
-
-def _overlaps(shop: Shop, row: Row, entry: Entry) -> bool:
-    """Commerce keeps special prices as scheduled updates, which must not overlap."""
-    for kept in shop.database.rows(
-        "SELECT * FROM catalog_product_special_price WHERE entity_id = ? AND store_id = ?",
-        [row["entity_id"], entry["store_id"]],
-    ):
-        if kept["price_from"] == entry["price_from"]:
-            continue
-        if entry["price_from"] < (kept["price_to"] or "9999") and (kept["price_from"] or "") < entry["price_to"]:
-            return True
-    return False
-
-
-@route("POST", "/V1/products/special-price", resource=WRITE, kind="update")
-def set_special_prices(call: Call) -> Any:
-    shop, entries = call.shop, call.body["prices"]
-    known = _known(shop, [str(entry.get("sku")) for entry in entries])
-    failures: list[Failure] = []
-    for entry in entries:
-        row = known.get(str(entry.get("sku")).lower())
-        problems = _special_failures(shop, entry, row)
-        failures += problems
-        if problems or row is None:
-            continue
-        if shop.options.commerce and _overlaps(shop, row, entry):
-            failures.append(
-                _failure("Future Update already exists in this time range. Set a different range and try again.", [])
-            )
-            continue
-        key = [row["entity_id"], entry["store_id"]]
-        if shop.options.commerce:
-            shop.database.run(
-                "DELETE FROM catalog_product_special_price WHERE entity_id = ? AND store_id = ? AND price_from = ?",
-                [*key, entry["price_from"]],
-            )
-        else:
-            shop.database.run("DELETE FROM catalog_product_special_price WHERE entity_id = ? AND store_id = ?", key)
-        shop.database.insert(
-            "catalog_product_special_price",
-            {
-                "entity_id": row["entity_id"],
-                "store_id": entry["store_id"],
-                "price": entry["price"],
-                "price_from": entry.get("price_from") or shop.now(),
-                "price_to": entry.get("price_to") or None,
-            },
-        )
-        shop.wrote("product_special_price", row["sku"], "update")
-    return failures
-
-
-@route("POST", "/V1/products/special-price-information", resource=WRITE, kind="read")
-def get_special_prices(call: Call) -> Any:
-    names = {row["entity_id"]: row["sku"] for row in _named(call).values()}
-
-    def rows(ids: list[int]) -> list[Row]:
-        return call.shop.database.rows(
-            f"SELECT * FROM catalog_product_special_price WHERE entity_id IN ({placeholders(ids)}) "
-            "ORDER BY entity_id, price_from",
-            ids,
-        )
-
-    return [
-        {
-            "price": row["price"],
-            "store_id": row["store_id"],
-            "sku": names[row["entity_id"]],
-            "price_from": row["price_from"],
-            "price_to": row["price_to"],
-        }
-        for row in in_parts(list(names), rows)
-    ]
-
-
-@route("POST", "/V1/products/special-price-delete", resource=WRITE, kind="update")
-def delete_special_prices(call: Call) -> Any:
-    """Takes full rows. Open Source removes what the product has in the store, whatever values the row names
-    (magento/magento2 `ResourceModel/Product/Price/SpecialPrice::delete`); Commerce the scheduled update that begins
-    then, so that a row with other values than the kept ones removes nothing (unconfirmed)."""
-    shop, entries = call.shop, call.body["prices"]
-    known = _known(shop, [str(entry.get("sku")) for entry in entries])
-    failures: list[Failure] = []
-    for entry in entries:
-        row = known.get(str(entry.get("sku")).lower())
-        problems = _special_failures(shop, entry, row)
-        failures += problems
-        if row is None or problems:
-            continue
-        condition, values = "entity_id = ? AND store_id = ?", [row["entity_id"], entry["store_id"]]
-        if shop.options.commerce:
-            condition += " AND price = ? AND price_from = ?"
-            # Stored with the digits that the column has, so equal prices are equal texts.
-            values += [Decimal(entry["price"]), entry["price_from"]]
-        removed = shop.database.run(f"DELETE FROM catalog_product_special_price WHERE {condition}", values)
-        if removed:
-            shop.wrote("product_special_price", row["sku"], "delete")
-    return failures
 
 
 # -- tier prices -------------------------------------------------------------------------------------------------
@@ -283,21 +141,21 @@ def _tier_failures(shop: Shop, entry: Entry, row: Row | None, groups: dict[str, 
     failures = []
     price, quantity = entry.get("price"), entry.get("quantity")
     if row is None or row["type_id"] in ("configurable", "grouped"):
-        failures.append(_failure(f"Invalid attribute SKU = %SKU. {_TIER_ROW}", shown))
+        failures.append(failure(f"Invalid attribute SKU = %SKU. {_TIER_ROW}", shown))
     if price is None or price < 0 or (entry.get("price_type") == "discount" and price > 100):
-        failures.append(_failure(f"Invalid attribute Price = %price. {_TIER_ROW}", [price, *shown]))
+        failures.append(failure(f"Invalid attribute Price = %price. {_TIER_ROW}", [price, *shown]))
     bundle = row is not None and row["type_id"] == "bundle"
     if entry.get("price_type") not in ("fixed", "discount") or (bundle and entry["price_type"] != "discount"):
         failures.append(
-            _failure(f"Invalid attribute Price Type = %priceType. {_TIER_ROW}", [entry.get("price_type"), *shown])
+            failure(f"Invalid attribute Price Type = %priceType. {_TIER_ROW}", [entry.get("price_type"), *shown])
         )
     if quantity is None or quantity < 1:
-        failures.append(_failure(f"Invalid attribute Quantity = %qty. {_TIER_ROW}", shown))
+        failures.append(failure(f"Invalid attribute Quantity = %qty. {_TIER_ROW}", shown))
     if entry.get("website_id") != 0:
-        failures.append(_failure(f"Invalid attribute Website ID = %websiteId. {_TIER_ROW}", shown))
+        failures.append(failure(f"Invalid attribute Website ID = %websiteId. {_TIER_ROW}", shown))
     if twice:
         failures.append(
-            _failure(
+            failure(
                 "We found a duplicate website, tier price, customer group and quantity: "
                 f"Customer Group = %customerGroup, Website ID = %websiteId, Quantity = %qty. {_TIER_ROW}",
                 shown,
@@ -306,7 +164,7 @@ def _tier_failures(shop: Shop, entry: Entry, row: Row | None, groups: dict[str, 
     group = str(entry.get("customer_group") or "")
     if group.lower() != ALL_GROUPS.lower() and group.lower() not in groups:
         failures.append(
-            _failure(
+            failure(
                 f"No such entity with Customer Group = %customerGroup. {_TIER_ROW}",
                 shown,
             )
@@ -317,7 +175,7 @@ def _tier_failures(shop: Shop, entry: Entry, row: Row | None, groups: dict[str, 
 def _tiers(call: Call, save: Callable[[Shop, Row, dict[str, Any]], None]) -> tuple[list[Failure], dict[str, Row]]:
     """Judge all rows, save the good ones; returns the failures and the products named."""
     shop, entries = call.shop, call.body["prices"]
-    known, groups = _known(shop, [str(entry.get("sku")) for entry in entries]), _groups(shop)
+    known, groups = known_products(shop, [str(entry.get("sku")) for entry in entries]), _groups(shop)
     seen: dict[tuple[Any, ...], int] = {}
     for entry in entries:
         seen[_tier_key(entry)] = seen.get(_tier_key(entry), 0) + 1
@@ -397,7 +255,7 @@ def delete_tier_prices(call: Call) -> Any:
 @route("POST", "/V1/products/tier-prices-information", resource=WRITE, kind="read")
 def get_tier_prices(call: Call) -> Any:
     shop = call.shop
-    names = {row["entity_id"]: row["sku"] for row in _named(call).values()}
+    names = {row["entity_id"]: row["sku"] for row in named(call).values()}
     codes = {identity: code for code, identity in _group_codes(shop).items()}
 
     def rows(ids: list[int]) -> list[Row]:

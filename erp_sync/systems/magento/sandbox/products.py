@@ -19,7 +19,7 @@ from erp_sync.systems.magento.sandbox.shop import ZERO, Shop, placeholders
 
 READ = "Magento_Catalog::products"
 COLUMNS = ("name", "price", "cost", "status", "visibility", "weight", "tax_class_id", "price_type", "sku_type",
-           "shipment_type")  # fmt: skip
+           "shipment_type", "url_key")  # fmt: skip
 _SHOWN_AT_TOP = ("name", "price", "status", "visibility", "weight")
 
 
@@ -151,7 +151,8 @@ def _custom(
 ) -> list[dict[str, Any]]:
     """Attributes without an accessor of their own; decimals are text with six digits."""
     shown: dict[str, Any] = {"options_container": "container2"}
-    shown["url_key"] = re.sub(r"[^a-z0-9]+", "-", str(row["name"]).lower()).strip("-")
+    if url_key := overridden.get("url_key") or row["url_key"]:
+        shown["url_key"] = url_key
     shown["required_options"] = shown["has_options"] = str(int(row["type_id"] in ("configurable", "bundle")))
     shown["tax_class_id"] = str(overridden.get("tax_class_id", row["tax_class_id"]))
     if row["cost"] is not None:

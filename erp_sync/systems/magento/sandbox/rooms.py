@@ -20,6 +20,7 @@ from erp_sync.systems.magento.sandbox import (
     products,
     returns,
     shipments,
+    special_prices,
     stores,
 )
 from erp_sync.systems.magento.sandbox.routing import Route, declared
@@ -42,6 +43,7 @@ ROOMS = (
     products,
     returns,
     shipments,
+    special_prices,
     stores,
 )
 

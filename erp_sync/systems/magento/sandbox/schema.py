@@ -118,7 +118,8 @@ CREATE TABLE catalog_product_entity (entity_id INTEGER PRIMARY KEY AUTOINCREMENT
   COLLATE NOCASE, attribute_set_id INTEGER NOT NULL, type_id TEXT NOT NULL, name TEXT NOT NULL, price DECIMAL_TEXT,
   cost DECIMAL_TEXT, status INTEGER NOT NULL, visibility INTEGER NOT NULL, weight DECIMAL_TEXT,
   tax_class_id INTEGER NOT NULL DEFAULT 2, price_type INTEGER, sku_type INTEGER, shipment_type INTEGER,
-  created_at TEXT NOT NULL, updated_at TEXT NOT NULL);
+  url_key TEXT, created_at TEXT NOT NULL, updated_at TEXT NOT NULL);
+CREATE INDEX catalog_product_url ON catalog_product_entity (url_key);
 CREATE INDEX catalog_product_updated ON catalog_product_entity (updated_at);
 CREATE TABLE catalog_product_attribute_value (entity_id INTEGER NOT NULL REFERENCES catalog_product_entity
   ON DELETE CASCADE, store_id INTEGER NOT NULL, attribute_code TEXT NOT NULL, value TEXT,

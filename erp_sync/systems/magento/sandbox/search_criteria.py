@@ -2,7 +2,9 @@
 
 Facts: developer.adobe.com "Search using REST APIs" and magento/magento2 `Framework/Api/SearchCriteria`,
 `Framework/Data/Collection/AbstractDb`. Filters in a group are joined by OR, groups by AND; without pageSize
-everything is returned; a page past the end is empty (since 2.4); currentPage below 1 is 1.
+everything is returned; a page past the end is empty (since 2.4); currentPage below 1 is 1. A condition type that the
+database adapter does not know is equality, without a word (`Framework/DB/Adapter/Pdo/Mysql::prepareSqlCondition`):
+misspelt ones, ones in capitals, and `moreq`, which the documentation lists (AdobeDocs/commerce-webapi issue 602).
 """
 
 from __future__ import annotations
@@ -122,7 +124,7 @@ def _filter(entry: Any) -> Filter:
     value = known.get("value", "")
     if isinstance(value, dict):
         value = ",".join(map(str, value.values()))
-    return Filter(str(known.get("field", "")), str(value), str(known.get("condition_type") or "eq").lower())
+    return Filter(str(known.get("field", "")), str(value), str(known.get("condition_type") or "eq"))
 
 
 def _number(value: Any, name: str) -> int | None:
@@ -189,8 +191,8 @@ class Listing:
         column = self._column(entry.field)
         side = _comparable(column)
         condition, text = entry.condition, entry.value
-        if condition in ("eq", "neq", "gt", "gteq", "lt", "lteq", "moreq", "from", "to"):
-            operator = {"eq": "=", "neq": "<>", "gt": ">", "gteq": ">=", "lt": "<", "lteq": "<=", "moreq": ">="}
+        if condition in ("eq", "neq", "gt", "gteq", "lt", "lteq", "from", "to"):
+            operator = {"eq": "=", "neq": "<>", "gt": ">", "gteq": ">=", "lt": "<", "lteq": "<="}
             operator |= {"from": ">=", "to": "<="}
             values.append(_operand(text, column))
             return f"{side} {operator[condition]} ?"
@@ -208,7 +210,7 @@ class Listing:
         if condition in ("finset", "nfinset"):
             values.append(f"%,{text},%")
             return f"(',' || coalesce({column[0]}, '') || ',') {'NOT ' if condition == 'nfinset' else ''}LIKE ?"
-        values.append(text)  # an unknown condition falls through to equality in AbstractDb
+        values.append(_operand(text, column))
         return f"{side} = ?"
 
 

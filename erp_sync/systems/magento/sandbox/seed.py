@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
 
-from erp_sync.systems.magento.sandbox import directory, inventory, seed_sales
+from erp_sync.systems.magento.sandbox import directory, inventory, seed_sales, url_keys
 from erp_sync.systems.magento.sandbox.database import stored
 from erp_sync.systems.magento.sandbox.shop import Shop
 
@@ -228,6 +228,7 @@ def _items(shop: Shop, entries: list[dict[str, Any]]) -> None:
     options: dict[tuple[str, str], int] = {}
     categories: dict[str, int] = {}
     products, sites, links, values, stock_items, specials = [], [], [], [], [], []
+    taken = set(database.column("SELECT url_key FROM catalog_product_entity WHERE url_key IS NOT NULL"))
     for entry in entries:
         identity = ids[entry["sku"]]
         kind = _TYPES[str(entry.get("kind") or "simple")]
@@ -249,6 +250,7 @@ def _items(shop: Shop, entries: list[dict[str, Any]]) -> None:
                 0 if kind == "bundle" and not entry.get("fixed_price") else (1 if kind == "bundle" else None),
                 0 if kind == "bundle" and not entry.get("fixed_price") else (1 if kind == "bundle" else None),
                 int(entry.get("ship_separately", False)) if kind == "bundle" else None,
+                url_keys.free(entry.get("name") or entry["sku"], entry["sku"], taken),
                 now,
                 now,
             )
@@ -272,8 +274,8 @@ def _items(shop: Shop, entries: list[dict[str, Any]]) -> None:
         stock_items.append((identity, int(entry.get("backorders", 0)), 0 if entry.get("backorders") else 1))
     database.many(
         "INSERT INTO catalog_product_entity (entity_id, sku, attribute_set_id, type_id, name, price, cost, status, "
-        "visibility, weight, tax_class_id, price_type, sku_type, shipment_type, created_at, updated_at) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "visibility, weight, tax_class_id, price_type, sku_type, shipment_type, url_key, created_at, updated_at) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         products,
     )
     database.many("INSERT INTO catalog_product_special_price VALUES (?, ?, ?, ?, ?)", specials)

@@ -31,7 +31,7 @@ def test_a_bulk_call_is_accepted_now_and_done_later(shop, clock):
     assert shop.call("GET", f"/V1/bulk/{accepted['bulk_uuid']}/operation-status/3") == 1
     detailed = shop.call("GET", f"/V1/bulk/{accepted['bulk_uuid']}/detailed-status")["operations_list"]
     assert '"sku":"A1"' in detailed[0]["result_serialized_data"]
-    assert detailed[1]["result_message"] == 'Invalid value of "-1" provided for the price field.'
+    assert detailed[1]["result_message"] == "Please enter a number 0 or greater in this field."
     assert shop.call("GET", "/V1/products/A1")["price"] == 1
 
 

@@ -45,6 +45,20 @@ def test_blanks_are_named(shop):
     assert answer.body["errors"][0]["parameters"] == {"field": "sku"}
 
 
+def test_a_row_without_quantity_or_status_spoils_the_whole_call(shop):
+    rows = [{"sku": "MUG", "source_code": "east", "quantity": 1, "status": 1},
+            {"sku": "TEA", "source_code": "east", "status": 1}, {"sku": "TEA", "source_code": "west"}]  # fmt: skip
+    answer = shop.refused("POST", "/V1/inventory/source-items", {"sourceItems": rows})
+    assert (answer.status, answer.message) == (400, 'Validation Failed: "quantity" should be numeric.')
+    assert [one["parameters"]["field"] for one in answer.body["errors"]] == ["quantity", "quantity", "status"]
+    assert shop.source("MUG", "east") == 10
+
+
+def test_a_quantity_that_the_column_cannot_hold_is_clipped_without_a_word(shop):
+    push(shop, ("MUG", "east", 123456789))
+    assert shop.source("MUG", "east") == Decimal("99999999.9999")
+
+
 def test_a_quantity_that_is_no_number_and_a_property_that_is_none(shop):
     rows = [{"sku": "MUG", "source_code": "east", "quantity": "many", "status": 1}]
     request = shop.request("POST", "/V1/inventory/source-items", {"sourceItems": rows})

@@ -40,11 +40,17 @@ def found(shop, *filters, **more):
         ("created_at", "lt", "2026-11-02 08:01:00", ["1"]),
         ("created_at", "from", "2026-11-02T08:01:00Z", ["2", "3"]),
         ("updated_at", "to", "2026-11-02 08:00:00", ["1"]),
-        ("store_id", "moreq", "1", ["1", "2", "3"]),
     ],
 )
 def test_every_condition(orders, field, condition, value, expected):
     assert found(orders, (field, condition, value)) == (expected, len(expected))
+
+
+@pytest.mark.parametrize("condition", ["moreq", "GTEQ", "greater"])
+def test_a_condition_that_there_is_not_is_equality_without_a_word(orders, condition):
+    assert found(orders, ("entity_id", condition, "2")) == (["2"], 1)
+    echo = orders.call("GET", "/V1/orders" + search(("entity_id", condition, "2")))["search_criteria"]
+    assert echo["filter_groups"][0]["filters"][0]["condition_type"] == condition
 
 
 def test_groups_are_and_filters_in_a_group_are_or(orders):
