@@ -186,12 +186,20 @@ def up(
 ) -> None:
     """Start everything that an installation needs, and come back once it is ready.
 
+    A wrong setting, a missing secret or a frequency beyond a vendor's limit is refused before anything is started.
+
     Example: erp-sync up
     """
+    from erp_sync.components.configuration import WrongConfiguration, read_configuration
+    from erp_sync.components.starting import check_start
     from erp_sync.runtime import services
     from erp_sync.runtime.storage import initialise, upgrade_pending
 
     settings = _settings()
+    try:
+        check_start(read_configuration(settings.defs))
+    except WrongConfiguration as error:
+        refuse(error)
     if upgrade_pending(settings):
         services.stop(settings)  # what runs has the code of before, which does not know the ledger to come
     initialise(settings)

@@ -13,6 +13,8 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from erp_sync.cli import app
+from erp_sync.components.configuration import read_configuration
+from erp_sync.components.starting import check_start
 from erp_sync_tests.operations.conftest import home, house
 from erp_sync_tests.operations.house import House, write_defs
 
@@ -145,6 +147,48 @@ def test_wrong_yaml_is_named_with_file_and_field(home: Path, changes: dict[str, 
     assert result.exit_code == 2
     assert "defs.yaml" in result.stderr
     assert words in result.stderr
+
+
+@pytest.fixture
+def nothing_starts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever gets as far as starting services fails the test."""
+    monkeypatch.setattr("erp_sync.runtime.services.start", lambda *_, **__: pytest.fail("something was started"))
+
+
+@pytest.mark.usefixtures("nothing_starts")
+def test_what_is_missing_is_refused_at_start_all_at_once_and_by_name(home: Path) -> None:
+    """Services came up, and every run failed with the first secret that it lacked."""
+    secrets = {name: {"env": f"SECRET_{name.upper()}"} for name in ("access_token", "consumer_key")}
+    write_defs(home.parent / "defs", magento_us={"credentials": secrets})
+    result = run("up")
+    assert result.exit_code == 2
+    assert "SECRET_ACCESS_TOKEN (magento_us.credentials.access_token), SECRET_CONSUMER_KEY" in result.stderr
+    assert "not set; expected where erp-sync runs" in result.stderr
+
+
+@pytest.mark.usefixtures("nothing_starts")
+def test_a_secret_file_that_cannot_be_read_is_refused_at_start(home: Path) -> None:
+    write_defs(home.parent / "defs", magento_us={"credentials": {"access_token": {"file": "/nowhere/token"}}})
+    result = run("up")
+    assert result.exit_code == 2
+    assert "connection magento_us: credentials.access_token: cannot read /nowhere/token" in result.stderr
+
+
+@pytest.mark.usefixtures("nothing_starts")
+def test_a_frequency_beyond_the_vendors_limit_is_refused_at_start_with_the_arithmetic(home: Path) -> None:
+    flows = {"inventory": {"mode": "on", "every": "0.1s"}}
+    write_defs(home.parent / "defs", route={"flows": flows}, netsuite_us={"settings": {"limits": {"concurrency": 5}}})
+    result = run("up")
+    assert result.exit_code == 2
+    assert "20.00 calls a second (us/inventory 2 calls every 0.1 s)" in result.stderr
+
+
+@pytest.mark.usefixtures("nothing_starts")
+def test_a_route_whose_flows_are_all_off_needs_no_secret(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    secrets = {"access_token": {"env": "SECRET_ACCESS_TOKEN"}}
+    flows = {"orders": {"mode": "off"}}
+    write_defs(home.parent / "defs", magento_us={"credentials": secrets}, route={"flows": flows})
+    check_start(read_configuration(home.parent / "defs"))
 
 
 def test_plans_that_stand_are_shown_with_the_next_step(house: House) -> None:

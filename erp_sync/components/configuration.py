@@ -113,9 +113,14 @@ class ConnectionSpec(_Strict):
             verify=read("verify", self.verify) if self.verify is not None else True,
         )
 
+    def secrets(self) -> dict[str, str | Secret | None]:
+        """All that may come from outside the YAML, by field."""
+        named = {f"credentials.{name}": value for name, value in self.credentials.items()}
+        return {"base_url": self.base_url, **named, "verify": self.verify}
+
     def variables(self) -> list[str]:
         """Names of the environment variables this connection needs."""
-        values = [self.base_url, *self.credentials.values(), self.verify]
+        values = self.secrets().values()
         return [value.env for value in values if isinstance(value, FromEnvironment) and not value.optional]
 
 

@@ -15,9 +15,11 @@ from erp_sync import settings
 from erp_sync.ledger import Ledger
 from erp_sync.runtime.storage import dagster_configuration, initialise
 
-_INITIALISE = (
-    "from erp_sync import settings; from erp_sync.runtime.storage import initialise; initialise(settings.load())"
-)
+# What people, cron and containers start beside each other, as they start it.
+COMMANDS = (
+    "init", "status --json", "deadletters --json", "lookups export carriers carriers.csv --json", "alerts watch --once",
+    "maintenance list --json", "mapping --json", "retry --all --json",
+)  # fmt: skip
 
 
 def settings_in(home: Path, **variables: str) -> settings.Settings:
@@ -28,11 +30,22 @@ def test_eight_processes_at_once_on_an_empty_folder_make_one_working_installatio
     home = tmp_path / "home"
     environment = {**os.environ, "ERP_SYNC_HOME": str(home)}
     environment.pop("DAGSTER_HOME", None)
+    erp_sync = [sys.executable, "-m", "erp_sync.cli"]
     processes = [
-        subprocess.Popen([sys.executable, "-c", _INITIALISE], env=environment, stderr=subprocess.PIPE) for _ in range(8)
+        subprocess.Popen(
+            [*erp_sync, *command.split()],
+            env=environment,
+            cwd=tmp_path,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+        )
+        for command in COMMANDS
     ]
-    errors = [process.communicate()[1].decode() for process in processes]
-    assert [process.returncode for process in processes] == [0] * 8, "\n".join(errors)
+    errors = dict(zip(COMMANDS, (process.communicate()[1].decode() for process in processes), strict=True))
+    # A fresh folder has no look-up table until `init` has imported it: that command may have been quicker.
+    quick = errors.pop(COMMANDS[3])
+    assert processes[3].returncode == (2 if "has no look-up table" in quick else 0), quick
+    assert [one.returncode for one in processes if one is not processes[3]] == [0] * 7, errors
     with DagsterInstance.from_config(str(home / "dagster")) as instance:
         assert instance.get_runs_count() == 0
         assert not instance.all_instigator_state()

@@ -24,6 +24,8 @@ BEFORE = HISTORY[-2]
 def earlier(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Settings]:
     """An installation that runs, as the version before left it."""
     monkeypatch.setenv("ERP_SYNC_HOME", str(tmp_path / "home"))
+    (tmp_path / "defs").mkdir()
+    monkeypatch.setenv("ERP_SYNC_DEFS", str(tmp_path / "defs"))  # no route: no secret is needed to start
     chosen = settings.load()
     chosen.home.mkdir()
     migrate.upgrade(chosen.ledger_url, to=BEFORE)
