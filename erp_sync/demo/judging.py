@@ -17,6 +17,8 @@ from erp_sync.settings import Settings
 # How a run's tag says that an event started it.
 EVENT = re.compile(r"(an event|\d+ events)\b")
 DISABLED = 2  # status of a product in the store
+# Why an ERP's order is not closed though the store has cancelled it.
+ALREADY_SHIPPED = "already_fulfilled"
 
 
 def claims(installation: Any) -> list[Any]:
@@ -28,6 +30,9 @@ def claims(installation: Any) -> list[Any]:
     deliveries = ledger.deliveries.find(flow="orders", states=unfinished, limit=100_000)
     steps = ledger.steps.of_all([one.id for one in deliveries])
     for delivery in deliveries:
+        if delivery.code == ALREADY_SHIPPED and delivery.operation == "cancel":
+            found.append(Claim(delivery.number, "already_shipped", delivery.reason))
+            continue
         if any(step.name == Entity.SALES_ORDER and step.state == "confirmed" for step in steps[delivery.id]):
             continue  # the order is there; what is held is what comes after it, its payments
         claim: Literal["dead_lettered", "held"] = "dead_lettered" if delivery.state is State.DEAD else "held"
@@ -74,7 +79,11 @@ def own_figures(installation: Any) -> dict[str, Any]:
     return {
         "deliveries": counts,
         "dead_letters": reasons,
-        "not_in_erp": [{"order": one.order, "is": one.claim, "reason": one.reason} for one in claimed],
+        "not_in_erp": [
+            {"order": one.order, "is": one.claim, "reason": one.reason}
+            for one in claimed
+            if one.claim != "already_shipped"
+        ],
         "products_waiting_approval": sum(plan.row_count for plan in waiting if plan.flow == "products"),
         "plans_held": {f"{plan.id} {plan.flow}": plan.row_count for plan in waiting},
         "runs": count_runs(installation.settings),

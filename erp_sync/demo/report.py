@@ -59,8 +59,15 @@ def _orders(it: Mapping[str, Any]) -> list[str]:
             "  cancelled on one side only",
             it.get("orders_cancelled_open_in_erp", 0) + it.get("orders_open_but_closed_in_erp", 0),
         ),
+        *_left_before(it),
         _zero("  totals that differ", mismatches.get("orders", 0), "header, lines, tax and payments compared"),
     ]
+
+
+def _left_before(it: Mapping[str, Any]) -> list[str]:
+    """Orders that the store cancelled after goods of theirs had left: they stay open in the ERP, a person decides."""
+    gone = it.get("orders_cancelled_after_shipping", 0)
+    return [_line("  cancelled after goods had left", gone, "erp-sync deadletters names them")] if gone else []
 
 
 def _latencies(it: Mapping[str, Any]) -> list[str]:

@@ -68,6 +68,14 @@ def test_a_figure_that_has_to_be_zero_says_whether_it_is():
     assert line_of("Units oversold").split()[-2:] == ["4", "LOOK"]
 
 
+def test_orders_that_were_cancelled_after_their_goods_had_left_have_a_line_of_their_own():
+    told = text({**REPORT, "orders_cancelled_after_shipping": 2})
+    (line,) = [line for line in told.splitlines() if "goods had left" in line]
+    assert line.split()[-5:] == ["2", "erp-sync", "deadletters", "names", "them"]
+    assert "goods had left" not in text(REPORT)
+    assert line_of("cancelled on one side only").split()[-2:] == ["0", "ok"]
+
+
 def test_what_is_not_in_the_erp_is_named_with_its_reason():
     assert line_of("000000017").strip() == "order 000000017 is dead lettered: malformed_address: no postcode"
     assert line_of("dead letters").endswith("malformed_address 3")

@@ -14,6 +14,7 @@ import pytest
 
 from erp_sync.components.documents import drain_documents
 from erp_sync.components.flow_table import FLOWS
+from erp_sync.demo.judging import ALREADY_SHIPPED
 from erp_sync.flows.delivery import DrainReport
 from erp_sync.ledger import State
 from erp_sync.sandbox.warehouse import Habits, Warehouse
@@ -147,3 +148,14 @@ def test_a_lost_answer_keeps_the_stock_until_the_shipment_is_found(shop: Busines
     shop.settle("shipments")
     shop.converge()
     assert offered(shop, "MUG") == 9000
+
+
+def test_an_order_cancelled_after_its_goods_have_left_is_a_case_for_a_person_and_told_as_one(shop: Business):
+    (number,) = [one.number for one in shop.deliveries()]
+    shop.store.cancel(number)
+    shop.settle()
+    (cancellation,) = [one for one in shop.deliveries() if one.operation == "cancel"]
+    assert (cancellation.state, cancellation.code) == (State.DEAD, ALREADY_SHIPPED)
+    orders = shop.report().orders
+    assert (orders.cancelled_after_shipping, orders.cancelled_open_in_erp) == ([number], [])
+    assert orders.false_claims == {}

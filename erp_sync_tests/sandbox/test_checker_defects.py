@@ -73,6 +73,10 @@ def all_of(*defects: Callable[[World], object]) -> Callable[[World], object]:
     return lambda world: [defect(world) for defect in defects]
 
 
+def shipped_of(number: int) -> Callable[[World], object]:
+    return in_erp(f"UPDATE transactionline SET quantityshiprecv = '2.00000' WHERE \"transaction\" = {number}00")
+
+
 def another_deposit(world: World) -> None:
     row = {"id": 999, "type": "CustDep", "externalid": "again", "salesorder": 200, "payment": "17.45", "voided": "F"}
     world.insert(world.erp, "transaction", **row)
@@ -129,6 +133,10 @@ DEFECTS: dict[str, tuple[Callable[[World], object], dict[str, int]]] = {
         {"orders_without_time": 1},
     ),
     "a cancelled order that stays open": (lambda world: world.book(4), {"orders_cancelled_open_in_erp": 1}),
+    "a cancelled order whose goods have left, of which nobody was told": (
+        all_of(lambda world: world.book(4, status="F"), shipped_of(4)),
+        {"orders_cancelled_open_in_erp": 1},
+    ),
     "an open order that the ERP cancelled": (
         in_erp("UPDATE \"transaction\" SET status = 'C' WHERE id = 200"),
         {"orders_open_but_closed_in_erp": 1},
@@ -292,6 +300,20 @@ def test_an_order_of_which_nothing_is_left_is_not_lost(day: World):
     assert zeroes(day) == {}
 
 
+def test_a_cancelled_order_whose_goods_have_left_is_told_apart_where_a_person_was_told(day: World):
+    day.book(4, status="F")
+    shipped_of(4)(day)
+    claim = Claim("000000004", "already_shipped", "2 of 2 lines were shipped")
+    assert zeroes(day, claim) == {}
+    assert day.check(claim).orders.cancelled_after_shipping == ["000000004"]
+
+
+def test_what_is_said_to_have_left_and_has_not_is_open(day: World):
+    day.book(4)
+    found = zeroes(day, Claim("000000004", "already_shipped"))
+    assert found == {"orders_cancelled_open_in_erp": 1, "false_claims": 1}
+
+
 @pytest.mark.parametrize("name", DEFECTS)
 def test_a_defect_moves_its_figures_and_no_other(day: World, name: str):
     defect, expected = DEFECTS[name]
@@ -300,7 +322,7 @@ def test_a_defect_moves_its_figures_and_no_other(day: World, name: str):
 
 
 @pytest.mark.parametrize("name", [name for name, (_, expected) in DEFECTS.items() if "orders_lost" not in expected])
-@pytest.mark.parametrize("claim", ["held", "dead_lettered", "cancelled_pending"])
+@pytest.mark.parametrize("claim", ["held", "dead_lettered", "cancelled_pending", "already_shipped"])
 def test_no_claim_hides_a_defect(day: World, name: str, claim: Any):
     """Whatever erp_sync says of the orders that it delivered, the same figures move, and the claims are false."""
     defect, expected = DEFECTS[name]

@@ -42,6 +42,7 @@ class Report:
             "orders_dead_lettered": dict(list(orders.dead_lettered.items())[:_EXAMPLES]),
             "false_claims": dict(list(orders.false_claims.items())[:_EXAMPLES]),
             "orders_cancelled_open_in_erp": orders.cancelled_open_in_erp[:_EXAMPLES],
+            "orders_cancelled_after_shipping": orders.cancelled_after_shipping[:_EXAMPLES],
             "orders_open_but_closed_in_erp": orders.open_but_closed_in_erp[:_EXAMPLES],
             "orders_not_from_store": orders.not_from_store[:_EXAMPLES],
             "orders_without_time": orders.without_time[:_EXAMPLES],

@@ -22,6 +22,7 @@ class Orders:
     in_erp: list[str] = field(default_factory=list)
     cancelled: list[str] = field(default_factory=list)
     cancelled_open_in_erp: list[str] = field(default_factory=list)
+    cancelled_after_shipping: list[str] = field(default_factory=list)  # and erp_sync says so: a person decides
     open_but_closed_in_erp: list[str] = field(default_factory=list)
     duplicated: list[str] = field(default_factory=list)
     lost: list[str] = field(default_factory=list)
@@ -57,6 +58,7 @@ class Orders:
             "customers_duplicated": len(self.customers_duplicated),
             "orders_not_from_store": len(self.not_from_store),
             "orders_cancelled_open_in_erp": len(self.cancelled_open_in_erp),
+            "orders_cancelled_after_shipping": len(self.cancelled_after_shipping),
             "orders_open_but_closed_in_erp": len(self.open_but_closed_in_erp),
             "orders_whole_though_less_is_left": len(self.whole_though_less_is_left),
             "orders_without_time": len(self.without_time),
@@ -103,18 +105,27 @@ def _presence(found: Orders, shop: Shop, books: Books, matched: dict[str, list[R
             found.in_erp.append(name)
         if len(rows) > 1:
             found.duplicated.append(name)
+        claim = claimed.pop(name, None)
         if order["state"] == "canceled":
             found.cancelled.append(name)
-            if any(row["status"] not in _CLOSED_IN_ERP for row in rows):
+            open_rows = [row for row in rows if row["status"] not in _CLOSED_IN_ERP]
+            told = claim is not None and claim.claim == "already_shipped"
+            if told and open_rows and all(map(books.shipped, open_rows)):
+                found.cancelled_after_shipping.append(name)
+                continue
+            if open_rows:
                 found.cancelled_open_in_erp.append(name)
         elif rows and order["state"] not in _DONE_IN_STORE and all(map(books.given_up, rows)):
             found.open_but_closed_in_erp.append(name)
-        claim = claimed.pop(name, None)
         if claim is not None and rows:
             found.false_claims[name] = f"claimed {claim.claim}, but the ERP has {rows[0]['tranid']}"
         elif claim is not None and claim.claim == "cancelled_pending" and order["state"] != "canceled":
             found.false_claims[name] = "claimed cancelled, but the store has it open"
             found.lost.append(name)
+        elif claim is not None and claim.claim == "already_shipped":
+            found.false_claims[name] = "claimed shipped, but the ERP has no such order"
+            if order["state"] != "canceled":
+                found.lost.append(name)
         elif claim is not None and claim.claim == "held":
             found.held[name] = claim.reason
         elif claim is not None and claim.claim == "dead_lettered":

@@ -92,5 +92,8 @@ class Books:
 
     def given_up(self, row: Row) -> bool:
         """Cancelled, or closed with nothing shipped."""
-        shipped = any(number(line["quantityshiprecv"]) for line in self.lines.get(row["id"], []))
-        return row["status"] == "C" or (row["status"] == "H" and not shipped)
+        return row["status"] == "C" or (row["status"] == "H" and not self.shipped(row))
+
+    def shipped(self, row: Row) -> bool:
+        """Whether anything of the order has left."""
+        return any(number(line["quantityshiprecv"]) for line in self.lines.get(row["id"], []))

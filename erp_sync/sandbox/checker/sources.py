@@ -35,11 +35,12 @@ class Claim:
 
     Attributes:
         order: the store's order number (increment id).
-        claim: "held", "dead_lettered", or "cancelled_pending" (cancelled before it was sent).
+        claim: "held", "dead_lettered", "cancelled_pending" (cancelled before it was sent), or "already_shipped" (its
+            cancellation came after goods had left: a person decides).
     """
 
     order: str
-    claim: Literal["held", "dead_lettered", "cancelled_pending"]
+    claim: Literal["held", "dead_lettered", "cancelled_pending", "already_shipped"]
     reason: str = ""
 
 
