@@ -112,7 +112,7 @@ CAPABILITIES = Capabilities(
     operations=OPERATIONS,
     readings=READINGS,
     # Standard service tier: 5 requests at once for REST, SOAP and RESTlets together (Oracle NetSuite
-    # help, Concurrency); more by licence: setting `concurrency`.
+    # help, Concurrency); more by licence: setting `limits`.
     limits=Limits(concurrency=5, lane_shares={"now": 0.4, "normal": 0.4, "bulk": 0.2}),
     notifications=NOTIFICATIONS,
 )

@@ -125,7 +125,8 @@ def _versions(client: NetSuiteClient) -> Diagnosis:
 
 
 def _concurrency(client: NetSuiteClient) -> Diagnosis:
-    wanted = int(client.connection.settings.get("concurrency") or CAPABILITIES.limits.concurrency or 0)
+    configured = client.connection.settings.get("limits") or {}
+    wanted = int(configured.get("concurrency") or CAPABILITIES.limits.concurrency or 0)
     try:
         reply = client.governance()
     except TransportError as error:
@@ -134,12 +135,17 @@ def _concurrency(client: NetSuiteClient) -> Diagnosis:
         return _warning(
             "concurrency",
             f"only an administrator may read the account's limit; {wanted} requests at once are assumed",
-            "Compare with Setup > Integration > Integration Governance; set `concurrency` of the connection.",
+            "Compare with Setup > Integration > Integration Governance; set `limits: {concurrency: N}`.",
         )
-    limit = int(reply.json().get("integrationConcurrencyLimit") or reply.json().get("accountConcurrencyLimit") or 0)
+    limits = reply.json()
+    # What is allocated to this integration, else what the account has left for those without an allocation.
+    names = ("integrationConcurrencyLimit", "accountUnallocatedConcurrencyLimit", "accountConcurrencyLimit")
+    limit = next((int(limits[name]) for name in names if limits.get(name)), 0)
     if limit and limit < wanted:
         return _error(
-            "concurrency", f"the account allows {limit}, {wanted} are configured", f"Set `concurrency: {limit}`."
+            "concurrency",
+            f"the account allows {limit}, {wanted} are configured",
+            f"Set `limits: {{concurrency: {limit}}}`.",
         )
     return _ok("concurrency", f"the account allows {limit or 'an unknown number'}, {wanted} are used")
 

@@ -80,6 +80,28 @@ def test_wrong_credentials_end_the_examination_in_words(connector, server):
     assert "Login Audit Trail" in found[0].mend
 
 
+@pytest.mark.parametrize(
+    ("told", "settings", "found"),
+    [
+        ({"accountConcurrencyLimit": 5, "accountUnallocatedConcurrencyLimit": 3}, {}, "the account allows 3, 5 are"),
+        ({"accountConcurrencyLimit": 5, "accountUnallocatedConcurrencyLimit": 3}, {"concurrency": 3}, None),
+        (
+            {"accountConcurrencyLimit": 5, "accountUnallocatedConcurrencyLimit": 5},
+            {"concurrency": 8},
+            "allows 5, 8 are",
+        ),
+        (None, {}, "only an administrator may read the account's limit; 5 requests at once are assumed"),
+    ],
+)
+def test_the_limit_that_counts_is_what_is_left_for_this_integration(connector, server, told, settings, found):
+    """And it is compared with the setting that the limiter obeys."""
+    script_healthy(server)
+    answer = refused("You need to be an administrator", "INSUFFICIENT_PERMISSION", status=403)
+    server.on("GET", "governanceLimits$", Answer(200, told) if told else answer)
+    seen = problems(connector(limits=settings).examine())
+    assert (found in seen["concurrency"].found) if found else seen == {}
+
+
 def test_what_differs_from_the_configuration_is_found(connector, server):
     script_healthy(server)
     server.on("GET", "governanceLimits$", Answer(200, {"integrationConcurrencyLimit": 3}))
@@ -87,7 +109,7 @@ def test_what_differs_from_the_configuration_is_found(connector, server):
     server.on("SUITEQL", "FROM aggregateitemlocation", refused("Unknown identifier 'quantityonorder'"))
     server.on("SUITEQL", "HAVING", Answer(200, {"items": [{"itemid": "TWICE", "records": "2"}]}))
     found = problems(connector().examine())
-    assert found["concurrency"].mend == "Set `concurrency: 3`."
+    assert found["concurrency"].mend == "Set `limits: {concurrency: 3}`."
     assert found["tax engine"].found == "the account runs legacy, configured is suitetax"
     assert "quantityonorder" in found["query of stock"].found
     assert "TWICE" in found["item names"].found

@@ -172,8 +172,9 @@ class NetSuiteSandbox:
         return None
 
     def admit(self, request: Request, slots_in_use: int) -> Response | None:
-        """Refuse beyond the account's concurrency (Oracle help, Concurrency Governance Limits)."""
-        if slots_in_use < self.options.concurrency:
+        """Refuse beyond what the account, or the integration in it, may do at a time (Oracle help, Concurrency
+        Governance Limits)."""
+        if slots_in_use < self.options.slots:
             return None
         return self.fault_response("too_many_requests", request)
 
@@ -248,12 +249,20 @@ class NetSuiteSandbox:
             self.pusher.send(notifications(session, self.clock.wall(), self.options.push_records))
 
     def _limits(self) -> Response:
-        limit = self.options.concurrency
+        """Oracle help, GovernanceLimits Operation: for administrators only (in which words others are refused, and the
+        name of the limit's type where none is allocated: unconfirmed)."""
+        options = self.options
+        if not options.administrator:
+            raise VendorError(
+                "INSUFFICIENT_PERMISSION", "You need to be an administrator to perform this operation.", status=403
+            )
         body = {
-            "accountConcurrencyLimit": limit,
-            "accountUnallocatedConcurrencyLimit": limit,
-            "integrationConcurrencyLimit": None,
-            "integrationLimitType": "_accountLimit",
+            "accountConcurrencyLimit": options.concurrency,
+            "accountUnallocatedConcurrencyLimit": options.concurrency
+            - options.allocated_elsewhere
+            - (options.allocated or 0),
+            "integrationConcurrencyLimit": options.allocated,
+            "integrationLimitType": "_accountLimit" if options.allocated is None else "_integrationSpecific",
         }
         return json_response(body, content_type=SINGULAR)
 
@@ -278,7 +287,7 @@ class NetSuiteSandbox:
             "database": self.store.path,
             "account": self.options.account,
             "tax": self.options.tax,
-            "concurrency": self.options.concurrency,
+            "concurrency": self.options.slots,
             "timezone": self.options.timezone,
             "date_format": self.options.date_format,
             "index_lag_seconds": self.options.index_lag_seconds,

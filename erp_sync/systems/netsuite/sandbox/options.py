@@ -25,6 +25,10 @@ class Options:
         account: account id as in the OAuth realm (upper case, ``_``).
         tax: "suitetax", or "legacy", where REST refuses tax fields.
         concurrency: requests at a time over REST and RESTlets together (Oracle: 5 for Standard and developer accounts).
+        allocated: of these, what an administrator has allocated to this integration; None: it shares the rest.
+        allocated_elsewhere: what is allocated to other integrations, so that this one has so much less (Oracle help,
+            GovernanceLimits Operation).
+        administrator: the token's role may read the limits; an integration's should not be able to.
         index_lag_seconds: how long collections and SuiteQL show the state before a write.
         timezone: of the account; SuiteQL dates are in it (that it is the account's and not the user's: unconfirmed).
         date_format: of the account, for dates in SuiteQL results and ``q``.
@@ -49,6 +53,9 @@ class Options:
     account: str = "1234567_SB1"
     tax: str = "suitetax"
     concurrency: int = 5
+    allocated: int | None = None
+    allocated_elsewhere: int = 0
+    administrator: bool = False
     index_lag_seconds: float = 0.0
     timezone: str = "America/Los_Angeles"
     date_format: str = "M/D/YYYY"
@@ -88,6 +95,10 @@ class Options:
             value = getattr(options, name)
             if not isinstance(value, int | float) or isinstance(value, bool) or value < 0:
                 raise WrongOption(name, value, "a number of seconds or hours, 0 or more")
+        if options.allocated is not None and not 1 <= options.allocated <= options.concurrency:
+            raise WrongOption("allocated", options.allocated, f"a whole number from 1 to {options.concurrency}")
+        if not 0 <= options.allocated_elsewhere < options.concurrency:
+            raise WrongOption("allocated_elsewhere", options.allocated_elsewhere, "less than the concurrency")
         if not options.account or options.account != options.account.upper() or "-" in options.account:
             raise WrongOption("account", options.account, "an account id in upper case with _, e.g. 1234567_SB1")
         try:
@@ -105,6 +116,11 @@ class Options:
     @property
     def zone(self) -> ZoneInfo:
         return ZoneInfo(self.timezone)
+
+    @property
+    def slots(self) -> int:
+        """Requests that this integration may have under way at a time."""
+        return self.allocated or self.concurrency - self.allocated_elsewhere
 
     @property
     def host(self) -> str:

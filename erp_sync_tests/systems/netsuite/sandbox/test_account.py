@@ -156,9 +156,39 @@ def test_custom_fields_on_order_and_line(make_account):
     assert (answer.status, answer.error["o:errorPath"]) == (400, "custbody_due")
 
 
-def test_limits_are_told(account):
-    body = account.call("GET", "/services/rest/system/v1/governanceLimits").body
-    assert body["accountConcurrencyLimit"] == 5
+LIMITS = "/services/rest/system/v1/governanceLimits"
+
+
+def test_limits_are_told_to_administrators_only(account, make_account):
+    answer = account.call("GET", LIMITS)
+    assert (answer.status, answer.error["o:errorCode"]) == (403, "INSUFFICIENT_PERMISSION")
+    body = make_account(administrator=True).call("GET", LIMITS).body
+    assert (body["accountConcurrencyLimit"], body["integrationConcurrencyLimit"]) == (5, None)
+
+
+@pytest.mark.parametrize(
+    ("options", "slots", "left"),
+    [
+        ({"allocated": 2}, 2, 3),
+        ({"allocated_elsewhere": 4}, 1, 1),
+        ({"concurrency": 15, "allocated_elsewhere": 5}, 10, 10),
+    ],
+)
+def test_an_integration_may_have_less_than_the_account(make_account, options, slots, left):
+    core = make_account(administrator=True, **options).core
+    request = Request.build("GET", f"{HOST}{RECORDS}/customer")
+    assert core.admit(request, slots - 1) is None
+    refused = core.admit(request, slots)
+    assert (refused.status, b"CONCURRENCY_LIMIT_EXCEEDED" in refused.body) == (429, True)
+    assert json.loads(core.handle(Request.build("GET", HOST + LIMITS)).response.body)[
+        "accountUnallocatedConcurrencyLimit"
+    ] == left  # fmt: skip
+
+
+@pytest.mark.parametrize("options", [{"allocated": 6}, {"allocated": 0}, {"allocated_elsewhere": 5}])
+def test_more_than_the_account_has_cannot_be_allocated(make_account, options):
+    with pytest.raises(WrongOption, match=next(iter(options))):
+        make_account(**options)
 
 
 @pytest.mark.parametrize(

@@ -108,7 +108,7 @@ def a_day(account):
 
 @pytest.fixture
 def day(make_account):
-    account = make_account()
+    account = make_account(administrator=True)
     checked = Checked(account.core, account.clock)
     checked.exchanges = []
     a_day(checked)

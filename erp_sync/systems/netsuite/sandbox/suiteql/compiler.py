@@ -82,6 +82,8 @@ class Compiler(Expressions):
             tokens = dialect.tokenize(query)
             if any(token.token_type in (TokenType.LIMIT, TokenType.SEMICOLON) for token in tokens):
                 raise malformed(f"Failed to parse SQL [{query[:200]}]: syntax error near: LIMIT or ;")
+            if any(token.token_type is TokenType.DCOLON for token in tokens):  # a cast of PostgreSQL's
+                raise malformed(f"Failed to parse SQL [{query[:200]}]: syntax error near: ::")
             statements = dialect.parser().parse(tokens, query)
         except SqlglotError as error:
             first = str(error).splitlines()[0]

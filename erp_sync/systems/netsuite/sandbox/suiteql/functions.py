@@ -47,8 +47,10 @@ def _multiply(left: int | None, right: int | None) -> int | None:
 
 
 def _divide(left: int | None, right: int | None) -> int | None:
-    if left is None or right is None or right == 0:
+    if left is None or right is None:
         return None
+    if right == 0:
+        raise ValueError("divisor is equal to zero")
     with localcontext() as context:
         context.prec = 60
         return int((Decimal(left) * UNIT / right).quantize(Decimal(1), rounding=ROUND_HALF_UP))

@@ -74,7 +74,9 @@ class SuiteQLService:
             # A page that is not full is the last one.
             total = offset + len(rows) if len(rows) < page and (rows or not offset) else self._total(session, compiled)
         except sqlite3.OperationalError as error:
-            raise malformed(f"Invalid or unsupported search: {error}") from error
+            # SQLite does not tell what a function said; in Oracle's words ORA-01476 and ORA-01722.
+            why = "divisor is equal to zero, or invalid number" if "user-defined" in str(error) else str(error)
+            raise malformed(f"Invalid or unsupported search: {why}") from error
         return printed(rows, compiled.columns, session.options), total
 
     def _total(self, session: Session, compiled: Compiled) -> int:
