@@ -23,6 +23,9 @@ from erp_sync.flows import extraction
 from erp_sync.ports.outcomes import CallFailed
 from erp_sync.ports.raw import RawRecord
 
+# Of a run that nobody starts again soon: how often its source is asked again, and how long after each time, doubled.
+RETRIES, RETRY_SECONDS, LONGEST_WAIT = 3, 30.0, 600.0
+
 
 def extract(
     context: dg.AssetExecutionContext, connection: str, kind: FlowKind, routes: list[str]
@@ -31,16 +34,26 @@ def extract(
 
     None where planned maintenance of a system began meanwhile: the run ends without error, what follows is skipped,
     and the sensor starts it again afterwards. A backfill, which nobody starts again, fails with that reason.
+
+    A source that does not answer is asked again by Dagster in a backfill or a comparison of everything, which nobody
+    starts again soon; other runs fail at once and the sensor's next look starts another.
     """
     try:
         return _extract(context, connection, kind, routes)
     except CallFailed as failure:
         if not failure.planned:
+            if _long(context) and failure.passes:
+                wait = max(RETRY_SECONDS * 2**context.retry_number, failure.retry_after_seconds or 0)
+                raise dg.RetryRequested(RETRIES, seconds_to_wait=min(wait, LONGEST_WAIT)) from failure
             raise
         if context.has_partition_key_range and len(context.partition_keys) > 1:
             raise dg.Failure(f"{failure}. Start the backfill again after that.", allow_retries=False) from failure
         context.log.info(f"{failure}. What is due then starts by itself.")
         return None
+
+
+def _long(context: dg.AssetExecutionContext) -> bool:
+    return is_full(context) or (context.has_partition_key_range and len(context.partition_keys) > 1)
 
 
 def _extract(

@@ -230,6 +230,7 @@ def _loaded(
         tags=_tags(route, kind, "loaded"),
         metadata=column_metadata("loaded", kind),
         check_specs=loaded_checks(key, kind),
+        pool=getattr(route, kind.target),
         freshness_policy=dg.FreshnessPolicy.time_window(fail_window=max(flow.latest, timedelta(minutes=1)))
         if flow.latest
         else None,

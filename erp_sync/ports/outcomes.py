@@ -13,7 +13,8 @@ from erp_sync.ports.differences import Difference
 class CallFailed(Exception):
     """A call to a system did not end well. The root of transport's error tree, for flows, which know
     no transport: `as_outcome()` says what it means for a send. Reads may simply be tried again later.
-    `planned`: the system is in planned maintenance; nothing left.
+    `planned`: the system is in planned maintenance; nothing left. `passes`: the same call may go well later without
+    anybody's doing.
     """
 
     advice = Advice(
@@ -24,6 +25,7 @@ class CallFailed(Exception):
 
     retry_after_seconds: float | None = None
     planned: bool = False
+    passes: bool = True
 
     def as_outcome(self) -> Outcome:
         """The same as a value."""

@@ -111,6 +111,7 @@ class NotAuthenticated(NotSentError):
     )
 
     next_step = NextStep.FIX_CREDENTIALS
+    passes = False
 
 
 class OutcomeUnknown(TransportError):
@@ -186,6 +187,7 @@ class Rejected(TransportError):
     ) -> None:
         self.status, self.code, self.message, self.body, self.again = status, code, message, body, again
         self.requirement, self.whole_batch = requirement, whole_batch
+        self.passes = again is Again.LATER
         super().__init__(
             f"HTTP {status} {code}: {message}",
             retry_after_seconds=retry_after_seconds,
