@@ -171,6 +171,20 @@ def test_the_erps_number_stands_in_a_comment_with_our_mark_and_the_status_stays(
     assert (body["status"], body["parent_id"], body["is_customer_notified"]) == ("processing", 5, 0)
 
 
+@pytest.mark.parametrize(
+    ("codes", "code", "again"), [({}, "order_moved", Again.LATER), ({"open": "in_erp"}, "bad_request", Again.NEVER)]
+)
+def test_an_order_that_moved_on_meanwhile_is_commented_later_and_a_status_of_another_state_never(codes, code, again):
+    """The store takes a status only while the order is in that status's state."""
+    sender = FakeSender()
+    target = status_target(sender, order(), order_status_codes=codes)
+    words = 'Unable to add comment: The status "%1" is not part of the order status history.'
+    sender.answer("POST", "orders/5/comments", lambda call: Rejected(400, "bad_request", words))
+    (step,) = target.steps(update())
+    (done,) = target.submit([request(step, update())])
+    assert (done.code, done.again) == (code, again)
+
+
 def test_a_comment_is_found_again_by_its_mark():
     sender = FakeSender()
     record = {**order(), "status_histories": [{"entity_id": 1, "comment": "hello"}, {"entity_id": 2, "comment": None}]}

@@ -13,7 +13,7 @@ from erp_sync.ports.documents import Requirement, Step, StepRequest
 from erp_sync.ports.outcomes import Absent, Again, Ambiguous, Applied, Finding, Found, Outcome, Receipt, Refused
 from erp_sync.systems.magento.client import MagentoClient
 from erp_sync.systems.magento.ports.outcomes import attempted, looked, mark, marks, not_sent
-from erp_sync.transport.errors import TransportError
+from erp_sync.transport.errors import Rejected, TransportError
 
 COMMENT, CANCEL = "comment", "cancel"
 STATUS_WORDS = {
@@ -146,9 +146,16 @@ class OrderStatusTarget:
         }
         if not entity["status"]:
             del entity["status"]
-        done = self._client.post(
-            f"orders/{key}/comments", {"statusHistory": entity}, operation="order_status.comment", document=key
-        )
+        try:
+            done = self._client.post(
+                f"orders/{key}/comments", {"statusHistory": entity}, operation="order_status.comment", document=key
+            )
+        except Rejected as refusal:
+            if document.status in self._codes or "not part of the order status history" not in refusal.message:
+                raise
+            # It was the order's own when it was read: it has been shipped or paid since.
+            text = f"order {key} moved on from status {entity.get('status')} while it was commented"
+            return Refused(code="order_moved", message=text, again=Again.LATER, retry_after_seconds=1.0)
         if done is not True:
             return Refused(code="comment_refused", message=f"the store did not take the comment on order {key}")
         return Applied(receipt=Receipt(target_id=key))

@@ -354,14 +354,16 @@ def list_comments(call: Call) -> Any:
 
 @route("POST", "/V1/orders/{id}/comments", resource="Magento_Sales::comment", kind="update")
 def add_comment(call: Call) -> Any:
-    """Adds to the history; a `status` given must belong to the order's state, and moves the order to it."""
+    """Adds to the history; a `status` given must belong to the order's state, and moves the order to it (magento/
+    magento2 `OrderService::addComment`). Statuses of a shop's own are configuration `sales_order_status/CODE`: state.
+    """
     from erp_sync.systems.magento.sandbox import mails
 
     order, given = row(call.shop, call.number("id")), call.body["statusHistory"]
     status = given.get("status")
     if status and status != order["status"]:
-        known = [name for name, default in DEFAULT_STATUS.items() if default == status]
-        if known and known != [order["state"]]:
+        state = next((name for name, default in DEFAULT_STATUS.items() if default == status), "")
+        if (state or call.shop.config(f"sales_order_status/{status}")) != order["state"]:
             raise LocalizedException('Unable to add comment: The status "%1" is not part of the order status history.',
                                      [status])  # fmt: skip
     call.document = order["increment_id"]

@@ -34,6 +34,9 @@ def create(shop: Shop, order: Row, given: dict[str, Any]) -> int:
             problems.append("Please enter a tracking number.")
     if problems:
         raise LocalizedException("Shipment Document Validation Error(s):\n" + "\n".join(problems))
+    if any(not track.get("carrier_code") for track in given.get("tracks") or ()):
+        # Found when the track is saved (`Shipment/Track/Validator`), and told as any error then (`ShipOrder`).
+        raise LocalizedException("Could not save a shipment, see error log for details")
     source = _source(shop, order, given)
     identity = _insert(shop, order, given, chosen, source)
     taken: dict[str, Decimal] = {}
@@ -159,8 +162,8 @@ def add_track(shop: Shop, order_id: int, shipment_id: int, given: dict[str, Any]
             "parent_id": shipment_id,
             "order_id": order_id,
             "track_number": given.get("track_number"),
-            "title": given.get("title"),
-            "carrier_code": given.get("carrier_code"),
+            "title": str(given.get("title") or "")[:255] or None,  # what the columns hold; see `eav_values`
+            "carrier_code": str(given.get("carrier_code") or "")[:32] or None,
             "description": given.get("description"),
             "qty": given.get("qty"),
             "weight": given.get("weight"),

@@ -249,6 +249,43 @@ def test_a_comment_is_in_the_history_and_mails_when_asked(shop):
     assert len(shop.mails("order_comment")) == 1
 
 
+@pytest.mark.parametrize("status", ["processing", "complete", "nonsense", "packing"])
+def test_a_comment_takes_an_order_to_no_status_of_another_state(shop, status):
+    shop.core.seed({"configuration": {"sales_order_status/packing": "processing"}})
+    order = shop.order(shop.item("MUG"))
+    path = f"/V1/orders/{order['entity_id']}"
+    history = {"comment": "x", "status": status, "is_customer_notified": 0, "is_visible_on_front": 0,
+               "parent_id": order["entity_id"]}  # fmt: skip
+    answer = shop.refused("POST", f"{path}/comments", {"statusHistory": history})
+    assert (answer.status, answer.body["parameters"]) == (400, [status])
+    assert shop.call("GET", path)["status_histories"] == order["status_histories"]
+
+
+def test_a_comment_takes_an_order_to_a_status_of_the_shops_own(shop):
+    shop.core.seed({"configuration": {"sales_order_status/in_erp": "new"}})
+    order = shop.order(shop.item("MUG"))
+    history = {"comment": "x", "status": "in_erp", "is_customer_notified": 0, "is_visible_on_front": 0,
+               "parent_id": order["entity_id"]}  # fmt: skip
+    shop.call("POST", f"/V1/orders/{order['entity_id']}/comments", {"statusHistory": history})
+    assert shop.call("GET", f"/V1/orders/{order['entity_id']}")["status"] == "in_erp"
+
+
+def test_a_parcel_without_a_carrier_spoils_the_shipment_and_nobody_is_told_why(shop):
+    order = shop.order(shop.item("MUG"))
+    tracks = [UPS, {"track_number": "1Z998", "title": "UPS"}]
+    answer = shop.refused("POST", f"/V1/order/{order['entity_id']}/ship", {"tracks": tracks, **WEST})
+    assert (answer.status, answer.message) == (400, "Could not save a shipment, see error log for details")
+    assert shop.call("GET", "/V1/shipments" + search(("order_id", "eq", str(order["entity_id"]))))["total_count"] == 0
+
+
+def test_what_a_track_cannot_hold_is_cut(shop):
+    order = shop.order(shop.item("MUG"))
+    ship(shop, order, tracks=[{**UPS, "title": "t" * 300, "carrier_code": "c" * 40}], **WEST)
+    (shipment,) = shop.call("GET", "/V1/shipments" + search(("order_id", "eq", str(order["entity_id"]))))["items"]
+    track = shipment["tracks"][0]
+    assert (len(track["title"]), len(track["carrier_code"])) == (255, 32)
+
+
 def test_every_write_to_an_order_moves_its_updated_at(shop, clock):
     order = shop.order(shop.item("MUG"))
     seen = [order["updated_at"]]
