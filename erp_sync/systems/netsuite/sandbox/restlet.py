@@ -74,8 +74,13 @@ class Restlets:
         if script is None or script not in session.options.scripts:
             return failure("SSS_INVALID_SCRIPTLET_ID", "That RESTlet is invalid, disabled, or no longer exists.", 404)
         session.restlet, session.names = True, "Ignore"
+        kind = request.headers.get("content-type", "").partition(";")[0].strip()
+        if request.method in ("POST", "PUT") and not kind:
+            # Oracle help, Creating a Content-Type Header (section_4619215993); the body is unconfirmed.
+            return failure("UNSUPPORTED_MEDIA_TYPE", "The header Content-Type is missing.", 415)
         try:
-            body = request.json() if request.body.strip() else {}
+            # Any other type reaches the script as one text (section_4407966008).
+            body = request.json() if kind == "application/json" and request.body.strip() else {}
         except BadJson as error:
             return failure("INVALID_REQUEST", f"The request body is not valid JSON: {error}")
         if script == SEARCH and request.method == "GET":

@@ -60,6 +60,8 @@ class Account:
     def call(self, method: str, path: str, body: Any = None, **headers: str) -> Answer:
         content = b"" if body is None else body if isinstance(body, bytes) else json.dumps(body).encode()
         names = {name.replace("_", "-"): value for name, value in headers.items()}
+        if body is not None:
+            names.setdefault("content-type", "application/json")
         request = Request.build(method, HOST + path, headers=names, body=content)
         handled = self.core.handle(request)
         text = handled.response.body

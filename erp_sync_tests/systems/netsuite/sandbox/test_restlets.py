@@ -64,6 +64,17 @@ def test_a_script_that_is_not_installed(make_account):
     assert (answer.status, answer.body["error"]["code"]) == (404, "SSS_INVALID_SCRIPTLET_ID")
 
 
+@pytest.mark.parametrize(
+    ("kind", "status", "code"),
+    [("", 415, "UNSUPPORTED_MEDIA_TYPE"), ("text/plain", 400, "ERP_SYNC_BAD_REQUEST"), ("application/json", 200, None)],
+)
+def test_a_script_reads_json_only_where_it_is_said_to_be(make_account, kind, status, code):
+    account = make_account(tax="legacy")
+    answer = account.call("POST", f"{PATH}?{ORDER}", request_of(account), content_type=kind)
+    assert (answer.status, answer.body.get("error", {}).get("code")) == (status, code)
+    assert account.rows("SELECT COUNT(*) AS n FROM transaction") == [{"n": "0" if code else "1"}]
+
+
 def test_a_saved_search_is_paged_within_its_row_limit(make_account):
     account = make_account(row_limit=2)
     pages, start, more = [], 0, True
