@@ -19,7 +19,7 @@ demo: $(VENV)/.run  ## a retailer's day in about three minutes, with a report
 	$(BIN)/erp-sync demo
 
 test: $(VENV)/.dev  ## every test that fits into ten minutes
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 lint: $(VENV)/.dev  ## style, types, layers
 	$(BIN)/ruff check erp_sync erp_sync_tests

@@ -16,7 +16,7 @@ from erp_sync.cli import app
 from erp_sync.components.configuration import read_configuration
 from erp_sync.components.starting import check_start
 from erp_sync_tests.operations.conftest import home, house
-from erp_sync_tests.operations.house import House, write_defs
+from erp_sync_tests.operations.house import CREDENTIALS, ERP, STORE, House, write_defs
 
 __all__ = ["home", "house"]
 
@@ -242,7 +242,8 @@ def test_a_wrong_overlay_is_named_with_its_connection(home: Path) -> None:
 
 def test_the_doctor_names_every_variable_that_is_missing_and_ends_with_1(home: Path) -> None:
     secrets = {name: {"env": f"SECRET_{name.upper()}"} for name in ("access_token", "consumer_key")}
-    write_defs(home.parent / "defs", magento_us={"credentials": secrets})
+    unasked = {"credentials": {name: {"env": f"SECRET_{name.upper()}"} for name in CREDENTIALS[ERP]}}
+    write_defs(home.parent / "defs", **{STORE: {"credentials": secrets}, ERP: unasked})
     found = as_json("doctor", "us", exit_code=1)["findings"]
     missing = [one["check"] for one in found if one["where"] == "magento_us" and one["verdict"] == "error"]
     assert missing == ["environment variable SECRET_ACCESS_TOKEN", "environment variable SECRET_CONSUMER_KEY"]

@@ -38,7 +38,6 @@ from erp_sync.lake.manifest import Manifest
 from erp_sync.ledger import Ledger
 from erp_sync.ledger import engine as ledger_engine
 from erp_sync.ledger.errors import LedgerBusy
-from erp_sync.ledger.migrate import upgrade
 from erp_sync.sandbox.catalogue import Catalogue, Coupon, Item, Warehouse
 from erp_sync.sandbox.journal import Journal
 from erp_sync.sandbox.latency import latency
@@ -48,6 +47,7 @@ from erp_sync_tests.chaos import runs
 from erp_sync_tests.chaos.network import Network, People, SkewedClock, System, Trouble
 from erp_sync_tests.chaos.simulation import Killed, Simulation
 from erp_sync_tests.chaos.threads import load_everything, simulated
+from erp_sync_tests.ledger import fresh
 
 DEFS = Path(runs.__file__).parents[2] / "erp_sync" / "defs"
 FLOWS = ("orders", "order_status", "shipments", "inventory", "prices")
@@ -148,7 +148,7 @@ class Template:
 
     def _make_ledger(self, here: Simulation) -> None:
         self.live.mkdir()
-        upgrade(self.settings.ledger_url)
+        fresh.create(self.settings.ledger_url)
         with _one_engine():
             installation = self.installation(here)
             installation.import_lookups()

@@ -13,16 +13,16 @@ import pytest
 from erp_sync.components import best_sellers
 from erp_sync.components.best_sellers import BestSellers
 from erp_sync.ledger import Ledger
-from erp_sync.ledger.migrate import upgrade
 from erp_sync.model.order import LineKind, OrderLine
 from erp_sync_tests.flows.samples import order
+from erp_sync_tests.ledger import fresh
 from erp_sync_tests.ledger.world import ROUTE, START, Clock, accept, document
 
 
 @pytest.fixture
 def ledger(tmp_path: Path) -> Iterator[Ledger]:
     url = f"sqlite:///{tmp_path / 'ledger.db'}"
-    upgrade(url)
+    fresh.create(url)
     opened = Ledger.open(url, clock=Clock())
     yield opened
     opened.close()

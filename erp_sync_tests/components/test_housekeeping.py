@@ -15,10 +15,10 @@ from erp_sync.components.installation import Installation
 from erp_sync.components.route import installation_definitions
 from erp_sync.components.run_context import land_records
 from erp_sync.flows.state_extraction import snapshot_entity
-from erp_sync.ledger.migrate import upgrade
 from erp_sync.ports.raw import RawRecord
 from erp_sync.settings import load
 from erp_sync_tests.components.two_systems import YAML
+from erp_sync_tests.ledger import fresh
 
 STOCK = "stock_level"
 
@@ -40,7 +40,7 @@ def here(tmp_path: Path) -> Iterator[Installation]:
     (defs / "defs.yaml").write_text(YAML.format(**values))
     settings = load({"ERP_SYNC_HOME": str(tmp_path / "home"), "ERP_SYNC_DEFS": str(defs)})
     settings.home.mkdir()
-    upgrade(settings.ledger_url)
+    fresh.create(settings.ledger_url)
     here = Installation(settings, read_configuration(settings.defs))
     yield here
     here.close()

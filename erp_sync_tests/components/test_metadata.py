@@ -14,8 +14,8 @@ from erp_sync.components import metadata
 from erp_sync.components.configuration import RouteSpec
 from erp_sync.components.flow_table import FLOWS
 from erp_sync.ledger import Ledger
-from erp_sync.ledger.migrate import upgrade
 from erp_sync.ledger.quarantine import Refusal
+from erp_sync_tests.ledger import fresh
 from erp_sync_tests.ledger.world import FLOW, ROUTE, START, STORE, Clock, accept, claim, deliver, document, record
 
 ORDERS = FLOWS["orders"]
@@ -28,7 +28,7 @@ LOADED = dg.AssetKey([ROUTE, FLOW, "loaded"])
 def here(tmp_path: Path) -> Iterator[SimpleNamespace]:
     """An installation's ledger with four orders of today: two delivered, one dead, one due."""
     url = f"sqlite:///{tmp_path / 'ledger.db'}"
-    upgrade(url)
+    fresh.create(url)
     ledger = Ledger.open(url, Clock())
     ledger.receive(STORE, "sales_order", [record(number) for number in "1234"], run_id="run-0")
     accept(ledger, *(document(number) for number in "1234"))

@@ -20,12 +20,12 @@ from erp_sync.components.state_task import StateReport
 from erp_sync.components.states import transform_states
 from erp_sync.flows.convergence import ConvergenceReport
 from erp_sync.ledger.lookups import LookupRow
-from erp_sync.ledger.migrate import upgrade
 from erp_sync.sandbox.testing import RunningSandbox, running
 from erp_sync.sandbox.warehouse import NetSuite
 from erp_sync.settings import load
 from erp_sync.systems.magento import sandbox as magento
 from erp_sync.systems.netsuite import sandbox as netsuite
+from erp_sync_tests.ledger import fresh
 
 # The ERP tells of a second once it has ended: runs here are a second later than what they look for.
 SECOND = timedelta(seconds=1)
@@ -272,7 +272,7 @@ def two_systems(
         defs.joinpath("defs.yaml").write_text(YAML.format(**values))
         settings = load({"ERP_SYNC_HOME": str(folder / "home"), "ERP_SYNC_DEFS": str(folder / "defs")})
         settings.home.mkdir()
-        upgrade(settings.ledger_url)
+        fresh.create(settings.ledger_url)
         here = Installation(settings, read_configuration(settings.defs))
         places = TwoSystems._rows(erp, "SELECT id, COALESCE(externalid, name) FROM location ORDER BY id")
         tables = {"locations": [LookupRow(key=str(one), value=str(code)) for one, code in places], **(lookups or {})}

@@ -30,7 +30,6 @@ from erp_sync.flows.convergence import ConvergenceReport
 from erp_sync.flows.delivery import DrainReport
 from erp_sync.flows.extraction import Extraction, extract_changes, extract_missing
 from erp_sync.ledger import State
-from erp_sync.ledger.migrate import upgrade
 from erp_sync.ports.raw import Window
 from erp_sync.sandbox.caller import Caller
 from erp_sync.sandbox.catalogue import Basket, Catalogue, Coupon, Item, Line, Warehouse
@@ -42,6 +41,7 @@ from erp_sync.sandbox.warehouse import NetSuite
 from erp_sync.settings import Settings, load
 from erp_sync.systems.magento import sandbox as magento
 from erp_sync.systems.netsuite import sandbox as netsuite
+from erp_sync_tests.ledger import fresh
 
 SHIPPED_LOOKUPS = Path(__file__).parents[2] / "erp_sync" / "defs" / "netsuite_magento" / "lookups"
 HOME = Place("1 Main St", "Springfield", "IL", "62701")
@@ -223,7 +223,7 @@ class Business:
         """Go on with an installation that knows nothing."""
         self.settings = load({"ERP_SYNC_HOME": str(home), "ERP_SYNC_DEFS": str(self.settings.defs)})
         home.mkdir()
-        upgrade(self.settings.ledger_url)
+        fresh.create(self.settings.ledger_url)
         with self.installation() as here:
             here.import_lookups()
 
@@ -426,7 +426,7 @@ def business(
             (defs / "defs.yaml").write_text(yaml.safe_dump_all(documents))
         settings = load({"ERP_SYNC_HOME": str(folder / "home"), "ERP_SYNC_DEFS": str(folder / "defs")})
         settings.home.mkdir()
-        upgrade(settings.ledger_url)
+        fresh.create(settings.ledger_url)
         place_of_work = Business(shops, erp, settings, lookups)
         with place_of_work.installation() as here:
             here.import_lookups()

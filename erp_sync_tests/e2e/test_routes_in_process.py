@@ -185,7 +185,9 @@ def test_an_order_that_was_partly_cancelled_before_it_was_seen_goes_with_what_is
 
 
 def test_number_shipment_and_parcels_go_back_to_the_store_with_one_mail(tmp_path: Path):
-    with business(tmp_path, erp_settings={"us": {"location": "1"}}) as shop:
+    with business(
+        tmp_path, erp_settings={"us": {"location": "1"}}, store_settings={"timeout_seconds": 3}
+    ) as shop:  # long enough for every answer but the one that never comes
         number = shop.store.buy("ann", {"MUG": 2, "TEA": 1})
         shop.settle()
         (order,) = shop.in_erp(number)

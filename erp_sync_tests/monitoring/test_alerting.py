@@ -15,16 +15,16 @@ import pytest
 from aiosmtpd.controller import Controller
 
 from erp_sync.ledger import Ledger
-from erp_sync.ledger.migrate import upgrade
 from erp_sync.monitoring.alerting import AppriseChannels, Message, WrongChannel, message_of, tell
 from erp_sync.runtime.service_set import free_port
+from erp_sync_tests.ledger import fresh
 from erp_sync_tests.ledger.world import Clock
 
 
 @pytest.fixture
 def ledger(tmp_path: Path) -> Iterator[Ledger]:
     url = f"sqlite:///{tmp_path / 'ledger.db'}"
-    upgrade(url)
+    fresh.create(url)
     opened = Ledger.open(url, Clock())
     yield opened
     opened.close()

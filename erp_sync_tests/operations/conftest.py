@@ -10,7 +10,7 @@ import pytest
 
 from erp_sync import settings as settings_module
 from erp_sync.components.installation import Installation
-from erp_sync.ledger.migrate import upgrade
+from erp_sync_tests.ledger import fresh
 from erp_sync_tests.operations.house import House, write_defs
 
 
@@ -23,7 +23,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("ERP_SYNC_HOME", str(folder))
     monkeypatch.setenv("ERP_SYNC_DEFS", str(defs))
     monkeypatch.delenv("ERP_SYNC_LEDGER_URL", raising=False)
-    upgrade(settings_module.load().ledger_url)
+    fresh.create(settings_module.load().ledger_url)
 
     def only_the_ledger(settings: Any, *, anyway: bool = False) -> bool:
         return False

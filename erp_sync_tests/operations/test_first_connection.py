@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from erp_sync.ledger import State
-from erp_sync.ledger.migrate import upgrade
 from erp_sync.operations.adoption import adopt
 from erp_sync.operations.adoption_report import AdoptionReport
 from erp_sync.operations.reconcile import reconcile
@@ -17,6 +16,7 @@ from erp_sync.operations.reconciliation import Reconciliation
 from erp_sync.operations.trace import trace
 from erp_sync.settings import load
 from erp_sync_tests.e2e.business import Business, business
+from erp_sync_tests.ledger import fresh
 
 PAYMENTS = {"braintree": "5", "checkmo": "2", "cashondelivery": "1"}
 
@@ -39,7 +39,7 @@ class Shop:
         defs = str(shop.settings.defs)
         shop.settings = load({"ERP_SYNC_HOME": str(folder / "fresh"), "ERP_SYNC_DEFS": defs})
         shop.settings.home.mkdir()
-        upgrade(shop.settings.ledger_url)
+        fresh.create(shop.settings.ledger_url)
         with shop.installation() as here:
             here.import_lookups()
 
