@@ -15,8 +15,8 @@ from erp_sync.systems.magento.sandbox.database import Row
 from erp_sync.systems.magento.sandbox.errors import LocalizedException, NoSuchEntityException
 from erp_sync.systems.magento.sandbox.order_items import OrderItem
 from erp_sync.systems.magento.sandbox.routing import Call, route
-from erp_sync.systems.magento.sandbox.search_criteria import SearchCriteria, answer, in_order, in_parts, table_listing
-from erp_sync.systems.magento.sandbox.shop import ZERO, Shop, placeholders, rounded
+from erp_sync.systems.magento.sandbox.search_criteria import SearchCriteria, answer, in_parts, table_listing
+from erp_sync.systems.magento.sandbox.shop import ZERO, Shop, rounded
 
 REFUNDED = 2
 _DONE = {"row_total": "amount_refunded", "tax_amount": "tax_refunded", "discount_amount": "discount_refunded"}
@@ -34,20 +34,10 @@ def create(shop: Shop, order: Row, given: dict[str, Any], invoice: Row | None = 
     arguments = given.get("arguments") or {}
     chosen = _chosen(items, given.get("items"), invoice, shop)
     memo: dict[str, Any] = {
-        "order_id": order["entity_id"],
-        "store_id": order["store_id"],
-        "increment_id": shop.next_number("creditmemo", order["store_id"]),
+        **document_rows.header(shop, order, "creditmemo", notify=bool(given.get("notify"))),
         "invoice_id": invoice["entity_id"] if invoice else None,
         "state": REFUNDED,
-        "created_at": shop.now(),
-        "updated_at": shop.now(),
-        "billing_address_id": order["billing_address_id"],
-        "shipping_address_id": order["shipping_address_id"],
-        "email_sent": int(bool(given.get("notify"))),
-        **{name: order[name] for name in ("base_currency_code", "global_currency_code", "order_currency_code",
-           "store_currency_code", "base_to_global_rate", "base_to_order_rate", "store_to_base_rate",
-           "store_to_order_rate", "discount_description")},
-    }  # fmt: skip
+    }
     identity = shop.database.insert("sales_creditmemo", memo)
     sums = document_rows.no_sums()
     for item, quantity in chosen:
@@ -259,41 +249,16 @@ def _refund_payment(shop: Shop, order: Row, payment: Row, memo: dict[str, Any], 
 # -- reading and routes ------------------------------------------------------------------------------------------
 
 
-def printed(shop: Shop, ids: list[int]) -> list[dict[str, Any]]:
-    rows = shop.database.rows(f"SELECT * FROM sales_creditmemo WHERE entity_id IN ({placeholders(ids)})", ids)
-    result = []
-    for memo in in_order(rows, "entity_id", ids):
-        shown = shop.render("sales-data-creditmemo-interface", memo)
-        for part, table in (("items", "item"), ("comments", "comment")):
-            shown[part] = [
-                shop.render(f"sales-data-creditmemo-{table}-interface", entry)
-                for entry in shop.database.rows(
-                    f"SELECT * FROM sales_creditmemo_{table} WHERE parent_id = ? ORDER BY entity_id",
-                    [memo["entity_id"]],
-                )
-            ]
-        if shop.options.commerce:
-            names = (
-                "base_customer_balance_amount",
-                "customer_balance_amount",
-                "base_gift_cards_amount",
-                "gift_cards_amount",
-            )
-            shown["extension_attributes"] = {name: memo[name] for name in names if memo[name] is not None}
-        result.append(shown)
-    return result
-
-
 @route("GET", "/V1/creditmemos", resource="Magento_Sales::sales_creditmemo", listing=True)
 def list_creditmemos(call: Call) -> Any:
     criteria = SearchCriteria.parse(call.query, input_limits=call.shop.options.input_limits)
     keys, total = table_listing(call.shop.database, "sales_creditmemo", "entity_id").keys(call.shop.database, criteria)
-    return answer(in_parts(keys, lambda part: printed(call.shop, part)), criteria, total)
+    return answer(in_parts(keys, lambda part: document_rows.printed(call.shop, "creditmemo", part)), criteria, total)
 
 
 @route("GET", "/V1/creditmemo/{id}", resource="Magento_Sales::sales_creditmemo")
 def get_creditmemo(call: Call) -> Any:
-    found = printed(call.shop, [call.number("id")])
+    found = document_rows.printed(call.shop, "creditmemo", [call.number("id")])
     if not found:
         raise NoSuchEntityException("The entity that was requested doesn't exist. Verify the entity and try again.")
     return found[0]

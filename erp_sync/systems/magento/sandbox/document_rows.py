@@ -1,4 +1,5 @@
-"""Rows of invoices and credit memos: a part of an order row each, with its part of the row's amounts."""
+"""What invoices and credit memos share: a header with the order's currencies and addresses, rows that are a part of an
+order row each with its part of the row's amounts, and how they are printed."""
 
 from __future__ import annotations
 
@@ -9,9 +10,52 @@ from typing import Any
 from erp_sync.systems.magento.sandbox import order_items
 from erp_sync.systems.magento.sandbox.database import Row
 from erp_sync.systems.magento.sandbox.order_items import OrderItem
-from erp_sync.systems.magento.sandbox.shop import ZERO, Shop, rounded
+from erp_sync.systems.magento.sandbox.search_criteria import in_order
+from erp_sync.systems.magento.sandbox.shop import ZERO, Shop, placeholders, rounded
 
 _AMOUNTS = ("row_total", "row_total_incl_tax", "tax_amount", "discount_amount")
+
+
+_FROM_ORDER = (
+    "store_id", "billing_address_id", "shipping_address_id", "base_currency_code", "global_currency_code",
+    "order_currency_code", "store_currency_code", "base_to_global_rate", "base_to_order_rate", "store_to_base_rate",
+    "store_to_order_rate", "discount_description",
+)  # fmt: skip
+_COMMERCE = (
+    "base_customer_balance_amount", "customer_balance_amount", "base_gift_cards_amount", "gift_cards_amount",
+)  # fmt: skip
+
+
+def header(shop: Shop, order: Row, kind: str, *, notify: bool) -> dict[str, Any]:
+    """Fields of a new document of an order, with the next number of its kind (invoice, creditmemo)."""
+    return {
+        "order_id": order["entity_id"],
+        "increment_id": shop.next_number(kind, order["store_id"]),
+        "created_at": shop.now(),
+        "updated_at": shop.now(),
+        "email_sent": int(notify),
+        **{name: order[name] for name in _FROM_ORDER},
+    }
+
+
+def printed(shop: Shop, kind: str, ids: list[int]) -> list[dict[str, Any]]:
+    """Documents with their items and comments, as the web API shows them."""
+    rows = shop.database.rows(f"SELECT * FROM sales_{kind} WHERE entity_id IN ({placeholders(ids)})", ids)
+    result = []
+    for document in in_order(rows, "entity_id", ids):
+        shown = shop.render(f"sales-data-{kind}-interface", document)
+        for part, table in (("items", "item"), ("comments", "comment")):
+            shown[part] = [
+                shop.render(f"sales-data-{kind}-{table}-interface", entry)
+                for entry in shop.database.rows(
+                    f"SELECT * FROM sales_{kind}_{table} WHERE parent_id = ? ORDER BY entity_id",
+                    [document["entity_id"]],
+                )
+            ]
+        if shop.options.commerce:
+            shown["extension_attributes"] = {name: document[name] for name in _COMMERCE if document[name] is not None}
+        result.append(shown)
+    return result
 
 
 def no_sums() -> dict[str, Decimal]:

@@ -10,8 +10,8 @@ from erp_sync.systems.magento.sandbox.database import Row
 from erp_sync.systems.magento.sandbox.errors import LocalizedException, NoSuchEntityException
 from erp_sync.systems.magento.sandbox.order_items import OrderItem
 from erp_sync.systems.magento.sandbox.routing import Call, route
-from erp_sync.systems.magento.sandbox.search_criteria import SearchCriteria, answer, in_order, in_parts, table_listing
-from erp_sync.systems.magento.sandbox.shop import ZERO, Shop, placeholders
+from erp_sync.systems.magento.sandbox.search_criteria import SearchCriteria, answer, in_parts, table_listing
+from erp_sync.systems.magento.sandbox.shop import ZERO, Shop
 
 OPEN, PAID, CANCELED = 1, 2, 3
 _INVOICED = {"row_total": "row_invoiced", "tax_amount": "tax_invoiced", "discount_amount": "discount_invoiced"}
@@ -32,28 +32,11 @@ def create(
             else "The order does not allow an invoice to be created."
         )
     chosen = _chosen(items, quantities)
-    store = shop.store(order["store_id"])
     invoice: dict[str, Any] = {
-        "order_id": order["entity_id"],
-        "store_id": order["store_id"],
-        "increment_id": shop.next_number("invoice", order["store_id"]),
+        **document_rows.header(shop, order, "invoice", notify=notify),
         "state": PAID if capture or shop.config("sandbox/invoice_open") != "1" else OPEN,
-        "billing_address_id": order["billing_address_id"],
-        "shipping_address_id": order["shipping_address_id"],
-        "created_at": shop.now(),
-        "updated_at": shop.now(),
         "total_qty": sum((quantity for item, quantity in chosen if item.counts_in_amounts()), ZERO),
-        "store_currency_code": store["currency"],
-        "order_currency_code": order["order_currency_code"],
-        "base_currency_code": order["base_currency_code"],
-        "global_currency_code": order["global_currency_code"],
-        "base_to_order_rate": order["base_to_order_rate"],
-        "base_to_global_rate": order["base_to_global_rate"],
-        "store_to_base_rate": order["store_to_base_rate"],
-        "store_to_order_rate": order["store_to_order_rate"],
-        "discount_description": order["discount_description"],
         "can_void_flag": 0,
-        "email_sent": int(notify),
     }
     identity = shop.database.insert("sales_invoice", invoice)
     sums = document_rows.no_sums()
@@ -199,35 +182,6 @@ def _release_virtual(shop: Shop, order: Row, chosen: list[tuple[OrderItem, Decim
 # -- reading -----------------------------------------------------------------------------------------------------
 
 
-def printed(shop: Shop, ids: list[int]) -> list[dict[str, Any]]:
-    rows = shop.database.rows(f"SELECT * FROM sales_invoice WHERE entity_id IN ({placeholders(ids)})", ids)
-    result = []
-    for invoice in in_order(rows, "entity_id", ids):
-        shown = shop.render("sales-data-invoice-interface", invoice)
-        shown["items"] = [
-            shop.render("sales-data-invoice-item-interface", item)
-            for item in shop.database.rows(
-                "SELECT * FROM sales_invoice_item WHERE parent_id = ? ORDER BY entity_id", [invoice["entity_id"]]
-            )
-        ]
-        shown["comments"] = [
-            shop.render("sales-data-invoice-comment-interface", comment)
-            for comment in shop.database.rows(
-                "SELECT * FROM sales_invoice_comment WHERE parent_id = ? ORDER BY entity_id", [invoice["entity_id"]]
-            )
-        ]
-        if shop.options.commerce:
-            names = (
-                "base_customer_balance_amount",
-                "customer_balance_amount",
-                "base_gift_cards_amount",
-                "gift_cards_amount",
-            )
-            shown["extension_attributes"] = {name: invoice[name] for name in names if invoice[name] is not None}
-        result.append(shown)
-    return result
-
-
 def row(shop: Shop, identity: int) -> Row:
     found = shop.database.row("SELECT * FROM sales_invoice WHERE entity_id = ?", [identity])
     if found is None:
@@ -239,12 +193,12 @@ def row(shop: Shop, identity: int) -> Row:
 def list_invoices(call: Call) -> Any:
     criteria = SearchCriteria.parse(call.query, input_limits=call.shop.options.input_limits)
     keys, total = table_listing(call.shop.database, "sales_invoice", "entity_id").keys(call.shop.database, criteria)
-    return answer(in_parts(keys, lambda part: printed(call.shop, part)), criteria, total)
+    return answer(in_parts(keys, lambda part: document_rows.printed(call.shop, "invoice", part)), criteria, total)
 
 
 @route("GET", "/V1/invoices/{id}", resource="Magento_Sales::sales_invoice")
 def get_invoice(call: Call) -> Any:
-    return printed(call.shop, [row(call.shop, call.number("id"))["entity_id"]])[0]
+    return document_rows.printed(call.shop, "invoice", [row(call.shop, call.number("id"))["entity_id"]])[0]
 
 
 @route("POST", "/V1/order/{orderId}/invoice", resource="Magento_Sales::invoice")
