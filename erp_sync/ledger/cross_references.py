@@ -35,17 +35,17 @@ class Link(msgspec.Struct, frozen=True, kw_only=True):
     origin: str = "delivered"
 
 
+_OF_LINK = ("entity", "connection_a", "scope_a", "id_a", "connection_b")
+_MINE = sa.and_(*(cross_references.c[name] == sa.bindparam(f"of_{name}") for name in _OF_LINK))
+_PARTNER = sa.select(cross_references.c.id_b, cross_references.c.scope_b).where(_MINE)
+_UNLINK = sa.delete(cross_references).where(_MINE)
+_LINK = sa.insert(cross_references)
+
+
 def record(write: sa.Connection, now: datetime, link: Link, replace: bool = False) -> bool:
     """Record a link; False where it is known. Raises CrossReferenceConflict where A's id has another partner."""
-    columns = cross_references.c
-    mine = sa.and_(
-        columns.entity == link.entity,
-        columns.connection_a == link.connection_a,
-        columns.scope_a == link.scope_a,
-        columns.id_a == link.id_a,
-        columns.connection_b == link.connection_b,
-    )
-    existing = write.execute(sa.select(columns.id_b, columns.scope_b).where(mine)).first()
+    mine = {f"of_{name}": getattr(link, name) for name in _OF_LINK}
+    existing = write.execute(_PARTNER, mine).first()
     if existing is not None:
         if (existing.id_b, existing.scope_b) == (link.id_b, link.scope_b):
             return False
@@ -55,9 +55,9 @@ def record(write: sa.Connection, now: datetime, link: Link, replace: bool = Fals
                 f"{existing.id_b} of {link.connection_b}",
                 link.id_b,
             )
-        write.execute(sa.delete(cross_references).where(mine))
+        write.execute(_UNLINK, mine)
     write.execute(
-        sa.insert(cross_references),
+        _LINK,
         {**{name: getattr(link, name) for name in link.__struct_fields__}, "linked_at": now},
     )
     return True

@@ -15,7 +15,7 @@ from erp_sync.ledger.documents import FINISHED, Claim, Delivery, State, delivery
 from erp_sync.ledger.ending import defects_so_far, end_claim, refuse_in_flight
 from erp_sync.ledger.errors import NotInLedger, WrongState
 from erp_sync.ledger.lanes import LANES
-from erp_sync.ledger.leases import claim_due, doubt, held_by, lock_claim, rescue
+from erp_sync.ledger.leases import HELD, claim_due, doubt, holder, lock_claim, rescue
 from erp_sync.ledger.releasing import release_followers, release_waiting
 from erp_sync.ledger.schema import deliveries, requirements, steps
 from erp_sync.ledger.sql import chunks
@@ -26,6 +26,18 @@ from erp_sync.ports.documents import Requirement
 if TYPE_CHECKING:
     from erp_sync.ledger.engine import Database
 
+
+_RENEW = sa.update(deliveries).where(HELD)
+_OPEN_STEP = (
+    sa.select(steps.c.name, steps.c.state)
+    .where(
+        steps.c.delivery_id == sa.bindparam("of_delivery"),
+        steps.c.state != "confirmed",
+        ~(steps.c.optional & (steps.c.state == "refused")),
+    )
+    .order_by(steps.c.position)
+)
+_FORGET_REQUIREMENTS = sa.delete(requirements).where(requirements.c.delivery_id == sa.bindparam("of_delivery"))
 
 #: Dead because of a defect of ours, not of the document or the target.
 DEFECT = "defect"
@@ -227,7 +239,7 @@ class Deliveries:
             until = self._database.now() + timedelta(seconds=lease_seconds)
             renewed = []
             for claim in sorted(claims, key=lambda claim: claim.id):
-                if write.execute(sa.update(deliveries).where(held_by(claim)).values(due_at=until)).rowcount:
+                if write.execute(_RENEW, {**holder(claim), "due_at": until}).rowcount:
                     renewed.append(msgspec.structs.replace(claim, lease_until=until))
             return renewed
 
@@ -251,19 +263,11 @@ class Deliveries:
         with self._database.write() as write:
             now = self._database.now()
             lock_claim(write, claim)
-            open_step = write.execute(
-                sa.select(steps.c.name, steps.c.state)
-                .where(
-                    steps.c.delivery_id == claim.id,
-                    steps.c.state != "confirmed",
-                    ~(steps.c.optional & (steps.c.state == "refused")),
-                )
-                .order_by(steps.c.position)
-            ).first()
+            open_step = write.execute(_OPEN_STEP, {"of_delivery": claim.id}).first()
             if open_step is not None:
                 raise WrongState(f"step {open_step.name} of {claim}", open_step.state, "expected confirmed")
             end_claim(write, now, claim, State.DELIVERED, "delivered")
-            write.execute(sa.delete(requirements).where(requirements.c.delivery_id == claim.id))
+            write.execute(_FORGET_REQUIREMENTS, {"of_delivery": claim.id})
             release_followers(write, now, [claim.id])
 
     def wait_for(

@@ -11,9 +11,11 @@ import sqlalchemy as sa
 from erp_sync.ledger import codec, events
 from erp_sync.ledger.documents import FINISHED, Claim, State
 from erp_sync.ledger.errors import LeaseLost, WrongState
-from erp_sync.ledger.leases import held_by
+from erp_sync.ledger.leases import HELD, holder
 from erp_sync.ledger.schema import deliveries, delivery_events, steps
 from erp_sync.ports.differences import Difference
+
+_END = sa.update(deliveries).where(HELD)
 
 
 def end_claim(
@@ -43,7 +45,7 @@ def end_claim(
         values["deadline"] = deadline
     if differences:
         values["differences"] = codec.to_text(differences)
-    if not write.execute(sa.update(deliveries).where(held_by(claim)).values(**values)).rowcount:
+    if not write.execute(_END, {**holder(claim), **values}).rowcount:
         raise LeaseLost(str(claim), claim.owner, claim.fencing)
     details: dict[str, Any] = {"code": code, "reason": reason, "due_at": due_at}
     given = {name: value for name, value in details.items() if value}

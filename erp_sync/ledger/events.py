@@ -32,6 +32,9 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     details: dict[str, Any] = {}
 
 
+_APPEND = sa.insert(delivery_events)
+
+
 def append(
     write: sa.Connection,
     at: datetime,
@@ -61,7 +64,7 @@ def append_all(
         return
     text = codec.to_text(details)
     write.execute(
-        sa.insert(delivery_events),
+        _APPEND,
         [
             {
                 "delivery_id": one,

@@ -14,7 +14,7 @@ Keys are (connection, entity, scope, key); values are JSON text with decimals as
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -83,6 +83,35 @@ class KnownRow(msgspec.Struct, frozen=True, kw_only=True):
     agreed: str | None = None
 
 
+_OF_ENTITY = sa.and_(
+    known_state.c.connection == sa.bindparam("of_connection"), known_state.c.entity == sa.bindparam("of_entity")
+)
+_FIRST_SCOPE = sa.select(known_state.c.scope).where(_OF_ENTITY).order_by(known_state.c.scope).limit(1)
+_NEXT_SCOPE = _FIRST_SCOPE.where(known_state.c.scope > sa.bindparam("of_last"))
+#: The condition for rows of some keys; `of_keys` gives its parameters.
+OF_KEYS = sa.and_(
+    _OF_ENTITY,
+    known_state.c.scope.in_(sa.bindparam("of_scopes", expanding=True)),
+    known_state.c.key.in_(sa.bindparam("of_keys", expanding=True)),
+)
+_IN_ORDER = (
+    sa.select(known_state.c.key).where(OF_KEYS).order_by(known_state.c.scope, known_state.c.key).with_for_update()
+)
+_NOW = sa.bindparam("of_now", type_=known_state.c.observed_at.type)
+_MARK = (
+    sa.update(known_state)
+    .where(OF_KEYS)
+    .values(sure=False, observed_at=sa.case((known_state.c.observed_at > _NOW, known_state.c.observed_at), else_=_NOW))
+)
+_BLOCK = sa.update(known_state).where(
+    OF_KEYS,
+    sa.or_(
+        known_state.c.blocked_until.is_(None),
+        known_state.c.blocked_until < sa.bindparam("of_until", type_=known_state.c.blocked_until.type),
+    ),
+)
+
+
 class KnownState:
     """`ledger.known`."""
 
@@ -107,8 +136,9 @@ class KnownState:
                 query = query.where(known_state.c.connection == connection, known_state.c.entity == entity)
                 rows = list(read.execute(query.order_by(known_state.c.scope, known_state.c.key)).all())
             else:
-                for some in chunks(sorted(set(keys))):
-                    rows.extend(read.execute(query.where(of_keys(read, connection, entity, some))).all())
+                query = query.where(OF_KEYS)
+                for mine in of_keys(read, connection, entity, keys):
+                    rows.extend(read.execute(query, mine).all())
                 rows.sort(key=lambda row: (row.scope, row.key))
         if not rows:
             return schema.empty_table()
@@ -202,8 +232,8 @@ class KnownState:
         """Both sides agree on these again as they are."""
         for some in chunks(sorted(set(keys))):
             with self._database.write() as write:
-                these = of_keys(write, connection, entity, some)
-                write.execute(sa.update(known_state).where(these).values(agreed=None))
+                for mine in of_keys(write, connection, entity, some):
+                    write.execute(sa.update(known_state).where(OF_KEYS), {**mine, "agreed": None})
 
     def forget(self, connection: str, entity: str, keys: Sequence[str] | None = None) -> int:
         """Forget rows (all of the entity where `keys` is None): the next plan compares with nothing."""
@@ -212,9 +242,8 @@ class KnownState:
             if keys is None:
                 condition = sa.and_(known_state.c.connection == connection, known_state.c.entity == entity)
                 return write.execute(sa.delete(known_state).where(condition)).rowcount
-            for some in chunks(sorted(set(keys))):
-                these = of_keys(write, connection, entity, some)
-                count += write.execute(sa.delete(known_state).where(these)).rowcount
+            for mine in of_keys(write, connection, entity, keys):
+                count += write.execute(sa.delete(known_state).where(OF_KEYS), mine).rowcount
         return count
 
     def _put(self, connection: str, entity: str, rows: list[KnownRow], origin: str, observed_at: datetime) -> int:
@@ -226,23 +255,22 @@ class KnownState:
 
 
 def of_keys(
-    read: sa.Connection, connection: str, entity: str, keys: Sequence[str], scope: str | None = None
-) -> sa.ColumnElement[bool]:
-    """The condition for the rows of these keys, of one scope or of all.
+    read: sa.Connection, connection: str, entity: str, keys: Collection[str], scope: str | None = None
+) -> Iterator[dict[str, Any]]:
+    """Parameters of `OF_KEYS` for the rows of these keys, of one scope or of all, chunk by chunk.
 
     Scopes stand before keys in the primary key, and there are few of them: with their names a key is found at once,
     without them all that is known of the entity would be gone through.
     """
-    known = known_state.c
-    mine = sa.and_(known.connection == connection, known.entity == entity)
+    mine: dict[str, Any] = {"of_connection": connection, "of_entity": entity}
     scopes = [] if scope is None else [scope]
-    if scope is None:
-        first = sa.select(known.scope).where(mine).order_by(known.scope).limit(1)
-        last = read.execute(first).scalar()
+    if scope is None and keys:
+        last = read.execute(_FIRST_SCOPE, mine).scalar()
         while last is not None:
             scopes.append(last)
-            last = read.execute(first.where(known.scope > last)).scalar()
-    return sa.and_(mine, known.scope.in_(scopes), known.key.in_(keys))
+            last = read.execute(_NEXT_SCOPE, {**mine, "of_last": last}).scalar()
+    for some in chunks(sorted(set(keys))):
+        yield {**mine, "of_scopes": scopes, "of_keys": list(some)}
 
 
 def put(
@@ -318,37 +346,16 @@ def mark_unknown(
 
     The time of observation moves to now, so that a read under way cannot make them sure again.
     """
-    for some in chunks(sorted(set(keys))):
-        condition = of_keys(write, connection, entity, some, scope)
+    for mine in of_keys(write, connection, entity, keys, scope):
         if write.dialect.name != "sqlite":
             # One order for everybody, so that two that mark the same rows do not lock each other out.
-            write.execute(
-                sa.select(known_state.c.key)
-                .where(condition)
-                .order_by(known_state.c.scope, known_state.c.key)
-                .with_for_update()
-            ).all()
-        write.execute(
-            sa.update(known_state)
-            .where(condition)
-            .values(
-                sure=False,
-                why=why,
-                observed_at=sa.case((known_state.c.observed_at > now, known_state.c.observed_at), else_=now),
-            )
-        )
+            write.execute(_IN_ORDER, mine).all()
+        write.execute(_MARK, {**mine, "of_now": now, "why": why})
         if blocked_until is not None:
-            write.execute(
-                sa.update(known_state)
-                .where(
-                    condition,
-                    sa.or_(known_state.c.blocked_until.is_(None), known_state.c.blocked_until < blocked_until),
-                )
-                .values(blocked_until=blocked_until)
-            )
+            write.execute(_BLOCK, {**mine, "of_until": blocked_until, "blocked_until": blocked_until})
 
 
-def held(connection: Any, entity: Any, key: Any, now: datetime, *, waited_for: bool = False) -> Any:
+def held(connection: Any, entity: Any, key: Any, now: Any, *, waited_for: bool = False) -> Any:
     """The condition that a document's write moves the key at this moment, or (`waited_for`) waits to do so."""
     conditions = [
         moving_keys.c.connection == connection,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -166,14 +167,24 @@ def claim_due(
     return claims
 
 
-def held_by(claim: Claim) -> sa.ColumnElement[bool]:
-    """The condition under which the claim's owner may write to its delivery."""
-    return sa.and_(
-        deliveries.c.id == claim.id,
-        deliveries.c.state == State.CLAIMED,
-        deliveries.c.owner == claim.owner,
-        deliveries.c.fencing == claim.fencing,
-    )
+#: The condition under which a claim's owner may write to its delivery; `holder` gives its parameters.
+HELD = sa.and_(
+    deliveries.c.id == sa.bindparam("of_delivery"),
+    deliveries.c.state == State.CLAIMED,
+    deliveries.c.owner == sa.bindparam("of_owner"),
+    deliveries.c.fencing == sa.bindparam("of_fencing"),
+)
+_LOCK = sa.select(deliveries.c.id).where(HELD).with_for_update()
+_LOCK_ALIVE = (
+    sa.select(deliveries.c.id)
+    .where(HELD, deliveries.c.due_at > sa.bindparam("of_alive_at", type_=deliveries.c.due_at.type))
+    .with_for_update()
+)
+
+
+def holder(claim: Claim) -> dict[str, Any]:
+    """Parameters of `HELD`."""
+    return {"of_delivery": claim.id, "of_owner": claim.owner, "of_fencing": claim.fencing}
 
 
 def lock_claim(write: sa.Connection, claim: Claim, alive_at: datetime | None = None) -> None:
@@ -184,8 +195,11 @@ def lock_claim(write: sa.Connection, claim: Claim, alive_at: datetime | None = N
     Raises:
         LeaseLost: the claim's owner does not hold it any more.
     """
-    condition = held_by(claim)
-    if alive_at is not None:
-        condition &= deliveries.c.due_at > alive_at
-    if write.execute(sa.select(deliveries.c.id).where(condition).with_for_update()).first() is None:
+    mine = holder(claim)
+    found = (
+        write.execute(_LOCK, mine)
+        if alive_at is None
+        else write.execute(_LOCK_ALIVE, {**mine, "of_alive_at": alive_at})
+    )
+    if found.first() is None:
         raise LeaseLost(str(claim), claim.owner, claim.fencing)

@@ -225,11 +225,7 @@ class LedgerSlots:
             settings = write.execute(_LIMITS, {"connection": lease.connection}).first()
             leases = write.execute(_LEASES, {"connection": lease.connection}).all()
             if any(one.until <= now for one in leases):
-                write.execute(
-                    sa.delete(limit_leases).where(
-                        limit_leases.c.connection == lease.connection, limit_leases.c.until <= now
-                    )
-                )
+                write.execute(_FORGET_ENDED, {"of_connection": lease.connection, "of_now": now})
             held = [one for one in leases if one.until > now]
             problem = self._refusal(settings, held, lease, now)
             if problem is not None and (gone := self._of_the_dead(held)):
@@ -246,8 +242,8 @@ class LedgerSlots:
             }
             if waited:
                 # The row may have been swept as expired while its thread slept.
-                write.execute(sa.delete(limit_leases).where(limit_leases.c.id == lease.id))
-            write.execute(sa.insert(limit_leases), row)
+                write.execute(_FORGET, {"lease": lease.id})
+            write.execute(_TAKE, row)
             if problem is None and settings is not None:
                 self._spend(write, settings, now, lease.cost)
         if problem is not None:
@@ -313,6 +309,10 @@ _LIMITS = sa.select(limits).where(limits.c.connection == sa.bindparam("connectio
 _LEASES = sa.select(
     limit_leases.c.id, limit_leases.c.lane, limit_leases.c.waiting, limit_leases.c.until, limit_leases.c.owner
 ).where(limit_leases.c.connection == sa.bindparam("connection"))
+_TAKE = sa.insert(limit_leases)
+_FORGET_ENDED = sa.delete(limit_leases).where(
+    limit_leases.c.connection == sa.bindparam("of_connection"), limit_leases.c.until <= sa.bindparam("of_now")
+)
 _FORGET = sa.delete(limit_leases).where(limit_leases.c.id == sa.bindparam("lease"))
 
 

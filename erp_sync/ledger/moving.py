@@ -48,6 +48,48 @@ REST = timedelta(seconds=20)
 LONGEST_REST = timedelta(seconds=60)
 
 
+_OF_STEP = sa.and_(
+    moving_keys.c.delivery_id == sa.bindparam("of_delivery"), moving_keys.c.step == sa.bindparam("of_step")
+)
+_HELD = (
+    sa.select(moving_keys.c.connection, moving_keys.c.entity, moving_keys.c.key)
+    .where(_OF_STEP)
+    .order_by(moving_keys.c.connection, moving_keys.c.entity, moving_keys.c.key)
+)
+_CHANGE = sa.update(moving_keys).where(_OF_STEP)
+_LET_GO = sa.delete(moving_keys).where(_OF_STEP)
+_OF_KEYS = sa.and_(
+    plan_rows.c.target == sa.bindparam("of_target"),
+    plan_rows.c.entity == sa.bindparam("of_entity"),
+    plan_rows.c.key.in_(sa.bindparam("of_keys", expanding=True)),
+)
+_PLANNED = (
+    sa.select(plan_rows.c.id, plan_rows.c.plan_id)
+    .where(_OF_KEYS, plan_rows.c.state.in_([RowState.DUE, RowState.CLAIMED]), plan_rows.c.handle == "")
+    .order_by(plan_rows.c.id)
+    .with_for_update()
+)
+_AT_THE_TARGET = sa.select(plan_rows.c.due_at, plan_rows.c.sent_at, plan_rows.c.settle_seconds).where(
+    _OF_KEYS,
+    sa.or_(
+        plan_rows.c.state.in_([RowState.SENDING, RowState.ACCEPTED]),
+        sa.and_(plan_rows.c.state == RowState.CLAIMED, plan_rows.c.handle != ""),
+    ),
+)
+_CHANGE_KNOWN = sa.update(known).where(known_state.OF_KEYS)
+_BLOCKED_UNTIL = sa.select(sa.func.max(known.c.blocked_until)).where(
+    known_state.OF_KEYS, known.c.blocked_until > sa.bindparam("of_now", type_=known.c.blocked_until.type)
+)
+_MOVEMENT = sa.select(
+    known.c.key,
+    known.c.moving_since,
+    known.c.moved_at,
+    known_state.held(
+        known.c.connection, known.c.entity, known.c.key, sa.bindparam("of_now", type_=moving_keys.c.until.type)
+    ).label("held"),
+).where(known_state.OF_KEYS, known.c.moving_since.is_not(None))
+
+
 def exclude(database: Database, write: sa.Connection, moves: Moves) -> None:
     """Take turns with everybody who begins to move or to write this state. Comes before any lock on a row."""
     for connection, entity in sorted({(connection, entity) for connection, entity, _ in moves}):
@@ -56,9 +98,8 @@ def exclude(database: Database, write: sa.Connection, moves: Moves) -> None:
 
 def held_by(read: sa.Connection, delivery_id: int, step: str) -> list[tuple[str, str, list[str]]]:
     """What the step holds."""
-    query = sa.select(moving_keys).where(moving_keys.c.delivery_id == delivery_id, moving_keys.c.step == step)
     found: dict[tuple[str, str], list[str]] = {}
-    for row in read.execute(query.order_by(moving_keys.c.connection, moving_keys.c.entity, moving_keys.c.key)):
+    for row in read.execute(_HELD, {"of_delivery": delivery_id, "of_step": step}):
         found.setdefault((row.connection, row.entity), []).append(row.key)
     return [(connection, entity, keys) for (connection, entity), keys in found.items()]
 
@@ -90,17 +131,15 @@ def hold(
 
 def unknown(write: sa.Connection, delivery_id: int, step: str, settle_until: datetime) -> None:
     """Nobody knows whether the step moved its keys: they stay held until somebody has found out."""
-    write.execute(
-        sa.update(moving_keys)
-        .where(moving_keys.c.delivery_id == delivery_id, moving_keys.c.step == step)
-        .values(state="unknown", until=settle_until + UNKNOWN_FOR)
-    )
+    mine = {"of_delivery": delivery_id, "of_step": step}
+    write.execute(_CHANGE, {**mine, "state": "unknown", "until": settle_until + UNKNOWN_FOR})
 
 
 def release(write: sa.Connection, now: datetime, delivery_id: int, step: str, why: str, *, moved: bool) -> None:
     """The outcome is known. `moved`: whatever was planned or read meanwhile is void."""
     held = held_by(write, delivery_id, step)
-    write.execute(sa.delete(moving_keys).where(moving_keys.c.delivery_id == delivery_id, moving_keys.c.step == step))
+    if held:
+        write.execute(_LET_GO, {"of_delivery": delivery_id, "of_step": step})
     for connection, entity, keys in held if moved else ():
         _doubt(write, now, connection, entity, keys, why)
 
@@ -135,14 +174,7 @@ def _doubt(write: sa.Connection, now: datetime, connection: str, entity: str, ke
     """Rows that were planned from what the keys were before are not applied; the keys are read again."""
     touched: set[int] = set()
     for some in chunks(sorted(set(keys))):
-        query = sa.select(plan_rows.c.id, plan_rows.c.plan_id).where(
-            plan_rows.c.target == connection,
-            plan_rows.c.entity == entity,
-            plan_rows.c.key.in_(some),
-            plan_rows.c.state.in_([RowState.DUE, RowState.CLAIMED]),
-            plan_rows.c.handle == "",
-        )
-        rows = write.execute(query.order_by(plan_rows.c.id).with_for_update()).all()
+        rows = write.execute(_PLANNED, {"of_target": connection, "of_entity": entity, "of_keys": list(some)}).all()
         if rows:
             touched.update(row.plan_id for row in rows)
             write.execute(
@@ -159,23 +191,15 @@ def _doubt(write: sa.Connection, now: datetime, connection: str, entity: str, ke
             )
     close_plans(write, now, touched)
     known_state.mark_unknown(write, now, connection, entity, keys, why)
-    for some in chunks(sorted(set(keys))):
-        write.execute(sa.update(known).where(known_state.of_keys(write, connection, entity, some)).values(moved_at=now))
+    for mine in known_state.of_keys(write, connection, entity, keys):
+        write.execute(_CHANGE_KNOWN, {**mine, "moved_at": now})
 
 
 def _rows_at_the_target(write: sa.Connection, now: datetime, connection: str, entity: str, keys: Sequence[str]) -> bool:
     """Is a write of one of the keys on its way? One that nobody came back to ends with its lease and settle time."""
     for some in chunks(sorted(set(keys))):
-        query = sa.select(plan_rows.c.due_at, plan_rows.c.sent_at, plan_rows.c.settle_seconds).where(
-            plan_rows.c.target == connection,
-            plan_rows.c.entity == entity,
-            plan_rows.c.key.in_(some),
-            sa.or_(
-                plan_rows.c.state.in_([RowState.SENDING, RowState.ACCEPTED]),
-                sa.and_(plan_rows.c.state == RowState.CLAIMED, plan_rows.c.handle != ""),
-            ),
-        )
-        for row in write.execute(query):
+        mine = {"of_target": connection, "of_entity": entity, "of_keys": list(some)}
+        for row in write.execute(_AT_THE_TARGET, mine):
             ends = [one for one in (row.due_at, row.sent_at) if one is not None]
             if row.sent_at is not None:
                 ends.append(row.sent_at + timedelta(seconds=row.settle_seconds))
@@ -189,11 +213,8 @@ def _settling(
 ) -> datetime | None:
     """Until when a write with an unknown outcome may still change one of the keys."""
     latest: datetime | None = None
-    for some in chunks(sorted(set(keys))):
-        query = sa.select(sa.func.max(known.c.blocked_until)).where(
-            known_state.of_keys(write, connection, entity, some), known.c.blocked_until > now
-        )
-        found = write.execute(query).scalar()
+    for mine in known_state.of_keys(write, connection, entity, keys):
+        found = write.execute(_BLOCKED_UNTIL, {**mine, "of_now": now}).scalar()
         if found is not None and (latest is None or found > latest):
             latest = found
     return latest
@@ -218,22 +239,14 @@ def _since(write: sa.Connection, now: datetime, connection: str, entity: str, ke
         for row in _movement(write, now, connection, entity, keys)
         if not _quiet(row, now) and now < row.moving_since + PATIENCE
     }
-    for some in chunks(sorted(set(keys) - going_on)):
-        write.execute(
-            sa.update(known).where(known_state.of_keys(write, connection, entity, some)).values(moving_since=now)
-        )
+    for mine in known_state.of_keys(write, connection, entity, set(keys) - going_on):
+        write.execute(_CHANGE_KNOWN, {**mine, "moving_since": now})
 
 
 def _movement(write: sa.Connection, now: datetime, connection: str, entity: str, keys: Sequence[str]) -> list[Any]:
     rows: list[Any] = []
-    for some in chunks(sorted(set(keys))):
-        query = sa.select(
-            known.c.key,
-            known.c.moving_since,
-            known.c.moved_at,
-            known_state.held(known.c.connection, known.c.entity, known.c.key, now).label("held"),
-        ).where(known_state.of_keys(write, connection, entity, some), known.c.moving_since.is_not(None))
-        rows.extend(write.execute(query))
+    for mine in known_state.of_keys(write, connection, entity, keys):
+        rows.extend(write.execute(_MOVEMENT, {**mine, "of_now": now}))
     return rows
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -97,10 +98,16 @@ def _still_true(write: sa.Connection, now: datetime, plan: NewPlan) -> NewPlan:
     query = sa.select(known.c.scope, known.c.key, known.c.value, known.c.sure).where(condition)
     keys = sorted({row.key for row in plan.rows})
     # Of many rows it is cheaper to look at all that is known of the target.
-    for some in [None] if len(keys) > _MANY else chunks(keys):
-        these = None if some is None else known_state.of_keys(write, plan.target, plan.entity, some)
-        for row in write.execute(query if these is None else query.where(these)):
-            changed[row.scope, row.key] = row.value if row.sure else None
+    looks: list[Any] = (
+        [write.execute(query)]
+        if len(keys) > _MANY
+        else [
+            write.execute(query.where(known_state.OF_KEYS), mine)
+            for mine in known_state.of_keys(write, plan.target, plan.entity, keys)
+        ]
+    )
+    for row in chain.from_iterable(looks):
+        changed[row.scope, row.key] = row.value if row.sure else None
     if not changed:
         return plan
     stand, doubted = [], []

@@ -24,13 +24,14 @@ def before_is_open(write: sa.Connection, delivery_id: int) -> bool:
     return write.execute(query).first() is not None
 
 
+_FOLLOWERS = sa.select(deliveries.c.id).where(
+    deliveries.c.follows.in_(sa.bindparam("of_ids", expanding=True)), deliveries.c.state == State.WAITING
+)
+
+
 def release_followers(write: sa.Connection, now: datetime, ids: Sequence[int]) -> None:
     """Deliveries that came after these become due."""
-    followers = list(
-        write.execute(
-            sa.select(deliveries.c.id).where(deliveries.c.follows.in_(ids), deliveries.c.state == State.WAITING)
-        ).scalars()
-    )
+    followers = list(write.execute(_FOLLOWERS, {"of_ids": list(ids)}).scalars())
     if not followers:
         return
     write.execute(

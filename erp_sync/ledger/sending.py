@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from functools import cache
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -11,8 +13,45 @@ from erp_sync.ledger.documents import Claim, State, StepRow, StepState, receipt_
 from erp_sync.ledger.errors import AlreadyConfirmed, KeyBusy, NotInLedger, WrongState
 from erp_sync.ledger.leases import lock_claim
 from erp_sync.ledger.schema import deliveries, key_locks, receipts, steps
-from erp_sync.ledger.sql import upsert
+from erp_sync.ledger.sql import insert_into
 from erp_sync.ports.outcomes import Receipt
+
+#: Of one step of one delivery.
+OF_STEP = sa.and_(steps.c.delivery_id == sa.bindparam("of_delivery"), steps.c.name == sa.bindparam("of_step"))
+CHANGE_STEP = sa.update(steps).where(OF_STEP)
+_STEP = sa.select(steps).where(OF_STEP)
+_STEPS = (
+    sa.select(steps).where(steps.c.delivery_id == sa.bindparam("of_delivery")).order_by(steps.c.position, steps.c.name)
+)
+_OF_LOCK = sa.and_(key_locks.c.target == sa.bindparam("of_target"), key_locks.c.concerns == sa.bindparam("of_concerns"))
+_LOCK_OF = sa.select(key_locks).where(_OF_LOCK)
+_FREE = sa.delete(key_locks).where(_OF_LOCK)
+_ONE_ATTEMPT_MORE = (
+    sa.update(deliveries)
+    .where(deliveries.c.id == sa.bindparam("of_delivery"))
+    .values(attempts=deliveries.c.attempts + 1)
+)
+_RECEIPT = (
+    sa.select(receipts.c.receipt)
+    .where(receipts.c.target == sa.bindparam("of_target"), receipts.c.key == sa.bindparam("of_key"))
+    .order_by(receipts.c.confirmed_at.desc())
+    .limit(1)
+)
+_RECEIPT_OF_OPERATION = _RECEIPT.where(receipts.c.operation == sa.bindparam("of_operation"))
+
+
+@cache
+def _take_lock(dialect: str) -> Any:
+    """The lock on a key: a free one, one's own, or one that has ended."""
+    statement = insert_into(dialect, key_locks)
+    new = statement.excluded
+    mine = sa.and_(key_locks.c.delivery_id == new.delivery_id, key_locks.c.step == new.step)
+    ended = key_locks.c.until <= sa.bindparam("of_now", type_=key_locks.c.until.type)
+    return statement.on_conflict_do_update(
+        index_elements=["target", "concerns"],
+        set_={key: new[key] for key in ("delivery_id", "step", "state", "until")},
+        where=sa.or_(mine, ended),
+    ).returning(key_locks.c.step)
 
 
 def begin_step(
@@ -40,6 +79,7 @@ def begin_step(
         free_at = moving.busy_until(write, now, claim.id, name, moves)
         if free_at is not None:
             raise KeyBusy(target, row.key, claim.id, free_at, "waiting for writes of the state that it moves")
+    mine = {"of_target": target, "of_concerns": row.concerns}
     lock = {
         "target": target,
         "concerns": row.concerns,
@@ -47,22 +87,10 @@ def begin_step(
         "step": name,
         "state": "sending",
         "until": None,
+        "of_now": now,
     }
-    statement = upsert(write, key_locks)
-    taken = write.execute(
-        statement.on_conflict_do_update(
-            index_elements=["target", "concerns"],
-            set_={key: lock[key] for key in ("delivery_id", "step", "state", "until")},
-            where=sa.or_(
-                sa.and_(key_locks.c.delivery_id == claim.id, key_locks.c.step == name), key_locks.c.until <= now
-            ),
-        ).returning(key_locks.c.step),
-        lock,
-    ).first()
-    if taken is None:
-        holder = write.execute(
-            sa.select(key_locks).where(key_locks.c.target == target, key_locks.c.concerns == row.concerns)
-        ).one()
+    if write.execute(_take_lock(write.dialect.name), lock).first() is None:
+        holder = write.execute(_LOCK_OF, mine).one()
         if holder.until is not None:
             raise KeyBusy(target, row.concerns, holder.delivery_id, holder.until, "in its settle time")
         until = _ask_again_at(write, holder.delivery_id, now)
@@ -70,28 +98,27 @@ def begin_step(
     if once:
         known = receipt_for(write, target, row.key, row.operation)
         if known is not None:
-            write.execute(
-                sa.delete(key_locks).where(key_locks.c.target == target, key_locks.c.concerns == row.concerns)
-            )
+            write.execute(_FREE, mine)
             raise AlreadyConfirmed(target, row.key, known)
     attempt = row.attempts + 1
     write.execute(
-        sa.update(steps)
-        .where(steps.c.delivery_id == claim.id, steps.c.name == name)
-        .values(
-            state=StepState.SENDING.value,
-            attempts=attempt,
-            sent_at=now,
-            settle_seconds=settle_seconds,
-            settle_until=None,
-            code="",
-            message="",
-            changed_at=now,
-        )
+        CHANGE_STEP,
+        {
+            "of_delivery": claim.id,
+            "of_step": name,
+            "state": StepState.SENDING.value,
+            "attempts": attempt,
+            "sent_at": now,
+            "settle_seconds": settle_seconds,
+            "settle_until": None,
+            "code": "",
+            "message": "",
+            "changed_at": now,
+        },
     )
     settled = now + timedelta(seconds=settle_seconds)
     moving.hold(write, now, claim.id, name, moves, settled + moving.UNKNOWN_FOR, f"{row.operation} {row.key}")
-    write.execute(sa.update(deliveries).where(deliveries.c.id == claim.id).values(attempts=deliveries.c.attempts + 1))
+    write.execute(_ONE_ATTEMPT_MORE, {"of_delivery": claim.id})
     events.append(write, now, claim.id, "sending", step=name, actor=claim.owner, run_id=claim.run_id, attempt=attempt)
     return attempt
 
@@ -108,20 +135,20 @@ def _ask_again_at(write: sa.Connection, delivery_id: int, now: datetime) -> date
 
 
 def steps_of(read: sa.Connection, delivery_id: int) -> list[StepRow]:
-    query = sa.select(steps).where(steps.c.delivery_id == delivery_id).order_by(steps.c.position, steps.c.name)
-    return [step_of(row) for row in read.execute(query)]
+    return [step_of(row) for row in read.execute(_STEPS, {"of_delivery": delivery_id})]
 
 
 def step_named(read: sa.Connection, claim: Claim, name: str) -> StepRow:
-    row = read.execute(sa.select(steps).where(steps.c.delivery_id == claim.id, steps.c.name == name)).first()
+    row = read.execute(_STEP, {"of_delivery": claim.id, "of_step": name}).first()
     if row is None:
         raise NotInLedger(f"step {name} of {claim}: `steps.plan` comes first")
     return step_of(row)
 
 
 def receipt_for(read: sa.Connection, target: str, key: str, operation: str | None) -> Receipt | None:
-    query = sa.select(receipts.c.receipt).where(receipts.c.target == target, receipts.c.key == key)
-    if operation is not None:
-        query = query.where(receipts.c.operation == operation)
-    text = read.execute(query.order_by(receipts.c.confirmed_at.desc()).limit(1)).scalar()
+    given = {"of_target": target, "of_key": key}
+    if operation is None:
+        text = read.execute(_RECEIPT, given).scalar()
+    else:
+        text = read.execute(_RECEIPT_OF_OPERATION, {**given, "of_operation": operation}).scalar()
     return receipt_of(text) if text else None

@@ -1,4 +1,9 @@
-"""Small helpers for statements that SQLite and PostgreSQL spell differently."""
+"""Small helpers for statements that SQLite and PostgreSQL spell differently.
+
+Statements that every document needs are built once, as constants of their modules with named parameters: building
+one and working out its key in the cache of compiled ones costs more than the database does. Parameters of a condition
+are named ``of_...``, so that none is taken for a column that is written.
+"""
 
 from __future__ import annotations
 
@@ -26,9 +31,12 @@ def chunks(items: Sequence[Item], size: int = CHUNK) -> Iterator[Sequence[Item]]
 
 def upsert(connection: sa.Connection, table: sa.Table) -> Any:
     """An INSERT with `on_conflict_do_update` and `on_conflict_do_nothing`, for the connection's database."""
-    if connection.dialect.name == "sqlite":
-        return sqlite.insert(table)
-    return postgresql.insert(table)
+    return insert_into(connection.dialect.name, table)
+
+
+def insert_into(dialect: str, table: sa.Table) -> Any:
+    """The same by the database's name: for statements that are built once."""
+    return sqlite.insert(table) if dialect == "sqlite" else postgresql.insert(table)
 
 
 def _positional(

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -20,13 +21,33 @@ from erp_sync.ledger.documents import Claim, StepRow, StepState, receipt_of, ste
 from erp_sync.ledger.errors import KeyBusy, LeaseLost, LedgerError, NotInLedger, WrongState
 from erp_sync.ledger.leases import lock_claim
 from erp_sync.ledger.schema import attempts, deliveries, delivery_events, key_locks, receipts, steps
-from erp_sync.ledger.sending import begin_step, receipt_for, step_named, steps_of
-from erp_sync.ledger.sql import chunks, upsert
+from erp_sync.ledger.sending import CHANGE_STEP, OF_STEP, begin_step, receipt_for, step_named, steps_of
+from erp_sync.ledger.sql import chunks, insert_into
 from erp_sync.ports.documents import Step
 from erp_sync.ports.outcomes import Receipt
 
 if TYPE_CHECKING:
     from erp_sync.ledger.engine import Database
+
+
+_DROP_STEP = sa.delete(steps).where(OF_STEP)
+_ADD_STEP = sa.insert(steps)
+_CONCERNS = sa.select(steps.c.delivery_id, steps.c.name, steps.c.concerns).where(
+    steps.c.delivery_id.in_(sa.bindparam("of_deliveries", expanding=True))
+)
+_OF_LOCK = sa.and_(key_locks.c.delivery_id == sa.bindparam("of_delivery"), key_locks.c.step == sa.bindparam("of_step"))
+_CHANGE_LOCK = sa.update(key_locks).where(_OF_LOCK)
+_FREE = sa.delete(key_locks).where(_OF_LOCK)
+_ATTEMPTED = sa.insert(attempts)
+
+
+@cache
+def _keep_receipt(dialect: str) -> Any:
+    statement = insert_into(dialect, receipts)
+    return statement.on_conflict_do_update(
+        index_elements=["target", "key", "operation"],
+        set_={name: statement.excluded[name] for name in ("receipt", "delivery_id", "confirmed_at")},
+    )
 
 
 class Steps:
@@ -63,7 +84,7 @@ class Steps:
                 if row.state not in (StepState.PLANNED, StepState.REFUSED):
                     changed = "has another key or operation now" if match is not None else "is not planned any more"
                     raise WrongState(f"step {name} of {claim}", row.state, f"it {changed}; a case for an operator")
-                write.execute(sa.delete(steps).where(steps.c.delivery_id == claim.id, steps.c.name == name))
+                write.execute(_DROP_STEP, {"of_delivery": claim.id, "of_step": name})
             kept = {row.name for row in steps_of(write, claim.id)}
             for position, step in enumerate(planned):
                 values: dict[str, Any] = {
@@ -73,11 +94,7 @@ class Steps:
                     "concerns": step.concerns or step.key,
                 }
                 if step.name in kept:
-                    write.execute(
-                        sa.update(steps)
-                        .where(steps.c.delivery_id == claim.id, steps.c.name == step.name)
-                        .values(**values)
-                    )
+                    write.execute(CHANGE_STEP, {"of_delivery": claim.id, "of_step": step.name, **values})
                     continue
                 values.update(
                     delivery_id=claim.id,
@@ -91,7 +108,7 @@ class Steps:
                     known = receipt_for(write, target, step.key, step.operation)
                     if known is not None:
                         values.update(state=StepState.CONFIRMED.value, receipt=codec.to_text(known))
-                write.execute(sa.insert(steps), values)
+                write.execute(_ADD_STEP, values)
             rows = steps_of(write, claim.id)
             if not existing:
                 events.append(
@@ -163,9 +180,7 @@ class Steps:
             concerns = {
                 (row.delivery_id, row.name): row.concerns
                 for some in chunks(sorted({claim.id for claim, _ in work}))
-                for row in write.execute(
-                    sa.select(steps.c.delivery_id, steps.c.name, steps.c.concerns).where(steps.c.delivery_id.in_(some))
-                )
+                for row in write.execute(_CONCERNS, {"of_deliveries": list(some)})
             }
             # One order of keys for everybody, so that two batches cannot lock each other out.
             order = sorted(range(len(work)), key=lambda index: concerns.get((work[index][0].id, work[index][1]), ""))
@@ -205,12 +220,8 @@ class Steps:
         """The step is confirmed with this receipt."""
         text = codec.to_text(receipt)
         self._settle(write, now, claim, row, StepState.CONFIRMED, receipt=text, settle_until=None)
-        statement = upsert(write, receipts)
         write.execute(
-            statement.on_conflict_do_update(
-                index_elements=["target", "key", "operation"],
-                set_={"receipt": text, "delivery_id": claim.id, "confirmed_at": now},
-            ),
+            _keep_receipt(write.dialect.name),
             {
                 "target": claim.delivery.target,
                 "key": row.key,
@@ -392,19 +403,15 @@ class Steps:
     def _settle(
         self, write: sa.Connection, now: datetime, claim: Claim, row: StepRow, state: StepState, **values: Any
     ) -> None:
-        write.execute(
-            sa.update(steps)
-            .where(steps.c.delivery_id == claim.id, steps.c.name == row.name)
-            .values(state=state.value, changed_at=now, **values)
-        )
-        lock = sa.and_(key_locks.c.delivery_id == claim.id, key_locks.c.step == row.name)
+        mine = {"of_delivery": claim.id, "of_step": row.name}
+        write.execute(CHANGE_STEP, {**mine, "state": state.value, "changed_at": now, **values})
         if state is StepState.UNKNOWN:
-            write.execute(sa.update(key_locks).where(lock).values(state="unknown", until=values["settle_until"]))
+            write.execute(_CHANGE_LOCK, {**mine, "state": "unknown", "until": values["settle_until"]})
             moving.unknown(write, claim.id, row.name, values["settle_until"])
         elif state is StepState.ACCEPTED:
-            write.execute(sa.update(key_locks).where(lock).values(state="accepted", until=None))
+            write.execute(_CHANGE_LOCK, {**mine, "state": "accepted", "until": None})
         else:
-            write.execute(sa.delete(key_locks).where(lock))
+            write.execute(_FREE, mine)
             # Also what was certainly not sent is read again: its keys are unsure since it began.
             moved = state is StepState.CONFIRMED
             moving.release(write, now, claim.id, row.name, f"{row.operation} {row.key}", moved=moved)
@@ -421,7 +428,7 @@ class Steps:
         message: str = "",
     ) -> None:
         write.execute(
-            sa.insert(attempts),
+            _ATTEMPTED,
             {
                 "delivery_id": claim.id,
                 "step": row.name,
