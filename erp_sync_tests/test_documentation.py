@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,12 +10,15 @@ from pathlib import Path
 import pytest
 
 from erp_sync import settings
+from erp_sync.components import known_names
 from erp_sync.components.configuration import ConnectionSpec, FastLane, FlowSpec, RouteSpec
 from erp_sync_tests.test_cli import ALL
 
 ROOT = Path(settings.__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 SETTINGS = (ROOT / "docs" / "settings.md").read_text()
+# Explained inside the braces of the setting that holds them.
+IN_BRACES = ("client_id", "keys", "delay_seconds", "every_seconds", "entities")
 READS = re.compile(r"""(?:settings\.get\(|settings\[|\.setting\(|by_website\()\s*"([a-z_]+)\"""")
 
 
@@ -47,6 +51,37 @@ def test_the_readme_names_every_setting_of_the_environment(name: str) -> None:
 @pytest.mark.parametrize("model", [ConnectionSpec, RouteSpec, FlowSpec, FastLane])
 def test_every_field_of_the_yaml_is_documented(model: type[ConnectionSpec]) -> None:
     assert [name for name in model.model_fields if f"`{name}`" not in SETTINGS] == []
+
+
+def test_no_field_is_documented_that_does_not_exist() -> None:
+    """Fields of a route that nobody read were promised here."""
+    told = set(re.findall(r"`([a-z_]+)`", " ".join(line.split("|")[1] for line in _rows("field", "field of a flow"))))
+    known = {name for model in (ConnectionSpec, RouteSpec, FlowSpec) for name in model.model_fields}
+    assert told - known == set()
+
+
+def _rows(*headers: str) -> Iterator[str]:
+    """Rows of the tables of the settings whose first column is called so."""
+    shown = False
+    for line in SETTINGS.splitlines():
+        shown = line.startswith("|") and (shown or any(line.startswith(f"| {one} |") for one in headers))
+        if shown and line.startswith("| `"):
+            yield line
+
+
+@pytest.mark.parametrize("flow", known_names.RULES.keys() | known_names.GUARDS.keys())
+def test_every_guard_and_rule_is_documented(flow: str) -> None:
+    told = set(re.findall(r"`([a-z_]+)`", " ".join(_rows("guard", "rule"))))
+    assert {*known_names.GUARDS.get(flow, ()), *known_names.RULES.get(flow, ())} <= told
+
+
+@pytest.mark.parametrize("vendor", ["netsuite", "magento"])
+def test_every_setting_that_is_read_may_be_given_and_is_documented(vendor: str) -> None:
+    """One that is not in the list of the capabilities is refused at start."""
+    own = importlib.import_module(f"erp_sync.systems.{vendor}.capabilities")
+    inside = {name for names in own.NAMES_IN.values() for name in names}
+    assert set(settings_read(vendor)) - {*own.SETTINGS, *known_names.SETTINGS, *inside} == set()
+    assert [name for name in (*own.SETTINGS, *inside) if f"`{name}`" not in SETTINGS and name not in IN_BRACES] == []
 
 
 @pytest.mark.parametrize("vendor", ["netsuite", "magento"])

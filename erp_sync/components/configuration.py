@@ -18,6 +18,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from erp_sync.components.durations import clock, duration
+from erp_sync.components.known_names import wrong_of_connection, wrong_of_flow
 from erp_sync.components.maintenance_windows import MaintenanceSpec
 from erp_sync.components.ownership import EntityRecord, check
 from erp_sync.model.advice import Advice
@@ -247,6 +248,8 @@ class RouteSpec(_Strict):
                 raise ValueError(f"no flow is called {name!r}; known are {known}")
             if name in DOCUMENT_FLOWS and flow.mode is not Mode.OFF and flow.start is None:
                 raise ValueError(f"flow {name} needs a start time: what lies before it is never sent")
+            for problem in wrong_of_flow(name, flow.guards, flow.rules):
+                raise ValueError(problem)
             if flow.system_of_record is not None:
                 check(name, flow.system_of_record)
         return self
@@ -297,6 +300,8 @@ def read_configuration(folder: Path) -> Configuration:
                 if kind == CONNECTION:
                     connection = ConnectionSpec.model_validate(attributes)
                     _once(file, "connection", connection.name, connections)
+                    for field, problem in wrong_of_connection(connection.vendor, connection.settings):
+                        raise WrongConfiguration(file, field, f"connection {connection.name}: {problem}")
                     connections[connection.name] = connection
                 elif kind == ROUTE:
                     route = RouteSpec.model_validate(attributes)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import os
+import re
 import subprocess
 import sys
 from datetime import timedelta
@@ -10,8 +12,16 @@ from pathlib import Path
 
 import pytest
 
-from erp_sync.components.configuration import Configuration, Mode, WrongConfiguration, read_configuration
+from erp_sync.components import known_names
+from erp_sync.components.configuration import (
+    STATE_FLOWS,
+    Configuration,
+    Mode,
+    WrongConfiguration,
+    read_configuration,
+)
 from erp_sync.components.route import installation_definitions
+from erp_sync.flows import guards
 
 PACKAGE = Path(__file__).resolve().parents[2] / "erp_sync"
 SHIPPED = ("defs", "demo/defs")
@@ -81,6 +91,37 @@ WRONG = {
         "flows.orders.guards.max_zeroed_share",
         "valid number",
     ),
+    "a guard that does not exist": (
+        ("{orders: {", "{inventory: {guards: {max_zerod_share: 0.1}}, orders: {"),
+        "attributes",
+        "flow inventory: no guard is called 'max_zerod_share'; is max_zeroed_share meant? known are few,",
+    ),
+    "a guard of documents": (
+        ("mode: on", "mode: on, guards: {max_zeroed_share: 0.1}"),
+        "attributes",
+        "flow orders: no guard is called 'max_zeroed_share': there are none here",
+    ),
+    "a rule that does not exist": (
+        ("{orders: {", "{prices: {rules: {roundings: {}}}, orders: {"),
+        "attributes",
+        "flow prices: no rule is called 'roundings'; is rounding meant?",
+    ),
+    "a vendor that does not exist": (("vendor: magento", "vendor: magenta"), "vendor", "known are magento, netsuite"),
+    "a setting that does not exist": (
+        ('base_url: "http://shop.invalid"', 'base_url: "http://shop.invalid", settings: {editoin: commerce}'),
+        "settings.editoin",
+        "connection shop: no setting is called 'editoin'; is edition meant? known are",
+    ),
+    "a setting of another vendor": (
+        ('base_url: "http://shop.invalid"', 'base_url: "http://shop.invalid", settings: {subsidiary: "1"}'),
+        "settings.subsidiary",
+        "no setting is called 'subsidiary'",
+    ),
+    "a setting inside another": (
+        ('base_url: "http://shop.invalid"', 'base_url: "http://shop.invalid", settings: {events: {entites: []}}'),
+        "settings.events.entites",
+        "is entities meant?",
+    ),
     "an approval that does not exist": (
         ("mode: on", "mode: on, approval: maybe"),
         "flows.orders.approval",
@@ -144,6 +185,15 @@ def test_a_wrong_file_is_refused_with_file_field_and_reason(tmp_path, change, fi
     assert refused.value.field.startswith(field)
     assert words in refused.value.problem
     assert str(refused.value) == f"{refused.value.file}: {refused.value.field}: {refused.value.problem}"
+
+
+@pytest.mark.parametrize("flow", STATE_FLOWS)
+def test_names_of_guards_and_rules_are_those_that_the_flow_knows(flow):
+    logic = importlib.import_module(f"erp_sync.flows.{flow}.transform")
+    text = Path(logic.__file__).read_text() + Path(guards.__file__).read_text()
+    asked = set(re.findall(r'limits\.get\(\s*"(\w+)"', text)) | set(logic.GUARDS)
+    assert asked <= set(known_names.GUARDS[flow])
+    assert set(logic.Rules.__struct_fields__) == set(known_names.RULES[flow])
 
 
 @pytest.mark.parametrize("what", ["connection", "route"])

@@ -225,3 +225,14 @@ def capabilities_of(settings: Mapping[str, Any]) -> Capabilities:
 def _nothing_left(setting: str, left: Mapping[str, Any], known: list[str]) -> None:
     for name in left:
         raise ValueError(f"setting {setting}: {name!r} does not exist; known are {', '.join(known)}")
+
+
+# Settings of a connection, each explained in docs/settings.md: what stands in none of these is refused at start.
+SETTINGS = (
+    *("attribute_set_id", "authentication", "backorders", "batch_size", "bundle_shipment", "categories", "currency"),
+    *("edition", "events", "input_limits", "lateness_seconds", "lookups", "option_labels", "order_status_codes"),
+    *("order_statuses", "order_stores", "page_size", "payment_kinds", "price_scopes", "product_attributes"),
+    *("restock_date_attribute", "settle_seconds", "store", "stores", "tax_from_store", "timeout_seconds", "website"),
+    "website_ids",
+)
+NAMES_IN = {"events": ("client_id", "delay_seconds", "entities", "every_seconds", "keys")}

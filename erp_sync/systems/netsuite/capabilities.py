@@ -116,3 +116,24 @@ CAPABILITIES = Capabilities(
     limits=Limits(concurrency=5, lane_shares={"now": 0.4, "normal": 0.4, "bulk": 0.2}),
     notifications=NOTIFICATIONS,
 )
+
+# Settings of a connection, each explained in docs/settings.md: what stands in none of these is refused at start.
+SETTINGS = (
+    *("adopt_external_ids", "assertion_algorithm", "authentication", "backorder_column", "backorder_values"),
+    *("category_column", "class", "coupon_code", "currencies", "currency", "customer_currencies", "damaged_statuses"),
+    *("deadline_seconds", "department", "deposit_account", "deposit_states", "description_column", "discount_item"),
+    *("discounts", "events", "guest_policy", "instructions_field", "instructions_length", "item_columns", "location"),
+    *("lookups", "matrix_options", "no_deposit_kinds", "order_deployment", "order_script", "order_status"),
+    *("payment_field", "price_levels", "price_table", "property_name_validation", "quarantined_statuses"),
+    *("read_timeout_seconds", "recent_shipment_hours", "restlet_url", "restock_date_column", "saved_searches"),
+    *("search_deployment", "search_script", "ship_method", "source_connections", "special_price_dates"),
+    *("stock_locations", "subsidiary", "tax_class", "tax_engine", "tax_tolerance", "tax_type", "total_tolerance"),
+    *("web_guest_customer", "websites", "weight_unit", "write_timeout_seconds"),
+)
+NAMES_IN = {
+    "events": ("delay_seconds", "entities", "every_seconds"),
+    "websites.*": (
+        *("base_currency", "class", "currency", "department", "deposit_account", "location", "price_level"),
+        *("subsidiary", "web_guest_customer"),
+    ),
+}
