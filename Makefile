@@ -3,7 +3,7 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint up down bench chaos-sim mutants test-all clean
+.PHONY: demo test lint up down bench chaos-sim mutants
 
 $(VENV)/.run: requirements/run.lock pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -15,10 +15,10 @@ $(VENV)/.dev: requirements/dev.lock $(VENV)/.run
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.lock
 	touch $@
 
-demo: $(VENV)/.run  ## a retailer's day in about three minutes, with a report
+demo: $(VENV)/.run  ## a retailer's day, played in about three minutes, with a report after six at most
 	$(BIN)/erp-sync demo
 
-test: $(VENV)/.dev  ## every test that fits into ten minutes
+test: $(VENV)/.dev  ## every test; a skipped one fails
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 lint: $(VENV)/.dev  ## style, types, layers

@@ -70,7 +70,10 @@ def sandbox_up(
     """
     from erp_sync.sandbox import supervisor
 
-    result = supervisor.up(_settings().sandboxes, vendors or ["netsuite", "magento"], profile, contract=contract)
+    chosen = _settings()
+    with connecting.progress(as_json) as told:
+        told("starting the sandboxes", 0, None)
+        result = supervisor.up(chosen.sandboxes, vendors or ["netsuite", "magento"], profile, contract=contract)
     show(result, as_json, _sandbox_text)
 
 
@@ -200,19 +203,23 @@ def up(
         check_start(read_configuration(settings.defs))
     except WrongConfiguration as error:
         refuse(error)
-    if upgrade_pending(settings):
-        services.stop(settings)  # what runs has the code of before, which does not know the ledger to come
-    initialise(settings)
-    _sandboxes_again(settings)
-    try:
-        plan = [*services.dagster_services(settings, web_port=port), services.event_service(settings, events_port)]
-        plan.append(services.watchdog_service(settings))
-        state = services.start(settings, plan, wait_seconds=120)
-    except services.AlreadyRunning:
-        state = services.status(settings)
-    except services.ServicesError as error:
-        refuse(error)
-        return
+    with connecting.progress(as_json) as told:
+        if upgrade_pending(settings):
+            told("ending what runs", 0, None)
+            services.stop(settings)  # what runs has the code of before, which does not know the ledger to come
+        told("storage", 0, None)
+        initialise(settings)
+        _sandboxes_again(settings)
+        told("services, until they are ready", 0, None)
+        try:
+            plan = [*services.dagster_services(settings, web_port=port), services.event_service(settings, events_port)]
+            plan.append(services.watchdog_service(settings))
+            state = services.start(settings, plan, wait_seconds=120)
+        except services.AlreadyRunning:
+            state = services.status(settings)
+        except services.ServicesError as error:
+            refuse(error)
+            return
     show(state, as_json, lambda _: f"everything runs: http://127.0.0.1:{port}\nnext: erp-sync status; erp-sync down")
 
 

@@ -32,8 +32,8 @@ lookups_app = typer.Typer(
 
 
 @contextmanager
-def progress(as_json: bool) -> Iterator[Callable[[str, int, int], None]]:
-    """A bar on the error stream, so that what is printed can be piped."""
+def progress(as_json: bool) -> Iterator[Callable[[str, int, int | None], None]]:
+    """A bar on the error stream, so that what is printed can be piped. It swings where no total is known (None)."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -67,6 +67,7 @@ def plan(
             )
             show(documents, as_json, lambda it: _documents_text(it, rows))
         else:
+            told(f"reading {getattr(chosen, kind.source)} and {getattr(chosen, kind.target)}", 0, None)
             states = planning_states.plan_states(here, chosen, kind, spec, look=not offline, full=full)
             show(states, as_json, lambda it: _states_text(it, rows))
 
