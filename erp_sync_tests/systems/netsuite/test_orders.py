@@ -21,7 +21,7 @@ from erp_sync.ports.outcomes import (
     Refused,
 )
 from erp_sync.ports.raw import MappingProblem
-from erp_sync_tests.systems.netsuite.samples import D, order
+from erp_sync_tests.systems.netsuite.samples import ADDRESS, D, order
 from erp_sync_tests.systems.netsuite.scripted import Answer, Sent, created, refused, suiteql_answer
 
 REFERENCES = {
@@ -143,6 +143,21 @@ def test_customer_and_deposit_as_netsuite_gets_them(connector, server):
         "exchangeRate": 1,
         "memo": "Order 000010045, authorizenet, state captured, authorisation AUTH9, capture CAP9",
     }
+
+
+def test_what_stands_in_for_a_last_name_fits_and_a_last_name_that_does_not_is_named(connector, server):
+    """NetSuite takes 32 characters: a nameless guest with a long address would be a dead letter."""
+    server.on("POST", "/record/v1/customer$", created("customer", "300"))
+    port, address = target(connector), msgspec.structs.replace(ADDRESS, first_name="", last_name="", company="Ltd")
+    email = "a-rather-long-mailbox-of-somebody@example.com"
+    nameless = order(customer=OrderCustomer(native_id="", guest=True, email=email), billing_address=address)
+    assert isinstance(port.submit([requests(port, nameless)[0]])[0], Applied)
+    (sent,) = server.writes()
+    assert (sent.body["lastName"], sent.body["email"]) == (email[:32], email)
+    long = order(customer=OrderCustomer(native_id="7", guest=False, email=email, last_name="B" * 33))
+    with pytest.raises(MappingProblem, match=r"lastName .* must have at most 32 characters"):
+        port.steps(long)
+    assert len(server.writes()) == 1
 
 
 def test_discounts_can_be_lines_of_their_own(connector, server):

@@ -10,6 +10,8 @@ from erp_sync.ports.mapping import Field, RecordMapping, Rule, Scope, is_empty
 from erp_sync.ports.paths import MISSING
 from erp_sync.systems.netsuite.mapping.common import ADDRESS, OUT, by_website, given, reference, website_setting
 
+NAME_LENGTH = 32  # of a person's first and last name
+
 
 def _is_person(order: SalesOrder) -> bool:
     return not order.customer.company
@@ -23,8 +25,10 @@ def _person_name(name: str, words: str) -> Rule:
         value = getattr(order.customer, name) or getattr(order.billing_address, name)
         if value or name == "first_name":
             return value or MISSING
-        # A person must have a last name in NetSuite; mononyms and nameless guests have none.
-        return order.customer.first_name or order.billing_address.first_name or order.customer.email
+        # A person must have a last name in NetSuite; mononyms and nameless guests have none. What stands in for it is
+        # cut to what NetSuite takes: a long e-mail address is whole in its own field.
+        stand_in = order.customer.first_name or order.billing_address.first_name or order.customer.email
+        return stand_in[:NAME_LENGTH]
 
     return rules.computed(words, find, reads=(f"customer.{name}", f"billing_address.{name}"))
 
@@ -86,9 +90,9 @@ CUSTOMER = RecordMapping(
               _is_person(scope.record), reads=("customer.company",))),
         Field("customer.company", "companyName", rules.text(), validation=(rules.at_most(83),)),
         Field("", "firstName", _person_name("first_name", "of the customer, else of the billing address"),
-              validation=(rules.at_most(32),)),
+              validation=(rules.at_most(NAME_LENGTH),)),
         Field("", "lastName", _person_name("last_name", "of the customer, else of the billing address, else the first "
-                                           "name, else the e-mail address"), validation=(rules.at_most(254),)),
+                                           "name, else the e-mail address"), validation=(rules.at_most(NAME_LENGTH),)),
         Field("customer.email", "email", rules.text(), required=True, validation=(rules.at_most(254),
               rules.matches(r"[^@\s]+@[^@\s]+"))),
         Field("", "phone", rules.first_of("customer.phone", "billing_address.phone", then=rules.text()),
