@@ -147,7 +147,7 @@ def _trace_text(it: Any, payloads: bool) -> str:
         reason = f": {delivery.code} {delivery.reason}".rstrip() if delivery.code or delivery.reason else ""
         parts.append(
             f"delivery d{delivery.id}, {delivery.operation} of {delivery.document} to {delivery.target}: "
-            f"{delivery.state}{reason}"
+            f"{delivery.state}{reason}{f', mapping {delivery.mapping}' if delivery.mapping else ''}"
         )
         if delivery.steps:
             parts.append(

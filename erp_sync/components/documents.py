@@ -14,6 +14,7 @@ import msgspec
 from erp_sync.components.configuration import FlowSpec, RouteSpec
 from erp_sync.components.flow_table import FLOWS, FlowKind
 from erp_sync.components.installation import Installation
+from erp_sync.components.mapping_version import mapping_version
 from erp_sync.flows.decisions import Before, Decision
 from erp_sync.flows.delivery import Drain, DrainReport
 from erp_sync.flows.delivery.defects import passes
@@ -113,6 +114,7 @@ def _transform_batch(
     met: list[Exception],
 ) -> None:
     logic = flow_module(kind.name, "transform")
+    mapping = mapping_version(here.configuration, route, kind.name).value
     rows = here.ledger.corrections.applied(rows, route.name, kind.name)
     source, lookups = here.source(route, kind.name), here.lookups(route)
     target = getattr(route, kind.target)
@@ -191,6 +193,7 @@ def _transform_batch(
                     facts={"content": logic.content(document), **logic.facts(document)},
                     differences=tuple(differences),
                     received_id=row.id,
+                    mapping=mapping,
                 )
             )
         results = work.accept(accepted)
@@ -307,6 +310,7 @@ def drain_documents(
             first_look=first_look(here, route, kind),
             not_to_go=lambda document: before_start(kind, route.flows[kind.name], document, connection),
             budget_seconds=budget_seconds,
+            mapping=mapping_version(here.configuration, route, kind.name).value,
         ).run()
     if report.adopted:
         tell_of_adopted(here, route)

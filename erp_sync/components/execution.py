@@ -136,6 +136,7 @@ def _transform_documents(
     with metadata.measured(here) as figures:
         report = transform_documents(here, route, kind, flow, run_id=context.run_id)
     told: dict[str, Any] = {
+        **metadata.mapping(context, here, route, kind),
         **metadata.of_days(context, metadata.transformed_of_day(here, route, kind)),
         "received_handled": report.handled,
         "accepted": report.accepted,
@@ -219,6 +220,7 @@ def _load_documents(
     here.exchanges.flush()
     told: dict[str, Any] = {
         **metadata.of_days(context, metadata.loaded_of_day(here, route, kind)),
+        **metadata.mapping(context, here, route, kind),
         "delivered": report.delivered,
         "adopted": report.adopted,
         "waiting_for_a_dependency": report.waiting,

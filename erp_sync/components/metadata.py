@@ -17,6 +17,7 @@ import dagster as dg
 from erp_sync.components.configuration import RouteSpec
 from erp_sync.components.flow_table import FlowKind
 from erp_sync.components.installation import Installation
+from erp_sync.components.mapping_version import mapping_version, tag_run
 from erp_sync.components.run_context import SHOWN
 from erp_sync.monitoring import reasons
 
@@ -87,6 +88,13 @@ def of_days(context: dg.AssetExecutionContext, totals: Totals) -> dict[str, Any]
             start = window.start + timedelta(days=number)
             context.add_asset_metadata(totals(start, start + timedelta(days=1)), partition_key=day)
     return {}
+
+
+def mapping(context: dg.AssetExecutionContext, here: Installation, route: RouteSpec, kind: FlowKind) -> dict[str, Any]:
+    """The version of the mapping that the run works by, and of what it consists; the run is tagged with it."""
+    version = mapping_version(here.configuration, route, kind.name)
+    tag_run(context, version)
+    return {"mapping": version.value, "mapping_parts": dg.MetadataValue.json(version.parts)}
 
 
 def table(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> dg.TableMetadataValue:

@@ -77,6 +77,7 @@ def transform(
         )
     told: dict[str, Any] = {
         **metadata.of_days(context, metadata.transformed_of_day(here, route, kind)),
+        **metadata.mapping(context, here, route, kind),
         "rows_read": report.read,
         "rows_compared": report.compared,
         "rows_equal": report.same,
@@ -162,6 +163,7 @@ def load(
     here.exchanges.flush()
     told: dict[str, Any] = {
         **metadata.of_days(context, metadata.loaded_of_day(here, route, kind)),
+        **metadata.mapping(context, here, route, kind),
         "written": report.applied,
         "there_already": report.already,
         "batches": report.batches,

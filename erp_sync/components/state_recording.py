@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from erp_sync.components.configuration import Mode
+from erp_sync.components.mapping_version import mapping_version
 from erp_sync.components.state_planning import Planned
 from erp_sync.components.state_rows import Entry
 from erp_sync.components.state_task import StateTask
@@ -44,6 +45,7 @@ class Recording:
             "full": task.full,
             "lane": task.lane,
             "snapshot": task.snapshot,
+            "mapping": mapping_version(task.here.configuration, task.route, task.kind.name).value,
         }
         problems = [entry for entry in entries if entry.problem is not None]
         with task.here.ledger.handling(task.route.name, task.kind.name, run_id=task.run_id) as work:

@@ -11,6 +11,7 @@ def warm_up() -> None:
     Leaves no thread, no open connection and no DuckDB connection behind: runs are forked from here.
     """
     from erp_sync import settings
+    from erp_sync.components import mapping_version
     from erp_sync.components.configuration import read_configuration
     from erp_sync.flows.orders import checks
     from erp_sync.quality.gate import Rule, Suite, judge
@@ -35,5 +36,7 @@ def warm_up() -> None:
     ):
         importlib.import_module(module)
     pooled(verify=True, connections=1, most_bytes=1).close()  # imports the HTTP machinery, reads the authorities
-    for connection in read_configuration(settings.load().defs).connections.values():
+    configuration = read_configuration(settings.load().defs)
+    mapping_version.warm(configuration)
+    for connection in configuration.connections.values():
         importlib.import_module(f"erp_sync.systems.{connection.vendor}.connector")

@@ -137,6 +137,7 @@ def _after(
         previous=before.version,
         was=before.state,
         correction_dropped=before.corrected,
+        **_mapping(document),
     )
     return Accepted(before.id, Change.REPLACED)
 
@@ -184,8 +185,13 @@ def _insert(
         state=values["state"],
         operation=document.operation,
         after_delivery=before.id if before is not None else None,
+        **_mapping(document),
     )
     return Accepted(delivery_id, Change.NEW if before is None else Change.FOLLOW_UP)
+
+
+def _mapping(document: NewDelivery) -> dict[str, str]:
+    return {"mapping": document.mapping} if document.mapping else {}
 
 
 def _values(now: datetime, run_id: str, document: NewDelivery, follows: int | None) -> dict[str, Any]:
@@ -210,7 +216,7 @@ def _values(now: datetime, run_id: str, document: NewDelivery, follows: int | No
         "concerns": document.concerns,
         "state": state.value,
         "payload": document.payload,
-        "facts": codec.to_text(document.facts),
+        "facts": codec.to_text({**document.facts, **_mapping(document)}),
         "code": code,
         "reason": reason,
         "differences": codec.to_text(document.differences) if document.differences else "",

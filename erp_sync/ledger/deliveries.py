@@ -204,6 +204,7 @@ class Deliveries:
         owner: str = "",
         lease_seconds: float = 60.0,
         run_id: str = "",
+        mapping: str = "",
     ) -> list[Claim]:
         """Take due deliveries: most urgent lane first, then the oldest. Rescues ended leases before.
 
@@ -213,6 +214,7 @@ class Deliveries:
             route: None takes those of all routes.
             lease_seconds: the lease ends by itself then, unless `heartbeat` renews it. Longer than the longest
                 call: an owner that sends after its lease ended may send what another sends too.
+            mapping: version of the mapping that the owner sends by, for the trace.
         """
         if not owner:
             raise ValueError("a claim needs an owner: run id, process and thread")
@@ -223,7 +225,7 @@ class Deliveries:
             self._database.exclude(write, "deliveries", target)
             now = self._database.now()
             rescue(write, now, flow, target)
-            return claim_due(write, now, route, flow, target, lanes, limit, owner, lease_seconds, run_id)
+            return claim_due(write, now, route, flow, target, lanes, limit, owner, lease_seconds, run_id, mapping)
 
     def rescue(self, flow: str | None = None, target: str | None = None) -> list[int]:
         """Give back deliveries whose owner died (at most 200 a call); `claim` does it too. Gives their ids."""

@@ -87,6 +87,7 @@ class NewDelivery(msgspec.Struct, frozen=True, kw_only=True):
         facts: small things for lists and checks (totals, tags), JSON.
         differences: both calculations of its amounts, where it is `held` for them.
         received_id: what it was made of.
+        mapping: version of the mapping that made it; stands in its facts and with its events.
     """
 
     key: EntityKey
@@ -106,6 +107,7 @@ class NewDelivery(msgspec.Struct, frozen=True, kw_only=True):
     facts: dict[str, Any] = {}
     differences: tuple[Difference, ...] = ()
     received_id: int | None = None
+    mapping: str = ""
 
 
 class Change(StrEnum):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 import sqlalchemy as sa
 
+from erp_sync.ledger import codec
 from erp_sync.ledger.schema import (
     cross_references,
     deliveries,
@@ -44,7 +45,7 @@ class KnownValue(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PlannedChange(msgspec.Struct, frozen=True, kw_only=True):
-    """One row of a plan, with when the plan was made and when the row changed last."""
+    """One row of a plan, with when the plan was made, by which `mapping` version, and when the row changed last."""
 
     plan_id: int
     flow: str
@@ -61,6 +62,7 @@ class PlannedChange(msgspec.Struct, frozen=True, kw_only=True):
     planned_at: datetime
     changed_at: datetime
     run_id: str
+    mapping: str
 
 
 class Identifying:
@@ -75,8 +77,15 @@ class Identifying:
         number or native id; external id at a target (key of a step); id or number at a target; id of a
         delivery; a value anywhere in a record as received. An empty list where none does.
         """
+        return self._first(asked, (*_NAMES, self._by_payload))
+
+    def named(self, asked: str) -> list[EntityKey]:
+        """The same without the records as received: the SKU of a line stands in many of them, and names none."""
+        return self._first(asked, _NAMES)
+
+    def _first(self, asked: str, looks: Sequence[Callable[[sa.Connection, str], set[EntityKey]]]) -> list[EntityKey]:
         with self._database.read() as read:
-            for look in (_by_name, _by_step_key, _by_target, _by_delivery, self._by_payload):
+            for look in looks:
                 found = look(read, asked)
                 if found:
                     return sorted(found)
@@ -117,7 +126,7 @@ class Identifying:
         return sorted(found - set(keys))
 
     def state(self, sku: str) -> list[KnownValue]:
-        """Known state of a SKU: of the key itself and of keys that begin with it and a bar."""
+        """Known state of a SKU: of the key itself and of keys that end with a slash and it (``main/MUG``)."""
         columns = [known_state.c[name] for name in KnownValue.__struct_fields__]
         query = sa.select(*columns).where(_about(known_state.c.key, sku))
         with self._database.read() as read:
@@ -128,14 +137,20 @@ class Identifying:
         names = ("plan_id", "flow", "target", "entity", "key", "action", "before", "after", "reason", "state")
         columns = [plan_rows.c[name] for name in (*names, "code", "message", "changed_at")]
         query = (
-            sa.select(*columns, plans.c.created_at.label("planned_at"), plans.c.run_id)
+            sa.select(*columns, plans.c.created_at.label("planned_at"), plans.c.run_id, plans.c.summary)
             .join(plans, plans.c.id == plan_rows.c.plan_id)
             .where(_about(plan_rows.c.key, sku))
             .order_by(plan_rows.c.id.desc())
             .limit(limit)
         )
         with self._database.read() as read:
-            return [PlannedChange(**row._mapping) for row in read.execute(query)][::-1]
+            rows = read.execute(query).all()
+        found = []
+        for row in reversed(rows):
+            values = dict(row._mapping)
+            mapping = codec.from_json(values.pop("summary")).get("mapping", "")
+            found.append(PlannedChange(**values, mapping=mapping))
+        return found
 
 
 _KEY = (deliveries.c.connection, deliveries.c.scope, deliveries.c.entity, deliveries.c.native_id)
@@ -148,7 +163,7 @@ def _contains(database: Database, column: Any, text: bytes) -> Any:
 
 
 def _about(column: Any, sku: str) -> Any:
-    return sa.or_(column == sku, column.startswith(f"{sku}|", autoescape=True))
+    return sa.or_(column == sku, column.endswith(f"/{sku}", autoescape=True))
 
 
 def _by_name(read: sa.Connection, asked: str) -> set[EntityKey]:
@@ -186,3 +201,6 @@ def _by_delivery(read: sa.Connection, asked: str) -> set[EntityKey]:
 
 def _of(read: sa.Connection, condition: Any) -> set[EntityKey]:
     return {EntityKey(*row) for row in read.execute(sa.select(*_KEY).where(condition).limit(MOST))}
+
+
+_NAMES = (_by_name, _by_step_key, _by_target, _by_delivery)

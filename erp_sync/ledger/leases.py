@@ -102,6 +102,7 @@ def claim_due(
     owner: str,
     lease_seconds: float,
     run_id: str,
+    mapping: str = "",
 ) -> list[Claim]:
     other = deliveries.alias("other")
     key_in_flight = sa.exists().where(
@@ -163,7 +164,8 @@ def claim_due(
                 changed_at=now,
             )
         )
-        events.append_all(write, now, [claim.id for claim in claims], "claimed", actor=owner, run_id=run_id)
+        told = {"mapping": mapping} if mapping else {}
+        events.append_all(write, now, [claim.id for claim in claims], "claimed", actor=owner, run_id=run_id, **told)
     return claims
 
 

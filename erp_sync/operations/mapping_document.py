@@ -16,6 +16,7 @@ import msgspec
 from erp_sync.components.configuration import RouteSpec
 from erp_sync.components.flow_table import FLOWS, FlowKind
 from erp_sync.components.installation import Installation
+from erp_sync.components.mapping_version import mapping_version, written_version
 from erp_sync.operations.choosing import CannotDo
 from erp_sync.ports.capabilities import Capabilities, Operation
 from erp_sync.ports.connection import ConnectionSettings
@@ -59,7 +60,7 @@ class MappingTold(msgspec.Struct, frozen=True, kw_only=True):
     """One mapping of one connection.
 
     Attributes:
-        version: changes with any declaration; runs record it.
+        version: changes with any declaration.
         contract: what the vendor publishes of the record, cited; empty where it publishes nothing.
         unmapped: fields of that contract that the mapping neither reads nor writes.
         looked_at: records of real traffic that were looked through.
@@ -79,11 +80,17 @@ class MappingTold(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FlowMapping(msgspec.Struct, frozen=True, kw_only=True):
-    """What one flow maps, source first. `undeclared` names sides whose writes have no declared mapping."""
+    """What one flow maps, source first.
+
+    Attributes:
+        version: of all of it, with the settings that it looks at; runs and documents tell the one that they went by.
+        undeclared: names sides whose writes have no declared mapping.
+    """
 
     flow: str
     title: str
     mode: str
+    version: str
     source: str
     target: str
     mappings: tuple[MappingTold, ...]
@@ -137,6 +144,7 @@ def _flow(here: Installation, route: RouteSpec, kind: FlowKind, traffic: bool) -
         flow=kind.name,
         title=kind.title,
         mode=route.flows[kind.name].mode.value,
+        version=mapping_version(here.configuration, route, kind.name).value,
         source=getattr(route, kind.source),
         target=getattr(route, kind.target),
         mappings=tuple(mappings),
@@ -165,7 +173,7 @@ def _written(one: ConnectionSettings, contract: Any, served: Served) -> list[Map
                 connection=one.name,
                 vendor=one.vendor,
                 direction=Direction.TO_VENDOR.value,
-                version="",
+                version=written_version(contract.written(operation)),
                 fields=tuple(rows),
                 contract=f"{record.name}: {record.origin}",
                 unmapped=tuple(field for field in record.fields if field.path not in sent),

@@ -26,6 +26,7 @@ def markdown(document: MappingDocument) -> str:
 
 def _chapter(flow: FlowMapping) -> Iterator[str]:
     yield from (f"## {flow.title.capitalize()}: {flow.source} to {flow.target} (flow `{flow.flow}`, {flow.mode})", "")
+    yield from (f"Version {flow.version}: what runs and documents say that they went by.", "")
     for one in flow.mappings:
         yield from _mapping(one)
     for side in flow.undeclared:

@@ -11,7 +11,7 @@ import msgspec
 
 from erp_sync.components.installation import Installation
 from erp_sync.ledger.trace import Trace
-from erp_sync.model.keys import EntityKey
+from erp_sync.model.keys import Entity, EntityKey
 from erp_sync.operations.choosing import CannotDo
 from erp_sync.transport.exchange_store import Exchange
 from erp_sync.transport.segments import BodyLost
@@ -19,6 +19,8 @@ from erp_sync.transport.segments import BodyLost
 # Exchanges of one document; of a run that read it, those that are looked through for it.
 MOST_EXCHANGES = 500
 MOST_READS = 100
+# What is told of a SKU by plans and known state.
+_OF_SKUS = (Entity.PRODUCT, Entity.STOCK_LEVEL, Entity.PRICE)
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,7 +61,8 @@ class StepTold(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DeliveryTold(msgspec.Struct, frozen=True, kw_only=True):
-    """A delivery as it stands; `attempts` are all sends of all its steps with their outcomes."""
+    """A delivery as it stands; `attempts` are all sends of all its steps with their outcomes, `mapping` the version of
+    the mapping that made it."""
 
     id: int
     route: str
@@ -72,6 +75,7 @@ class DeliveryTold(msgspec.Struct, frozen=True, kw_only=True):
     code: str
     reason: str
     version: str
+    mapping: str
     corrected: bool
     steps: list[StepTold]
     attempts: list[dict[str, Any]]
@@ -96,17 +100,20 @@ def trace(here: Installation, asked: str) -> TraceReport:
     and known state.
     """
     looking = here.ledger.identifying
-    keys = looking.documents(asked)
-    changes, known = [], []
-    if not keys:
-        keys = looking.with_sku(asked)
+    keys, changes, known = looking.named(asked), [], []
+    if all(key.entity in _OF_SKUS for key in keys):
         changes, known = looking.changes(asked), looking.state(asked)
+        # A SKU stands in every record as received of its stock, its price and its orders: it is no name of these.
+        if changes or known:
+            keys = [*keys, *looking.with_sku(asked)]
+        else:
+            keys = keys or looking.documents(asked) or looking.with_sku(asked)
         if not (keys or changes or known):
             raise CannotDo(
                 f"nothing is known of {asked}; give an order number, an id, an external id, a delivery or a SKU"
             )
-    else:
-        keys = [*keys, *looking.about(keys)]
+    if not (changes or known):
+        keys = list(dict.fromkeys([*keys, *looking.about(keys)]))
     traces = [(key, here.ledger.trace(key)) for key in keys]
     entries = [entry for key, one in traces for entry in _events(key, one)]
     deliveries = [told for _, one in traces for told in _deliveries(one)]
@@ -125,6 +132,7 @@ def trace(here: Installation, asked: str) -> TraceReport:
                 "after": _decoded(change.after),
                 "reason": change.reason,
                 "message": change.message,
+                **({"mapping": change.mapping} if change.mapping else {}),
             },
         )
         for change in changes
@@ -178,6 +186,7 @@ def _deliveries(one: Trace) -> list[DeliveryTold]:
             code=delivery.code,
             reason=delivery.reason,
             version=delivery.version,
+            mapping=str(delivery.facts.get("mapping", "")),
             corrected=delivery.corrected,
             steps=[
                 StepTold(

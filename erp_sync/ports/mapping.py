@@ -328,7 +328,7 @@ class RecordMapping:
 
     @property
     def version(self) -> str:
-        """Changes when any declaration changes; runs record it."""
+        """Changes when any declaration changes."""
         text = "\n".join(repr(row) for row in self.rows())
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 

@@ -14,9 +14,11 @@ import pytest
 from erp_sync.components import installation
 from erp_sync.components.configuration import Configuration, Mode
 from erp_sync.components.due import look
+from erp_sync.components.mapping_version import TAG, mapping_version
 from erp_sync.components.route import installation_definitions
 from erp_sync.components.sensing import run_request
 from erp_sync.ledger.plans import PlanState
+from erp_sync.operations.trace import trace
 from erp_sync_tests.components.two_systems import SECOND, TwoSystems, two_systems
 
 FLOWS = "{inventory: {mode: on, every: 1s, fast: {every: 1s, skus: [MUG, TEA]}, guards: {few: 3}}}"
@@ -61,6 +63,20 @@ def test_a_run_tells_what_it_read_compared_and_wrote(systems):
     assert metadata(result, "loaded")["written"] == 1
     assert all(check.passed for check in result.get_asset_check_evaluations())
     assert systems.store_quantities()["east/MUG"] == "3"
+
+
+def test_a_run_and_its_plan_tell_the_version_of_the_mapping_that_they_went_by(systems):
+    run_as_dagster(systems, full=True, lane="bulk")
+    systems.erp_set("MUG", "east", 3)
+    result = run_as_dagster(systems)
+    version = mapping_version(systems.here.configuration, systems.here.configuration.routes["us"], "inventory")
+    for stage in ("transformed", "loaded"):
+        told = metadata(result, stage)
+        assert (told["mapping"], told["mapping_parts"]) == (version.value, version.parts)
+    assert result.dagster_run.tags[TAG] == version.value
+    assert systems.here.ledger.plans.find(route="us")[0].summary["mapping"] == version.value
+    (change, *_) = [one for one in trace(systems.here, "MUG").entries if one.kind == "planned_change"]
+    assert change.facts["mapping"] == version.value
 
 
 def test_a_held_plan_is_a_warning_that_says_how_to_let_it_pass(systems):

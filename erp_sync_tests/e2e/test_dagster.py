@@ -15,7 +15,9 @@ import pytest
 import sqlalchemy as sa
 
 from erp_sync import settings as settings_module
+from erp_sync.components.configuration import read_configuration
 from erp_sync.components.installation import Installation
+from erp_sync.components.mapping_version import mapping_version
 from erp_sync.demo import day
 from erp_sync.ledger.schema import deliveries, handled, receipts, received, steps
 from erp_sync.runtime import services
@@ -130,8 +132,12 @@ def test_orders_arrive_through_the_sensor_in_runs_that_name_route_and_flow(runni
     running.buy(4)
     wait_for(running.all_arrived, 60, "orders in the ERP", running.tell)
     running.assert_exactly_once()
-    (run, *_) = running.runs(**{"erp_sync/route": "netsuite_magento", "erp_sync/flow": "orders"})
+    (run, *others) = running.runs(**{"erp_sync/route": "netsuite_magento", "erp_sync/flow": "orders"})
     assert run.tags["erp_sync/why"]
+    configuration = read_configuration(running.settings.defs)
+    version = mapping_version(configuration, configuration.routes["netsuite_magento"], "orders")
+    # The newest one may not have come to the mapping yet.
+    assert {one.tags.get("erp_sync/mapping") for one in (run, *others)} - {None} == {version.value}
     assert run.tags["dagster/partition"] == f"{datetime.now(UTC):%Y-%m-%d}"
 
 

@@ -11,6 +11,8 @@ import pytest
 from typer.testing import CliRunner
 
 from erp_sync.cli import app
+from erp_sync.components.configuration import read_configuration
+from erp_sync.components.mapping_version import mapping_version
 from erp_sync.sandbox.warehouse import NetSuite
 from erp_sync_tests.e2e.business import Business, business
 
@@ -113,6 +115,17 @@ def test_every_delivery_ends_delivered_and_every_event_has_its_place(story: Stor
         assert kinds.index("sending") < kinds.index("confirmed")
     received = [entry for entry in found["entries"] if entry["kind"] == "received"]
     assert all(entry["payload"] for entry in received)
+
+
+def test_a_document_tells_the_mapping_that_made_it_and_the_one_by_which_it_was_sent(story: Story) -> None:
+    found = story.told(story.number)
+    configuration = read_configuration(story.shop.settings.defs)
+    for delivery in found["deliveries"]:
+        version = mapping_version(configuration, configuration.routes["us"], delivery["flow"]).value
+        assert delivery["mapping"] == version
+        told = {e["kind"]: e["facts"].get("mapping") for e in found["entries"] if e["delivery"] == delivery["id"]}
+        assert (told["accepted"], told["claimed"]) == (version, version)
+    assert f"mapping {found['deliveries'][0]['mapping']}" in story.ask(story.number)
 
 
 def test_a_cancellation_is_told_with_the_closing_of_the_order(story: Story) -> None:

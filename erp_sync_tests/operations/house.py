@@ -110,7 +110,7 @@ class House:
             work.quarantine(row, rule=rule, field="postcode", problem="no postcode")
         return received
 
-    def held_plan(self, key: str = "MUG|east") -> AddedPlan:
+    def held_plan(self, key: str = "east/MUG") -> AddedPlan:
         plan = NewPlan(
             entity="stock_level",
             target=STORE,

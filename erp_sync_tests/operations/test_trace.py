@@ -56,11 +56,20 @@ def test_a_refused_record_is_found_by_the_number_that_nobody_read_out_of_it(hous
 def test_a_sku_tells_its_orders_plans_and_known_state(house: House) -> None:
     house.order("7", sku="MUG")
     house.order("8", sku="TEA")
-    house.held_plan("MUG|east")
+    house.held_plan("east/MUG")
     report = trace(house.here, "MUG")
     assert report.documents == ["sales_order 7 of magento_us"]
     planned = [entry.facts for entry in report.entries if entry.kind == "planned_change"]
     assert [(facts["before"], facts["after"], facts["state"]) for facts in planned] == [("5", "0", "held")]
+
+
+def test_a_sku_that_stands_in_records_as_received_is_still_a_sku(house: House) -> None:
+    house.order("7", sku="MUG")
+    house.receive("12", {"item": "12", "sku": "MUG", "quantityavailable": 3})
+    house.held_plan("east/MUG")
+    report = trace(house.here, "MUG")
+    assert report.documents == ["sales_order 7 of magento_us"]
+    assert "planned_change" in kinds(report)
 
 
 def test_an_unknown_word_is_refused_with_what_could_be_asked(house: House) -> None:

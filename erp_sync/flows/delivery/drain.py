@@ -34,6 +34,7 @@ class Drain:
         route: only this route's documents.
         first_look: what the target may hold already, entered by somebody else.
         not_to_go: code and reason where a document that was accepted is not to be sent after all.
+        mapping: version of the mapping that it sends by, for the trace.
     """
 
     def __init__(
@@ -53,9 +54,11 @@ class Drain:
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         first_look: FirstLook | None = None,
         not_to_go: Callable[[Any], tuple[str, str] | None] = lambda _document: None,
+        mapping: str = "",
     ) -> None:
         self.task = DrainTask(ledger=ledger, target=target, route=route, flow=flow, connection=connection, clock=clock)
         self.owner, self.senders, self.budget, self.lanes = owner, senders, budget_seconds, lanes
+        self.mapping = mapping
         self.leases = of_deliveries(ledger.deliveries, lease_seconds, f"heartbeat-{flow}")
         self.endings = Endings(self.task, self.leases)
         self.report = self.endings.report
@@ -128,6 +131,7 @@ class Drain:
             owner=self.owner,
             lease_seconds=self.leases.seconds,
             run_id=self.owner.split(":")[0],
+            mapping=self.mapping,
         )
         self.leases.hold(claims, asked)
         return claims
