@@ -83,7 +83,7 @@ def _status_text(it: Any) -> str:
         parts.append(f"{route}\n{columns(_FLOW_COLUMNS, rows, indent='  ')}")
     parts.append(
         columns(
-            ("connection", "vendor", "breaker", "slots", "in use", "queued", "paused"),
+            ("connection", "vendor", "breaker", "slots", "in use", "queued", "logins", "paused"),
             [
                 (
                     one.name,
@@ -92,6 +92,7 @@ def _status_text(it: Any) -> str:
                     one.slots if one.slots is not None else "-",
                     one.slots_in_use,
                     one.calls_waiting,
+                    f"{one.sessions_open} of {one.sessions}" if one.sessions is not None else "-",
                     f"{one.paused_s:.0f} s: {one.paused_why}" if one.paused_s else "",
                 )
                 for one in it.connections

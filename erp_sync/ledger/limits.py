@@ -9,6 +9,10 @@ lent, one call at a time, and goes back at the end of the call under way. Shared
 urgent lane first. So no slot stands idle while anybody waits, and bulk work cannot slow urgent work by
 more than one call.
 
+Sessions: where a system counts open logins, each takes a place until it is ended there, or until the system
+forgets it: that of a killed process stays open at the system, so its place stays taken until then. They stand in
+the same tables, under a name of their own.
+
 Times in these tables are seconds of the Unix epoch.
 """
 
@@ -50,8 +54,13 @@ class SlotLease(msgspec.Struct, frozen=True):
     cost: float = 1.0
 
 
+class SessionLease(msgspec.Struct, frozen=True):
+    connection: str
+    id: str
+
+
 class LimitState(msgspec.Struct, frozen=True, kw_only=True):
-    """What `status` tells: slots in use and callers waiting by lane, pause, quota used today (UTC)."""
+    """What `status` tells: slots in use and callers waiting by lane, pause, quota used today (UTC), open logins."""
 
     connection: str
     concurrency: int | None
@@ -61,6 +70,8 @@ class LimitState(msgspec.Struct, frozen=True, kw_only=True):
     paused_why: str
     quota_per_day: int | None
     quota_used: int
+    sessions: int | None
+    sessions_open: int
 
 
 class _Wait(Exception):
@@ -99,7 +110,7 @@ class LedgerSlots:
             lane_rank(lane)
         if sum(shares.values()) > 1 + 1e-9 or any(share < 0 for share in shares.values()):
             raise ValueError(f"{connection}: lane shares are {shares}; each at least 0, together at most 1")
-        for name in ("concurrency", "rate_per_second", "quota_per_day", "burst"):
+        for name in ("concurrency", "rate_per_second", "quota_per_day", "burst", "sessions"):
             if values[name] is not None and values[name] <= 0:
                 raise ValueError(f"{connection}: limit {name} is {values[name]}; expected more than 0, or none")
         row = {
@@ -110,18 +121,36 @@ class LedgerSlots:
             "quota_per_day": values["quota_per_day"],
             "lane_shares": codec.to_text(dict(sorted(shares.items()))),
         }
+        logins = {
+            "connection": _sessions_of(connection),
+            "concurrency": values["sessions"],
+            "rate_per_second": None,
+            "burst": 1,
+            "quota_per_day": None,
+            "lane_shares": "{}",
+        }
+        names = [row["connection"], logins["connection"]]
         with self._database.read() as read:
-            current = read.execute(sa.select(limits).where(limits.c.connection == connection)).first()
-        if current is not None and all(current._mapping[name] == value for name, value in row.items()):
+            found = read.execute(sa.select(limits).where(limits.c.connection.in_(names))).all()
+        current = {one.connection: one._mapping for one in found}
+        wanted = [row, *([logins] if values["sessions"] is not None or names[1] in current else [])]
+        changed = [
+            one
+            for one in wanted
+            if one["connection"] not in current
+            or any(current[one["connection"]][name] != value for name, value in one.items())
+        ]
+        if not changed:
             return
         with self._database.write() as write:
             statement = upsert(write, limits)
-            write.execute(
-                statement.on_conflict_do_update(
-                    index_elements=["connection"], set_={name: row[name] for name in row if name != "connection"}
-                ),
-                {**row, "tokens": float(values["burst"]), "refilled_at": self._now()},
-            )
+            for one in changed:
+                write.execute(
+                    statement.on_conflict_do_update(
+                        index_elements=["connection"], set_={name: one[name] for name in one if name != "connection"}
+                    ),
+                    {**one, "tokens": float(one["burst"]), "refilled_at": self._now()},
+                )
 
     def acquire(self, connection: str, lane: str, deadline: float, cost: float = 1.0) -> SlotLease:
         """Block until a call may start, at most until `deadline` (of `time.monotonic()`).
@@ -202,6 +231,8 @@ class LedgerSlots:
                 .group_by(limit_leases.c.connection, limit_leases.c.lane, limit_leases.c.waiting)
             ).all()
         today = self._day()
+        logins = {row.connection: row.concurrency for row in rows if row.connection.endswith(_SESSIONS)}
+        opened = {name: n for name, lane, _, n in leases if lane == _SESSION}
         return [
             LimitState(
                 connection=row.connection,
@@ -212,9 +243,53 @@ class LedgerSlots:
                 paused_why=row.paused_why if row.paused_until > now else "",
                 quota_per_day=row.quota_per_day,
                 quota_used=row.quota_used if row.quota_day == today else 0,
+                sessions=logins.get(_sessions_of(row.connection)),
+                sessions_open=opened.get(_sessions_of(row.connection), 0),
             )
             for row in rows
+            if row.connection not in logins
         ]
+
+    def open_session(self, connection: str, seconds: float) -> SessionLease:
+        """Take a place for a login that the system forgets after so many idle seconds. Never waits.
+
+        Raises NoSlot where all are taken, with the time after which the next one is free at the latest.
+        """
+        name, lease = _sessions_of(connection), SessionLease(connection, uuid.uuid4().hex)
+        with self._database.write() as write:
+            self._database.exclude(write, "limits", name)
+            now = self._now()
+            settings = write.execute(_LIMITS, {"connection": name}).first()
+            leases = write.execute(_LEASES, {"connection": name}).all()
+            held = [one for one in leases if one.until > now]
+            if len(held) < len(leases):
+                write.execute(
+                    sa.delete(limit_leases).where(limit_leases.c.connection == name, limit_leases.c.until <= now)
+                )
+            full = settings is not None and settings.concurrency is not None and len(held) >= settings.concurrency
+            if not full:
+                row = {"id": lease.id, "connection": name, "lane": _SESSION, "waiting": False}
+                write.execute(sa.insert(limit_leases), {**row, "until": now + seconds, "owner": self._who()})
+        if full:
+            left = min(one.until for one in held) - now
+            raise NoSlot(connection, max(left, 0.05), f"all {len(held)} sessions are open")
+        return lease
+
+    def keep_session(self, lease: SessionLease, seconds: float) -> bool:
+        """The login was used: it ends so many seconds from now. False where its place had run out."""
+        with self._database.write() as write:
+            now = self._now()
+            result = write.execute(
+                sa.update(limit_leases)
+                .where(limit_leases.c.id == lease.id, limit_leases.c.until > now)
+                .values(until=now + seconds)
+            )
+            return bool(result.rowcount)
+
+    def close_session(self, lease: SessionLease) -> None:
+        """The login was ended at the system: its place is free. Idempotent."""
+        with self._database.write() as write:
+            write.execute(_FORGET, {"lease": lease.id})
 
     def _try(self, lease: SlotLease, waited: bool) -> None:
         """One attempt, one transaction. Raises _Wait, having said that this lane waits."""
@@ -314,6 +389,15 @@ _FORGET_ENDED = sa.delete(limit_leases).where(
     limit_leases.c.connection == sa.bindparam("of_connection"), limit_leases.c.until <= sa.bindparam("of_now")
 )
 _FORGET = sa.delete(limit_leases).where(limit_leases.c.id == sa.bindparam("lease"))
+
+
+_SESSION = "session"
+_SESSIONS = "|sessions"
+
+
+def _sessions_of(connection: str) -> str:
+    """Under which name the logins of a connection are limited. No connection is called so."""
+    return connection + _SESSIONS
 
 
 def _tokens(settings: Any, now: float) -> float:

@@ -67,6 +67,8 @@ class ConnectionStatus(msgspec.Struct, frozen=True, kw_only=True):
     paused_why: str
     quota_per_day: int | None
     quota_used: int
+    sessions: int | None
+    sessions_open: int
     maintenance: Window | None = None
     next_maintenance: Window | None = None
 
@@ -218,6 +220,8 @@ def connections(here: Installation) -> list[ConnectionStatus]:
                 paused_why=limit.paused_why if limit else "",
                 quota_per_day=limit.quota_per_day if limit else None,
                 quota_used=limit.quota_used if limit else 0,
+                sessions=limit.sessions if limit else None,
+                sessions_open=limit.sessions_open if limit else 0,
                 maintenance=here.ledger.maintenance.window(name),
                 next_maintenance=here.ledger.maintenance.following(name),
             )

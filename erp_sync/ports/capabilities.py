@@ -62,6 +62,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
         concurrency: calls under way at once.
         rate_per_second: calls started a second, with `burst` at once; points, where a call costs points.
         quota_per_day: calls a day.
+        sessions: logins that may be open at once, where the system counts them (seats, licences); see
+            `erp_sync.transport.sessions`.
         lane_shares: share of the concurrency reserved for a lane; idle shares are lent.
     """
 
@@ -69,6 +71,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     rate_per_second: float | None = None
     burst: int = 1
     quota_per_day: int | None = None
+    sessions: int | None = None
     lane_shares: dict[str, float] = {}
 
 

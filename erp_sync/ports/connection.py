@@ -65,6 +65,22 @@ class Slots(Protocol):
         """The vendor said to wait: nobody of the installation calls before that."""
 
 
+class Sessions(Protocol):
+    """Places for logins of a connection: how many may be open at once, for the whole installation."""
+
+    def open_session(self, connection: str, seconds: float) -> Any:
+        """Take a place for a login that the system forgets after so many idle seconds. Never waits.
+
+        Returns an opaque lease. Raises `NoSlot` where all are taken.
+        """
+
+    def keep_session(self, lease: Any, seconds: float) -> bool:
+        """The login was used: it ends so many seconds from now. False where the place had run out."""
+
+    def close_session(self, lease: Any) -> None:
+        """The login was ended at the system: its place is free. Idempotent."""
+
+
 class NoSlot(Exception):
     """No call may start now. Attributes: connection, retry_after_seconds, why, planned (maintenance)."""
 

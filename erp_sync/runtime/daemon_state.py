@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from erp_sync.runtime.processes import ProcessName, write_whole
+from erp_sync.runtime.processes import ProcessName, read_whole, write_whole
 
 
 class DaemonState(msgspec.Struct, frozen=True):
@@ -22,11 +22,8 @@ def state_file(dagster_home: Path | str) -> Path:
 
 def running(dagster_home: Path | str) -> ProcessName | None:
     """The daemon of this home whose threads have started, if it lives."""
-    try:
-        state = msgspec.json.decode(state_file(dagster_home).read_bytes(), type=DaemonState)
-    except FileNotFoundError:
-        return None
-    return state.process if state.process.alive else None
+    state = read_whole(state_file(dagster_home), DaemonState)
+    return state.process if state is not None and state.process.alive else None
 
 
 def write(dagster_home: Path | str) -> None:

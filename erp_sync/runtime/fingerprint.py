@@ -6,6 +6,7 @@ import hashlib
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
@@ -46,12 +47,14 @@ def _files(folder: Path) -> list[tuple[str, int, int]]:
     found = []
     pending = [str(folder)]
     while pending:
-        with os.scandir(pending.pop()) as entries:
+        # Files come and go while new code is put in place: what has gone counts as not there.
+        with suppress(FileNotFoundError), os.scandir(pending.pop()) as entries:
             for entry in entries:
                 if entry.is_dir(follow_symlinks=False):
                     if entry.name != "__pycache__" and not entry.name.startswith("."):
                         pending.append(entry.path)
                 elif entry.name.endswith(_SUFFIXES):
-                    status = entry.stat()
-                    found.append((entry.path, status.st_size, status.st_mtime_ns))
+                    with suppress(FileNotFoundError):
+                        status = entry.stat()
+                        found.append((entry.path, status.st_size, status.st_mtime_ns))
     return found

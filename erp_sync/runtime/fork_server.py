@@ -20,6 +20,7 @@ import sys
 import threading
 import time
 from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
@@ -93,6 +94,7 @@ class ForkServer:
         self._finished: deque[messages.FinishedRun] = deque(maxlen=1000)
         self._forked = 0
         self._listener: socket.socket | None = None
+        self._file = 0
         self._stopping: float | None = None
         self._interrupted = False
         self._selector = selectors.DefaultSelector()
@@ -117,6 +119,7 @@ class ForkServer:
             self._reap()
             self._drain()
             self._look_for_owner()
+            self._look_for_address()
 
     def _open(self) -> None:
         address = self._folder.address
@@ -126,6 +129,7 @@ class ForkServer:
         listener.listen(128)
         # renamed over the old one: there is no moment without an address
         os.rename(temporary, address)
+        self._file = os.stat(address).st_ino
         listener.setblocking(False)
         self._listener = listener
         self._selector.register(listener, selectors.EVENT_READ)
@@ -167,6 +171,18 @@ class ForkServer:
         elif time.monotonic() - self._owned > _ORPHAN_SECONDS:
             self._retire()
 
+    def _look_for_address(self) -> None:
+        """Something that tidies temporary folders removed the socket: no launcher would come to this server again."""
+        if self._listener is None:
+            return
+        with suppress(FileNotFoundError):
+            if os.stat(self._folder.address).st_ino == self._file:
+                return
+        print("the socket is gone; a new one is opened", file=sys.stderr, flush=True)
+        self._selector.unregister(self._listener)
+        self._listener.close()
+        self._open()
+
     def _accept(self) -> None:
         if self._listener is None:
             return
@@ -207,7 +223,8 @@ class ForkServer:
         if len(self._children) >= self._most_workers:
             return messages.Refused(f"all {self._most_workers} places of the fork server are taken", full=True)
         if (tasks := native_tasks()) > 1:
-            return messages.Refused(f"the fork server has {tasks} threads; forking would be unsafe")
+            # They will not go away: another server takes its place.
+            return messages.Refused(f"the fork server has {tasks} threads; forking would be unsafe", stale=True)
         return None
 
     def _become_worker(self, connection: socket.socket, request: messages.RunRequest) -> NoReturn:

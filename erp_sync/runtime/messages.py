@@ -44,7 +44,7 @@ class Refused(msgspec.Struct, frozen=True, tag="refused"):
 
     Attributes:
         reason: one sentence for the run's log.
-        stale: the server's code is out of date; it has stopped accepting and ends after its last run.
+        stale: its code is out of date, or it cannot fork; it has stopped accepting and ends after its last run.
         full: all places are taken; later there will be one.
     """
 

@@ -8,9 +8,12 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 import psutil
+
+Content = TypeVar("Content")
 
 
 class ProcessName(msgspec.Struct, frozen=True):
@@ -83,6 +86,17 @@ def try_lock(path: Path) -> int | None:
         os.close(descriptor)
         return None
     return descriptor
+
+
+def read_whole(path: Path, type_: type[Content]) -> Content | None:
+    """What a file written by `write_whole` holds; None without one, or where it cannot be read as that.
+
+    After a power cut a file may be empty, after an upgrade of another form: what it told is lost, and nothing more.
+    """
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=type_)
+    except (FileNotFoundError, msgspec.DecodeError):
+        return None
 
 
 def write_whole(path: Path, content: bytes) -> None:

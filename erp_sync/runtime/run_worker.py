@@ -11,6 +11,7 @@ import socket
 import sys
 import threading
 import traceback
+from contextlib import suppress
 from typing import NoReturn
 
 from erp_sync.runtime import messages, preloading
@@ -46,25 +47,27 @@ def become(connection: socket.socket, request: messages.RunRequest, folder: Warm
 
 def _work(connection: socket.socket, request: messages.RunRequest, folder: WarmFolder) -> int:
     output = folder.output(request.run_id)
-    with output.open("ab") as file:
-        os.dup2(file.fileno(), 1)
-        os.dup2(file.fileno(), 2)
-    faulthandler.enable()
-    # an own group: Ctrl-C in the terminal of the services does not interrupt runs behind Dagster's back
-    os.setpgid(0, 0)
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    folder.write_worker(Worker(request.run_id, ProcessName.own()))
     try:
+        with output.open("ab") as file:
+            os.dup2(file.fileno(), 1)
+            os.dup2(file.fileno(), 2)
+        faulthandler.enable()
+        # an own group: Ctrl-C in the terminal of the services does not interrupt runs behind Dagster's back
+        os.setpgid(0, 0)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        folder.write_worker(Worker(request.run_id, ProcessName.own()))
         messages.send(connection, messages.Ready(os.getpid()))
         connection.settimeout(_GO_SECONDS)
         gone = messages.receive_line(connection) != messages.GO
     except (OSError, EOFError):
-        gone = True
+        traceback.print_exc()
+        gone = True  # a full disk among others: whoever waits for Ready launches elsewhere
     connection.close()
     if gone:
-        folder.forget(request.run_id)
-        output.unlink(missing_ok=True)
+        with suppress(OSError):
+            folder.forget(request.run_id)
+            output.unlink(missing_ok=True)
         return NOT_STARTED
     # A run makes rows by the hundred thousand that live until it ends: among them there is little garbage.
     gc.set_threshold(*GARBAGE_THRESHOLD)

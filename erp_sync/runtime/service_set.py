@@ -8,6 +8,7 @@ import sys
 import urllib.error
 import urllib.request
 from collections.abc import Mapping, Sequence
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -56,7 +57,7 @@ class Ready(msgspec.Struct, frozen=True):
                     return answer.status < 500
             except urllib.error.HTTPError as error:
                 return error.code < 500
-            except OSError:
+            except (OSError, HTTPException):
                 return False
         if self.socket is not None:
             with socket.socket(socket.AF_UNIX) as connection:
@@ -134,7 +135,9 @@ def dagster_services(
         ),
         Service(
             name="fork-server",
-            command=fork_server_command(folder, **_launcher(settings), owner=SUPERVISOR, wait=True),
+            command=fork_server_command(
+                folder, **_launcher(settings), owner=SUPERVISOR, wait=True, fixed=not follow_code
+            ),
             environment=environment,
             ready=Ready(fork_server=str(settings.dagster_home)),
             stop_seconds=30.0,

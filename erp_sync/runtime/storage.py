@@ -11,7 +11,7 @@ import msgspec
 import yaml
 
 from erp_sync.model.advice import Advice
-from erp_sync.runtime.processes import exclusive, write_whole
+from erp_sync.runtime.processes import exclusive, read_whole, write_whole
 from erp_sync.runtime.supervisor import files_of
 from erp_sync.settings import Settings
 
@@ -130,10 +130,7 @@ def _ledger_state(settings: Settings) -> str:
 
 
 def _done(marker: Path) -> Initialised | None:
-    try:
-        return msgspec.json.decode(marker.read_bytes(), type=Initialised)
-    except FileNotFoundError:
-        return None
+    return read_whole(marker, Initialised)
 
 
 def _files_exist(settings: Settings) -> bool:

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -16,7 +17,7 @@ from typing import Literal
 import msgspec
 
 from erp_sync.runtime.fingerprint import fingerprint
-from erp_sync.runtime.processes import ProcessName, write_whole
+from erp_sync.runtime.processes import ProcessName, read_whole, write_whole
 from erp_sync.runtime.service_set import SUPERVISOR, Service, environment_of
 
 _STEADY_SECONDS = 30.0
@@ -24,6 +25,8 @@ _LONGEST_WAIT = 60.0
 _RATHER_SECONDS = 60.0
 _LONGEST_LOG = 20_000_000
 _CODE_SECONDS = 3.0
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD)
 
 State = Literal["waiting", "starting", "ready", "died", "stopped"]
 
@@ -92,9 +95,8 @@ class Files:
 
     def status(self) -> Status:
         """What the file says, corrected by which processes live."""
-        try:
-            told = msgspec.json.decode(self.state.read_bytes(), type=Status)
-        except FileNotFoundError:
+        told = read_whole(self.state, Status)
+        if told is None:
             return Status(None, {})
         services = {
             name: service
@@ -133,7 +135,7 @@ class Supervisor:
     """
 
     def __init__(self, files: Files, services: Sequence[Service], tell: Callable[[str, str], None]) -> None:
-        self._files, self._tell = files, tell
+        self._files, self._told = files, tell
         self._kept = {service.name: _Kept(service, files.log(service.name)) for service in services}
         self._signals = 0
         self._next_code_look = 0.0
@@ -143,11 +145,13 @@ class Supervisor:
     def run(self) -> int:
         self._wake.setblocking(False)
         self._woken.setblocking(False)
-        earlier = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGCHLD)}
+        earlier = {number: signal.getsignal(number) for number in _SIGNALS}
         earlier_wakeup = signal.set_wakeup_fd(self._wake.fileno(), warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.signal(signal.SIGINT, self._asked_to_stop)
         signal.signal(signal.SIGTERM, self._asked_to_stop)
+        if earlier[signal.SIGHUP] != signal.SIG_IGN:  # a closed terminal, unless started by nohup
+            signal.signal(signal.SIGHUP, self._asked_to_stop)
         try:
             while not self._signals:
                 self._step()
@@ -161,6 +165,10 @@ class Supervisor:
             signal.set_wakeup_fd(earlier_wakeup)
             self._wake.close()
             self._woken.close()
+
+    def _tell(self, name: str, what: str) -> None:
+        with suppress(OSError):  # a full disk takes no words
+            self._told(name, what)
 
     def _asked_to_stop(self, _number: int, _frame: object) -> None:
         self._signals += 1
@@ -182,7 +190,8 @@ class Supervisor:
             self._next_code_look = time.monotonic() + _CODE_SECONDS
             self._look_for_new_code()
             for kept in self._kept.values():
-                _shorten(kept.log)
+                with suppress(OSError):  # looked at again
+                    _shorten(kept.log)
 
     def _look_after(self, kept: _Kept) -> None:
         if kept.process is not None and kept.process.poll() is not None:
@@ -207,9 +216,22 @@ class Supervisor:
             kept.restarts += 1
         if kept.service.code is not None:
             kept.code = kept.seen_code = fingerprint(kept.service.code)
+        kept.started = time.monotonic()
+        try:
+            kept.process = self._process(kept)
+        except OSError as error:
+            # No memory, no descriptor, a full disk: the other services go on, and it is tried again.
+            self._died(kept, -1, str(error))
+            return
+        kept.name = ProcessName.of(kept.process.pid)
+        kept.state = "starting"
+        self._tell(kept.service.name, "starting")
+        self._write()
+
+    def _process(self, kept: _Kept) -> subprocess.Popen[bytes]:
         command = [part.replace(SUPERVISOR, str(os.getpid())) for part in kept.service.command]
         with kept.log.open("ab") as output:
-            kept.process = subprocess.Popen(
+            return subprocess.Popen(
                 command,
                 env=environment_of(kept.service),
                 stdin=subprocess.DEVNULL,
@@ -217,18 +239,14 @@ class Supervisor:
                 stderr=output,
                 process_group=0,
             )
-        kept.name = ProcessName.of(kept.process.pid)
-        kept.started, kept.state = time.monotonic(), "starting"
-        self._tell(kept.service.name, "starting")
-        self._write()
 
-    def _died(self, kept: _Kept, exit_code: int) -> None:
+    def _died(self, kept: _Kept, exit_code: int, why: str = "") -> None:
         lived = time.monotonic() - kept.started
         kept.failures = 0 if lived >= _STEADY_SECONDS else kept.failures + 1
         wait = 0.0 if kept.failures == 0 else min(2.0 ** (kept.failures - 1), _LONGEST_WAIT)
         kept.not_before = time.monotonic() + wait
         kept.process, kept.name, kept.exit_code, kept.state = None, None, exit_code, "died"
-        self._tell(kept.service.name, f"died with exit code {exit_code}; restarted in {wait:.0f} s")
+        self._tell(kept.service.name, f"{why or f'died with exit code {exit_code}'}; restarted in {wait:.0f} s")
 
     def _look_for_new_code(self) -> None:
         for kept in self._kept.values():
@@ -266,7 +284,8 @@ class Supervisor:
             )
             for kept in self._kept.values()
         }
-        write_whole(self._files.state, msgspec.json.encode(Status(ProcessName.own(), services)))
+        with suppress(OSError):  # written at the next change
+            write_whole(self._files.state, msgspec.json.encode(Status(ProcessName.own(), services)))
 
 
 def _end(group: list[_Kept], number: int, hurry: Callable[[], bool] = lambda: False) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import msgspec
 
-from erp_sync.runtime.processes import ProcessName, write_whole
+from erp_sync.runtime.processes import ProcessName, read_whole, write_whole
 
 # sun_path holds 108 bytes on Linux, 104 on BSD, the closing zero included
 _LONGEST_ADDRESS = 100
@@ -86,19 +86,13 @@ class WarmFolder:
 
     def server(self) -> ServerState | None:
         """The fork server that accepts runs, if its process lives."""
-        try:
-            state = msgspec.json.decode(self.state.read_bytes(), type=ServerState)
-        except FileNotFoundError:
-            return None
-        return state if state.process.alive else None
+        state = read_whole(self.state, ServerState)
+        return state if state is not None and state.process.alive else None
 
     def keeper(self) -> ProcessName | None:
         """The living supervisor that starts this home's fork server whenever there is none."""
-        try:
-            keeper = msgspec.json.decode(self.kept.read_bytes(), type=ProcessName)
-        except FileNotFoundError:
-            return None
-        return keeper if keeper.alive else None
+        keeper = read_whole(self.kept, ProcessName)
+        return keeper if keeper is not None and keeper.alive else None
 
     def write_keeper(self, keeper: ProcessName) -> None:
         write_whole(self.kept, msgspec.json.encode(keeper))
@@ -111,10 +105,7 @@ class WarmFolder:
 
     def worker(self, run_id: str) -> Worker | None:
         """The recorded worker of a run, alive or not; None if no fork server started that run."""
-        try:
-            return msgspec.json.decode((self.runs / f"{run_id}.json").read_bytes(), type=Worker)
-        except FileNotFoundError:
-            return None
+        return read_whole(self.runs / f"{run_id}.json", Worker)
 
     def forget(self, run_id: str) -> None:
         (self.runs / f"{run_id}.json").unlink(missing_ok=True)
@@ -141,7 +132,10 @@ class WarmFolder:
         border = time.time() - older_than_seconds
         for path in self.runs.glob("*.json"):
             worker = self.worker(path.stem)
-            if worker is not None and worker.process.created < border and not worker.process.alive:
+            if worker is None:
+                if path.stat().st_mtime < border:
+                    path.unlink(missing_ok=True)
+            elif worker.process.created < border and not worker.process.alive:
                 path.unlink(missing_ok=True)
         for path in self.outputs.glob("*.log"):
             if path.stat().st_mtime < border:

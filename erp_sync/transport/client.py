@@ -29,6 +29,7 @@ from erp_sync.transport.errors import (
 )
 from erp_sync.transport.policies import BreakerPolicy, Log, PoolExhausted, Retry, RetryPolicy, Send, Slot
 from erp_sync.transport.redaction import Redactor
+from erp_sync.transport.sessions import SessionAuth
 from erp_sync.transport.wire import Attempt, pooled, translate
 
 __all__ = [
@@ -43,6 +44,8 @@ __all__ = [
     "path_segment",
     "retry_after",
 ]
+
+_LOGOUT_SECONDS = 5.0
 
 OutcomeFunction = Callable[[httpx.Response], TransportError | None]
 CostFunction = Callable[[httpx.Response], float | None]
@@ -130,7 +133,9 @@ class VendorClient:
             raise
 
     def close(self) -> None:
-        """Close the pool. Calls under way break off."""
+        """End the login where there is one, close the pool. Calls under way break off."""
+        if isinstance(self._auth, SessionAuth):
+            self._auth.log_out(self._plain)
         self._http.close()
 
     def __enter__(self) -> VendorClient:
@@ -138,6 +143,11 @@ class VendorClient:
 
     def __exit__(self, *exception: object) -> None:
         self.close()
+
+    def _plain(self, request: httpx.Request) -> httpx.Response:
+        """Send without slot, breaker and log: the last word of a client."""
+        request.extensions["timeout"] = dict.fromkeys(("connect", "read", "write", "pool"), _LOGOUT_SECONDS)
+        return self._pool().send(request)
 
     def _pool(self) -> httpx.Client:
         """The pool of this process: after a fork the parent's sockets must not be used by both."""

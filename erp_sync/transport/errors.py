@@ -3,6 +3,7 @@
 TransportError
 |- NotSentError        never reached the vendor's application: send again at any guarantee class
 |  |- Throttled        429, or the vendor's own words for it
+|  |- NoSession        all logins that the system allows are open
 |  `- NotAuthenticated credentials refused: nothing was applied, but a person must look
 |- OutcomeUnknown      it left and no trustworthy answer came: ask before sending again
 `- Rejected            the vendor said no and applied nothing; `again` says whether later can help
@@ -112,6 +113,10 @@ class NotAuthenticated(NotSentError):
 
     next_step = NextStep.FIX_CREDENTIALS
     passes = False
+
+
+class NoSession(NotSentError):
+    """All logins that the system allows are open elsewhere in the installation; says nothing about the system."""
 
 
 class OutcomeUnknown(TransportError):

@@ -23,6 +23,7 @@ from erp_sync.ports.outcomes import Again
 from erp_sync.transport import context
 from erp_sync.transport.calls import Reply
 from erp_sync.transport.errors import (
+    NoSession,
     NotAuthenticated,
     NotSentError,
     OutcomeUnknown,
@@ -132,7 +133,7 @@ class Retry:
             except TransportError as error:
                 error.attempts = attempt.number
                 policy = self._policy
-                most = policy.throttled_attempts if isinstance(error, Throttled) else policy.attempts
+                most = policy.throttled_attempts if isinstance(error, Throttled | NoSession) else policy.attempts
                 if not attempt.call.repeatable or attempt.number >= most or not may_repeat(error):
                     raise
                 pause = max(self._policy.pause(attempt.number, self._chance), error.retry_after_seconds or 0.0)
@@ -201,10 +202,11 @@ class BreakerPolicy:
             reply = self._below(attempt)
         except TransportError as error:
             if isinstance(error, OutcomeUnknown) or (
-                isinstance(error, NotSentError) and not isinstance(error, Throttled | NotAuthenticated | PoolExhausted)
+                isinstance(error, NotSentError)
+                and not isinstance(error, Throttled | NotAuthenticated | PoolExhausted | NoSession)
             ):
                 self._breaker.failure(self._connection, error.why)
-            elif not isinstance(error, PoolExhausted):
+            elif not isinstance(error, PoolExhausted | NoSession):
                 self._breaker.success(self._connection)
             raise
         self._breaker.success(self._connection)

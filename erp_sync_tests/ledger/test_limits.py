@@ -274,3 +274,35 @@ def test_breakers_of_other_connections_stay_closed(ledger: Ledger):
     assert [state.connection for state in ledger.breakers.all()] == [ERP]
     ledger.breakers.close(ERP)
     ledger.breakers.check(ERP)
+
+
+def test_no_more_logins_than_the_system_allows_and_calls_are_counted_apart(ledger: Ledger, clock):
+    ledger.limits.configure(ERP, Limits(concurrency=1, sessions=2))
+    first, second = ledger.limits.open_session(ERP, 600), ledger.limits.open_session(ERP, 900)
+    no_wait(ledger)
+    with pytest.raises(NoSlot, match="all 2 sessions are open") as full:
+        ledger.limits.open_session(ERP, 600)
+    assert full.value.retry_after_seconds == 600
+    (state,) = ledger.limits.status()
+    assert (state.connection, state.sessions, state.sessions_open, state.in_use) == (ERP, 2, 2, {"normal": 1})
+    ledger.limits.close_session(first)
+    ledger.limits.close_session(first)
+    clock.advance(500)
+    assert ledger.limits.keep_session(second, 900)
+    ledger.limits.open_session(ERP, 600)
+    clock.advance(899)
+    clock.advance(1)
+    assert not ledger.limits.keep_session(second, 900)
+
+
+def test_without_a_limit_any_number_may_log_in(ledger: Ledger):
+    ledger.limits.configure(ERP, Limits(sessions=1))
+    ledger.limits.open_session(ERP, 600)
+    ledger.limits.configure(ERP, Limits())
+    ledger.limits.open_session(ERP, 600)
+    assert ledger.limits.status()[0].sessions is None
+
+
+def test_a_limit_of_no_login_is_refused(ledger: Ledger):
+    with pytest.raises(ValueError, match="limit sessions is 0"):
+        ledger.limits.configure(ERP, Limits(), {"sessions": 0})

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from erp_sync.runtime import messages
+from erp_sync.runtime import messages, run_worker
 from erp_sync.runtime.fingerprint import fingerprint
 from erp_sync.runtime.fork_server import ALREADY_SERVED, ForkServer
 from erp_sync.runtime.launch_fork_server import fork_server_command
@@ -61,6 +61,26 @@ def test_a_worker_that_never_hears_go_does_nothing(served: Installation) -> None
     assert served.folder.worker("never-to-be") is None
 
 
+def test_a_socket_that_was_tidied_away_is_opened_again(served: Installation) -> None:
+    server = served.folder.server()
+    Path(served.folder.address).unlink()
+    os.kill(served.folder.server().process.pid, signal.SIGCHLD)  # type: ignore[union-attr]  # it looks at each waking
+    wait_for(lambda: Path(served.folder.address).exists())
+    run_id = served.launch("empty_job")
+    wait_for(lambda: served.finished(run_id))
+    assert "default launcher" not in served.messages(run_id)
+    assert server is not None
+    assert served.folder.server().process == server.process  # type: ignore[union-attr]
+
+
+def test_a_worker_that_cannot_write_before_it_was_told_to_go_leaves_the_run_to_others(tmp_path: Path) -> None:
+    folder = WarmFolder(tmp_path)  # without its folders: as on a full disk nothing can be written
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        assert run_worker._work(theirs, messages.RunRequest("any", "{}", ""), folder) == run_worker.NOT_STARTED
+        assert ours.recv(10) == b""
+
+
 def test_a_client_that_sends_nonsense_does_not_end_it(served: Installation) -> None:
     with connect(served) as connection:
         connection.sendall(b"nonsense\n")
@@ -108,6 +128,7 @@ def test_it_refuses_to_fork_with_a_second_thread(tmp_path: Path) -> None:
         thread.join()
     assert refused is not None
     assert "threads" in refused.reason
+    assert refused.stale  # another one takes its place
     os.close(lock)
 
 
