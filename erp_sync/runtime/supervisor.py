@@ -222,6 +222,7 @@ class Supervisor:
         except OSError as error:
             # No memory, no descriptor, a full disk: the other services go on, and it is tried again.
             self._died(kept, -1, str(error))
+            self._write()
             return
         kept.name = ProcessName.of(kept.process.pid)
         kept.state = "starting"

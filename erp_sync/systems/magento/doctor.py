@@ -3,8 +3,9 @@
 Checks: credentials, clock, modules, what the integration may read, websites and store views, sources, edition,
 input limits, the product attributes that are mapped and those that the store requires, and whether the latest order
 can be mapped. Where a write is guarded by the resource of a read (core: webapi.xml; products, source items) the read
-tells of it; the other resources cannot be told without writing, and no endpoint is known that lists an integration's:
-they are named as untested.
+tells of it. For the other resources a write is sent that cannot be carried out: of an order that cannot exist, or
+without its required argument. The store looks at the resource before it looks at the arguments (core:
+Webapi/Controller/Rest/InputParamsResolver), so 401 says that it is missing, and 400 or 404 that it is there.
 """
 
 from __future__ import annotations
@@ -38,12 +39,25 @@ READS = {
     "inventory/sources": "Stores > Inventory > Sources",
 }
 # Resources of writes that no GET is guarded by (core: webapi.xml and acl.xml of Magento_Sales, Magento_Catalog): where
-# they are ticked, and for what.
+# they are ticked, for what, and a write of theirs that cannot be carried out. No order has id 0 (core: OrderRepository
+# answers "An ID is needed"); a list of prices and a comment are required arguments.
 WRITES = {
-    "Magento_Sales::ship": ("Sales > Operations > Orders > Actions > Ship", "shipments, parcels and their e-mails"),
-    "Magento_Sales::comment": ("Sales > Operations > Orders > Actions > Comment", "the ERP's number on the order"),
-    "Magento_Catalog::catalog": ("Catalog", "base, special and tier prices"),
-    "Magento_Sales::cancel": ("Sales > Operations > Orders > Actions > Cancel", "cancellations from the ERP"),
+    "Magento_Sales::ship": (
+        "Sales > Operations > Orders > Actions > Ship",
+        "shipments, parcels and their e-mails",
+        "order/0/ship",
+    ),
+    "Magento_Sales::comment": (
+        "Sales > Operations > Orders > Actions > Comment",
+        "the ERP's number on the order",
+        "orders/0/comments",
+    ),
+    "Magento_Catalog::catalog": ("Catalog", "base, special and tier prices", "products/base-prices"),
+    "Magento_Sales::cancel": (
+        "Sales > Operations > Orders > Actions > Cancel",
+        "cancellations from the ERP",
+        "orders/0/cancel",
+    ),
 }
 # Modules that flows cannot do without, and for what.
 MODULES = {
@@ -73,7 +87,7 @@ def examine(
         *first,
         _modules(client),
         *_reads(client),
-        *_untested_writes(),
+        *_writes(client),
         *_stores(client, connection),
         _sources(client),
         _edition(client, connection),
@@ -136,14 +150,28 @@ def _reads(client: MagentoClient) -> Iterable[Diagnosis]:
             yield _ok(check, f"allowed, {count} records")
 
 
-def _untested_writes() -> Iterable[Diagnosis]:
-    for resource, (place, what) in WRITES.items():
-        yield Diagnosis(
-            check=f"writing with {resource}",
-            verdict=Verdict.UNTESTED,
-            found=f"needed for {what}",
-            mend=f"System > Integrations > the integration > API: all, or {place} is ticked.",
-        )
+def _writes(client: MagentoClient) -> Iterable[Diagnosis]:
+    """By writes that the store refuses for what they say, after it has looked at who says it."""
+    for resource, (place, what, path) in WRITES.items():
+        check = f"writing with {resource}"
+        mend = f"System > Integrations > the integration > API: tick {place}, then save and reauthorise it."
+        try:
+            client.post(path, {}, operation="doctor.try_write")
+        except NotAuthenticated as error:
+            yield _error(check, f"refused, needed for {what}: {error}", mend)
+        except Rejected as error:
+            if error.status in (400, 404):
+                yield _ok(check, f"allowed, for {what}")
+            else:
+                yield _untold(check, what, str(error), mend)
+        except TransportError as error:
+            yield _untold(check, what, str(error), mend)
+        else:
+            yield _ok(check, f"allowed, for {what}")
+
+
+def _untold(check: str, what: str, why: str, mend: str) -> Diagnosis:
+    return Diagnosis(check=check, verdict=Verdict.UNTESTED, found=f"needed for {what}; {why}", mend=mend)
 
 
 def _stores(client: MagentoClient, connection: ConnectionSettings) -> Iterable[Diagnosis]:

@@ -252,6 +252,27 @@ class NetSuiteClient:
         )
         return reply.json()
 
+    def permissions(self, script: str, deployment: str, names: Sequence[str]) -> dict[str, int]:
+        """What the role of the token may do, by the search RESTlet: 0 nothing, 1 view, 2 create, 3 edit, 4 full.
+
+        Empty where the RESTlet that is installed does not know.
+        """
+        reply = self._client.send(
+            Call(
+                method="GET",
+                path=f"{self._restlets}/{RESTLET}",
+                params=[("script", script), ("deploy", deployment), ("permissions", ",".join(names))],
+                headers={"Content-Type": "application/json"},
+                operation="doctor.permissions",
+                repeatable=True,
+            )
+        )
+        answer = reply.json()
+        found = answer.get("permissions") if isinstance(answer, Mapping) else None
+        if not isinstance(found, Mapping):
+            return {}
+        return {str(name): int(level) for name, level in found.items() if str(level) in ("0", "1", "2", "3", "4")}
+
     def saved_search(self, script: str, deployment: str, search: str, rows: int = 1) -> Any:
         """The first rows of a saved search by the search RESTlet: ``{"rows": [{label: value}], "count", "more"}``."""
         reply = self._client.send(

@@ -1,10 +1,11 @@
 """Is this account ready? Reads and compares, changes nothing.
 
 Checks: credentials, clock, API versions, concurrency, every query that a flow runs, the mapped fields against the
-account's own metadata, the tax engine, the order RESTlet, saved searches, items of one name. Permissions to write are
-named as untested: metadata lists a record to who may only view it (unconfirmed), and the query that lists a role's
-permissions (Oracle NetSuite help, Use Case for Retrieving Permissions Assigned to a Role) needs the role's id, which no
-answer to a token tells.
+account's own metadata, the tax engine, the order RESTlet, saved searches, items of one name, and what may be written.
+That the search RESTlet tells, which runs as the token's role (Oracle NetSuite help, N/runtime, User.getPermission).
+Where it is not installed these permissions are named as untested: metadata lists a record to who may only view it
+(unconfirmed), and the query that lists a role's permissions (help, Use Case for Retrieving Permissions Assigned to a
+Role) needs the role's id, which no answer to a token tells.
 """
 
 from __future__ import annotations
@@ -38,14 +39,17 @@ SEARCH_SCRIPT, SEARCH_DEPLOYMENT = "customscript_erp_sync_search", "customdeploy
 # Record of each mapping that writes.
 RECORDS = {"customer": "customer", "sales_order": "salesOrder", "customer_deposit": "customerDeposit"}
 
-# Permissions with which flows write, their level (1 view, 2 create, 3 edit, 4 full), and for what; as INSTALL.md says.
+LEVELS = ("none", "view", "create", "edit", "full")
+CREATE, EDIT = 2, 3
+
+# Permissions with which flows write, their level, which includes those below, and for what; as INSTALL.md says.
 # Keys as public code queries them (TRAN_SALESORD) or by the same pattern (unconfirmed).
 WRITES = (
-    ("Lists > Customers", "LIST_CUSTJOB", "create and edit", "customers of orders, and their currencies"),
-    ("Transactions > Sales Order", "TRAN_SALESORD", "create and edit", "orders and their cancellation"),
-    ("Transactions > Customer Deposit", "TRAN_CUSTDEP", "create", "payments"),
+    ("Lists > Customers", "LIST_CUSTJOB", EDIT, "customers of orders, and their currencies"),
+    ("Transactions > Sales Order", "TRAN_SALESORD", EDIT, "orders and their cancellation"),
+    ("Transactions > Customer Deposit", "TRAN_CUSTDEP", CREATE, "payments"),
 )
-TAX_DETAILS = ("Transactions > Tax Details Tab", "TRAN_TAXDETAILSTAB", "edit", "the store's tax on orders")
+TAX_DETAILS = ("Transactions > Tax Details Tab", "TRAN_TAXDETAILSTAB", EDIT, "the store's tax on orders")
 
 PROBES = {
     "stock": "SELECT ail.item, ail.location, ail.quantityonhand, ail.quantityavailable, ail.quantitycommitted, "
@@ -76,20 +80,44 @@ def examine(
         *([_order_script(client)] if settings.get("tax_engine") == LEGACY else []),
         *_searches(client),
         _item_names(client),
-        *_untested_writes(settings),
+        *_writes(client),
     ]
 
 
-def _untested_writes(settings: Mapping[str, Any]) -> Iterable[Diagnosis]:
+def _writes(client: NetSuiteClient) -> Iterable[Diagnosis]:
+    settings = client.connection.settings
     tax = [TAX_DETAILS] if settings.get("tax_engine", SUITETAX) == SUITETAX else []
-    for name, key, level, what in (*WRITES, *tax):
-        yield Diagnosis(
-            check=f"permission {name}",
-            verdict=Verdict.UNTESTED,
-            found=f"{level}: needed for {what}",
-            mend="Setup > Users/Roles > Manage Roles > the token's role > Permissions; or, with the role's internal "
-            f"id, SuiteQL: SELECT name, permkey, permlevel FROM rolepermissions WHERE role = ID (here {key}).",
-        )
+    wanted = (*WRITES, *tax)
+    try:
+        script, deployment = _search_script(settings)
+        held = client.permissions(script, deployment, [key for _, key, _, _ in wanted])
+    except TransportError:
+        held = {}
+    place = "Setup > Users/Roles > Manage Roles > the token's role > Permissions"
+    for name, key, level, what in wanted:
+        check, has = f"permission {name}", held.get(key)
+        if has is None:
+            yield Diagnosis(
+                check=check,
+                verdict=Verdict.UNTESTED,
+                found=f"{LEVELS[level]}: needed for {what}",
+                mend=f"Install this version of erp_sync_search_restlet.js, which tells; or look at {place}; or, with "
+                "the role's internal id, SuiteQL: SELECT name, permkey, permlevel FROM rolepermissions WHERE role = ID "
+                f"(here {key}).",
+            )
+        elif has < level:
+            yield _error(
+                check, f"{LEVELS[has]}; {LEVELS[level]} is needed for {what}", f"{place}: set it to {LEVELS[level]}."
+            )
+        else:
+            yield _ok(check, f"{LEVELS[has]}; {LEVELS[level]} is needed for {what}")
+
+
+def _search_script(settings: Mapping[str, Any]) -> tuple[str, str]:
+    return (
+        str(settings.get("search_script", SEARCH_SCRIPT)),
+        str(settings.get("search_deployment", SEARCH_DEPLOYMENT)),
+    )
 
 
 def _credentials(client: NetSuiteClient, clock: Callable[[], datetime]) -> list[Diagnosis]:
@@ -265,8 +293,7 @@ def _order_script(client: NetSuiteClient) -> Diagnosis:
 def _searches(client: NetSuiteClient) -> Iterable[Diagnosis]:
     """Saved searches of setting ``saved_searches`` ({search: labels}), by one row each."""
     settings = client.connection.settings
-    script = str(settings.get("search_script", SEARCH_SCRIPT))
-    deployment = str(settings.get("search_deployment", SEARCH_DEPLOYMENT))
+    script, deployment = _search_script(settings)
     for name, labels in (settings.get("saved_searches") or {}).items():
         check = f"saved search {name}"
         try:

@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 
 from erp_sync.ports.diagnosis import Diagnosis, Verdict
+from erp_sync.systems.magento.doctor import WRITES
 from erp_sync.transport.errors import NotAuthenticated, NotSentError, Rejected
 from erp_sync_tests.systems.magento.store_fake import FakeSender, connector, order, parameter, search
 
@@ -32,13 +33,16 @@ def healthy() -> FakeSender:
         sender.answer("GET", f"products/attributes/{code}", {"attribute_code": code})
     sender.answer("GET", "inventory/sources", search([{"source_code": "east", "enabled": True}]))
     sender.answer("GET", "orders", lambda call: {"items": [order(protect_code="x")], "total_count": 1})
+    for _, _, path in WRITES.values():
+        sender.answer("POST", path, lambda call: Rejected(404, "not_found", "An ID is needed."))
     sender.answer("GET", "returns", lambda call: Rejected(404, "unknown_route", "Request does not match any route."))
     return sender
 
 
 def examined(sender: FakeSender, **changes: Any) -> dict[str, Diagnosis]:
     found = connector(sender, **changes).examine()
-    assert all(call.method == "GET" for call in sender.calls)
+    tried = [call for call in sender.calls if call.method != "GET"]
+    assert all(call.json == {} and call.operation == "doctor.try_write" for call in tried)
     return {one.check: one for one in found}
 
 
@@ -131,12 +135,9 @@ def test_attributes_that_the_store_requires_and_nobody_fills_are_named():
     assert (found.verdict, found.found) == (Verdict.WARNING, "not mapped: energy_class")
 
 
-def test_what_an_integration_may_write_is_named_as_untested_with_how_to_look():
-    untested = [one for one in examined(healthy()).values() if one.verdict is Verdict.UNTESTED]
-    assert [one.check.removeprefix("writing with ") for one in untested] == [
-        "Magento_Sales::ship",
-        "Magento_Sales::comment",
-        "Magento_Catalog::catalog",
-        "Magento_Sales::cancel",
-    ]
-    assert all("System > Integrations" in one.mend for one in untested)
+def test_a_write_that_cannot_be_told_is_named_with_how_to_look():
+    sender = healthy()
+    sender.answer("POST", "order/0/ship", lambda call: NotSentError("connection refused"))
+    found = examined(sender)
+    assert [found[f"writing with {resource}"].verdict for resource in WRITES] == [Verdict.UNTESTED, *[Verdict.OK] * 3]
+    assert "System > Integrations" in found["writing with Magento_Sales::ship"].mend

@@ -271,3 +271,18 @@ def test_what_a_role_may_write_is_named_as_untested_with_how_to_look(connector, 
         "permission Transactions > Tax Details Tab",
     ]
     assert all("Manage Roles" in one.mend and "rolepermissions" in one.mend for one in untested)
+
+
+def test_what_the_search_restlet_says_of_the_role_is_compared_with_what_flows_write(connector, server):
+    script_healthy(server)
+    levels = {"LIST_CUSTJOB": 4, "TRAN_SALESORD": 2, "TRAN_CUSTDEP": 0, "TRAN_TAXDETAILSTAB": -1}
+    server.on("GET", "restlet.nl", Answer(200, {"role": 1042, "permissions": levels}))
+    found = {one.check.partition(" > ")[2]: one for one in connector().examine() if one.check.startswith("permission")}
+    assert {name: (one.verdict, one.found.partition(";")[0]) for name, one in found.items()} == {
+        "Customers": (Verdict.OK, "full"),
+        "Sales Order": (Verdict.ERROR, "create"),
+        "Customer Deposit": (Verdict.ERROR, "none"),
+        "Tax Details Tab": (Verdict.UNTESTED, "edit: needed for the store's tax on orders"),
+    }
+    assert found["Sales Order"].mend.endswith("set it to edit.")
+    assert server.writes() == []

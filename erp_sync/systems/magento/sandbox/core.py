@@ -42,7 +42,7 @@ class MagentoSandbox:
 
     def __init__(self, database: Path | str, clock: Clock, options: dict[str, Any]) -> None:
         self.shop = Shop(Database(database), clock, Options.of(options))
-        self.refused_resources: frozenset[str] = frozenset()
+        self.refused_resources: frozenset[str] = frozenset(self.shop.options.refused_resources)
         available = [entry for entry in rooms.routes() if self.shop.options.commerce or not entry.commerce]
         self.router = Router(available)
         writing = [entry for entry in available if entry.asynchronous]

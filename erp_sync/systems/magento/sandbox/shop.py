@@ -39,6 +39,7 @@ class Options:
         prices_include_tax: not supported yet for True.
         tax_shipping: the shipping tax class is taxable.
         payment_actions: card method to "authorize" or "authorize_capture".
+        refused_resources: ACL resources that nobody was given, e.g. ``Magento_Sales::ship``.
         events_url: where I/O events are delivered (Commerce only); empty = kept, not sent.
         seed: of everything generated, so that two sandboxes of one seed agree.
     """
@@ -57,6 +58,7 @@ class Options:
     payment_actions: dict[str, str] = field(
         default_factory=lambda: {"braintree": "authorize", "paypal_express": "authorize_capture"}
     )
+    refused_resources: tuple[str, ...] = ()
     events_url: str = ""
     seed: int = 1
 

@@ -47,6 +47,7 @@ class Options:
         push_records: records that the change push is deployed on, as a script is in life; None: all that it knows.
         legacy_tax_on: with legacy tax, "order" (United States: a total on the order) or "lines".
         scripts: RESTlets that are installed.
+        permissions: what the token's role may do less than everything, by key: 0 nothing, 1 view, 2 create, 3 edit.
         row_limit: rows a saved search answers at most in one call of the RESTlet (SuiteScript getRange: 1000).
     """
 
@@ -71,6 +72,7 @@ class Options:
     push_url: str | None = None
     push_secret: str = ""
     push_records: tuple[str, ...] | None = None
+    permissions: dict[str, int] = field(default_factory=dict)
     row_limit: int = 1000
     legacy_tax_on: str = "order"
     scripts: tuple[str, ...] = ("customscript_erp_sync_order", "customscript_erp_sync_search")
@@ -99,6 +101,8 @@ class Options:
             raise WrongOption("allocated", options.allocated, f"a whole number from 1 to {options.concurrency}")
         if not 0 <= options.allocated_elsewhere < options.concurrency:
             raise WrongOption("allocated_elsewhere", options.allocated_elsewhere, "less than the concurrency")
+        for key, level in options.permissions.items():
+            _one_of(f"permissions.{key}", level, (0, 1, 2, 3, 4))
         if not options.account or options.account != options.account.upper() or "-" in options.account:
             raise WrongOption("account", options.account, "an account id in upper case with _, e.g. 1234567_SB1")
         try:
@@ -112,6 +116,10 @@ class Options:
                 )
             _one_of(f"custom_fields.{script_id}.type", declared.get("type"), CUSTOM_TYPES)
         return options
+
+    def permission(self, key: str) -> int:
+        """Level of the token's role; full where nothing else was said."""
+        return self.permissions.get(key, 4)
 
     @property
     def zone(self) -> ZoneInfo:
@@ -131,6 +139,6 @@ class Options:
 CUSTOM_TYPES = ("text", "number", "boolean", "date", "datetime", "reference", "list")
 
 
-def _one_of(name: str, value: object, choices: tuple[str, ...]) -> None:
+def _one_of(name: str, value: object, choices: tuple[object, ...]) -> None:
     if value not in choices:
-        raise WrongOption(name, value, f"one of {', '.join(choices)}")
+        raise WrongOption(name, value, f"one of {', '.join(map(str, choices))}")

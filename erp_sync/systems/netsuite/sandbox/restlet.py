@@ -4,7 +4,8 @@
 
 - customscript_erp_sync_order: creates an order with the store's tax on accounts with legacy tax, which REST
   cannot write; asks first whether the external id is there. Protocol: `suitescript/erp_sync_order_restlet.js`.
-- customscript_erp_sync_search: pages through a saved search, at most `row_limit` rows a call.
+- customscript_erp_sync_search: pages through a saved search, at most `row_limit` rows a call; tells the levels of the
+  role's permissions (Oracle help, User.getPermission).
 
 Errors are the script's: 400 with ``{"error": {"code", "message"}}``; beyond the account's concurrency 400 with
 SSS_REQUEST_LIMIT_EXCEEDED. That an unknown script is 404 with SSS_INVALID_SCRIPTLET_ID is unconfirmed.
@@ -18,6 +19,7 @@ from typing import Any
 
 from erp_sync.sandbox.core import BadJson, Request, Response, json_response
 from erp_sync.systems.netsuite.sandbox.errors import VendorError
+from erp_sync.systems.netsuite.sandbox.rest import permitted
 from erp_sync.systems.netsuite.sandbox.sales_order import SalesOrder
 from erp_sync.systems.netsuite.sandbox.session import Session
 from erp_sync.systems.netsuite.sandbox.store import AMOUNT, text_of
@@ -83,6 +85,11 @@ class Restlets:
             body = request.json() if kind == "application/json" and request.body.strip() else {}
         except BadJson as error:
             return failure("INVALID_REQUEST", f"The request body is not valid JSON: {error}")
+        if script == SEARCH and request.method == "GET" and request.parameter("permissions"):
+            names = str(request.parameter("permissions")).split(",")
+            return json_response(
+                {"role": 1000, "permissions": {name: session.options.permission(name) for name in names}}
+            )
         if script == SEARCH and request.method == "GET":
             return self._search(session, request)
         if script == ORDER and request.method == "GET":
@@ -100,6 +107,7 @@ class Restlets:
         found = self._existing(session, str(body["externalId"]))
         if found is not None:
             return found
+        permitted(session.options, "salesOrder", "POST")
         # A script's own failure is not REST's: the record layer says it in SuiteScript's words.
         order = self._orders.create(session, {**body, **self._tax(session, body, request.get("tax") or {})})
         self._set_total_tax(session, order, request.get("tax") or {})

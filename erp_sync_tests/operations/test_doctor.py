@@ -1,0 +1,68 @@
+"""The doctor tries what may be written at both sandboxes: it is right about what is missing, and nothing is changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from erp_sync.ledger import State
+from erp_sync.operations.doctor import doctor
+from erp_sync.ports.diagnosis import Verdict
+from erp_sync.systems.magento.doctor import WRITES
+from erp_sync_tests.e2e.business import Business, business
+
+MISSING = {
+    "erp_options": {"permissions": {"TRAN_SALESORD": 1, "TRAN_CUSTDEP": 2}},
+    "store_options": {"refused_resources": ["Magento_Sales::ship", "Magento_Catalog::catalog"]},
+}
+
+
+def told(shop: Business) -> dict[str, Verdict]:
+    """Verdicts on permissions to write."""
+    with shop.installation() as here:
+        found = doctor(here, here.configuration.routes["us"]).findings
+    return {
+        one.check.removeprefix("writing with ").rpartition(" > ")[2]: one.verdict
+        for one in found
+        if one.check.startswith(("writing with", "permission "))
+    }
+
+
+@pytest.fixture(scope="module")
+def lacking(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Business]:
+    with business(tmp_path_factory.mktemp("lacking"), **MISSING) as shop:
+        yield shop
+
+
+def test_every_permission_that_is_there_is_found_and_nothing_is_written(tmp_path: Path) -> None:
+    with business(tmp_path) as shop:
+        before = shop.store.rows("SELECT * FROM sales_order"), shop.erp_rows('SELECT id FROM "transaction"')
+        assert told(shop) == dict.fromkeys(
+            [*WRITES, "Customers", "Sales Order", "Customer Deposit", "Tax Details Tab"], Verdict.OK
+        )
+        assert (shop.store.rows("SELECT * FROM sales_order"), shop.erp_rows('SELECT id FROM "transaction"')) == before
+        assert shop.store.rows("SELECT * FROM sales_shipment") == []
+
+
+def test_what_is_missing_is_an_error_by_name(lacking: Business) -> None:
+    assert {name for name, verdict in told(lacking).items() if verdict is Verdict.ERROR} == {
+        "Magento_Sales::ship",
+        "Magento_Catalog::catalog",
+        "Sales Order",
+    }
+
+
+def test_the_flow_meets_what_the_doctor_told(lacking: Business) -> None:
+    number = lacking.store.buy("ann")
+    lacking.settle()
+    found = lacking.delivery(number)
+    assert (found.state, found.code) == (State.DEAD, "insufficient_permission")
+    assert lacking.in_erp(number) == []
+
+
+def test_an_account_without_the_search_restlet_leaves_the_permissions_untested(tmp_path: Path) -> None:
+    with business(tmp_path, erp_options={"scripts": ["customscript_erp_sync_order"]}) as shop:
+        found = told(shop)
+    assert {found[name] for name in ("Customers", "Sales Order", "Customer Deposit")} == {Verdict.UNTESTED}
