@@ -23,7 +23,8 @@ from dataclasses import replace
 from typing import Any
 
 from erp_sync.ports import mapping_rules as rules
-from erp_sync.ports.mapping import COPY, Direction, Field, MappingMistake, RecordMapping, Rule
+from erp_sync.ports.connection import ConnectionSettings
+from erp_sync.ports.mapping import COPY, Context, Direction, Field, MappingMistake, RecordMapping, Rule, Scope
 from erp_sync.ports.paths import MISSING, BadPath
 
 _TO_CANONICAL: dict[str, Rule] = {
@@ -53,6 +54,9 @@ def overlaid(mapping: RecordMapping, overlays: Mapping[str, Any]) -> RecordMappi
     unknown = set(changes) - set(CHANGES)
     if unknown:
         raise MappingMistake(mapping.name, f"unknown change {sorted(unknown)[0]!r}; known: {', '.join(CHANGES)}")
+    for name, entries in changes.items():
+        if entries is not None and not isinstance(entries, list | tuple):
+            raise MappingMistake(mapping.name, f"{name}: expected a list, each entry with a dash, not {entries!r}")
     declared = {one.target: one for one in fields}
     for target in changes.get("drop") or ():
         if declared.pop(target, None) is None:
@@ -93,21 +97,39 @@ def field_of(mapping: RecordMapping, entry: Any) -> Field:
         raise MappingMistake(mapping.name, f"{target}: unknown key {sorted(unknown)[0]!r}; known: {known}")
     if ("source" in entry) == ("constant" in entry):
         raise MappingMistake(mapping.name, f"{target}: needs either source or constant")
-    length = entry.get("max_length")
+    length, required = entry.get("max_length"), entry.get("required", False)
+    if length is not None and (not isinstance(length, int) or isinstance(length, bool) or length < 1):
+        raise MappingMistake(mapping.name, f"{target}: max_length is {length!r}; expected a whole number above 0")
+    if not isinstance(required, bool):
+        raise MappingMistake(mapping.name, f"{target}: required is {required!r}; expected true or false")
+    rule = _rule(mapping, target, entry)
     try:
         one = Field(
             source=str(entry.get("source", "")),
             target=target,
-            rule=_rule(mapping, target, entry),
-            default=entry.get("default", MISSING),
-            required=bool(entry.get("required", False)),
-            validation=(rules.at_most(int(length)),) if length is not None else (),
+            rule=rule,
+            default=_default(mapping, target, entry, rule),
+            required=required,
+            validation=(rules.at_most(length),) if length is not None else (),
             note=str(entry.get("note", "declared by the connection")),
         )
         mapping.with_fields((one,))
     except BadPath as error:
         raise MappingMistake(mapping.name, f"{target}: {error}") from error
     return one
+
+
+def _default(mapping: RecordMapping, target: str, entry: Mapping[str, Any], rule: Rule) -> Any:
+    """As the rule would have it: YAML reads 0.1 as a binary fraction, which no amount may be."""
+    default = entry.get("default", MISSING)
+    if entry.get("type") not in ("text", "integer", "decimal", "boolean") or default is None or default is MISSING:
+        return default
+    plain = str(default) if isinstance(default, float) else default
+    nowhere = ConnectionSettings(name="", vendor="", base_url="", credentials={})
+    try:
+        return rule.apply(plain, Scope({}, Context(nowhere), "", mapping.direction))
+    except ValueError as error:
+        raise MappingMistake(mapping.name, f"{target}: default {default!r} is no {entry['type']}: {error}") from error
 
 
 def _rule(mapping: RecordMapping, target: str, entry: Mapping[str, Any]) -> Rule:

@@ -111,9 +111,11 @@ def local_date() -> Rule:
 
 
 def utc_text() -> Rule:
-    """``2017-07-21T17:32:28Z`` of an aware time."""
+    """``2017-07-21T17:32:28Z`` of an aware time, or of its ISO text, as custom fields carry it."""
 
     def apply(value: Any, scope: Scope) -> str:
+        if not isinstance(value, datetime):
+            value = datetime.fromisoformat(str(value))
         if value.tzinfo is None:
             raise ValueError(f"{value} has no time zone")
         return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -193,11 +193,29 @@ def test_an_overlay_adds_replaces_and_drops_fields():
         ({"add": [{"target": "t", "source": "a", "typ": "text"}]}, "unknown key 'typ'"),
         ({"add": [{"target": "t", "source": "a["}]}, "not understood"),
         (["x"], "overlay is list"),
+        ({"drop": "memo"}, "drop: expected a list, each entry with a dash, not 'memo'"),
+        ({"add": {"target": "t", "source": "a"}}, "add: expected a list"),
+        ({"add": [{"target": "t", "source": "a", "max_length": "long"}]}, "t: max_length is 'long'; expected a whole"),
+        ({"add": [{"target": "t", "source": "a", "required": "false"}]}, "t: required is 'false'; expected true or"),
+        ({"add": [{"target": "t", "source": "a", "type": "integer", "default": "few"}]}, "default 'few' is no integer"),
     ],
 )
 def test_a_wrong_overlay_is_refused_with_its_place(changes, message):
     with pytest.raises(MappingMistake, match=message.replace("[", r"\[")):
         overlaid(base(), {"thing": changes})
+
+
+def test_the_default_of_an_amount_is_exact_and_a_time_in_text_is_told_in_utc():
+    fields = [
+        {"target": "share", "source": "share", "type": "decimal", "default": 0.1},
+        {"target": "at", "source": "at", "type": "time"},
+    ]
+    given = {"at": "2026-05-01T14:00:00+02:00"}
+    mapped = overlaid(mapping(direction=OUT), {"thing": {"add": fields}}).apply(given, CONTEXT)
+    assert (mapped["share"], type(mapped["share"])) == (Decimal("0.1"), Decimal)
+    assert mapped["at"] == "2026-05-01T12:00:00Z"
+    with pytest.raises(MappingProblem, match="at"):
+        overlaid(mapping(direction=OUT), {"thing": {"add": fields}}).apply({"at": "soon"}, CONTEXT)
 
 
 def test_an_overlay_that_would_have_no_effect_is_refused():
