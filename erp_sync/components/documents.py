@@ -26,7 +26,7 @@ from erp_sync.model.keys import Entity, EntityKey
 from erp_sync.ports.adoption import Adoption
 from erp_sync.ports.differences import Difference, code_of, undecided, words_of
 from erp_sync.ports.raw import BadRecord, MappingProblem
-from erp_sync.quality.gate import Rule, Suite, judge
+from erp_sync.quality.gate import Rule, Suite, judge_apart
 
 log = logging.getLogger(__name__)
 
@@ -130,15 +130,16 @@ def _transform_batch(
         except Exception as defect:
             if passes(defect):
                 raise
-            log.exception("defect", extra={"flow": kind.name, "record": row.native_id})
-            defect.add_note(f"with {kind.entity} {row.native_id}")
-            met.append(defect)
-            rejected.append((row, "defect", "", words_of_defect(defect)))
+            _defect(row, kind, defect, rejected, met)
     documents = with_adopted_orders(here, route, kind, documents)
     suite = suite_of(kind.name)
     checks = flow_module(kind.name, "checks")
-    judgement = judge(suite, [checks.facts(document) for _, document in documents])
+    documents, facts = _with_facts(checks, documents, kind, rejected, met)
+    judgement, apart = judge_apart(suite, facts)
     broken = judgement.by_row()
+    for position, failure in apart.items():
+        broken.pop(position, None)
+        _defect(documents[position][0], kind, failure, rejected, met)
     report.judged += judgement.rows
     report.rules = judgement.rules
     holding: frozenset[str] = getattr(checks, "HOLDING", frozenset())
@@ -154,7 +155,8 @@ def _transform_batch(
         report.broken.append(document.number)
     with here.ledger.handling(route.name, kind.name, run_id=run_id) as work:
         newest = work.newest({_key(row) for row, _ in documents})
-        good = _latest([one for position, one in enumerate(documents) if position not in broken], newest)
+        kept = [one for position, one in enumerate(documents) if position not in broken and position not in apart]
+        good = _latest(kept, newest)
         previous = work.latest(target, [_key(row) for row, _ in good])
         begun = work.begun(previous.values())
         accepted: list[NewDelivery] = []
@@ -216,6 +218,37 @@ def _transform_batch(
             flow=kind.name,
         )
     report.handled += len(rows)
+
+
+def _with_facts(
+    checks: Any,
+    documents: list[tuple[Any, Any]],
+    kind: FlowKind,
+    rejected: list[tuple[Any, str, str, str]],
+    met: list[Exception],
+) -> tuple[list[tuple[Any, Any]], list[dict[str, Any]]]:
+    """The documents whose facts could be worked out, and these facts."""
+    kept, facts = [], []
+    for row, document in documents:
+        try:
+            facts.append(checks.facts(document))
+        except Exception as defect:
+            if passes(defect):
+                raise
+            _defect(row, kind, defect, rejected, met)
+        else:
+            kept.append((row, document))
+    return kept, facts
+
+
+def _defect(
+    row: Any, kind: FlowKind, defect: Exception, rejected: list[tuple[Any, str, str, str]], met: list[Exception]
+) -> None:
+    """A defect of ours that shows with one record: it goes to quarantine, the others go on."""
+    log.error("defect", exc_info=defect, extra={"flow": kind.name, "record": row.native_id})
+    defect.add_note(f"with {kind.entity} {row.native_id}")
+    met.append(defect)
+    rejected.append((row, "defect", "", words_of_defect(defect)))
 
 
 def _latest(documents: list[tuple[Any, Any]], newest: Mapping[EntityKey, datetime]) -> list[tuple[Any, Any]]:

@@ -72,8 +72,39 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
         return found
 
 
+class CannotJudge(RuntimeError):
+    """A rule could not be applied to these records: a defect of ours, or a value that nobody thought of.
+
+    Attributes: suite, rule (names), why.
+    """
+
+    def __init__(self, suite: str, rule: str, why: str) -> None:
+        self.suite, self.rule, self.why = suite, rule, why
+        super().__init__(f"rule {rule} of {suite}: {why}")
+
+
+def judge_apart(suite: Suite, records: Sequence[dict[str, Any]]) -> tuple[Judgement, dict[int, CannotJudge]]:
+    """Judge records by row rules; those that no rule can be applied to stand alone, by position, with why.
+
+    Where the whole cannot be judged it is halved until they do: one of them must not keep back the others.
+    """
+    try:
+        return judge(suite, records), {}
+    except CannotJudge as failure:
+        if len(records) == 1:
+            return Judgement(rows=1, rules=len(suite.rules), broken=()), {0: failure}
+    middle = len(records) // 2
+    (first, apart), (second, more) = judge_apart(suite, records[:middle]), judge_apart(suite, records[middle:])
+    moved = (msgspec.structs.replace(item, rows=tuple(row + middle for row in item.rows)) for item in second.broken)
+    judgement = Judgement(rows=len(records), rules=len(suite.rules), broken=(*first.broken, *moved))
+    return judgement, {**apart, **{row + middle: failure for row, failure in more.items()}}
+
+
 def judge(suite: Suite, records: Sequence[dict[str, Any]] | Any) -> Judgement:
-    """Judge records (a list of equal dicts, or a pandas frame) by the suite. Empty input breaks nothing."""
+    """Judge records (a list of equal dicts, or a pandas frame) by the suite. Empty input breaks nothing.
+
+    Raises CannotJudge where a rule cannot be applied.
+    """
     rows = len(records)
     if rows == 0:
         return Judgement(rows=0, rules=len(suite.rules), broken=())
@@ -94,7 +125,7 @@ def judge(suite: Suite, records: Sequence[dict[str, Any]] | Any) -> Judgement:
         for place, outcome in zip(failed, details, strict=True):
             rule = suite.rules[place]
             if failure := _failure(outcome.exception_info):
-                raise RuntimeError(f"rule {rule.name} of {suite.name}: {failure}")
+                raise CannotJudge(suite.name, rule.name, failure)
             found = outcome.result or {}
             positions = () if rule.batch else tuple(found.get("unexpected_index_list") or ())
             broken.append(Broken(rule=rule, rows=positions, observed=str(found.get("observed_value", ""))))

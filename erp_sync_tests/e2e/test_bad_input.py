@@ -15,6 +15,7 @@ import pytest
 from typer.testing import CliRunner
 
 from erp_sync.cli import app
+from erp_sync.flows.orders import checks
 from erp_sync.flows.state_extraction import snapshot_entity
 from erp_sync.lake.errors import DamagedFile
 from erp_sync.ledger import SchemaTooNew, State
@@ -22,6 +23,7 @@ from erp_sync.ledger.errors import BadLookupFile
 from erp_sync.ledger.lookups import LookupRow
 from erp_sync.ledger.schema import VERSION
 from erp_sync.operations.dead_letters import retry
+from erp_sync.quality.gate import CannotJudge
 from erp_sync.sandbox.warehouse import Habits, Warehouse
 from erp_sync.systems.magento.ports.orders import OrderSource
 from erp_sync.transport.errors import TransportError
@@ -82,6 +84,23 @@ def test_a_defect_of_ours_that_shows_with_one_record(shop: Business, monkeypatch
         retry(here, code="defect", who="ann", why="mended")
     shop.settle()
     assert len(shop.in_erp(bad)) == 1
+
+
+def test_a_value_that_a_rule_cannot_be_applied_to(shop: Business, monkeypatch: pytest.MonkeyPatch):
+    bad, good = shop.store.buy("zac"), shop.store.buy("yve")
+    as_it_is = checks.facts
+
+    def odd(order: Any) -> dict[str, Any]:
+        facts = as_it_is(order)
+        return dict.fromkeys(facts, "many") if order.number == bad else facts
+
+    with monkeypatch.context() as patch:
+        patch.setattr(checks, "facts", odd)
+        with pytest.raises(CannotJudge):
+            shop.run()
+        shop.settle()
+    assert quarantined(shop, bad).rule == "defect"
+    assert (shop.in_erp(bad), len(shop.in_erp(good))) == ([], 1)
 
 
 def test_an_unknown_currency(shop: Business):

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from erp_sync.components.documents import suite_of
-from erp_sync.quality.gate import Rule, Suite, judge, scaled
+from erp_sync.quality.gate import CannotJudge, Rule, Suite, judge, judge_apart, scaled
 
 POSITIVE = Rule(
     name="positive",
@@ -85,3 +85,15 @@ def test_the_suites_of_the_flows_can_be_judged(flow):
     assert judge(suite, [columns]).broken == ()
     assert len({rule.name for rule in suite.rules}) == len(suite.rules)
     assert all(rule.words for rule in suite.rules)
+
+
+def test_a_record_that_no_rule_can_be_applied_to_stands_alone_and_the_others_are_judged():
+    odd: dict[str, Any] = {"quantity": "many", "currency": "USD"}
+    records = [*rows(1, 0), odd, *rows(5, currency="usd"), *rows(7, -1)]
+    suite = Suite(name="mixed", rules=(POSITIVE, CODE))
+    with pytest.raises(CannotJudge, match="rule positive of mixed"):
+        judge(suite, records)
+    judgement, apart = judge_apart(suite, records)
+    found = {position: [rule.name for rule in rules] for position, rules in judgement.by_row().items()}
+    assert found == {1: ["positive"], 3: ["code"], 5: ["positive"]}
+    assert (judgement.rows, {position: failure.rule for position, failure in apart.items()}) == (6, {2: "positive"})
