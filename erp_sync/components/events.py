@@ -67,17 +67,21 @@ def waiting(here: Installation, configuration: Configuration, now: datetime) -> 
     }
     for place in [place for place in found if place not in read]:
         here.ledger.inbox.mark([event.id for event in found.pop(place)], "no flow reads it")
-    for place in [place for place in found if not starts_runs(here, *place)]:
+    for place in [place for place in found if not _starts_runs(here, *place)]:
         here.ledger.inbox.mark([event.id for event in found.pop(place)], "left to the next poll")
     ripe = {place: [event for event in events if event.received_at <= now - delay(here, place[0])]
             for place, events in found.items()}  # fmt: skip
     return {place: events for place, events in ripe.items() if events}
 
 
-def starts_runs(here: Installation, connection: str, entity: str) -> bool:
+def starts_runs(settings: Mapping[str, Any], entity: str) -> bool:
     """Whether the connection's setting ``events`` lets events of this entity start runs; all do where it says none."""
-    chosen = (here.configuration.connection(connection).settings.get("events") or {}).get("entities")
+    chosen = (settings.get("events") or {}).get("entities")
     return chosen is None or entity in chosen
+
+
+def _starts_runs(here: Installation, connection: str, entity: str) -> bool:
+    return starts_runs(here.configuration.connection(connection).settings, entity)
 
 
 def delay(here: Installation, connection: str) -> timedelta:

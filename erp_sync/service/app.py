@@ -1,9 +1,9 @@
 """The web application: POST /events/{connection}, its challenge by GET, /health, and /metrics for Prometheus.
 
-Answers to POST: 200 stored (also what was stored before), 401 signature, 403 outside the time window, 404 no
-such connection or none that takes notifications, 408 too slow, 413 too large, 422 signed but not understood, 503 not
-configured or not storable now. Vendors try again after 5xx and, as a rule, not after 4xx: what is refused for good
-is found by polling.
+Answers to POST: 200 stored (also what was stored before, and what by a setting waits for the next poll anyway), 401
+signature, 403 outside the time window, 404 no such connection or none that takes notifications, 408 too slow, 413 too
+large, 422 signed but not understood, 503 not configured or not storable now. Vendors try again after 5xx and, as a
+rule, not after 4xx: what is refused for good is found by polling.
 """
 
 from __future__ import annotations
@@ -78,7 +78,8 @@ def create_app(receiver: Receiver, exposition: Exposition | None = None) -> Fast
         except (LedgerError, DBAPIError) as error:
             log.error("notification not stored", extra={"connection": connection, "error": str(error)})
             return _refused(connection, 503, "not_stored", "the inbox cannot be written now")
-        return JSONResponse({"stored": taken.stored, "duplicates": taken.duplicates})
+        ignored = {"ignored": taken.ignored} if taken.ignored else {}
+        return JSONResponse({"stored": taken.stored, "duplicates": taken.duplicates, **ignored})
 
     @app.get("/events/{connection}", summary="Echo the challenge with which a sender registers this address")
     async def challenge(connection: str, request: Request) -> JSONResponse:

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 import msgspec
 
 from erp_sync.components.configuration import Configuration, ConnectionSpec, WrongConfiguration
+from erp_sync.components.events import starts_runs
 from erp_sync.ledger.inbox import InboxEvent, PendingEvents
 from erp_sync.model.advice import Advice
 from erp_sync.ports.capabilities import Notifications
@@ -58,10 +59,12 @@ class InboxPort(Protocol):
 
 
 class Taken(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of a notification, by inbox rows. Both are durable."""
+    """What became of a notification, by inbox rows. Stored ones and duplicates are durable; `ignored` ones would start
+    no run by the connection's setting, and are found by the next poll with or without a row."""
 
     stored: int
     duplicates: int
+    ignored: int = 0
 
 
 class Gate(msgspec.Struct, frozen=True):
@@ -70,6 +73,10 @@ class Gate(msgspec.Struct, frozen=True):
     settings: ConnectionSettings
     rules: Notifications
     verify: Verify
+
+    def reads(self, entity: str) -> bool:
+        """Whether events of this entity may start a run (setting ``events``)."""
+        return starts_runs(self.settings.settings, entity)
 
 
 class Receiver:
@@ -121,7 +128,7 @@ class Receiver:
         return self._gates[connection]
 
     def take(self, connection: str, headers: Mapping[str, str], body: bytes) -> Taken:
-        """Verify and store. Returns once it is durable; safe to repeat.
+        """Verify and store what may start a run. Returns once it is durable; safe to repeat.
 
         Raises NotificationRefused (nothing was stored), LedgerBusy and database errors (try again).
         """
@@ -131,7 +138,8 @@ class Receiver:
         for notification in notifications:
             _check_window(notification, gate.rules, now)
         rows = [row for notification in notifications for row in inbox_rows(connection, notification)]
-        stored = self._inbox.put_all(rows)
+        came, rows = len(rows), [row for row in rows if gate.reads(row.entity)]
+        stored = self._inbox.put_all(rows) if rows else 0
         log.info(
             "notification stored",
             extra={
@@ -140,9 +148,10 @@ class Receiver:
                 "topic": notifications[0].topic if notifications else "",
                 "stored": stored,
                 "duplicates": len(rows) - stored,
+                "ignored": came - len(rows),
             },
         )
-        return Taken(stored=stored, duplicates=len(rows) - stored)
+        return Taken(stored=stored, duplicates=len(rows) - stored, ignored=came - len(rows))
 
 
 def inbox_rows(connection: str, notification: Notification) -> list[InboxEvent]:

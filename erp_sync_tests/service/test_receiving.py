@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from erp_sync.ledger import Ledger
-from erp_sync.ports.notifications import BadSignature, NotExpected
+from erp_sync.ports.notifications import BadSignature, NotExpected, NotificationRefused
 from erp_sync.service.receiving import OutOfWindow, Receiver, Taken, UnknownConnection
 from erp_sync_tests.service.conftest import NOW, Clock, configuration
 from erp_sync_tests.service.pushes import later, push
@@ -55,6 +55,18 @@ def test_stock_makes_a_row_for_each_item(receiver: Receiver, ledger: Ledger):
     assert receiver.take("netsuite_us", *message) == Taken(stored=2, duplicates=0)
     assert receiver.take("netsuite_us", *message) == Taken(stored=0, duplicates=2)
     assert rows(ledger) == [("stock_level", "1001"), ("stock_level", "1002")]
+
+
+def test_what_by_the_setting_waits_for_the_next_poll_is_answered_and_not_kept(ledger: Ledger, clock: Clock):
+    given = configuration()
+    chosen = given.connections["netsuite_us"].model_copy(update={"settings": {"events": {"entities": ["shipment"]}}})
+    receiver = Receiver(given.model_copy(update={"connections": {"netsuite_us": chosen}}), ledger.inbox, clock)
+    stock = push(NOW, entity="stock_level", record="salesorder", items=["1001", "1002"])
+    assert receiver.take("netsuite_us", *stock) == Taken(stored=0, duplicates=0, ignored=2)
+    assert receiver.take("netsuite_us", *push(NOW)) == ONE
+    assert rows(ledger) == [("shipment", "1")]
+    with pytest.raises(NotificationRefused):
+        receiver.take("netsuite_us", *push(NOW, secret="another", entity="stock_level", record="salesorder"))
 
 
 def test_an_event_without_an_id_is_kept_too(receiver: Receiver, ledger: Ledger):
