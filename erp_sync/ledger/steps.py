@@ -177,9 +177,10 @@ class Steps:
             moving.exclude(self._database, write, [move for some in moves for move in some])
             now = self._database.now()
             results: list[int | LedgerError | None] = [None] * len(work)
+            several = sorted({claim.id for claim, _ in work}) if len(work) > 1 else []
             concerns = {
                 (row.delivery_id, row.name): row.concerns
-                for some in chunks(sorted({claim.id for claim, _ in work}))
+                for some in chunks(several)
                 for row in write.execute(_CONCERNS, {"of_deliveries": list(some)})
             }
             # One order of keys for everybody, so that two batches cannot lock each other out.
@@ -367,7 +368,8 @@ class Steps:
                 )
 
     def _open(self, write: sa.Connection, claim: Claim, name: str) -> StepRow:
-        moving.exclude(self._database, write, moving.held_by(write, claim.id, name))
+        if not self._database.sqlite:  # which has one writer at a time
+            moving.exclude(self._database, write, moving.held_by(write, claim.id, name))
         try:
             lock_claim(write, claim)
         except LeaseLost:

@@ -115,11 +115,17 @@ def _lists_cards(name: str) -> bool:
     return _NAME.sub("", name.lower()) in _CARD_LISTS
 
 
-def _may_hold_digits(text: str) -> bool:
-    """Whether `_DIGITS` is in it. Without separators fourteen digits would stand side by side: that is seen at once."""
+def _may_hold_card(text: str) -> bool:
+    """Whether JSON holds a card number, or a number with an exponent that may be one.
+
+    Without separators fourteen digits would stand side by side: that is seen at once.
+    """
     if text.isascii() and _FOURTEEN not in text.encode().translate(_AS_ZERO, _SEPARATING):
         return False
-    return _DIGITS.search(text) is not None
+    return any(
+        text[match.end() : match.end() + 1] in ("e", "E") or _cards(match) != match.group()
+        for match in _DIGITS.finditer(text)
+    )
 
 
 def _luhn(digits: str) -> bool:
@@ -265,15 +271,18 @@ class Redactor:
     def _harmless_json(self, text: str) -> bool:
         """Whether nothing in it can need redaction: a look at the whole instead of at each value.
 
-        Escapes may hide anything, so a body with ``\\u`` or ``\\/`` is always looked at closely.
+        Escapes may hide anything, so a body with ``\\u`` is always looked at closely. PHP escapes every slash: they
+        are looked at as what they mean.
         """
-        if "\\u" in text or "\\/" in text or any(secret in text for secret in self._secrets):
+        if "\\/" in text:
+            text = text.replace("\\/", "/")
+        if "\\u" in text or any(secret in text for secret in self._secrets):
             return False
         if any(is_sensitive(name) or _lists_cards(name) for name in set(_KEYS.findall(text))):
             return False
         if '"value"' in text and any(map(is_sensitive, set(_PAIRS.findall(text)))):
             return False
-        if "eyJ" in text or "-----BEGIN" in text or _may_hold_digits(text):
+        if "eyJ" in text or "-----BEGIN" in text or _may_hold_card(text):
             return False
         lower = text.lower()
         if not (

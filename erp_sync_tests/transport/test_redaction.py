@@ -164,9 +164,14 @@ def test_no_card_number_survives_in_json(data, card):
     assert written not in clean
 
 
-@given(st.text("0123456789 .-_/,a\u00a0\u2010", max_size=40))
-def test_the_quick_look_for_long_numbers_misses_none(text):
-    assert redaction._may_hold_digits(text) == (redaction._DIGITS.search(text) is not None)
+@given(
+    st.text("0123456789 .-_/,aeE\u00a0\u2010", max_size=40),
+    st.sampled_from(["", "4111111111111111", "4111-1111 11111111"]),
+)
+def test_the_quick_look_for_cards_misses_none(text, card):
+    text += card
+    if redaction._DIGITS.sub(redaction._cards, text) != text:
+        assert redaction._may_hold_card(text)
 
 
 json_values = st.recursive(
@@ -248,6 +253,8 @@ def test_well_known_shapes_go(text, clean):
         (b'{"n": "<cvv>123</cvv>"}', {"n": f"<cvv>{REDACTED}</cvv>"}),
         (b'{"n": 4111111111111111}', {"n": CARD}),
         (b'{"n": 4111111111111111.0}', {"n": CARD}),
+        (b'{"n": 4.1111111111111110e15}', {"n": CARD}),
+        (b'{"n": "<cvv>123<\\/cvv>"}', {"n": f"<cvv>{REDACTED}</cvv>"}),
     ],
 )
 def test_a_look_at_the_whole_body_misses_nothing(body, clean):
