@@ -8,7 +8,17 @@ from typing import Annotated, Any
 import typer
 
 from erp_sync import settings as settings_module
-from erp_sync.commands import adopting, advising, alerting, connecting, deciding, letters, maintaining, watching
+from erp_sync.commands import (
+    adopting,
+    advising,
+    alerting,
+    connecting,
+    deciding,
+    forgetting,
+    letters,
+    maintaining,
+    watching,
+)
 from erp_sync.commands.output import Json, installation, refuse, show
 from erp_sync.commands.output import settings as _settings
 
@@ -34,6 +44,7 @@ app.command()(connecting.doctor)
 app.command()(connecting.reconcile)
 app.add_typer(connecting.lookups_app, name="lookups")
 app.command()(advising.runbook)
+app.add_typer(forgetting.privacy_app, name="privacy")
 app.add_typer(alerting.alerts_app, name="alerts")
 app.add_typer(maintaining.maintenance_app, name="maintenance")
 app.add_typer(sandbox_app, name="sandbox")

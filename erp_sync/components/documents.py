@@ -22,6 +22,7 @@ from erp_sync.flows.delivery.defects import words as words_of_defect
 from erp_sync.flows.first_look import FirstLook
 from erp_sync.flows.orders.first_look import OrdersFirstLook
 from erp_sync.ledger import Delivery, NewDelivery, State
+from erp_sync.ledger.privacy import is_nobody
 from erp_sync.model.keys import Entity, EntityKey
 from erp_sync.ports.adoption import Adoption
 from erp_sync.ports.differences import Difference, code_of, undecided, words_of
@@ -121,6 +122,8 @@ def _transform_batch(
     documents: list[tuple[Any, Any]] = []
     rejected: list[tuple[Any, str, str, str]] = []
     for row in rows:
+        if is_nobody(row.payload):
+            continue  # its person was erased: it is handled below, and nothing becomes of it
         try:
             documents.append((row, source.to_canonical(row.record(), lookups)))
         except BadRecord as problem:

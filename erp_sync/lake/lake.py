@@ -195,6 +195,16 @@ class Lake:
             (self.root / name).unlink(missing_ok=True)
         return erased
 
+    def matching(self, connection: str, entity: str, concerns: Callable[[str], bool]) -> list[str]:
+        """Native ids of the records whose payload is so, in any file."""
+        found: set[str] = set()
+        for entry in self.files(connection, entity):
+            table = self._read(entry, ("native_id", "payload"))
+            found |= {
+                str(row["native_id"]) for row in table.to_pylist() if row["payload"] and concerns(str(row["payload"]))
+            }
+        return sorted(found)
+
     def remove(self, connection: str, entity: str, before: datetime) -> int:
         """Retention: forget files all of whose rows were received before `before`. Gives how many."""
         folder = self._folder(connection, entity)

@@ -35,6 +35,7 @@ from erp_sync.ledger.outlook import Outlook, Reader, outlook
 from erp_sync.ledger.overview import Overview
 from erp_sync.ledger.performance import Performance
 from erp_sync.ledger.plans import Plans
+from erp_sync.ledger.privacy import Privacy
 from erp_sync.ledger.quarantine import Quarantine
 from erp_sync.ledger.received import Received, ReceivedRow, insert_received
 from erp_sync.ledger.retention import Expiry
@@ -98,6 +99,7 @@ class Ledger:
         self.days = Days(database)
         self.performance = Performance(database)
         self.identifying = Identifying(database)
+        self.privacy = Privacy(database)
         self._tracing = Tracing(database)
 
     @classmethod

@@ -33,10 +33,11 @@ from erp_sync.ledger.tables_house import (
     notices,
     quarantine,
 )
+from erp_sync.ledger.tables_privacy import tombstones
 from erp_sync.ledger.tables_state import approvals, known_state, moving_keys, plan_rows, plans
 
 #: Revisions of the schema, oldest first; the last one is what this version works with.
-HISTORY = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009")
+HISTORY = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010")
 VERSION = HISTORY[-1]
 
 __all__ = [
@@ -73,4 +74,5 @@ __all__ = [
     "metrics",
     "notices",
     "heartbeats",
+    "tombstones",
 ]

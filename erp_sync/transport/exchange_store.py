@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from erp_sync.model.advice import Advice
+from erp_sync.model.personal import PersonalTexts
 
 SCHEMA_VERSION = 1
 
@@ -304,6 +305,50 @@ class Store:
             with self.engine.connect() as plain:
                 plain.connection.driver_connection.execute("PRAGMA incremental_vacuum")  # type: ignore[union-attr]
         return deleted, list(names)
+
+    def every(self, chunk: int = 1000) -> Iterator[Exchange]:
+        """All exchanges, oldest first."""
+        last = 0
+        while True:
+            found = self.search([exchanges.c.id > last, exchanges.c.id <= last + chunk], chunk)
+            yield from found
+            with self.engine.connect() as connection:
+                following = connection.scalar(
+                    sa.select(sa.func.min(exchanges.c.id)).where(exchanges.c.id > last + chunk)
+                )
+            if following is None:
+                return
+            last = following - 1
+
+    def without_body(self, identity: int, side: str) -> None:
+        with self.engine.begin() as connection:
+            nothing = {f"{side}_offset": None, f"{side}_length": None}
+            connection.execute(exchanges.update().where(exchanges.c.id == identity).values(**nothing))
+
+    def replace(self, person: PersonalTexts) -> int:
+        """Take the person out of the words of every row; gives how many changed."""
+        names = ("document", "url", "error", "request_headers", "response_headers")
+        changed = 0
+        for one in self.every():
+            with self.engine.connect() as connection:
+                row = connection.execute(
+                    sa.select(*(exchanges.c[name] for name in names)).where(exchanges.c.id == one.id)
+                )
+                words = dict(row.one()._mapping)
+            new = {name: person.without(text, own=person.mentions(text)) for name, text in words.items()}
+            if new != words:
+                with self.engine.begin() as connection:
+                    connection.execute(exchanges.update().where(exchanges.c.id == one.id).values(**new))
+                changed += 1
+        return changed
+
+    def vacuum(self) -> None:
+        """Nothing of what was there stays in the database's file."""
+        if self.engine.dialect.name == "sqlite":
+            with self.engine.connect() as plain:
+                raw: Any = plain.connection.driver_connection
+                raw.execute("VACUUM")
+                raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def segment_names(self) -> set[str]:
         with self.engine.connect() as connection:

@@ -13,7 +13,7 @@ import os
 import threading
 import time
 import weakref
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -22,6 +22,7 @@ from typing import Any
 import msgspec
 import sqlalchemy as sa
 
+from erp_sync.model.personal import PersonalTexts
 from erp_sync.transport.exchange_store import (
     Calls,
     EmptyPolls,
@@ -31,7 +32,7 @@ from erp_sync.transport.exchange_store import (
     empty_polls,
     exchanges,
 )
-from erp_sync.transport.segments import SUFFIX, BodyLost, SegmentWriter, read_body, this_host
+from erp_sync.transport.segments import SUFFIX, BodyLost, SegmentWriter, overwrite, read_body, this_host
 
 __all__ = ["BodyLost", "Calls", "EmptyPolls", "Exchange", "ExchangeLog", "Expired", "WrongExchangeLog"]
 
@@ -382,6 +383,61 @@ class ExchangeLog:
                 continue  # another machine's, which will find it without a row
             freed, removed = freed + size, removed + 1
         return Expired(exchanges=number, segments=removed, freed_bytes=freed)
+
+    def erase(self, person: PersonalTexts) -> Counter[str]:
+        """Remove whatever names the person: bodies whole, and the words in addresses, headers and errors.
+
+        Gives `bodies`, `exchanges` (changed rows), and `elsewhere`: bodies in files of other machines, which must be
+        erased there. Idempotent; bodies are overwritten where they stand, so that others may go on writing.
+        """
+        self.flush()
+        store = self._store()
+        try:
+            done: Counter[str] = Counter()
+            for exchange in store.every():
+                for side in ("request", "response"):
+                    self._erase_body(store, exchange, side, person, done)
+            done["exchanges"] += store.replace(person)
+            store.vacuum()
+            return done
+        finally:
+            store.close()
+
+    def about(self, person: PersonalTexts) -> list[Exchange]:
+        """Every exchange that names the person, bodies included."""
+        self.flush()
+        store = self._store()
+        try:
+            return [one for one in store.every() if self._names(one, person)]
+        finally:
+            store.close()
+
+    def _names(self, exchange: Exchange, person: PersonalTexts) -> bool:
+        words = " ".join((exchange.url, exchange.document, exchange.error))
+        return person.mentions(words) or any(
+            person.mentions(self._text(exchange, side)) for side in ("request", "response")
+        )
+
+    def _text(self, exchange: Exchange, side: str) -> str:
+        try:
+            body = self.request_body(exchange) if side == "request" else self.response_body(exchange)
+        except BodyLost:
+            return ""
+        return body.decode(errors="replace")
+
+    def _erase_body(
+        self, store: Store, exchange: Exchange, side: str, person: PersonalTexts, done: Counter[str]
+    ) -> None:
+        if exchange.segment is None or getattr(exchange, f"{side}_offset") is None:
+            return
+        if not (self._segments / exchange.segment).exists():
+            done["elsewhere"] += exchange.host != this_host()
+            return
+        if person.mentions(self._text(exchange, side)):
+            offset, length = getattr(exchange, f"{side}_offset"), getattr(exchange, f"{side}_length")
+            overwrite(self._segments / exchange.segment, offset, length)
+            store.without_body(exchange.id, side)
+            done["bodies"] += 1
 
     def _store(self) -> Store:
         store = Store(self.url, self.folder)

@@ -96,3 +96,13 @@ def read_body(folder: Path, segment: str, offset: int, length: int) -> bytes:
         return zlib.decompress(packed)
     except zlib.error as error:
         raise BodyLost(segment, f"damaged at byte {offset}") from error
+
+
+def overwrite(path: Path, offset: int, length: int) -> None:
+    """Put zeros where a body stands; what follows stays where it is. Once this returns it is on the disk."""
+    descriptor = os.open(path, os.O_WRONLY)
+    try:
+        os.pwrite(descriptor, bytes(length), offset)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -108,6 +108,20 @@ OPERATIONS = (
         settle_source="until the consumer async.operations.all has run (cron): unconfirmed, set per connection",
         source="POST /async/bulk/V1/products: upsert by sku (unconfirmed); 202 is a promise, polled by bulk_uuid",
     ),
+    Operation(
+        name="customer.erase",
+        guarantee=Guarantee.UNIQUE_KEY,
+        settle_seconds=EXECUTION_SECONDS,
+        settle_source=EXECUTION_SOURCE,
+        source="REST schema 2.4.8, DELETE /V1/customers/{id}: a second finds nothing, which is the same",
+    ),
+    Operation(
+        name="sales_order.anonymise",
+        guarantee=Guarantee.UNIQUE_KEY,
+        settle_seconds=EXECUTION_SECONDS,
+        settle_source=EXECUTION_SOURCE,
+        source="REST schema 2.4.8, POST /V1/orders with entity_id: sets values, so sending again changes nothing",
+    ),
 )
 
 READINGS = (

@@ -29,6 +29,7 @@ from erp_sync.systems.magento.ports.products import ProductTarget
 from erp_sync.systems.magento.ports.raw import StoreViews
 from erp_sync.systems.magento.ports.shipments import ShipmentTarget
 from erp_sync.systems.magento.ports.stock import StockTarget
+from erp_sync.systems.magento.privacy import StorePersons
 from erp_sync.transport.auth import Bearer, OAuth1
 from erp_sync.transport.client import VendorClient
 
@@ -70,6 +71,10 @@ class MagentoConnector:
     def with_lookups(self, lookups: Lookups) -> MagentoConnector:
         shared = (self.stores, self.catalogue)
         return MagentoConnector(self.settings, self.client, self.capabilities, lookups, shared)
+
+    def privacy(self) -> StorePersons:
+        """A person's data in the store."""
+        return StorePersons(self.client)
 
     def examine(self) -> list[Diagnosis]:
         """The doctor's checks. Changes nothing."""

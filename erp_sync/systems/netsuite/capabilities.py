@@ -79,6 +79,20 @@ OPERATIONS = (
         settle_source=_TIMEOUT,
         source="Adoption only: PATCH of externalId on a record that has none; setting it again changes nothing.",
     ),
+    Operation(
+        name="customer.erase",
+        guarantee=Guarantee.UNIQUE_KEY,
+        settle_seconds=_SETTLE_SECONDS,
+        settle_source=_TIMEOUT,
+        source="PATCH that sets values and changes lines by their id: sending again changes nothing",
+    ),
+    Operation(
+        name="sales_order.anonymise",
+        guarantee=Guarantee.UNIQUE_KEY,
+        settle_seconds=_SETTLE_SECONDS,
+        settle_source=_TIMEOUT,
+        source="PATCH that sets values: sending again changes nothing",
+    ),
 )
 
 # Updated time has seconds; a transaction's lastmodifieddate is set when the save starts, it is seen when

@@ -26,6 +26,7 @@ from erp_sync.systems.netsuite.mapping.shipment import SHIPMENT
 from erp_sync.systems.netsuite.mapping.stock import STOCK_LEVEL
 from erp_sync.systems.netsuite.order_status import OrderStatusSource
 from erp_sync.systems.netsuite.orders import SalesOrderTarget
+from erp_sync.systems.netsuite.privacy import AccountPersons
 from erp_sync.systems.netsuite.shipments import ShipmentSource
 from erp_sync.systems.netsuite.stock import StockSource
 
@@ -83,6 +84,10 @@ class NetSuiteConnector:
     def adoption(self, stores: Sequence[str] = ()) -> NetSuiteAdoption:
         """Finds what the account holds without our external ids; `stores` are all stores that share the account."""
         return NetSuiteAdoption(self.client, stores)
+
+    def privacy(self) -> AccountPersons:
+        """A person's data in the account."""
+        return AccountPersons(self.client)
 
     def examine(self) -> list[Diagnosis]:
         """The doctor's checks. Changes nothing."""

@@ -14,7 +14,9 @@ from erp_sync.systems.magento.sandbox.shop import ZERO, Shop, json_text
 
 def _save(call: Call) -> Any:
     """`POST /V1/orders` and `PUT /V1/orders/create` save what they are given: no stock check, and no reservation is
-    written (magento/magento2 issue 26575). With `entity_id` only the given fields change.
+    written (magento/magento2 issue 26575). With `entity_id` only the given fields change, and of the addresses
+    those that are given, in place (magento2 Order::setBillingAddress takes over the id of the one before,
+    OrderRepository::save does so with the shipping assignment's; unconfirmed end to end).
     """
     shop, given = call.shop, call.body["entity"]
     now = shop.now()
@@ -24,6 +26,7 @@ def _save(call: Call) -> Any:
         order = orders.row(shop, int(given["entity_id"]))
         orders.touch(shop, order, **fields)
         _save_items(shop, order, given)
+        _change_addresses(shop, order, given)
         call.document = order["increment_id"]
         return orders.printed(shop, [order["entity_id"]])[0]
     if not given.get("items"):
@@ -102,6 +105,23 @@ def _save_items(shop: Shop, order: Row, given: dict[str, Any]) -> None:
                 "updated_at": now,
             },
         )
+
+
+def _change_addresses(shop: Shop, order: Row, given: dict[str, Any]) -> None:
+    assignments = (given.get("extension_attributes") or {}).get("shipping_assignments") or ()
+    shipping: dict[str, Any] = next(
+        (one["shipping"]["address"] for one in assignments if (one.get("shipping") or {}).get("address")), {}
+    )
+    for kind, address in (("billing", given.get("billing_address")), ("shipping", shipping)):
+        if not address:
+            continue
+        fields = {name: value for name, value in address.items() if not isinstance(value, list | dict)}
+        fields = {
+            name: value for name, value in fields.items() if name not in ("entity_id", "parent_id", "address_type")
+        }
+        if "street" in address:
+            fields["street"] = json_text(address["street"] or [])
+        shop.database.update("sales_order_address", {"parent_id": order["entity_id"], "address_type": kind}, fields)
 
 
 def _save_address(shop: Shop, order: Row, address: dict[str, Any], kind: str) -> None:

@@ -125,6 +125,8 @@ class Transaction(RecordType):
                 columns = {key: book[key] for key in _COPIED} if book is not None else None
             if columns:
                 nkey = store_address(session, "transactionaddress", transaction, columns)
+                if row[column] is not None:
+                    session.store.delete("transactionaddress", nkey=row[column])
                 session.store.update("transaction", {"id": transaction}, **{column: nkey})
 
     def editable(self, session: Session, internal_id: int) -> None:

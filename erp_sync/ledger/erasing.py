@@ -1,0 +1,117 @@
+"""Taking a person out of the ledger: every table, payloads and words alike."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+import sqlalchemy as sa
+
+from erp_sync.ledger import codec, schema
+from erp_sync.ledger.documents import State
+from erp_sync.ledger.engine import Database
+from erp_sync.ledger.errors import WrongState
+from erp_sync.ledger.privacy import hits
+from erp_sync.ledger.scrubbing import scrub
+from erp_sync.ledger.sql import chunks
+from erp_sync.model.personal import FIELDS, NOBODY, PersonalTexts
+
+_NOBODY = codec.to_bytes(NOBODY)
+
+
+def erase(database: Database, person: PersonalTexts, fields: frozenset[str], who: str) -> Counter[str]:
+    """Rows changed, by table. Received records of the person become nobody's; deliveries that have not ended are
+    dismissed, and keep number, amounts and articles like those that have.
+
+    Raises WrongState where one is being sent at this moment.
+    """
+    changed: Counter[str] = Counter()
+    with database.write(durable=True) as write:
+        if database.sqlite:
+            write.exec_driver_sql("PRAGMA secure_delete=ON")
+        own = _own(write, person)
+        _end(write, database, own["delivery_id"], who)
+        nobody: tuple[tuple[sa.Table, dict[str, Any], str], ...] = (
+            (schema.received, {"payload": _NOBODY}, "id"),
+            (schema.corrections, {"original": _NOBODY, "corrected": _NOBODY}, "received_id"),
+            (schema.quarantine, {"row": _NOBODY, "resolved_at": database.now(), "resolution": "erased"}, "received_id"),
+        )
+        for table, values, key in nobody:
+            first = next(iter(values))
+            for some in chunks(sorted(own["received_id"])):
+                stale = sa.or_(table.c[first].is_(None), table.c[first] != _NOBODY)
+                done = sa.update(table).where(table.c[key].in_(some), stale).values(**values)
+                changed[str(table.name)] += write.execute(done).rowcount
+        for table in schema.metadata.sorted_tables:
+            if table is schema.tombstones:
+                continue
+            changed += scrub(write, table, person, FIELDS | fields, _owned(own), _among(table, own))
+    return changed
+
+
+def _own(write: sa.Connection, person: PersonalTexts) -> dict[str, set[Any]]:
+    """Ids of received records and deliveries about the person; what refers to them is theirs as well."""
+    own: dict[str, set[Any]] = {"received_id": set(), "delivery_id": set(), "native_id": set()}
+    for table, name in ((schema.received, "received_id"), (schema.deliveries, "delivery_id")):
+        for row in write.execute(sa.select(table).where(hits(table, person, write.dialect.name == "sqlite"))).all():
+            if person.concerns((row.payload or b"").decode(errors="replace")):
+                own[name].add(row.id)
+                own["native_id"].add((row.connection, row.native_id))
+                if name == "delivery_id" and row.received_id is not None:
+                    own["received_id"].add(row.received_id)
+    own["native_id"] |= person.orders | person.customers
+    # A delivery is the person's where its document is, also once it was erased before a run that was cut short.
+    places = [(row.id, (row.connection, row.native_id)) for row in write.execute(
+        sa.select(schema.deliveries.c.id, schema.deliveries.c.connection, schema.deliveries.c.native_id).where(
+            schema.deliveries.c.native_id.in_([one for _, one in own["native_id"]])
+        )
+    )]  # fmt: skip
+    own["delivery_id"] |= {one for one, place in places if place in own["native_id"]}
+    return own
+
+
+def _owned(own: Mapping[str, set[Any]]) -> Any:
+    def owned(table: sa.Table, row: Mapping[str, Any]) -> bool:
+        if row.get("delivery_id") in own["delivery_id"] or row.get("received_id") in own["received_id"]:
+            return True
+        if table is schema.deliveries:
+            return row["id"] in own["delivery_id"]
+        return (row.get("connection"), row.get("native_id")) in own["native_id"]
+
+    return owned
+
+
+def _among(table: sa.Table, own: Mapping[str, set[Any]]) -> sa.ColumnElement[bool]:
+    """Rows that refer to what is the person's."""
+    some: list[sa.ColumnElement[bool]] = [sa.false()]
+    for name in ("delivery_id", "received_id"):
+        if name in table.c:
+            some.append(table.c[name].in_(sorted(own[name])))
+    if table is schema.deliveries:
+        some.append(table.c.id.in_(sorted(own["delivery_id"])))
+    if "native_id" in table.c and table is not schema.received:
+        some.append(table.c.native_id.in_(sorted({one for _, one in own["native_id"]})))
+    return sa.or_(*some)
+
+
+def _end(write: sa.Connection, database: Database, ids: set[int], who: str) -> None:
+    table = schema.deliveries
+    for some in chunks(sorted(ids)):
+        rows = write.execute(
+            sa.select(table.c.id, table.c.number, table.c.state).where(
+                table.c.id.in_(some), table.c.finished_at.is_(None)
+            )
+        ).all()
+        for row in rows:
+            if row.state == State.CLAIMED:
+                raise WrongState(f"delivery {row.number}", row.state, "it is being sent: erase again in a minute")
+        now = database.now()
+        write.execute(
+            sa.update(table)
+            .where(table.c.id.in_([row.id for row in rows]))
+            .values(
+                state=State.DISMISSED.value, due_at=None, finished_at=now, changed_at=now, code="",
+                reason=f"its person was erased by {who}",
+            )
+        )  # fmt: skip

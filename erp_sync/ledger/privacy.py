@@ -1,0 +1,207 @@
+"""Erasing a person from the ledger, and knowing them again: whatever is read of them later is received as nobody's.
+
+Only salted hashes are kept (`tombstones`). What was created after the erasure is a new business with the person and
+goes its way.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import sqlalchemy as sa
+
+from erp_sync.ledger import codec
+from erp_sync.ledger.schema import deliveries, received, tombstones
+from erp_sync.ledger.sql import upsert
+from erp_sync.model.personal import NOBODY, PersonalTexts, Tombstone, known_again, texts_of
+from erp_sync.model.personal import tombstones as tombstones_of
+from erp_sync.ports.raw import RawRecord
+
+if TYPE_CHECKING:
+    from erp_sync.ledger.engine import Database
+
+_NOBODY = codec.to_bytes(NOBODY)
+
+
+def is_nobody(payload: bytes | None) -> bool:
+    """Whether a received record is one of an erased person: nothing becomes of it."""
+    return payload == _NOBODY
+
+
+class Buried(msgspec.Struct, frozen=True, kw_only=True):
+    """One row of the tombstones. `person` is an id that says nothing."""
+
+    token: str
+    person: str
+    kind: str
+    salt: str
+    erased_at: datetime
+
+
+class Privacy:
+    """`ledger.privacy`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def buried(self) -> list[Buried]:
+        """All tombstones."""
+        with self._database.read() as read:
+            return [Buried(**row._mapping) for row in read.execute(sa.select(tombstones))]
+
+    def bury(self, person: PersonalTexts, at: datetime | None = None) -> list[Buried]:
+        """From now on records of this person are known again. Idempotent; what is known in addition is added."""
+        with self._database.write(durable=True) as write:
+            found = write.execute(sa.select(tombstones.c.salt).limit(1)).scalar()
+            salt = found or secrets.token_hex(32)
+            stones = tombstones_of(person, bytes.fromhex(salt))
+            identity = next(one.token for one in stones if one.kind == "email")[:16]
+            now = at or self._database.now()
+            rows = [_row(one, identity, salt, now) for one in stones]
+            write.execute(_later(upsert(write, tombstones)), rows)
+        return [Buried(**row) for row in rows]
+
+    def rebury(self, some: Sequence[Buried]) -> None:
+        """Put back tombstones, after a restore of a ledger that is older than they."""
+        if some:
+            with self._database.write(durable=True) as write:
+                rows = [msgspec.structs.asdict(one) for one in some]
+                write.execute(_later(upsert(write, tombstones)), rows)
+
+    def forget(self, records: Sequence[RawRecord]) -> list[RawRecord]:
+        """The records, those of erased persons without what they hold."""
+        buried = self.buried()
+        if not buried or not records:
+            return list(records)
+        return [self._forgotten(one, buried) for one in records]
+
+    def _forgotten(self, record: RawRecord, buried: Sequence[Buried]) -> RawRecord:
+        for person in {one.person for one in buried}:
+            own = [one for one in buried if one.person == person]
+            if record.created_time is not None and record.created_time > max(one.erased_at for one in own):
+                continue
+            kinds = {one.token: one.kind for one in own}
+            if known_again(record.payload, kinds, bytes.fromhex(own[0].salt)):
+                return msgspec.structs.replace(record, payload=dict(NOBODY))
+        return record
+
+    def persons_known_again(self) -> set[str]:
+        """E-mail addresses of erased persons whose data is here all the same: after a restore."""
+        buried, found = self.buried(), set()
+        with self._database.read() as read:
+            for row in read.execute(sa.select(received.c.payload, received.c.created_time)):
+                if not row.payload or is_nobody(row.payload):
+                    continue
+                record = RawRecord(
+                    native_id="", version="", created_time=row.created_time, payload=codec.from_json(row.payload)
+                )
+                if self._forgotten(record, buried).payload == NOBODY:
+                    found |= {text for text in _addresses(record.payload) if not text.endswith(".invalid")}
+        return found
+
+    def texts(self, email: str) -> PersonalTexts:
+        """Everything that received records and deliveries say of a person."""
+        person = PersonalTexts(email=email)
+        with self._database.read() as read:
+            for table, columns in ((received, ("payload",)), (deliveries, ("payload", "corrected"))):
+                hits = sa.or_(*(_mentions(table.c[name], (email,), self._database.sqlite) for name in columns))
+                query = sa.select(table.c.connection, table.c.entity, table.c.native_id, *(table.c[c] for c in columns))
+                for row in read.execute(query.where(hits)):
+                    for name in columns:
+                        body = getattr(row, name)
+                        if body:
+                            person = person.joined(texts_of(codec.from_json(body), email))
+                    own = frozenset({(row.connection, row.native_id)})
+                    if row.entity == "sales_order":
+                        person = person.joined(PersonalTexts(email=email, orders=own))
+                    elif row.entity == "customer":
+                        person = person.joined(PersonalTexts(email=email, customers=own))
+        return person
+
+    def email_of(self, connection: str, customer: str) -> str | None:
+        """Of a store's customer, by what their orders say."""
+        with self._database.read() as read:
+            query = sa.select(received.c.payload).where(
+                received.c.connection == connection, received.c.entity.in_(("sales_order", "customer"))
+            )
+            for row in read.execute(query):
+                payload = codec.from_json(row.payload) if row.payload else None
+                if not isinstance(payload, dict):
+                    continue
+                if str(payload.get("customer_id") or payload.get("id") or "") == customer:
+                    found = next(iter(_addresses(payload)), None)
+                    if found:
+                        return found
+        return None
+
+    def on_their_way(self, person: PersonalTexts) -> list[tuple[int, str, str]]:
+        """(id, number, state) of deliveries of this person that have not ended."""
+        with self._database.read() as read:
+            query = sa.select(deliveries.c.id, deliveries.c.number, deliveries.c.state).where(
+                deliveries.c.finished_at.is_(None), _mentions(deliveries.c.payload, (person.email,), self._database.sqlite)
+            )
+            return [(row.id, row.number, row.state) for row in read.execute(query)]
+
+    def rows_of(self, person: PersonalTexts) -> dict[str, list[dict[str, Any]]]:
+        """For the person: every row of the ledger that is about them, by table."""
+        found: dict[str, list[dict[str, Any]]] = {}
+        for table in received.metadata.sorted_tables:
+            if table is tombstones:
+                continue
+            with self._database.read() as read:
+                rows = [dict(row._mapping) for row in read.execute(sa.select(table).where(hits(table, person, self._database.sqlite)))]
+            rows = [row for row in rows if person.concerns(" ".join(map(_text, row.values())))]
+            if rows:
+                found[table.name] = rows
+        return found
+
+
+def _later(statement: Any) -> Any:
+    """Who is erased once more: what they bought in between is gone, too."""
+    return statement.on_conflict_do_update(
+        index_elements=["token", "person"],
+        set_={"erased_at": statement.excluded.erased_at},
+        where=statement.excluded.erased_at > tombstones.c.erased_at,
+    )
+
+
+def hits(table: sa.Table, person: PersonalTexts, sqlite: bool = True) -> sa.ColumnElement[bool]:
+    """Rows that may mention the person in any text of theirs."""
+    texts = [one for one in table.c if isinstance(one.type, sa.Text | sa.String | sa.LargeBinary)]
+    return sa.or_(sa.false(), *(_mentions(one, person.needles, sqlite) for one in texts))
+
+
+def _mentions(column: sa.ColumnElement[Any], needles: Sequence[str], sqlite: bool) -> sa.ColumnElement[bool]:
+    if not isinstance(column.type, sa.LargeBinary):
+        return sa.or_(*(column.icontains(one, autoescape=True) for one in needles))
+    if sqlite:
+        return sa.or_(*(sa.cast(column, sa.Text).icontains(one, autoescape=True) for one in needles))
+    shown = sa.func.encode(column, "escape", type_=sa.Text)
+    return sa.or_(*(shown.icontains(one, autoescape=True) for one in {*needles, *map(_escaped, needles)}))
+
+
+def _escaped(text: str) -> str:
+    """As PostgreSQL shows bytes."""
+    return "".join(chr(byte) if byte < 128 else f"\\{byte:03o}" for byte in text.encode())
+
+
+def _row(stone: Tombstone, person: str, salt: str, at: datetime) -> dict[str, Any]:
+    return {"token": stone.token, "person": person, "kind": stone.kind, "salt": salt, "erased_at": at}
+
+
+def _addresses(value: Any) -> list[str]:
+    if isinstance(value, str):
+        return [value] if "@" in value and " " not in value else []
+    some = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return [text for one in some for text in _addresses(one)]
+
+
+def _text(value: Any) -> str:
+    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
+
+
+__all__ = ["Buried", "Privacy", "hits", "is_nobody"]

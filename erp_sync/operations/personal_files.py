@@ -1,0 +1,94 @@
+"""Personal data in what lies around the ledger: logs, and Dagster's own storage."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from erp_sync.ledger.scrubbing import scrub
+from erp_sync.model.personal import FIELDS, PersonalTexts, forms
+from erp_sync.settings import Settings
+
+_SQLITE = b"SQLite format 3\x00"
+_OWN = (".parquet", ".segment", ".part", "-wal", "-shm", ".lock")
+
+
+def texts(settings: Settings) -> Iterator[Path]:
+    """Logs and other files of text in the home; what has its own way of erasing is left out."""
+    own = (settings.lake, settings.sandboxes, settings.home / "privacy")
+    for path in sorted(settings.home.rglob("*")):
+        if not path.is_file() or path.is_symlink() or path.name.endswith(_OWN) or is_database(path):
+            continue
+        if not any(path.is_relative_to(folder) for folder in own):
+            yield path
+
+
+def databases(settings: Settings) -> Iterator[Path]:
+    """Dagster's SQLite files."""
+    for path in sorted(settings.dagster_home.rglob("*")):
+        if path.is_file() and is_database(path):
+            yield path
+
+
+def is_database(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(len(_SQLITE)) == _SQLITE
+
+
+def overwrite(path: Path, person: PersonalTexts) -> int:
+    """Put crosses where the person stands in a file that others may write to at the same time. Gives how often."""
+    words = {person.email, *person.streets, *person.phones}
+    words |= {f"{first} {last}".strip() for first, last in person.names}
+    words |= {last for _, last in person.names if len(last) > 1}
+    some = {form.encode() for word in words if word for form in forms(word)}
+    pattern = re.compile(
+        b"|".join(rb"(?<!\w)" + re.escape(one) + rb"(?!\w)" for one in sorted(some, key=len, reverse=True)),
+        re.IGNORECASE,
+    )
+    content = path.read_bytes()
+    found = [match.span() for match in pattern.finditer(content)]
+    if found:
+        descriptor = os.open(path, os.O_WRONLY)
+        try:
+            for start, end in found:
+                os.pwrite(descriptor, b"x" * (end - start), start)
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    return len(found)
+
+
+def scrub_database(url: str, person: PersonalTexts) -> Counter[str]:
+    """Every text of every table of a database that is not ours; of SQLite nothing stays in the file either."""
+    engine = sa.create_engine(url)
+    try:
+        tables = sa.MetaData()
+        tables.reflect(engine)
+        done: Counter[str] = Counter()
+        with engine.begin() as write:
+            for table in tables.sorted_tables:
+                done += scrub(write, table, person, FIELDS, lambda _table, row: person.mentions(str(dict(row))))
+        if engine.dialect.name == "sqlite":
+            purge(engine)
+        return done
+    finally:
+        engine.dispose()
+
+
+def purge(engine: sa.Engine) -> bool:
+    """SQLite: what was deleted is gone from file and journal. False where others read at that moment."""
+    with engine.connect() as plain:
+        raw = plain.connection.dbapi_connection
+        assert raw is not None
+        cursor = raw.cursor()
+        cursor.execute("PRAGMA busy_timeout=30000")
+        cursor.execute("VACUUM")
+        cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        busy = cursor.fetchone()
+        cursor.close()
+    return not busy or not busy[0]

@@ -1,0 +1,187 @@
+"""A person's data in one account. Who has transactions cannot be deleted: books must be kept, so they are anonymised.
+
+The account's own way is Personal Information Removal (Oracle NetSuite help, Personal Information (PI) Removal,
+chapter_156596387080): it also replaces values in system notes and workflow history. It is offered in the user interface
+(Lists > Mass Update > Remove Personal Information, section_156597435833) and to server scripts (N/piremoval,
+section_156173791240), not by REST; and it does not reach fields of sublists. So the fields are overwritten by REST, and
+what only PI removal reaches is told as kept, with where to do it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from erp_sync.model.personal import ERASED, PersonalTexts
+from erp_sync.ports.privacy import Holding, Treated, Treatment
+from erp_sync.systems.netsuite.client import NetSuiteClient, chunks
+from erp_sync.systems.netsuite.mapping.identity import external_id
+from erp_sync.systems.netsuite.suiteql import text, texts
+from erp_sync.transport.errors import Rejected
+
+FIELDS = frozenset(
+    [
+        "email",
+        "altEmail",
+        "firstName",
+        "middleName",
+        "lastName",
+        "companyName",
+        "altName",
+        "phone",
+        "altPhone",
+        "mobilePhone",
+        "fax",
+        "vatRegNumber",
+        "url",
+        "comments",
+        "addressee",
+        "attention",
+        "addr1",
+        "addr2",
+        "addr3",
+        "city",
+        "zip",
+        "addrPhone",
+        "addrText",
+        "addrtext",
+        "altname",
+        "firstname",
+        "lastname",
+        "companyname",
+        "shippingAddress_text",
+        "billingAddress_text",
+    ]
+)
+#: Transactions with addresses of their own that REST may change.
+_RECORDS = {"SalesOrd": "salesOrder", "ItemShip": "itemFulfillment"}
+#: Letters of orders that are still to be shipped.
+_OPEN = frozenset("ABDE")
+_HISTORY = (
+    "system notes and workflow history: in NetSuite, Lists > Mass Update > Remove Personal Information; no REST call "
+    "does it"
+)
+_NUMBER = "0000000"  # a phone number has at least seven characters
+
+
+class AccountPersons:
+    """`ports.privacy.PersonalData` of one account."""
+
+    def __init__(self, client: NetSuiteClient) -> None:
+        self._client = client
+
+    def find(self, person: PersonalTexts) -> list[Holding]:
+        keys = [external_id(connection, order) for connection, order in sorted(person.orders)]
+        customers = self._client.query(
+            f"SELECT c.id FROM customer c WHERE LOWER(c.email) = {text(person.email.lower())} ORDER BY c.id",
+            operation="privacy.customers",
+        )
+        owners = [str(row["id"]) for row in customers]
+        rows: dict[str, str] = {}
+        for some in chunks(owners):
+            rows |= self._transactions(f"t.entity IN ({', '.join(some)})")
+        for some in chunks(keys):
+            rows |= self._transactions(f"t.externalid IN ({texts(some)})")
+        orders = [one for one, kind in rows.items() if kind == "SalesOrd"]
+        for some in chunks(orders):
+            rows |= self._transactions(
+                f"t.type = 'ItemShip' AND t.id IN (SELECT nextdoc FROM nexttransactionlink WHERE previousdoc IN "
+                f"({', '.join(some)}))"
+            )
+        return [*self._read(rows), *self._customers(owners)]
+
+    def _transactions(self, condition: str) -> dict[str, str]:
+        found = self._client.query(
+            f"SELECT t.id, t.type FROM transaction t WHERE {condition} ORDER BY t.id", operation="privacy.transactions"
+        )
+        return {str(row["id"]): str(row["type"]) for row in found}
+
+    def _read(self, rows: dict[str, str]) -> list[Holding]:
+        found = []
+        for native_id, kind in rows.items():
+            record = _RECORDS.get(kind)
+            if record is None:
+                continue
+            data = self._client.get(record, native_id, operation="privacy.read", document=native_id, expand=True)
+            if data is not None:
+                letter = (data.get("orderStatus") or {}).get("id", "")
+                found.append(Holding(entity=record, native_id=native_id, data=data, open=letter in _OPEN))
+        return found
+
+    def _customers(self, ids: Sequence[str]) -> list[Holding]:
+        found = []
+        for native_id in ids:
+            data = self._client.get("customer", native_id, operation="privacy.read", document=native_id, expand=True)
+            if data is not None:
+                found.append(Holding(entity="customer", native_id=native_id, data=data))
+        return found
+
+    def erase(self, person: PersonalTexts, holding: Holding) -> list[Treated]:
+        body = (
+            anonymous_customer(holding.data, person)
+            if holding.entity == "customer"
+            else anonymous_transaction(holding.data, person)
+        )
+        operation = "customer.erase" if holding.entity == "customer" else "sales_order.anonymise"
+        try:
+            self._client.update(
+                holding.entity,
+                holding.native_id,
+                body,
+                operation=operation,
+                document=holding.native_id,
+                repeatable=True,
+            )
+        except Rejected as rejected:
+            why = f"NetSuite refused it ({rejected.code}): by hand there, or by Remove Personal Information"
+            return [Treated(entity=holding.entity, native_id=holding.native_id, how=Treatment.KEPT, why=why)]
+        why = "books must be kept: the record stays, without the person"
+        done = Treated(entity=holding.entity, native_id=holding.native_id, how=Treatment.ANONYMISED, why=why)
+        history = Treated(entity=holding.entity, native_id=holding.native_id, how=Treatment.KEPT, why=_HISTORY)
+        return [done, history]
+
+
+def anonymous_customer(record: dict[str, Any], person: PersonalTexts) -> dict[str, Any]:
+    """Name, addresses, ways to reach them. Lines of the address book are changed by their id."""
+    body: dict[str, Any] = {"email": person.pseudonym}
+    if record.get("isPerson"):
+        body |= {"firstName": ERASED, "lastName": ERASED}
+    for name in ("middleName", "salutation", "companyName", "comments", "vatRegNumber"):
+        if record.get(name):
+            body[name] = ERASED
+    body |= {name: _NUMBER for name in ("phone", "altPhone", "mobilePhone", "fax") if record.get(name)}
+    if record.get("altEmail"):
+        body["altEmail"] = person.pseudonym
+    if person.mentions(str(record.get("entityId", ""))):
+        body["entityId"] = person.pseudonym.partition("@")[0]
+    lines = [
+        {"id": line["id"], "label": ERASED, "addressBookAddress": _address(line.get("addressBookAddress") or {})}
+        for line in (record.get("addressBook") or {}).get("items") or ()
+    ]
+    if lines:
+        body["addressBook"] = {"items": lines}
+    return body
+
+
+def anonymous_transaction(record: dict[str, Any], person: PersonalTexts) -> dict[str, Any]:
+    """Addresses and e-mail of a transaction; amounts, articles, country and state stay."""
+    body: dict[str, Any] = {
+        name: _address(record[name]) for name in ("shippingAddress", "billingAddress") if _has(record.get(name))
+    }
+    if record.get("email"):
+        body["email"] = person.pseudonym
+    if person.mentions(str(record.get("memo") or "")):
+        body["memo"] = ERASED
+    return body
+
+
+def _has(address: Any) -> bool:
+    return isinstance(address, dict) and any(address.get(name) for name in ("addressee", "addr1", "city", "zip"))
+
+
+def _address(address: dict[str, Any]) -> dict[str, Any]:
+    names = ("addressee", "addr1", "city", "zip")
+    more = {name: ERASED for name in ("attention", "addr2", "addr3") if address.get(name)}
+    number = {"addrPhone": _NUMBER} if address.get("addrPhone") else {}
+    kept = {name: address[name] for name in ("country", "state") if address.get(name)}
+    return {**dict.fromkeys(names, ERASED), **more, **number, **kept}

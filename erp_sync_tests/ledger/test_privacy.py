@@ -1,0 +1,114 @@
+"""A person leaves the ledger, nobody else does, and they are known again, on both databases."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+import pytest
+import sqlalchemy as sa
+
+from erp_sync.ledger import Ledger, NewDelivery, State, erasing, schema
+from erp_sync.ledger.errors import WrongState
+from erp_sync.ledger.privacy import is_nobody
+from erp_sync.model.keys import EntityKey
+from erp_sync.model.personal import PersonalTexts, texts_of
+from erp_sync.ports.raw import RawRecord
+from erp_sync_tests.ledger.world import Clock
+
+STORE, ERP, ROUTE = "magento_us", "netsuite_us", "us"
+NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+ANN, BO = "ann@example.com", "bo@example.com"
+FIELDS = frozenset({"firstname", "lastname", "telephone"})
+
+
+def order(email: str, first: str, last: str = "Müller", street: str = "7 Ring") -> dict[str, Any]:
+    address = {"firstname": first, "lastname": last, "street": [street], "telephone": "030 5550177"}
+    return {"customer_email": email, "billing_address": address, "grand_total": 10}
+
+
+def receive(ledger: Ledger, native_id: str, payload: dict[str, Any]) -> int:
+    record = RawRecord(native_id=native_id, version="1", source_time=NOON, created_time=NOON, payload=payload)
+    return ledger.receive(STORE, "sales_order", [record], run_id="run")[0]
+
+
+def delivery(ledger: Ledger, native_id: str, payload: dict[str, Any]) -> int:
+    """A received order that is due, with a word about its street and one in quarantine."""
+    received = receive(ledger, native_id, payload)
+    row = ledger.received.rows([received])[0]
+    key = EntityKey(STORE, "", "sales_order", native_id)
+    with ledger.handling(ROUTE, "orders", "run") as work:
+        work.mark_handled([received])
+        work.quarantine(
+            row, rule="malformed_address", problem=f"{payload['billing_address']['street'][0]} is no street"
+        )
+        work.note(key, "unchanged", f"nothing new of {payload['billing_address']['firstname']} Müller")
+        new = NewDelivery(
+            key=key, target=ERP, version="1", payload=row.payload or b"", number=f"N{native_id}", received_id=received
+        )
+        return work.accept([new])[0].id
+
+
+def everything(ledger: Ledger) -> str:
+    with ledger.database.read() as read:
+        rows = [
+            str([one.decode() if isinstance(one, bytes) else one for one in row])
+            for table in schema.metadata.sorted_tables
+            for row in read.execute(sa.select(table))
+        ]
+    return "\n".join(rows)
+
+
+def known(ledger: Ledger, email: str = ANN) -> PersonalTexts:
+    return msgspec.structs.replace(ledger.privacy.texts(email), mark="mark")
+
+
+def test_a_person_leaves_every_table_and_others_stay(ledger: Ledger) -> None:
+    ann = delivery(ledger, "1", order(ANN, "Ann"))
+    bo = delivery(ledger, "2", order(BO, "Bo"))
+    person = known(ledger)
+    assert person.names == {("Ann", "Müller")}
+    assert person.orders == {(STORE, "1")}
+    assert set(ledger.privacy.rows_of(person)) >= {"received", "deliveries", "quarantine"}
+    changed = erasing.erase(ledger.database, person, FIELDS, "ann")
+    assert changed["received"] == 1
+    left = everything(ledger)
+    assert ANN not in left
+    assert "Ann" not in left
+    assert left.count("7 Ring") == left.count("Bo") > 0
+    assert ledger.deliveries.get(ann).state is State.DISMISSED
+    assert ledger.deliveries.get(bo).state is State.DUE
+    assert [is_nobody(row.payload) for row in ledger.received.of(STORE, "sales_order", ["1", "2"])] == [True, False]
+    assert not erasing.erase(ledger.database, person, FIELDS, "ann").total()
+
+
+def test_what_is_being_sent_at_this_moment_is_not_erased_under_the_senders_hands(ledger: Ledger) -> None:
+    delivery(ledger, "1", order(ANN, "Ann"))
+    ledger.deliveries.claim(ROUTE, "orders", ERP, limit=1, owner="run:1", run_id="run")
+    with pytest.raises(WrongState, match="being sent"):
+        erasing.erase(ledger.database, known(ledger), FIELDS, "ann")
+    assert ANN in everything(ledger)
+
+
+def test_who_was_erased_is_received_as_nobody_until_they_buy_again(ledger: Ledger) -> None:
+    person = texts_of(order(ANN, "Ann"), ANN)
+    ledger.privacy.bury(person)
+    payloads = {"1": order(ANN.upper(), "Someone", "Else", "elsewhere"), "2": order(BO, "Ann"), "3": order(BO, "Bo")}
+    hour = timedelta(hours=1)
+    records = [
+        RawRecord(native_id=one, version="1", created_time=ledger.now() - hour, payload=payload)
+        for one, payload in payloads.items()
+    ]
+    later = RawRecord(native_id="4", version="1", created_time=ledger.now() + hour, payload=order(ANN, "Ann"))
+    given = ledger.privacy.forget([*records, later])
+    assert [one.payload == {"erased": True} for one in given] == [True, False, False, False]
+
+
+def test_tombstones_survive_a_restore_and_a_later_erasure_moves_them(ledger: Ledger, clock: Clock) -> None:
+    stones = ledger.privacy.bury(texts_of(order(ANN, "Ann"), ANN))
+    clock.advance(86_400)
+    again = ledger.privacy.bury(texts_of(order(ANN, "Ann"), ANN))
+    ledger.privacy.rebury(stones)
+    assert {one.erased_at for one in ledger.privacy.buried()} == {again[0].erased_at}
+    assert {one.token for one in ledger.privacy.buried()} == {one.token for one in stones}
