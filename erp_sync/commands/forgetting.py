@@ -34,15 +34,15 @@ def erase(
 
 
 @privacy_app.command("export")
-def export(what: Whom) -> None:
-    """Everything that is held of a person, here and in every connected system, as JSON.
+def export(what: Whom, as_json: Json = False) -> None:
+    """Everything that is held of a person, here and in every connected system: always as JSON.
 
     Example: erp-sync privacy export ann@example.com
     """
     from erp_sync.operations import privacy
 
     with installation() as here:
-        show(privacy.export(here, what), True)
+        show(privacy.export(here, what), as_json)
 
 
 @privacy_app.command("again")

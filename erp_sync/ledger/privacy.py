@@ -141,8 +141,9 @@ class Privacy:
     def on_their_way(self, person: PersonalTexts) -> list[tuple[int, str, str]]:
         """(id, number, state) of deliveries of this person that have not ended."""
         with self._database.read() as read:
+            mentioned = _mentions(deliveries.c.payload, (person.email,), self._database.sqlite)
             query = sa.select(deliveries.c.id, deliveries.c.number, deliveries.c.state).where(
-                deliveries.c.finished_at.is_(None), _mentions(deliveries.c.payload, (person.email,), self._database.sqlite)
+                deliveries.c.finished_at.is_(None), mentioned
             )
             return [(row.id, row.number, row.state) for row in read.execute(query)]
 
@@ -153,7 +154,8 @@ class Privacy:
             if table is tombstones:
                 continue
             with self._database.read() as read:
-                rows = [dict(row._mapping) for row in read.execute(sa.select(table).where(hits(table, person, self._database.sqlite)))]
+                query = sa.select(table).where(hits(table, person, self._database.sqlite))
+                rows = [dict(row._mapping) for row in read.execute(query)]
             rows = [row for row in rows if person.concerns(" ".join(map(_text, row.values())))]
             if rows:
                 found[table.name] = rows

@@ -28,7 +28,9 @@ DEFINITIONS = {
 }
 
 SERVED = {
-    (Entity.SALES_ORDER, "source"): Served(mappings=("sales_order",)),
+    (Entity.SALES_ORDER, "source"): Served(
+        mappings=("sales_order",), operations=("customer.erase", "sales_order.anonymise")
+    ),
     (Entity.CUSTOMER, "source"): Served(mappings=("customer",)),
     (Entity.REFUND, "source"): Served(mappings=("refund",)),
     (Entity.ORDER_STATUS, "target"): Served(operations=("order_status.comment", "sales_order.cancel")),

@@ -55,6 +55,12 @@ REASONS = (
         do="Look at the store's log for the report id" + _RETRY,
     ),
     Reason(
+        code="order_moved",
+        means="The order was shipped or paid in the store while it was commented. It is tried again by itself.",
+        look=_SHOW,
+        do="Nothing at first. Where it stays, somebody changes the order again and again: look at its history.",
+    ),
+    Reason(
         code="status_not_allowed",
         means="The status is none that this state of the order may have in the store.",
         look=_SHOW,
@@ -181,6 +187,12 @@ REASONS = (
         means="A new product has no price yet: the store would show it for nothing.",
         look=("erp-sync plan prices",),
         do="Enter its price in the ERP: " + _PLANNED,
+    ),
+    Reason(
+        code="attribute_unfit",
+        means="The store would cut, change or drop a value of this product without a word: it is not written.",
+        look=("erp-sync deadletters show ID", "erp-sync mapping"),
+        do="Shorten or correct the value in the ERP, or map it to an attribute that takes it: " + _PLANNED,
     ),
     Reason(
         code="product_refused",

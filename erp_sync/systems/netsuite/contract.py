@@ -47,6 +47,8 @@ ORDER_OPERATIONS = (
     "sales_order.close",
     "sales_order.compare_tax",
     "external_id.write",
+    "customer.erase",
+    "sales_order.anonymise",
 )
 
 SERVED = {
