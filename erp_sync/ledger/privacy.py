@@ -74,8 +74,8 @@ class Privacy:
 
     def forget(self, records: Sequence[RawRecord]) -> list[RawRecord]:
         """The records, those of erased persons without what they hold."""
-        buried = self.buried()
-        if not buried or not records:
+        buried = self.buried() if records else []
+        if not buried:
             return list(records)
         return [self._forgotten(one, buried) for one in records]
 
