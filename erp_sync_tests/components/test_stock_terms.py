@@ -34,13 +34,13 @@ def systems(tmp_path: Path) -> Iterator[TwoSystems]:
 
 
 def terms(systems: TwoSystems) -> dict[str, tuple[int, str | None]]:
-    """Backorders and restock date in the store, by SKU."""
+    """Backorders and restock date in the store, by SKU; the store keeps a date as midnight of it."""
     rows = systems.store_rows(
         "SELECT sku, backorders, value FROM catalog_product_entity product JOIN cataloginventory_stock_item stock "
         "ON stock.product_id = product.entity_id LEFT JOIN catalog_product_attribute_value value "
         "ON value.entity_id = product.entity_id AND attribute_code = 'restock_date' ORDER BY sku"
     )
-    return {sku: (backorders, date) for sku, backorders, date in rows}
+    return {sku: (backorders, date and date.removesuffix(" 00:00:00")) for sku, backorders, date in rows}
 
 
 def test_flag_and_date_are_written_kept_in_step_and_put_back(systems):
@@ -71,7 +71,7 @@ def test_flag_and_date_are_written_kept_in_step_and_put_back(systems):
         "(SELECT entity_id FROM catalog_product_entity WHERE sku = 'MUG')"
     )
     systems.store_sql(
-        "UPDATE catalog_product_attribute_value SET value = '2030-01-01 00:00:00' WHERE value = '2099-03-01'"
+        "UPDATE catalog_product_attribute_value SET value = '2030-01-01 00:00:00' WHERE value = '2099-03-01 00:00:00'"
     )
     systems.run("inventory", full=True)
     assert terms(systems)["MUG"] == (1, "2099-03-01")
