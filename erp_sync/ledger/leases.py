@@ -91,20 +91,10 @@ def doubt(
     return [step.name for step in sending], settled
 
 
-def claim_due(
-    write: sa.Connection,
-    now: datetime,
-    route: str | None,
-    flow: str,
-    target: str,
-    lanes: Sequence[str],
-    limit: int,
-    owner: str,
-    lease_seconds: float,
-    run_id: str,
-    mapping: str = "",
-) -> list[Claim]:
+def _claimable() -> sa.Select[Any]:
+    """Deliveries that may be claimed now, the most urgent first, whose key nobody else has in work."""
     other = deliveries.alias("other")
+    now = sa.bindparam("of_now", type_=deliveries.c.due_at.type)
     key_in_flight = sa.exists().where(
         key_locks.c.target == deliveries.c.target,
         key_locks.c.concerns == deliveries.c.concerns,
@@ -118,26 +108,53 @@ def claim_due(
         other.c.id != deliveries.c.id,
         other.c.state == State.CLAIMED,
     )
-    query = (
+    return (
         sa.select(deliveries)
         .where(
-            deliveries.c.flow == flow,
-            deliveries.c.target == target,
-            deliveries.c.lane.in_(lane_ranks(lanes)),
+            deliveries.c.flow == sa.bindparam("of_flow"),
+            deliveries.c.target == sa.bindparam("of_target"),
+            deliveries.c.lane.in_(sa.bindparam("of_lanes", expanding=True)),
             deliveries.c.due_at <= now,
             deliveries.c.state.in_([State.DUE, State.WAITING]),
             sa.or_(deliveries.c.concerns == "", ~key_in_flight & ~claimed_elsewhere),
         )
         .order_by(deliveries.c.lane, deliveries.c.queued_at, deliveries.c.id)
-        .limit(limit)
+        .limit(sa.bindparam("of_limit", type_=sa.Integer))
         .with_for_update(skip_locked=True, of=deliveries)
     )
+
+
+_CLAIMABLE = _claimable()
+_CLAIMABLE_OF_ROUTE = _CLAIMABLE.where(deliveries.c.route == sa.bindparam("of_route"))
+
+
+def claim_due(
+    write: sa.Connection,
+    now: datetime,
+    route: str | None,
+    flow: str,
+    target: str,
+    lanes: Sequence[str],
+    limit: int,
+    owner: str,
+    lease_seconds: float,
+    run_id: str,
+    mapping: str = "",
+) -> list[Claim]:
+    given: dict[str, Any] = {
+        "of_now": now,
+        "of_flow": flow,
+        "of_target": target,
+        "of_lanes": lane_ranks(lanes),
+        "of_limit": limit,
+    }
+    query = _CLAIMABLE if route is None else _CLAIMABLE_OF_ROUTE
     if route is not None:
-        query = query.where(deliveries.c.route == route)
+        given["of_route"] = route
     lease_until = now + timedelta(seconds=lease_seconds)
     taken: set[str] = set()
     claims = []
-    for row in write.execute(query).all():
+    for row in write.execute(query, given).all():
         delivery = delivery_of(row)
         if delivery.concerns:
             if delivery.concerns in taken:
