@@ -206,6 +206,8 @@ def test_a_fork_server_that_dies_alone_is_started_again_and_no_run_is_lost(tmp_p
             wait_for(lambda: status(under_way) == DagsterRunStatus.CANCELED)
     finally:
         services.stop(chosen)
+        for left in WarmFolder(chosen.dagster_home).workers():
+            left.process.signal(signal.SIGKILL)
 
 
 @pytest.mark.e2e
