@@ -15,6 +15,8 @@ from typing import Any
 
 import msgspec
 
+from erp_sync.model.advice import Advice
+
 SCALE = Decimal(10000)
 
 
@@ -77,6 +79,13 @@ class CannotJudge(RuntimeError):
 
     Attributes: suite, rule (names), why.
     """
+
+    advice = Advice(
+        means="A quality rule could not be applied to a record: a defect, or a value nobody thought of. That record "
+        "is in quarantine, the others go.",
+        look=("erp-sync deadletters",),
+        do="Correct the value at the source if it is wrong, else report the defect with the rule named.",
+    )
 
     def __init__(self, suite: str, rule: str, why: str) -> None:
         self.suite, self.rule, self.why = suite, rule, why

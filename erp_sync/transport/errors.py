@@ -118,6 +118,13 @@ class NotAuthenticated(NotSentError):
 class NoSession(NotSentError):
     """All logins that the system allows are open elsewhere in the installation; says nothing about the system."""
 
+    advice = Advice(
+        means="All logins that the system allows are in use by other processes. Nothing was sent; it goes once "
+        "one is free.",
+        look=("erp-sync status",),
+        do="Nothing at first. Where it stays, raise the connection's limit of sessions, or buy more from the vendor.",
+    )
+
 
 class OutcomeUnknown(TransportError):
     """The request left and no trustworthy answer came: read timeout, dropped connection, truncated or
