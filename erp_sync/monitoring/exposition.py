@@ -87,7 +87,7 @@ class _Families:
             for figure in self._figures:
                 if figure.kpi == kpi.name and figure.value is not None:
                     values = [figure.route, *([] if kpi.of_route else [figure.flow])]
-                    family.add_metric([*values, *([_label(kpi, figure)] if kpi.label else [])], figure.value)
+                    family.add_metric([*values, *([_label(kpi, figure)] if kpi.label else [])], float(figure.value))
             yield family
         targets = GaugeMetricFamily(
             TARGETS, "What the metric of this name should be above or below.", labels=["metric"]

@@ -1,7 +1,8 @@
 """What is measured of an installation, and the arithmetic of it. Values in, figures out; nothing is read here.
 
 A figure that cannot be known (nothing happened, nothing was compared, no rate is set) is None: never zero, never
-100 %. Ratios are shares of one, times are seconds.
+100 %. Ratios are shares of one, times are seconds. Money and quantities are Decimal, to the last hand that a person
+or a program takes them from; only Prometheus and Dagster's plots, which know nothing else, get floats.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from decimal import Decimal
+from decimal import ROUND_HALF_EVEN, Decimal
 
 import msgspec
 
@@ -18,6 +19,10 @@ HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
 NOW = timedelta(0)
 MONTH = timedelta(days=30)
+#: What is divided (an amount by orders) has as many digits behind the point; what is added up keeps its own.
+DIVIDED = Decimal("0.000001")
+
+Value = int | float | Decimal
 
 #: Counters of the ledger: rows that comparisons of everything judged, and those of them that were equal.
 ROWS_COMPARED, ROWS_EQUAL = "full_rows_compared", "full_rows_equal"
@@ -31,7 +36,7 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     least: float | None = None
     most: float | None = None
 
-    def met(self, value: float | None) -> bool | None:
+    def met(self, value: Value | None) -> bool | None:
         """None where the value is unknown."""
         if value is None:
             return None
@@ -248,7 +253,7 @@ class Figure(msgspec.Struct, frozen=True, kw_only=True):
     route: str
     flow: str = ""
     label: str = ""
-    value: float | None
+    value: Value | None
     of: int | None = None
 
     @property
@@ -284,9 +289,9 @@ def quantiles(values: Sequence[float]) -> dict[str, float | None]:
     return {name: percentile(values, int(name[1:]) / 100) for name in QUANTILES}
 
 
-def per_order(amount: Decimal, orders: int) -> float | None:
+def per_order(amount: Decimal, orders: int) -> Decimal | None:
     """Of each order; unknown where there was none."""
-    return float(amount / orders) if orders else None
+    return (amount / orders).quantize(DIVIDED, ROUND_HALF_EVEN) if orders else None
 
 
 def in_window(amounts: Mapping[tuple[float, float], int], start: float, end: float) -> float:
@@ -307,7 +312,8 @@ def cost(
     calls: Decimal, *, per_call: Decimal = Decimal(0), per_month: Decimal = Decimal(0), window: timedelta = DAY
 ) -> Decimal:
     """What these calls cost, with the window's share of a month of 30 days."""
-    return calls * per_call + per_month * Decimal(window / MONTH)
+    share = Decimal(window // timedelta(microseconds=1)) / Decimal(MONTH // timedelta(microseconds=1))
+    return calls * per_call + per_month * share
 
 
 class Shown(msgspec.Struct, frozen=True, kw_only=True):
@@ -319,7 +325,7 @@ class Shown(msgspec.Struct, frozen=True, kw_only=True):
     route: str
     flow: str
     label: str
-    value: float | None
+    value: Value | None
     unit: str
     window: str
     target: str
@@ -347,14 +353,14 @@ def shown(figure: Figure) -> Shown:
     )
 
 
-def text(kpi: Kpi, value: float | None, label: str = "") -> str:
+def text(kpi: Kpi, value: Value | None, label: str = "") -> str:
     """A figure as people read it, with its unit."""
     if value is None:
         return "unknown"
     if kpi.unit == "ratio":
         return f"{value * 100:.2f} %" if value < 0.9995 or value == 1 else f"{value * 100:.3f} %"
     if kpi.unit == "seconds":
-        return _duration(value)
+        return _duration(float(value))
     if kpi.unit == "currency":
         return f"{value:,.4f} {label}" if abs(value) < 1 else f"{value:,.2f} {label}"
     number = f"{value:,.0f}" if float(value).is_integer() else f"{value:,.1f}"

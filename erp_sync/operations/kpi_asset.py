@@ -38,7 +38,9 @@ def plotted(figures: Sequence[Figure]) -> dict[str, float]:
         unit = one.label if kpi.unit == "currency" else _UNITS.get(kpi.unit, kpi.unit)
         label = f" {one.label}" if kpi.label == "quantile" else ""
         place = f"{one.route} {one.flow}".strip()
-        found[f"{place}: {kpi.title}{label} ({unit})"] = round(one.value * (100 if kpi.unit == "ratio" else 1), 4)
+        found[f"{place}: {kpi.title}{label} ({unit})"] = round(
+            float(one.value) * (100 if kpi.unit == "ratio" else 1), 4
+        )
     return found
 
 

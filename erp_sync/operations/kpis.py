@@ -26,6 +26,7 @@ from erp_sync.monitoring.kpis import (
     UNITS_ORDERED,
     UNITS_SHORT,
     Figure,
+    Value,
     cost,
     in_window,
     per_order,
@@ -242,17 +243,17 @@ class Gathering:
                 reason = decode(payload).reason.lower()
                 if any(word in reason for word in words):
                     orders.add(facts["order"])
-        units, revenue = Decimal(0), Counter[str]()
+        units, revenue = Decimal(0), defaultdict[str, Decimal](Decimal)
         decode = flow_module("orders", "transform").decode
         for payload in self.here.ledger.performance.payloads(route.name, orders).values():
             order = decode(payload)
             units += sum((line.quantity for line in order.lines), Decimal(0))
             revenue[order.currency] += order.totals.grand_total
         amounts = [
-            _figure("cancelled_revenue", route, "", float(amount), label=currency, of=len(orders))
+            _figure("cancelled_revenue", route, "", amount, label=currency, of=len(orders))
             for currency, amount in sorted(revenue.items())
         ]
-        return [_figure("cancelled_units", route, "", float(units), of=len(orders)), *amounts]
+        return [_figure("cancelled_units", route, "", units, of=len(orders)), *amounts]
 
     def costs(self) -> list[Figure]:
         found = []
@@ -297,7 +298,7 @@ class Gathering:
 
 
 def _figure(
-    kpi: str, route: RouteSpec, flow: str, value: float | None, *, label: str = "", of: int | None = None
+    kpi: str, route: RouteSpec, flow: str, value: Value | None, *, label: str = "", of: int | None = None
 ) -> Figure:
     return Figure(kpi=kpi, route=route.name, flow=flow, label=label, value=value, of=of)
 

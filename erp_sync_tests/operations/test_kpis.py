@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +13,15 @@ import msgspec
 import pytest
 
 from erp_sync import settings as settings_module
+from erp_sync.commands.output import show
 from erp_sync.components.configuration import WrongConfiguration
 from erp_sync.components.installation import Installation
-from erp_sync.ledger import NewDelivery
+from erp_sync.ledger import NewDelivery, codec
 from erp_sync.model.keys import EntityKey
 from erp_sync.model.order import OrderStatus
-from erp_sync.monitoring.kpis import KPIS, ROWS_COMPARED, ROWS_EQUAL, UNITS_ORDERED, UNITS_SHORT, Figure
+from erp_sync.monitoring.kpis import KPIS, ROWS_COMPARED, ROWS_EQUAL, UNITS_ORDERED, UNITS_SHORT, Figure, Value
 from erp_sync.operations.kpis import figures
+from erp_sync.operations.status import status
 from erp_sync.ports.raw import RawRecord
 from erp_sync_tests.flows import samples
 from erp_sync_tests.operations.house import ERP, ROUTE, STORE, House, write_defs
@@ -59,7 +63,7 @@ def opened(home: Path, clock: Clock) -> Iterator[OpenHouse]:
         house.here.close()
 
 
-def of(house: House, kpi: str, flow: str = "") -> dict[str, float | None]:
+def of(house: House, kpi: str, flow: str = "") -> dict[str, Value | None]:
     """Figures of a kind by their label."""
     return {one.label: one.value for one in figures(house.here) if (one.kpi, one.flow) == (kpi, flow)}
 
@@ -139,7 +143,28 @@ def test_an_order_costs_its_calls_at_the_connections_rates(opened: OpenHouse):
     for _ in range(8):  # looks of this day, four hours old: all of them in the window
         house.exchange(time=NOW - timedelta(hours=4), connection=STORE, found_nothing=True)
     assert of(house, "calls_per_order") == {"": (5 + 0.5 + 8) / 2}
-    assert of(house, "cost_per_order") == {"USD": pytest.approx((5 * 0.1 + 10) / 2)}
+    assert of(house, "cost_per_order") == {"USD": (5 * Decimal("0.1") + 10) / 2}
+
+
+def test_money_is_told_to_the_cent_and_not_as_a_float(opened: OpenHouse, capsys: pytest.CaptureFixture[str]):
+    """A revenue of 90,071,992,547,409.93 loses its cents as a float; a cost of a third its digits."""
+    house = opened(**{ERP: {"settings": {"cost": {"currency": "USD", "per_call": 0.1}}}})
+    for number in ("1", "2", "3"):
+        house.delivered(number)
+    house.exchange(time=NOW - timedelta(minutes=5))
+    order = samples.order()
+    amount = Decimal("90071992547409.93")
+    order = msgspec.structs.replace(order, totals=msgspec.structs.replace(order.totals, grand_total=amount))
+    accept(house, "orders", STORE, ERP, native_id="7", payload=codec.to_bytes(order))
+    cancel(house, "7", "out of stock")
+    assert of(house, "cancelled_revenue") == {order.currency: amount}
+    money = [one for one in figures(house.here) if KPIS[one.kpi].unit in ("currency", "units") and one.value]
+    assert len(money) == 3
+    assert {type(one.value) for one in money} == {Decimal}
+    assert [str(one.value) for one in money if one.kpi == "cost_per_order"] == ["0.033333"]
+    show(status(house.here), as_json=True)
+    said = json.loads(capsys.readouterr().out, parse_float=Decimal)
+    assert {one["value"] for one in said["kpis"] if one["kpi"] == "cancelled_revenue"} == {amount}
 
 
 @pytest.mark.parametrize("cost", [{"per_call": 1}, {"currency": "USD", "per_call": "x"}, {"currency": "USD", "a": 1}])
@@ -197,8 +222,8 @@ def test_units_and_revenue_cancelled_for_lack_of_stock_are_those_with_such_a_rea
     cancel(house, "7", "Out of stock at the supplier")
     cancel(house, "8", "customer asked")
     units = sum(line.quantity for line in order.lines)
-    assert of(house, "cancelled_units") == {"": float(units)}
-    assert of(house, "cancelled_revenue") == {order.currency: float(order.totals.grand_total)}
+    assert of(house, "cancelled_units") == {"": units}
+    assert of(house, "cancelled_revenue") == {order.currency: order.totals.grand_total}
 
 
 def test_where_no_reason_means_lack_of_stock_nobody_knows_what_was_cancelled_for_it(opened: OpenHouse):
