@@ -16,9 +16,9 @@ from erp_sync.components.flow_table import FLOWS, FlowKind
 from erp_sync.components.installation import Installation
 from erp_sync.components.mapping_version import mapping_version
 from erp_sync.flows.decisions import Before, Decision
+from erp_sync.flows.defects import passes
+from erp_sync.flows.defects import words as words_of_defect
 from erp_sync.flows.delivery import Drain, DrainReport
-from erp_sync.flows.delivery.defects import passes
-from erp_sync.flows.delivery.defects import words as words_of_defect
 from erp_sync.flows.first_look import FirstLook
 from erp_sync.flows.orders.first_look import OrdersFirstLook
 from erp_sync.ledger import Delivery, NewDelivery, State

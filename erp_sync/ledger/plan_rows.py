@@ -249,7 +249,12 @@ class PlanRows:
             quarantine.add(write, now, claim.route, claim.flow, run_id, refusals)
 
     def unknown(
-        self, claim: RowClaim, rows: Sequence[ClaimedRow], why: str, settle_until: datetime | None = None
+        self,
+        claim: RowClaim,
+        rows: Sequence[ClaimedRow],
+        why: str,
+        settle_until: datetime | None = None,
+        code: str = "",
     ) -> datetime:
         """No trustworthy answer. The keys are blocked until they have settled, then read again and replanned.
 
@@ -263,7 +268,7 @@ class PlanRows:
                     sa.select(plan_rows.c.settle_seconds).where(plan_rows.c.id == rows[0].id)
                 ).scalar_one()
                 settle_until = now + timedelta(seconds=seconds)
-            self._end(write, now, claim, [row.id for row in rows], RowState.UNKNOWN, message=why)
+            self._end(write, now, claim, [row.id for row in rows], RowState.UNKNOWN, code=code, message=why)
             doubt_rows(write, now, claim.target, claim.entity, rows, why, settle_until)
             return settle_until
 

@@ -377,3 +377,90 @@ def test_several_drains_at_once_write_every_row_once(ledger, shop, converge):
     assert sum(report.applied for report in reports) == 60
     assert sorted(sku for batch in shop.batches for sku in batch) == sorted(shop.held)
     assert len(shop.batches) == 15
+
+
+def test_a_defect_before_sending_stops_only_the_row_that_has_it(ledger, shop, converge, clock, monkeypatch):
+    """It failed every run: no row of its batch was ever written, and nobody was told which one it was."""
+
+    def row(key: str, values: dict[str, Any] | None) -> Offer:
+        if key == "C":
+            raise KeyError("no such field")
+        return Offer(sku=key, quantity=(values or {"quantity": 0})["quantity"])
+
+    monkeypatch.setattr(shop, "row", row)
+    plan(ledger, {"A": 1, "B": 2, "C": 3, "D": 4, "E": 5})
+    since = clock()
+    report = converge()
+    assert shop.held == {"A": 1, "B": 2, "D": 4, "E": 5}
+    assert (report.applied, report.refused, report.reasons) == (4, 1, {"defect": 1})
+    (refused,) = ledger.quarantine.find(flow=FLOW)
+    assert (refused.native_id, refused.rule) == ("C", "defect")
+    assert refused.problem.startswith("KeyError: 'no such field' (raised in ")
+    assert ledger.plans.refusals(STORE, ENTITY, since)["", "C"].after == '{"quantity":3}'
+    clock.advance(3600)
+    assert converge().reasons == {}
+
+
+@pytest.mark.parametrize("moment", ["before it leaves", "after it was written"])
+def test_rows_that_may_have_left_with_a_defect_are_read_back_and_then_go_alone(
+    ledger, shop, converge, clock, monkeypatch, moment
+):
+    write = shop.submit
+
+    def submit(rows: Any) -> Any:
+        if moment == "before it leaves" and any(row.sku == "C" for row in rows):
+            raise ZeroDivisionError("a defect")
+        outcomes = write(rows)
+        if any(row.sku == "C" for row in rows):
+            raise ZeroDivisionError("a defect")
+        return outcomes
+
+    monkeypatch.setattr(shop, "submit", submit)
+    wanted = {"A": 1, "B": 2, "C": 3, "D": 4}
+    plan(ledger, wanted)
+    with pytest.raises(ZeroDivisionError, match="a defect"):
+        converge()
+    assert {sku: known(ledger, sku).sure for sku in wanted} == dict.fromkeys(wanted, False)
+    assert converge().batches == 0
+    clock.advance(SETTLE + 1)
+    ledger.known.read(STORE, ENTITY, [known(ledger, sku) for sku in wanted], clock())
+    plan(ledger, wanted, order=2)
+    report = converge()
+    assert {sku: shop.held[sku] for sku in "ABD"} == {"A": 1, "B": 2, "D": 4}
+    assert (report.applied, report.refused, report.reasons) == (3, 1, {"defect": 1})
+    (refused,) = ledger.quarantine.find(flow=FLOW)
+    assert refused.native_id == "C"
+    assert not known(ledger, "C").sure
+
+
+def test_a_defect_with_what_the_store_took_does_not_forget_the_others(ledger, shop, converge, clock, monkeypatch):
+    """Nothing was asked about any more: the handles came back with every lease and failed each run."""
+    shop.slow = {"A": 1, "B": 1, "C": 1}
+    settle = shop.settle
+
+    def settled(handles: Any) -> Any:
+        if any(handle.startswith("B") for handle in handles):
+            raise ZeroDivisionError("a defect")
+        return settle(handles)
+
+    monkeypatch.setattr(shop, "settle", settled)
+    plan(ledger, {"A": 1, "B": 2, "C": 3})
+    converge()  # which row it is is found by asking again, by halves
+    clock.advance(3600)
+    converge()
+    assert shop.held == {"A": 1, "C": 3}
+    (refused,) = ledger.quarantine.find(flow=FLOW)
+    assert refused.native_id == "B"
+    assert not known(ledger, "B").sure
+
+
+def test_trouble_of_the_machine_puts_no_row_in_quarantine(ledger, shop, converge, clock, monkeypatch):
+    def full(_rows: Any) -> Any:
+        raise OSError("disk full")
+
+    plan(ledger, {"A": 1, "B": 2})
+    with monkeypatch.context() as patched:
+        patched.setattr(shop, "submit", full)
+        with pytest.raises(OSError, match="disk full"):
+            converge()
+    assert ledger.quarantine.find(flow=FLOW) == []

@@ -10,7 +10,7 @@ its handle is in the ledger from the moment it came.
 Nothing here knows a vendor or Dagster. Several drains at once are normal, the ledger's claims keep them apart.
 
 `drain` claims batches and hands them out, `readiness` tells which rows of a batch may go, `sending` writes them and
-asks what became of them, `endings` how a row ends for now.
+asks what became of them, `endings` how a row ends for now, `isolation` keeps a defect of ours to its row.
 """
 
 from erp_sync.flows.convergence.drain import Convergence

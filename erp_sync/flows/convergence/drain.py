@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from erp_sync.flows.convergence.endings import Endings
+from erp_sync.flows.convergence.isolation import Isolation
 from erp_sync.flows.convergence.readiness import Readiness
 from erp_sync.flows.convergence.report import ConvergenceReport, ConvergenceTask
 from erp_sync.flows.convergence.sending import Sending
@@ -65,10 +66,14 @@ class Convergence:
         self.endings = Endings(self.task)
         self.report = self.endings.report
         self.readiness = Readiness(self.task, self.endings)
+        self.isolation = Isolation(self.task, self.endings)
         self.sending = Sending(self.task, self.endings, lease_seconds=lease_seconds, sleep=sleep)
 
     def run(self) -> ConvergenceReport:
-        """Drain until nothing is due or the budget is spent. Raises nothing for what a target did."""
+        """Drain until nothing is due or the budget is spent. Raises nothing for what a target did.
+
+        A defect of ours does not keep the other rows; one whose row is not found yet is raised at the end.
+        """
         began = time.monotonic()
         under_way: set[Future[None]] = set()
         exhausted = False
@@ -88,8 +93,9 @@ class Convergence:
                     break
                 done, under_way = wait(under_way, return_when=FIRST_COMPLETED)
                 for future in done:
-                    future.result()  # a defect of ours must be seen, not swallowed
+                    future.result()  # trouble of machine or ledger must be seen, not swallowed
         self.report.seconds = round(time.monotonic() - began, 3)
+        self.isolation.raise_first()
         return self.report
 
     def take_created(self) -> list[str]:
@@ -123,24 +129,27 @@ class Convergence:
 
     def _held(self, claim: RowClaim) -> None:
         try:
-            handed_over = [row for row in claim.rows if row.handle]
-            if handed_over:
-                self.sending.keep(
-                    claim, self.sending.asked(claim, [(self.readiness.decoded(row), row.handle) for row in handed_over])
-                )
-            rows = self.readiness.ready(claim, [row for row in claim.rows if not row.handle])
-            if not rows:
-                return
-            first = rows[0]
-            operation = self.task.target.capabilities.operation(self.task.target.operation(first.row))
-            standing = {row.id for row in self.task.ledger.plans.begin(claim, settle_seconds=operation.settle_seconds)}
-            rows = [sent for sent in rows if sent.claimed.id in standing]
-            # What takes the place of another row goes once that is gone: a store may refuse both beside each other.
-            if away := [one for one in rows if one.value is None]:
-                self.sending.send(claim, away)
-            if put := self.readiness.unhindered(claim, [one for one in rows if one.value is not None]):
-                self.sending.send(claim, put)
+            self.isolation.work(claim, [row for row in claim.rows if row.handle], self._ask)
+            self.isolation.each(claim, [row for row in claim.rows if not row.handle], self._write)
         except LeaseLost:
             # Overtaken by a newer comparison, or our lease ended: the ledger knows what goes on.
             self.task.ledger.plans.release(claim)
             self.endings.count("lost_claims", 1, "lease_lost")
+
+    def _ask(self, claim: RowClaim) -> None:
+        """What became of rows that the target took."""
+        handed_over = [(self.readiness.decoded(row), row.handle) for row in claim.rows]
+        self.sending.keep(claim, self.sending.asked(claim, handed_over))
+
+    def _write(self, claim: RowClaim) -> None:
+        rows = self.readiness.ready(claim, claim.rows)
+        if not rows:
+            return
+        operation = self.task.target.capabilities.operation(self.task.target.operation(rows[0].row))
+        standing = {row.id for row in self.task.ledger.plans.begin(claim, settle_seconds=operation.settle_seconds)}
+        rows = [sent for sent in rows if sent.claimed.id in standing]
+        # What takes the place of another row goes once that is gone: a store may refuse both beside each other.
+        if away := [one for one in rows if one.value is None]:
+            self.sending.send(claim, away)
+        if put := self.readiness.unhindered(claim, [one for one in rows if one.value is not None]):
+            self.sending.send(claim, put)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from erp_sync.flows.convergence.report import ConvergenceReport, ConvergenceTask, Sent, waiting_code
+from erp_sync.ledger.deliveries import DEFECT
 from erp_sync.ledger.quarantine import Refusal
 from erp_sync.ledger.rows import ClaimedRow, PutBack, RowClaim
 from erp_sync.ports.documents import Requirement
@@ -67,22 +68,28 @@ class Endings:
         self.later(claim, [(sent, one.message, one.retry_after_seconds, one.code) for sent, one in later])
         if not never:
             return
-        refusals = [
-            Refusal(
-                connection=self.task.connection,
-                entity=self.task.entity,
-                native_id=sent.claimed.key,
-                rule=one.code,
-                problem=one.message,
-                row=(sent.claimed.after or "null").encode(),
-            )
-            for sent, one in never
-        ]
+        refusals = [self._refusal(sent.claimed, one.code, one.message) for sent, one in never]
         refused = [(sent.claimed, one.code, one.message) for sent, one in never]
         self.task.ledger.plans.refused(claim, refused, refusals, self.task.run_id)
         for sent, one in never:
             log.warning("refused", extra={"flow": self.task.flow, "key": sent.claimed.key, "code": one.code})
             self.count("refused", 1, one.code)
+
+    def defective(self, claim: RowClaim, row: ClaimedRow, why: str) -> None:
+        """Our own code fails with this row."""
+        self.task.ledger.plans.defective(claim, row, why, [self._refusal(row, DEFECT, why)], self.task.run_id)
+        self.count("refused", 1, DEFECT)
+
+    def _refusal(self, row: ClaimedRow, code: str, problem: str) -> Refusal:
+        return Refusal(
+            connection=self.task.connection,
+            entity=self.task.entity,
+            native_id=row.key,
+            scope=row.scope,
+            rule=code,
+            problem=problem,
+            row=(row.after or "null").encode(),
+        )
 
     def wait_for(self, claim: RowClaim, pairs: Sequence[tuple[Sent, Requirement]]) -> None:
         """Each until the target has what it needs; one transaction for all."""

@@ -9,7 +9,8 @@ from typing import Any
 
 import msgspec
 
-from erp_sync.flows.delivery.defects import Defects, passes
+from erp_sync.flows.defects import passes
+from erp_sync.flows.delivery.defects import Defects
 from erp_sync.flows.delivery.endings import Endings
 from erp_sync.flows.delivery.recording import Recording
 from erp_sync.flows.delivery.report import DrainTask
