@@ -48,6 +48,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         run_days: how long finished runs and their events are kept (``ERP_SYNC_RUN_DAYS``, default 30).
         alert_urls: who is told, Apprise URLs parted by blanks (``ERP_SYNC_ALERT_URLS``, secret).
         alert_severity: told from this one on: critical, error, warning or info (``ERP_SYNC_ALERT_SEVERITY``).
+        document_deaths: a document that so many processes in a row died with is a dead letter
+            (``ERP_SYNC_DOCUMENT_DEATHS``, default 5).
         ui_url: of the Dagster UI, for links in alerts (``ERP_SYNC_UI_URL``).
         runbook_url: where your people read docs/runbook.md, for links in alerts, dead letters and the Dagster UI
             (``ERP_SYNC_RUNBOOK_URL``).
@@ -61,6 +63,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     run_days: int = 30
     alert_urls: tuple[str, ...] = ()
     alert_severity: str = "warning"
+    document_deaths: int = 5
     ui_url: str = ""
     runbook_url: str = RUNBOOK
 
@@ -113,6 +116,9 @@ def load(environment: dict[str, str] | None = None) -> Settings:
     run_days = env.get("ERP_SYNC_RUN_DAYS", "30")
     if not run_days.isdigit() or int(run_days) < 1:
         raise WrongSetting("ERP_SYNC_RUN_DAYS", run_days, "a whole number of days, at least 1")
+    deaths = env.get("ERP_SYNC_DOCUMENT_DEATHS", "5")
+    if not deaths.isdigit() or int(deaths) < 2:
+        raise WrongSetting("ERP_SYNC_DOCUMENT_DEATHS", deaths, "a whole number, at least 2")
     severity = env.get("ERP_SYNC_ALERT_SEVERITY") or "warning"
     if severity not in SEVERITIES:
         raise WrongSetting("ERP_SYNC_ALERT_SEVERITY", severity, f"one of {', '.join(SEVERITIES)}")
@@ -125,6 +131,7 @@ def load(environment: dict[str, str] | None = None) -> Settings:
         run_days=int(run_days),
         alert_urls=tuple((env.get("ERP_SYNC_ALERT_URLS") or "").split()),
         alert_severity=severity,
+        document_deaths=int(deaths),
         ui_url=(env.get("ERP_SYNC_UI_URL") or "").rstrip("/"),
         runbook_url=(env.get("ERP_SYNC_RUNBOOK_URL") or RUNBOOK).rstrip("#/"),
     )
@@ -139,6 +146,7 @@ _KNOWN = {
     "ERP_SYNC_RUN_DAYS",
     "ERP_SYNC_ALERT_URLS",
     "ERP_SYNC_ALERT_SEVERITY",
+    "ERP_SYNC_DOCUMENT_DEATHS",
     "ERP_SYNC_UI_URL",
     "ERP_SYNC_RUNBOOK_URL",
 }

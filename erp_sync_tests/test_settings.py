@@ -19,6 +19,7 @@ def test_a_setting_that_does_not_exist_is_named_without_its_value():
     [
         ("ERP_SYNC_EXCHANGE_DAYS", "0", "at least 1"),
         ("ERP_SYNC_RUN_DAYS", "a week", "at least 1"),
+        ("ERP_SYNC_DOCUMENT_DEATHS", "1", "at least 2"),
         ("ERP_SYNC_DEFS", "/nowhere/at/all", "a folder of connection and route YAML files"),
     ],
 )

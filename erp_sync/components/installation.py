@@ -56,6 +56,7 @@ class Installation:
             from erp_sync.ledger.engine import utc_now
 
             ledger = Ledger.open(self.settings.ledger_url, clock=self._clock or utc_now)
+            ledger.deliveries.most_deaths = self.settings.document_deaths
             for name, spec in self.configuration.connections.items():
                 ledger.limits.configure(name, self.capabilities(spec.vendor).limits, spec.settings.get("limits"))
                 if spec.maintenance:

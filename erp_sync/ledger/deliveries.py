@@ -14,8 +14,9 @@ from erp_sync.ledger.deciding import decide
 from erp_sync.ledger.documents import FINISHED, Claim, Delivery, State, delivery_of
 from erp_sync.ledger.ending import defects_so_far, end_claim, refuse_in_flight
 from erp_sync.ledger.errors import NotInLedger, WrongState
+from erp_sync.ledger.finding import Finding, filters
 from erp_sync.ledger.lanes import LANES
-from erp_sync.ledger.leases import HELD, claim_due, doubt, holder, lock_claim, rescue
+from erp_sync.ledger.leases import HELD, MOST_DEATHS, claim_due, doubt, holder, lock_claim, rescue
 from erp_sync.ledger.releasing import release_followers, release_waiting
 from erp_sync.ledger.schema import deliveries, requirements, steps
 from erp_sync.ledger.sql import chunks
@@ -54,11 +55,16 @@ class DueCount(msgspec.Struct, frozen=True, kw_only=True):
     oldest: datetime
 
 
-class Deliveries:
-    """`ledger.deliveries`. Each method is one transaction."""
+class Deliveries(Finding):
+    """`ledger.deliveries`. Each method is one transaction.
+
+    Attributes:
+        most_deaths: a delivery that so many owners in a row did not come back from is a dead letter.
+    """
 
     def __init__(self, database: Database) -> None:
-        self._database = database
+        super().__init__(database)
+        self.most_deaths = MOST_DEATHS
 
     # Looking
 
@@ -87,7 +93,7 @@ class Deliveries:
     ) -> list[Delivery]:
         """Deliveries, newest change first."""
         query = sa.select(deliveries).order_by(deliveries.c.changed_at.desc(), deliveries.c.id.desc())
-        query = query.where(*_filters(route, flow, states, code)).limit(limit).offset(offset)
+        query = query.where(*filters(route, flow, states, code)).limit(limit).offset(offset)
         with self._database.read() as read:
             return [delivery_of(row) for row in read.execute(query)]
 
@@ -126,7 +132,7 @@ class Deliveries:
         """How many deliveries by (route, flow, state)."""
         query = (
             sa.select(deliveries.c.route, deliveries.c.flow, deliveries.c.state, sa.func.count())
-            .where(*_filters(route, flow, (), None))
+            .where(*filters(route, flow, (), None))
             .group_by(deliveries.c.route, deliveries.c.flow, deliveries.c.state)
         )
         with self._database.read() as read:
@@ -205,6 +211,7 @@ class Deliveries:
         lease_seconds: float = 60.0,
         run_id: str = "",
         mapping: str = "",
+        suspects: bool | None = None,
     ) -> list[Claim]:
         """Take due deliveries: most urgent lane first, then the oldest. Rescues ended leases before.
 
@@ -215,6 +222,8 @@ class Deliveries:
             lease_seconds: the lease ends by itself then, unless `heartbeat` renews it. Longer than the longest
                 call: an owner that sends after its lease ended may send what another sends too.
             mapping: version of the mapping that the owner sends by, for the trace.
+            suspects: those with which owners died in a row (True: take one at a time, with nothing else in hand),
+                the others (False), or both.
         """
         if not owner:
             raise ValueError("a claim needs an owner: run id, process and thread")
@@ -224,13 +233,15 @@ class Deliveries:
             # Two that claim at once would not see each other's, and take two of the same `concerns`.
             self._database.exclude(write, "deliveries", target)
             now = self._database.now()
-            rescue(write, now, flow, target)
-            return claim_due(write, now, route, flow, target, lanes, limit, owner, lease_seconds, run_id, mapping)
+            rescue(write, now, flow, target, self.most_deaths)
+            return claim_due(
+                write, now, route, flow, target, lanes, limit, owner, lease_seconds, run_id, mapping, suspects
+            )
 
     def rescue(self, flow: str | None = None, target: str | None = None) -> list[int]:
         """Give back deliveries whose owner died (at most 200 a call); `claim` does it too. Gives their ids."""
         with self._database.write() as write:
-            return rescue(write, self._database.now(), flow, target)
+            return rescue(write, self._database.now(), flow, target, self.most_deaths)
 
     def heartbeat(self, claims: Sequence[Claim], lease_seconds: float = 60.0) -> list[Claim]:
         """Renew leases; gives the renewed claims. Those missing are lost: stop working on them.
@@ -402,18 +413,3 @@ class Deliveries:
     def reject(self, delivery_id: int, who: str, why: str) -> None:
         """A held delivery is dismissed. Raises NotInLedger, WrongState."""
         decide(self._database, delivery_id, "rejected", who, why, State.DISMISSED)
-
-
-def _filters(
-    route: str | None, flow: str | None, states: Sequence[State], code: str | None
-) -> list[sa.ColumnElement[bool]]:
-    conditions: list[sa.ColumnElement[bool]] = []
-    if route is not None:
-        conditions.append(deliveries.c.route == route)
-    if flow is not None:
-        conditions.append(deliveries.c.flow == flow)
-    if states:
-        conditions.append(deliveries.c.state.in_([State(one) for one in states]))
-    if code is not None:
-        conditions.append(deliveries.c.code == code)
-    return conditions

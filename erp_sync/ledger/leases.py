@@ -16,20 +16,32 @@ import sqlalchemy as sa
 from erp_sync.ledger import events, moving
 from erp_sync.ledger.documents import Claim, State, delivery_of, lane_ranks
 from erp_sync.ledger.errors import LeaseLost
-from erp_sync.ledger.schema import attempts, deliveries, key_locks, steps
+from erp_sync.ledger.schema import attempts, deliveries, delivery_events, key_locks, steps
 
 RESCUED_AT_ONCE = 200
 
+#: Code of a delivery with which process after process died, one after the other. It is claimed alone, so that nothing
+#: else is in hand when the next one dies, and is a dead letter of this code in the end.
+OWNER_DIED = "owner_died"
+#: From so many deaths in a row on it is claimed alone; a restart of everything is nobody's fault.
+ALONE_FROM = 2
+MOST_DEATHS = 5
 
-def rescue(write: sa.Connection, now: datetime, flow: str | None, target: str | None) -> list[int]:
+
+def rescue(
+    write: sa.Connection, now: datetime, flow: str | None, target: str | None, most_deaths: int = MOST_DEATHS
+) -> list[int]:
     """Give back deliveries whose lease ended. Their steps in `sending` become `unknown`.
 
     Settle time counts from the end of the lease, until which the request may have left; until it is over the
     delivery is not due again. This is no failed attempt: a restart is nobody's fault. Gives the ids.
+
+    Args:
+        most_deaths: a delivery that so many owners in a row did not come back from, the last of them with nothing
+            else in hand, is a dead letter.
     """
-    query = sa.select(deliveries.c.id, deliveries.c.owner, deliveries.c.due_at).where(
-        deliveries.c.state == State.CLAIMED, deliveries.c.due_at <= now
-    )
+    columns = (deliveries.c.id, deliveries.c.owner, deliveries.c.due_at, deliveries.c.code, deliveries.c.reason)
+    query = sa.select(*columns).where(deliveries.c.state == State.CLAIMED, deliveries.c.due_at <= now)
     if flow is not None:
         query = query.where(deliveries.c.flow == flow)
     if target is not None:
@@ -38,13 +50,38 @@ def rescue(write: sa.Connection, now: datetime, flow: str | None, target: str | 
     lost = write.execute(query).all()
     for row in lost:
         names, due_at = doubt(write, now, row.id, row.owner, row.due_at, f"{row.owner} did not come back")
+        deaths, alone = deaths_in_a_row(write, row.id) + 1, row.code == OWNER_DIED
+        values: dict[str, Any] = {"state": State.DUE.value, "due_at": due_at}
+        if deaths >= ALONE_FROM:
+            values |= {
+                "code": OWNER_DIED,
+                "reason": f"{deaths} processes in a row ended while they had it in hand, the last one {row.owner}",
+            }
+        if deaths >= max(most_deaths, ALONE_FROM) and alone:
+            values |= {"state": State.DEAD.value, "due_at": None, "reason": f"{values['reason']}, with nothing else"}
         write.execute(
             sa.update(deliveries)
             .where(deliveries.c.id == row.id)
-            .values(state=State.DUE.value, owner="", due_at=due_at, fencing=deliveries.c.fencing + 1, changed_at=now)
+            .values(**values, owner="", fencing=deliveries.c.fencing + 1, changed_at=now)
         )
         events.append(write, now, row.id, "rescued", actor=row.owner, unknown_steps=names, due_at=due_at)
+        if values["state"] == State.DEAD:
+            events.append(write, now, row.id, "dead", actor=row.owner, code=OWNER_DIED, reason=values["reason"])
     return [int(row.id) for row in lost]
+
+
+def deaths_in_a_row(write: sa.Connection, delivery_id: int) -> int:
+    """How often the delivery was rescued since anything else became of it."""
+    kinds = ("claimed", "planned", "sending", "unknown", "rescued")
+    other = sa.select(sa.func.coalesce(sa.func.max(delivery_events.c.id), 0)).where(
+        delivery_events.c.delivery_id == delivery_id, delivery_events.c.kind.not_in(kinds)
+    )
+    query = sa.select(sa.func.count()).where(
+        delivery_events.c.delivery_id == delivery_id,
+        delivery_events.c.kind == "rescued",
+        delivery_events.c.id > other.scalar_subquery(),
+    )
+    return int(write.execute(query).scalar_one())
 
 
 def doubt(
@@ -124,8 +161,14 @@ def _claimable() -> sa.Select[Any]:
     )
 
 
-_CLAIMABLE = _claimable()
-_CLAIMABLE_OF_ROUTE = _CLAIMABLE.where(deliveries.c.route == sa.bindparam("of_route"))
+_OF_ROUTE = deliveries.c.route == sa.bindparam("of_route")
+_SUSPECTS = {True: deliveries.c.code == OWNER_DIED, False: deliveries.c.code != OWNER_DIED, None: sa.true()}
+#: By whether a route is given, and by `suspects`.
+_CLAIMABLE = {
+    (of_route, suspects): _claimable().where(*([_OF_ROUTE] if of_route else []), condition)
+    for of_route in (True, False)
+    for suspects, condition in _SUSPECTS.items()
+}
 
 
 def claim_due(
@@ -140,6 +183,7 @@ def claim_due(
     lease_seconds: float,
     run_id: str,
     mapping: str = "",
+    suspects: bool | None = None,
 ) -> list[Claim]:
     given: dict[str, Any] = {
         "of_now": now,
@@ -148,7 +192,7 @@ def claim_due(
         "of_lanes": lane_ranks(lanes),
         "of_limit": limit,
     }
-    query = _CLAIMABLE if route is None else _CLAIMABLE_OF_ROUTE
+    query = _CLAIMABLE[route is not None, suspects]
     if route is not None:
         given["of_route"] = route
     lease_until = now + timedelta(seconds=lease_seconds)

@@ -30,6 +30,14 @@ REASONS = (
         "Meanwhile edit the payload, or enter the document by hand and dismiss it.",
     ),
     Reason(
+        code="owner_died",
+        means="Process after process ended while it had this document in hand, the last ones with nothing else: out of "
+        "memory, or a crash below Python. It alone stops.",
+        look=("erp-sync trace NUMBER", "dmesg -T | grep -i -E 'killed process|segfault'"),
+        do="Find what the processes died of: memory of the machine, or a library. Mend that, then `erp-sync retry ID`. "
+        "Where the document is the cause (its size, a value), edit it, or enter it by hand and dismiss it.",
+    ),
+    Reason(
         code="unmapped_{table}",
         means="Look-up table {table} has no row or rule for a value of this document. It waits for a row.",
         look=("erp-sync deadletters fix ID", "erp-sync lookups export {table} {table}.csv"),

@@ -11,7 +11,7 @@ import pytest
 
 from erp_sync.ledger import Ledger, State
 from erp_sync.ports.capabilities import Guarantee
-from erp_sync.ports.outcomes import Refused
+from erp_sync.ports.outcomes import Applied, Refused
 from erp_sync_tests.flows.world import (
     SETTLE,
     Clock,
@@ -144,6 +144,50 @@ def test_killed_again_and_again_it_still_arrives_once(ledger, clock):
         clock.advance(LEASE)
     go_on(ledger, erp, clock)
     assert (erp.has("order 1"), erp.has("deposit 1/1")) == (1, 1)
+    assert ledger.deliveries.get(delivery).state is State.DELIVERED
+
+
+def test_a_document_that_kills_every_process_is_a_dead_letter_and_no_other_is(ledger, clock):
+    """It came back with every lease and killed the run again, and with it whatever else that had in hand."""
+    erp = System(clock=clock)
+    bad, *others = accept(ledger, Order(number="0"), *[Order(number=str(number)) for number in range(1, 9)])
+
+    def spill(system: Any, request: Any) -> Any:
+        if request.step.key == "order 0":
+            raise Killed
+        return Applied(receipt=system.commit(request.step.key))
+
+    erp.on("sales_order", *[spill] * 40)
+    for deaths in range(1, 6):
+        die(ledger, erp, clock)
+        assert ledger.deliveries.get(bad).state is State.CLAIMED
+        clock.advance(LEASE + SETTLE)
+        if deaths == 2:  # with nothing else in hand from now on; what was in hand beside it goes
+            rescued = [ledger.deliveries.get(one) for one in ledger.deliveries.rescue()]
+            assert [(one.id, one.code) for one in rescued] == [(bad, "owner_died"), (others[0], "owner_died")]
+    drain(ledger, erp, clock)
+    dead = ledger.deliveries.get(bad)
+    assert (dead.state, dead.code) == (State.DEAD, "owner_died")
+    assert "5 processes in a row ended while they had it in hand, the last one run-1:1, with nothing" in dead.reason
+    assert {ledger.deliveries.get(one).state for one in others} == {State.DELIVERED}
+    assert {erp.has(f"order {number}") for number in range(1, 9)} == {1}
+    # A person who retries it gives it as many tries again.
+    ledger.dead_letters.retry([bad], who="ann", why="more memory")
+    die(ledger, erp, clock)
+    clock.advance(LEASE + SETTLE)
+    assert ledger.deliveries.rescue() == [bad]
+    assert ledger.deliveries.get(bad).code == ""
+
+
+def test_deaths_with_progress_between_them_are_not_counted_together(ledger, clock):
+    erp = System(clock=clock)
+    erp.on("sales_order", die_before, die_after, die_before)
+    erp.on("deposit:1", die_before, die_after, die_before)
+    (delivery,) = accept(ledger, Order(number="1", payments=1))
+    for _ in range(6):
+        die(ledger, erp, clock)
+        clock.advance(LEASE + SETTLE)
+    go_on(ledger, erp, clock)
     assert ledger.deliveries.get(delivery).state is State.DELIVERED
 
 

@@ -91,6 +91,7 @@ class Drain:
             self.leases.kept(),
             ThreadPoolExecutor(max_workers=self.senders, thread_name_prefix=f"send-{self.task.flow}") as pool,
         ):
+            self._suspects(began)
             while True:
                 spent = time.monotonic() - began
                 # Claimed in chunks of a few seconds of the target's work, so that what documents need is
@@ -118,7 +119,15 @@ class Drain:
         self.defects.raise_first()
         return self.report
 
-    def _claim(self, limit: int) -> list[Claim]:
+    def _suspects(self, began: float) -> None:
+        """Documents with which processes died, one after the other: should we die too, it is known with which."""
+        while time.monotonic() - began < self.budget and (claims := self._claim(1, suspects=True)):
+            for claim, document in self.preparation.prepared(claims):
+                with self.defects.kept_to(claim):
+                    self.sending.deliver(claim, document)
+                self.leases.let_go(claim)
+
+    def _claim(self, limit: int, suspects: bool = False) -> list[Claim]:
         if self.task.connection in self.task.ledger.unreachable():
             return []  # what is due queues: no attempt is spent on a target that is away
         asked = time.monotonic()
@@ -132,6 +141,7 @@ class Drain:
             lease_seconds=self.leases.seconds,
             run_id=self.owner.split(":")[0],
             mapping=self.mapping,
+            suspects=suspects,
         )
         self.leases.hold(claims, asked)
         return claims

@@ -1,0 +1,133 @@
+"""Deliveries looked for without loading all of them: page by page, by what names them, or added up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import msgspec
+import sqlalchemy as sa
+
+from erp_sync.ledger.documents import Delivery, State, StepState, delivery_of
+from erp_sync.ledger.schema import deliveries, steps
+from erp_sync.ledger.sql import CHUNK, chunks
+from erp_sync.model.keys import EntityKey
+
+if TYPE_CHECKING:
+    from erp_sync.ledger.engine import Database
+
+
+class Effect(msgspec.Struct, frozen=True, kw_only=True):
+    """What an unfinished delivery has done at its target. `payload` where it has done nothing yet."""
+
+    native_id: str
+    done: bool
+    payload: bytes | None
+
+
+class Finding:
+    """The part of `ledger.deliveries` that looks for many, in bounded memory."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def ids(
+        self,
+        *,
+        route: str | None = None,
+        flow: str | None = None,
+        states: Sequence[State] = (),
+        code: str | None = None,
+        limit: int | None = None,
+    ) -> list[int]:
+        """Ids only, newest first."""
+        query = sa.select(deliveries.c.id).where(*filters(route, flow, states, code)).order_by(deliveries.c.id.desc())
+        with self._database.read() as read:
+            return list(read.execute(query.limit(limit)).scalars())
+
+    def pages(
+        self,
+        *,
+        route: str | None = None,
+        flow: str | None = None,
+        states: Sequence[State] = (),
+        code: str | None = None,
+        size: int = CHUNK,
+    ) -> Iterator[list[Delivery]]:
+        """All of them, newest first, so many at a time."""
+        query = sa.select(deliveries).where(*filters(route, flow, states, code)).order_by(deliveries.c.id.desc())
+        below: int | None = None
+        while True:
+            with self._database.read() as read:
+                wanted = query if below is None else query.where(deliveries.c.id < below)
+                page = [delivery_of(row) for row in read.execute(wanted.limit(size))]
+            if page:
+                yield page
+                below = page[-1].id
+            if len(page) < size:
+                return
+
+    def of(self, keys: Iterable[EntityKey], states: Sequence[State] = ()) -> list[Delivery]:
+        """Deliveries of these documents that are in one of the states, to whatever target."""
+        wanted = set(keys)
+        found: list[Delivery] = []
+        with self._database.read() as read:
+            for some in chunks(sorted({key.native_id for key in wanted})):
+                query = sa.select(deliveries).where(
+                    deliveries.c.native_id.in_(some), *filters(None, None, states, None)
+                )
+                rows = map(delivery_of, read.execute(query.order_by(deliveries.c.id)))
+                found.extend(one for one in rows if one.key in wanted)
+        return found
+
+    def effects(
+        self,
+        route: str,
+        flow: str,
+        *,
+        states: Sequence[State],
+        operations: Iterable[str],
+        step_states: Sequence[StepState],
+        dead_of: Sequence[str] = (),
+    ) -> Iterator[Effect]:
+        """What the deliveries in these states have done at their targets, in one statement, read bit by bit.
+
+        Done is what follows an earlier delivery of its document, has a step of one of the operations in one of the
+        step states, or died of one of the codes `dead_of`.
+        """
+        begun = sa.exists().where(
+            steps.c.delivery_id == deliveries.c.id,
+            steps.c.operation.in_(sorted(operations)),
+            steps.c.state.in_([state.value for state in step_states]),
+        )
+        died = sa.and_(deliveries.c.state == State.DEAD, deliveries.c.code.in_(list(dead_of)))
+        done = sa.or_(deliveries.c.sequence > 1, begun, died)
+        payload = sa.case((done, None), else_=sa.func.coalesce(deliveries.c.corrected, deliveries.c.payload))
+        query = (
+            sa.select(deliveries.c.native_id, done.label("done"), payload.label("payload"))
+            .where(*filters(route, flow, states, None))
+            .order_by(deliveries.c.id)
+        )
+        with self._database.read() as read:
+            for row in read.execution_options(yield_per=CHUNK).execute(query):
+                yield Effect(
+                    native_id=row.native_id,
+                    done=bool(row.done),
+                    payload=row.payload if row.payload is None else bytes(row.payload),
+                )
+
+
+def filters(
+    route: str | None, flow: str | None, states: Sequence[State], code: str | None
+) -> list[sa.ColumnElement[bool]]:
+    """Conditions on deliveries; what is not given is not asked for."""
+    conditions: list[sa.ColumnElement[bool]] = []
+    if route is not None:
+        conditions.append(deliveries.c.route == route)
+    if flow is not None:
+        conditions.append(deliveries.c.flow == flow)
+    if states:
+        conditions.append(deliveries.c.state.in_([State(one) for one in states]))
+    if code is not None:
+        conditions.append(deliveries.c.code == code)
+    return conditions
