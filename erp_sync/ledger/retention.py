@@ -13,6 +13,7 @@ from erp_sync.ledger.documents import FINISHED
 from erp_sync.ledger.outlook import Reader
 from erp_sync.ledger.schema import (
     attempts,
+    corrections,
     deliveries,
     delivery_events,
     handled_marks,
@@ -41,6 +42,7 @@ class Retention(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         payloads: received payloads (the lake keeps them as long as it is told to). The ids stay for ever:
             without them a record would be received again.
+        quarantine: resolved rows, and corrections of records that are neither handled again nor open any more.
         deliveries: finished deliveries with steps, attempts and events. Receipts and cross references stay.
     """
 
@@ -75,6 +77,9 @@ class Expiry:
             "plans": self._plans(before(keep.plans)),
             "inbox": self._simple(inbox, inbox.c.processed_at < before(keep.inbox)),
             "quarantine": self._simple(quarantine, quarantine.c.resolved_at < before(keep.quarantine)),
+            "corrections": self._simple(
+                corrections, sa.and_(corrections.c.at < before(keep.quarantine), ~_may_be_handled(), ~_is_refused())
+            ),
             "notes": self._simple(notes, notes.c.at < before(keep.deliveries)),
         }
         with self._database.write() as write:
@@ -94,7 +99,8 @@ class Expiry:
                 return total
 
     def _forget_payloads(self, limit: Any, readers: Sequence[Reader]) -> int:
-        """Only below the marks of every flow that reads the entity: what is not handled keeps its payload."""
+        """Only below the marks of every flow that reads the entity: what is not handled keeps its payload. So does what
+        a rule refused and what is not delivered yet: a person corrects it, or has it made anew."""
         with self._database.read() as read:
             marks = read.execute(sa.select(handled_marks)).all()
         handled_to = {Reader(mark.route, mark.flow, mark.connection, mark.entity): mark.up_to for mark in marks}
@@ -110,6 +116,8 @@ class Expiry:
                 received.c.id <= up_to,
                 received.c.received_at < limit,
                 received.c.payload.is_not(None),
+                received.c.id.not_in(_refused_records()),
+                received.c.id.not_in(_undelivered_records()),
             )
             total += self._batches(
                 query,
@@ -172,3 +180,29 @@ class Expiry:
             sa.select(table.c.id).where(condition),
             lambda write, ids: write.execute(sa.delete(table).where(table.c.id.in_(ids))),
         )
+
+
+def _refused_records() -> sa.Select[Any]:
+    return sa.select(quarantine.c.received_id).where(
+        quarantine.c.resolved_at.is_(None), quarantine.c.received_id.is_not(None)
+    )
+
+
+def _undelivered_records() -> sa.Select[Any]:
+    return sa.select(deliveries.c.received_id).where(
+        deliveries.c.state.not_in([state.value for state in FINISHED]), deliveries.c.received_id.is_not(None)
+    )
+
+
+def _may_be_handled() -> sa.Exists:
+    """The corrected record is still there: its flow handles it with the correction whenever it is looked at again."""
+    return sa.exists().where(received.c.id == corrections.c.received_id, received.c.payload.is_not(None))
+
+
+def _is_refused() -> sa.Exists:
+    return sa.exists().where(
+        quarantine.c.received_id == corrections.c.received_id,
+        quarantine.c.route == corrections.c.route,
+        quarantine.c.flow == corrections.c.flow,
+        quarantine.c.resolved_at.is_(None),
+    )

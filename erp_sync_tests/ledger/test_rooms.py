@@ -269,6 +269,42 @@ def test_retention_removes_what_is_done_and_keeps_what_prevents_a_second_send(le
     assert ledger.retention.expire(Retention())["deliveries"] == 0
 
 
+def test_corrections_go_with_what_they_corrected_and_stay_while_it_is_open(ledger: Ledger, clock):
+    """They stayed for ever, with a customer's address in them."""
+    refused, settled, wanted = ledger.receive(STORE, "sales_order", [record("1"), record("2"), record("3")])
+    rows = {row.id: row for row in ledger.received.rows([refused, settled, wanted])}
+    for row in rows.values():
+        ledger.corrections.add(ROUTE, FLOW, row, b'{"x":1}', who="ann", why="asked")
+    with ledger.handling(ROUTE, FLOW) as work:
+        for row in (rows[refused], rows[settled]):
+            work.quarantine(row, rule="malformed_address", field="postcode", problem="no postcode")
+        work.mark_handled([refused, settled])
+    ledger.quarantine.resolve(STORE, "sales_order", ["2"], "passed")
+    clock.advance(timedelta(days=170).total_seconds())
+    assert ledger.retention.expire()["corrections"] == 0
+    clock.advance(timedelta(days=20).total_seconds())
+    assert ledger.retention.expire()["corrections"] == 1
+    assert [len(ledger.corrections.of(one, ROUTE, FLOW)) for one in (refused, settled, wanted)] == [1, 0, 1]
+
+
+def test_what_is_refused_or_undelivered_keeps_what_it_was_made_of(ledger: Ledger, clock):
+    """After a month a refused record could not be corrected any more, nor a dead letter be made anew."""
+    refused, waits, gone = ledger.receive(STORE, "sales_order", [record("1"), record("2"), record("3")])
+    with ledger.handling(ROUTE, FLOW) as work:
+        work.quarantine(ledger.received.rows([refused])[0], rule="malformed_address", field="", problem="no postcode")
+        work.accept([document("3", received_id=gone), document("2", received_id=waits)])
+        work.mark_handled([refused, waits, gone])
+    first, second = claim(ledger)
+    ledger.deliveries.dead(second, "closed_period", "closed")
+    deliver(ledger, first)
+    clock.advance(timedelta(days=40).total_seconds())
+    assert ledger.retention.expire()["payloads"] == 1
+    assert ledger.received.kept([refused, waits, gone]) == {refused, waits}
+    ledger.quarantine.resolve(STORE, "sales_order", ["1"], "passed")
+    ledger.dead_letters.dismiss([second.id], "ann", "by hand")
+    assert ledger.retention.expire()["payloads"] == 2
+
+
 def test_a_flow_that_has_handled_nothing_yet_keeps_the_payloads_that_it_reads(ledger: Ledger, clock):
     ids = ledger.receive(STORE, "sales_order", [record("1"), record("2")])
     with ledger.handling(ROUTE, FLOW) as work:
