@@ -34,25 +34,27 @@ def booked_shipments(here: Installation, route: RouteSpec, lately: Collection[st
     kind = FLOWS["shipments"]
     source, target = getattr(route, kind.source), getattr(route, kind.target)
     decode = flow_module("shipments", "transform").decode
-    unfinished = here.ledger.deliveries.find(route=route.name, flow=kind.name, states=UNFINISHED, limit=100_000)
-    moving = _steps_that_move_stock(here, route)
-    # A later version of a shipment (one more parcel) follows one that the store has booked.
-    first = [delivery for delivery in unfinished if delivery.sequence == 1]
-    steps = here.ledger.steps.of_all([delivery.id for delivery in first]) if first else {}
-    booked: set[str] = {delivery.key.native_id for delivery in unfinished if delivery.sequence > 1}
+    booked: set[str] = set()
     open_shipments: dict[str, dict[tuple[str, str], Decimal]] = {}
-    for delivery in first:
-        done = any(one.state in BOOKED and one.operation in moving for one in steps.get(delivery.id, ()))
-        if done or (delivery.state is State.DEAD and delivery.code == QUANTITY_ABOVE_OPEN):
-            booked.add(delivery.key.native_id)
+    # A later version of a shipment (one more parcel) follows one that the store has booked.
+    for one in here.ledger.deliveries.effects(
+        route.name,
+        kind.name,
+        states=UNFINISHED,
+        operations=_steps_that_move_stock(here, route),
+        step_states=BOOKED,
+        dead_of=[QUANTITY_ABOVE_OPEN],
+    ):
+        if one.payload is None:
+            booked.add(one.native_id)
             continue
-        shipment = decode(delivery.payload)
+        shipment = decode(one.payload)
         lines = open_shipments.setdefault(shipment.native_id, {})
         for line in shipment.lines:
             place = (line.sku, line.location or shipment.location)
             lines[place] = lines.get(place, Decimal(0)) + line.quantity
-    others = [one for one in lately if one not in open_shipments and one not in booked]
-    keys = [EntityKey(source, "", Entity.SHIPMENT, one) for one in others]
+    others = [name for name in lately if name not in open_shipments and name not in booked]
+    keys = [EntityKey(source, "", Entity.SHIPMENT, name) for name in others]
     found = here.ledger.deliveries.latest(route.name, kind.name, target, keys) if keys else {}
     booked.update(key.native_id for key in found)
     return Booked(booked=frozenset(booked), open=open_shipments)

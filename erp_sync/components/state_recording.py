@@ -114,12 +114,12 @@ class Recording:
     def _resolve(self, entries: Sequence[Entry]) -> None:
         """What was refused before and passed now needs nobody any more."""
         task = self.task
-        open_rows = task.here.ledger.quarantine.find(route=task.route.name, flow=task.kind.name, limit=10_000)
-        if not open_rows:
+        refused = task.here.ledger.quarantine.open_ids(task.source, task.route.name, task.kind.name)
+        if not refused:
             return
         passed = {entry.record.native_id for entry in entries if entry.problem is None}
         passed -= {entry.record.native_id for entry in entries if entry.problem is not None}
-        ids = [row.native_id for row in open_rows if row.connection == task.source and row.native_id in passed]
+        ids = sorted(refused & passed)
         if ids:
             task.here.ledger.quarantine.resolve(
                 task.source, task.kind.entity, ids, f"passed in run {task.run_id}", task.route.name, task.kind.name

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from erp_sync.ledger import codec, events
 from erp_sync.ledger.documents import Delivery, State, delivery_of
 from erp_sync.ledger.errors import NotInLedger, WrongState
+from erp_sync.ledger.finding import filters
 from erp_sync.ledger.releasing import before_is_open, free_keys, release_followers
 from erp_sync.ledger.schema import deliveries, delivery_events, requirements, steps
 from erp_sync.ledger.sql import chunks
@@ -24,8 +25,9 @@ OUTCOME_UNKNOWN = "outcome_unknown"
 
 
 class DeadGroup(msgspec.Struct, frozen=True, kw_only=True):
-    """Dead letters with one code. `example` is the reason of the latest; times UTC."""
+    """Letters in one state with one code. `example` is the reason of the newest; times UTC."""
 
+    state: State
     route: str
     flow: str
     code: str
@@ -42,9 +44,11 @@ class DeadLetters:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def groups(self, route: str | None = None, flow: str | None = None) -> list[DeadGroup]:
-        """By route, flow and code, most first."""
-        columns = (deliveries.c.route, deliveries.c.flow, deliveries.c.code)
+    def groups(
+        self, route: str | None = None, flow: str | None = None, states: Sequence[State] = (State.DEAD,)
+    ) -> list[DeadGroup]:
+        """By state, route, flow and code, most first. What only follows another delivery has no code, and no group."""
+        columns = (deliveries.c.state, deliveries.c.route, deliveries.c.flow, deliveries.c.code)
         query = (
             sa.select(
                 *columns,
@@ -53,7 +57,7 @@ class DeadLetters:
                 sa.func.max(deliveries.c.changed_at).label("latest"),
                 sa.func.max(deliveries.c.id).label("example"),
             )
-            .where(*_dead(route, flow, None))
+            .where(*filters(route, flow, states, None), deliveries.c.code != "")
             .group_by(*columns)
             .order_by(sa.func.count().desc(), *columns)
         )
@@ -71,6 +75,7 @@ class DeadLetters:
             }
         return [
             DeadGroup(
+                state=State(group.state),
                 route=group.route,
                 flow=group.flow,
                 code=group.code,

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import sqlalchemy as sa
 
 from erp_sync.ledger.schema import quarantine
-from erp_sync.ledger.sql import chunks
+from erp_sync.ledger.sql import CHUNK, chunks
+from erp_sync.model.keys import EntityKey
 
 if TYPE_CHECKING:
     from erp_sync.ledger.engine import Database
@@ -57,6 +58,19 @@ class Quarantined(msgspec.Struct, frozen=True, kw_only=True):
     times: int
     resolved_at: datetime | None
     resolution: str
+
+
+class RefusedGroup(msgspec.Struct, frozen=True, kw_only=True):
+    """Open rows with one rule. `example` is the problem of the newest; times UTC."""
+
+    route: str
+    flow: str
+    rule: str
+    count: int
+    oldest: datetime
+    latest: datetime
+    example: str
+    example_id: str
 
 
 def add(
@@ -142,6 +156,94 @@ class Quarantine:
         with self._database.read() as read:
             return [Quarantined(**row._mapping) for row in read.execute(query)]
 
+    def pages(
+        self, *, route: str | None = None, flow: str | None = None, rule: str | None = None, size: int = CHUNK
+    ) -> Iterator[list[Quarantined]]:
+        """All open rows, newest first, so many at a time."""
+        query = sa.select(quarantine).where(*_open(route, flow, rule)).order_by(quarantine.c.id.desc())
+        below: int | None = None
+        while True:
+            with self._database.read() as read:
+                wanted = query if below is None else query.where(quarantine.c.id < below)
+                page = [Quarantined(**row._mapping) for row in read.execute(wanted.limit(size))]
+            if page:
+                yield page
+                below = page[-1].id
+            if len(page) < size:
+                return
+
+    def some(self, ids: Sequence[int]) -> list[Quarantined]:
+        """Open rows, by id; what is none is left out."""
+        return self._those(quarantine.c.id, sorted(set(ids)))
+
+    def of(self, keys: Iterable[EntityKey]) -> list[Quarantined]:
+        """Open rows of these records."""
+        wanted = set(keys)
+        rows = self._those(quarantine.c.native_id, sorted({key.native_id for key in wanted}))
+        return [row for row in rows if EntityKey(row.connection, row.scope, row.entity, row.native_id) in wanted]
+
+    def open_ids(self, connection: str, route: str, flow: str) -> set[str]:
+        """Native ids of a source's records that have open rows in a flow."""
+        query = sa.select(quarantine.c.native_id).where(
+            quarantine.c.connection == connection, *_open(route, flow, None)
+        )
+        with self._database.read() as read:
+            return set(read.execute(query.distinct()).scalars())
+
+    def reasons(self, connection: str, route: str, flow: str, native_ids: Sequence[str]) -> dict[str, tuple[str, str]]:
+        """Rule and problem of those of a source's records that have an open row in a flow; of several the latest."""
+        found: dict[str, tuple[str, str]] = {}
+        with self._database.read() as read:
+            for some in chunks(sorted(set(native_ids))):
+                query = sa.select(quarantine.c.native_id, quarantine.c.rule, quarantine.c.problem).where(
+                    quarantine.c.connection == connection, quarantine.c.native_id.in_(some), *_open(route, flow, None)
+                )
+                found |= {row[0]: (row[1], row[2]) for row in read.execute(query.order_by(quarantine.c.last_at))}
+        return found
+
+    def groups(self, route: str | None = None, flow: str | None = None) -> list[RefusedGroup]:
+        """Open rows by route, flow and rule, most first."""
+        columns = (quarantine.c.route, quarantine.c.flow, quarantine.c.rule)
+        groups = (
+            sa.select(
+                *columns,
+                sa.func.count().label("records"),
+                sa.func.min(quarantine.c.first_at).label("oldest"),
+                sa.func.max(quarantine.c.last_at).label("latest"),
+                sa.func.max(quarantine.c.id).label("example"),
+            )
+            .where(*_open(route, flow, None))
+            .group_by(*columns)
+            .subquery()
+        )
+        query = (
+            sa.select(groups, quarantine.c.problem, quarantine.c.native_id)
+            .join(quarantine, quarantine.c.id == groups.c.example)
+            .order_by(groups.c.records.desc(), groups.c.route, groups.c.flow, groups.c.rule)
+        )
+        with self._database.read() as read:
+            return [
+                RefusedGroup(
+                    route=row.route,
+                    flow=row.flow,
+                    rule=row.rule,
+                    count=row.records,
+                    oldest=row.oldest,
+                    latest=row.latest,
+                    example=row.problem,
+                    example_id=row.native_id,
+                )
+                for row in read.execute(query)
+            ]
+
+    def _those(self, column: sa.Column[Any], values: Sequence[Any]) -> list[Quarantined]:
+        found: list[Quarantined] = []
+        with self._database.read() as read:
+            for some in chunks(values):
+                query = sa.select(quarantine).where(column.in_(some), quarantine.c.resolved_at.is_(None))
+                found += [Quarantined(**row._mapping) for row in read.execute(query.order_by(quarantine.c.id))]
+        return found
+
     def counts(self) -> dict[tuple[str, str, str], int]:
         """Open rows by (route, flow, rule)."""
         columns = (quarantine.c.route, quarantine.c.flow, quarantine.c.rule)
@@ -176,3 +278,11 @@ class Quarantine:
                     statement.values(resolved_at=self._database.now(), resolution=resolution)
                 ).rowcount
         return count
+
+
+def _open(route: str | None, flow: str | None, rule: str | None) -> list[sa.ColumnElement[bool]]:
+    conditions: list[sa.ColumnElement[bool]] = [quarantine.c.resolved_at.is_(None)]
+    for column, value in ((quarantine.c.route, route), (quarantine.c.flow, flow), (quarantine.c.rule, rule)):
+        if value is not None:
+            conditions.append(column == value)
+    return conditions

@@ -213,6 +213,15 @@ class Received:
                 )
         return found
 
+    def kept(self, ids: Sequence[int]) -> set[int]:
+        """Those of these records whose payload is still there."""
+        found: set[int] = set()
+        with self._database.read() as read:
+            for some in chunks(sorted(set(ids))):
+                query = sa.select(received.c.id).where(received.c.id.in_(some), received.c.payload.is_not(None))
+                found.update(read.execute(query).scalars())
+        return found
+
     def of_run(self, connection: str, entity: str, run_id: str) -> list[ReceivedRow]:
         """What this run received, handled or not, oldest first."""
         query = sa.select(received).where(received.c.run_id == run_id, among(connection, entity))

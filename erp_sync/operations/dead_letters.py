@@ -14,9 +14,9 @@ import msgspec
 from erp_sync.components.installation import Installation
 from erp_sync.ledger import Delivery, State
 from erp_sync.ledger.quarantine import Quarantined
+from erp_sync.ledger.sql import chunks
 from erp_sync.operations.choosing import CannotDo, flow_name, routes
 
-MOST = 100_000
 DELIVERY, QUARANTINE = "delivery", "quarantine"
 UNDECIDED = (State.HELD, State.WAITING)
 
@@ -70,7 +70,7 @@ def groups(here: Installation, route: str | None = None, flow: str | None = None
     _known(here, route, flow)
     found = [
         Group(
-            where=DELIVERY,
+            where=DELIVERY if one.state is State.DEAD else one.state.value,
             route=one.route,
             flow=one.flow,
             code=one.code,
@@ -80,50 +80,23 @@ def groups(here: Installation, route: str | None = None, flow: str | None = None
             sample=one.example,
             sample_number=one.example_number,
         )
-        for one in here.ledger.dead_letters.groups(route, flow)
+        for one in here.ledger.dead_letters.groups(route, flow, (State.DEAD, *UNDECIDED))
     ]
-    found += _undecided(here, route, flow)
-    rows = here.ledger.quarantine.find(route=route, flow=flow, limit=MOST)
-    together: dict[tuple[str, str, str], list[Quarantined]] = {}
-    for row in rows:
-        together.setdefault((row.route, row.flow, row.rule), []).append(row)
-    for (of_route, of_flow, rule), some in together.items():
-        found.append(
-            Group(
-                where=QUARANTINE,
-                route=of_route,
-                flow=of_flow,
-                code=rule,
-                count=len(some),
-                oldest=min(row.first_at for row in some),
-                latest=max(row.last_at for row in some),
-                sample=some[0].problem,
-                sample_number=some[0].native_id,
-            )
-        )
-    return sorted(found, key=lambda group: (-group.count, group.route, group.flow, group.code))
-
-
-def _undecided(here: Installation, route: str | None, flow: str | None) -> list[Group]:
-    """Documents that are held, or wait for what the target lacks; those that only follow another have no code."""
-    together: dict[tuple[str, str, str, str], list[Delivery]] = {}
-    for one in here.ledger.deliveries.find(route=route, flow=flow, states=UNDECIDED, limit=MOST):
-        if one.code:
-            together.setdefault((one.state.value, one.route, one.flow, one.code), []).append(one)
-    return [
+    found += [
         Group(
-            where=where,
-            route=of_route,
-            flow=of_flow,
-            code=code,
-            count=len(some),
-            oldest=min(one.changed_at for one in some),
-            latest=max(one.changed_at for one in some),
-            sample=some[0].reason,
-            sample_number=some[0].number or some[0].key.native_id,
+            where=QUARANTINE,
+            route=one.route,
+            flow=one.flow,
+            code=one.rule,
+            count=one.count,
+            oldest=one.oldest,
+            latest=one.latest,
+            sample=one.example,
+            sample_number=one.example_id,
         )
-        for (where, of_route, of_flow, code), some in together.items()
+        for one in here.ledger.quarantine.groups(route, flow)
     ]
+    return sorted(found, key=lambda group: (-group.count, group.route, group.flow, group.code))
 
 
 def letters(
@@ -193,12 +166,12 @@ def retry(
         raise CannotDo("say which: an id, an order number, --code, --flow, --route, --matching or --all")
     if words:
         delivery_ids, rows = _chosen(here, words)
+        if matching:
+            dead = here.ledger.deliveries.some(delivery_ids)
+            delivery_ids = [one.id for one in dead if _holds(one, matching)]
+            rows = [row for row in rows if _row_holds(row, matching)]
     else:
-        delivery_ids = [one.id for one in here.ledger.dead_letters.find(route, flow, code, MOST)]
-        rows = here.ledger.quarantine.find(route=route, flow=flow, rule=code, limit=MOST)
-    if matching:
-        delivery_ids = [one for one in delivery_ids if holds(here, one, matching)]
-        rows = [row for row in rows if _row_holds(row, matching)]
+        delivery_ids, rows = _matching(here, route, flow, code, matching)
     retried = here.ledger.dead_letters.retry(delivery_ids, who=who, why=why) if delivery_ids else []
     transform_again(here, retried)
     again, lost = _rewind(here, rows)
@@ -209,9 +182,27 @@ def retry(
     )
 
 
-def holds(here: Installation, delivery_id: int, text: str) -> bool:
-    """Whether a delivery's number, reason or content holds the text."""
-    one = here.ledger.deliveries.get(delivery_id)
+def _matching(
+    here: Installation, route: str | None, flow: str | None, code: str | None, text: str
+) -> tuple[list[int], list[Quarantined]]:
+    """Ids of dead letters and rows of the quarantine that hold the text; all of them where there is none. Page by
+    page: rows come without what they hold."""
+    chosen = here.ledger.deliveries
+    if text:
+        pages = chosen.pages(route=route, flow=flow, code=code, states=[State.DEAD])
+        ids = [one.id for page in pages for one in page if _holds(one, text)]
+    else:
+        ids = chosen.ids(route=route, flow=flow, code=code, states=[State.DEAD])
+    rows = [
+        msgspec.structs.replace(row, row=None)
+        for page in here.ledger.quarantine.pages(route=route, flow=flow, rule=code)
+        for row in page
+        if not text or _row_holds(row, text)
+    ]
+    return ids, rows
+
+
+def _holds(one: Delivery, text: str) -> bool:
     return text.casefold() in f"{one.number} {one.code} {one.reason} {one.payload.decode()}".casefold()
 
 
@@ -223,16 +214,16 @@ def transform_again(here: Installation, ids: Sequence[int]) -> int:
     """Let the flows make these documents anew of what was received, by the look-up tables of today, where nothing of
     them has left and nobody corrected them. Gives how many."""
     left = ("sending", "unknown", "accepted", "confirmed")
-    steps = here.ledger.steps.of_all(ids)
     by_flow: dict[tuple[str, str], list[int]] = {}
-    for one in (here.ledger.deliveries.get(number) for number in ids):
-        begun = any(step.state in left for step in steps[one.id])
-        if one.received_id is not None and not one.corrected and not begun:
-            by_flow.setdefault((one.route, one.flow), []).append(one.received_id)
+    for some in chunks(sorted(ids)):
+        steps = here.ledger.steps.of_all(some)
+        for one in here.ledger.deliveries.some(some):
+            begun = any(step.state in left for step in steps[one.id])
+            if one.received_id is not None and not one.corrected and not begun:
+                by_flow.setdefault((one.route, one.flow), []).append(one.received_id)
     count = 0
     for (route, flow), received in by_flow.items():
-        kept = [row.id for row in here.ledger.received.rows(received) if row.payload is not None]
-        count += here.ledger.received.rewind(route, flow, kept)
+        count += here.ledger.received.rewind(route, flow, sorted(here.ledger.received.kept(received)))
     return count
 
 
@@ -252,11 +243,7 @@ def dismiss(here: Installation, words: Sequence[str], *, who: str, why: str) -> 
 def _rewind(here: Installation, rows: Iterable[Quarantined]) -> tuple[list[Quarantined], list[Quarantined]]:
     """Let the flows handle what was refused once more; gives those rows, and those whose record is gone."""
     rows = list(rows)
-    kept = {
-        one.id
-        for one in here.ledger.received.rows([row.received_id for row in rows if row.received_id is not None])
-        if one.payload is not None
-    }
+    kept = here.ledger.received.kept([row.received_id for row in rows if row.received_id is not None])
     again = [row for row in rows if row.received_id in kept]
     by_flow: dict[tuple[str, str], list[int]] = {}
     for row in again:
@@ -269,32 +256,20 @@ def _rewind(here: Installation, rows: Iterable[Quarantined]) -> tuple[list[Quara
 
 def _chosen(here: Installation, words: Sequence[str]) -> tuple[list[int], list[Quarantined]]:
     """Deliveries and quarantine rows that the words name. Raises CannotDo for the first that names none."""
-    open_rows = here.ledger.quarantine.find(limit=MOST)
-    by_id = {f"q{row.id}": row for row in open_rows}
-    dead = {f"d{one.id}": one for one in here.ledger.dead_letters.find(limit=MOST)}
     delivery_ids: list[int] = []
     rows: list[Quarantined] = []
     for word in words:
-        if word in dead:
-            delivery_ids.append(dead[word].id)
-            continue
-        if word in by_id:
-            rows.append(by_id[word])
-            continue
-        keys = set(here.ledger.identifying.documents(word))
-        named = [one.id for one in dead.values() if one.key in keys]
-        refused = [
-            row
-            for row in open_rows
-            if any(
-                (row.connection, row.scope, row.entity, row.native_id)
-                == (key.connection, key.scope, key.entity, key.native_id)
-                for key in keys
-            )
-        ]
+        number = int(word[1:]) if word[1:].isdigit() and len(word) < 19 else -1
+        named = here.ledger.deliveries.some([number]) if word[0] == "d" else []
+        refused = here.ledger.quarantine.some([number]) if word[0] == "q" else []
+        named = [one for one in named if one.state is State.DEAD]
+        if not named and not refused:
+            keys = here.ledger.identifying.documents(word)
+            named = here.ledger.deliveries.of(keys, [State.DEAD])
+            refused = here.ledger.quarantine.of(keys)
         if not named and not refused:
             raise CannotDo(f"{word} is no dead letter; next: erp-sync deadletters, or erp-sync trace {word}")
-        delivery_ids += named
+        delivery_ids += [one.id for one in named]
         rows += refused
     return list(dict.fromkeys(delivery_ids)), list({row.id: row for row in rows}.values())
 

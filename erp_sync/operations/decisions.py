@@ -8,8 +8,12 @@ import msgspec
 
 from erp_sync.components.installation import Installation
 from erp_sync.ledger.documents import State
+from erp_sync.ledger.errors import NotInLedger
 from erp_sync.ledger.plans import PlanState
 from erp_sync.operations.choosing import CannotDo
+
+# Of what is held so many are named to somebody who asked for something else.
+_NAMED = 10
 
 
 class Decided(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,28 +68,37 @@ def reject(here: Installation, word: str, *, who: str, why: str) -> Decided:
 
 def held(here: Installation, word: str) -> tuple[str, int]:
     """("plan" or "delivery", id) of what the word names and a person may decide on. Raises CannotDo."""
-    plans = {plan.id for plan in here.ledger.plans.find(states=[PlanState.HELD], limit=10_000)}
-    documents = {one.id: one for one in here.ledger.deliveries.find(states=[State.HELD], limit=100_000)}
     digits = word[1:] if word[:1] in ("p", "d") else word
     # An order number with leading zeros is no id.
-    number = int(digits) if digits.isdigit() and str(int(digits)) == digits else None
-    may_plan = number in plans and not word.startswith("d")
-    may_document = number in documents and not word.startswith("p")
+    number = int(digits) if digits.isdigit() and len(digits) < 19 and str(int(digits)) == digits else None
+    may_plan = number is not None and not word.startswith("d") and _plan_is_held(here, number)
+    may_document = number is not None and not word.startswith("p") and _document_is_held(here, number)
     if may_plan and may_document:
         raise CannotDo(f"both plan {number} and delivery {number} are held; say p{number} or d{number}")
     if number is not None and may_plan:
         return "plan", number
     if number is not None and may_document:
         return "delivery", number
-    keys = set(here.ledger.identifying.documents(word))
-    named = [one.id for one in documents.values() if one.key in keys]
+    named = [one.id for one in here.ledger.deliveries.of(here.ledger.identifying.documents(word), [State.HELD])]
     if len(named) == 1:
         return "delivery", named[0]
     if named:
         raise CannotDo(f"{word} names several held documents; say which: {', '.join(f'd{one}' for one in named)}")
-    waiting = [f"p{one}" for one in sorted(plans)] + [f"d{one}" for one in sorted(documents)]
-    shown = ", ".join(waiting[:10]) + (" ..." if len(waiting) > 10 else "")
+    waiting = [f"p{plan.id}" for plan in here.ledger.plans.find(states=[PlanState.HELD], limit=_NAMED + 1)]
+    waiting += [f"d{one}" for one in here.ledger.deliveries.ids(states=[State.HELD], limit=_NAMED + 1)]
+    shown = ", ".join(waiting[:_NAMED]) + (" ..." if len(waiting) > _NAMED else "")
     raise CannotDo(f"{word} is not held; {'held are: ' + shown if waiting else 'nothing is held'}")
+
+
+def _plan_is_held(here: Installation, number: int) -> bool:
+    try:
+        return here.ledger.plans.get(number).state is PlanState.HELD
+    except NotInLedger:
+        return False
+
+
+def _document_is_held(here: Installation, number: int) -> bool:
+    return any(one.state is State.HELD for one in here.ledger.deliveries.some([number]))
 
 
 def _document(here: Installation, number: int, decision: str) -> Decided:

@@ -5,6 +5,7 @@ Dead letters, records in quarantine, and documents that wait for what the target
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
@@ -18,7 +19,6 @@ from erp_sync.operations.choosing import CannotDo
 from erp_sync.ports.differences import Difference
 
 OPEN = (State.DEAD, State.HELD, State.WAITING)
-MOST = 100_000
 
 
 class Tried(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,14 +54,16 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
 
 def found(here: Installation, word: str) -> Delivery | Quarantined:
     """What a word names: ``d12``, ``q7``, or the number of a document of which one letter is open. Raises CannotDo."""
-    if word[:1] in ("d", "q") and word[1:].isdigit():
-        for one in [*_deliveries(here), *_rows(here)]:
-            if word == identity(one):
-                return one
-        raise CannotDo(f"{word} is no open letter; next: erp-sync deadletters --each, or erp-sync trace {word[1:]}")
-    keys = set(here.ledger.identifying.documents(word))
-    places = {(key.connection, key.scope, key.entity, key.native_id) for key in keys}
-    some = [one for one in [*_deliveries(here), *_rows(here)] if _place(one) in places]
+    if word[:1] in ("d", "q") and word[1:].isdigit() and len(word) < 19:
+        one = _by_id(here, word[0], int(word[1:]))
+        if one is None:
+            raise CannotDo(f"{word} is no open letter; next: erp-sync deadletters --each, or erp-sync trace {word[1:]}")
+        return one
+    keys = here.ledger.identifying.documents(word)
+    some: list[Delivery | Quarantined] = [
+        *here.ledger.deliveries.of(keys, OPEN),
+        *here.ledger.quarantine.of(keys),
+    ]
     if len(some) == 1:
         return some[0]
     if some:
@@ -69,9 +71,12 @@ def found(here: Installation, word: str) -> Delivery | Quarantined:
     raise CannotDo(f"{word} is no open letter; next: erp-sync deadletters --each, or erp-sync trace {word}")
 
 
-def open_letters(here: Installation) -> list[Delivery | Quarantined]:
-    """All of them."""
-    return [*_deliveries(here), *_rows(here)]
+def open_letters(here: Installation, code: str | None = None) -> Iterator[Delivery | Quarantined]:
+    """All of them, or those of one code; page by page."""
+    for page in here.ledger.deliveries.pages(states=OPEN, code=code):
+        yield from page
+    for rows in here.ledger.quarantine.pages(rule=code):
+        yield from rows
 
 
 def code_of(one: Delivery | Quarantined) -> str:
@@ -85,17 +90,10 @@ def told(here: Installation, word: str) -> Told:
     return _of_delivery(here, one) if isinstance(one, Delivery) else _of_row(here, one)
 
 
-def _deliveries(here: Installation) -> list[Delivery | Quarantined]:
-    return list(here.ledger.deliveries.find(states=OPEN, limit=MOST))
-
-
-def _place(one: Delivery | Quarantined) -> tuple[str, str, str, str]:
-    key = one.key if isinstance(one, Delivery) else one
-    return key.connection, key.scope, key.entity, key.native_id
-
-
-def _rows(here: Installation) -> list[Delivery | Quarantined]:
-    return list(here.ledger.quarantine.find(limit=MOST))
+def _by_id(here: Installation, kind: str, number: int) -> Delivery | Quarantined | None:
+    if kind == "q":
+        return next(iter(here.ledger.quarantine.some([number])), None)
+    return next((one for one in here.ledger.deliveries.some([number]) if one.state in OPEN), None)
 
 
 def identity(one: Delivery | Quarantined) -> str:

@@ -64,14 +64,25 @@ class Fixed(msgspec.Struct, frozen=True, kw_only=True):
     refused: dict[str, str] = {}
 
 
+class _Cause(msgspec.Struct):
+    """Ids of the letters that have it, and what the first of them calls the item."""
+
+    letters: list[str] = []
+    name: str = ""
+
+
 def proposals(here: Installation, words: Sequence[str] = (), code: str | None = None) -> list[Proposal]:
     """Of these letters (all open ones where none is named), most letters first. Raises CannotDo for what is none."""
-    some: list[Delivery | Quarantined] = [letters.found(here, word) for word in words] or letters.open_letters(here)
-    causes: dict[tuple[str, str, str, str, str], list[Delivery | Quarantined]] = {}
+    some: Iterable[Delivery | Quarantined]
+    some = [letters.found(here, word) for word in words] if words else letters.open_letters(here, code)
+    causes: dict[tuple[str, str, str, str, str], _Cause] = {}
     for one in some:
         if code is None or code == letters.code_of(one):
             for told in dict.fromkeys(_causes(here, one)):
-                causes.setdefault((one.route, one.flow, *told), []).append(one)
+                mine = causes.setdefault((one.route, one.flow, *told), _Cause())
+                mine.letters.append(letters.identity(one))
+                if told[0] == SKU and not mine.name:
+                    mine.name = next((line.get("name", "") for line in _lines([one]) if line.get("sku") == told[2]), "")
     items: dict[str, list[tuple[str, str]]] = {}
     found = []
     for (route, flow, cause, table, key), mine in causes.items():
@@ -84,9 +95,9 @@ def proposals(here: Installation, words: Sequence[str] = (), code: str | None = 
                 cause=cause,
                 table=table,
                 key=key,
-                count=len(mine),
-                letters=[letters.identity(one) for one in mine],
-                candidates=_candidates(here, route, cause, table, key, items.get(route, []), mine),
+                count=len(mine.letters),
+                letters=mine.letters,
+                candidates=_candidates(here, route, cause, table, key, items.get(route, []), mine.name),
             )
         )
     return sorted(found, key=lambda one: (-one.count, one.table, one.key))
@@ -192,11 +203,10 @@ def _candidates(
     table: str,
     key: str,
     items: Iterable[tuple[str, str]],
-    mine: Sequence[Delivery | Quarantined],
+    name: str,
 ) -> list[Candidate]:
     if cause == SKU:
-        names = [line.get("name", "") for line in _lines(mine) if line.get("sku") == key]
-        return ranked(key, items, words=names[0] if names else "")
+        return ranked(key, items, words=name)
     if cause == REGION:
         country, _, region = key.partition("/")
         return ranked(region, _regions(country))

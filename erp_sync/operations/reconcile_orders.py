@@ -157,9 +157,7 @@ class _Orders(Comparison):
         return EntityKey(self.route.store, order.scope, Entity.SALES_ORDER, order.native_id)
 
     def _refused(self, native_ids: Sequence[str]) -> dict[str, tuple[str, str]]:
-        wanted = set(native_ids)
-        rows = self.here.ledger.quarantine.find(route=self.route.name, flow="orders", limit=100_000)
-        return {row.native_id: (row.rule, row.problem) for row in rows if row.native_id in wanted}
+        return self.here.ledger.quarantine.reasons(self.route.store, self.route.name, "orders", native_ids)
 
     def _total(self, order: _Order, receipt: Receipt) -> None:
         theirs = receipt.totals.get("grand_total")

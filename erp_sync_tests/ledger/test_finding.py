@@ -1,0 +1,92 @@
+"""Many deliveries and refused records: found page by page and by name, added up where they lie. On both databases."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from erp_sync.ledger import Ledger, State
+from erp_sync.ledger.documents import StepState
+from erp_sync.ledger.quarantine import Refusal
+from erp_sync_tests.ledger.world import ERP, FLOW, ROUTE, STORE, accept, claim, document, key, step
+
+
+def statements(ledger: Ledger) -> list[str]:
+    """SQL from now on."""
+    seen: list[str] = []
+    sa.event.listen(
+        ledger.database.engine, "before_cursor_execute", lambda *given: seen.append(given[2].split("FROM")[0])
+    )
+    return seen
+
+
+def test_pages_hold_everything_once_and_a_bounded_part_of_it_at_a_time(ledger: Ledger):
+    accept(ledger, *[document(str(number)) for number in range(7)])
+    pages = list(ledger.deliveries.pages(route=ROUTE, flow=FLOW, states=[State.DUE], size=3))
+    assert [len(page) for page in pages] == [3, 3, 1]
+    assert {one.key.native_id for page in pages for one in page} == {str(number) for number in range(7)}
+    assert ledger.deliveries.ids(states=[State.DUE]) == [one.id for page in pages for one in page]
+    assert list(ledger.deliveries.pages(states=[State.DEAD])) == []
+
+
+def test_documents_are_found_by_their_keys_in_the_states_that_are_asked_for(ledger: Ledger):
+    accept(ledger, document("1"), document("2"), document("3"))
+    ledger.deliveries.dead(claim(ledger, limit=1)[0], "closed_period", "closed")
+    assert [one.key for one in ledger.deliveries.of([key("1"), key("2")], [State.DEAD])] == [key("1")]
+    assert [one.key for one in ledger.deliveries.of([key("1"), key("2")])] == [key("1"), key("2")]
+    assert ledger.deliveries.of([key("1", connection="other")]) == []
+
+
+def test_what_unfinished_deliveries_have_done_is_told_in_one_statement_without_their_payloads(ledger: Ledger):
+    accept(ledger, document("1"), document("2"), document("3"), document("4"))
+    booked, cancelled, other, _ = claim(ledger)
+    ledger.steps.plan(booked, [step("order")])
+    ledger.steps.begin(booked, "order")
+    ledger.deliveries.dead(cancelled, "quantity_above_open", "it was cancelled")
+    ledger.deliveries.dead(other, "closed_period", "closed")
+    ledger.dead_letters.edit(other.id, b'{"number":"corrected"}', "ann", "asked")
+    seen = statements(ledger)
+    found = list(
+        ledger.deliveries.effects(
+            ROUTE,
+            FLOW,
+            states=[State.DUE, State.CLAIMED, State.DEAD],
+            operations=["order.create"],
+            step_states=[StepState.SENDING, StepState.CONFIRMED],
+            dead_of=["quantity_above_open"],
+        )
+    )
+    assert [(one.native_id, one.done, one.payload) for one in found] == [
+        ("1", True, None),
+        ("2", True, None),
+        ("3", False, b'{"number":"corrected"}'),
+        ("4", False, b'{"number":"4","version":"1"}'),
+    ]
+    assert len(seen) == 1
+
+
+def test_refused_records_are_added_up_and_named_without_being_loaded(ledger: Ledger):
+    def refusal(number: int, rule: str) -> Refusal:
+        return Refusal(
+            connection=STORE, entity="sales_order", native_id=str(number), rule=rule, problem=f"problem {number}",
+            row=b"{}",
+        )  # fmt: skip
+
+    many = [refusal(number, "malformed_address") for number in range(5)]
+    ids = ledger.quarantine.add([*many, refusal(9, "has_lines")], ROUTE, FLOW)
+    ledger.quarantine.resolve(STORE, "sales_order", ["0"], "passed")
+    seen = statements(ledger)
+    first, second = ledger.quarantine.groups(ROUTE, FLOW)
+    assert (first.rule, first.count, first.example, first.example_id) == ("malformed_address", 4, "problem 4", "4")
+    assert (second.rule, second.count) == ("has_lines", 1)
+    assert ledger.quarantine.groups(flow="prices") == []
+    assert ledger.quarantine.open_ids(STORE, ROUTE, FLOW) == {"1", "2", "3", "4", "9"}
+    assert ledger.quarantine.open_ids(ERP, ROUTE, FLOW) == set()
+    reasons = ledger.quarantine.reasons(STORE, ROUTE, FLOW, ["0", "1"])
+    assert reasons == {"1": ("malformed_address", "problem 1")}
+    assert not any("quarantine.row" in one for one in seen)
+    assert [row.native_id for row in ledger.quarantine.of([key("0"), key("1")])] == ["1"]
+    assert [row.id for row in ledger.quarantine.some(ids[:2])] == ids[1:2]
+    assert [[row.native_id for row in page] for page in ledger.quarantine.pages(size=3)] == [
+        ["9", "4", "3"],
+        ["2", "1"],
+    ]
