@@ -13,6 +13,7 @@ import erp_sync
 from erp_sync.components.documents import flow_module
 from erp_sync.components.flow_table import FLOWS
 from erp_sync.flows import convergence
+from erp_sync.ledger.leases import OWNER_DIED
 from erp_sync.ledger.notices import Notice
 from erp_sync.model.advice import Advice, anchor, best, cause_of
 from erp_sync.monitoring import alerting, reasons
@@ -103,6 +104,7 @@ def codes() -> set[str]:
     found |= {code for code, _ in flow_module("orders", "transform").HELD.values()}
     found |= {"tax_difference", "total_difference"}  # of `ports.differences.code_of`
     found |= {"doubtful_match", "doubtful_customer"}  # of `ports.adoption`
+    found.add(OWNER_DIED)  # of `ledger.leases`
     found.add(convergence.waiting_code(Requirement(entity="product", key="MUG")))
     return found
 

@@ -34,8 +34,13 @@ def decode(payload: bytes) -> SalesOrder:
 
 
 def decide(order: SalesOrder, start: datetime, before: Before | None, target: str = "") -> Decision:
-    """Decide about one version; `start` is the route's: orders placed before it are never sent."""
-    if order.placed_at < start:
+    """Decide about one version; `start` is the route's: orders placed before it are never sent.
+
+    One that was sent under an earlier start is ours all the same: what follows goes. A cancellation also takes back
+    what only waits.
+    """
+    ours = before is not None and (before.begun or order.status is OrderStatus.CANCELLED)
+    if order.placed_at < start and not ours:
         return Decision(action="drop", code="before_start", reason=f"placed before the route's start {start:%Y-%m-%d}")
     unchanged = before is not None and before.content == content(order)
     if order.status is OrderStatus.CANCELLED:

@@ -44,14 +44,15 @@ def before_start(shipment: Shipment, start: datetime) -> bool:
 def decide(shipment: Shipment, start: datetime, before: Before | None, target: str = "") -> Decision:
     """A fulfillment goes once the carrier has its parcels, and again when parcels were added.
 
-    Goods that are changed after it was posted are for a person: a posted shipment cannot be changed.
+    One that was posted under an earlier start of the route gets what is added to it all the same. Goods that are
+    changed after it was posted are for a person: a posted shipment cannot be changed.
     """
     if shipment.status is not ShipmentStatus.SHIPPED:
         return Decision(action="drop", code="not_shipped_yet", reason="the carrier does not have the parcels yet")
     if not shipment.order_key or shipment.order_connection not in ("", target):
         # Two stores number their orders alike: the id alone would find another customer's order.
         return Decision(action="drop", code="not_from_the_store", reason="the order is not one of this store")
-    if before_start(shipment, start):
+    if before_start(shipment, start) and not (before is not None and before.begun):
         return Decision(action="drop", code="before_start", reason=f"shipped before the route's start {start:%Y-%m-%d}")
     if before is not None and not before.held and before.content == content(shipment):
         return Decision(action="drop", code="unchanged", reason="nothing that the store gets has changed")
