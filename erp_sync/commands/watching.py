@@ -191,7 +191,7 @@ def _entry_text(entry: Any, payloads: bool) -> str:
 # Where the document itself came or went: named, since a trace tells of several.
 _OF_THE_DOCUMENT = ("received", "accepted", "left_out", "quarantined", "delivered", "dead", "held", "adopted")
 _KEPT_FOR_JSON = ("received_id", "lake_file", "lake_row", "source_time")
-_BY_PEOPLE = ("approved", "rejected", "retried", "edited", "dismissed", "adopted", "receipt_forgotten")
+_BY_PEOPLE = ("approved", "rejected", "retried", "edited", "dismissed", "adopted")
 _encoder = msgspec.json.Encoder(decimal_format="number")
 
 

@@ -347,26 +347,6 @@ class Steps:
                 found.update((row.key, receipt_of(row.receipt)) for row in read.execute(query))
         return found
 
-    def forget_receipt(self, target: str, key: str, operation: str, who: str, why: str) -> None:
-        """The record was removed at the target on purpose: the key may be sent again. Raises NotInLedger."""
-        with self._database.write(durable=True) as write:
-            condition = sa.and_(receipts.c.target == target, receipts.c.key == key, receipts.c.operation == operation)
-            row = write.execute(sa.select(receipts).where(condition)).first()
-            if row is None:
-                raise NotInLedger(f"receipt of {operation} {key} at {target}")
-            write.execute(sa.delete(receipts).where(condition))
-            if row.delivery_id is not None:
-                events.append(
-                    write,
-                    self._database.now(),
-                    row.delivery_id,
-                    "receipt_forgotten",
-                    actor=who,
-                    why=why,
-                    key=key,
-                    receipt=row.receipt,
-                )
-
     def _open(self, write: sa.Connection, claim: Claim, name: str) -> StepRow:
         if not self._database.sqlite:  # which has one writer at a time
             moving.exclude(self._database, write, moving.held_by(write, claim.id, name))

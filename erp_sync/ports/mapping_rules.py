@@ -270,7 +270,3 @@ def at_most(length: int) -> Validation:
 def matches(pattern: str) -> Validation:
     compiled = re.compile(pattern)
     return Validation(f"match {pattern}", lambda value: compiled.fullmatch(str(value)) is not None)
-
-
-def one_of(*values: Any) -> Validation:
-    return Validation(f"be one of {', '.join(map(str, values))}", lambda value: value in values)

@@ -107,10 +107,3 @@ CUSTOMER = RecordMapping(
         Field("", "addressBook.items", _book_rule(ADDRESS_BOOK), required=True),
     ),
 )  # fmt: skip
-
-
-def entity_name(order: SalesOrder) -> str:
-    """What an operator sees in messages about the customer."""
-    customer = order.customer
-    name = customer.company or f"{customer.first_name} {customer.last_name}".strip()
-    return name if not is_empty(name) else customer.email
