@@ -33,6 +33,7 @@ from erp_sync.ledger.maintenance import Maintenance
 from erp_sync.ledger.notices import Metrics, Notices
 from erp_sync.ledger.outlook import Outlook, Reader, outlook
 from erp_sync.ledger.overview import Overview
+from erp_sync.ledger.owed import Owed
 from erp_sync.ledger.performance import Performance
 from erp_sync.ledger.plans import Plans
 from erp_sync.ledger.privacy import Privacy
@@ -67,6 +68,7 @@ class Ledger:
         limits, breakers: `ports.connection.Slots` and `Breaker` for the installation.
         maintenance: when systems are planned to be away.
         overview, identifying: how flows stand, and what a person means by a word.
+        notices, owed: what people are told, and what a channel of theirs did not take.
         heartbeats, activity: who is alive, and how much came and went: for the watchdog.
         days: what became of a day's documents and rows.
         performance: how documents ended, how long they took and what people decided: for key figures.
@@ -85,6 +87,7 @@ class Ledger:
         self.limits = LedgerSlots(database)
         self.maintenance = Maintenance(database)
         self.notices = Notices(database)
+        self.owed = Owed(database)
         self.breakers = LedgerBreakers(database, self.maintenance, self.notices)
         self.plans = Plans(database)
         self.dead_letters = DeadLetters(database)

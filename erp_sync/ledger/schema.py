@@ -31,6 +31,7 @@ from erp_sync.ledger.tables_house import (
     maintenance_windows,
     metrics,
     notices,
+    owed_messages,
     quarantine,
 )
 from erp_sync.ledger.tables_privacy import tombstones
@@ -73,6 +74,7 @@ __all__ = [
     "maintenance_windows",
     "metrics",
     "notices",
+    "owed_messages",
     "heartbeats",
     "tombstones",
 ]

@@ -166,6 +166,20 @@ notices = sa.Table(
     time("cleared_at", optional=True),
 )
 
+owed_messages = sa.Table(
+    "owed_messages",
+    metadata,
+    serial(),
+    text("channel"),
+    text("key"),
+    sa.Column("settled", sa.Boolean, nullable=False),
+    text("severity"),
+    text("title"),
+    text("text"),
+    time("since"),
+    sa.Index("ix_owed_messages_channel", "channel", "id"),
+)
+
 heartbeats = sa.Table(
     "heartbeats",
     metadata,

@@ -7,7 +7,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
@@ -18,6 +19,7 @@ from erp_sync.settings import RUNBOOK, SEVERITIES
 
 if TYPE_CHECKING:
     from erp_sync.ledger.notices import Notice
+    from erp_sync.ledger.owed import OwedMessage
 
 log = logging.getLogger("erp_sync.alerts")
 
@@ -53,8 +55,8 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
 class Channels(Protocol):
     """Where people look."""
 
-    def send(self, message: Message) -> list[str]:
-        """To every channel; gives the names of those that did not take it."""
+    def send(self, message: Message, only: Collection[str] | None = None) -> list[str]:
+        """To every channel, or to those of these names; gives the names of those that did not take it."""
 
     def names(self) -> list[str]:
         """All of them, without secrets."""
@@ -91,13 +93,15 @@ class AppriseChannels:
         """Where messages go, without secrets."""
         return [channel.url(privacy=True) for channel in self._apprise]
 
-    def send(self, message: Message) -> list[str]:
-        """To every channel; gives the names of those that did not take it."""
+    def send(self, message: Message, only: Collection[str] | None = None) -> list[str]:
+        """To every channel, or to those of these names; gives the names of those that did not take it."""
         kind = self._types[message.severity]
         return [
-            channel.url(privacy=True)
+            name
             for channel in self._apprise
-            if not channel.notify(title=message.title, body=message.text, notify_type=kind)
+            for name in (channel.url(privacy=True),)
+            if (only is None or name in only)
+            and not channel.notify(title=message.title, body=message.text, notify_type=kind)
         ]
 
 
@@ -133,28 +137,66 @@ def tell(
     base_url: str = "",
     runbook: str = RUNBOOK,
 ) -> int:
-    """Tell what nobody was told of, from `severity` on; gives how many messages got through.
+    """Tell what nobody was told of, from `severity` on; gives how many messages got through to anybody.
 
     A message that no channel took is told by the next call. One that some took counts as told: a broken channel must
-    not make the others repeat themselves. It is a notice of its own, for the others and for `erp-sync status`.
+    not make the others repeat themselves. It is owed to the others, which are told it by later calls, in order. That a
+    channel is broken is a notice of its own, for the other channels and for `erp-sync status`.
     """
-    wanted = SEVERITIES[: SEVERITIES.index(severity) + 1]
-    taken = ledger.notices.take_untold(wanted)
+    names = set(channels.names())
+    ledger.owed.keep(names)
+    asked, broken = _pay(ledger, channels, names)
+    taken = ledger.notices.take_untold(SEVERITIES[: SEVERITIES.index(severity) + 1])
     sent, failed = 0, []
-    names, broken = set(channels.names()), set()
     for notice in taken:
-        refused = set(channels.send(message_of(notice, installation, base_url, runbook)))
+        settled = notice.cleared_at is not None
+        # Who never heard that it began need not hear that it is over.
+        hear = {name for name in names if not (settled and ledger.owed.forgive(name, notice.key))}
+        message = message_of(notice, installation, base_url, runbook)
+        refused = (hear & broken) | (set(channels.send(message, hear - broken)) if hear - broken else set())
         broken |= refused
-        if refused >= names:
+        if hear and refused >= names:
             failed.append(notice)
-        else:
-            sent += 1
+            continue
+        sent += bool(hear - refused)
+        ledger.owed.add(_owed(notice, message, refused, ledger.now()))
     ledger.notices.not_told(failed)
     for name in sorted(broken):
         log.error("alert channel did not take a message", extra={"channel": name})
         text = f"Alert channel {name} did not take a message. Try it with `erp-sync alerts test`."
         ledger.notices.raise_once(f"{BROKEN}{name}", "error", text)
-    if taken:
-        for name in sorted(names - broken):
-            ledger.notices.clear(f"{BROKEN}{name}")
+    for name in sorted((names if taken else asked) - broken):
+        ledger.notices.clear(f"{BROKEN}{name}")
     return sent
+
+
+def _pay(ledger: Any, channels: Channels, names: Collection[str]) -> tuple[set[str], set[str]]:
+    """Tell channels what they missed; gives those that were told something, and of them those that took not all."""
+    asked, broken = ledger.owed.channels() & set(names), set()
+    for name in sorted(asked):
+        owed = ledger.owed.take(name)
+        for position, one in enumerate(owed):
+            if channels.send(Message(severity=one.severity, title=one.title, text=one.text), {name}):
+                ledger.owed.add(owed[position:])
+                broken.add(name)
+                break
+    return asked, broken
+
+
+def _owed(notice: Notice, message: Message, refused: Collection[str], now: datetime) -> list[OwedMessage]:
+    """Not that a channel is broken to that channel."""
+    from erp_sync.ledger.owed import OwedMessage
+
+    return [
+        OwedMessage(
+            channel=name,
+            key=notice.key,
+            settled=notice.cleared_at is not None,
+            severity=message.severity,
+            title=message.title,
+            text=message.text,
+            since=now,
+        )
+        for name in sorted(refused)
+        if notice.key != f"{BROKEN}{name}"
+    ]

@@ -98,6 +98,45 @@ def test_a_broken_channel_makes_nobody_repeat_himself_and_is_told_by_the_others(
     assert "hidden-token" not in texts[1]
 
 
+def test_a_channel_that_was_down_is_told_what_it_missed_and_the_others_nothing_again(ledger: Ledger, webhook: Webhook):
+    """What one channel had taken counted as told to all: who looks at the other one only never heard of it."""
+    other = Webhook()
+    try:
+        channels = AppriseChannels([webhook.url, other.url])
+        other.status = 503
+        ledger.notices.raise_once("a", "error", "orders stand still")
+        ledger.notices.raise_once("b", "error", "prices stand still")
+        assert tell(ledger, channels, installation="shop") == 2
+        ledger.notices.clear("b")
+        tell(ledger, channels, installation="shop")
+        heard = len(webhook.posted)
+        other.posted.clear()
+        other.status = 200
+        tell(ledger, channels, installation="shop")
+        # Not of what is over by now, and not that it is broken itself.
+        assert [one["message"].splitlines()[0] for one in other.posted] == ["orders stand still"]
+        ledger.notices.clear("a")
+        tell(ledger, channels, installation="shop")
+        about = [one["type"] for one in other.posted if "orders stand still" in one["message"]]
+        assert about == ["failure", "success"]
+        assert not any("prices stand still" in one["message"] for one in other.posted)
+        assert ledger.notices.open() == []
+        texts = [one["message"].splitlines()[0] for one in webhook.posted[heard:]]
+        assert [text for text in texts if not text.startswith("Settled at")] == []
+    finally:
+        other.server.shutdown()
+        other.server.server_close()
+
+
+def test_a_channel_that_is_taken_out_of_the_settings_is_owed_nothing(ledger: Ledger, webhook: Webhook):
+    gone = "json://127.0.0.1:9/nobody?token=hidden-token"
+    ledger.notices.raise_once("a", "error", "something")
+    tell(ledger, AppriseChannels([webhook.url, gone]), installation="shop")
+    assert len(ledger.owed.channels()) == 1
+    tell(ledger, AppriseChannels([webhook.url]), installation="shop")
+    assert ledger.owed.channels() == set()
+
+
 def test_what_is_lighter_than_wanted_is_not_told(ledger: Ledger, webhook: Webhook):
     ledger.notices.raise_once("a", "info", "by the way")
     assert tell(ledger, AppriseChannels([webhook.url]), installation="shop") == 0
