@@ -9,6 +9,7 @@ import msgspec
 import sqlalchemy as sa
 
 from erp_sync.ledger.documents import Delivery, State, StepState, delivery_of
+from erp_sync.ledger.leases import OWNER_DIED
 from erp_sync.ledger.schema import deliveries, steps
 from erp_sync.ledger.sql import CHUNK, chunks
 from erp_sync.model.keys import EntityKey
@@ -44,6 +45,19 @@ class Finding:
         query = sa.select(deliveries.c.id).where(*filters(route, flow, states, code)).order_by(deliveries.c.id.desc())
         with self._database.read() as read:
             return list(read.execute(query.limit(limit)).scalars())
+
+    def any_suspects(self, route: str, flow: str, target: str) -> bool:
+        """Is there one to claim, or to rescue, with which owners died in a row? One query on an index."""
+        query = sa.select(sa.literal(1)).where(
+            deliveries.c.state.in_([State.DUE, State.CLAIMED]),
+            deliveries.c.flow == flow,
+            deliveries.c.code == OWNER_DIED,
+            deliveries.c.route == route,
+            deliveries.c.target == target,
+            deliveries.c.due_at <= self._database.now(),
+        )
+        with self._database.read() as read:
+            return read.execute(query.limit(1)).first() is not None
 
     def pages(
         self,

@@ -115,12 +115,16 @@ class Drain:
                         future.result()
                     self.leases.let_go(claim)
                     exhausted = False  # its end may have released another
+            self._suspects(began)  # those that this run has rescued
         self.report.seconds = round(time.monotonic() - began, 3)
         self.defects.raise_first()
         return self.report
 
     def _suspects(self, began: float) -> None:
         """Documents with which processes died, one after the other: should we die too, it is known with which."""
+        task = self.task
+        if not task.ledger.deliveries.any_suspects(task.route, task.flow, task.connection):
+            return
         while time.monotonic() - began < self.budget and (claims := self._claim(1, suspects=True)):
             for claim, document in self.preparation.prepared(claims):
                 with self.defects.kept_to(claim):
