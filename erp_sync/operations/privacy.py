@@ -101,7 +101,7 @@ def export(here: Installation, what: str) -> dict[str, Any]:
     exchanges = [
         {
             "time": one.time, "connection": one.connection, "operation": one.operation, "url": one.url,
-            "request": here.exchanges._text(one, "request"), "response": here.exchanges._text(one, "response"),
+            "request": here.exchanges.text(one, "request"), "response": here.exchanges.text(one, "response"),
         }
         for one in here.exchanges.about(person)
     ]  # fmt: skip

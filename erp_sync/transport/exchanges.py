@@ -415,10 +415,11 @@ class ExchangeLog:
     def _names(self, exchange: Exchange, person: PersonalTexts) -> bool:
         words = " ".join((exchange.url, exchange.document, exchange.error))
         return person.mentions(words) or any(
-            person.mentions(self._text(exchange, side)) for side in ("request", "response")
+            person.mentions(self.text(exchange, side)) for side in ("request", "response")
         )
 
-    def _text(self, exchange: Exchange, side: str) -> str:
+    def text(self, exchange: Exchange, side: str) -> str:
+        """A body as text, "" where it cannot be read; `side` is request or response."""
         try:
             body = self.request_body(exchange) if side == "request" else self.response_body(exchange)
         except BodyLost:
@@ -433,7 +434,7 @@ class ExchangeLog:
         if not (self._segments / exchange.segment).exists():
             done["elsewhere"] += exchange.host != this_host()
             return
-        if person.mentions(self._text(exchange, side)):
+        if person.mentions(self.text(exchange, side)):
             offset, length = getattr(exchange, f"{side}_offset"), getattr(exchange, f"{side}_length")
             overwrite(self._segments / exchange.segment, offset, length)
             store.without_body(exchange.id, side)
