@@ -10,7 +10,7 @@ import msgspec
 import sqlalchemy as sa
 
 from erp_sync.ledger.documents import State
-from erp_sync.ledger.schema import deliveries
+from erp_sync.ledger.schema import deliveries, plan_rows
 
 if TYPE_CHECKING:
     from erp_sync.ledger.engine import Database
@@ -20,7 +20,7 @@ FlowName = tuple[str, str]
 
 
 class Queue(msgspec.Struct, frozen=True, kw_only=True):
-    """Documents of one flow to one target. Times UTC.
+    """Documents, or rows of plans, of one flow to one target. Times UTC.
 
     Attributes:
         due: may go now, or are under way.
@@ -91,20 +91,23 @@ class Activity:
         return found
 
     def queues(self) -> list[Queue]:
-        """What may go now, of every flow."""
+        """What may go now, of every flow: documents, or rows of plans."""
         now = self._database.now()
-        columns = (deliveries.c.route, deliveries.c.flow, deliveries.c.target)
-        query = (
-            sa.select(*columns, sa.func.count(), sa.func.min(deliveries.c.due_at))
-            .where(deliveries.c.due_at <= now, deliveries.c.state == State.DUE)
-            .group_by(*columns)
-            .order_by(*columns)
-        )
+        found = []
         with self._database.read() as read:
-            return [
-                Queue(route=row[0], flow=row[1], target=row[2], due=row[3], oldest=row[4])
-                for row in read.execute(query)
-            ]
+            for table in (deliveries, plan_rows):
+                columns = (table.c.route, table.c.flow, table.c.target)
+                query = (
+                    sa.select(*columns, sa.func.count(), sa.func.min(table.c.due_at))
+                    .where(table.c.due_at <= now, table.c.state == State.DUE.value)
+                    .group_by(*columns)
+                    .order_by(*columns)
+                )
+                found += [
+                    Queue(route=row[0], flow=row[1], target=row[2], due=row[3], oldest=row[4])
+                    for row in read.execute(query)
+                ]
+        return found
 
     def dead(self) -> list[DeadGroup]:
         """Dead letters by cause."""

@@ -198,8 +198,9 @@ class Watchdog:
                 yield Condition(
                     key=f"overdue/{queue.route}/{queue.flow}",
                     severity="error",
-                    text=f"{title} on {queue.route}: the oldest of {queue.due} documents could go to {queue.target} "
-                    f"since {queue.oldest:%Y-%m-%d %H:%M} UTC and has not. `erp-sync status` shows what holds it up.",
+                    text=f"{title} on {queue.route}: the oldest of {queue.due} {_of(queue.flow)} could go to "
+                    f"{queue.target} since {queue.oldest:%Y-%m-%d %H:%M} UTC and has not. "
+                    "`erp-sync status` shows what holds it up.",
                     link=link,
                 )
             elif queue.due >= SMALL_QUEUE and came[name] > went[name] and queue.due > went[name]:
@@ -226,6 +227,10 @@ class Watchdog:
                 text=f"{FLOWS[group.flow].title} on {group.route}: {many}: {group.code}: {group.reason}. "
                 f"`erp-sync deadletters --code {group.code}` lists them with what can be done.",
             )
+
+
+def _of(flow: str) -> str:
+    return "documents" if FLOWS[flow].delivers else "changes"
 
 
 def _disk(here: Installation) -> Iterator[Condition]:

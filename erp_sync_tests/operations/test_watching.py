@@ -115,6 +115,22 @@ def test_a_notice_of_a_breaker_that_is_closed_is_taken_back(place: House):
     assert place.ledger.notices.open() == []
 
 
+def test_stock_that_could_go_and_does_not_is_told_like_an_order(place: House, clock: Clock):
+    """Only documents were looked at: stock and prices stood still without a word."""
+    orders_until_now(place, 60)
+    plan = place.held_plan()
+    place.ledger.plans.approve(plan.id, "ann", "season's end")
+    clock.advance(minutes=31)
+    orders_until_now(place, 20, first=200)
+    assert watched(place) == {"overdue/us/inventory": "error"}
+    (notice,) = place.ledger.notices.open()
+    assert f"the oldest of 1 changes could go to {STORE} since 2026-11-27 16:00 UTC and has not" in notice.text
+    claim = place.ledger.plans.claim(ROUTE, "inventory", STORE, owner="run-4:1")
+    assert claim is not None
+    place.ledger.plans.applied(claim, place.ledger.plans.begin(claim))
+    assert watched(place) == {}
+
+
 def test_a_dagster_that_is_gone_is_told_by_the_process_beside_it(place: House, clock: Clock):
     orders_until_now(place)
     assert watched(place) == {}  # never started: nobody expects it
