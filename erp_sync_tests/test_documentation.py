@@ -69,7 +69,7 @@ def _rows(*headers: str) -> Iterator[str]:
             yield line
 
 
-@pytest.mark.parametrize("flow", known_names.RULES.keys() | known_names.GUARDS.keys())
+@pytest.mark.parametrize("flow", sorted({*known_names.RULES, *known_names.GUARDS}))
 def test_every_guard_and_rule_is_documented(flow: str) -> None:
     told = set(re.findall(r"`([a-z_]+)`", " ".join(_rows("guard", "rule"))))
     assert {*known_names.GUARDS.get(flow, ()), *known_names.RULES.get(flow, ())} <= told
