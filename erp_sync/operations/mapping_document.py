@@ -18,9 +18,11 @@ from erp_sync.components.flow_table import FLOWS, FlowKind
 from erp_sync.components.installation import Installation
 from erp_sync.components.mapping_version import mapping_version, written_version
 from erp_sync.operations.choosing import CannotDo
+from erp_sync.ports import mapping_coverage
 from erp_sync.ports.capabilities import Capabilities, Operation
 from erp_sync.ports.connection import ConnectionSettings
 from erp_sync.ports.mapping import Direction, MappingMistake, MappingRow, RecordMapping
+from erp_sync.ports.mapping_coverage import Untargeted
 from erp_sync.ports.published import PublishedField, PublishedRecord, Served
 
 Progress = Callable[[str, int, int], None]
@@ -84,6 +86,7 @@ class FlowMapping(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         version: of all of it, with the settings that it looks at; runs and documents tell the one that they went by.
+        untargeted: canonical fields that the source fills and no field of the target gets.
         undeclared: names sides whose writes have no declared mapping.
     """
 
@@ -96,6 +99,7 @@ class FlowMapping(msgspec.Struct, frozen=True, kw_only=True):
     mappings: tuple[MappingTold, ...]
     operations: tuple[OperationTold, ...]
     undeclared: tuple[str, ...]
+    untargeted: tuple[Untargeted, ...] = ()
 
 
 class MappingDocument(msgspec.Struct, frozen=True, kw_only=True):
@@ -130,7 +134,7 @@ def _flow(here: Installation, route: RouteSpec, kind: FlowKind, traffic: bool) -
     undeclared: list[str] = []
     for side, role in ((kind.source, "source"), (kind.target, "target")):
         one = _settings(here, getattr(route, side))
-        contract = importlib.import_module(f"erp_sync.systems.{one.vendor}.contract")
+        contract = _contract(one)
         served: Served = contract.SERVED.get((kind.entity, role), Served())
         for name in served.mappings:
             reads = (getattr(route, side), kind.entity) if role == "source" and traffic else None
@@ -150,7 +154,30 @@ def _flow(here: Installation, route: RouteSpec, kind: FlowKind, traffic: bool) -
         mappings=tuple(mappings),
         operations=tuple(operations),
         undeclared=tuple(undeclared),
+        untargeted=untargeted(
+            kind, _settings(here, getattr(route, kind.source)), _settings(here, getattr(route, kind.target))
+        ),
     )
+
+
+def untargeted(kind: FlowKind, source: ConnectionSettings, target: ConnectionSettings) -> tuple[Untargeted, ...]:
+    """Canonical fields that the source of a flow fills and no field of its target gets. Raises CannotDo."""
+    fills: dict[str, str] = {}
+    given = _mappings(source)
+    for name in _contract(source).SERVED.get((kind.entity, "source"), Served()).mappings:
+        fills |= mapping_coverage.filled(given[name])
+    contract = _contract(target)
+    served: Served = contract.SERVED.get((kind.entity, "target"), Served())
+    taken = [one for name, one in _mappings(target).items() if name in served.mappings]
+    reads = {path for one in taken if one.direction is Direction.TO_VENDOR for path in mapping_coverage.read(one)}
+    if hasattr(contract, "written"):
+        for operation in served.operations:
+            reads |= mapping_coverage.written_from(contract.written(operation))
+    return mapping_coverage.untargeted(fills, reads, served)
+
+
+def _contract(one: ConnectionSettings) -> Any:
+    return importlib.import_module(f"erp_sync.systems.{one.vendor}.contract")
 
 
 def _written(one: ConnectionSettings, contract: Any, served: Served) -> list[MappingTold]:

@@ -8,6 +8,8 @@ from collections.abc import Iterator, Sequence
 
 from erp_sync.operations.mapping_document import MEANINGS, FlowMapping, MappingDocument, MappingTold
 
+NO_TARGET, NO_REASON = "no target", "**no reason declared**"
+
 COLUMNS = (
     *("route", "flow", "part", "connection", "mapping", "source", "target", "rule", "default", "required"),
     *("validation", "guarantee", "note"),
@@ -15,7 +17,7 @@ COLUMNS = (
 
 
 def markdown(document: MappingDocument) -> str:
-    """One chapter a flow: fields, operations with their guarantee, what is not mapped."""
+    """One chapter a flow: fields, operations with their guarantee, what is not mapped, what the target does not get."""
     lines = [f"# Mapping of route {document.route}", ""]
     for flow in document.flows:
         lines += _chapter(flow)
@@ -29,6 +31,12 @@ def _chapter(flow: FlowMapping) -> Iterator[str]:
     yield from (f"Version {flow.version}: what runs and documents say that they went by.", "")
     for one in flow.mappings:
         yield from _mapping(one)
+    if flow.untargeted:
+        yield from (f"### Canonical fields that {flow.target} does not get: {len(flow.untargeted)}", "")
+        yield from _table(
+            ("field", "filled from", "target", "why"),
+            [(f"`{one.field}`", one.source, NO_TARGET, one.reason or NO_REASON) for one in flow.untargeted],
+        )
     for side in flow.undeclared:
         yield from (f"The {side} has no declared mapping; its operations are below.", "")
     if flow.operations:
@@ -88,7 +96,7 @@ def _table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[st
 
 
 def as_csv(document: MappingDocument) -> str:
-    """One row a field, operation, unmapped or dropped field; column ``part`` says which."""
+    """One row a field, operation, unmapped, dropped or untargeted field; column ``part`` says which."""
     out = io.StringIO()
     writer = csv.DictWriter(out, COLUMNS, lineterminator="\n", restval="")
     writer.writeheader()
@@ -119,6 +127,14 @@ def _rows(flow: FlowMapping) -> Iterator[dict[str, str]]:
         for dropped in one.dropped:
             words = f"in {dropped.records} of {one.looked_at} records, e.g. {dropped.example}"
             yield common | {"part": "dropped", side: dropped.path, "note": words}
+    for one_field in flow.untargeted:
+        yield {
+            "part": NO_TARGET,
+            "connection": flow.target,
+            "source": one_field.source,
+            "target": one_field.field,
+            "note": one_field.reason or NO_REASON.strip("*"),
+        }
     for operation in flow.operations:
         yield {
             "part": "operation",

@@ -115,6 +115,7 @@ class Rule:
         nested: the mapping it applies to the value or to each of its elements.
         many: the value is a list of records.
         reads: further source paths it looks at, for the document.
+        fills: further target paths below the field's that it fills besides those of `nested`.
         always: called for empty values too (constants, settings, computed values).
         pure: the answer depends on the value and the context only, so that it may be remembered.
         rebuild: the same rule around an overlaid `nested`.
@@ -125,6 +126,7 @@ class Rule:
     nested: RecordMapping | None = None
     many: bool = False
     reads: tuple[str, ...] = ()
+    fills: tuple[str, ...] = ()
     always: bool = False
     pure: bool = False
     rebuild: Callable[[RecordMapping], Rule] | None = None
@@ -205,12 +207,15 @@ class RecordMapping:
     Attributes:
         name: e.g. ``sales_order`` or ``sales_order.lines``; overlays address it by this name.
         build: canonical struct to build from the result; None keeps the dictionary.
+        stands_for: where the record read is not the canonical entity itself, how its paths begin and what that is
+            in the entity, e.g. ``("payment.", "payments.")``.
     """
 
     name: str
     direction: Direction
     fields: tuple[Field, ...]
     build: type[Any] | None = None
+    stands_for: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self) -> None:
         seen: set[str] = set()
@@ -312,8 +317,8 @@ class RecordMapping:
             yield MappingRow(
                 mapping=self.name,
                 direction=str(self.direction),
-                source=", ".join(_join(source_prefix, path) for path in reads),
-                target=_join(target_prefix, one.target),
+                source=", ".join(joined_path(source_prefix, path) for path in reads),
+                target=joined_path(target_prefix, one.target),
                 rule=one.rule.name,
                 default="" if one.default is MISSING else repr(one.default),
                 required=one.required,
@@ -323,7 +328,7 @@ class RecordMapping:
             if one.rule.nested is not None:
                 many = "[]" if one.rule.many else ""
                 yield from one.rule.nested.rows(
-                    _join(source_prefix, one.source) + many, _join(target_prefix, one.target) + many
+                    joined_path(source_prefix, one.source) + many, joined_path(target_prefix, one.target) + many
                 )
 
     @property
@@ -340,27 +345,29 @@ class RecordMapping:
 
         Elements chosen by a key (``attributes[code=color]``) count as read as a whole list.
         """
-        read = {form for path in self._read("") for form in _forms(path)}
+        read = {form for path in self.read_paths() for form in _forms(path)}
 
         def is_read(path: str) -> bool:
             return any(path == known or path.startswith((known + ".", known + "[]")) for known in read)
 
         return [path for path in leaves(record) if not is_read(path)]
 
-    def _read(self, prefix: str) -> Iterator[str]:
+    def read_paths(self, prefix: str = "") -> Iterator[str]:
+        """Source paths that the fields look at; of a nested mapping those of its fields."""
         for one in self.fields:
-            yield from (_join(prefix, path) for path in one.rule.reads)
+            yield from (joined_path(prefix, path) for path in one.rule.reads)
             if one.rule.nested is not None:
-                yield from one.rule.nested._read(_join(prefix, one.source) + ("[]" if one.rule.many else ""))
+                yield from one.rule.nested.read_paths(joined_path(prefix, one.source) + ("[]" if one.rule.many else ""))
             elif one.source:
-                yield _join(prefix, one.source)
+                yield joined_path(prefix, one.source)
 
 
-def _join(prefix: str, path: str) -> str:
+def joined_path(prefix: str, path: str) -> str:
+    """A path below another, ``$.`` and ``^.`` resolved."""
     if path.startswith("$."):
         return path
     if path.startswith("^."):
-        return _join(prefix.rpartition(".")[0], path[2:])
+        return joined_path(prefix.rpartition(".")[0], path[2:])
     if path in ("", "@"):
         return prefix
     return f"{prefix}.{path}" if prefix else path

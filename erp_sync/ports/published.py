@@ -36,7 +36,9 @@ class Served(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         mappings: names of record mappings.
         operations: names of writing operations.
+        no_target: of a target, canonical fields that it has no field for or that serve otherwise, each with why.
     """
 
     mappings: tuple[str, ...] = ()
     operations: tuple[str, ...] = ()
+    no_target: dict[str, str] = {}

@@ -18,7 +18,7 @@ from erp_sync.systems.magento.client import MagentoClient, outcome
 from erp_sync.systems.magento.doctor import examine
 from erp_sync.systems.magento.mapping.customers import CUSTOMER
 from erp_sync.systems.magento.mapping.orders import ORDER
-from erp_sync.systems.magento.mapping.products import FROM_STORE, TO_STORE
+from erp_sync.systems.magento.mapping.products import FROM_STORE, TO_STORE, to_store
 from erp_sync.systems.magento.mapping.refunds import REFUND
 from erp_sync.systems.magento.ports.catalogue import Catalogue
 from erp_sync.systems.magento.ports.changes import CUSTOMERS, REFUNDS, ChangeSource
@@ -105,7 +105,8 @@ def mappings(connection: ConnectionSettings) -> dict[str, RecordMapping]:
     """The mappings of a connection by name, overlays applied. Raises MappingMistake for a wrong overlay. No I/O."""
     overlays: Mapping[str, Any] = connection.settings.get("mapping") or {}
     check_names(MAPPINGS, overlays)
-    return {one.name: overlaid(one, overlays) for one in MAPPINGS}
+    base = (to_store(one, connection.settings) if one is TO_STORE else one for one in MAPPINGS)
+    return {one.name: overlaid(one, overlays) for one in base}
 
 
 def authentication(settings: ConnectionSettings) -> httpx.Auth:

@@ -13,6 +13,7 @@ from typing import Any
 
 from erp_sync.model.keys import Entity
 from erp_sync.ports.published import PublishedField, PublishedRecord, Served
+from erp_sync.systems.magento import no_target
 from erp_sync.systems.magento.written import WRITTEN
 
 FILE = Path(__file__).parent / "sandbox" / "contract" / "rest-2.4.8.json"
@@ -33,11 +34,21 @@ SERVED = {
     ),
     (Entity.CUSTOMER, "source"): Served(mappings=("customer",)),
     (Entity.REFUND, "source"): Served(mappings=("refund",)),
-    (Entity.ORDER_STATUS, "target"): Served(operations=("order_status.comment", "sales_order.cancel")),
-    (Entity.SHIPMENT, "target"): Served(operations=("shipment.create", "shipment.add_parcel", "shipment.notify")),
-    (Entity.STOCK_LEVEL, "target"): Served(operations=("stock_level.write", "stock_level.write_terms")),
-    (Entity.PRICE, "target"): Served(operations=("price.write_base", "price.write_special", "price.write_tier")),
-    (Entity.PRODUCT, "target"): Served(mappings=("product.write", "product.read"), operations=("product.write",)),
+    (Entity.ORDER_STATUS, "target"): Served(
+        operations=("order_status.comment", "sales_order.cancel"), no_target=no_target.ORDER_STATUS
+    ),
+    (Entity.SHIPMENT, "target"): Served(
+        operations=("shipment.create", "shipment.add_parcel", "shipment.notify"), no_target=no_target.SHIPMENT
+    ),
+    (Entity.STOCK_LEVEL, "target"): Served(
+        operations=("stock_level.write", "stock_level.write_terms"), no_target=no_target.STOCK_LEVEL
+    ),
+    (Entity.PRICE, "target"): Served(
+        operations=("price.write_base", "price.write_special", "price.write_tier"), no_target=no_target.PRICE
+    ),
+    (Entity.PRODUCT, "target"): Served(
+        mappings=("product.write", "product.read"), operations=("product.write",), no_target=no_target.PRODUCT
+    ),
 }
 
 

@@ -41,7 +41,7 @@ WRITTEN = {
             ("parcels[].carrier", "tracks[].title", "lookup(carriers), after the colon"),
             ("parcels[].carrier", "tracks[].carrier_code", "lookup(carriers)"),
             (
-                "lines[].location",
+                "lines[].location, location",
                 "arguments.extension_attributes.source_code",
                 "lookup(locations); one shipment a source",
             ),
@@ -65,8 +65,23 @@ WRITTEN = {
         (
             ("sku", "sourceItems[].sku", "reverse of lookup(sku_map)"),
             ("location", "sourceItems[].source_code", "lookup(locations)"),
-            ("on_hand ... safety stock", "sourceItems[].quantity", "sellable, before the store's own open orders"),
-            ("backorders, quantity", "sourceItems[].status", "1 in stock, 0 out of stock"),
+            (
+                "on_hand, allocated, reserved, damaged, quarantined, "
+                "demands[].channel, demands[].allocated, demands[].shipped",
+                "sourceItems[].quantity",
+                "sellable, before the store's own open orders",
+            ),
+            ("backorders, on_hand", "sourceItems[].status", "1 in stock, 0 out of stock"),
+        ),
+    ),
+    "stock_level.write_terms": Written(
+        "/V1/products",
+        (
+            ("sku", "product.sku", "reverse of lookup(sku_map)"),
+            ("", "product.extension_attributes.stock_item.use_config_backorders", "false, with setting backorders"),
+            ("backorders", "product.extension_attributes.stock_item.backorders", "with setting backorders: 1 or 0"),
+            ("", "product.custom_attributes[].attribute_code", "setting restock_date_attribute"),
+            ("restock_date", "product.custom_attributes[].value", "ISO date; empty where none is expected"),
         ),
     ),
     "price.write_base": Written(
@@ -74,7 +89,7 @@ WRITTEN = {
         (
             ("sku", "prices[].sku", "reverse of lookup(sku_map)"),
             ("amount", "prices[].price", "rounded once by the rule of its currency"),
-            ("list", "prices[].store_id", "setting price_scopes"),
+            ("price_list", "prices[].store_id", "setting price_scopes"),
         ),
     ),
     "price.write_special": Written(
@@ -82,7 +97,7 @@ WRITTEN = {
         (
             ("sku", "prices[].sku", "reverse of lookup(sku_map)"),
             ("amount", "prices[].price", "rounded once by the rule of its currency"),
-            ("list", "prices[].store_id", "setting price_scopes"),
+            ("price_list", "prices[].store_id", "setting price_scopes"),
             ("valid_from", "prices[].price_from", "UTC"),
             ("valid_to", "prices[].price_to", "UTC"),
         ),
@@ -93,9 +108,9 @@ WRITTEN = {
             ("sku", "prices[].sku", "reverse of lookup(sku_map)"),
             ("amount", "prices[].price", "rounded once by the rule of its currency"),
             ("", "prices[].price_type", "fixed"),
-            ("list", "prices[].website_id", "setting price_scopes"),
-            ("customer_group", "prices[].customer_group", "lookup(customer_groups)"),
-            ("minimum_quantity", "prices[].quantity", "decimal"),
+            ("price_list", "prices[].website_id", "setting price_scopes"),
+            ("group", "prices[].customer_group", "lookup(customer_groups)"),
+            ("quantity", "prices[].quantity", "decimal"),
         ),
     ),
 }

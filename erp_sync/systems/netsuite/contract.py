@@ -16,6 +16,7 @@ import msgspec
 
 from erp_sync.model.keys import Entity
 from erp_sync.ports.published import PublishedField, PublishedRecord, Served
+from erp_sync.systems.netsuite import no_target
 
 FILE = Path(__file__).parent / "sandbox" / "contract" / "records.json"
 
@@ -52,7 +53,9 @@ ORDER_OPERATIONS = (
 )
 
 SERVED = {
-    (Entity.SALES_ORDER, "target"): Served(mappings=ORDER_MAPPINGS, operations=ORDER_OPERATIONS),
+    (Entity.SALES_ORDER, "target"): Served(
+        mappings=ORDER_MAPPINGS, operations=ORDER_OPERATIONS, no_target=no_target.SALES_ORDER
+    ),
     (Entity.ORDER_STATUS, "source"): Served(mappings=("order_status",)),
     (Entity.SHIPMENT, "source"): Served(mappings=("shipment",)),
     (Entity.STOCK_LEVEL, "source"): Served(mappings=("stock_level",)),

@@ -305,7 +305,7 @@ class SalesOrderTarget:
         document = request.document
         if kind_of(request.step) != SALES_ORDER:
             return receipt
-        values = {**receipt.values, **texts.told_shortened(document, self._settings)}
+        values = {**receipt.values, **texts.told_shortened(document, self._settings, self._lookups)}
         if document.tax_from_store and self._tax_engine != LEGACY:
             lines = prepared(document, self._discounts)
             booked = sum((one.amount for one in tax_details(document, lines)), Decimal(0))

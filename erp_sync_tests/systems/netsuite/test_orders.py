@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from erp_sync.model.order import OrderCustomer, Payment, PaymentKind, PaymentState, SalesOrder
+from erp_sync.model.order import OrderCustomer, OrderDiscount, Payment, PaymentKind, PaymentState, SalesOrder
 from erp_sync.ports.differences import undecided
 from erp_sync.ports.documents import Requirement, StepRequest
 from erp_sync.ports.outcomes import (
@@ -539,6 +539,22 @@ def test_a_payment_that_is_no_deposit_stands_in_the_memo(connector, server):
     port.submit([request(port, document, "sales_order")])
     memo = server.writes()[0].body["memo"]
     assert memo == "Leave at door; Coupons: SPRING; Payment: cashondelivery, pending, 10.00"
+
+
+def test_why_an_order_was_cheaper_and_how_it_ships_stand_in_the_memo(connector, server):
+    server.on("POST", "/record/v1/salesOrder$", created("salesOrder", "900"))
+    unmapped = msgspec.structs.replace(order().shipping, method="courier_night", description="Night courier, by 8:00")
+    reasons = (
+        OrderDiscount(reason="SPRING", amount=D("2.00"), coupon_code="SPRING"),
+        OrderDiscount(reason="Bulk buyer", amount=D("3.00")),
+    )
+    port = target(connector)
+    for document in (order(discounts=reasons), order(shipping=unmapped)):
+        port.submit([request(port, document, "sales_order")])
+    cheaper, shipped = (one.body for one in server.writes())
+    assert cheaper["memo"] == "Leave at door; Coupons: SPRING; Discount: Bulk buyer, 3.00"
+    assert shipped["memo"] == "Leave at door; Coupons: SPRING; Shipping: Night courier, by 8:00"
+    assert "shipMethod" not in shipped
 
 
 # Websites ---------------------------------------------------------------------------------------

@@ -170,4 +170,13 @@ def payments(mapping: RecordMapping = PAYMENT) -> Rule:
     reads = tuple(
         f"$.extension_attributes.{name}" for name in ("gift_cards", "customer_balance_amount", "reward_currency_amount")
     )
-    return Rule("each payment", apply, nested=mapping, many=False, reads=reads, rebuild=payments, always=True)
+    return Rule(
+        "each payment",
+        apply,
+        nested=mapping,
+        many=False,
+        reads=reads,
+        fills=("gift_card_code",),
+        rebuild=payments,
+        always=True,
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from erp_sync.model.money import decimal_of
@@ -57,6 +58,19 @@ def from_store(mapping: RecordMapping, settings: Mapping[str, Any]) -> RecordMap
     declared = {one.target: one for one in mapping.fields}
     declared |= {path: Field("", path, _attribute(code)) for path, code in compared_attributes(settings).items()}
     return mapping.with_fields(tuple(declared.values()))
+
+
+def to_store(mapping: RecordMapping, settings: Mapping[str, Any]) -> RecordMapping:
+    """The mapping that says that it also reads the fields that the settings name an attribute for."""
+    named = tuple(path for path in attributes_of(settings) if path not in ATTRIBUTES)
+    return mapping.with_fields(
+        tuple(
+            replace(one, rule=replace(one.rule, reads=(*one.rule.reads, *named)))
+            if one.target == "custom_attributes"
+            else one
+            for one in mapping.fields
+        )
+    )
 
 
 def category_names(settings: Mapping[str, Any]) -> dict[str, str]:
@@ -203,7 +217,7 @@ TO_STORE = RecordMapping(
             rules.computed(
                 "settings website_ids and categories; options of configurable products, parts of bundles",
                 _extension,
-                reads=("categories", "variant_attributes", "components"),
+                reads=("categories", "variant_attributes", "components[].sku", "components[].quantity"),
             ),
         ),
     ),

@@ -18,6 +18,7 @@ IN = Direction.TO_CANONICAL
 
 # A reference is written as {"id": "12"} (REST API Browser 2026.1).
 reference = rules.chain(rules.text(), rules.wrapped("id"))
+WEBSITE = ("connection", "scope", "website", "store_view")  # what setting ``websites`` is looked up by
 
 
 def plain(number: Decimal) -> Decimal:
@@ -46,7 +47,7 @@ def by_website(name: str) -> Rule:
         found = website_setting(scope, name)
         return MISSING if is_empty(found) else {"id": str(found)}
 
-    return Rule(f"setting websites.<store view or website>.{name}, else {name}", apply, always=True)
+    return Rule(f"setting websites.<store view or website>.{name}, else {name}", apply, reads=WEBSITE, always=True)
 
 
 def website_setting(scope: Scope, name: str) -> Any:
@@ -64,6 +65,7 @@ exchange_rate = Rule(
     "number; left out where setting websites.<store view or website>.base_currency is another than the store's: "
     "then NetSuite's own rate of the day holds",
     _exchange_rate,
+    reads=("base_currency",),
 )
 
 

@@ -84,8 +84,9 @@ CUSTOMER = RecordMapping(
     "customer",
     OUT,
     (
-        Field("customer", "externalId", rules.value_of("external_id", "store connection and customer id; for a guest "
-                                                       "a digest of the e-mail address"), required=True),
+        Field("customer.native_id", "externalId", rules.value_of(
+            "external_id", "store connection and customer id; for a guest a digest of the e-mail address"),
+              required=True),
         Field("customer.company", "isPerson", rules.computed("true without a company", lambda scope:
               _is_person(scope.record), reads=("customer.company",))),
         Field("customer.company", "companyName", rules.text(), validation=(rules.at_most(83),)),

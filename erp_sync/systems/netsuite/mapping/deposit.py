@@ -78,8 +78,8 @@ def deposit_mapping(payment_field: str = "paymentOption") -> RecordMapping:
         "customer_deposit",
         OUT,
         (
-            Field("", "externalId", rules.value_of("external_id", "store connection, order id, payment id"),
-                  required=True),
+            Field("payment.payment_id", "externalId", rules.value_of(
+                "external_id", "store connection, order id, payment id"), required=True),
             Field("order.customer", "customer", given("entity", "internal id of the customer, as {id}"), required=True),
             Field("order", "salesOrder", given("sales_order", "internal id of the sales order, as {id}"),
                   required=True),
@@ -95,4 +95,5 @@ def deposit_mapping(payment_field: str = "paymentOption") -> RecordMapping:
                 reads=("order.number", "payment.method", "payment.state", "payment.authorisation_reference",
                        "payment.capture_reference", "payment.gift_card_code")), validation=(rules.at_most(999),)),
         ),
+        stands_for=(("payment.", "payments."), ("order.", "")),
     )  # fmt: skip

@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Any
 
 from erp_sync.model.money import decimal_of
-from erp_sync.model.order import SalesOrder
+from erp_sync.model.order import SalesOrder, TaxLine
 from erp_sync.ports import mapping_rules as rules
 from erp_sync.ports.mapping import Field, RecordMapping, Rule, Scope, is_empty
 from erp_sync.ports.paths import MISSING
@@ -118,7 +118,12 @@ def _lines_rule(lines: RecordMapping) -> Rule:
         return nested.apply(prepared(scope.record, discounts_of(scope)), scope)
 
     return Rule(
-        "bundles as components, discounts by setting discounts", apply, nested=lines, many=True, rebuild=_lines_rule
+        "bundles as components, discounts by setting discounts",
+        apply,
+        nested=lines,
+        many=True,
+        reads=tuple(f"lines[].{name}" for name in ("line_id", "parent_line_id", "kind", "unit_price", "discount")),
+        rebuild=_lines_rule,
     )
 
 
@@ -137,6 +142,10 @@ def _taxes_rule(details: RecordMapping) -> Rule:
         apply,
         nested=details,
         many=True,
+        reads=(
+            *(f"{place}.taxes[].{name}" for place in ("lines[]", "shipping") for name in TaxLine.__struct_fields__),
+            "shipping.description",
+        ),
         rebuild=_taxes_rule,
     )
 
@@ -156,7 +165,7 @@ def _coupon(scope: Scope) -> Any:
 
 
 def _memo(scope: Scope) -> Any:
-    return texts.memo(scope.record, scope.context.connection.settings) or MISSING
+    return texts.memo(scope.record, scope.context.connection.settings, scope.context.lookups) or MISSING
 
 
 def _ship_method(value: Any, scope: Scope) -> Any:
@@ -185,7 +194,7 @@ SALES_ORDER = RecordMapping(
     "sales_order",
     OUT,
     (
-        Field("", "externalId", rules.value_of("external_id", "store connection and order id"), required=True,
+        Field("native_id", "externalId", rules.value_of("external_id", "store connection and order id"), required=True,
               note="the key: NetSuite refuses a second order with it"),
         Field("customer", "entity", given("entity", "internal id of the customer, as {id}"), required=True),
         Field("placed_at", "tranDate", rules.local_date(), required=True,
@@ -199,8 +208,13 @@ SALES_ORDER = RecordMapping(
         Field("", "class", by_website("class")),
         Field("", "orderStatus", rules.chain(rules.setting("order_status"), rules.wrapped()),
               note="A pending approval or B pending fulfillment; else the account's preference"),
-        Field("", "memo", rules.computed("special instructions, coupon codes, payments that are no deposit", _memo,
-                                         reads=("special_instructions", "coupon_codes", "payments")),
+        Field("", "memo", rules.computed(
+            "special instructions, coupon codes, reasons of discounts, how to ship where lookup(shipping_methods) has "
+            "nothing, payments that are no deposit", _memo,
+            reads=("special_instructions", "coupon_codes", "discounts[].reason", "discounts[].amount",
+                   "shipping.description",
+                   *(f"payments[].{name}" for name in ("kind", "method", "state", "amount",
+                                                       "authorisation_reference")))),
               note="999 characters: longer instructions are cut with a mark, see settings instructions_field"),
         Field("", "couponCode", rules.computed("first coupon code, with setting coupon_code: true", lambda scope:
               _coupon(scope) if scope.context.setting("coupon_code") else MISSING, reads=("coupon_codes",)),

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from erp_sync.model.order import SalesOrder
+from erp_sync.ports.lookups import Lookups
 from erp_sync.ports.mapping import Rule
 from erp_sync.systems.netsuite.mapping.deposit import deposits_of
 
@@ -29,8 +30,9 @@ def at_most(length: int) -> Rule:
     return Rule(f"at most {length} characters, cut with a mark", lambda value, scope: shortened(str(value), length))
 
 
-def memo(order: SalesOrder, settings: Mapping[str, Any]) -> str:
-    """Special instructions, coupon codes, payments that are no deposit. The instructions give way to the others."""
+def memo(order: SalesOrder, settings: Mapping[str, Any], lookups: Lookups) -> str:
+    """Special instructions, coupon codes, payments that are no deposit, reasons of discounts, and how to ship where no
+    ship method says it. The instructions give way to the others."""
     further = [f"Coupons: {', '.join(order.coupon_codes)}"] if order.coupon_codes else []
     deposits = {id(payment) for _, payment in deposits_of(order, settings)}
     further += [
@@ -39,6 +41,12 @@ def memo(order: SalesOrder, settings: Mapping[str, Any]) -> str:
         for payment in order.payments
         if payment.amount > 0 and id(payment) not in deposits
     ]
+    further += [
+        f"Discount: {one.reason}, {one.amount:f}" for one in order.discounts if one.reason not in order.coupon_codes
+    ]
+    described = order.shipping.description
+    if described and lookups.get("shipping_methods", order.shipping.method) is None:
+        further.append(f"Shipping: {described}")
     rest = shortened("; ".join(further), MEMO // 2)
     room = MEMO - len(rest) - len("; ") if rest else MEMO
     return "; ".join(part for part in (shortened(order.special_instructions, room), rest) if part)
@@ -48,11 +56,11 @@ def instructions_length(settings: Mapping[str, Any]) -> int:
     return int(settings.get("instructions_length", INSTRUCTIONS))
 
 
-def told_shortened(order: SalesOrder, settings: Mapping[str, Any]) -> dict[str, str]:
+def told_shortened(order: SalesOrder, settings: Mapping[str, Any], lookups: Lookups) -> dict[str, str]:
     """What of the special instructions NetSuite does not get whole in any field; for the receipt."""
     whole = order.special_instructions
     kept = instructions_length(settings) if settings.get("instructions_field") else 0
-    if whole in memo(order, settings) or len(whole) <= kept:
+    if whole in memo(order, settings, lookups) or len(whole) <= kept:
         return {}
     longest = max(kept, MEMO)
     return {"shortened": f"special instructions of {len(whole)} characters to at most {longest}; whole in the document"}
