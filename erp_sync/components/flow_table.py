@@ -15,6 +15,7 @@ class FlowKind(msgspec.Struct, frozen=True, kw_only=True):
     """One flow: entity and direction, and whether it delivers documents or converges state.
 
     `writes`: what its operations at the target are called before the dot.
+    `priority`: of its usual runs, in Dagster's queue and for the processor; 0 comes first.
     """
 
     name: str
@@ -25,6 +26,7 @@ class FlowKind(msgspec.Struct, frozen=True, kw_only=True):
     writes: tuple[str, ...]
     title: str
     description: str
+    priority: int = 0
 
 
 FLOWS: dict[str, FlowKind] = {
@@ -56,6 +58,7 @@ FLOWS: dict[str, FlowKind] = {
             ),
             title="order status",
             description="Order number, status and cancellation, from the ERP back to the store.",
+            priority=-1,
         ),
         FlowKind(
             name="shipments",
@@ -66,6 +69,7 @@ FLOWS: dict[str, FlowKind] = {
             writes=("shipment",),
             title="shipments",
             description="Fulfillments with parcels and tracking numbers, from the ERP to the store.",
+            priority=-1,
         ),
         FlowKind(
             name="inventory",
@@ -76,6 +80,7 @@ FLOWS: dict[str, FlowKind] = {
             writes=("stock_level",),
             title="stock levels",
             description="Sellable stock per location, from the ERP to the store.",
+            priority=-1,
         ),
         FlowKind(
             name="products",
@@ -86,6 +91,7 @@ FLOWS: dict[str, FlowKind] = {
             writes=("product",),
             title="products",
             description="Products and variants, from the ERP to the store, after approval.",
+            priority=-2,
         ),
         FlowKind(
             name="prices",
@@ -96,6 +102,7 @@ FLOWS: dict[str, FlowKind] = {
             writes=("price",),
             title="prices",
             description="Base, special and tier prices, from the ERP to the store.",
+            priority=-2,
         ),
     )
 }

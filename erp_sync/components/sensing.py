@@ -13,9 +13,13 @@ from datetime import UTC, datetime
 
 import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
+from dagster._core.storage.tags import PRIORITY_TAG
 
 from erp_sync.components.configuration import Configuration, Mode, RouteSpec
 from erp_sync.components.flow_table import FLOWS
+
+BEHIND_ALL = -2
+"""Priority of runs that compare everything."""
 
 
 def asset_keys(configuration: Configuration, route: str, flow: str, stages: Sequence[str]) -> list[dg.AssetKey]:
@@ -48,6 +52,7 @@ def run_request(
     """
     selection = asset_keys(configuration, route, flow, stages)
     config = {"lane": lane, "full": full, "keys": list(keys)}
+    priority = BEHIND_ALL if full or lane == "bulk" else 0 if lane == "fast" else FLOWS[flow].priority
     return dg.RunRequest(
         run_key=once,
         job_name=route,
@@ -61,6 +66,7 @@ def run_request(
             # The usual lane is not told: every tag makes the list of runs longer.
             **({"erp_sync/lane": lane} if lane != "normal" else {}),
             **({"erp_sync/full": "true"} if full else {}),
+            **({PRIORITY_TAG: str(priority)} if priority else {}),
         },
     )
 

@@ -22,11 +22,13 @@ class RunRequest(msgspec.Struct, frozen=True, tag="run"):
         run_id: Dagster's id.
         instance_ref: Dagster's serialised reference of the instance that stores the run.
         fingerprint: of the code that the launcher sees now.
+        niceness: of the worker's process, 0 to 19: how far others go first where the processor is short.
     """
 
     run_id: str
     instance_ref: str
     fingerprint: str
+    niceness: int = 0
 
 
 class FiguresRequest(msgspec.Struct, frozen=True, tag="figures"):

@@ -69,6 +69,8 @@ def _work(connection: socket.socket, request: messages.RunRequest, folder: WarmF
             folder.forget(request.run_id)
             output.unlink(missing_ok=True)
         return NOT_STARTED
+    if request.niceness > 0:
+        os.nice(request.niceness)
     # A run makes rows by the hundred thousand that live until it ends: among them there is little garbage.
     gc.set_threshold(*GARBAGE_THRESHOLD)
     if "numpy" in sys.modules:

@@ -327,6 +327,24 @@ def test_a_run_request_names_route_flow_lane_and_why_and_selects_one_flow_of_tod
     assert configs == [{"lane": "now", "full": False, "keys": ["7"]}] * 3
 
 
+@pytest.mark.parametrize(
+    ("flow", "how", "priority"),
+    [
+        ("orders", {}, None),
+        ("shipments", {}, "-1"),
+        ("inventory", {}, "-1"),
+        ("inventory", {"lane": "fast"}, None),
+        ("inventory", {"full": True}, "-2"),
+        ("prices", {}, "-2"),
+        ("orders", {"lane": "bulk", "full": True}, "-2"),
+    ],
+)
+def test_orders_and_the_fast_lane_come_first_and_comparisons_of_everything_last(flow, how, priority):
+    (route,) = SHIPPED.routes
+    request = run_request(SHIPPED, route, flow, STAGES, now=MONDAY, why="test", **how)
+    assert request.tags.get("dagster/priority") == priority
+
+
 def test_a_run_request_is_one_that_its_job_takes():
     (route,) = SHIPPED.routes
     repository = installation_definitions(SHIPPED).get_repository_def()

@@ -65,8 +65,8 @@ class Installation:
             start_fork_server(self.folder, LOCATION)
             wait_for(self.folder.server)
 
-    def launch(self, job_name: str) -> str:
-        run = create_run(self.instance, self.workspace, job_name)
+    def launch(self, job_name: str, **tags: str) -> str:
+        run = create_run(self.instance, self.workspace, job_name, tags=tags)
         self.instance.launch_run(run.run_id, self.workspace)
         return run.run_id
 

@@ -11,6 +11,7 @@ from dagster import DagsterRun, DagsterRunStatus
 from dagster._core.errors import DagsterUserCodeUnreachableError
 from dagster._core.events import DagsterEventType
 from dagster._core.launcher import WorkerStatus
+from dagster._core.storage.tags import PRIORITY_TAG
 from dagster._daemon.monitoring.run_monitoring import monitor_started_run
 
 from erp_sync.runtime.launcher import NoForkServer
@@ -25,9 +26,9 @@ def served(installation: Installation) -> Installation:
     return installation
 
 
-def started(installation: Installation, job: str) -> str:
+def started(installation: Installation, job: str, **tags: str) -> str:
     """Launch a job and return its run's id once its step runs."""
-    run_id = installation.launch(job)
+    run_id = installation.launch(job, **tags)
     wait_for(lambda: installation.instance.all_logs(run_id, of_type=DagsterEventType.STEP_START))
     return run_id
 
@@ -81,6 +82,20 @@ def test_a_terminated_run_is_interrupted_and_canceled(served: Installation) -> N
     wait_for(lambda: served.finished(run_id))
     assert served.run(run_id).status == DagsterRunStatus.CANCELED
     assert not served.launcher.terminate(run_id)
+
+
+@pytest.mark.parametrize(("priority", "niceness"), [("0", 0), ("-1", 4), ("-2", 8), ("-99", 19), ("3", 0), ("soon", 0)])
+def test_what_the_queue_puts_behind_gives_way_on_the_processor_too(
+    served: Installation, priority: str, niceness: int
+) -> None:
+    run_id = started(served, "sleeping_job", **{PRIORITY_TAG: priority})
+    worker, server = served.folder.worker(run_id), served.folder.server()
+    assert worker is not None
+    assert server is not None
+    ours, usual = (os.getpriority(os.PRIO_PROCESS, one.process.pid) for one in (worker, server))
+    assert ours == min(19, usual + niceness)
+    served.launcher.terminate(run_id)
+    wait_for(lambda: served.finished(run_id))
 
 
 def test_after_the_death_of_server_and_worker_the_run_fails_and_the_next_one_works(served: Installation) -> None:
