@@ -17,6 +17,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from erp_sync.components.custom_checks import CustomCheck, problems
 from erp_sync.components.durations import clock, duration
 from erp_sync.components.known_names import wrong_of_connection, wrong_of_flow
 from erp_sync.components.maintenance_windows import MaintenanceSpec
@@ -184,6 +185,7 @@ class FlowSpec(_Strict):
         system_of_record: of the entity and its fields, see `erp_sync.components.ownership`; the source's where
             nothing is said.
         rules: the flow's own rules, as data.
+        checks: rules of quality over custom fields, see `erp_sync.components.custom_checks`.
         expected: documents an hour, by weekday and hour, below which the flow is silent; learned where not said.
         overdue: a document that may go and waits longer is told of.
     """
@@ -199,6 +201,7 @@ class FlowSpec(_Strict):
     look_first: Literal["auto", "always", "never"] = "auto"
     system_of_record: EntityRecord | None = None
     rules: dict[str, Any] = {}
+    checks: tuple[CustomCheck, ...] = ()
     expected: tuple[Expected, ...] = ()
     overdue: timedelta = timedelta(minutes=30)
 
@@ -248,7 +251,7 @@ class RouteSpec(_Strict):
                 raise ValueError(f"no flow is called {name!r}; known are {known}")
             if name in DOCUMENT_FLOWS and flow.mode is not Mode.OFF and flow.start is None:
                 raise ValueError(f"flow {name} needs a start time: what lies before it is never sent")
-            for problem in wrong_of_flow(name, flow.guards, flow.rules):
+            for problem in (*wrong_of_flow(name, flow.guards, flow.rules), *problems(name, flow.checks)):
                 raise ValueError(problem)
             if flow.system_of_record is not None:
                 check(name, flow.system_of_record)

@@ -5,13 +5,15 @@ from __future__ import annotations
 import importlib
 import logging
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 import msgspec
 
 from erp_sync.components.configuration import FlowSpec, RouteSpec
+from erp_sync.components.custom_checks import CustomCheck
+from erp_sync.components.custom_checks import columns as custom_columns
 from erp_sync.components.flow_table import FLOWS, FlowKind
 from erp_sync.components.installation import Installation
 from erp_sync.components.mapping_version import mapping_version
@@ -70,15 +72,23 @@ def lane_of_age(changed: datetime | None, now: datetime) -> str:
     return "bulk" if changed is not None and now - changed > URGENT_FOR else "now"
 
 
-def suite_of(flow: str) -> Suite:
+def suite_of(flow: str, custom: Sequence[CustomCheck] = ()) -> Suite:
+    """A flow's rules, with those that its YAML has of custom fields."""
     checks = flow_module(flow, "checks")
     return Suite(
         name=checks.SUITE,
         rules=tuple(
             Rule(name=name, expectation=expectation, arguments=arguments, words=words)
             for name, expectation, arguments, words in checks.RULES
-        ),
+        )
+        + tuple(one.rule() for one in custom),
     )
+
+
+def judged_facts(flow: str, document: Any, custom: Sequence[CustomCheck]) -> dict[str, Any]:
+    """The row of a document that `suite_of` judges."""
+    facts: dict[str, Any] = flow_module(flow, "checks").facts(document)
+    return facts | custom_columns(custom, document) if custom else facts
 
 
 def transform_documents(
@@ -135,9 +145,9 @@ def _transform_batch(
                 raise
             _defect(row, kind, defect, rejected, met)
     documents = with_adopted_orders(here, route, kind, documents)
-    suite = suite_of(kind.name)
+    suite = suite_of(kind.name, flow.checks)
     checks = flow_module(kind.name, "checks")
-    documents, facts = _with_facts(checks, documents, kind, rejected, met)
+    documents, facts = _with_facts(documents, kind, flow, rejected, met)
     judgement, apart = judge_apart(suite, facts)
     broken = judgement.by_row()
     for position, failure in apart.items():
@@ -224,9 +234,9 @@ def _transform_batch(
 
 
 def _with_facts(
-    checks: Any,
     documents: list[tuple[Any, Any]],
     kind: FlowKind,
+    flow: FlowSpec,
     rejected: list[tuple[Any, str, str, str]],
     met: list[Exception],
 ) -> tuple[list[tuple[Any, Any]], list[dict[str, Any]]]:
@@ -234,7 +244,7 @@ def _with_facts(
     kept, facts = [], []
     for row, document in documents:
         try:
-            facts.append(checks.facts(document))
+            facts.append(judged_facts(kind.name, document, flow.checks))
         except Exception as defect:
             if passes(defect):
                 raise

@@ -140,8 +140,11 @@ class Transformation:
         for entry in good:
             owners[task.logic.identity(entry.row)].add(entry.record.native_id)
         others = [len(owners[task.logic.identity(entry.row)]) - 1 for entry in good]
-        suite = suite_of(task.kind.name)
+        custom = task.route.flows[task.kind.name].checks
+        suite = suite_of(task.kind.name, custom)
         frame = pd.DataFrame(checks.columns([entry.row for entry in good], others))
+        for one in custom:
+            frame[one.column] = [one.value(entry.row.custom) for entry in good]
         judgement = judge(suite, frame)
         task.report.rules = judgement.rules
         for position, rules in judgement.by_row().items():

@@ -50,6 +50,12 @@ REASONS = (
         look=("erp-sync trace NUMBER",),
         do="Release it in the store: it then goes by itself. `erp-sync approve ID --why TEXT` sends it all the same.",
     ),
+    Reason(
+        code="custom_{name}",
+        means="A custom field breaks rule {name} of the flow's `checks` in the YAML. The record is in quarantine.",
+        look=("erp-sync deadletters show ID",),
+        do="Correct the field at its source, or the rule where it asks too much.",
+    ),
     Reason(code="has_lines", means="The order or shipment has no line: there is nothing to book.", do=_AT_SOURCE),
     Reason(
         code="quantities_are_positive",

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from erp_sync.components.documents import flow_module, suite_of
+from erp_sync.components.documents import flow_module, judged_facts, suite_of
 from erp_sync.components.flow_table import FLOWS
 from erp_sync.components.installation import Installation
 from erp_sync.ledger import Delivery, codec
@@ -100,11 +100,12 @@ def check_document(here: Installation, one: Delivery, payload: bytes) -> None:
     if identity != one.key.native_id:
         raise CannotDo(f"native_id {identity} is another document; it is {one.key.native_id}")
     holding: frozenset[str] = getattr(checks, "HOLDING", frozenset())
-    judgement = judge(suite_of(one.flow), [checks.facts(document)])
+    route = here.configuration.routes[one.route]
+    custom = route.flows[one.flow].checks
+    judgement = judge(suite_of(one.flow, custom), [judged_facts(one.flow, document, custom)])
     broken = [item.rule.words for item in judgement.broken if item.rule.name not in holding]
     if broken:
         raise CannotDo(f"it would be refused again: {'; '.join(broken)}")
-    route = here.configuration.routes[one.route]
     try:
         logic.target(here.connector_for(route, FLOWS[one.flow].target)).steps(document)
     except MappingProblem as problem:

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from erp_sync.components.configuration import FlowSpec, RouteSpec
-from erp_sync.components.documents import before_of, before_start, flow_module, suite_of
+from erp_sync.components.documents import before_of, before_start, flow_module, judged_facts, suite_of
 from erp_sync.components.flow_table import FlowKind
 from erp_sync.components.installation import Installation
 from erp_sync.ledger import Delivery, State
@@ -173,7 +173,7 @@ def _decided(
     candidates: Sequence[_Candidate],
 ) -> list[Planned]:
     """Map, judge and decide as the transformation does."""
-    logic, checks = flow_module(kind.name, "transform"), flow_module(kind.name, "checks")
+    logic = flow_module(kind.name, "transform")
     lookups = here.lookups(route)
     result: list[Planned] = []
     good: list[tuple[_Candidate, Any]] = []
@@ -184,7 +184,8 @@ def _decided(
             result.append((_rejected(one, one.record.native_id, "malformed_record", str(problem)), None))
         except MappingProblem as problem:
             result.append((_rejected(one, one.record.native_id, problem.code, str(problem)), None))
-    broken = judge(suite_of(kind.name), [checks.facts(document) for _, document in good]).by_row()
+    facts = [judged_facts(kind.name, document, flow.checks) for _, document in good]
+    broken = judge(suite_of(kind.name, flow.checks), facts).by_row()
     previous = here.ledger.deliveries.latest(
         route.name, kind.name, getattr(route, kind.target), [one.key for one, _ in good]
     )
