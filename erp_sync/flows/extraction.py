@@ -82,7 +82,7 @@ def extract_changes(
                 continue
             empty = False
             seen += len(page)
-            fresh = ledger.privacy.forget(ledger.cursors.not_received(connection, entity, page))
+            fresh = ledger.privacy.forget(connection, entity, ledger.cursors.not_received(connection, entity, page))
             if fresh:
                 file = land(fresh)
                 files.append(file)
@@ -147,7 +147,7 @@ def extract_missing(
     for page in source.fetch(missing):
         seen += len(page)
         if page:
-            page = ledger.privacy.forget(page)
+            page = ledger.privacy.forget(connection, entity, page)
             file = land(page)
             files.append(file)
             received += len(ledger.receive(connection, entity, page, advance_to=None, run_id=run_id, lake_file=file))
@@ -181,7 +181,7 @@ def extract_named(
     for page in pages if native_ids else ():
         seen += len(page)
         found.update(record.native_id for record in page)
-        fresh = ledger.privacy.forget(ledger.cursors.not_received(connection, entity, page))
+        fresh = ledger.privacy.forget(connection, entity, ledger.cursors.not_received(connection, entity, page))
         if fresh:
             file = land(fresh)
             files.append(file)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 _NOBODY = codec.to_bytes(NOBODY)
 
+CLOCKS_DIFFER = timedelta(minutes=5)
+"""How far a system's clock may be behind ours."""
+
 
 def is_nobody(payload: bytes | None) -> bool:
     """Whether a received record is one of an erased person: nothing becomes of it."""
@@ -40,6 +43,18 @@ class Buried(msgspec.Struct, frozen=True, kw_only=True):
     kind: str
     salt: str
     erased_at: datetime
+
+
+def _erased_at(record: RawRecord, buried: Sequence[Buried]) -> datetime | None:
+    """When the person was erased whose record this is; None where it is of nobody who was, or is newer than that."""
+    for person in {one.person for one in buried}:
+        own = [one for one in buried if one.person == person]
+        erased_at = max(one.erased_at for one in own)
+        if record.created_time is not None and record.created_time > erased_at:
+            continue
+        if known_again(record.payload, {one.token: one.kind for one in own}, bytes.fromhex(own[0].salt)):
+            return erased_at
+    return None
 
 
 class Privacy:
@@ -72,22 +87,36 @@ class Privacy:
                 rows = [msgspec.structs.asdict(one) for one in some]
                 write.execute(_later(upsert(write, tombstones)), rows)
 
-    def forget(self, records: Sequence[RawRecord]) -> list[RawRecord]:
-        """The records, those of erased persons without what they hold."""
-        buried = self.buried() if records else []
-        if not buried:
-            return list(records)
-        return [self._forgotten(one, buried) for one in records]
+    def forget(self, connection: str, entity: str, records: Sequence[RawRecord]) -> list[RawRecord]:
+        """The records of one entity of a connection, those of erased persons without what they hold.
 
-    def _forgotten(self, record: RawRecord, buried: Sequence[Buried]) -> RawRecord:
-        for person in {one.person for one in buried}:
-            own = [one for one in buried if one.person == person]
-            if record.created_time is not None and record.created_time > max(one.erased_at for one in own):
-                continue
-            kinds = {one.token: one.kind for one in own}
-            if known_again(record.payload, kinds, bytes.fromhex(own[0].salt)):
-                return msgspec.structs.replace(record, payload=dict(NOBODY))
-        return record
+        Systems tell times in whole seconds, by clocks of their own. What seems to be from the last minutes before the
+        erasure and was not known here by then may have been bought after it: it goes its way, an order must not be
+        lost.
+        """
+        buried = self.buried() if records else []
+        given = []
+        for record in records:
+            erased_at = _erased_at(record, buried)
+            if erased_at is None or (
+                record.created_time is not None
+                and record.created_time > erased_at - CLOCKS_DIFFER
+                and not self._known_before(connection, entity, record.native_id, erased_at)
+            ):
+                given.append(record)
+            else:
+                given.append(msgspec.structs.replace(record, payload=dict(NOBODY)))
+        return given
+
+    def _known_before(self, connection: str, entity: str, native_id: str, moment: datetime) -> bool:
+        known = sa.select(received.c.id).where(
+            received.c.connection == connection,
+            received.c.entity == entity,
+            received.c.native_id == native_id,
+            received.c.received_at <= moment,
+        )
+        with self._database.read() as read:
+            return read.execute(known.limit(1)).first() is not None
 
     def persons_known_again(self) -> set[str]:
         """E-mail addresses of erased persons whose data is here all the same: after a restore."""
@@ -99,7 +128,7 @@ class Privacy:
                 record = RawRecord(
                     native_id="", version="", created_time=row.created_time, payload=codec.from_json(row.payload)
                 )
-                if self._forgotten(record, buried).payload == NOBODY:
+                if _erased_at(record, buried) is not None:
                     found |= {text for text in _addresses(record.payload) if not text.endswith(".invalid")}
         return found
 

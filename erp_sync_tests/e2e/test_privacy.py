@@ -125,7 +125,9 @@ def test_not_one_byte_of_an_erased_person_is_left_and_a_backfill_brings_nothing_
     with shop.installation() as here:
         spec = here.configuration.routes["us"]
         records = [one for page in here.source(spec, "orders").fetch([str(shop.store.id_of(number))]) for one in page]
-        assert [one.payload for one in here.ledger.privacy.forget(records)] == [{"erased": True}]
+        assert [one.payload for one in here.ledger.privacy.forget("magento_us", "sales_order", records)] == [
+            {"erased": True}
+        ]
 
 
 def test_who_buys_again_after_they_were_erased_is_served(shop: Business) -> None:

@@ -101,8 +101,23 @@ def test_who_was_erased_is_received_as_nobody_until_they_buy_again(ledger: Ledge
         for one, payload in payloads.items()
     ]
     later = RawRecord(native_id="4", version="1", created_time=ledger.now() + hour, payload=order(ANN, "Ann"))
-    given = ledger.privacy.forget([*records, later])
+    given = ledger.privacy.forget(STORE, "sales_order", [*records, later])
     assert [one.payload == {"erased": True} for one in given] == [True, False, False, False]
+
+
+def test_an_order_bought_after_the_erasure_by_a_clock_that_is_behind_is_not_lost(ledger: Ledger, clock: Clock) -> None:
+    minute = timedelta(minutes=1)
+    before = RawRecord(
+        native_id="1", version="1", created_time=ledger.now() - minute, payload=order(ANN, "Ann", "Known")
+    )
+    ledger.receive(STORE, "sales_order", [before], run_id="run")
+    clock.advance(1)
+    ledger.privacy.bury(texts_of(order(ANN, "Ann"), ANN))
+    clock.advance(1)
+    unknown = msgspec.structs.replace(before, native_id="2")
+    long_ago = msgspec.structs.replace(before, native_id="3", created_time=ledger.now() - 6 * minute)
+    given = ledger.privacy.forget(STORE, "sales_order", [before, unknown, long_ago])
+    assert [one.payload == {"erased": True} for one in given] == [True, False, True]
 
 
 def test_tombstones_survive_a_restore_and_a_later_erasure_moves_them(ledger: Ledger, clock: Clock) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -42,11 +42,19 @@ CALLS = (
 )
 
 
-def sources() -> Iterator[tuple[str, ast.Module]]:
-    for path in sorted(ROOT.rglob("*.py")):
-        name = "erp_sync." + ".".join(path.relative_to(ROOT).with_suffix("").parts)
-        if not set(name.split(".")) & {"sandbox", "demo", "migrations"}:
-            yield name, ast.parse(path.read_text())
+@cache
+def sources() -> tuple[tuple[str, ast.Module], ...]:
+    names = {path: "erp_sync." + ".".join(path.relative_to(ROOT).with_suffix("").parts) for path in ROOT.rglob("*.py")}
+    return tuple(
+        (name, ast.parse(path.read_text()))
+        for path, name in sorted(names.items())
+        if not set(name.split(".")) & {"sandbox", "demo", "migrations"}
+    )
+
+
+@cache
+def nodes() -> tuple[ast.AST, ...]:
+    return tuple(node for _, tree in sources() for node in ast.walk(tree))
 
 
 def value_of(node: ast.expr | None, names: dict[str, str]) -> str | None:
@@ -61,6 +69,7 @@ def value_of(node: ast.expr | None, names: dict[str, str]) -> str | None:
     return names.get(node.id) if isinstance(node, ast.Name) else None
 
 
+@cache
 def constants() -> dict[str, str]:
     """Module constants that are texts, by name: one that two modules have differently is ambiguous, and left out."""
     found: dict[str, str] = {}
@@ -79,11 +88,9 @@ def constants() -> dict[str, str]:
 def codes() -> set[str]:
     """Every reason that the source gives, found in its text."""
     names, found = constants(), set()
-    for _, tree in sources():
-        for node in ast.walk(tree):
-            if not isinstance(node, ast.Call):
-                continue
-            called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+    for node in nodes():
+        if isinstance(node, ast.Call):
+            called = _called(node)
             for name, keyword, position in CALLS:
                 if called != name:
                     continue
@@ -110,6 +117,10 @@ def codes() -> set[str]:
     return found
 
 
+def _called(node: ast.Call) -> str:
+    return node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+
+
 def _rejected(node: ast.Tuple, names: dict[str, str]) -> set[str]:
     code = value_of(node.elts[1], names) if len(node.elts) == 4 else None
     return {code} if code and re.fullmatch("[a-z_]+", code) else set()
@@ -118,18 +129,16 @@ def _rejected(node: ast.Tuple, names: dict[str, str]) -> set[str]:
 def causes() -> set[str]:
     """Every cause of a notice, found in the source's text: the key's first part."""
     names, found = constants(), set()
-    functions = [node for _, tree in sources() for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
-    for function in functions:
+    for function in (node for node in nodes() if isinstance(node, ast.FunctionDef)):
+        inside = list(ast.walk(function))
+        calls = [node for node in inside if isinstance(node, ast.Call) and _called(node) in ("raise_once", "Condition")]
         scope = dict(names)
-        for node in ast.walk(function):
+        for node in inside if calls else ():
             if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
                 text = value_of(node.value, names)
                 if text and "/" in text:
                     scope[node.targets[0].id] = text
-        for node in ast.walk(function):
-            called = getattr(getattr(node, "func", None), "attr", getattr(getattr(node, "func", None), "id", ""))
-            if not isinstance(node, ast.Call) or called not in ("raise_once", "Condition"):
-                continue
+        for node in calls:
             given = [*node.args, *(one.value for one in node.keywords if one.arg == "key")]
             if not given:
                 continue  # threading's
