@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -29,6 +30,7 @@ def test_a_skipped_test_fails_the_session(tmp_path: Path, text: str) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "pytest", *plugin, str(tmp_path), "--rootdir", str(tmp_path)],
         cwd=ROOT,
+        env={**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},  # none of them is asked, and they take a second
         capture_output=True,
         text=True,
     )
