@@ -31,8 +31,8 @@ from erp_sync.ports.reconciling import TellsEdits
 
 
 def reconcile_orders(here: Installation, route: RouteSpec, window: Window, progress: Progress) -> Reconciliation:
-    """Compare the orders placed in the window: there, once, with the same total, its lines and address as they were
-    sent, cancelled on both sides or on none.
+    """Compare the orders placed in the window: there, once, with the same total, its lines, costs, deposits and
+    address as they were sent, cancelled on both sides or on none.
 
     Raises the TransportError tree where a system does not answer, CannotDo.
     """

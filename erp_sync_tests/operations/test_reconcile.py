@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 
@@ -159,18 +160,23 @@ def test_what_somebody_changed_in_the_erp_of_an_order_is_named_with_both_values(
     erp = shop.hands_in_erp()
     erp.change(f"salesOrder/{sold['id']}", {"item": {"items": [line]}})
     erp.change(f"salesOrder/{sold['id']}", {"shippingAddress": {"addr1": "2 Other Street", "city": "Elsewhere"}})
+    erp.change(f"salesOrder/{sold['id']}", {"shippingCost": 1})
+    (deposit,) = shop.deposits(number)
+    paid = Decimal(deposit["foreigntotal"])
+    erp.change(f"customerDeposit/{deposit['id']}", {"payment": 2})
     erp.close()
     calls = len(shop.erp.journal())
     with shop.installation() as here:
         found = reconcile(here, here.configuration.routes["us"], "orders")
-    assert len(shop.erp.journal()) - calls <= 12
+    assert len(shop.erp.journal()) - calls <= 14
     edited = {one.words.partition(" was changed")[0]: one for one in found.differences if one.kind == "edited"}
     assert {one.key for one in edited.values()} == {number}
     assert other not in {one.key for one in found.differences}
     assert (edited["quantity of MUG"].store, edited["quantity of MUG"].erp) == ("2", "3")
     assert edited["shipping address, addr1"].erp == "2 Other Street"
     assert edited["shipping address, city"].erp == "Elsewhere"
-    assert "total" not in {one.kind for one in found.differences if one.key == number}
+    assert Decimal(edited["shipping cost"].store) > Decimal(edited["shipping cost"].erp) == 1
+    assert (edited["deposit 1"].store, edited["deposit 1"].erp) == (f"{paid.normalize():f}", "2")
 
 
 def test_an_order_cancelled_on_one_side_only_is_named(shop: Business) -> None:

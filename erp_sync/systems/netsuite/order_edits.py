@@ -1,13 +1,14 @@
-"""What somebody changed in NetSuite of an order that was sent: its lines and where it goes.
+"""What somebody changed in NetSuite of an order that was sent: its lines, shipping cost, deposits and where it goes.
 
-The store owns an order's lines and address; the total alone would not show a line that was swapped for another.
-Three queries for some 200 orders: lines by item, where each goes, and those addresses. Addresses are read by their
+The store owns all of these; the total alone would not show a line that was swapped for another. Five queries for some
+200 orders: lines by item, shipping cost, where each goes, those addresses, and deposits by our external ids (one
+that is gone is not told: a deposit may have been adopted without an id of ours). Addresses are read by their
 own key and not joined: public code tells of joins with them that do not come back (unconfirmed).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -19,7 +20,9 @@ from erp_sync.ports.raw import MappingProblem
 from erp_sync.ports.reconciling import Edited
 from erp_sync.systems.netsuite import suiteql
 from erp_sync.systems.netsuite.client import PAGE, NetSuiteClient, chunks
+from erp_sync.systems.netsuite.mapping import identity
 from erp_sync.systems.netsuite.mapping.common import ADDRESS
+from erp_sync.systems.netsuite.mapping.deposit import deposits_of
 from erp_sync.systems.netsuite.mapping.order_lines import Discounts, prepared
 
 ORDERS_A_QUERY = 200
@@ -30,24 +33,36 @@ Lines = dict[str, tuple[Decimal, Decimal]]
 class OrderEdits:
     """See `ports.reconciling.TellsEdits`."""
 
-    def __init__(self, client: NetSuiteClient, lookups: Lookups, discounts: Discounts) -> None:
-        self._client, self._lookups, self._discounts = client, lookups, discounts
+    def __init__(
+        self, client: NetSuiteClient, lookups: Lookups, discounts: Discounts, settings: Mapping[str, Any]
+    ) -> None:
+        self._client, self._lookups, self._discounts, self._settings = client, lookups, discounts, settings
 
     def edits(self, documents: Mapping[str, SalesOrder]) -> dict[str, list[Edited]]:
         """By internal id of the order. Raises the TransportError tree."""
-        lines, addresses = self._lines(list(documents)), self._addresses(list(documents))
+        ids = list(documents)
+        lines, costs, addresses = self._lines(ids), self._costs(ids), self._addresses(ids)
+        deposits = self._deposits(documents.values())
         found: dict[str, list[Edited]] = {}
-        for identity, document in documents.items():
-            if identity not in lines:
+        for order, document in documents.items():
+            if order not in lines:
                 continue  # gone since: that is another difference
             try:
-                edited = _of_lines(self._sent(document), lines[identity])
-                if identity in addresses:
-                    edited += _of_address(self._address(document), addresses[identity])
+                edited = _of_lines(self._sent(document), lines[order])
+                if order in costs:
+                    edited += _of_amount(
+                        "shipping cost", document.shipping.amount - document.shipping.discount, costs[order]
+                    )
+                for position, payment in deposits_of(document, self._settings):
+                    there = deposits.get(identity.payment_key(document, payment))
+                    if there is not None:
+                        edited += _of_amount(f"deposit {position}", payment.amount, there)
+                if order in addresses:
+                    edited += _of_address(self._address(document), addresses[order])
             except MappingProblem:
                 continue  # mapped when it went, and by the settings of today no more
             if edited:
-                found[identity] = edited
+                found[order] = edited
         return found
 
     def _sent(self, document: SalesOrder) -> Lines:
@@ -85,6 +100,34 @@ class OrderEdits:
                 if len(rows) < PAGE:
                     break
                 last = str(rows[-1]["transaction"]), str(rows[-1]["item"])
+        return found
+
+    def _deposits(self, documents: Iterable[SalesOrder]) -> dict[str, Decimal]:
+        """Amounts by our external id."""
+        keys = [
+            identity.payment_key(one, payment) for one in documents for _, payment in deposits_of(one, self._settings)
+        ]
+        found: dict[str, Decimal] = {}
+        for some in chunks(keys, ORDERS_A_QUERY):
+            rows = self._client.query(
+                "SELECT t.id, t.externalid, t.foreigntotal FROM transaction t WHERE t.type = 'CustDep' "
+                f"AND t.externalid IN ({suiteql.texts(some)}) ORDER BY t.id",
+                operation="sales_order.read_lines",
+            )
+            found |= {str(row["externalid"]): abs(decimal_of(row["foreigntotal"])) for row in rows}
+        return found
+
+    def _costs(self, ids: Sequence[str]) -> dict[str, Decimal]:
+        """Of shipping and handling, by order. SuiteQL has them as lines only (the header's fields are "removed")."""
+        found: dict[str, Decimal] = {}
+        for some in chunks(ids, ORDERS_A_QUERY):
+            rows = self._client.query(
+                "SELECT tl.transaction, SUM(tl.foreignamount) AS amount FROM transactionline tl "
+                f"WHERE {suiteql.numbers_in('tl.transaction', some)} AND tl.itemtype = 'ShipItem' "
+                "AND tl.taxline = 'F' GROUP BY tl.transaction ORDER BY tl.transaction",
+                operation="sales_order.read_lines",
+            )
+            found |= {str(row["transaction"]): abs(decimal_of(row["amount"] or 0)) for row in rows}
         return found
 
     def _addresses(self, ids: Sequence[str]) -> dict[str, dict[str, str]]:
@@ -132,6 +175,12 @@ def _of_lines(sent: Lines, there: Lines) -> list[Edited]:
                     Edited(field=f"{name} of {sku}", sent=f"{one.normalize():f}", there=f"{other.normalize():f}")
                 )
     return found
+
+
+def _of_amount(field: str, sent: Decimal, there: Decimal) -> list[Edited]:
+    if sent == there:
+        return []
+    return [Edited(field=field, sent=f"{sent.normalize():f}", there=f"{there.normalize():f}")]
 
 
 def _words(line: tuple[Decimal, Decimal] | None) -> str:

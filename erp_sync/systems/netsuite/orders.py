@@ -361,7 +361,7 @@ class SalesOrderTarget:
 
     def edits(self, documents: Mapping[str, SalesOrder]) -> dict[str, list[Edited]]:
         """What somebody changed of orders that were sent, by internal id. See `OrderEdits`."""
-        return OrderEdits(self._client, self._lookups, self._discounts).edits(documents)
+        return OrderEdits(self._client, self._lookups, self._discounts, self._settings).edits(documents)
 
     def settle(self, handles: Sequence[str]) -> list[Outcome]:
         """NetSuite answers at once here: nothing is ever only accepted. Raises ValueError for a handle."""
