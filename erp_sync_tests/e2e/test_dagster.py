@@ -160,10 +160,10 @@ def test_everything_killed_in_the_middle_every_order_arrives_once_after_the_rest
 def test_a_backfill_of_a_week_delivers_what_is_not_there_in_one_run_and_again_changes_nothing(running: Running):
     """A week of orders that no look shows, dated before what was read; and two of today vanish from the ledger,
     receipts and all: the ERP recognises what it has already. The backfill is Dagster's own, up to today."""
+    _wait_until_at_rest(running)
+    today = running.placed
     here = Installation(running.settings)
     try:
-        wait_for(lambda: day.settled(here, running.placed), 60, "nothing is on its way")
-        today = running.placed
         lost = _forget(here, 2)
     finally:
         here.close()
@@ -179,8 +179,11 @@ def test_a_backfill_of_a_week_delivers_what_is_not_there_in_one_run_and_again_ch
         # What vanished of today may have been seen again by a look at the last minutes before.
         found_by_it = _figures(running, run.run_id, "extracted", "records_new")[0]
         assert found_by_it == 0 if again else WEEK * A_DAY <= found_by_it <= WEEK * A_DAY + len(lost)
-        # Each day's own event has the totals of that day.
-        assert _figures(running, run.run_id, "loaded", "dagster/row_count") == [*[A_DAY] * WEEK, today]
+        # A run of the sensor may have taken some of it, and be at it when the backfill's run ends.
+        _wait_until_at_rest(running)
+        # Each day's own event has the totals of that day, as far as they have come.
+        rows, whole = _figures(running, run.run_id, "loaded", "dagster/row_count"), [*[A_DAY] * WEEK, today]
+        assert rows == whole if again else all(one <= most for one, most in zip(rows, whole, strict=True))
         written = [one for name, state in states.items() for one in writes(state["journal"], marks[name])]
         assert written == [] if again else written.count("salesOrder.create") >= WEEK * A_DAY
         running.assert_exactly_once()
@@ -189,6 +192,14 @@ def test_a_backfill_of_a_week_delivers_what_is_not_there_in_one_run_and_again_ch
         assert here.ledger.received.count_documents("magento_us", "sales_order") == running.placed
         found = here.ledger.deliveries.find(flow="orders", limit=1000)
         assert {one.key.native_id for one in found} >= set(lost)
+    finally:
+        here.close()
+
+
+def _wait_until_at_rest(running: Running) -> None:
+    here = Installation(running.settings)
+    try:
+        wait_for(lambda: day.settled(here, running.placed), 60, "nothing is on its way")
     finally:
         here.close()
 
