@@ -206,6 +206,7 @@ def up(
     """
     from erp_sync.components.configuration import WrongConfiguration, read_configuration
     from erp_sync.components.starting import check_start
+    from erp_sync.ledger.errors import LedgerError
     from erp_sync.runtime import services
     from erp_sync.runtime.storage import initialise, upgrade_pending
 
@@ -215,11 +216,14 @@ def up(
     except WrongConfiguration as error:
         refuse(error)
     with connecting.progress(as_json) as told:
-        if upgrade_pending(settings):
-            told("ending what runs", 0, None)
-            services.stop(settings)  # what runs has the code of before, which does not know the ledger to come
-        told("storage", 0, None)
-        initialise(settings)
+        try:
+            if upgrade_pending(settings):
+                told("ending what runs", 0, None)
+                services.stop(settings)  # what runs has the code of before, which does not know the ledger to come
+            told("storage", 0, None)
+            initialise(settings)
+        except LedgerError as error:
+            refuse(error)
         _sandboxes_again(settings)
         told("services, until they are ready", 0, None)
         try:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import time
-from typing import Annotated, Any
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from erp_sync.commands.output import Json, columns, installation, moment, refuse, show
+from erp_sync.commands.output import Json, columns, installation, moment, refuse, settings, show
+
+if TYPE_CHECKING:
+    from erp_sync.settings import Settings
 
 alerts_app = typer.Typer(help="Who is told when something is not as it should be.", no_args_is_help=True)
 
@@ -19,7 +23,7 @@ def standing(as_json: Json = False) -> None:
     Example: erp-sync alerts list
     """
     with installation() as here:
-        result = {"channels": _channels(here).names(), "alerts": here.ledger.notices.open()}
+        result = {"channels": _channels(here.settings).names(), "alerts": here.ledger.notices.open()}
         show(result, as_json, _text)
 
 
@@ -32,7 +36,7 @@ def try_channels(as_json: Json = False) -> None:
     from erp_sync.monitoring.alerting import Message
 
     with installation() as here:
-        channels = _channels(here)
+        channels = _channels(here.settings)
         if not channels.names():
             refuse("no channel is set; ERP_SYNC_ALERT_URLS takes Apprise URLs, parted by blanks")
         text = "This is a test. Nothing is wrong, and nothing is to be done."
@@ -59,25 +63,31 @@ def watch(
 
     Example: erp-sync alerts watch --once
     """
+    from erp_sync.operations.lookout import Lookout
     from erp_sync.operations.watching import Watchdog
 
-    with installation() as here:
-        channels = _channels(here)
-        watchdog = Watchdog(here, channels if channels.names() else None)
+    chosen = settings()
+    every_channel = _channels(chosen)
+    channels = every_channel if every_channel.names() else None
+    with ExitStack() as opened:
+        # The ledger may be away at the start, too, and is to be told of then.
+        lookout = Lookout(
+            chosen, lambda: Watchdog(opened.enter_context(installation(refuse_away=False)), channels), channels
+        )
         while not once:
-            watchdog.look()
+            lookout.look()
             time.sleep(every)
-        found = watchdog.look()
-        show(found, as_json, lambda it: "\n".join(f"{one.severity}: {one.text}" for one in it) or "nothing is wrong")
+        found = lookout.look()
+    show(found, as_json, lambda it: "\n".join(f"{one.severity}: {one.text}" for one in it) or "nothing is wrong")
     if found:
         raise typer.Exit(1)
 
 
-def _channels(here: Any) -> Any:
+def _channels(chosen: Settings) -> Any:
     from erp_sync.monitoring.alerting import AppriseChannels, WrongChannel
 
     try:
-        return AppriseChannels(here.settings.alert_urls)
+        return AppriseChannels(chosen.alert_urls)
     except WrongChannel as error:
         refuse(f"setting ERP_SYNC_ALERT_URLS: {error}")
 

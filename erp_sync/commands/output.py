@@ -54,18 +54,19 @@ def settings() -> settings_module.Settings:
 
 
 @contextmanager
-def installation(anyway: bool = False) -> Iterator[Installation]:
+def installation(anyway: bool = False, refuse_away: bool = True) -> Iterator[Installation]:
     """The installation, its storage made first: what is started through `erp-sync` works at once.
 
     Args:
         anyway: look at all of the storage, also where nothing seems to be missing.
+        refuse_away: end the command where the database does not answer at the start; else raise DatabaseAway.
 
     What an operation refuses, and what a system did not answer, ends the command with one sentence.
     """
     from erp_sync.components.configuration import WrongConfiguration
     from erp_sync.components.installation import Installation
     from erp_sync.lake.errors import LakeError
-    from erp_sync.ledger.errors import LedgerError
+    from erp_sync.ledger.errors import DatabaseAway, LedgerError, answering
     from erp_sync.operations.choosing import CannotDo
     from erp_sync.ports.outcomes import CallFailed
     from erp_sync.runtime.storage import StillRunning, initialise
@@ -76,9 +77,12 @@ def installation(anyway: bool = False) -> Iterator[Installation]:
         initialise(chosen, anyway=anyway)
         here = Installation(chosen)
     except (WrongConfiguration, LedgerError, StillRunning) as error:
+        if isinstance(error, DatabaseAway) and not refuse_away:
+            raise
         refuse(error)
     try:
-        yield here
+        with answering(chosen.ledger_url):
+            yield here
     except CallFailed as error:
         refuse(f"{error}; next: erp-sync doctor says what is wrong with the connection")
     except (CannotDo, WrongConfiguration, LedgerError, LakeError, WrongExchangeLog) as error:

@@ -2,6 +2,7 @@
 
 LedgerError
   LedgerMissing, SchemaTooOld, SchemaTooNew   the database is not the one this version works with
+  DatabaseAway                                the database does not answer, or not now
   LedgerBusy                                  the write lock was not to be had in time
   LeaseLost                                   somebody else owns the delivery now: stop, write nothing
   KeyBusy                                     the key is in flight or in its settle time elsewhere
@@ -14,7 +15,8 @@ LedgerError
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
@@ -183,6 +185,43 @@ class BadLookupFile(LedgerError):
         super().__init__(shown + more)
 
 
+class DatabaseAway(LedgerError):
+    """The ledger, or Dagster's storage, does not answer or cannot be used for now. Attributes: place, setting, why."""
+
+    advice = Advice(
+        means="The database that everything is recorded in does not answer: nothing is sent, and nothing is lost; "
+        "documents wait at their source.",
+        look=(
+            "env | grep -E 'ERP_SYNC_(LEDGER|DAGSTER_POSTGRES)_URL' | sed 's#://[^@]*@#://#'",
+            "df -h $ERP_SYNC_HOME",
+        ),
+        do="Start the database, or correct the setting that the message names. What runs goes on by itself once it "
+        "answers.",
+    )
+
+    def __init__(self, what: str, setting: str, url: str, error: BaseException) -> None:
+        # The driver's own words, without the statement: that may hold data, and the URL a password.
+        cause = getattr(error, "orig", None) or error
+        self.place, self.setting = sa.engine.make_url(url).render_as_string(hide_password=True), setting
+        self.why = " ".join(str(cause).split()) or type(cause).__name__
+        super().__init__(
+            f"{what} at {self.place} does not answer: {self.why}; next: start the database, or correct {setting}"
+        )
+
+
+#: What a database's driver raises where it does not answer: restarted, out of connections, its disk full.
+NO_ANSWER = (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.TimeoutError)
+
+
 def is_away(error: BaseException) -> bool:
-    """Whether the ledger's database could not be used for now: busy, restarted, out of connections."""
-    return isinstance(error, LedgerBusy | sa.exc.OperationalError | sa.exc.InterfaceError | sa.exc.TimeoutError)
+    """Whether the ledger's database could not be used for now: no answer, or busy."""
+    return isinstance(error, (LedgerBusy, *NO_ANSWER))
+
+
+@contextmanager
+def answering(url: str) -> Iterator[None]:
+    """What the driver raises where the ledger at `url` does not answer becomes DatabaseAway."""
+    try:
+        yield
+    except NO_ANSWER as error:
+        raise DatabaseAway("the ledger", "ERP_SYNC_LEDGER_URL", url, error) from error

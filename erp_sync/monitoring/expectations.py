@@ -5,7 +5,8 @@ are two weeks of history; of the same hour of all days where there are three day
 
 A flow is silent where what came in the last half hour, or longer, is so little that a business with 70 % of the
 expected rate would show that only once in a thousand looks (Poisson). So a busy flow is missed after half an hour, and
-one with three orders an hour after some: nobody could tell earlier.
+one with three orders an hour after some: nobody could tell earlier. It is silent no more once the time in which
+twenty were expected brought 70 % of them, whatever was missed before.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ LONGEST = timedelta(days=7)
 #: How much of the expected rate is still a normal day, and how seldom a normal day may be called silent.
 NORMAL_SHARE = 0.7
 CHANCE = 0.001
+#: So many expected documents tell whether business is normal again.
+TELLING = 20
 WEEKS = 4
 DAYS_TO_LEARN = 3
 
@@ -95,6 +98,8 @@ def silence(expectation: Expectation, times: Sequence[datetime], start: datetime
         since = now - length
         expected = expectation.between(since, now)
         came = sum(1 for moment in times if since <= moment <= now)
+        if expected >= TELLING and came >= expected * NORMAL_SHARE:
+            return None  # normal now: longer windows would tell of what is over, for days
         if chance(came, expected * NORMAL_SHARE) < CHANCE:
             return Silence(since=since, came=came, expected=expected)
         length = length * 2

@@ -16,6 +16,13 @@ ALERTS = (
         "is lost: what was missed is read once it runs.",
     ),
     Alert(
+        cause="ledger",
+        means="The ledger's database does not answer: nothing is synchronised, nothing else can be told. Nothing is "
+        "lost: documents wait at their source.",
+        look=(_STATUS, "env | grep ERP_SYNC_LEDGER_URL | sed 's#://[^@]*@#://#'", "df -h $ERP_SYNC_HOME"),
+        do="Start the database, make room, or correct ERP_SYNC_LEDGER_URL. What runs goes on by itself then.",
+    ),
+    Alert(
         cause="silent",
         means="Far fewer documents came than are usual at this weekday and hour: customers may be unable to buy, or "
         "the source gives us nothing.",

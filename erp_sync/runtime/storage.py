@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -55,8 +57,10 @@ def initialise(settings: Settings, *, anyway: bool = False) -> bool:
     Dagster's SQLite storage at the same time on an empty folder would break it for good. Calling it again costs
     milliseconds, unless `anyway` asks to look at everything again.
 
-    Raises WrongSetting, StillRunning, or what the database raises that cannot be reached.
+    Raises WrongSetting, StillRunning, or DatabaseAway where a database does not answer.
     """
+    from erp_sync.ledger.errors import answering
+
     with exclusive(settings.home / "initialise.lock"):
         configuration = dagster_configuration(settings)
         wanted = Initialised(_dagster_state(configuration), _ledger_state(settings))
@@ -71,16 +75,19 @@ def initialise(settings: Settings, *, anyway: bool = False) -> bool:
         _create_dagster_storage(settings)
         from erp_sync.ledger.migrate import upgrade
 
-        upgrade(settings.ledger_url)
+        with answering(settings.ledger_url):
+            upgrade(settings.ledger_url)
         write_whole(marker, msgspec.json.encode(wanted))
         return True
 
 
 def upgrade_pending(settings: Settings) -> bool:
-    """Is the ledger of an earlier version than this code?"""
+    """Is the ledger of an earlier version than this code? Raises DatabaseAway where it does not answer."""
+    from erp_sync.ledger.errors import answering
     from erp_sync.ledger.migrate import pending
 
-    return pending(settings.ledger_url)
+    with answering(settings.ledger_url):
+        return pending(settings.ledger_url)
 
 
 def is_running(settings: Settings) -> bool:
@@ -110,10 +117,28 @@ def _filled(value: Any, home: str) -> Any:
 def _create_dagster_storage(settings: Settings) -> None:
     from dagster import DagsterInstance
 
-    with DagsterInstance.from_config(str(settings.dagster_home)) as instance:
+    with _dagster_answers(settings), DagsterInstance.from_config(str(settings.dagster_home)) as instance:
         instance.upgrade()
         instance.get_runs(limit=1)
         instance.all_instigator_state()
+
+
+@contextmanager
+def _dagster_answers(settings: Settings) -> Iterator[None]:
+    """What is raised where Dagster's PostgreSQL does not answer becomes DatabaseAway."""
+    if settings.dagster_postgres_url is None:
+        yield
+        return
+    from dagster_postgres.utils import DagsterPostgresException
+
+    from erp_sync.ledger.errors import NO_ANSWER, DatabaseAway
+
+    try:
+        yield
+    except (DagsterPostgresException, *NO_ANSWER) as error:
+        cause = error.__cause__ if isinstance(error, DagsterPostgresException) else None
+        url = settings.dagster_postgres_url
+        raise DatabaseAway("Dagster's storage", "ERP_SYNC_DAGSTER_POSTGRES_URL", url, cause or error) from error
 
 
 def _dagster_state(configuration: str) -> str:

@@ -61,6 +61,35 @@ def test_orders_that_stop_on_a_friday_afternoon_are_missed_after_half_an_hour():
     assert (quiet.came, quiet.expected, quiet.since) == (0, pytest.approx(10), FRIDAY)
 
 
+def test_what_is_normal_again_is_silent_no_more_however_much_was_missed():
+    times = busy_weeks(4)
+    usual, start = learned(times), FRIDAY - timedelta(weeks=4)
+    reopened = FRIDAY + 16 * HOUR  # nobody could buy from Friday afternoon until Saturday, nine o'clock
+    again = [reopened + HOUR * number / 20 for number in range(60)]
+
+    def quiet(minutes: int) -> bool:
+        now = reopened + timedelta(minutes=minutes)
+        return silence(usual, [moment for moment in times + again if moment <= now], start, now) is not None
+
+    assert quiet(0)
+    assert quiet(5)  # one order does not make a business
+    assert not quiet(60)
+
+
+def test_a_business_that_lost_most_of_its_channels_stays_silent_although_some_orders_come():
+    times = busy_weeks(4)
+    usual, start = learned(times), FRIDAY - timedelta(weeks=4)
+    few = [FRIDAY + HOUR * number / 4 for number in range(12)]
+    told = [
+        minutes
+        for minutes in range(0, 180, 5)
+        if silence(usual, times + [one for one in few if one <= FRIDAY + timedelta(minutes=minutes)], start,
+                   FRIDAY + timedelta(minutes=minutes))
+    ]  # fmt: skip
+    assert told
+    assert told == list(range(told[0], 180, 5))
+
+
 def test_no_week_of_usual_business_is_ever_called_silent():
     times = busy_weeks(5, until=FRIDAY + timedelta(weeks=1))
     usual = learned([moment for moment in times if moment < FRIDAY])
