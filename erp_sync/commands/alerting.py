@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import ExitStack
+from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -64,16 +65,18 @@ def watch(
     Example: erp-sync alerts watch --once
     """
     from erp_sync.operations.lookout import Lookout
-    from erp_sync.operations.watching import Watchdog
+    from erp_sync.operations.watching import SENSOR_SILENT, Watchdog
 
     chosen = settings()
     every_channel = _channels(chosen)
     channels = every_channel if every_channel.names() else None
     with ExitStack() as opened:
         # The ledger may be away at the start, too, and is to be told of then.
-        lookout = Lookout(
-            chosen, lambda: Watchdog(opened.enter_context(installation(refuse_away=False)), channels), channels
-        )
+        def watchdog() -> Watchdog:
+            here = opened.enter_context(installation(refuse_away=False))
+            return Watchdog(here, channels, timedelta(0) if once else SENSOR_SILENT)
+
+        lookout = Lookout(chosen, watchdog, channels)
         while not once:
             lookout.look()
             time.sleep(every)

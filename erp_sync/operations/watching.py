@@ -35,6 +35,8 @@ GROWTH = timedelta(minutes=30)
 #: Expectations are learned anew this often.
 LEARN_EVERY = timedelta(hours=1)
 DISK_NEARLY_FULL = 0.05
+#: What is wrong of itself after a time without services, until they have caught up.
+CATCHING_UP = ("sensor", "overdue/", "queue/", "not_looked/", "not_compared/")
 
 
 class Condition(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,10 +53,14 @@ class Watchdog:
 
     Args:
         channels: None: notices are kept, nobody is told.
+        patience: so long from now on, services that were started with it may catch up before that is told.
     """
 
-    def __init__(self, here: Installation, channels: alerting.Channels | None = None) -> None:
+    def __init__(
+        self, here: Installation, channels: alerting.Channels | None = None, patience: timedelta = timedelta(0)
+    ) -> None:
         self.here, self.channels = here, channels
+        self._patient_until = here.ledger.now() + patience
         self._expectations: dict[tuple[str, str], tuple[datetime, Expectation]] = {}
 
     def look(self) -> list[Condition]:
@@ -62,12 +68,15 @@ class Watchdog:
         ledger = self.here.ledger
         ledger.heartbeats.beat(["watchdog"])
         found = list(self.conditions())
+        told = {notice.key for notice in ledger.notices.open() if notice.key.startswith(WATCH)}
+        if ledger.now() < self._patient_until:
+            catching_up = tuple(WATCH + key for key in CATCHING_UP)
+            found = [one for one in found if WATCH + one.key in told or not one.key.startswith(CATCHING_UP)]
+            told = {key for key in told if not key.startswith(catching_up)}
         for condition in found:
             ledger.notices.raise_once(WATCH + condition.key, condition.severity, condition.text, condition.link)
-        standing = {WATCH + condition.key for condition in found}
-        for notice in ledger.notices.open():
-            if notice.key.startswith(WATCH) and notice.key not in standing:
-                ledger.notices.clear(notice.key)
+        for key in told - {WATCH + condition.key for condition in found}:
+            ledger.notices.clear(key)
         # Who closed a breaker may have died before saying so, or a late failure may have spoken after it.
         for breaker in ledger.breakers.all():
             if breaker.state == "closed":
@@ -224,7 +233,7 @@ class Watchdog:
             yield Condition(
                 key=f"dead/{group.route}/{group.flow}/{group.code}",
                 severity="error",
-                text=f"{FLOWS[group.flow].title} on {group.route}: {many}: {group.code}: {group.reason}. "
+                text=f"{FLOWS[group.flow].title} on {group.route}: {many}: {group.code}: {group.reason.rstrip('.')}. "
                 f"`erp-sync deadletters --code {group.code}` lists them with what can be done.",
             )
 

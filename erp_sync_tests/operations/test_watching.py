@@ -105,6 +105,32 @@ def test_orders_that_stop_are_told_while_the_erp_is_in_maintenance_too(place: Ho
     assert watched(place) == {"silent/us/orders": "critical"}
 
 
+def test_services_that_were_started_anew_may_catch_up_before_anything_is_told(place: House, clock: Clock):
+    """Each `erp-sync up` in the morning would else begin with a critical alert."""
+    orders_until_now(place)
+    place.ledger.heartbeats.beat([SENSOR_ALIVE])
+    clock.advance(minutes=25)
+    for number in range(200, 240):
+        place.delivered(str(number))
+    patient = Watchdog(place.here, patience=timedelta(minutes=3))
+    assert [one.key for one in patient.look()] == []
+    clock.advance(minutes=2)
+    place.ledger.heartbeats.beat([SENSOR_ALIVE])
+    clock.advance(minutes=2)
+    assert [one.key for one in patient.look()] == []
+    clock.advance(minutes=2)
+    assert [one.key for one in patient.look()] == ["sensor"]
+    # What stood already is neither told again nor taken back before it can be known to be over.
+    started_anew = Watchdog(place.here, patience=timedelta(minutes=3))
+    place.ledger.heartbeats.beat([SENSOR_ALIVE])
+    assert [one.key for one in started_anew.look()] == []
+    assert [notice.key for notice in place.ledger.notices.open()] == ["watch/sensor"]
+    clock.advance(minutes=3)
+    place.ledger.heartbeats.beat([SENSOR_ALIVE])
+    assert [one.key for one in started_anew.look()] == []
+    assert place.ledger.notices.open() == []
+
+
 def test_a_notice_of_a_breaker_that_is_closed_is_taken_back(place: House):
     orders_until_now(place)
     for _ in range(5):

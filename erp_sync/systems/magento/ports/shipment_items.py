@@ -73,7 +73,8 @@ def items_to_ship(
             else:
                 quantities[row.row_id] = quantities.get(row.row_id, ZERO) + take
         if left > 0:
-            raise CannotShip(QUANTITY_ABOVE_OPEN, f"{line.quantity} of {line.sku} shipped, {left} more than open")
+            shipped, above = f"{Decimal(line.quantity).normalize():f}", f"{Decimal(left).normalize():f}"
+            raise CannotShip(QUANTITY_ABOVE_OPEN, f"{shipped} of {line.sku} shipped, {above} more than open")
     for bundle, parts in bundles.items():
         components = {row.row_id for row in rows if row.bundle == bundle}
         shares = {parts.get(row_id, ZERO) for row_id in components}
