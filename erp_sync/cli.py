@@ -14,6 +14,7 @@ from erp_sync.commands import (
     alerting,
     connecting,
     deciding,
+    demonstrating,
     forgetting,
     letters,
     maintaining,
@@ -31,6 +32,8 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 sandbox_app = typer.Typer(help="The vendors' sandboxes on this machine.", no_args_is_help=True)
+demo_app = typer.Typer()
+demo_app.command()(demonstrating.disaster)
 app.command()(watching.status)
 app.command()(watching.trace)
 app.command()(connecting.plan)
@@ -48,6 +51,7 @@ app.add_typer(forgetting.privacy_app, name="privacy")
 app.add_typer(alerting.alerts_app, name="alerts")
 app.add_typer(maintaining.maintenance_app, name="maintenance")
 app.add_typer(sandbox_app, name="sandbox")
+app.add_typer(demo_app, name="demo")
 
 
 @app.command()
@@ -149,8 +153,9 @@ def _sandbox_text(states: dict[str, Any]) -> str:
     )
 
 
-@app.command()
+@demo_app.callback(invoke_without_command=True)
 def demo(
+    context: typer.Context,
     seconds: Annotated[float, typer.Option(help="wall seconds that the shopping day takes")] = 170.0,
     orders: Annotated[int | None, typer.Option(help="only so many orders")] = None,
     port: Annotated[int, typer.Option(help="of the Dagster UI")] = 3000,
@@ -162,6 +167,8 @@ def demo(
 
     Example: erp-sync demo
     """
+    if context.invoked_subcommand is not None:
+        return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 

@@ -115,7 +115,7 @@ class Template:
         self.folder.mkdir()
         self.settings = settings_module.load({"ERP_SYNC_HOME": str(self.live), "ERP_SYNC_DEFS": str(DEFS)})
         shipped = read_configuration(DEFS)
-        self.route = _all_on(shipped.route(route))
+        self.route = self.flows_on(shipped.route(route))
         self.vendors = {name: shipped.connection(name).vendor for name in (self.route.store, self.route.erp)}
         load_everything(self.vendors.values())
         self.statuses: dict[str, dict[str, Any]] = {}
@@ -123,7 +123,7 @@ class Template:
         with here.running():
             for side, name in (("store", self.route.store), ("erp", self.route.erp)):
                 core = sandbox_of(self.vendors[name]).create(self.folder / f"{name}.db", SkewedClock(), {})
-                core.seed(catalogue().seed(erp=side == "erp"))
+                core.seed(self.goods().seed(erp=side == "erp"))
                 self.statuses[name] = core.status()
                 core.close()
             connections = {name: self._pointed(shipped.connection(name)) for name in self.vendors}
@@ -132,9 +132,17 @@ class Template:
         self.wire = People()
         client = httpx.Client(transport=self.wire, trust_env=False, verify=False)
         self.people = {
-            name: people_of(vendor).People(f"http://{name}.chaos", self.statuses[name], catalogue(), client)
+            name: people_of(vendor).People(f"http://{name}.chaos", self.statuses[name], self.goods(), client)
             for name, vendor in self.vendors.items()
         }
+
+    def goods(self) -> Catalogue:
+        """What both systems begin with."""
+        return catalogue()
+
+    def flows_on(self, route: RouteSpec) -> RouteSpec:
+        """The route as it is played."""
+        return _all_on(route)
 
     def _pointed(self, spec: ConnectionSpec) -> ConnectionSpec:
         known = self.statuses[spec.name]["credentials"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -20,13 +21,18 @@ from erp_sync.ports.raw import RawRecord, Window
 from erp_sync.transport.context import call_context
 
 
-def run(here: Installation, route: RouteSpec, flow: str, run_id: str, *, full: bool = False) -> None:
-    """A failed extraction ends the run, as it does in Dagster; what is due is loaded by the next one."""
+def run(
+    here: Installation, route: RouteSpec, flow: str, run_id: str, *, full: bool = False, keys: Sequence[str] = ()
+) -> None:
+    """A failed extraction ends the run, as it does in Dagster; what is due is loaded by the next one.
+
+    With `keys` a state flow's run is one of the fast lane, of these SKUs.
+    """
     kind = FLOWS[flow]
     if kind.delivers:
         _documents(here, route, kind, run_id, full)
     else:
-        _states(here, route, kind, run_id, full)
+        _states(here, route, kind, run_id, full, keys)
 
 
 def load(here: Installation, route: RouteSpec, flow: str, run_id: str) -> None:
@@ -59,16 +65,18 @@ def _documents(here: Installation, route: RouteSpec, kind: FlowKind, run_id: str
     drain_documents(here, route, kind, owner=f"{run_id}:1", lane="normal")
 
 
-def _states(here: Installation, route: RouteSpec, kind: FlowKind, run_id: str, full: bool) -> None:
-    connection = getattr(route, kind.source)
+def _states(here: Installation, route: RouteSpec, kind: FlowKind, run_id: str, full: bool, keys: Sequence[str]) -> None:
+    connection, lane = getattr(route, kind.source), "now" if keys else "normal"
+    spec = route.flows[kind.name]
 
     def land(entity: str, records: list[RawRecord]) -> str:
         return land_records(here, connection, entity, run_id, records)
 
-    with call_context(run_id=run_id, lane="normal", route=route.name, flow=kind.name):
-        read_states(here, connection, kind, [route], land, run_id=run_id, now=here.ledger.now(), full=full)
-    transform_states(here, route, kind, route.flows[kind.name], run_id=run_id, full=full)
-    load_states(here, route, kind, owner=f"{run_id}:1")
+    with call_context(run_id=run_id, lane=lane, route=route.name, flow=kind.name):
+        now = here.ledger.now()
+        read_states(here, connection, kind, [route], land, run_id=run_id, now=now, full=full, keys=keys)
+    transform_states(here, route, kind, spec, run_id=run_id, lane=lane, full=full, keys=keys)
+    load_states(here, route, kind, owner=f"{run_id}:1", lane=lane)
 
 
 def failed_call(failure: BaseException | None) -> bool:

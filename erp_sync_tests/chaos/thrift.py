@@ -12,7 +12,7 @@ from typing import Any
 
 import duckdb
 
-from erp_sync.components import documents, states
+from erp_sync.components import states
 from erp_sync.quality import gate
 from erp_sync.quality.gate import Broken, Judgement, Suite
 from erp_sync.transport.policies import Log
@@ -74,8 +74,9 @@ _connect = duckdb.connect
 
 @contextmanager
 def thrifty() -> Iterator[None]:
-    places = [module for module in (documents, states) if getattr(module, "judge", None) is gate.judge]
-    for module in places:
+    original = gate.judge
+    # The gate's own name is what `judge_apart` asks.
+    for module in (gate, states):
         module.judge = judge  # type: ignore[attr-defined]
     duckdb.connect = _Cursor  # type: ignore[misc,assignment]
     record, Log._record = Log._record, lambda *_: None  # type: ignore[method-assign]
@@ -84,5 +85,5 @@ def thrifty() -> Iterator[None]:
     finally:
         Log._record = record  # type: ignore[method-assign]
         duckdb.connect = _connect
-        for module in places:
-            module.judge = gate.judge  # type: ignore[attr-defined]
+        for module in (gate, states):
+            module.judge = original  # type: ignore[attr-defined]

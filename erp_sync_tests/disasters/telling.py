@@ -1,0 +1,42 @@
+"""How a disaster is told: a story on the screen, figures side by side, one object at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+Tell = Callable[[str], None]
+WIDTH = 46
+
+
+@dataclass(frozen=True)
+class Told:
+    """What came of it. `prevented`: the old way had the disaster, and ours nothing of it."""
+
+    disaster: str
+    old: Mapping[str, Any]
+    ours: Mapping[str, Any]
+    prevented: bool
+
+    def as_object(self) -> dict[str, Any]:
+        return {"disaster": self.disaster, "old": self.old, "ours": self.ours, "prevented": self.prevented}
+
+    def text(self) -> str:
+        return "\n".join(
+            (
+                f"{'':<{WIDTH}}{'old way':>16}{'erp_sync':>16}",
+                *(f"{words:<{WIDTH}}{_cell(old):>16}{_cell(ours):>16}" for words, old, ours in self._rows()),
+                "prevented" if self.prevented else "NOT prevented",
+            )
+        )
+
+    def _rows(self) -> Iterator[tuple[str, Any, Any]]:
+        for name in dict.fromkeys((*self.old, *self.ours)):
+            yield name.replace("_", " "), self.old.get(name), self.ours.get(name)
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "-"
+    return f"{value:,.1f}" if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else str(value)
