@@ -17,12 +17,17 @@ if TYPE_CHECKING:
     from erp_sync.ledger.engine import Database
 
 
+#: Codes of rows that wait for something at their target, as ``missing_product:SKU-1``.
+LACKING = r"missing\_%:%"
+
+
 class FlowCounts(msgspec.Struct, frozen=True, kw_only=True):
     """What the ledger holds of one flow. Times UTC.
 
     Attributes:
         deliveries: by state; ``due`` now, ``later`` not before a moment to come. Finished ones are left out.
         rows_due: rows of plans that are due, under way or due later.
+        rows_waiting: rows of plans that are looked at again now and then, since the target lacks what they need.
         plans_held: plans that wait for a person.
         quarantined: open rows of the quarantine.
         oldest_due: since when the oldest delivery or row that may be sent now is due.
@@ -33,6 +38,7 @@ class FlowCounts(msgspec.Struct, frozen=True, kw_only=True):
     flow: str
     deliveries: dict[str, int] = {}
     rows_due: int = 0
+    rows_waiting: int = 0
     plans_held: int = 0
     quarantined: int = 0
     oldest_due: datetime | None = None
@@ -53,7 +59,9 @@ class Overview:
             counted = _deliveries(read, now)
             oldest = _oldest(read, deliveries, now)
             oldest_rows = _oldest(read, plan_rows, now)
-            rows = _counts(read, plan_rows, plan_rows.c.due_at.is_not(None))
+            lacking = plan_rows.c.code.like(LACKING, escape="\\")
+            rows = _counts(read, plan_rows, plan_rows.c.due_at.is_not(None) & ~lacking)
+            rows_waiting = _counts(read, plan_rows, plan_rows.c.due_at.is_not(None) & lacking)
             held = _counts(read, plans, plans.c.state == PlanState.HELD)
             refused = _counts(read, quarantine, quarantine.c.resolved_at.is_(None))
             for name in found:
@@ -64,6 +72,7 @@ class Overview:
                     flow=name[1],
                     deliveries=counted.get(name, {}),
                     rows_due=rows.get(name, 0),
+                    rows_waiting=rows_waiting.get(name, 0),
                     plans_held=held.get(name, 0),
                     quarantined=refused.get(name, 0),
                     oldest_due=min(due, default=None),

@@ -310,6 +310,7 @@ def _quantiles(kpi: str, route: RouteSpec, flow: str, values: Sequence[float]) -
 def _depth(one: FlowCounts) -> dict[str, int]:
     counts = {state: one.deliveries.get(state, 0) for state in QUEUE}
     counts["due"] += one.rows_due
+    counts["waiting"] += one.rows_waiting
     counts["held"] += one.plans_held
     counts["quarantine"] = one.quarantined
     return counts

@@ -167,7 +167,7 @@ def flows(here: Installation) -> list[FlowStatus]:
                 unhandled=here.ledger.received.count_unhandled(route.name, name, source, kind.entity),
                 due=counts.deliveries.get("due", 0) + counts.rows_due,
                 later=counts.deliveries.get("later", 0),
-                waiting=counts.deliveries.get("waiting", 0),
+                waiting=counts.deliveries.get("waiting", 0) + counts.rows_waiting,
                 claimed=counts.deliveries.get("claimed", 0),
                 held=counts.deliveries.get("held", 0) + counts.plans_held,
                 dead=counts.deliveries.get("dead", 0),
