@@ -3,6 +3,9 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 
+# Every process that is started would compile all of erp_sync anew, and there are hundreds of them in the tests.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: demo test lint up down bench chaos-sim mutants
 
 $(VENV)/.run: requirements/run.lock pyproject.toml
