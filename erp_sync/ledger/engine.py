@@ -32,6 +32,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import QueuePool
 
 from erp_sync.ledger.errors import LedgerBusy
+from erp_sync.statements import statements
 
 Clock = Callable[[], datetime]
 
@@ -155,6 +156,7 @@ def _sqlite_engine(url: sa.URL) -> sa.Engine:
         hide_parameters=True,  # payloads hold personal data, and errors reach logs
         pool_size=8,
         max_overflow=56,
+        execution_options={"compiled_cache": statements},
         connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False, "isolation_level": None},
     )
 
@@ -188,6 +190,7 @@ def _postgres_engine(url: sa.URL) -> sa.Engine:
         hide_parameters=True,  # payloads hold personal data, and errors reach logs
         pool_size=8,
         max_overflow=56,
+        execution_options={"compiled_cache": statements},
         pool_pre_ping=True,
         connect_args={"options": "-c timezone=utc"},
     )

@@ -26,6 +26,8 @@ from dagster._serdes import ConfigurableClassData
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.pool import QueuePool
 
+from erp_sync.statements import statements
+
 if TYPE_CHECKING:
     from dagster import DagsterInstance
 
@@ -43,6 +45,7 @@ class _OneEngine:
             poolclass=QueuePool,
             pool_size=_KEPT,
             max_overflow=-1,
+            execution_options={"compiled_cache": statements},
             connect_args={"timeout": SQLITE_BUSY_TIMEOUT_SECONDS, "check_same_thread": False},
         )
         sqlalchemy.event.listen(engine, "connect", _set_up)

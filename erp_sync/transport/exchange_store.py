@@ -15,6 +15,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from erp_sync.model.advice import Advice
 from erp_sync.model.personal import PersonalTexts
+from erp_sync.statements import statements
 
 SCHEMA_VERSION = 1
 
@@ -365,7 +366,7 @@ def _exchange(values: dict[str, Any]) -> Exchange:
 
 
 def _engine(url: str) -> sa.Engine:
-    engine = sa.create_engine(url)
+    engine = sa.create_engine(url, execution_options={"compiled_cache": statements})
     if engine.dialect.name == "sqlite":
 
         @sa.event.listens_for(engine, "connect")
