@@ -12,7 +12,7 @@ import typer
 
 from erp_sync.commands.output import Json, refuse
 
-DISASTERS = ("duplicate-orders",)
+DISASTERS = ("duplicate-orders", "price-cascade")
 # What plays them besides erp_sync itself: requirements/dev.lock.
 NEEDED = ("greenlet", "time_machine")
 CHECKOUT = Path(__file__).parents[2]

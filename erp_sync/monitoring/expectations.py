@@ -70,9 +70,16 @@ class Expectation:
 
     def between(self, start: datetime, end: datetime) -> float:
         """Documents expected in a window, by parts of hours."""
+        if not self._learned and not self._by_hand:
+            return 0.0
         total, moment = 0.0, start
         while moment < end:
-            step = min(end, moment + timedelta(minutes=5))
+            # What was learned changes with the hour of the wall clock only.
+            length = timedelta(minutes=5)
+            if not self._by_hand:
+                local = moment.astimezone(self.zone)
+                length = HOUR - timedelta(minutes=local.minute, seconds=local.second, microseconds=local.microsecond)
+            step = min(end, moment + length)
             total += self.rate(moment) * ((step - moment) / HOUR)
             moment = step
         return total

@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from erp_sync.sandbox.catalogue import Line
-from erp_sync_tests.disasters.naive import Script
 from erp_sync_tests.disasters.telling import Tell, Told
 from erp_sync_tests.disasters.world import World, article, shop_of, stage, world
 
@@ -35,10 +34,7 @@ def play(tell: Tell, orders: int = ORDERS) -> Told:
             f"the {TIMEOUT:.0f} s that a client waits, and committed all the same."
         )
         with world(set_up) as old:
-            script = Script(
-                old.url(old.store), old.url(old.erp), old.credentials[old.store.name],
-                old.credentials[old.erp.name], old.wire(TIMEOUT),
-            )  # fmt: skip
+            script = old.script(TIMEOUT)
 
             def naive() -> None:
                 while True:

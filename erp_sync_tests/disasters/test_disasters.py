@@ -35,6 +35,16 @@ def test_a_slow_erp_makes_duplicates_the_old_way_and_none_with_us(told: dict[str
     assert one["prevented"]
 
 
+def test_nine_tenths_off_everything_waits_in_one_plan_and_other_prices_go(told: dict[str, dict[str, Any]]) -> None:
+    one = told["price-cascade"]
+    ours = one["ours"]
+    assert one["old"]["wrong_prices"] == ours["held_rows"] > 0
+    assert (ours["wrong_prices"], ours["writes_of_them"], ours["sold_at_a_tenth"]) == (0, 0, 0)
+    assert (ours["held_plans"], ours["alerts"]) == (1, 1)
+    assert ours["other_changes_in_store"] == ours["articles"] - ours["held_rows"] > 0
+    assert one["prevented"]
+
+
 def test_a_name_that_is_none_is_refused_with_those_that_are() -> None:
     result = CliRunner().invoke(app, ["demo", "disaster", "flood"])
     assert result.exit_code == 2

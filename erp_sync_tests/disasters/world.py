@@ -32,6 +32,7 @@ from erp_sync_tests.chaos.house import House, Template, in_force, workshop
 from erp_sync_tests.chaos.network import System, Trouble, _Wire
 from erp_sync_tests.chaos.simulation import Process, Simulation, Task
 from erp_sync_tests.chaos.thrift import thrifty
+from erp_sync_tests.disasters.naive import Script
 
 ROUTE = "netsuite_magento"
 FOR_EVER = 10**9
@@ -120,6 +121,16 @@ class World:
     def wire(self, seconds: float) -> httpx.Client:
         """The network as a script sees it: the vendors' latencies and faults, and its own time-out."""
         return httpx.Client(transport=_Wire(self.house.network), timeout=seconds, trust_env=False, verify=False)
+
+    def script(self, seconds: float = 60.0) -> Script:
+        """The naive one, which waits so long for an answer."""
+        return Script(
+            self.url(self.store),
+            self.url(self.erp),
+            self.credentials[self.store.name],
+            self.credentials[self.erp.name],
+            self.wire(seconds),
+        )
 
     def trouble(self, **values: Any) -> None:
         given: dict[str, Any] = {
