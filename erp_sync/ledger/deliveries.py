@@ -12,11 +12,11 @@ import sqlalchemy as sa
 from erp_sync.ledger import accepting
 from erp_sync.ledger.deciding import decide
 from erp_sync.ledger.documents import FINISHED, Claim, Delivery, State, delivery_of
-from erp_sync.ledger.ending import defects_so_far, end_claim, refuse_in_flight
-from erp_sync.ledger.errors import NotInLedger, WrongState
+from erp_sync.ledger.ending import defects_so_far, end_claim, end_claims, refuse_in_flight
+from erp_sync.ledger.errors import LeaseLost, NotInLedger, WrongState
 from erp_sync.ledger.finding import Finding, filters
 from erp_sync.ledger.lanes import LANES
-from erp_sync.ledger.leases import HELD, MOST_DEATHS, claim_due, doubt, holder, lock_claim, rescue
+from erp_sync.ledger.leases import HELD, MOST_DEATHS, claim_due, doubt, holder, lock_claim, lock_claims, rescue
 from erp_sync.ledger.releasing import release_followers, release_waiting
 from erp_sync.ledger.schema import deliveries, requirements, steps
 from erp_sync.ledger.sql import chunks
@@ -29,16 +29,18 @@ if TYPE_CHECKING:
 
 
 _RENEW = sa.update(deliveries).where(HELD)
-_OPEN_STEP = (
-    sa.select(steps.c.name, steps.c.state)
+_OF_IDS: sa.BindParameter[list[int]] = sa.bindparam("of_ids", expanding=True)
+#: The first of each delivery that is not done comes last.
+_OPEN_STEPS = (
+    sa.select(steps.c.delivery_id, steps.c.name, steps.c.state)
     .where(
-        steps.c.delivery_id == sa.bindparam("of_delivery"),
+        steps.c.delivery_id.in_(_OF_IDS),
         steps.c.state != "confirmed",
         ~(steps.c.optional & (steps.c.state == "refused")),
     )
-    .order_by(steps.c.position)
+    .order_by(steps.c.delivery_id, steps.c.position.desc())
 )
-_FORGET_REQUIREMENTS = sa.delete(requirements).where(requirements.c.delivery_id == sa.bindparam("of_delivery"))
+_FORGET_REQUIREMENTS = sa.delete(requirements).where(requirements.c.delivery_id.in_(_OF_IDS))
 
 #: Dead because of a defect of ours, not of the document or the target.
 DEFECT = "defect"
@@ -273,15 +275,32 @@ class Deliveries(Finding):
             LeaseLost: nothing was written.
             WrongState: a step is not confirmed (or refused and optional); names it.
         """
+        problem = self.complete_all([claim])[0]
+        if problem is not None:
+            raise problem
+
+    def complete_all(self, claims: Sequence[Claim]) -> list[LeaseLost | WrongState | None]:
+        """`complete` for many in one transaction: for each None, or the error (not raised) that says why it does not
+        count as delivered; those beside it do."""
         with self._database.write() as write:
             now = self._database.now()
-            lock_claim(write, claim)
-            open_step = write.execute(_OPEN_STEP, {"of_delivery": claim.id}).first()
-            if open_step is not None:
-                raise WrongState(f"step {open_step.name} of {claim}", open_step.state, "expected confirmed")
-            end_claim(write, now, claim, State.DELIVERED, "delivered")
-            write.execute(_FORGET_REQUIREMENTS, {"of_delivery": claim.id})
-            release_followers(write, now, [claim.id])
+            held = lock_claims(write, claims)
+            open_steps = {row.delivery_id: row for row in write.execute(_OPEN_STEPS, {"of_ids": sorted(held)})}
+            problems: list[LeaseLost | WrongState | None] = []
+            for claim in claims:
+                if claim.id not in held:
+                    problems.append(LeaseLost(str(claim), claim.owner, claim.fencing))
+                elif (step := open_steps.get(claim.id)) is not None:
+                    problems.append(WrongState(f"step {step.name} of {claim}", step.state, "expected confirmed"))
+                else:
+                    problems.append(None)
+            done = [claim for claim, problem in zip(claims, problems, strict=True) if problem is None]
+            end_claims(write, now, done, State.DELIVERED, "delivered")
+            if done:
+                ids = [claim.id for claim in done]
+                write.execute(_FORGET_REQUIREMENTS, {"of_ids": ids})
+                release_followers(write, now, ids)
+            return problems
 
     def wait_for(
         self,

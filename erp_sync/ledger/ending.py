@@ -54,6 +54,30 @@ def end_claim(
     events.append(write, now, claim.id, kind, actor=claim.owner, run_id=claim.run_id, **given)
 
 
+_END_ALL = sa.update(deliveries).where(deliveries.c.id.in_(sa.bindparam("of_ids", expanding=True)))
+
+
+def end_claims(write: sa.Connection, now: datetime, claims: Sequence[Claim], state: State, kind: str) -> None:
+    """Many claims end alike for good. The caller has locked their rows: `lock_claims`."""
+    if not claims:
+        return
+    values = {
+        "state": state.value,
+        "owner": "",
+        "code": "",
+        "reason": "",
+        "due_at": None,
+        "changed_at": now,
+        "finished_at": now,
+    }
+    write.execute(_END_ALL, {"of_ids": [claim.id for claim in claims], **values})
+    by_owner: dict[tuple[str, str], list[int]] = {}
+    for claim in claims:
+        by_owner.setdefault((claim.owner, claim.run_id), []).append(claim.id)
+    for (owner, run_id), ids in by_owner.items():
+        events.append_all(write, now, ids, kind, actor=owner, run_id=run_id)
+
+
 def refuse_in_flight(write: sa.Connection, claim: Claim) -> None:
     """A delivery is not given back while a step may be on its way: its outcome is recorded first."""
     sending = write.execute(

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from erp_sync.ledger import codec
 from erp_sync.ledger.schema import delivery_events
+from erp_sync.ledger.sql import insert_columns
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,19 +63,8 @@ def append_all(
 ) -> None:
     if not delivery_ids:
         return
-    text = codec.to_text(details)
-    write.execute(
-        _APPEND,
-        [
-            {
-                "delivery_id": one,
-                "at": at,
-                "kind": kind,
-                "step": step,
-                "actor": actor,
-                "run_id": run_id,
-                "details": text,
-            }
-            for one in delivery_ids
-        ],
-    )
+    same = {"at": at, "kind": kind, "step": step, "actor": actor, "run_id": run_id, "details": codec.to_text(details)}
+    if len(delivery_ids) == 1:
+        write.execute(_APPEND, {"delivery_id": delivery_ids[0], **same})
+    else:
+        insert_columns(write, delivery_events, same, {"delivery_id": delivery_ids})

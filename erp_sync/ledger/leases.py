@@ -14,7 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from erp_sync.ledger import events, moving
-from erp_sync.ledger.documents import Claim, State, delivery_of, lane_ranks
+from erp_sync.ledger.documents import Claim, Delivery, State, delivery_of, lane_ranks
 from erp_sync.ledger.errors import LeaseLost
 from erp_sync.ledger.schema import attempts, deliveries, delivery_events, key_locks, steps
 
@@ -45,7 +45,8 @@ def rescue(
     if flow is not None:
         query = query.where(deliveries.c.flow == flow)
     if target is not None:
-        query = query.where(deliveries.c.target == target)
+        # Not by an index of the queue: few are claimed, and every claim would go through all that is due to find them.
+        query = query.where(deliveries.c.target.concat("") == target)
     query = query.order_by(deliveries.c.id).limit(RESCUED_AT_ONCE).with_for_update(skip_locked=True)
     lost = write.execute(query).all()
     for row in lost:
@@ -129,7 +130,10 @@ def doubt(
 
 
 def _claimable() -> sa.Select[Any]:
-    """Deliveries that may be claimed now, the most urgent first, whose key nobody else has in work."""
+    """Deliveries of a lane that may be claimed now, the oldest first, whose key nobody else has in work.
+
+    Of one lane: an index has them in this order. Over several lanes all that is due would be sorted for every claim.
+    """
     other = deliveries.alias("other")
     now = sa.bindparam("of_now", type_=deliveries.c.due_at.type)
     key_in_flight = sa.exists().where(
@@ -150,12 +154,12 @@ def _claimable() -> sa.Select[Any]:
         .where(
             deliveries.c.flow == sa.bindparam("of_flow"),
             deliveries.c.target == sa.bindparam("of_target"),
-            deliveries.c.lane.in_(sa.bindparam("of_lanes", expanding=True)),
+            deliveries.c.lane == sa.bindparam("of_lane"),
             deliveries.c.due_at <= now,
             deliveries.c.state.in_([State.DUE, State.WAITING]),
             sa.or_(deliveries.c.concerns == "", ~key_in_flight & ~claimed_elsewhere),
         )
-        .order_by(deliveries.c.lane, deliveries.c.queued_at, deliveries.c.id)
+        .order_by(deliveries.c.queued_at, deliveries.c.id)
         .limit(sa.bindparam("of_limit", type_=sa.Integer))
         .with_for_update(skip_locked=True, of=deliveries)
     )
@@ -169,6 +173,12 @@ _CLAIMABLE = {
     for of_route in (True, False)
     for suspects, condition in _SUSPECTS.items()
 }
+_OF_IDS: sa.BindParameter[list[int]] = sa.bindparam("of_ids", expanding=True)
+_TAKE = (
+    sa.update(deliveries)
+    .where(deliveries.c.id.in_(_OF_IDS))
+    .values(state=State.CLAIMED.value, fencing=deliveries.c.fencing + 1)
+)
 
 
 def claim_due(
@@ -189,17 +199,19 @@ def claim_due(
         "of_now": now,
         "of_flow": flow,
         "of_target": target,
-        "of_lanes": lane_ranks(lanes),
-        "of_limit": limit,
     }
-    query = _CLAIMABLE[route is not None, suspects]
     if route is not None:
         given["of_route"] = route
+    query = _CLAIMABLE[route is not None, suspects]
+    found: list[Delivery] = []
+    for lane in sorted(lane_ranks(lanes)):
+        if len(found) < limit:
+            rows = write.execute(query, {**given, "of_lane": lane, "of_limit": limit - len(found)})
+            found.extend(map(delivery_of, rows.all()))
     lease_until = now + timedelta(seconds=lease_seconds)
     taken: set[str] = set()
     claims = []
-    for row in write.execute(query, given).all():
-        delivery = delivery_of(row)
+    for delivery in found:
         if delivery.concerns:
             if delivery.concerns in taken:
                 continue
@@ -214,19 +226,10 @@ def claim_due(
             )
         )
     if claims:
-        write.execute(
-            sa.update(deliveries)
-            .where(deliveries.c.id.in_([claim.id for claim in claims]))
-            .values(
-                state=State.CLAIMED.value,
-                owner=owner,
-                due_at=lease_until,
-                fencing=deliveries.c.fencing + 1,
-                changed_at=now,
-            )
-        )
+        ids = [claim.id for claim in claims]
+        write.execute(_TAKE, {"of_ids": ids, "owner": owner, "due_at": lease_until, "changed_at": now})
         told = {"mapping": mapping} if mapping else {}
-        events.append_all(write, now, [claim.id for claim in claims], "claimed", actor=owner, run_id=run_id, **told)
+        events.append_all(write, now, ids, "claimed", actor=owner, run_id=run_id, **told)
     return claims
 
 
@@ -266,3 +269,18 @@ def lock_claim(write: sa.Connection, claim: Claim, alive_at: datetime | None = N
     )
     if found.first() is None:
         raise LeaseLost(str(claim), claim.owner, claim.fencing)
+
+
+_LOCK_ALL = (
+    sa.select(deliveries.c.id, deliveries.c.owner, deliveries.c.fencing)
+    .where(deliveries.c.id.in_(_OF_IDS), deliveries.c.state == State.CLAIMED)
+    .order_by(deliveries.c.id)  # everybody's order
+    .with_for_update()
+)
+
+
+def lock_claims(write: sa.Connection, claims: Sequence[Claim]) -> set[int]:
+    """Hold the rows of many deliveries until the transaction ends; ids of those that their owners still hold."""
+    rows = write.execute(_LOCK_ALL, {"of_ids": [claim.id for claim in claims]})
+    found = {row.id: (row.owner, row.fencing) for row in rows}
+    return {claim.id for claim in claims if found.get(claim.id) == (claim.owner, claim.fencing)}

@@ -76,6 +76,7 @@ class Steps:
             now = self._database.now()
             lock_claim(write, claim)
             existing = {row.name: row for row in steps_of(write, claim.id)}
+            kept = set(existing)
             for name, row in existing.items():
                 match = next((step for step in planned if step.name == name), None)
                 same = match is not None and (match.operation, match.key) == (row.operation, row.key)
@@ -85,7 +86,7 @@ class Steps:
                     changed = "has another key or operation now" if match is not None else "is not planned any more"
                     raise WrongState(f"step {name} of {claim}", row.state, f"it {changed}; a case for an operator")
                 write.execute(_DROP_STEP, {"of_delivery": claim.id, "of_step": name})
-            kept = {row.name for row in steps_of(write, claim.id)}
+                kept.discard(name)
             for position, step in enumerate(planned):
                 values: dict[str, Any] = {
                     "position": position,

@@ -96,6 +96,12 @@ BENCHES: dict[str, Bench] = {
             "idle_20_routes_share_of_two_cores": Target(0.25),
         },
     ),
+    "ledger": Bench(
+        "ledger",
+        "documents that the ledger hands out and takes back a second, by two workers, on SQLite and PostgreSQL",
+        "",
+        {"sqlite_per_s": Target(1000, at_least=True), "postgresql_per_s": Target(2000, at_least=True)},
+    ),
     "definitions": Bench(
         "definitions",
         "loading the definitions of 10 and 50 generated routes, in times of `import dagster`",

@@ -162,6 +162,7 @@ def drop_fencing(stack: ExitStack) -> None:
         _put(stack, place, "held_by", anybodys)
     for place in (leases, ledger_deliveries, sending, steps):
         _put(stack, place, "lock_claim", locked)
+    _put(stack, ledger_deliveries, "lock_claims", lambda write, claims: {claim.id for claim in claims})
     _put(stack, Leases, "holds", lambda self, claim: True)
 
 

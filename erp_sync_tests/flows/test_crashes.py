@@ -28,7 +28,7 @@ from erp_sync_tests.flows.world import (
 
 LEASE = 30.0
 # Where the process dies: the ledger's operations that a delivery passes, in its order.
-POINTS = ("deliveries.claim", "steps.plan", "steps.begin", "steps.confirm", "deliveries.complete")
+POINTS = ("deliveries.claim", "steps.plan", "steps.begin", "steps.confirm", "deliveries.complete_all")
 SURE = (Guarantee.UNIQUE_KEY, Guarantee.IDEMPOTENCY_TOKEN)
 
 

@@ -375,6 +375,33 @@ def test_a_delivery_does_not_end_while_a_step_may_be_on_its_way(ledger: Ledger, 
     ledger.deliveries.complete(mine)
 
 
+def test_of_many_that_end_together_those_that_may_not_end_stand_alone(ledger: Ledger, clock):
+    """The others are delivered, and what follows them is due."""
+    accept(ledger, *[document(name) for name in ("1", "2", "3", "4")])
+    mine = {one.delivery.key.native_id: one for one in claim(ledger, lease_seconds=30)}
+    ledger.steps.plan(mine["2"], [step("customer"), step("order", "order-2")])
+    ledger.steps.begin(mine["2"], "customer")
+    ledger.steps.confirm(mine["2"], "customer", Receipt(target_id="1"))
+    ledger.steps.plan(mine["4"], [step("order", "order-4")])
+    ledger.steps.begin(mine["4"], "order")
+    ledger.steps.confirm(mine["4"], "order", Receipt(target_id="2"))
+    (follow_up,) = accept(ledger, document("4", "2"))
+    ledger.deliveries.later(mine["3"], clock(), "somebody else's turn")
+    (taken,) = claim(ledger, owner="run-2:7")
+    ledger.deliveries.heartbeat([mine["1"]], 60)
+    lost, open_step, fine, other = (mine["3"], mine["2"], mine["1"], mine["4"])
+    problems = ledger.deliveries.complete_all([lost, open_step, fine, other])
+    assert [type(problem) for problem in problems] == [LeaseLost, WrongState, type(None), type(None)]
+    assert "step order of" in str(problems[1])
+    states = {name: ledger.deliveries.get(one.id).state for name, one in mine.items()}
+    assert states == {"1": State.DELIVERED, "2": State.CLAIMED, "3": State.CLAIMED, "4": State.DELIVERED}
+    assert ledger.deliveries.get(taken.id).owner == "run-2:7"
+    assert ledger.deliveries.get(follow_up.id).state is State.DUE
+    kinds = [event.kind for event in ledger.trace(fine.delivery.key).events]
+    assert kinds[-2:] == ["claimed", "delivered"]
+    assert ledger.deliveries.complete_all([]) == []
+
+
 def test_a_step_in_work_at_the_target_is_not_sent_again(ledger: Ledger, clock):
     accept(ledger, document("1"))
     (mine,) = claim(ledger)

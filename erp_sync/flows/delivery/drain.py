@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextvars
+import logging
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -21,6 +22,8 @@ from erp_sync.flows.first_look import FirstLook
 from erp_sync.flows.leases import of_deliveries
 from erp_sync.ledger import Ledger
 from erp_sync.ledger.documents import Claim
+
+log = logging.getLogger(__name__)
 
 
 class Drain:
@@ -84,7 +87,7 @@ class Drain:
         tried again, and is a dead letter when it has met a defect `MOST_DEFECTS` times.
         """
         began = time.monotonic()
-        under_way: dict[Future[None], Claim] = {}
+        under_way: dict[Future[bool], Claim] = {}
         queue: deque[tuple[Claim, Any]] = deque()
         exhausted = False
         with (
@@ -109,12 +112,16 @@ class Drain:
                         break
                     continue
                 done, _ = wait(under_way, timeout=self.leases.seconds / 4, return_when=FIRST_COMPLETED)
+                arrived: list[Claim] = []
                 for future in done:
                     claim = under_way.pop(future)
                     with self.defects.kept_to(claim):
-                        future.result()
+                        if future.result():
+                            arrived.append(claim)
+                            continue
                     self.leases.let_go(claim)
-                    exhausted = False  # its end may have released another
+                self._acknowledge(arrived)
+                exhausted = False  # its end may have released another
             self._suspects(began)  # those that this run has rescued
         self.report.seconds = round(time.monotonic() - began, 3)
         self.defects.raise_first()
@@ -128,8 +135,20 @@ class Drain:
         while time.monotonic() - began < self.budget and (claims := self._claim(1, suspects=True)):
             for claim, document in self.preparation.prepared(claims):
                 with self.defects.kept_to(claim):
-                    self.sending.deliver(claim, document)
+                    if self.sending.deliver(claim, document):
+                        self.endings.delivered([claim])
                 self.leases.let_go(claim)
+
+    def _acknowledge(self, claims: Sequence[Claim]) -> None:
+        """What has arrived since the last look ends together. Should that not be written, each is told of alone."""
+        if not claims:
+            return
+        try:
+            self.endings.delivered(claims)
+        except Exception as failure:
+            log.exception("defect", extra={"flow": self.task.flow, "documents": len(claims)})
+            for claim in claims:
+                self.defects.met(claim, failure)
 
     def _claim(self, limit: int, suspects: bool = False) -> list[Claim]:
         if self.task.connection in self.task.ledger.unreachable():

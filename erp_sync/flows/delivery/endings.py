@@ -12,7 +12,7 @@ from erp_sync.flows.delivery.report import DrainReport, DrainTask
 from erp_sync.flows.leases import Leases
 from erp_sync.ledger.deliveries import DEFECT
 from erp_sync.ledger.documents import Claim, State
-from erp_sync.ledger.errors import LeaseLost
+from erp_sync.ledger.errors import LeaseLost, WrongState
 from erp_sync.ports.differences import Difference
 from erp_sync.ports.documents import Requirement
 
@@ -41,13 +41,25 @@ class Endings:
         self.report = DrainReport()
         self._lock = threading.Lock()
 
-    def delivered(self, claim: Claim) -> None:
-        """Every step is confirmed. Its lease goes with the thread's end."""
-        self.task.ledger.deliveries.complete(claim)
-        with self._lock:
-            self.report.delivered_keys.append(claim.delivery.number)
-            self.report.delivered_ids.append(claim.delivery.id)
-        self.count("delivered")
+    def delivered(self, claims: Sequence[Claim]) -> None:
+        """Every step of them is confirmed. One transaction for all of them."""
+        problems = self.task.ledger.deliveries.complete_all(claims)
+        for claim, problem in zip(claims, problems, strict=True):
+            if isinstance(problem, LeaseLost):
+                self.lost(claim)
+            elif problem is not None:
+                self.changed(claim, problem)
+            else:
+                self.leases.let_go(claim)
+                with self._lock:
+                    self.report.delivered_keys.append(claim.delivery.number)
+                    self.report.delivered_ids.append(claim.delivery.id)
+                self.count("delivered")
+
+    def changed(self, claim: Claim, problem: WrongState) -> None:
+        """What is to be sent changed after a part of it had been sent."""
+        with self.unless_lost(claim):
+            self.dead(claim, "changed_while_sending", str(problem))
 
     def adopted(self, claim: Claim) -> None:
         """The target held it already, entered by somebody else."""

@@ -30,37 +30,37 @@ class Sending:
         self.resolved, self.recording, self.endings = resolved, recording, endings
         self.resuming = Resuming(task, recording, endings)
 
-    def deliver(self, claim: Claim, document: Any) -> None:
-        """Send the document, from the first step that is not confirmed."""
+    def deliver(self, claim: Claim, document: Any) -> bool:
+        """Send the document, from the first step that is not confirmed. True: every step is confirmed, and the claim
+        is still to be ended (`Endings.delivered`); else it has ended."""
         # A send that left after its lease could meet another's: its settle time is counted from the lease's end.
         with while_held(lambda: self.leases.holds(claim)):
-            self._held(claim, document)
+            return self._held(claim, document)
 
-    def _held(self, claim: Claim, document: Any) -> None:
+    def _held(self, claim: Claim, document: Any) -> bool:
         try:
             try:
                 if self._differs(claim, document):
-                    return
+                    return False
                 planned = self.task.target.steps(document)
             except MappingProblem as problem:
                 self.endings.dead(claim, problem.code, str(problem))
-                return
+                return False
             reuse = {step.operation for step in planned if self._guarantee(step) is Guarantee.UNIQUE_KEY}
             known = {row.name: row for row in self.task.ledger.steps.plan(claim, planned, reuse=reuse)}
             receipts: dict[str, Receipt] = {}
             for step in planned:
                 receipt = self._step(claim, document, step, known[step.name], receipts)
                 if receipt is None:
-                    return
+                    return False
                 receipts[step.name] = receipt
                 known |= self.recording.implied(claim, document, planned, known, receipts)
-            self.endings.delivered(claim)
+            return True
         except LeaseLost:
             self.endings.lost(claim)
         except WrongState as problem:
-            # What is to be sent changed after a part of it had been sent.
-            with self.endings.unless_lost(claim):
-                self.endings.dead(claim, "changed_while_sending", str(problem))
+            self.endings.changed(claim, problem)
+        return False
 
     def _differs(self, claim: Claim, document: Any) -> bool:
         """Hold a document whose own amounts do not agree, unless a person let that pass."""
