@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 # Every process that is started would compile all of erp_sync anew, and there are hundreds of them in the tests.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test lint up down bench chaos-sim mutants
+.PHONY: demo test lint up down bench chaos chaos-sim mutants
 
 $(VENV)/.run: requirements/run.lock pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -41,6 +41,9 @@ bench: $(VENV)/.dev  ## make bench NAME=orders; without NAME lists them
 
 chaos-sim: $(VENV)/.dev  ## make chaos-sim SEEDS=2000; also FIRST_SEED=, ROUTE=, MUTANT=
 	SEEDS=$(SEEDS) FIRST_SEED=$(FIRST_SEED) ROUTE=$(ROUTE) MUTANT=$(MUTANT) $(BIN)/python -m erp_sync_tests.chaos
+
+chaos: $(VENV)/.dev  ## real processes, killed: make chaos SEEDS=20; also FIRST_SEED=, ROUTE=, MUTANT=
+	SEEDS=$(SEEDS) FIRST_SEED=$(FIRST_SEED) ROUTE=$(ROUTE) MUTANT=$(MUTANT) $(BIN)/python -m erp_sync_tests.chaos.processes
 
 mutants: $(VENV)/.dev  ## every built-in defect, and the seed that catches it
 	$(BIN)/python -m erp_sync_tests.chaos mutants

@@ -70,11 +70,12 @@ def _item(number: int, **values: Any) -> Item:
 
 
 @cache
-def catalogue() -> Catalogue:
-    simple = [_item(number) for number in range(1, ARTICLES + 1)]
-    bundle = _item(90, sku="SET", price=None, kind="bundle", members=(("SKU-01", 1), ("SKU-02", 2)))
-    strange = _item(91, sku="STRANGE", in_erp=False)
-    stock = {(item.sku, code): 8 + index % 13 for index, item in enumerate(simple) for code in ("east", "west")}
+def catalogue(articles: int = ARTICLES, units: int = 8) -> Catalogue:
+    """Articles with about so many units of each at each of two places, a bundle, and one that the ERP does not know."""
+    simple = [_item(number) for number in range(1, articles + 1)]
+    bundle = _item(articles + 64, sku="SET", price=None, kind="bundle", members=(("SKU-01", 1), ("SKU-02", 2)))
+    strange = _item(articles + 65, sku="STRANGE", in_erp=False)
+    stock = {(item.sku, code): units + index % 13 for index, item in enumerate(simple) for code in ("east", "west")}
     stock |= {(strange.sku, code): 50 for code in ("east", "west")}
     return Catalogue(
         items=(bundle, *simple, strange),

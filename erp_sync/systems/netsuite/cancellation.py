@@ -13,7 +13,7 @@ from erp_sync.model.money import decimal_of
 from erp_sync.model.order import SalesOrder
 from erp_sync.ports.documents import Requirement, Step, StepRequest
 from erp_sync.ports.outcomes import Absent, Again, Applied, Finding, Found, Later, Outcome, Receipt, Refused
-from erp_sync.systems.netsuite.capabilities import CAPABILITIES
+from erp_sync.systems.netsuite.capabilities import capabilities_of
 from erp_sync.systems.netsuite.client import EXTERNAL_ID, NetSuiteClient
 from erp_sync.systems.netsuite.mapping.identity import external_id, order_key
 from erp_sync.systems.netsuite.mapping.shipment import items_of
@@ -29,10 +29,8 @@ class CancellationTarget:
     decides about a return.
     """
 
-    capabilities = CAPABILITIES
-
     def __init__(self, client: NetSuiteClient) -> None:
-        self._client = client
+        self._client, self.capabilities = client, capabilities_of(client.connection.settings)
 
     def requirements(self, document: SalesOrder) -> list[Requirement]:
         return []

@@ -6,6 +6,11 @@ REST API Browser 2026.1. "unconfirmed" marks what neither says.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
 from erp_sync.ports.capabilities import Capabilities, Guarantee, Limits, Notifications, Operation, Reading
 
 _EXTERNAL_ID = (
@@ -131,6 +136,28 @@ CAPABILITIES = Capabilities(
     notifications=NOTIFICATIONS,
 )
 
+
+def capabilities_of(settings: Mapping[str, Any]) -> Capabilities:
+    """The capabilities of one connection: setting ``settle_seconds`` ({operation: seconds}) overrules the vendor's.
+
+    Raises ValueError for an operation that does not exist.
+    """
+    settle = dict(settings.get("settle_seconds") or {})
+    known = [one.name for one in OPERATIONS]
+    for name in settle:
+        if name not in known:
+            raise ValueError(f"setting settle_seconds: {name!r} does not exist; known are {', '.join(known)}")
+    if not settle:
+        return CAPABILITIES
+    operations = tuple(
+        msgspec.structs.replace(one, settle_seconds=float(settle[one.name]), settle_source="setting of the connection")
+        if one.name in settle
+        else one
+        for one in OPERATIONS
+    )
+    return msgspec.structs.replace(CAPABILITIES, operations=operations)
+
+
 # Settings of a connection, each explained in docs/settings.md: what stands in none of these is refused at start.
 SETTINGS = (
     *("adopt_external_ids", "assertion_algorithm", "authentication", "backorder_column", "backorder_values"),
@@ -140,7 +167,14 @@ SETTINGS = (
     *("lookups", "matrix_options", "no_deposit_kinds", "order_deployment", "order_script", "order_status"),
     *("payment_field", "price_levels", "price_table", "property_name_validation", "quarantined_statuses"),
     *("read_timeout_seconds", "recent_shipment_hours", "restlet_url", "restock_date_column", "saved_searches"),
-    *("search_deployment", "search_script", "ship_method", "source_connections", "special_price_dates"),
+    *(
+        "search_deployment",
+        "search_script",
+        "settle_seconds",
+        "ship_method",
+        "source_connections",
+        "special_price_dates",
+    ),
     *("stock_locations", "subsidiary", "tax_class", "tax_engine", "tax_tolerance", "tax_type", "total_tolerance"),
     *("web_guest_customer", "websites", "weight_unit", "write_timeout_seconds"),
 )

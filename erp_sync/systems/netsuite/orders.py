@@ -32,7 +32,7 @@ from erp_sync.ports.outcomes import (
 from erp_sync.ports.raw import MappingProblem
 from erp_sync.ports.reconciling import Edited
 from erp_sync.systems.netsuite import refusals
-from erp_sync.systems.netsuite.capabilities import CAPABILITIES
+from erp_sync.systems.netsuite.capabilities import capabilities_of
 from erp_sync.systems.netsuite.client import NetSuiteClient
 from erp_sync.systems.netsuite.currencies import CustomerCurrencies, add_currency
 from erp_sync.systems.netsuite.errors import ALREADY_EXISTS, LACKS_CURRENCY
@@ -63,14 +63,13 @@ class GuestPolicy(StrEnum):
 class SalesOrderTarget:
     """`DocumentTarget` of sales orders. Thread-safe."""
 
-    capabilities = CAPABILITIES
-
     def __init__(self, client: NetSuiteClient, lookups: Lookups, mappings: Mapping[str, RecordMapping]) -> None:
         """Raises ValueError for a setting with a value that does not exist."""
         self._client, self._lookups, self._mappings = client, lookups, mappings
         self._finder, self._resolver = OrderFinder(client), OrderResolver(client)
         self._connection = client.connection
         settings = client.connection.settings
+        self.capabilities = capabilities_of(settings)
         self._guests = GuestPolicy(settings.get("guest_policy", GuestPolicy.OWN_RECORD))
         if self._guests is GuestPolicy.WEB_GUEST_ACCOUNT and not every_value(settings, "web_guest_customer"):
             raise ValueError(f"{self._connection.name}: guest_policy web_guest_account needs web_guest_customer")

@@ -20,6 +20,20 @@ from erp_sync.sandbox.shoppers import Storefront
 # How often each is done, beside what other systems' people do.
 # Lists come in several pages, between which they change.
 SETTINGS: Mapping[str, Any] = {"page_size": 10}
+# Among real processes: nothing is waited for longer, and a write is there this soon or never.
+_WRITES = (
+    *("order_status.comment", "sales_order.cancel", "shipment.create", "shipment.add_parcel", "shipment.notify"),
+    *("stock_level.write", "price.write_base", "price.write_special", "price.write_tier"),
+)
+REAL_TIME: Mapping[str, Any] = {"timeout_seconds": 4, "settle_seconds": {name: 15 for name in _WRITES}}
+# What a route calls here.
+ENDPOINTS: Mapping[str, tuple[str, ...]] = {
+    "writes": (
+        *("POST /V1/orders/{id}/comments", "POST /V1/order/{orderId}/ship"),
+        *("POST /V1/inventory/source-items", "POST /V1/products/base-prices"),
+    ),
+    "reads": ("GET /V1/orders", "GET /V1/inventory/source-items", "POST /V1/products/base-prices-information"),
+}
 DOINGS: Mapping[str, int] = {"buy": 12, "cancel": 1}
 
 

@@ -16,6 +16,19 @@ from erp_sync.sandbox.warehouse import Habits, NetSuite, Warehouse
 DOINGS: Mapping[str, int] = {"ship": 7, "count": 4, "receive": 2, "reprice": 3}
 # The ERP decides which warehouse ships what.
 OPTIONS: Mapping[str, Any] = {"automatic_locations": True}
+# Among real processes: nothing is waited for longer, and a write is there this soon or never.
+_SETTLE = {
+    name: 15 for name in ("customer.create", "sales_order.create", "customer_deposit.create", "sales_order.close")
+}
+REAL_TIME: Mapping[str, Any] = {
+    "read_timeout_seconds": 4, "write_timeout_seconds": 4, "deadline_seconds": 20,
+    "limits": {"concurrency": 4}, "settle_seconds": _SETTLE,
+}  # fmt: skip
+# What a route calls here.
+ENDPOINTS: Mapping[str, tuple[str, ...]] = {
+    "writes": ("salesOrder.create", "salesOrder.create", "customerDeposit.create", "customer.create"),
+    "reads": ("suiteql",),
+}
 HABITS = Habits(partial=0.25, stepwise=0.25, two_parcels=0.15, late_parcel=0.15, most_orders=3, receive=3, count=3)
 
 

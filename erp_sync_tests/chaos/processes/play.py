@@ -1,0 +1,327 @@
+"""One seed of real processes, played from its beginning until everything is at rest, and judged."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import sqlite3
+import subprocess
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import dagster as dg
+import httpx
+import sqlalchemy as sa
+from dagster._core.definitions.run_request import InstigatorType
+
+from erp_sync.components.flow_table import FLOWS
+from erp_sync.components.installation import Installation
+from erp_sync.demo import day
+from erp_sync.ledger.schema import known_state
+from erp_sync.runtime import services
+from erp_sync.runtime.workers import WarmFolder
+from erp_sync.sandbox import supervisor
+from erp_sync.sandbox.caller import Refused
+from erp_sync_tests.chaos.campaign import SeedResult
+from erp_sync_tests.chaos.house import FLOWS as PLAYED
+from erp_sync_tests.chaos.house import people_of
+from erp_sync_tests.chaos.judge import judge
+from erp_sync_tests.chaos.processes.schedule import MACHINE, Fault, Schedule, draw
+from erp_sync_tests.chaos.processes.world import World, world
+
+# Wall seconds: until everything must be at rest, for how long it must be, and until a run must be there to be killed.
+SETTLE_SECONDS = 300.0
+QUIET_SECONDS = 4.0
+VICTIM_SECONDS = 12.0
+# A machine is down so long before somebody starts it.
+DOWN_SECONDS = 3.0
+UNFINISHED = [
+    dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING,
+]  # fmt: skip
+PLAYED_SET = frozenset(PLAYED)
+
+
+def schedule_of(route: str, seed: int) -> Schedule:
+    """The schedule of a seed for a route by name."""
+    from erp_sync.components.configuration import read_configuration
+    from erp_sync_tests.chaos.house import DEFS
+
+    shipped = read_configuration(DEFS)
+    spec = shipped.route(route)
+    modules = {name: people_of(shipped.connection(name).vendor) for name in (spec.store, spec.erp)}
+    return draw(
+        seed,
+        {name: module.DOINGS for name, module in modules.items()},
+        {name: module.ENDPOINTS for name, module in modules.items()},
+    )
+
+
+def play(route: str, seed: int, tell: Callable[[str], None] = lambda _: None, mutant: str = "") -> SeedResult:
+    """Play a seed; with a mutant in all of the product's processes."""
+    plan = schedule_of(route, seed)
+    with world(route, plan, mutant) as here:
+        return Seed(here, plan, seed, tell).play()
+
+
+class Seed:
+    def __init__(self, here: World, plan: Schedule, seed: int, tell: Callable[[str], None]) -> None:
+        self.here, self.plan, self.seed, self._tell = here, plan, seed, tell
+        self.random = random.Random(f"victims {seed}")
+        self.faults: Counter[str] = Counter()
+        self.kills: list[str] = []
+        self.recoveries: list[float] = []
+        self.hit_people: Counter[str] = Counter()
+        self.defects: list[str] = []
+        self._began = 0.0
+        self._stands, self._clock = False, threading.Lock()
+
+    def tell(self, words: str) -> None:
+        self._tell(f"seed {self.seed} {time.monotonic() - self._made:5.0f} s: {words}")
+
+    # -- people and trouble ------------------------------------------------------------------------
+
+    def _at(self, when: float) -> None:
+        """Sleep until then. The schedule's clock stands while everything is started again: on a slow machine, too,
+        what is left of the schedule meets a product that works."""
+        while True:
+            with self._clock:
+                left = 1.0 if self._stands else self._began + when - time.monotonic()
+            if left <= 0:
+                return
+            time.sleep(min(left, 0.2))
+
+    def _work(self, name: str) -> None:
+        """The people of one system, who act when it is time; what fails for them they let be."""
+        people = self.here.people[name]
+        for when, whose, what in self.plan.acts:
+            if whose != name:
+                continue
+            self._at(when)
+            try:
+                people.do(what)
+            except (Refused, httpx.HTTPError, ValueError, KeyError, AssertionError) as trouble:
+                self.hit_people[f"{what}: {type(trouble).__name__}"] += 1
+
+    def _trouble(self) -> None:
+        """Rules go in and out at their times."""
+        moments: list[tuple[float, bool, Fault]] = []
+        for fault in self.plan.faults:
+            moments += [(fault.begin, True, fault), (fault.end, False, fault)]
+        ids: dict[int, int] = {}
+        for when, begins, fault in sorted(moments, key=lambda one: one[0]):
+            self._at(when)
+            if begins:
+                ids[id(fault)] = supervisor.fault(self.here.settings.sandboxes, fault.system, fault.rule)["id"]
+            else:
+                self._lift(fault, ids[id(fault)])
+
+    def _lift(self, fault: Fault, rule: int) -> None:
+        found = supervisor.faults(self.here.settings.sandboxes, fault.system)
+        self.faults[fault.name] += next(one["made"] for one in found if one["id"] == rule)
+        supervisor.clear_faults(self.here.settings.sandboxes, fault.system, rule)
+
+    # -- death -------------------------------------------------------------------------------------
+
+    def _kill(self, whom: str) -> None:
+        if whom == MACHINE:
+            services.kill_everything(self.here.settings)
+        elif whom == "worker":
+            whom = self._kill_a_worker()
+        else:
+            self._kill_service(whom)
+        self.kills.append(whom)
+        self.tell(f"killed {whom}")
+        if whom in (MACHINE, "supervisor"):
+            time.sleep(DOWN_SECONDS)
+            again, began = time.monotonic(), datetime.now(UTC)
+            self._up()
+            self._recovered(again, began)
+
+    def _kill_a_worker(self) -> str:
+        """The process of a run; that of the fork server where no run comes in time."""
+        folder = WarmFolder(self.here.settings.dagster_home)
+        end = time.monotonic() + VICTIM_SECONDS
+        while time.monotonic() < end:
+            workers = folder.workers()
+            if workers:
+                time.sleep(self.random.uniform(0, 0.4))
+                try:
+                    os.kill(self.random.choice(workers).process.pid, signal.SIGKILL)
+                except ProcessLookupError:
+                    continue
+                return "worker"
+            time.sleep(0.01)
+        self._kill_service("fork-server")
+        return "fork-server"
+
+    def _kill_service(self, name: str) -> None:
+        found = services.status(self.here.settings)
+        process = found.supervisor if name == "supervisor" else found.services[name].process
+        if process is not None:
+            process.signal(signal.SIGKILL)
+
+    def _up(self) -> None:
+        stood = time.monotonic()
+        self._stands = True
+        try:
+            self.here.up()
+        except subprocess.SubprocessError:
+            log = self.here.log.read_text(errors="replace")[-600:]
+            self.defects.append(f"erp-sync up fails: {log}")
+        with self._clock:
+            self._began += time.monotonic() - stood
+            self._stands = False
+
+    def _recovered(self, again: float, began: datetime) -> None:
+        """Wait until every flow moves: since the restart its source has answered, and what that started has ended."""
+        end = again + SETTLE_SECONDS
+        while time.monotonic() < end:
+            missing = self._not_moved_since(began)
+            if not missing:
+                self.recoveries.append(time.monotonic() - again)
+                self.tell(f"every flow moves again {self.recoveries[-1]:.0f} s after the restart")
+                return
+            time.sleep(0.3)
+        self.defects.append(f"flows that do not move {SETTLE_SECONDS:g} s after a restart: {', '.join(missing)}")
+
+    def _not_moved_since(self, moment: datetime) -> list[str]:
+        """Flows without a run that was begun since and succeeded, which were not looked at since either, or whose look
+        started a run that has not ended."""
+        done = dg.RunsFilter(statuses=[dg.DagsterRunStatus.SUCCESS], updated_after=moment)
+        succeeded = {
+            record.dagster_run.tags.get("erp_sync/flow")
+            for record in self.instance.get_run_records(done, limit=500)
+            if record.start_time is not None and record.start_time >= moment.timestamp()
+        }
+        looked = self._looked_since(moment) - self._under_way()
+        return [flow for flow in PLAYED if flow not in succeeded | looked]
+
+    def _under_way(self) -> set[str | None]:
+        """Flows with a run that has not ended."""
+        runs = self.instance.get_runs(dg.RunsFilter(statuses=UNFINISHED))
+        return {run.tags.get("erp_sync/flow") for run in runs}
+
+    def _looked_since(self, moment: datetime) -> set[str | None]:
+        """Flows of which the sensor has looked at the source since, which answered."""
+        found: set[str | None] = set()
+        for state in self.instance.all_instigator_state(instigator_type=InstigatorType.SENSOR):
+            cursor = json.loads(getattr(state.instigator_data, "cursor", None) or "{}")
+            for flow in PLAYED:
+                name = f"{self.here.route.name}/{flow}"
+                polled = cursor.get(f"{name}/polled")
+                if polled and f"{name}/silent" not in cursor and datetime.fromisoformat(polled) >= moment:
+                    found.add(flow)
+        return found
+
+    # -- the whole -----------------------------------------------------------------------------------
+
+    def play(self) -> SeedResult:
+        self._made = time.monotonic()
+        for people in self.here.people.values():
+            people.begin(self.seed)
+        self._up()
+        installation = self.here.installation()
+        try:
+            with dg.DagsterInstance.from_config(str(self.here.settings.dagster_home)) as self.instance:
+                return self._play(installation)
+        finally:
+            installation.close()
+
+    def _play(self, installation: Installation) -> SeedResult:
+        self.tell("everything runs")
+        self._began = time.monotonic()
+        threads = [threading.Thread(target=self._work, args=(name,), daemon=True) for name in self.here.vendors]
+        threads.append(threading.Thread(target=self._trouble, daemon=True))
+        for thread in threads:
+            thread.start()
+        for when, whom in self.plan.kills:
+            self._at(when)
+            self._kill(whom)
+        for thread in threads:
+            thread.join()
+        if self.plan.lag:
+            self.faults["search_index_lag"] += 1
+        self.tell(f"all is done: {dict(self.faults)}, people: {dict(self.hit_people)}")
+        settled = self._settle(installation)
+        self.tell(f"at rest after {settled} s")
+        return self._judged(installation)
+
+    def _settle(self, installation: Installation) -> float | None:
+        """Wait until nothing moves and every flow has looked at its source after the last that happened there."""
+        began = time.monotonic()
+        time.sleep(self.plan.lag)
+        moment = datetime.now(UTC)
+        quiet_since: float | None = None
+        while time.monotonic() < began + SETTLE_SECONDS:
+            time.sleep(0.5)
+            why = self._moving(installation, moment)
+            if why:
+                quiet_since = None
+            elif quiet_since is None:
+                quiet_since = time.monotonic()
+            elif time.monotonic() - quiet_since > QUIET_SECONDS:
+                return round(time.monotonic() - began, 1)
+        self.defects.append(f"not at rest after {SETTLE_SECONDS:g} s: {why}")
+        return None
+
+    def _moving(self, installation: Installation, moment: datetime) -> str:
+        """What still moves, in words; empty where nothing does."""
+        missing = PLAYED_SET - self._looked_since(moment)
+        if missing:
+            return f"{', '.join(sorted(missing))} were not looked at"
+        # A document that waits for something else starts a run now and then; nothing of it moves by itself.
+        under_way = self._under_way() - {"orders"}
+        if under_way:
+            return f"runs of {', '.join(sorted(map(str, under_way)))}"
+        if not day.settled(installation, 0):
+            return "work in the ledger"
+        doubts = self._doubts(installation)
+        return f"{doubts} state keys in doubt" if doubts else ""
+
+    @staticmethod
+    def _doubts(installation: Installation) -> int:
+        """State keys of which nobody is sure what the target holds."""
+        with installation.ledger.database.read() as read:
+            return int(read.execute(sa.select(sa.func.count()).where(sa.not_(known_state.c.sure))).scalar_one())
+
+    def _judged(self, installation: Installation) -> SeedResult:
+        services.stop(self.here.settings)
+        verdict = judge(self.here, installation, self.defects)  # type: ignore[arg-type]
+        ledger, route = installation.ledger, self.here.route
+        return SeedResult(
+            seed=self.seed,
+            words=verdict.words(),
+            counts={
+                "documents": sum(ledger.deliveries.counts().values()),
+                "state_keys": sum(
+                    ledger.known.count(getattr(route, kind.target), kind.entity)
+                    for name, kind in FLOWS.items()
+                    if name in PLAYED and not kind.delivers
+                ),
+                "lost": len(verdict.lost),
+                "duplicated": len(verdict.duplicated),
+                "stale": len(verdict.stale),
+                "unexplained": len(verdict.unexplained),
+            },
+            cases=dict(verdict.cases),
+            faults={name: count for name, count in self.faults.items() if count},
+            kills=self.kills,
+            recoveries=self.recoveries,
+            stale_seconds=verdict.stale_seconds,
+            cpu_seconds=time.process_time(),
+        )
+
+
+def calls_of(system: Any) -> dict[tuple[str, str], int]:
+    """Calls of a system by agent and endpoint, for whoever chooses where faults are made."""
+    with sqlite3.connect(f"file:{system.journal.path}?mode=ro", uri=True) as journal:
+        rows = journal.execute("SELECT agent, endpoint, count(*) FROM calls GROUP BY 1, 2").fetchall()
+    journal.close()
+    return {(agent, endpoint): count for agent, endpoint, count in rows}

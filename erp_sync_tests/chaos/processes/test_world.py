@@ -1,0 +1,37 @@
+"""The installation of a seed: the YAML that ships, pointed at the seed's sandboxes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from erp_sync.components.configuration import Mode, read_configuration
+from erp_sync_tests.chaos.campaign import ROUTE
+from erp_sync_tests.chaos.house import FLOWS, people_of
+from erp_sync_tests.chaos.processes.world import write_route
+
+VENDORS = {"magento_us": "magento", "netsuite_us": "netsuite"}
+KEYS = ("account", "consumer_key", "consumer_secret", "token_id", "token_secret", "access_token", "access_token_secret")
+STATES = {
+    name: {"base_url": f"http://127.0.0.1:{port}", "credentials": {key: f"{name} {key}" for key in KEYS}}
+    for port, name in enumerate(VENDORS, 4000)
+}
+
+
+def test_the_shipped_route_is_on_in_all_flows_that_are_played_and_waits_for_nobody(tmp_path: Path):
+    write_route(tmp_path / "defs", ROUTE, VENDORS, STATES)
+    written = read_configuration(tmp_path / "defs")
+    route = written.route(ROUTE)
+    assert set(route.flows) == set(FLOWS)
+    assert {flow.mode for flow in route.flows.values()} == {Mode.ON}
+    assert {flow.approval for flow in route.flows.values()} == {"none"}
+    assert {flow.every.total_seconds() for flow in route.flows.values()} == {2}
+
+
+def test_its_connections_are_the_sandboxes_with_what_each_vendor_s_chaos_declares(tmp_path: Path):
+    write_route(tmp_path / "defs", ROUTE, VENDORS, STATES)
+    written = read_configuration(tmp_path / "defs")
+    for name, vendor in VENDORS.items():
+        connection = written.connection(name)
+        assert connection.base_url == STATES[name]["base_url"]
+        assert connection.credentials["consumer_key"] == f"{name} consumer_key"
+        assert connection.settings.items() >= people_of(vendor).REAL_TIME.items()

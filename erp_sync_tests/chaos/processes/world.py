@@ -1,0 +1,203 @@
+"""One seed's world of real processes: both sandboxes, an installation with a route's flows on, people around them.
+
+Nothing here knows a vendor: a system's endpoints, settings and people are found by the vendor's folder
+(`erp_sync_tests.systems.VENDOR.chaos`), the route and its connections in the YAML that ships.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import httpx
+import yaml
+
+from erp_sync import settings as settings_module
+from erp_sync.components.configuration import RouteSpec, read_configuration
+from erp_sync.components.installation import Installation
+from erp_sync.runtime import services
+from erp_sync.runtime.service_set import free_port
+from erp_sync.runtime.storage import initialise
+from erp_sync.sandbox import supervisor
+from erp_sync.settings import Settings
+from erp_sync_tests.chaos import mutants
+from erp_sync_tests.chaos.house import DEFS, FLOWS, catalogue, people_of
+from erp_sync_tests.chaos.processes.schedule import Schedule
+from erp_sync_tests.ledger.databases import postgres
+
+# Articles, and units of each that the ERP has at each of two places: three state keys an article.
+ARTICLES, UNITS = 180, 60
+EVERY = "2s"
+# No plan waits for a person, who would not be there: prices jump here as they never do in life.
+GUARDS: Mapping[str, Mapping[str, float]] = {
+    "inventory": {"max_zeroed_share": 1, "max_missing_share": 1},
+    "prices": {"max_jump_factor": 1000, "max_changed_share": 1, "max_missing_share": 1},
+}
+# How long a person waits for an answer.
+PATIENCE = 6.0
+
+
+@dataclass
+class World:
+    """What a seed is played in. The judge takes it in the place of tier one's house."""
+
+    settings: Settings
+    route: RouteSpec
+    vendors: Mapping[str, str]
+    log: Path
+    ports: tuple[int, int] = field(default_factory=lambda: (free_port(), free_port()))
+
+    def __post_init__(self) -> None:
+        states = supervisor.status(self.settings.sandboxes)
+        self.network = SimpleNamespace(
+            systems={
+                name: SimpleNamespace(
+                    vendor=vendor,
+                    database=Path(states[name]["database"]),
+                    journal=SimpleNamespace(path=Path(states[name]["journal"])),
+                    clock=SimpleNamespace(skew=0),
+                )
+                for name, vendor in self.vendors.items()
+            }
+        )
+        self._wires = [httpx.Client(timeout=PATIENCE, trust_env=False) for _ in self.vendors]
+        self.people = {
+            name: people_of(vendor).People(states[name]["base_url"], states[name], goods(), wire)
+            for (name, vendor), wire in zip(self.vendors.items(), self._wires, strict=True)
+        }
+
+    def up(self) -> None:
+        """As an operator starts everything, after a power cut, too."""
+        with self.log.open("ab") as out:
+            subprocess.run(
+                [sys.executable, "-m", "erp_sync.cli", "up", "--json", *self._options()],
+                stdout=out, stderr=out, stdin=subprocess.DEVNULL, check=True, timeout=240,
+            )  # fmt: skip
+
+    def _options(self) -> list[str]:
+        return ["--port", str(self.ports[0]), "--events-port", str(self.ports[1])]
+
+    def installation(self) -> Installation:
+        return Installation(self.settings)
+
+    @staticmethod
+    def outside(ask: Callable[[], Any]) -> Any:
+        return ask()
+
+    def close(self) -> None:
+        for wire in self._wires:
+            wire.close()
+
+
+def goods() -> Any:
+    return catalogue(ARTICLES, UNITS)
+
+
+@contextmanager
+def world(route: str, plan: Schedule, mutant: str = "") -> Iterator[World]:
+    """Everything fresh in a folder of its own, nothing started but the sandboxes; all of it gone at the end."""
+    folder = Path(tempfile.mkdtemp(prefix="erp-sync-chaos-"))
+    before = dict(os.environ)
+    with ExitStack() as stack:
+        stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        stack.callback(_restore, before)
+        if plan.postgres:
+            server = stack.enter_context(postgres())
+            ledger, storage = server.create(), server.create()
+            stack.callback(server.drop, ledger)
+            stack.callback(server.drop, storage)
+            os.environ["ERP_SYNC_LEDGER_URL"] = server.url(ledger)
+            os.environ["ERP_SYNC_DAGSTER_POSTGRES_URL"] = server.url(storage).replace("+psycopg:", "+psycopg2:")
+        os.environ |= {"ERP_SYNC_HOME": str(folder / "home"), "ERP_SYNC_DEFS": str(folder / "defs")}
+        (folder / "defs").mkdir()
+        settings = settings_module.load()
+        spec = read_configuration(DEFS).route(route)
+        vendors = {name: read_configuration(DEFS).connection(name).vendor for name in (spec.store, spec.erp)}
+        options = {name: dict(getattr(people_of(vendor), "OPTIONS", {})) for name, vendor in vendors.items()}
+        if plan.lag:
+            options[spec.erp]["index_lag_seconds"] = plan.lag
+        settings.home.mkdir(parents=True)
+        states = supervisor.up(settings.sandboxes, vendors, "fast", options, fresh=True)
+        stack.callback(supervisor.down, settings.sandboxes)
+        for name in vendors:
+            seed = goods().seed(erp=name == spec.erp)
+            supervisor.control(settings.sandboxes, name, "POST", "seed", seed)
+        write_route(folder / "defs", route, vendors, states)
+        initialise(settings, anyway=True)
+        here = Installation(settings)
+        try:
+            here.import_lookups()
+            made_route = here.configuration.route(route)
+            start = made_route.flows["orders"].start
+            assert start is not None
+            # This ERP begins without an order: there is none to look for before a first send.
+            here.ledger.adopting.finished(route, made_route.erp, start)
+        finally:
+            here.close()
+        if mutant:
+            infect(folder / "mutant", mutant)
+        made = World(settings, made_route, vendors, folder / "up.log")
+        stack.callback(made.close)
+        stack.callback(services.stop, settings)
+        yield made
+
+
+def infect(folder: Path, mutant: str) -> None:
+    """Have every Python process that is started from now on begin with this defect. Raises KeyError for a name that
+    does not exist."""
+    with mutants.mutated(mutant):
+        pass
+    folder.mkdir()
+    (folder / "sitecustomize.py").write_text(
+        f"from erp_sync_tests.chaos.mutants import mutated\n\nkept = mutated({mutant!r})\nkept.__enter__()\n"
+    )
+    checkout = Path(mutants.__file__).parents[2]
+    os.environ["PYTHONPATH"] = os.pathsep.join([str(folder), str(checkout)])
+
+
+def _restore(environment: Mapping[str, str]) -> None:
+    os.environ.clear()
+    os.environ.update(environment)
+
+
+def write_route(folder: Path, route: str, vendors: Mapping[str, str], states: Mapping[str, Any]) -> None:
+    """A copy of the shipped YAML with the route's flows on, every two seconds, pointed at these sandboxes; no plan
+    waits for a person, who would not be there."""
+    shutil.copytree(DEFS, folder, dirs_exist_ok=True)
+    for file in folder.rglob("defs.yaml"):
+        kept = []
+        for document in yaml.safe_load_all(file.read_text()):
+            given, name = document["attributes"], document["attributes"]["name"]
+            if name in vendors:
+                chaos = people_of(vendors[name])
+                given["base_url"] = states[name]["base_url"]
+                known = states[name]["credentials"]
+                given["credentials"] = {one: str(known[one]) for one in given["credentials"] if one in known}
+                given["settings"] = {
+                    **given.get("settings", {}), **getattr(chaos, "SETTINGS", {}), **chaos.REAL_TIME
+                }  # fmt: skip
+            elif name == route:
+                given["flows"] = {flow: _on(flow, spec) for flow, spec in given["flows"].items() if flow in FLOWS}
+            else:
+                continue
+            document.pop("requirements", None)
+            kept.append(document)
+        if kept:
+            file.write_text(yaml.safe_dump_all(kept))
+        else:
+            file.unlink()
+
+
+def _on(flow: str, spec: Mapping[str, Any]) -> dict[str, Any]:
+    left = {name: value for name, value in spec.items() if name not in ("guards", "fast", "approval")}
+    guards = {"guards": dict(GUARDS[flow])} if flow in GUARDS else {}
+    return {**left, **guards, "mode": "on", "every": EVERY}
