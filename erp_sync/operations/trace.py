@@ -215,10 +215,10 @@ def _exchanges(here: Installation, traces: Sequence[tuple[EntityKey, Trace]]) ->
         numbers = {delivery.number for delivery in one.deliveries if delivery.number}
         keys = {step.key for steps in one.steps.values() for step in steps}
         for name in sorted(numbers | keys | {key.native_id}):
-            for exchange in here.exchanges.search(document=name, limit=MOST_EXCHANGES):
+            for exchange in here.exchanges.search(document=name, limit=MOST_EXCHANGES, whole=True):
                 # An id is one at its own system only; elsewhere the same digits mean another record.
                 own = name in numbers or name in keys or exchange.connection == key.connection
-                if own and name in exchange.document.split(",") and exchange.id not in found:
+                if own and exchange.id not in found:
                     found[exchange.id] = _entry(here, exchange, str(key))
         found |= _reads(here, key, one, numbers)
     return list(found.values())

@@ -295,11 +295,13 @@ class ExchangeLog:
         since: datetime | None = None,
         until: datetime | None = None,
         limit: int = 1000,
+        whole: bool = False,
     ) -> list[Exchange]:
         """Exchanges that fulfil everything given: the newest `limit`, oldest first.
 
-        `document` is the whole key; where no exchange has it, those whose key contains it. Times are aware,
-        since <= time < until. What this process has recorded is flushed first.
+        `document` is the whole key. Where no exchange has it those are given whose key contains it, for which every
+        key that was ever logged is read; not with `whole`. Times are aware, since <= time < until. What this process
+        has recorded is flushed first.
         """
         equal = {"run_id": run, "connection": connection, "operation": operation, "verdict": verdict}
         conditions = [exchanges.c[name] == value for name, value in equal.items() if value is not None]
@@ -313,7 +315,7 @@ class ExchangeLog:
             if document is None:
                 return store.search(conditions, limit)
             found = store.search([*conditions, exchanges.c.document == document], limit)
-            if found:
+            if found or whole:
                 return found
             return store.search([*conditions, exchanges.c.document.contains(document, autoescape=True)], limit)
         finally:

@@ -102,6 +102,26 @@ BENCHES: dict[str, Bench] = {
         "",
         {"sqlite_per_s": Target(1000, at_least=True), "postgresql_per_s": Target(2000, at_least=True)},
     ),
+    "exchange-log": Bench(
+        "exchange_log",
+        "what the exchange log costs the orders flow; one order's trace among a million exchanges; retention",
+        "fast",
+        {
+            "wall_with_over_without": Target(1.10),
+            "trace_s_max": Target(1.0),
+            "trace_exchanges_told_fewest": Target(1, at_least=True),
+        },
+    ),
+    "outage": Bench(
+        "outage",
+        "the ERP was away for two hours: the backlog of 1,000 orders drains, slots busy by the journal",
+        "life",
+        {
+            "slots_busy_share": Target(0.9, at_least=True),
+            "orders_lost": Target(0),
+            "orders_duplicated": Target(0),
+        },
+    ),
     "definitions": Bench(
         "definitions",
         "loading the definitions of 10 and 50 generated routes, in times of `import dagster`",

@@ -401,3 +401,12 @@ def test_a_call_can_be_traced_by_its_document(server, rig, sqlite_log):
     ]
     assert sqlite_log.request_body(found[0]) == b'{"id":"1"}'
     assert sqlite_log.response_body(found[0]) == b'{"id": 7}'
+
+
+def test_a_whole_key_is_looked_for_in_no_other(sqlite_log):
+    """A trace asks for every name of its document: reading all keys for each took seconds of a million exchanges."""
+    sqlite_log.record(exchange(document="order-10"))
+    sqlite_log.record(exchange(document="order-1"))
+    assert [one.document for one in sqlite_log.search(document="order-1", whole=True)] == ["order-1"]
+    assert sqlite_log.search(document="order-", whole=True) == []
+    assert len(sqlite_log.search(document="order-")) == 2
