@@ -12,7 +12,7 @@ import typer
 
 from erp_sync.commands.output import Json, refuse
 
-DISASTERS = ("duplicate-orders", "price-cascade")
+DISASTERS = ("overnight-inventory", "duplicate-orders", "price-cascade", "silent-failure")
 # What plays them besides erp_sync itself: requirements/dev.lock.
 NEEDED = ("greenlet", "time_machine")
 CHECKOUT = Path(__file__).parents[2]

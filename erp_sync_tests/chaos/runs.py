@@ -22,15 +22,23 @@ from erp_sync.transport.context import call_context
 
 
 def run(
-    here: Installation, route: RouteSpec, flow: str, run_id: str, *, full: bool = False, keys: Sequence[str] = ()
+    here: Installation,
+    route: RouteSpec,
+    flow: str,
+    run_id: str,
+    *,
+    full: bool = False,
+    keys: Sequence[str] = (),
+    days: int = 1,
 ) -> None:
     """A failed extraction ends the run, as it does in Dagster; what is due is loaded by the next one.
 
-    With `keys` a state flow's run is one of the fast lane, of these SKUs.
+    With `keys` a state flow's run is one of the fast lane, of these SKUs. A `full` run of a document flow completes so
+    many days.
     """
     kind = FLOWS[flow]
     if kind.delivers:
-        _documents(here, route, kind, run_id, full)
+        _documents(here, route, kind, run_id, full, days)
     else:
         _states(here, route, kind, run_id, full, keys)
 
@@ -44,7 +52,7 @@ def load(here: Installation, route: RouteSpec, flow: str, run_id: str) -> None:
         load_states(here, route, kind, owner=f"{run_id}:1")
 
 
-def _documents(here: Installation, route: RouteSpec, kind: FlowKind, run_id: str, full: bool) -> None:
+def _documents(here: Installation, route: RouteSpec, kind: FlowKind, run_id: str, full: bool, days: int) -> None:
     source, connection = here.source(route, kind.name), getattr(route, kind.source)
     spec = route.flows[kind.name]
     now = here.ledger.now()
@@ -59,8 +67,8 @@ def _documents(here: Installation, route: RouteSpec, kind: FlowKind, run_id: str
         extract_changes(source, here.ledger, land, start=max(spec.start, now - timedelta(days=1)), now=now, **common)
         events.put_away(here, taken.unnamed)
         if full:
-            days = Window(start=now - timedelta(days=1), end=now)
-            extract_missing(source, here.ledger, land, window=days, **common)
+            window = Window(start=now - timedelta(days=days), end=now)
+            extract_missing(source, here.ledger, land, window=window, **common)
     transform_documents(here, route, kind, spec, run_id=run_id)
     drain_documents(here, route, kind, owner=f"{run_id}:1", lane="normal")
 

@@ -102,7 +102,7 @@ class Script:
     def stock(self) -> int:
         """All stock of the ERP to the store."""
         rows = self._query(
-            "SELECT item.itemid AS sku, location.externalid AS source, ail.quantityavailable AS quantity "
+            "SELECT item.itemid AS sku, location.externalid AS source, ail.quantityonhand AS quantity "
             "FROM aggregateitemlocation ail JOIN item ON item.id = ail.item "
             "JOIN location ON location.id = ail.location ORDER BY item.itemid, ail.location"
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -49,10 +50,12 @@ class Channel:
 
     def __init__(self) -> None:
         self.messages: list[Message] = []
+        self.at: list[float] = []
 
     def names(self) -> list[str]:
         return ["mailto://operations"]
 
     def send(self, message: Message, only: Collection[str] | None = None) -> list[str]:
         self.messages.append(message)
+        self.at.append(time.time())
         return []

@@ -45,6 +45,27 @@ def test_nine_tenths_off_everything_waits_in_one_plan_and_other_prices_go(told: 
     assert one["prevented"]
 
 
+def test_the_lane_and_events_sell_less_that_is_not_there_than_jobs(told: dict[str, dict[str, Any]]) -> None:
+    one = told["overnight-inventory"]
+    job, lane, events = (
+        one["old"]["job_30_minutes_oversold"],
+        one["ours"]["lane_60_seconds_oversold"],
+        one["ours"]["events_oversold"],
+    )
+    assert job > 4 * lane >= 0
+    assert events <= one["old"]["job_5_minutes_oversold"] / 10
+
+
+def test_orders_that_stop_are_missed_within_half_an_hour_and_all_come_after_the_repair(
+    told: dict[str, dict[str, Any]],
+) -> None:
+    one = told["silent-failure"]
+    assert one["old"]["lost"] > 0
+    assert one["ours"]["minutes_until_told"] <= 30
+    assert one["ours"]["delivered_late"] >= one["old"]["lost"]
+    assert (one["ours"]["lost"], one["ours"]["duplicated"], one["ours"]["out_of_order"]) == (0, 0, 0)
+
+
 def test_a_name_that_is_none_is_refused_with_those_that_are() -> None:
     result = CliRunner().invoke(app, ["demo", "disaster", "flood"])
     assert result.exit_code == 2

@@ -17,7 +17,7 @@ from typing import Any
 
 import httpx
 
-from erp_sync.components.configuration import RouteSpec
+from erp_sync.components.configuration import ConnectionSpec, RouteSpec
 from erp_sync.components.installation import Installation
 from erp_sync.demo.judging import claims
 from erp_sync.ledger.errors import LedgerBusy
@@ -30,12 +30,13 @@ from erp_sync.sandbox.warehouse import NetSuite
 from erp_sync_tests.chaos import runs
 from erp_sync_tests.chaos.house import House, Template, in_force, workshop
 from erp_sync_tests.chaos.network import System, Trouble, _Wire
-from erp_sync_tests.chaos.simulation import Process, Simulation, Task
+from erp_sync_tests.chaos.simulation import START, Process, Simulation, Task
 from erp_sync_tests.chaos.thrift import thrifty
 from erp_sync_tests.disasters.naive import Script
 
 ROUTE = "netsuite_magento"
 FOR_EVER = 10**9
+PUSH_SECRET = "of the change push"
 
 
 def article(number: int, price: str = "10.00", **values: Any) -> Item:
@@ -71,6 +72,12 @@ class Stage(Template):
 
     def goods(self) -> Catalogue:
         return self._goods
+
+    def _pointed(self, spec: ConnectionSpec) -> ConnectionSpec:
+        made = super()._pointed(spec)
+        if "push_secret" not in spec.credentials:
+            return made
+        return made.model_copy(update={"credentials": {**made.credentials, "push_secret": PUSH_SECRET}})
 
     def flows_on(self, route: RouteSpec) -> RouteSpec:
         on = super().flows_on(route)
@@ -203,8 +210,8 @@ class World:
 
 
 @contextmanager
-def world(set_up: Stage, seed: int = 1) -> Iterator[World]:
-    here = Simulation(seed)
+def world(set_up: Stage, seed: int = 1, start: datetime = START) -> Iterator[World]:
+    here = Simulation(seed, start)
     with thrifty(), in_force(here, lambda: House(set_up, here, seed)) as house:
         made = World(set_up, here, house, seed)
         try:
