@@ -24,6 +24,8 @@ class SeedResult(msgspec.Struct, kw_only=True):
 
     seed: int
     words: list[str] = []
+    # That something is lost, there twice, or stale, as the systems show it; a crash is none.
+    proof: list[str] = []
     counts: dict[str, int] = {}
     cases: dict[str, int] = {}
     faults: dict[str, int] = {}
@@ -114,6 +116,7 @@ class _Player:
         return SeedResult(
             seed=seed,
             words=verdict.words(),
+            proof=verdict.proof(),
             counts={
                 "documents": played.documents,
                 "state_keys": played.state_keys,
@@ -148,12 +151,15 @@ def _play(work: tuple[int, str]) -> SeedResult:
 
 
 def hunt(work: tuple[str, Sequence[int]]) -> list[SeedResult]:
-    """Seeds with this mutant until one fails; all that were played."""
+    """Seeds with this mutant until one shows what it does to the systems; all that were played.
+
+    That the harness or a run broke off is no proof: nobody would see that a guarantee is gone.
+    """
     mutant, seeds = work
     played = []
     for seed in seeds:
         played.append(_player[0](seed, mutant))
-        if played[-1].words:
+        if played[-1].proof:
             break
     return played
 

@@ -24,8 +24,8 @@ def main() -> int:
         for played in run(_hunt, [(name, seeds) for name in chosen]):
             name, results = played
             last = results[-1]
-            caught[name] = len(results) if last.words else None
-            words = last.words[0] if last.words else f"nothing in {most} seeds: {MUTANTS[name].words}"
+            caught[name] = last.seed if last.proof else None
+            words = last.proof[0] if last.proof else f"nothing in {most} seeds: {MUTANTS[name].words}"
             print(f"{name:34} {caught[name] or '-':>5}  {' '.join(words.split())[:110]}", flush=True)
     missed = sorted(name for name, seed in caught.items() if seed is None)
     figures = {

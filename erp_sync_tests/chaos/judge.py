@@ -35,9 +35,11 @@ class Verdict:
         return not (self.lost or self.duplicated or self.stale or self.unexplained)
 
     def words(self) -> list[str]:
-        return [
-            f"{what}: {one}" for what in ("lost", "duplicated", "stale", "unexplained") for one in getattr(self, what)
-        ]
+        return self.proof() + [f"unexplained: {one}" for one in self.unexplained]
+
+    def proof(self) -> list[str]:
+        """What the systems themselves show."""
+        return [f"{what}: {one}" for what in ("lost", "duplicated", "stale") for one in getattr(self, what)]
 
 
 def judge(house: House, here: Installation, defects: list[str]) -> Verdict:
@@ -81,8 +83,8 @@ def _compared(verdict: Verdict, report: Report, here: Installation, *, skewed: b
     verdict.unexplained += [f"order {number}: {why}" for number, why in orders.false_claims.items()]
     verdict.unexplained += [f"order {one} of the ERP is nobody's" for one in orders.not_from_store]
     open_orders = {one.number for one in here.ledger.deliveries.find(flow="orders", states=OPEN, limit=1000)}
-    verdict.unexplained += [
-        f"order {one} is cancelled and open in the ERP"
+    verdict.lost += [
+        f"the cancellation of order {one}, which is open in the ERP,"
         for one in orders.cancelled_open_in_erp
         if one not in open_orders
     ]

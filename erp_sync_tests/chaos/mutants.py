@@ -23,7 +23,7 @@ from erp_sync.flows.delivery.recording import Recording
 from erp_sync.flows.delivery.resuming import SEND_AGAIN, Resuming
 from erp_sync.flows.delivery.sending import Sending
 from erp_sync.flows.leases import Leases
-from erp_sync.ledger import Ledger, leases, moving, sending, steps
+from erp_sync.ledger import Ledger, ending, leases, moving, sending, steps
 from erp_sync.ledger import deliveries as ledger_deliveries
 from erp_sync.ledger.documents import Claim, State
 from erp_sync.ledger.plans import Plans
@@ -101,9 +101,10 @@ def repeat_what_leaves_no_trace(stack: ExitStack) -> None:
     look = Resuming.look
 
     def again(self: Resuming, claim: Any, step: Any, request: Any, operation: Any, settle_until: Any) -> Any:
-        searchable = Guarantee.SEARCHABLE
-        mild = operation if operation.guarantee is searchable else _replaced(operation, guarantee=searchable)
-        return look(self, claim, step, request, mild, settle_until)
+        if operation.guarantee is Guarantee.NONE:
+            self.task.ledger.steps.absent(claim, step.name)
+            return SEND_AGAIN
+        return look(self, claim, step, request, operation, settle_until)
 
     _put(stack, Resuming, "look", again)
 
@@ -152,14 +153,16 @@ def resend_after_refusal(stack: ExitStack) -> None:
 
 @mutant("whoever lost a lease may go on: fencing numbers are not looked at, before sending neither")
 def drop_fencing(stack: ExitStack) -> None:
-    def anybodys(claim: Claim) -> Any:
-        return sa.and_(deliveries.c.id == claim.id, deliveries.c.state == State.CLAIMED)
+    anybodys = sa.and_(deliveries.c.id == sa.bindparam("of_delivery"), deliveries.c.state == State.CLAIMED)
 
     def locked(write: Any, claim: Claim, alive_at: Any = None) -> None:
         pass
 
-    for place in (leases, ledger_deliveries):
-        _put(stack, place, "held_by", anybodys)
+    for place in (leases, ledger_deliveries, ending):
+        _put(stack, place, "HELD", anybodys)
+        _put(stack, place, "holder", lambda claim: {"of_delivery": claim.id})
+    _put(stack, ledger_deliveries, "_RENEW", sa.update(deliveries).where(anybodys))
+    _put(stack, ending, "_END", sa.update(deliveries).where(anybodys))
     for place in (leases, ledger_deliveries, sending, steps):
         _put(stack, place, "lock_claim", locked)
     _put(stack, ledger_deliveries, "lock_claims", lambda write, claims: {claim.id for claim in claims})

@@ -18,12 +18,13 @@ from urllib.parse import parse_qsl
 
 import httpx
 
-from erp_sync.ports.capabilities import Capabilities, Guarantee
+from erp_sync.ports.capabilities import Capabilities, Guarantee, Operation
 from erp_sync.sandbox.clock import Clock
 from erp_sync.sandbox.core import Commit, Endpoint, Handled, Request, Response, SandboxCore, json_response
 from erp_sync.sandbox.journal import Call, Entry, Journal, iso
 from erp_sync.sandbox.latency import Latency
 from erp_sync.transport.auth import ATTEMPT
+from erp_sync.transport.context import current
 from erp_sync.transport.wire import _ReadToTheEnd
 from erp_sync_tests.chaos.simulation import Simulation
 
@@ -57,6 +58,9 @@ class Trouble:
     chance: float = 1.0
     seconds: float = 0.0
     after: bool = False
+    flow: str = ""  # only calls on behalf of this flow
+    guarantee: str = ""  # only operations of which the connector declares this
+    then: tuple[str, str] | None = None  # whose people do what as it strikes
     made: int = 0
     frozen: Any = None  # stale_read: a core over the state at `begin`
 
@@ -94,6 +98,7 @@ class Network:
         self.random = random.Random(f"network {seed}")
         self.faults: Counter[str] = Counter()
         self.calls = 0
+        self.struck: Callable[[Trouble], None] = lambda trouble: None
 
     # -- the product's side ------------------------------------------------------------------------
 
@@ -190,14 +195,20 @@ class Network:
             if commits:
                 system.journal.append(Entry(None, commits))
 
-    def trouble(self, system: System, endpoint: Endpoint, repeatable: bool) -> Trouble | None:
+    def trouble(self, system: System, endpoint: Endpoint, operation: Operation | None) -> Trouble | None:
+        """Args: operation: what the connector says of the call, if it declares it."""
         for one in system.troubles:
+            if one.flow and one.flow != current().flow:
+                continue
+            if one.guarantee and (operation is None or operation.guarantee.value != one.guarantee):
+                continue
             if not one.fires(self.simulation.now, endpoint.writes, self.random):
                 continue
-            if one.kind == "twice" and not repeatable:
+            if one.kind == "twice" and not _sure(endpoint, operation):
                 continue
             one.made += 1
             self.faults[one.kind + (" after commit" if one.after else "")] += 1
+            self.struck(one)
             return one
         return None
 
@@ -240,7 +251,7 @@ class _Flight:
             return
         self.endpoint = front
         self.entry = self.network.entry(system, self.asked, front)
-        self.trouble = self.network.trouble(system, front, self._sure())
+        self.trouble = self.network.trouble(system, front, self._operation())
         kind = self.trouble.kind if self.trouble else ""
         assert self.entry.call is not None
         self.entry.call.fault = kind or None
@@ -255,14 +266,12 @@ class _Flight:
             commit = self.deadline + self.trouble.seconds
         here.call_at(commit, lambda: self.commit(kind, service * 0.15))
 
-    def _sure(self) -> bool:
-        """Whether the vendor itself takes care that the request, come twice, is done once."""
+    def _operation(self) -> Operation | None:
         attempt = self.request.extensions.get(ATTEMPT)
         try:
-            operation = self.system.capabilities.operation(attempt.call.operation) if attempt is not None else None
+            return self.system.capabilities.operation(attempt.call.operation) if attempt is not None else None
         except KeyError:
-            return not self.endpoint.writes
-        return operation is not None and operation.guarantee in (Guarantee.UNIQUE_KEY, Guarantee.IDEMPOTENCY_TOKEN)
+            return None
 
     def _instead(self, kind: str, service: float) -> bool:
         """Faults that come before anything is done."""
@@ -339,6 +348,13 @@ class _Flight:
                 self.system.slots -= 1
         self.over = True
         self.waiting()
+
+
+def _sure(endpoint: Endpoint, operation: Operation | None) -> bool:
+    """Whether the vendor itself takes care that the request, come twice, is done once."""
+    if operation is None:
+        return not endpoint.writes
+    return operation.guarantee in (Guarantee.UNIQUE_KEY, Guarantee.IDEMPOTENCY_TOKEN)
 
 
 def _front(system: System, asked: Request) -> Endpoint | Response:

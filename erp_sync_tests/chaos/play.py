@@ -22,7 +22,7 @@ from erp_sync_tests.chaos.judge import Verdict, judge
 from erp_sync_tests.chaos.network import System
 from erp_sync_tests.chaos.schedule import DURATION, Schedule
 from erp_sync_tests.chaos.sensor import Sensor
-from erp_sync_tests.chaos.simulation import Killed, Process, Simulation, Task
+from erp_sync_tests.chaos.simulation import Ambush, Killed, Process, Simulation, Task
 from erp_sync_tests.chaos.thrift import thrifty
 
 WORKERS = 2
@@ -71,6 +71,8 @@ class Seed:
                 here.call_at(trouble.begin, lambda trouble=trouble: self.house.freeze(trouble))
         for when, point, passes, everybody in self.plan.traps:
             here.call_at(begin + when, lambda trap=(point, passes, everybody): self._set_trap(*trap))
+        here.ambushes, here.ambushed = list(self.plan.ambushes), self._ambushed
+        self.house.network.struck = lambda trouble: self._react(trouble.then)
         for when, passes, length in self.plan.stalls:
             here.call_at(begin + when, lambda stall=(passes, length): self._stall(*stall))
         for when, length in self.plan.locked:
@@ -86,6 +88,16 @@ class Seed:
         self.house.people[name].do(what)
         self.sensor.changed[name] = self.here.now
         self.house.network.tick()
+
+    def _react(self, then: tuple[str, str] | None) -> None:
+        """People do something at the very moment; not inside of whoever is at work."""
+        if then is not None:
+            self.here.call_at(self.here.now + 0.5, lambda: self._act(*then))
+
+    def _ambushed(self, ambush: Ambush) -> None:
+        if ambush.seconds:
+            self.house.network.faults["worker suspended"] += 1
+        self._react(ambush.then)
 
     def _set_trap(self, point: str, passes: int, everybody: bool) -> None:
         self.here.traps[point] = passes
@@ -136,6 +148,7 @@ class Seed:
     def run(self, process: Process, flow: str, *, full: bool = False) -> None:
         self.runs += 1
         began = self.here.now
+        process.doing = flow
         try:
             runs.run(self.installation(process), self.house.route, flow, f"run{self.runs}", full=full)
         except (CallFailed, LedgerBusy):
@@ -174,6 +187,7 @@ class Seed:
         # Nothing goes wrong any more, but what is on its way comes.
         here.traps.clear()
         here.suspends.clear()
+        here.ambushes.clear()
         for system in network.systems.values():
             system.troubles.clear()
         settled = self._settle()
@@ -250,6 +264,6 @@ def play(template: Template, seed: int) -> Played:
     """Play a seed. The same seed is the same play, call for call."""
     here = Simulation(seed)
     doings = {name: people_of(vendor).DOINGS for name, vendor in template.vendors.items()}
-    plan = schedule.draw(seed, here.now, doings)
+    plan = schedule.draw(seed, here.now, doings, template.route)
     with thrifty(), in_force(here, lambda: House(template, here, seed, plan.skews)) as house:
         return Seed(template, here, house, plan, seed).play()

@@ -5,11 +5,18 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
+from erp_sync.components.configuration import RouteSpec
+from erp_sync.components.flow_table import FLOWS
+from erp_sync.ports.capabilities import Guarantee
 from erp_sync_tests.chaos.network import Trouble
+from erp_sync_tests.chaos.simulation import Ambush
 
 # Faults come, people act and workers die within so many virtual seconds; then everything is let settle.
 DURATION = 600.0
+# Of what people do in the time, as much as makes 20 documents a seed for certain.
+AMOUNT = 0.9
 KINDS: Mapping[str, int] = {
     "timeout": 4,
     "timeout after commit": 5,
@@ -36,6 +43,7 @@ POINTS: Mapping[str, int] = {
     "records received": 4,
     "before documents are accepted": 4,
     "documents accepted": 3,
+    "values gathered": 2,
     "parquet half written": 2,
     "parquet written": 2,
     "manifest half written": 2,
@@ -52,6 +60,7 @@ class Schedule:
         acts: (when, whose side, what people do).
         traps: (when, point, how often it is passed unharmed before somebody dies there, whether all die with it).
         locked: (when, how long) the ledger is somebody else's.
+        ambushes: who is caught in the middle of a flow, where and with what.
         stalls: (when, after how many transactions more, how long) nothing of a worker runs, and it does not know.
     """
 
@@ -61,9 +70,10 @@ class Schedule:
     traps: list[tuple[float, str, int, bool]] = field(default_factory=list)
     locked: list[tuple[float, float]] = field(default_factory=list)
     stalls: list[tuple[float, int, float]] = field(default_factory=list)
+    ambushes: list[Ambush] = field(default_factory=list)
 
 
-def draw(seed: int, start: float, doings: Mapping[str, Mapping[str, int]]) -> Schedule:
+def draw(seed: int, start: float, doings: Mapping[str, Mapping[str, int]], route: RouteSpec) -> Schedule:
     """The schedule of a seed. `doings`: what the people of each system do, with how often beside each other."""
     chance = random.Random(f"schedule {seed}")
     made = Schedule()
@@ -82,17 +92,91 @@ def draw(seed: int, start: float, doings: Mapping[str, Mapping[str, int]]) -> Sc
         made.stalls.append(
             (chance.uniform(0, DURATION * 0.7), chance.randint(0, 40), chance.choice((20.0, 50.0, 120.0)))
         )
+    for aim in chance.sample(AIMS, 2):
+        aim(made, chance, start, route)
+    made.acts.sort()
     return made
+
+
+# -- what is aimed at the moments that a guarantee is for -------------------------------------------
+
+
+def _overtaken_document(made: Schedule, chance: random.Random, start: float, route: RouteSpec) -> None:
+    """Everybody dies with a new order in hand, which its buyer then thinks better of: two versions meet."""
+    when = chance.uniform(30, DURATION * 0.6)
+    then = (route.store, "think_again")
+    made.acts.append((when, route.store, "buy"))
+    made.ambushes.append(
+        Ambush(start + when, "before documents are accepted", "orders", everybody=chance.random() < 0.5, then=then)
+    )
+
+
+def _overtaken_value(made: Schedule, chance: random.Random, start: float, route: RouteSpec) -> None:
+    """A worker stands still with values that it has read, while they change and another one writes the new ones."""
+    flow, when = chance.choice(STATES), chance.uniform(60, DURATION * 0.6)
+    then = (_source(route, flow), "think_again")
+    # It needs something in hand.
+    made.acts.append((when, *then))
+    made.ambushes.append(Ambush(start + when, "values gathered", flow, seconds=chance.uniform(70, 150), then=then))
+
+
+def _lost_lease(made: Schedule, chance: random.Random, start: float, route: RouteSpec) -> None:
+    """A worker stands still for longer than its lease, in the middle of its documents."""
+    flow, when = chance.choice(("shipments", "order_status")), chance.uniform(30, DURATION * 0.7)
+    ambush = Ambush(
+        start + when, "after a transaction", flow, passes=chance.randint(5, 60), seconds=chance.uniform(70, 200)
+    )
+    made.ambushes.append(ambush)
+
+
+def _silent_write(made: Schedule, chance: random.Random, start: float, route: RouteSpec) -> None:
+    """Values do not arrive, and nobody is told."""
+    flow, begin = chance.choice(STATES), chance.uniform(0, DURATION * 0.7)
+    kind = chance.choice(("timeout", "drop_connection", "server_error"))
+    _aimed(made, start, begin, route, flow, kind=kind, times=chance.choice((1, 2)))
+
+
+def _late_value(made: Schedule, chance: random.Random, start: float, route: RouteSpec) -> None:
+    """Values arrive long after nobody waits for them, when newer ones are due."""
+    flow, begin = chance.choice(STATES), chance.uniform(60, DURATION * 0.6)
+    then = (_source(route, flow), "think_again")
+    made.acts.append((begin, *then))
+    _aimed(made, start, begin, route, flow, kind="late_commit", times=1, seconds=chance.uniform(25, 40), then=then)
+
+
+def _no_trace(made: Schedule, chance: random.Random, start: float, route: RouteSpec) -> None:
+    """What cannot be searched for is done, and nobody is told."""
+    for system in (route.store, route.erp):
+        kind = chance.choice(("timeout", "drop_connection", "server_error", "truncate_body"))
+        made.troubles.insert(
+            0,
+            Trouble(kind=kind, system=system, begin=start, end=start + DURATION, writes=True, after=True,
+                    times=chance.choice((1, 2, 3)), guarantee=Guarantee.NONE.value),
+        )  # fmt: skip
+
+
+AIMS = (_overtaken_document, _overtaken_value, _lost_lease, _silent_write, _late_value, _no_trace)
+STATES = ("inventory", "prices")
+
+
+def _source(route: RouteSpec, flow: str) -> str:
+    return str(getattr(route, FLOWS[flow].source))
+
+
+def _aimed(made: Schedule, start: float, begin: float, route: RouteSpec, flow: str, **what: Any) -> None:
+    """First of all troubles: it is not to be left to chance."""
+    target = getattr(route, FLOWS[flow].target)
+    end = start + DURATION
+    made.troubles.insert(0, Trouble(system=target, begin=start + begin, end=end, writes=True, flow=flow, **what))
 
 
 def _acts(made: Schedule, chance: random.Random, doings: Mapping[str, Mapping[str, int]]) -> None:
     for name, things in doings.items():
         for what, weight in things.items():
             # Some orders are there before anything runs; what a warehouse does needs something to do.
-            for _ in range(weight):
+            for _ in range(max(1, round(weight * AMOUNT))):
                 early = what == "buy" and chance.random() < 0.4
                 made.acts.append((0.0 if early else chance.uniform(1, DURATION * 0.85), name, what))
-    made.acts.sort()
 
 
 def _trouble(chance: random.Random, start: float, systems: list[str]) -> Trouble:

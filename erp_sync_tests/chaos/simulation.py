@@ -14,6 +14,7 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -31,11 +32,26 @@ class Stuck(AssertionError):
     """Every task waits for another one."""
 
 
+@dataclass
+class Ambush:
+    """Who comes to this point while it works on that flow dies there, or stands still for so long; people of a
+    system do something meanwhile, so that what it had in its hands is old."""
+
+    begin: float
+    point: str
+    flow: str
+    passes: int = 0
+    seconds: float = 0.0  # 0: it dies
+    everybody: bool = False
+    then: tuple[str, str] | None = None
+
+
 class Process:
     """A worker: its tasks share memory, and lose it together."""
 
     def __init__(self, name: str) -> None:
         self.name = name
+        self.doing = ""  # the flow that it works on
         self.dead = False
         self.stalled_until = 0.0
         self.tasks: list[Task] = []
@@ -86,6 +102,8 @@ class Simulation:
         # (point, how many more times it is passed unharmed) at which the process that comes there dies.
         self.traps: dict[str, int] = {}
         self.suspends: list[tuple[int, float]] = []  # after so many transactions a process stands still for so long
+        self.ambushes: list[Ambush] = []
+        self.ambushed: Callable[[Ambush], None] = lambda ambush: None
         self.takes_all: set[str] = set()  # traps in which every process dies
         self.locked_until = 0.0  # somebody else has the ledger until then
         self._horizon = 0.0  # who sleeps beyond it gives its turn back
@@ -246,6 +264,7 @@ class Simulation:
             else:
                 self.stall(task.process, seconds)
                 self.park(self.now + seconds)
+        self._ambush(name, task.process)
         left = self.traps.get(name)
         if left is None:
             return
@@ -253,7 +272,26 @@ class Simulation:
             self.traps[name] = left - 1
             return
         del self.traps[name]
-        for process in list(self.processes) if name in self.takes_all else [task.process]:
-            self.kill(process, name)
+        everybody = name in self.takes_all
         self.takes_all.discard(name)
-        raise Killed(task.process.name)
+        self._die(task.process, name, everybody)
+
+    def _ambush(self, name: str, process: Process) -> None:
+        for one in self.ambushes:
+            if (one.point, one.flow) != (name, process.doing) or self.now < one.begin:
+                continue
+            if one.passes > 0:
+                one.passes -= 1
+                continue
+            self.ambushes.remove(one)
+            self.ambushed(one)
+            if not one.seconds:
+                self._die(process, name, one.everybody)
+            self.stall(process, one.seconds)
+            self.park(self.now + one.seconds)
+            return
+
+    def _die(self, process: Process, where: str, everybody: bool) -> None:
+        for one in list(self.processes) if everybody else [process]:
+            self.kill(one, where)
+        raise Killed(process.name)

@@ -14,7 +14,7 @@ import duckdb
 
 from erp_sync.components import states
 from erp_sync.quality import gate
-from erp_sync.quality.gate import Broken, Judgement, Suite
+from erp_sync.quality.gate import Broken, CannotJudge, Judgement, Suite
 from erp_sync.transport.policies import Log
 
 
@@ -40,11 +40,14 @@ def judge(suite: Suite, records: Sequence[dict[str, Any]] | Any) -> Judgement:
     for rule in suite.rules:
         holds, column = _HOLDS[rule.expectation], rule.arguments["column"]
         # As the engine does it: what is not there breaks no rule.
-        places = tuple(
-            place
-            for place, row in enumerate(rows)
-            if (value := row[column]) is not None and value == value and not holds(value, rule.arguments)
-        )
+        try:
+            places = tuple(
+                place
+                for place, row in enumerate(rows)
+                if (value := row[column]) is not None and value == value and not holds(value, rule.arguments)
+            )
+        except TypeError as failure:
+            raise CannotJudge(suite.name, rule.name, str(failure)) from failure
         if places:
             broken.append(Broken(rule=rule, rows=places))
     return Judgement(rows=len(rows), rules=len(suite.rules), broken=tuple(broken))

@@ -99,3 +99,9 @@ class People:
         if self.orders:
             with suppress(Refused):  # shipped already, or cancelled
                 self._front.cancel(self._random.choice(self.orders[-4:]))
+
+    def think_again(self) -> None:
+        """Whoever bought last does not want it any more."""
+        if self.orders:
+            with suppress(Refused):
+                self._front.cancel(self.orders[-1])

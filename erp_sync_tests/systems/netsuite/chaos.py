@@ -40,11 +40,13 @@ class People:
         self._netsuite._caller._http = wire
         self._codes = [place.code for place in catalogue.warehouses]
         self._houses: list[Warehouse] = []
+        self._priced: list[Any] = []
 
     def begin(self, seed: int, placed: int = 0) -> None:
         self._random = random.Random(f"warehouses {seed}")
         self._seed = seed
         self._houses = []
+        self._priced = []
 
     def do(self, what: str) -> None:
         if not self._houses:
@@ -71,10 +73,28 @@ class People:
     def reprice(self) -> None:
         """A few list prices change by some per cent."""
         rows = self._netsuite.query("SELECT id FROM item WHERE itemtype = 'InvtPart' AND isinactive = 'F' ORDER BY id")
-        for row in self._random.sample(rows, min(2, len(rows))):
+        self._priced = [row["id"] for row in self._random.sample(rows, min(2, len(rows)))]
+        self._set_prices()
+
+    def _set_prices(self) -> None:
+        for item in self._priced:
             price = Decimal(self._random.randint(300, 1500)) / 100
             body = {"price": {"items": [{"priceLevel": {"id": "1"}, "price": price}]}}
             try:
-                self._netsuite.change(f"inventoryItem/{row['id']}", body)
+                self._netsuite.change(f"inventoryItem/{item}", body)
             except Refused as refused:
-                raise AssertionError(f"the price of item {row['id']} was not changed: {refused.message}") from refused
+                raise AssertionError(f"the price of item {item} was not changed: {refused.message}") from refused
+
+    def think_again(self) -> None:
+        """The last new prices change once more; somebody counts much of a warehouse, always the same shelves."""
+        if self._priced:
+            self._set_prices()
+        else:
+            self.reprice()
+        house = self._houses[0]
+        house._rounds += 1
+        rows = self._netsuite.query(
+            "SELECT ail.item AS item FROM aggregateitemlocation ail "
+            f"WHERE ail.location = {house.location} AND ail.quantityavailable > 3 ORDER BY ail.item"
+        )
+        house._adjust("count", {int(row["item"]): Decimal(-1) for row in rows[-6:]})
