@@ -1,6 +1,7 @@
-"""Names that YAML may use where it is free text by shape: vendors, a connection's settings, guards and rules of flows.
+"""What YAML may say where it is free text by shape: vendors, a connection's settings, guards and rules of flows.
 
-One that does not exist would be ignored without a word: a guard that is misspelt holds nothing.
+A name that does not exist would be ignored without a word: a guard that is misspelt holds nothing. A value that is not
+among those expected would be met at its first use only, in the middle of a run.
 """
 
 from __future__ import annotations
@@ -12,8 +13,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from erp_sync.ports.expected import NUMBER, TABLE, Expected, wrong
+
 # Of every connection, whatever its vendor; what is inside limits and cost is refused where they are read.
-SETTINGS = ("cost", "limits", "mapping", "seconds_a_call")
+SETTINGS: Mapping[str, Expected] = {"cost": TABLE, "limits": TABLE, "mapping": TABLE, "seconds_a_call": NUMBER}
 # Limits of plans by flow; `few` and the floor of jumps belong to them.
 GUARDS: Mapping[str, tuple[str, ...]] = {
     "inventory": ("few", "jump_floor", "max_jump_factor", "max_missing_share", "max_zeroed_share"),
@@ -36,14 +39,17 @@ def vendors() -> tuple[str, ...]:
 
 
 def wrong_of_connection(vendor: str, settings: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Field and problem of each name that does not exist."""
+    """Field and problem of each name that does not exist, and of each value that is none of those expected."""
     if vendor not in vendors():
         yield "vendor", f"{vendor!r} is unknown; known are {', '.join(vendors())}"
         return
     own = importlib.import_module(f"erp_sync.systems.{vendor}.capabilities")
-    for name in settings:
-        if name not in own.SETTINGS and name not in SETTINGS:
-            yield f"settings.{name}", _unknown("setting", name, (*SETTINGS, *own.SETTINGS))
+    expected = {**SETTINGS, **own.SETTINGS}
+    for name, value in settings.items():
+        if name in expected:
+            yield from wrong(value, expected[name], f"settings.{name}")
+        else:
+            yield f"settings.{name}", _unknown("setting", name, expected)
     for path, known in own.NAMES_IN.items():
         name, _, each = path.partition(".")
         value = settings.get(name)
@@ -51,8 +57,10 @@ def wrong_of_connection(vendor: str, settings: Mapping[str, Any]) -> Iterator[tu
             continue
         for place, inner in value.items() if each else [("", value)]:
             for one in inner if isinstance(inner, Mapping) else ():
-                if one not in known:
-                    where = ".".join(part for part in ("settings", name, place, str(one)) if part)
+                where = ".".join(part for part in ("settings", name, place, str(one)) if part)
+                if one in known:
+                    yield from wrong(inner[one], known[one], where)
+                else:
                     yield where, _unknown("setting", str(one), known)
 
 

@@ -122,6 +122,46 @@ WRONG = {
         "settings.events.entites",
         "is entities meant?",
     ),
+    "a value that a setting cannot have": (
+        ('base_url: "http://shop.invalid"', 'base_url: "http://shop.invalid", settings: {edition: opensource}'),
+        "settings.edition",
+        "shop: 'opensource' is given; expected is open_source or commerce (is open_source meant?)",
+    ),
+    "a tax regime that does not exist": (
+        ("base_url: {env: BOOKS_URL}", "base_url: {env: BOOKS_URL}, settings: {tax_engine: vat}"),
+        "settings.tax_engine",
+        "connection books: 'vat' is given; expected is suitetax or legacy",
+    ),
+    "words where a number is expected": (
+        ("base_url: {env: BOOKS_URL}", "base_url: {env: BOOKS_URL}, settings: {tax_tolerance: 5ct}"),
+        "settings.tax_tolerance",
+        "'5ct' is given; expected is a number that is not negative",
+    ),
+    "no true and no false": (
+        ('base_url: "http://shop.invalid"', 'base_url: "http://shop.invalid", settings: {input_limits: "no way"}'),
+        "settings.input_limits",
+        "'no way' is given; expected is true or false",
+    ),
+    "one value of a list that does not exist": (
+        ("base_url: {env: BOOKS_URL}", "base_url: {env: BOOKS_URL}, settings: {deposit_states: [paid]}"),
+        "settings.deposit_states.0",
+        "'paid' is given; expected is pending, authorised, captured, voided or refunded",
+    ),
+    "one value of a table that does not exist": (
+        ('base_url: "http://shop.invalid"', 'base_url: "http://shop.invalid", settings: {payment_kinds: {cod: cash}}'),
+        "settings.payment_kinds.cod",
+        "'cash' is given; expected is card, wallet",
+    ),
+    "a value inside another setting": (
+        ('base_url: "http://shop.invalid"', 'base_url: "http://shop.invalid", settings: {events: {every_seconds: x}}'),
+        "settings.events.every_seconds",
+        "'x' is given",
+    ),
+    "a setting without a value": (
+        ("base_url: {env: BOOKS_URL}", "base_url: {env: BOOKS_URL}, settings: {tax_engine: }"),
+        "settings.tax_engine",
+        "nothing is given; expected is suitetax or legacy",
+    ),
     "an approval that does not exist": (
         ("mode: on", "mode: on, approval: maybe"),
         "flows.orders.approval",

@@ -10,6 +10,19 @@ from collections.abc import Mapping
 from typing import Any
 
 from erp_sync.ports.capabilities import Capabilities, Guarantee, Limits, Notifications, Operation, Reading
+from erp_sync.ports.expected import (
+    LIST,
+    NUMBER,
+    ORDER_STATUSES,
+    PAYMENT_KINDS,
+    TABLE,
+    WHOLE_NUMBER,
+    WORD,
+    YES_OR_NO,
+    Expected,
+    ListOf,
+    TableOf,
+)
 
 # A request that the web tier gave up on may still run; Magento has no search index between a write and
 # these reads, so only the execution time counts.
@@ -241,12 +254,31 @@ def _nothing_left(setting: str, left: Mapping[str, Any], known: list[str]) -> No
         raise ValueError(f"setting {setting}: {name!r} does not exist; known are {', '.join(known)}")
 
 
-# Settings of a connection, each explained in docs/settings.md: what stands in none of these is refused at start.
-SETTINGS = (
-    *("attribute_set_id", "authentication", "backorders", "batch_size", "bundle_shipment", "categories", "currency"),
-    *("edition", "events", "input_limits", "lateness_seconds", "lookups", "option_labels", "order_status_codes"),
-    *("order_statuses", "order_stores", "page_size", "payment_kinds", "price_scopes", "product_attributes"),
-    *("restock_date_attribute", "settle_seconds", "store", "stores", "tax_from_store", "timeout_seconds", "website"),
-    "website_ids",
-)
-NAMES_IN = {"events": ("client_id", "delay_seconds", "entities", "every_seconds", "keys")}
+# Settings of a connection, each explained in docs/settings.md, and what is expected (ports/expected.py): a name
+# that stands not here and a value that is none of these are refused at start.
+SETTINGS: Mapping[str, Expected] = {
+    **dict.fromkeys(("currency", "restock_date_attribute", "store", "website"), WORD),
+    **dict.fromkeys(("backorders", "input_limits", "tax_from_store"), YES_OR_NO),
+    **dict.fromkeys(("attribute_set_id", "page_size"), WHOLE_NUMBER),
+    **dict.fromkeys(("order_stores", "stores", "website_ids"), LIST),
+    **dict.fromkeys(("categories", "events", "lookups", "option_labels", "order_status_codes"), TABLE),
+    **dict.fromkeys(("price_scopes", "product_attributes"), TABLE),
+    "authentication": ("oauth", "bearer"),
+    "batch_size": TableOf(WHOLE_NUMBER),
+    "bundle_shipment": ("together", "separately"),
+    "edition": ("open_source", "commerce"),
+    "lateness_seconds": TableOf(NUMBER),
+    "order_statuses": TableOf(ORDER_STATUSES),
+    "payment_kinds": TableOf(PAYMENT_KINDS),
+    "settle_seconds": TableOf(NUMBER),
+    "timeout_seconds": NUMBER,
+}
+NAMES_IN: Mapping[str, Mapping[str, Expected]] = {
+    "events": {
+        "client_id": WORD,
+        "delay_seconds": NUMBER,
+        "entities": ListOf(NOTIFICATIONS.entities),
+        "every_seconds": NUMBER,
+        "keys": TABLE,
+    }
+}

@@ -12,6 +12,17 @@ from typing import Any
 import msgspec
 
 from erp_sync.ports.capabilities import Capabilities, Guarantee, Limits, Notifications, Operation, Reading
+from erp_sync.ports.expected import (
+    LIST,
+    NUMBER,
+    PAYMENT_KINDS,
+    TABLE,
+    WHOLE_NUMBER,
+    WORD,
+    YES_OR_NO,
+    Expected,
+    ListOf,
+)
 
 _EXTERNAL_ID = (
     "Oracle NetSuite help, External IDs: one per record; POST of an existing one is refused (400 USER_ERROR "
@@ -158,30 +169,43 @@ def capabilities_of(settings: Mapping[str, Any]) -> Capabilities:
     return msgspec.structs.replace(CAPABILITIES, operations=operations)
 
 
-# Settings of a connection, each explained in docs/settings.md: what stands in none of these is refused at start.
-SETTINGS = (
-    *("adopt_external_ids", "assertion_algorithm", "authentication", "backorder_column", "backorder_values"),
-    *("category_column", "class", "coupon_code", "currencies", "currency", "customer_currencies", "damaged_statuses"),
-    *("deadline_seconds", "department", "deposit_account", "deposit_states", "description_column", "discount_item"),
-    *("discounts", "events", "guest_policy", "instructions_field", "instructions_length", "item_columns", "location"),
-    *("lookups", "matrix_options", "no_deposit_kinds", "order_deployment", "order_script", "order_status"),
-    *("payment_field", "price_levels", "price_table", "property_name_validation", "quarantined_statuses"),
-    *("read_timeout_seconds", "recent_shipment_hours", "restlet_url", "restock_date_column", "saved_searches"),
-    *(
-        "search_deployment",
-        "search_script",
-        "settle_seconds",
-        "ship_method",
-        "source_connections",
-        "special_price_dates",
+# Settings of a connection, each explained in docs/settings.md, and what is expected (ports/expected.py): a name
+# that stands not here and a value that is none of these are refused at start.
+SETTINGS: Mapping[str, Expected] = {
+    **dict.fromkeys(
+        ("backorder_column", "category_column", "class", "currency", "department", "deposit_account"), WORD
     ),
-    *("stock_locations", "subsidiary", "tax_class", "tax_engine", "tax_tolerance", "tax_type", "total_tolerance"),
-    *("web_guest_customer", "websites", "weight_unit", "write_timeout_seconds"),
-)
-NAMES_IN = {
-    "events": ("delay_seconds", "entities", "every_seconds"),
-    "websites.*": (
-        *("base_currency", "class", "currency", "department", "deposit_account", "location", "price_level"),
-        *("subsidiary", "web_guest_customer"),
+    **dict.fromkeys(
+        ("description_column", "discount_item", "instructions_field", "location", "order_deployment"), WORD
     ),
+    **dict.fromkeys(("order_script", "payment_field", "restlet_url", "restock_date_column", "search_deployment"), WORD),
+    **dict.fromkeys(
+        ("search_script", "subsidiary", "tax_class", "tax_type", "web_guest_customer", "weight_unit"), WORD
+    ),
+    **dict.fromkeys(("deadline_seconds", "read_timeout_seconds", "recent_shipment_hours"), NUMBER),
+    **dict.fromkeys(("tax_tolerance", "total_tolerance", "write_timeout_seconds"), NUMBER),
+    **dict.fromkeys(("adopt_external_ids", "backorder_values", "damaged_statuses", "item_columns"), LIST),
+    **dict.fromkeys(("quarantined_statuses", "source_connections", "stock_locations"), LIST),
+    **dict.fromkeys(("currencies", "events", "lookups", "matrix_options", "price_levels", "price_table"), TABLE),
+    **dict.fromkeys(("saved_searches", "settle_seconds", "special_price_dates", "websites"), TABLE),
+    "assertion_algorithm": ("PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "RS256"),
+    "authentication": ("oauth1", "oauth2"),
+    "coupon_code": YES_OR_NO,
+    "customer_currencies": ("add", "refuse"),
+    "deposit_states": ListOf(("pending", "authorised", "captured", "voided", "refunded")),
+    "discounts": ("net_rate", "discount_lines"),
+    "guest_policy": ("own_record", "web_guest_account", "account_required"),
+    "instructions_length": WHOLE_NUMBER,
+    "no_deposit_kinds": ListOf(PAYMENT_KINDS),
+    "order_status": ("A", "B"),
+    "property_name_validation": ("Error", "Warning", "Ignore"),
+    "ship_method": ("required",),
+    "tax_engine": ("suitetax", "legacy"),
+}
+NAMES_IN: Mapping[str, Mapping[str, Expected]] = {
+    "events": {"delay_seconds": NUMBER, "entities": ListOf(NOTIFICATIONS.entities), "every_seconds": NUMBER},
+    "websites.*": {
+        **dict.fromkeys(("base_currency", "class", "currency", "department", "deposit_account", "location"), WORD),
+        **dict.fromkeys(("price_level", "subsidiary", "web_guest_customer"), WORD),
+    },
 }
