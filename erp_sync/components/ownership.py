@@ -3,10 +3,13 @@
 system_of_record: erp                       # short for entity: erp
 system_of_record:
   entity: erp                               # always the side that the flow reads
-  foreign_edits: hold                       # put_back (default), hold or report
+  foreign_edits: hold                       # put_back (default of state), hold or report (default of documents)
   fields:
     description: store                      # never written over in the store
     name: {foreign_edits: report}           # another policy for one field
+
+Of orders the fields are parts: lines, shipping (its cost), shipping_address, payments (deposits). A total follows from
+its parts, and a cancellation is never undone by itself: both are reported.
 """
 
 from __future__ import annotations
@@ -21,8 +24,9 @@ from erp_sync.flows.ownership import ForeignEdits, SystemOfRecord
 
 SideName = Literal["store", "erp"]
 
-# What a state flow writes, by name as plans show it.
+# What a flow writes, by name as plans and the daily reconciliation show it.
 FIELDS: Mapping[str, tuple[str, ...]] = {
+    "orders": ("lines", "shipping", "shipping_address", "payments"),
     "inventory": ("quantity", "in_stock", "backorders", "restock_date"),
     "products": ("name", "active", "kind", "weight", "description", "short_description"),
     "prices": ("amount", "valid_from", "valid_to"),
@@ -46,7 +50,7 @@ class EntityRecord(_Strict):
     """See the module."""
 
     entity: SideName | None = None
-    foreign_edits: ForeignEdits = ForeignEdits.PUT_BACK
+    foreign_edits: ForeignEdits | None = None
     fields: dict[str, FieldRecord] = {}
 
     @model_validator(mode="before")
@@ -72,8 +76,10 @@ def check(flow: str, record: EntityRecord) -> None:
             f"{kind.source}; give single fields to the {kind.target}, or switch the flow off"
         )
     known = FIELDS.get(flow, ())
-    if (record.fields or record.foreign_edits is not ForeignEdits.PUT_BACK) and not known:
-        raise ValueError(f"flow {flow} delivers documents: its system of record has no fields and no foreign_edits")
+    if (record.fields or record.foreign_edits is not None) and not known:
+        raise ValueError(
+            f"flow {flow} delivers documents that nobody compares by field: no fields and no foreign_edits"
+        )
     for name, field in record.fields.items():
         if name not in known:
             raise ValueError(f"flow {flow} has no field {name!r}; known are {', '.join(known)}")
@@ -89,7 +95,7 @@ def system_of_record(kind: FlowKind, record: EntityRecord | None, source: str, t
     """What the flow's logic gets; `source` and `target` are names of connections."""
     said = record or EntityRecord()
     return SystemOfRecord(
-        edits=said.foreign_edits,
+        edits=said.foreign_edits or (ForeignEdits.REPORT if kind.delivers else ForeignEdits.PUT_BACK),
         fields={name: one.foreign_edits for name, one in said.fields.items() if one.foreign_edits is not None},
         of_target=frozenset(name for name, one in said.fields.items() if one.owner == kind.target),
         source=source,
@@ -106,7 +112,7 @@ def in_words(kind: FlowKind, record: EntityRecord | None, source: str, target: s
         ForeignEdits.REPORT: "are reported",
     }
     parts = [f"System of record is `{source}`"]
-    if not kind.delivers:
+    if FIELDS.get(kind.name):
         parts.append(f"edits in `{target}` {actions[said.edits]}")
         parts += [f"those of {name} {actions[policy]}" for name, policy in sorted(said.fields.items())]
         if said.of_target:

@@ -45,7 +45,11 @@ class SystemOfRecord(msgspec.Struct, frozen=True, kw_only=True):
     target: str = "the target"
 
     def policy(self, field: str) -> ForeignEdits:
-        return self.fields.get(field, self.edits)
+        """A field `customer.email` is its own, else what is said of `customer`."""
+        return self.fields.get(field) or self.fields.get(field.partition(".")[0], self.edits)
+
+    def target_owns(self, field: str) -> bool:
+        return field in self.of_target or field.partition(".")[0] in self.of_target
 
 
 class Edit(msgspec.Struct, frozen=True, kw_only=True):

@@ -37,6 +37,14 @@ REASONS = (
         look=("erp-sync deadletters show ID", "erp-sync trace NUMBER"),
         do="Correct the target's record by hand, then `erp-sync reject ID --why TEXT` (it is settled).",
     ),
+    Reason(
+        code="edited_at_target",
+        means="Somebody changed in the target what the source owns of this document; both values stand in the reason. "
+        "Later versions of the document wait behind it.",
+        look=("erp-sync deadletters show ID", "erp-sync trace NUMBER"),
+        do="`erp-sync approve ID --why TEXT` puts the source's values back; `erp-sync reject ID --why TEXT` lets the "
+        "target's stand until somebody changes them again.",
+    ),
     # orders
     Reason(
         code="pending_payment",

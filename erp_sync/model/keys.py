@@ -40,4 +40,5 @@ class Entity:
     REFUND = "refund"
     ORDER_STATUS = "order_status"
     ORDER_CANCELLATION = "order_cancellation"
+    ORDER_CORRECTION = "order_correction"
     PAYMENT = "payment"

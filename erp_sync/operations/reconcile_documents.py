@@ -8,7 +8,14 @@ from typing import Any
 from erp_sync.components.configuration import RouteSpec
 from erp_sync.components.installation import Installation
 from erp_sync.ledger import Delivery
-from erp_sync.operations.reconciliation import Difference, OpenRecord, Progress, Reconciliation, sorted_differences
+from erp_sync.operations.reconciliation import (
+    Difference,
+    EditedDocument,
+    OpenRecord,
+    Progress,
+    Reconciliation,
+    sorted_differences,
+)
 from erp_sync.ports.raw import Window
 
 RUN = "reconcile"
@@ -34,6 +41,7 @@ class Comparison:
         self.counts: dict[str, int] = {}
         self.open: list[OpenRecord] = []
         self.differences: list[Difference] = []
+        self.edited: list[EditedDocument] = []
 
     def compare(self, ids: Sequence[str]) -> None:
         """One batch."""
@@ -67,6 +75,7 @@ class Comparison:
             open=self.open,
             differences=sorted_differences(self.differences),
             agrees=not self.differences,
+            edited=self.edited,
         )
 
     def is_open(self, key: str, state: str, code: str, reason: str) -> None:
@@ -77,6 +86,7 @@ class Comparison:
 
     def differs(
         self, kind: str, key: str, store: str = "", erp: str = "", words: str = "", native_id: str = ""
-    ) -> None:
+    ) -> Difference:
         difference = Difference(kind=kind, key=key, store=store, erp=erp, words=words, native_id=native_id)
         self.differences.append(difference)
+        return difference

@@ -22,12 +22,13 @@ from erp_sync.model.order import OrderStatus
 from erp_sync.model.order_status import OrderStatusUpdate
 from erp_sync.model.remaining import remaining
 from erp_sync.operations.choosing import connector
+from erp_sync.operations.putting_back import PUT_BACK, accepted_edits, may_be_compared, owned_by_target
 from erp_sync.operations.reconcile_documents import Comparison
-from erp_sync.operations.reconciliation import Progress, Reconciliation
+from erp_sync.operations.reconciliation import Difference, EditedDocument, Progress, Reconciliation
 from erp_sync.ports.adoption import Match
 from erp_sync.ports.outcomes import Receipt
 from erp_sync.ports.raw import BadRecord, MappingProblem, Window
-from erp_sync.ports.reconciling import TellsEdits
+from erp_sync.ports.reconciling import Edited, TellsEdits
 
 
 def reconcile_orders(here: Installation, route: RouteSpec, window: Window, progress: Progress) -> Reconciliation:
@@ -120,17 +121,33 @@ class _Orders(Comparison):
         sent: dict[str, tuple[_Order, Receipt, Any]] = {}
         for order in orders:
             receipt, delivery = there.get(order.key), deliveries.get(self._key(order))
-            if receipt is None or delivery is None or delivery.state is not State.DELIVERED or not delivery.attempts:
-                continue
-            if delivery.operation in ("create", "update") and delivery.payload:
+            if receipt is not None and delivery is not None and may_be_compared(delivery):
                 sent[receipt.target_id] = (order, receipt, remaining(decode(delivery.payload)))
         self.counts["contents_compared"] += len(sent)
-        edits = target.edits({identity: document for identity, (_, _, document) in sent.items()}) if sent else {}
-        for identity, edited in edits.items():
+        documents = {identity: document for identity, (_, _, document) in sent.items()}
+        edits = target.edits(documents, self._known) if sent else {}
+        accepted = accepted_edits(self.here, [self._key(order) for order, _, _ in sent.values()])
+        owned = owned_by_target(self.route)
+        for identity in sent:
             order, receipt, _ = sent[identity]
-            for one in edited:
-                words = f"{one.field} was changed in {receipt.number or identity}"
-                self.differs("edited", order.number, store=one.sent, erp=one.there, words=words)
+            name, compared = receipt.number or identity, []
+            left_so = accepted.get(self._key(order), frozenset())
+            for one in edits.get(identity, ()):
+                if owned(one.part) or (one.field, one.there) in left_so:
+                    continue
+                words = f"{one.field} was {'changed' if one.there else 'taken away'} in {name}"
+                words += f"; it stays: {one.stays}" if one.stays else ""
+                difference = self.differs("edited", order.number, store=one.sent, erp=one.there, words=words)
+                compared.append((one, difference))
+            self._keep(deliveries[self._key(order)], name, compared)
+
+    def _keep(self, delivery: Delivery, name: str, compared: list[tuple[Edited, Difference]]) -> None:
+        """Also where nothing differs any more, and a correction still waits for a person."""
+        if compared or (delivery.operation == PUT_BACK and delivery.state is not State.DELIVERED):
+            self.edited.append(EditedDocument(delivery=delivery.id, name=name, edits=compared))
+
+    def _known(self, keys: Sequence[str], operation: str) -> Mapping[str, Receipt]:
+        return self.here.ledger.steps.receipts(self.route.erp, keys, operation)
 
     def _orders(self, ids: Sequence[str]) -> list[_Order]:
         found = []

@@ -9,6 +9,7 @@ from datetime import datetime
 import msgspec
 
 from erp_sync.components.configuration import Mode, RouteSpec
+from erp_sync.ports.reconciling import Edited
 
 Progress = Callable[[str, int, int], None]
 # Status has no records of its own: it is compared with the orders.
@@ -37,6 +38,19 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
     native_id: str = ""
 
 
+class EditedDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """What somebody edited of one document: of the delivery by whose payload it was compared.
+
+    Attributes:
+        name: of its record at the target.
+        edits: with what stands for each among the differences.
+    """
+
+    delivery: int
+    name: str
+    edits: list[tuple[Edited, Difference]]
+
+
 class OpenRecord(msgspec.Struct, frozen=True, kw_only=True):
     """What is not at the target, and why: the ledger knows. `state` is the delivery's, the plan's or quarantine."""
 
@@ -53,6 +67,7 @@ class Reconciliation(msgspec.Struct, frozen=True, kw_only=True):
         since, until: documents created in this window; state has no past: `since` is None.
         counts: what was compared, name to number.
         open: held, waiting, refused: told, no difference.
+        edited: documents that somebody edited in the system that does not own them, as policies are kept of them.
         only_in_store: state that the ERP says nothing of: nobody's to judge.
     """
 
@@ -67,6 +82,7 @@ class Reconciliation(msgspec.Struct, frozen=True, kw_only=True):
     differences: list[Difference]
     only_in_store: list[str] = []
     agrees: bool
+    edited: list[EditedDocument] = []
 
 
 def sorted_differences(differences: Sequence[Difference]) -> list[Difference]:

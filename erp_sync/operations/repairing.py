@@ -1,7 +1,8 @@
 """The daily reconciliation of a route: both systems compared flow by flow, what a flow may repair is repaired.
 
 A document that its source has and we never received is received: the flow then delivers it. State that differs is
-read and planned anew, under the flow's guards and approval. What is left is told: one notice for each flow and kind of
+read and planned anew, under the flow's guards and approval. What somebody edited in an order goes back or waits for a
+person where the route says so. What is left is told: one notice for each flow and kind of
 difference, taken back once a comparison no longer finds it. A flow in shadow is compared and told of in the run alone.
 """
 
@@ -22,6 +23,7 @@ from erp_sync.model.keys import Entity
 from erp_sync.monitoring.kpis import UNITS_ORDERED, UNITS_SHORT
 from erp_sync.operations.choosing import CannotDo, connector
 from erp_sync.operations.planning_states import open_plans
+from erp_sync.operations.putting_back import Corrected, correct
 from erp_sync.operations.reconcile import reconcile
 from erp_sync.operations.reconciliation import Difference, Reconciliation, flows
 from erp_sync.ports.outcomes import CallFailed
@@ -35,10 +37,13 @@ ALERTS = (
         means="The daily comparison of both systems found differences that a person must settle: a document that one "
         "side lacks, another total, one that only one side cancelled. Nothing was changed by itself.",
         look=("erp-sync reconcile ROUTE --flow FLOW", "erp-sync trace NUMBER"),
-        do="Look at both records and correct the one that is wrong, in its system. The next comparison settles it.",
+        do="Look at both records and correct the one that is wrong, in its system. The next comparison settles it. "
+        "What is edited and held waits for `erp-sync approve NUMBER` (it is put back) or `erp-sync reject NUMBER --why "
+        "TEXT`.",
     ),
 )
 NAMED = 3
+HELD = "edited_and_held"
 
 
 class FlowReconciled(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,14 +86,19 @@ def _reconcile(here: Installation, route: RouteSpec, name: str, run_id: str) -> 
     if name == "orders":
         _count_shortage(here, route, found, run_id)
     repaired: list[str] = []
-    if found.differences and flow.mode is Mode.ON:
+    taken: set[str] = set()
+    corrected = Corrected(taken=set(), held=set())
+    if (found.differences or found.edited) and flow.mode is Mode.ON:
         from erp_sync.transport.context import call_context
 
         repair = _receive if kind.delivers else _replan
         with call_context(run_id=run_id, lane="bulk", route=route.name, flow=name):
             taken = repair(here, route, kind, found.differences, run_id)
-        repaired = sorted(taken)
-    rest = [one for one in found.differences if one.key not in set(repaired)]
+            if name == "orders":
+                corrected = correct(here, route, found, run_id)
+        repaired = sorted(taken | {one.key for one in corrected.taken - corrected.held})
+    rest = [one for one in found.differences if one.key not in taken and one not in corrected.taken]
+    rest += [msgspec.structs.replace(one, kind=HELD) for one in found.differences if one in corrected.held]
     return FlowReconciled(flow=name, found=found, repaired=repaired, rest=rest)
 
 

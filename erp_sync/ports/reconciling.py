@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Protocol, runtime_checkable
 
 import msgspec
 
+from erp_sync.ports.outcomes import Receipt
 from erp_sync.ports.raw import Window
 
 
@@ -52,17 +53,35 @@ class TellsShortage(Protocol):
 
 
 class Edited(msgspec.Struct, frozen=True, kw_only=True):
-    """A field of a document that the target has otherwise than it was sent. `field` as people read it."""
+    """A field of a document that the target has otherwise than it was sent.
+
+    Attributes:
+        field: as people read it.
+        part: the canonical field, for which a route's policy is said: ``lines``, ``payments``.
+        mend: what the target's port calls it where it is put back.
+        stays: why it cannot be put back by itself; "" where it can.
+    """
 
     field: str
     sent: str
     there: str
+    part: str = ""
+    mend: str = ""
+    stays: str = ""
+
+
+# Receipts of confirmed steps by key, of one operation: (keys, operation).
+Known = Callable[[Sequence[str], str], Mapping[str, Receipt]]
 
 
 @runtime_checkable
 class TellsEdits(Protocol):
     """A document target that can say what somebody changed of what it was sent."""
 
-    def edits(self, documents: Mapping[str, Any]) -> dict[str, list[Edited]]:
+    def edits(self, documents: Mapping[str, Any], known: Known) -> dict[str, list[Edited]]:
         """Of documents as they were sent, by their id at the target; those that are as they were sent are left out.
-        Raises CallFailed."""
+
+        Args:
+            known: what our earlier writes came to: what one of them made and is gone, somebody took away.
+        Raises CallFailed.
+        """

@@ -116,6 +116,10 @@ class NetSuite:
     def change(self, path: str, body: Mapping[str, Any]) -> None:
         self._send("PATCH", f"{_RECORD}/{path}", body)
 
+    def remove(self, path: str) -> None:
+        """DELETE of a record."""
+        self._send("DELETE", f"{_RECORD}/{path}", None)
+
     def _send(self, method: str, path: str, body: Any, headers: Mapping[str, str] | None = None) -> Any:
         for _ in range(_ATTEMPTS):
             try:

@@ -177,10 +177,20 @@ WRONG = {
         "flows.orders.system_of_record.entity",
         "'store' or 'erp'",
     ),
+    "a policy that is misspelt": (
+        ("mode: on", "mode: on, system_of_record: {fields: {lines: {foreign_edits: putback}}}"),
+        "flows.orders.system_of_record.fields.lines.foreign_edits",
+        "'put_back', 'hold' or 'report'",
+    ),
+    "fields of documents that nobody compares": (
+        ("{orders: {", "{shipments: {system_of_record: {foreign_edits: hold}}, orders: {"),
+        "attributes",
+        "flow shipments delivers documents that nobody compares by field: no fields and no foreign_edits",
+    ),
     "fields of documents": (
         ("mode: on", "mode: on, system_of_record: {fields: {number: erp}}"),
         "attributes",
-        "flow orders delivers documents: its system of record has no fields and no foreign_edits",
+        "flow orders has no field 'number'; known are lines, shipping, shipping_address, payments",
     ),
     "a field that the flow does not have": (
         ("{orders: {", "{products: {mode: on, system_of_record: {fields: {colour: store}}}, orders: {"),

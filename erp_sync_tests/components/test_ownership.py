@@ -173,4 +173,6 @@ def test_the_system_of_record_is_told_in_words():
         "System of record is `netsuite_us`; edits in `magento_us` wait for a person; "
         "name belong to `magento_us` and are never written over."
     )
-    assert in_words(FLOWS["orders"], None, "magento_us", "netsuite_us") == "System of record is `magento_us`."
+    assert in_words(FLOWS["orders"], None, "magento_us", "netsuite_us") == (
+        "System of record is `magento_us`; edits in `netsuite_us` are reported."
+    )

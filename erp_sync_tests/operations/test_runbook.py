@@ -112,6 +112,7 @@ def codes() -> set[str]:
     found |= {"tax_difference", "total_difference"}  # of `ports.differences.code_of`
     found |= {"doubtful_match", "doubtful_customer"}  # of `ports.adoption`
     found.add("custom_{name}")  # of `components.custom_checks`
+    found.add("edited_at_target")  # of `operations.putting_back`
     found.add(OWNER_DIED)  # of `ledger.leases`
     found.add(convergence.waiting_code(Requirement(entity="product", key="MUG")))
     return found

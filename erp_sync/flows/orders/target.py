@@ -1,5 +1,5 @@
-"""Sales orders at the target: created with what is still to be delivered, or cancelled where the store cancelled them
-afterwards."""
+"""Sales orders at the target: created with what is still to be delivered, cancelled where the store cancelled them
+afterwards, or put back as they were sent where somebody edited them there."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from erp_sync.model.correction import OrderCorrection
 from erp_sync.model.keys import Entity
 from erp_sync.model.order import OrderStatus, SalesOrder
 from erp_sync.model.remaining import remaining
@@ -17,14 +18,17 @@ from erp_sync.ports.outcomes import Finding, Outcome
 
 
 class OrdersTarget:
-    """`DocumentTarget` over two ports of one system: sales orders, and their cancellation."""
+    """`DocumentTarget` over ports of one system: sales orders, their cancellation, and their correction."""
 
     def __init__(self, connector: Any) -> None:
         self._orders = connector.port(Entity.SALES_ORDER, "target")
         self._cancellations = connector.port(Entity.ORDER_CANCELLATION, "target")
+        self._connector = connector
         self.capabilities = self._orders.capabilities
 
     def _port(self, order: SalesOrder) -> Any:
+        if isinstance(order, OrderCorrection):
+            return self._connector.port(Entity.ORDER_CORRECTION, "target")
         return self._cancellations if order.status is OrderStatus.CANCELLED else self._orders
 
     def requirements(self, document: SalesOrder) -> list[Requirement]:
@@ -34,8 +38,12 @@ class OrdersTarget:
         return dict(self._orders.resolve(requirements))
 
     def differences(self, document: SalesOrder) -> list[Difference]:
-        """None of a cancellation: it moves no amount."""
-        if document.status is OrderStatus.CANCELLED or not isinstance(self._orders, TellsDifferences):
+        """None of a cancellation: it moves no amount. None of a correction: its amounts were let pass."""
+        if (
+            isinstance(document, OrderCorrection)
+            or document.status is OrderStatus.CANCELLED
+            or not isinstance(self._orders, TellsDifferences)
+        ):
             return []
         return list(self._orders.differences(_sent(document)))
 

@@ -14,11 +14,13 @@ import msgspec
 
 from erp_sync.flows.decisions import Before, Decision
 from erp_sync.flows.orders.target import OrdersTarget
+from erp_sync.model.correction import OrderCorrection
 from erp_sync.model.order import OrderStatus, SalesOrder
 from erp_sync.model.remaining import remaining
 
 encode = msgspec.json.Encoder(decimal_format="string").encode
 _decoder = msgspec.json.Decoder(SalesOrder)
+_correction = msgspec.json.Decoder(OrderCorrection)
 
 # The customer has not paid or somebody looks at the order: it waits in the ledger, and the next
 # version of it decides.
@@ -30,7 +32,7 @@ HELD = {
 
 def decode(payload: bytes) -> SalesOrder:
     """The order as the ledger keeps it."""
-    return _decoder.decode(payload)
+    return _correction.decode(payload) if b'"put_back":[' in payload else _decoder.decode(payload)
 
 
 def decide(order: SalesOrder, start: datetime, before: Before | None, target: str = "") -> Decision:
@@ -39,6 +41,8 @@ def decide(order: SalesOrder, start: datetime, before: Before | None, target: st
     One that was sent under an earlier start is ours all the same: what follows goes. A cancellation also takes back
     what only waits.
     """
+    if isinstance(order, OrderCorrection):
+        return Decision(action="update")  # of an order that was sent
     ours = before is not None and (before.begun or order.status is OrderStatus.CANCELLED)
     if order.placed_at < start and not ours:
         return Decision(action="drop", code="before_start", reason=f"placed before the route's start {start:%Y-%m-%d}")

@@ -80,6 +80,30 @@ OPERATIONS = (
         source=_EXTERNAL_ID,
     ),
     Operation(
+        name="sales_order.put_back",
+        guarantee=Guarantee.UNIQUE_KEY,
+        settle_seconds=_SETTLE_SECONDS,
+        settle_source=_TIMEOUT,
+        moves=("stock_level",),
+        source="PATCH that sets values of the body and of lines by `line`, or replaces the lists of lines and tax "
+        "details (?replace=item,taxDetails; Oracle NetSuite help, Sublists): sending again changes nothing.",
+    ),
+    Operation(
+        name="customer_deposit.put_back",
+        guarantee=Guarantee.UNIQUE_KEY,
+        settle_seconds=_SETTLE_SECONDS,
+        settle_source=_TIMEOUT,
+        source="PATCH that sets the amount: sending again changes nothing.",
+    ),
+    Operation(
+        name="customer_deposit.create_again",
+        guarantee=Guarantee.UNIQUE_KEY,
+        settle_seconds=_SETTLE_SECONDS,
+        settle_source=_TIMEOUT,
+        source=_EXTERNAL_ID + " Of one that was deleted or voided: the key names the record that is gone, so that "
+        "a voided one that keeps its external id refuses nothing.",
+    ),
+    Operation(
         name="sales_order.close",
         guarantee=Guarantee.UNIQUE_KEY,
         settle_seconds=_SETTLE_SECONDS,

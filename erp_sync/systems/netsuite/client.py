@@ -338,12 +338,17 @@ class NetSuiteClient:
         operation: str,
         document: str,
         repeatable: bool = False,
+        replace: str = "",
     ) -> None:
-        """PATCH. Repeatable only where the body sets values and appends no lines."""
+        """PATCH. Repeatable only where the body sets values and appends no lines.
+
+        `replace` names sublists, with commas, whose lines become those of the body (Oracle NetSuite help, Sublists).
+        """
         self._client.send(
             Call(
                 method="PATCH",
                 path=f"{RECORD}/{record}/{_identity(identity)}",
+                params=[("replace", replace)] if replace else [],
                 json=body,
                 headers=self._writing,
                 operation=operation,

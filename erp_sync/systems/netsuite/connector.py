@@ -15,6 +15,7 @@ from erp_sync.systems.netsuite.adoption import NetSuiteAdoption
 from erp_sync.systems.netsuite.cancellation import CancellationTarget
 from erp_sync.systems.netsuite.catalogue import PriceSource, ProductSource
 from erp_sync.systems.netsuite.client import NetSuiteClient
+from erp_sync.systems.netsuite.corrections import CorrectionTarget
 from erp_sync.systems.netsuite.doctor import examine
 from erp_sync.systems.netsuite.lookups import SettingsLookups
 from erp_sync.systems.netsuite.mapping.customer import CUSTOMER
@@ -62,6 +63,9 @@ class NetSuiteConnector:
         self._ports: dict[tuple[str, str], Callable[[], Any]] = {
             (Entity.SALES_ORDER, "target"): lambda: SalesOrderTarget(client, self._lookups, self.mappings),
             (CANCELLATION, "target"): lambda: CancellationTarget(client),
+            (Entity.ORDER_CORRECTION, "target"): lambda: CorrectionTarget(
+                client, SalesOrderTarget(client, self._lookups, self.mappings)
+            ),
             (Entity.ORDER_STATUS, "source"): lambda: OrderStatusSource(client, self.mappings["order_status"]),
             (Entity.SHIPMENT, "source"): lambda: ShipmentSource(client, self.mappings["shipment"]),
             (Entity.STOCK_LEVEL, "source"): lambda: StockSource(client, self.mappings["stock_level"]),

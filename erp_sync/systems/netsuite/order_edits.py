@@ -1,33 +1,49 @@
 """What somebody changed in NetSuite of an order that was sent: its lines, shipping cost, deposits and where it goes.
 
 The store owns all of these; the total alone would not show a line that was swapped for another. Five queries for some
-200 orders: lines by item, shipping cost, where each goes, those addresses, and deposits by our external ids (one
-that is gone is not told: a deposit may have been adopted without an id of ours). Addresses are read by their
-own key and not joined: public code tells of joins with them that do not come back (unconfirmed).
+200 orders: lines by item, shipping cost, status and where each goes, those addresses, and deposits by the ids that our
+writes got; one that is deleted or voided is told as gone. Addresses are read by their own key and not joined: public
+code tells of joins with them that do not come back (unconfirmed).
+
+What can be put back says so; see `corrections` for what cannot, and why.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
+
+import msgspec
 
 from erp_sync.model.money import ZERO, decimal_of
 from erp_sync.model.order import SalesOrder
 from erp_sync.ports.lookups import Lookups
 from erp_sync.ports.mapping import Context
 from erp_sync.ports.raw import MappingProblem
-from erp_sync.ports.reconciling import Edited
+from erp_sync.ports.reconciling import Edited, Known
 from erp_sync.systems.netsuite import suiteql
 from erp_sync.systems.netsuite.client import PAGE, NetSuiteClient, chunks
 from erp_sync.systems.netsuite.mapping import identity
 from erp_sync.systems.netsuite.mapping.common import ADDRESS
 from erp_sync.systems.netsuite.mapping.deposit import deposits_of
+from erp_sync.systems.netsuite.mapping.order import LEGACY
 from erp_sync.systems.netsuite.mapping.order_lines import Discounts, prepared
+from erp_sync.systems.netsuite.mapping.order_status import status_letter
 
 ORDERS_A_QUERY = 200
 ADDRESS_FIELDS = ("addr1", "addr2", "city", "zip", "country")
 Lines = dict[str, tuple[Decimal, Decimal]]
+OPEN = "AB"  # pending approval, pending fulfillment: nothing was fulfilled, billed or closed
+CLOSED = "it is fulfilled, billed or closed, or a part of it is"
+NO_TAX = "REST writes no legacy tax, and what changes is taxed anew"
+
+
+class Header(msgspec.Struct):
+    """Status letter, and key of the shipping address."""
+
+    status: str
+    address: str
 
 
 class OrderEdits:
@@ -38,11 +54,13 @@ class OrderEdits:
     ) -> None:
         self._client, self._lookups, self._discounts, self._settings = client, lookups, discounts, settings
 
-    def edits(self, documents: Mapping[str, SalesOrder]) -> dict[str, list[Edited]]:
+    def edits(self, documents: Mapping[str, SalesOrder], known: Known) -> dict[str, list[Edited]]:
         """By internal id of the order. Raises the TransportError tree."""
         ids = list(documents)
-        lines, costs, addresses = self._lines(ids), self._costs(ids), self._addresses(ids)
-        deposits = self._deposits(documents.values())
+        lines, costs, headers = self._lines(ids), self._costs(ids), self._headers(ids)
+        addresses = self._addresses(headers)
+        made = self._made(documents.values(), known)
+        deposits = self._deposits([one for _, one in made.values()])
         found: dict[str, list[Edited]] = {}
         for order, document in documents.items():
             if order not in lines:
@@ -51,19 +69,54 @@ class OrderEdits:
                 edited = _of_lines(self._sent(document), lines[order])
                 if order in costs:
                     edited += _of_amount(
-                        "shipping cost", document.shipping.amount - document.shipping.discount, costs[order]
+                        "shipping cost",
+                        document.shipping.amount - document.shipping.discount,
+                        costs[order],
+                        "shipping",
+                        "shipping",
                     )
-                for position, payment in deposits_of(document, self._settings):
-                    there = deposits.get(identity.payment_key(document, payment))
-                    if there is not None:
-                        edited += _of_amount(f"deposit {position}", payment.amount, there)
                 if order in addresses:
                     edited += _of_address(self._address(document), addresses[order])
+                if self._settings.get("tax_engine") == LEGACY and document.tax_from_store:
+                    edited = [msgspec.structs.replace(one, stays=NO_TAX) for one in edited]
+                edited += self._of_deposits(document, made, deposits)
             except MappingProblem:
                 continue  # mapped when it went, and by the settings of today no more
+            if order not in headers or headers[order].status not in OPEN:
+                edited = [msgspec.structs.replace(one, stays=CLOSED) for one in edited]
             if edited:
                 found[order] = edited
         return found
+
+    def _of_deposits(
+        self, document: SalesOrder, made: Mapping[str, tuple[str, str]], there: Mapping[str, Decimal]
+    ) -> list[Edited]:
+        found = []
+        for position, payment in deposits_of(document, self._settings):
+            key, target_id = made.get(identity.payment_key(document, payment), ("", ""))
+            if not target_id:
+                continue  # no write of ours made it
+            word, name = f"{key}/{position}/{target_id}", f"deposit {position}"
+            if target_id not in there:
+                sent = f"{payment.amount.normalize():f}"
+                found.append(Edited(field=name, sent=sent, there="", part="payments", mend=f"gone/{word}"))
+            else:
+                found += _of_amount(name, payment.amount, there[target_id], "payments", f"payment/{word}")
+        return found
+
+    def _made(self, documents: Collection[SalesOrder], known: Known) -> dict[str, tuple[str, str]]:
+        """By a payment's key: key and id of the deposit that stands for it, the latest where one was made again."""
+        keys = [
+            identity.payment_key(one, payment) for one in documents for _, payment in deposits_of(one, self._settings)
+        ]
+        made = {key: (key, one.target_id) for key, one in known(keys, "customer_deposit.create").items()}
+        moved = list(made)
+        while moved:
+            again = {identity.again_key(*made[key]): key for key in moved}
+            later = known(list(again), "customer_deposit.create_again")
+            made |= {again[key]: (key, one.target_id) for key, one in later.items()}
+            moved = [again[key] for key in later]
+        return made
 
     def _sent(self, document: SalesOrder) -> Lines:
         sent: Lines = {}
@@ -102,19 +155,16 @@ class OrderEdits:
                 last = str(rows[-1]["transaction"]), str(rows[-1]["item"])
         return found
 
-    def _deposits(self, documents: Iterable[SalesOrder]) -> dict[str, Decimal]:
-        """Amounts by our external id."""
-        keys = [
-            identity.payment_key(one, payment) for one in documents for _, payment in deposits_of(one, self._settings)
-        ]
+    def _deposits(self, ids: Sequence[str]) -> dict[str, Decimal]:
+        """Amounts of those that are there and not voided, by internal id."""
         found: dict[str, Decimal] = {}
-        for some in chunks(keys, ORDERS_A_QUERY):
+        for some in chunks([one for one in ids if one], ORDERS_A_QUERY):
             rows = self._client.query(
-                "SELECT t.id, t.externalid, t.foreigntotal FROM transaction t WHERE t.type = 'CustDep' "
-                f"AND t.externalid IN ({suiteql.texts(some)}) ORDER BY t.id",
+                "SELECT t.id, t.foreigntotal FROM transaction t WHERE t.type = 'CustDep' AND t.voided = 'F' "
+                f"AND {suiteql.numbers_in('t.id', some)} ORDER BY t.id",
                 operation="sales_order.read_lines",
             )
-            found |= {str(row["externalid"]): abs(decimal_of(row["foreigntotal"])) for row in rows}
+            found |= {str(row["id"]): abs(decimal_of(row["foreigntotal"])) for row in rows}
         return found
 
     def _costs(self, ids: Sequence[str]) -> dict[str, Decimal]:
@@ -130,15 +180,20 @@ class OrderEdits:
             found |= {str(row["transaction"]): abs(decimal_of(row["amount"] or 0)) for row in rows}
         return found
 
-    def _addresses(self, ids: Sequence[str]) -> dict[str, dict[str, str]]:
-        keys: dict[str, str] = {}
+    def _headers(self, ids: Sequence[str]) -> dict[str, Header]:
+        found: dict[str, Header] = {}
         for some in chunks(ids):
             rows = self._client.query(
-                "SELECT t.id, t.shippingaddress FROM transaction t "
+                "SELECT t.id, t.status, t.shippingaddress FROM transaction t "
                 f"WHERE {suiteql.numbers_in('t.id', some)} ORDER BY t.id",
                 operation="sales_order.read_lines",
             )
-            keys |= {str(row["id"]): str(row["shippingaddress"]) for row in rows if row.get("shippingaddress")}
+            for row in rows:
+                found[str(row["id"])] = Header(status_letter(row["status"]), str(row.get("shippingaddress") or ""))
+        return found
+
+    def _addresses(self, headers: Mapping[str, Header]) -> dict[str, dict[str, str]]:
+        keys = {order: header.address for order, header in headers.items() if header.address}
         there: dict[str, dict[str, str]] = {}
         columns = ", ".join(f"a.{name}" for name in ADDRESS_FIELDS)
         for some in chunks(sorted(set(keys.values()), key=int)):
@@ -167,20 +222,21 @@ def _of_lines(sent: Lines, there: Lines) -> list[Edited]:
     for sku in sorted(sent.keys() | there.keys()):
         before, now = sent.get(sku), there.get(sku)
         if before is None or now is None:
-            found.append(Edited(field=f"line {sku}", sent=_words(before), there=_words(now)))
+            found.append(
+                Edited(field=f"line {sku}", sent=_words(before), there=_words(now), part="lines", mend="lines")
+            )
             continue
         for name, one, other in zip(("quantity", "amount"), before, now, strict=True):
             if one != other:
-                found.append(
-                    Edited(field=f"{name} of {sku}", sent=f"{one.normalize():f}", there=f"{other.normalize():f}")
-                )
+                found += _of_amount(f"{name} of {sku}", one, other, "lines", "lines")
     return found
 
 
-def _of_amount(field: str, sent: Decimal, there: Decimal) -> list[Edited]:
+def _of_amount(field: str, sent: Decimal, there: Decimal, part: str, mend: str) -> list[Edited]:
     if sent == there:
         return []
-    return [Edited(field=field, sent=f"{sent.normalize():f}", there=f"{there.normalize():f}")]
+    values = f"{sent.normalize():f}", f"{there.normalize():f}"
+    return [Edited(field=field, sent=values[0], there=values[1], part=part, mend=mend)]
 
 
 def _words(line: tuple[Decimal, Decimal] | None) -> str:
@@ -189,7 +245,13 @@ def _words(line: tuple[Decimal, Decimal] | None) -> str:
 
 def _of_address(sent: Mapping[str, str], there: Mapping[str, str]) -> list[Edited]:
     return [
-        Edited(field=f"shipping address, {name}", sent=sent[name], there=there[name])
+        Edited(
+            field=f"shipping address, {name}",
+            sent=sent[name],
+            there=there[name],
+            part="shipping_address",
+            mend="shipping_address",
+        )
         for name in ADDRESS_FIELDS
         if sent[name].casefold() != there[name].casefold()
     ]

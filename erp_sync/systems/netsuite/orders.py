@@ -30,7 +30,7 @@ from erp_sync.ports.outcomes import (
     Refused,
 )
 from erp_sync.ports.raw import MappingProblem
-from erp_sync.ports.reconciling import Edited
+from erp_sync.ports.reconciling import Edited, Known
 from erp_sync.systems.netsuite import refusals
 from erp_sync.systems.netsuite.capabilities import capabilities_of
 from erp_sync.systems.netsuite.client import NetSuiteClient
@@ -358,9 +358,16 @@ class SalesOrderTarget:
         """The same by internal id. See `OrderFinder.read_back_ids`."""
         return self._finder.read_back_ids(ids)
 
-    def edits(self, documents: Mapping[str, SalesOrder]) -> dict[str, list[Edited]]:
+    def edits(self, documents: Mapping[str, SalesOrder], known: Known) -> dict[str, list[Edited]]:
         """What somebody changed of orders that were sent, by internal id. See `OrderEdits`."""
-        return OrderEdits(self._client, self._lookups, self._discounts, self._settings).edits(documents)
+        return OrderEdits(self._client, self._lookups, self._discounts, self._settings).edits(documents, known)
+
+    def body(self, request: StepRequest) -> dict[str, Any]:
+        """The order's record as it is sent. No I/O. Raises MappingProblem."""
+        needed = {line.sku: Requirement("product", line.sku) for line in request.document.lines}
+        items = {sku: request.references[one] for sku, one in needed.items() if one in request.references}
+        values = {"external_id": request.step.key, "entity": "0", "currency": "0", "items": items}
+        return self._body(SALES_ORDER, request.document, values)
 
     def settle(self, handles: Sequence[str]) -> list[Outcome]:
         """NetSuite answers at once here: nothing is ever only accepted. Raises ValueError for a handle."""

@@ -22,6 +22,14 @@ REASONS = (
         "TEXT`.",
     ),
     Reason(
+        code="edit_stays",
+        means="What somebody edited in NetSuite was to go back to what was sent, and cannot: the order is fulfilled, "
+        "billed or closed by now, or NetSuite refused it.",
+        look=_SHOW,
+        do="Correct the record in NetSuite by hand where it is wrong, then `erp-sync deadletters dismiss ID --why "
+        "TEXT`: its values stand then until somebody changes them again.",
+    ),
+    Reason(
         code="unknown_ship_status",
         means="An item fulfillment has a status that is not known here: whether it has left cannot be told.",
         look=("erp-sync deadletters show ID",),

@@ -55,6 +55,12 @@ def payment_key(order: SalesOrder, payment: Payment) -> str:
     return external_id(order.connection, order.native_id, "payment", payment.payment_id)
 
 
+def again_key(key: str, gone: str) -> str:
+    """Of a record made again because the one with this internal id is gone: the first key may still be taken, by a
+    voided record or one that is only deleted in the index."""
+    return external_id(key, "after", gone)
+
+
 def order_of(key: str, connections: Sequence[str]) -> tuple[str, str]:
     """Store's connection and order id in an order's external id; ("", "") where it is of none of them or was cleaned.
 
