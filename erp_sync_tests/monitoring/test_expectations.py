@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
@@ -95,7 +96,7 @@ def test_no_week_of_usual_business_is_ever_called_silent():
     usual = learned([moment for moment in times if moment < FRIDAY])
     for half_hour in range(7 * 24 * 2):
         now = FRIDAY + timedelta(minutes=30 * half_hour)
-        recent = [moment for moment in times if now - timedelta(days=7) <= moment < now]
+        recent = times[bisect_left(times, now - timedelta(days=7)) : bisect_left(times, now)]
         assert silence(usual, recent, FRIDAY - timedelta(weeks=4), now) is None, now
 
 
