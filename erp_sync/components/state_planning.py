@@ -21,6 +21,10 @@ from erp_sync.ledger.plans import PlanRow, PlanState, Verdict
 REFUSED_FOR = timedelta(hours=24)
 
 
+#: Rows against which a run of chosen keys is judged at least, where the target holds so many.
+SMALLEST_WHOLE = 100
+
+
 class Planned(msgspec.Struct, kw_only=True):
     """What a comparison would have written.
 
@@ -249,10 +253,12 @@ class Planning:
             )
             for row in rows
         ]
-        # Where only changes were read they are judged against all that the target holds of this flow.
+        # Where only changes were read they are judged against all that the target holds of this flow. A few chosen
+        # keys are no sample of it: the one best seller that an event tells of may sell out, fifty at once may not.
         whole = task.report.compared + len(missing)
-        if not task.full and not task.keys:
-            whole = max(whole, task.here.ledger.known.count(task.target_name, task.kind.entity))
+        if not task.full:
+            held = task.here.ledger.known.count(task.target_name, task.kind.entity)
+            whole = max(whole, min(held, SMALLEST_WHOLE) if task.keys else held)
         shares = task.logic.shares(pairs, whole=whole, missing=task.report.missing, base=base_rows)
         found = [
             Verdict(check=one.guard, passed=one.passed, words=one.words, figure=one.figure, limit=one.limit)

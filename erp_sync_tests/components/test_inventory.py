@@ -85,6 +85,25 @@ def test_the_fast_lane_reads_and_writes_its_keys_only(systems):
     assert systems.store_quantities()["east/TEA"] == "90"
 
 
+def test_a_best_seller_that_sells_out_is_sold_out_in_the_store_although_it_is_all_that_the_fast_lane_looked_at(systems):
+    """All rows of the run go to zero; held for a person, the store would go on selling it."""
+    systems.erp_set("MUG", "east", 0)
+    systems.erp_set("MUG", "west", 0)
+    systems.run("inventory", keys=("MUG",), lane="now")
+    assert {systems.store_quantities()[f"{place}/MUG"] for place in ("east", "west")} == {"0"}
+    assert systems.here.ledger.plans.find(states=[PlanState.HELD]) == []
+
+
+def test_best_sellers_that_all_go_to_zero_at_once_wait_for_a_person(systems):
+    skus = ("MUG", "TEA", "CUP", "POT")
+    for sku in skus:
+        systems.erp_set(sku, "east", 0)
+        systems.erp_set(sku, "west", 0)
+    systems.run("inventory", keys=skus, lane="now")
+    assert systems.store_quantities()["east/TEA"] == "100"
+    assert len(systems.here.ledger.plans.find(states=[PlanState.HELD])) == 1
+
+
 def test_a_full_comparison_leaves_to_the_fast_lane_what_that_has_read_meanwhile(systems):
     systems.erp_set("TEA", "east", 90)
     whole, reading = systems.read("inventory", full=True)
