@@ -22,7 +22,7 @@ demo: $(VENV)/.run  ## a retailer's day, played in about three minutes, with a r
 	$(BIN)/erp-sync demo
 
 test: $(VENV)/.dev  ## every test; a skipped one fails
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 lint: $(VENV)/.dev  ## style, types, layers
 	$(BIN)/ruff check erp_sync erp_sync_tests
