@@ -110,7 +110,7 @@ OPERATIONS = (
         settle_source=_TIMEOUT,
         moves=("stock_level", "order_status"),
         source="Closing closed lines again changes nothing: PATCH with isClosed on every line, keyed by `line` "
-        "(keyed sublists are matched; that salesOrder's item is keyed by `line` is unconfirmed).",
+        "(Oracle NetSuite help, Use Case For Updating Your Sales Order, which closes a line so).",
     ),
     Operation(
         name="external_id.write",

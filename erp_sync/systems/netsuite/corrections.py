@@ -1,13 +1,13 @@
 """Putting an order and its deposits back in NetSuite as they were sent.
 
-Nothing that was fulfilled, billed or closed is touched: NetSuite refuses some of it (quantities below what was
-fulfilled; Oracle NetSuite help, Editing Sales Orders) and the rest would move booked figures. Nor is
-anything but deposits put back of an order whose tax is the store's on a legacy-tax account: REST writes no legacy tax,
-and a changed line or address is taxed anew (Oracle NetSuite help, Sales Order).
+Nothing that was fulfilled, billed or closed is touched: it would move booked figures, and that NetSuite refuses a
+quantity below what was fulfilled is unconfirmed. Nor is anything but deposits put back of an order whose tax is the
+store's on a legacy-tax account: REST writes no legacy tax, and a changed line or address is taxed anew (Oracle NetSuite
+help, Sales Order).
 
-Lines that are still those of the order are set by `line`; where one was added or taken away the whole list is replaced
-(`?replace=item,taxDetails`), since lines without a key are appended. That the list of tax details may be replaced too
-is unconfirmed.
+Lines that are still those of the order are set by `line` (Oracle NetSuite help, Use Case For Updating Your Sales
+Order); where one was added or taken away the whole list is replaced (`?replace=item,taxDetails`; Working with Sublists
+there), since lines without a key are appended. That the list of tax details may be replaced too is unconfirmed.
 """
 
 from __future__ import annotations
