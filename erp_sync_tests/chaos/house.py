@@ -86,6 +86,10 @@ def catalogue(articles: int = ARTICLES, units: int = 8) -> Catalogue:
     )
 
 
+#: Prices are drawn anew, as far apart as they come: a jump that waits for a person would be taken for a stale value.
+GUARDS = {"prices": {"max_jump_factor": 1000, "max_changed_share": 1}}
+
+
 class NoExchanges:
     """In the place of the exchange log: its writer has threads and files of its own, and decides nothing."""
 
@@ -182,7 +186,9 @@ class Template:
 def _all_on(route: RouteSpec) -> RouteSpec:
     """The shipped route with its flows on; no plan waits for a person, who would not be there."""
     flows = {
-        name: flow.model_copy(update={"mode": Mode.ON, "approval": "none", "guards": {}, "fast": None})
+        name: flow.model_copy(
+            update={"mode": Mode.ON, "approval": "none", "guards": GUARDS.get(name, {}), "fast": None}
+        )
         for name, flow in route.flows.items()
         if name in FLOWS
     }
