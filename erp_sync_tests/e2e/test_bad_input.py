@@ -123,7 +123,7 @@ def test_a_negative_quantity_of_an_order(shop: Business):
 
 
 def test_an_unknown_carrier(shop: Business):
-    """The parcel's order waits with the carrier's name; a row of the table and a retry send it."""
+    """The parcel's order waits with the carrier's name, other flows go on; a row of the table and a retry send it."""
     number = shop.store.buy("abe")
     shop.settle()
     erp = shop.hands_in_erp()
@@ -141,6 +141,9 @@ def test_an_unknown_carrier(shop: Business):
     assert dead
     assert {one.code for one in dead} == {"unmapped_carriers"}
     assert all("carriers" in one.reason for one in dead)
+    another = shop.store.buy("abe")
+    shop.settle()
+    assert len(shop.in_erp(another)) == 1
     with shop.installation() as here:
         here.ledger.lookups.import_csv("us", "carriers", shop.lookups / "carriers.csv", who="test")
         here.ledger.dead_letters.retry(flow="shipments", who="ann", why="carrier mapped")
@@ -222,7 +225,7 @@ def test_a_negative_quantity_on_hand(both: TwoSystems):
 
 
 def test_a_half_written_file_of_the_lake(both: TwoSystems, monkeypatch):
-    """The comparison stops with the file's name and changes nothing; the next reading makes it good."""
+    """The comparison stops with the file's name and changes nothing, other flows go on; the next reading mends it."""
     before = both.store_quantities()
     both.erp_set("CUP", "east", 3)
     transform = both.transform
@@ -238,6 +241,9 @@ def test_a_half_written_file_of_the_lake(both: TwoSystems, monkeypatch):
         patched.setattr(both, "transform", after_a_crash)
         both.run("inventory", full=True)
     assert both.store_quantities() == before
+    erp_price(both, "TEA", "3.70")
+    both.run("prices", full=True)
+    assert store_prices(both)["TEA"] == Decimal("3.7")
     both.run("inventory", full=True)
     assert both.store_quantities()["east/CUP"] == "3"
 
