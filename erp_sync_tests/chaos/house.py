@@ -116,6 +116,9 @@ def people_of(vendor: str) -> ModuleType:
 class Template:
     """What every seed begins with. One for a process; made in virtual time, like everything."""
 
+    #: By flow; what is not named here is the flow's default.
+    guards: Mapping[str, Mapping[str, float]] = GUARDS
+
     def __init__(self, route: str, folder: Path) -> None:
         self.folder, self.live = folder / "template", folder / "live"
         self.folder.mkdir()
@@ -148,7 +151,7 @@ class Template:
 
     def flows_on(self, route: RouteSpec) -> RouteSpec:
         """The route as it is played."""
-        return _all_on(route)
+        return _all_on(route, self.guards)
 
     def _pointed(self, spec: ConnectionSpec) -> ConnectionSpec:
         known = self.statuses[spec.name]["credentials"]
@@ -183,11 +186,11 @@ class Template:
         return made
 
 
-def _all_on(route: RouteSpec) -> RouteSpec:
+def _all_on(route: RouteSpec, guards: Mapping[str, Mapping[str, float]]) -> RouteSpec:
     """The shipped route with its flows on; no plan waits for a person, who would not be there."""
     flows = {
         name: flow.model_copy(
-            update={"mode": Mode.ON, "approval": "none", "guards": GUARDS.get(name, {}), "fast": None}
+            update={"mode": Mode.ON, "approval": "none", "guards": dict(guards.get(name, {})), "fast": None}
         )
         for name, flow in route.flows.items()
         if name in FLOWS

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -65,6 +65,9 @@ def shop_of(items: Sequence[Item], stock: dict[str, int]) -> Catalogue:
 
 class Stage(Template):
     """What every telling of one disaster begins with."""
+
+    #: As an installation has them that says nothing of guards.
+    guards: Mapping[str, Mapping[str, float]] = {}
 
     def __init__(self, folder: Path, goods: Catalogue, adjust: Callable[[RouteSpec], RouteSpec] | None = None) -> None:
         self._goods, self._adjust = goods, adjust
