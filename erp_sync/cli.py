@@ -15,6 +15,7 @@ from erp_sync.commands import (
     connecting,
     deciding,
     demonstrating,
+    falling_back,
     forgetting,
     letters,
     maintaining,
@@ -50,6 +51,7 @@ app.command()(advising.runbook)
 app.add_typer(forgetting.privacy_app, name="privacy")
 app.add_typer(alerting.alerts_app, name="alerts")
 app.add_typer(maintaining.maintenance_app, name="maintenance")
+app.add_typer(falling_back.fallback_app, name="fallback")
 app.add_typer(sandbox_app, name="sandbox")
 app.add_typer(demo_app, name="demo")
 

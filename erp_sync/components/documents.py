@@ -11,6 +11,7 @@ from typing import Any, cast
 
 import msgspec
 
+from erp_sync.components.by_hand import booking_target, recognised, release_bookings, told_already
 from erp_sync.components.configuration import FlowSpec, RouteSpec
 from erp_sync.components.custom_checks import CustomCheck
 from erp_sync.components.custom_checks import columns as custom_columns
@@ -170,13 +171,24 @@ def _transform_batch(
         newest = work.newest({_key(row) for row, _ in documents})
         kept = [one for position, one in enumerate(documents) if position not in broken and position not in apart]
         good = _latest(kept, newest)
-        previous = work.latest(target, [_key(row) for row, _ in good])
+        by_hand = recognised(work, route, kind, good)
+        late = {one.late[0] for one in by_hand.values() if one.late is not None}
+        previous = work.latest(target, [*(_key(row) for row, _ in good), *late])
         begun = work.begun(previous.values())
         accepted: list[NewDelivery] = []
         for row, document in good:
             key = _key(row)
             before = previous.get(key)
-            decision = logic.decide(document, flow.start, before_of(before, begun), target)
+            earlier = before_of(before, begun)
+            decision = logic.decide(document, flow.start, earlier, target)
+            if (known := by_hand.get(row.id)) is not None and not (earlier is not None and earlier.begun):
+                decision = known.decision
+                if decision.action == "drop":
+                    work.withdraw(target, [key], decision.code, decision.reason)
+                work.link(known.links)
+                if known.late is not None and not told_already(known.late[1], previous.get(known.late[0])):
+                    key, document = known.late
+                    decision = Decision(action="create")
             if decision.action == "cancel" and work.withdraw(target, [key], decision.code, decision.reason)[key]:
                 # Nothing of it has left: there is nothing to cancel at the target.
                 decision = msgspec.structs.replace(decision, action="drop")
@@ -360,7 +372,33 @@ def drain_documents(
         ).run()
     if report.adopted:
         tell_of_adopted(here, route)
+    if kind.entity == Entity.SALES_ORDER and (report.adopted or report.delivered):
+        release_bookings(here, route)
     return report
+
+
+def drain_bookings(here: Installation, route: RouteSpec, kind: FlowKind, *, owner: str) -> DrainReport | None:
+    """Book in the ERP what was shipped by hand; None where nothing of it is due."""
+    from erp_sync.transport.context import call_context
+
+    if kind.entity != Entity.SHIPMENT or not here.ledger.deliveries.any_due(kind.name, route.erp, route.name):
+        return None
+    target = booking_target(here, route)
+    if target is None:
+        return None
+    with call_context(run_id=owner.split(":")[0], lane="now", route=route.name, flow=kind.name):
+        return Drain(
+            here.ledger,
+            target,
+            route=route.name,
+            flow=kind.name,
+            connection=route.erp,
+            decode=flow_module(kind.name, "transform").decode,
+            owner=owner,
+            senders=here.concurrency(route.erp),
+            clock=here.ledger.now,
+            mapping=mapping_version(here.configuration, route, kind.name).value,
+        ).run()
 
 
 def adoption_of(here: Installation, route: RouteSpec) -> Adoption | None:

@@ -19,6 +19,7 @@ from erp_sync.components.installation import Installation, current
 from erp_sync.components.state_due import Finding, Poll
 from erp_sync.components.under_way import UnderWay
 from erp_sync.ledger.outlook import Outlook, Reader
+from erp_sync.model.keys import Entity
 from erp_sync.ports.raw import BadRecord, MappingProblem
 
 log = logging.getLogger(__name__)
@@ -130,7 +131,7 @@ def look(
                 continue
             if starting and FLOWS[flow].delivers:
                 continue  # a run that events start takes everything that the ledger holds
-            stages = _ledger_has_work(outlook, route, flow, spec, running)
+            stages = _ledger_has_work(outlook, route, flow, spec, running, away)
             stages = tuple(stage for stage in stages if stage in reachable)
             if stages and (route.name, flow, stages[0]) in left:
                 continue
@@ -288,14 +289,21 @@ def readers(configuration: Configuration) -> list[Reader]:
 
 
 def _ledger_has_work(
-    outlook: Outlook, route: RouteSpec, flow: str, spec: FlowSpec, running: Collection[tuple[str, str]]
+    outlook: Outlook,
+    route: RouteSpec,
+    flow: str,
+    spec: FlowSpec,
+    running: Collection[tuple[str, str]],
+    away: Collection[str] = (),
 ) -> tuple[str, ...]:
     kind = FLOWS[flow]
     if not kind.delivers:
         return state_due.ledger_has_work(outlook, route, flow, spec, running=(route.name, flow) in running)
     if (route.name, flow) in outlook.unhandled:
         return ("transformed", "loaded")
-    if spec.mode is Mode.ON and (route.name, flow, getattr(route, kind.target)) in outlook.deliveries:
+    # Of shipments some go the other way: what was shipped by hand is booked in the ERP.
+    targets = {getattr(route, kind.target), *((route.erp,) if kind.entity == Entity.SHIPMENT else ())} - set(away)
+    if spec.mode is Mode.ON and any((route.name, flow, one) in outlook.deliveries for one in targets):
         return ("loaded",)
     return ()
 

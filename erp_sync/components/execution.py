@@ -202,7 +202,7 @@ def load(context: dg.AssetExecutionContext, route: str, kind: FlowKind) -> dg.Ma
 def _load_documents(
     context: dg.AssetExecutionContext, here: Installation, route: RouteSpec, kind: FlowKind, target: str
 ) -> dg.MaterializeResult:
-    from erp_sync.components.documents import BUDGET, drain_documents
+    from erp_sync.components.documents import BUDGET, drain_bookings, drain_documents
 
     with metadata.measured(here) as figures:
         # A backfill repairs its days in one run, however long that takes, and holds up nothing that is new; others
@@ -217,6 +217,7 @@ def _load_documents(
             lane="bulk" if backfill else lane_of(context),
             budget_seconds=math.inf if backfill else BUDGET,
         )
+        booked = drain_bookings(here, route, kind, owner=f"{context.run_id}:{os.getpid()}")
     here.exchanges.flush()
     told: dict[str, Any] = {
         **metadata.of_days(context, metadata.loaded_of_day(here, route, kind)),
@@ -230,6 +231,8 @@ def _load_documents(
         **figures,
         "still_in_the_ledger": dg.MetadataValue.json(here.ledger.deliveries.pending(route.name, kind.name, target)),
     }
+    if booked is not None:
+        told |= {"booked_in_the_erp": booked.delivered, "bookings_dead_lettered": booked.dead}
     if report.reasons:
         told["reasons"] = dg.MetadataValue.json(report.reasons)
     told |= metadata.delivered_documents(here, report.delivered_ids)

@@ -28,6 +28,7 @@ RULES: Mapping[str, tuple[str, ...]] = {
     "prices": ("rounding",),
     "products": ("kinds",),
     "order_status": ("lack_of_stock",),
+    "shipments": ("booked_by",),
 }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from decimal import Decimal
 
+from erp_sync.components.by_hand import left_by_hand
 from erp_sync.components.configuration import Mode, RouteSpec
 from erp_sync.components.documents import flow_module
 from erp_sync.components.flow_table import FLOWS
@@ -40,6 +41,7 @@ def booked_shipments(here: Installation, route: RouteSpec, lately: Collection[st
     for one in here.ledger.deliveries.effects(
         route.name,
         kind.name,
+        target=target,
         states=UNFINISHED,
         operations=_steps_that_move_stock(here, route),
         step_states=BOOKED,
@@ -57,7 +59,10 @@ def booked_shipments(here: Installation, route: RouteSpec, lately: Collection[st
     keys = [EntityKey(source, "", Entity.SHIPMENT, name) for name in others]
     found = here.ledger.deliveries.latest(route.name, kind.name, target, keys) if keys else {}
     booked.update(key.native_id for key in found)
-    return Booked(booked=frozenset(booked), open=open_shipments)
+    by_hand = left_by_hand(here, route)
+    # What the store has of these it has by what is told of them here, not by the ERP's fulfillment.
+    booked.update(one.fulfillment for one in by_hand if one.fulfillment)
+    return Booked(booked=frozenset(booked), open=open_shipments, by_hand=by_hand)
 
 
 def _steps_that_move_stock(here: Installation, route: RouteSpec) -> set[str]:

@@ -119,6 +119,14 @@ REASONS = (
         means="A parcel has no tracking number: the customer could not follow it.",
         do="Enter the number in the ERP: the shipment is read again by itself.",
     ),
+    Reason(
+        code="differs_from_hand",
+        means="The ERP has a fulfillment with a tracking number of a shipment by hand, and other goods in it. The "
+        "store keeps what it was told first: the customer sees one shipment.",
+        look=("erp-sync deadletters show ID", "erp-sync trace NUMBER"),
+        do="Find out what is in the parcel. Correct the side that is wrong by hand, then `erp-sync reject ID --why "
+        "TEXT` (it is settled). Do not approve it: that would make a second shipment and e-mail.",
+    ),
     # inventory
     Reason(
         code="negative_quantity",

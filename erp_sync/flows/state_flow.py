@@ -34,6 +34,20 @@ def microseconds(time: datetime) -> int:
     return (time - _EPOCH) // _MICROSECOND
 
 
+class LeftByHand(msgspec.Struct, frozen=True, kw_only=True):
+    """Goods that a warehouse shipped by hand while the ERP was away.
+
+    Attributes:
+        fulfillment: the ERP's that stands for it; "" while the ERP does not know of it.
+        known_at: when that became known.
+        lines: (SKU of the ERP, location) to quantity.
+    """
+
+    fulfillment: str
+    known_at: datetime | None
+    lines: dict[tuple[str, str], Decimal]
+
+
 class Booked(msgspec.Struct, frozen=True, kw_only=True):
     """What the ledger knows of shipments that left the ERP's stock.
 
@@ -42,11 +56,13 @@ class Booked(msgspec.Struct, frozen=True, kw_only=True):
         open: shipments that it has not: id to (SKU of the ERP, location) to quantity.
         counted: whether shipments reach the store through this route at all; else the store books them by other
             means, and none is added.
+        by_hand: what left by hand, and the ERP does not know of or has learned of lately.
     """
 
     booked: frozenset[str] = frozenset()
     open: dict[str, dict[tuple[str, str], Decimal]] = {}
     counted: bool = True
+    by_hand: tuple[LeftByHand, ...] = ()
 
 
 class Surroundings(msgspec.Struct, frozen=True, kw_only=True):

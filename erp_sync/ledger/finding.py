@@ -99,12 +99,13 @@ class Finding:
         route: str,
         flow: str,
         *,
+        target: str,
         states: Sequence[State],
         operations: Iterable[str],
         step_states: Sequence[StepState],
         dead_of: Sequence[str] = (),
     ) -> Iterator[Effect]:
-        """What the deliveries in these states have done at their targets, in one statement, read bit by bit.
+        """What the deliveries in these states have done at the target, in one statement, read bit by bit.
 
         Done is what follows an earlier delivery of its document, has a step of one of the operations in one of the
         step states, or died of one of the codes `dead_of`.
@@ -119,7 +120,7 @@ class Finding:
         payload = sa.case((done, None), else_=sa.func.coalesce(deliveries.c.corrected, deliveries.c.payload))
         query = (
             sa.select(deliveries.c.native_id, done.label("done"), payload.label("payload"))
-            .where(*filters(route, flow, states, None))
+            .where(*filters(route, flow, states, None), deliveries.c.target == target)
             .order_by(deliveries.c.id)
         )
         with self._database.read() as read:

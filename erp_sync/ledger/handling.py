@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from erp_sync.ledger import accepting, quarantine
+from erp_sync.ledger import accepting, by_hand, cross_references, quarantine
+from erp_sync.ledger.by_hand import HandShipment
+from erp_sync.ledger.cross_references import Link
 from erp_sync.ledger.documents import Accepted, Delivery, NewDelivery
+from erp_sync.ledger.errors import CrossReferenceConflict
 from erp_sync.ledger.plans import AddedPlan, NewPlan, add_plan
 from erp_sync.ledger.quarantine import Refusal
 from erp_sync.ledger.received import ReceivedRow, mark_handled, newest
@@ -96,6 +100,20 @@ class Handling:
                     "at": self._database.now(),
                 },
             )
+
+    def by_hand(self, order_ids: Iterable[str]) -> list[HandShipment]:
+        """What left by hand for these orders of the route's store."""
+        return by_hand.shipments_of(self._write, self.route, order_ids)
+
+    def add_by_hand(self, rows: Sequence[HandShipment]) -> None:
+        """Remember what left by hand; what is known stays as it is."""
+        by_hand.add_shipments(self._write, self._database.now(), rows)
+
+    def link(self, links: Iterable[Link]) -> None:
+        """Cross references; one that has another partner keeps it."""
+        for link in links:
+            with suppress(CrossReferenceConflict):
+                cross_references.record(self._write, self._database.now(), link)
 
     def withdraw(self, target: str, keys: Iterable[EntityKey], code: str, reason: str) -> dict[EntityKey, bool]:
         """Take back deliveries that have not begun (cancelled at the source meanwhile): superseded.

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from erp_sync.ledger.activity import Activity
 from erp_sync.ledger.adopting import Adopting
 from erp_sync.ledger.breakers import LedgerBreakers, words
+from erp_sync.ledger.by_hand import ByHand
 from erp_sync.ledger.corrections import Corrections
 from erp_sync.ledger.cross_references import CrossReferences
 from erp_sync.ledger.cursors import Cursors, advance
@@ -71,6 +72,7 @@ class Ledger:
         notices, owed: what people are told, and what a channel of theirs did not take.
         heartbeats, activity: who is alive, and how much came and went: for the watchdog.
         days: what became of a day's documents and rows.
+        by_hand: what a warehouse does without the ERP.
         performance: how documents ended, how long they took and what people decided: for key figures.
     """
 
@@ -103,6 +105,7 @@ class Ledger:
         self.performance = Performance(database)
         self.identifying = Identifying(database)
         self.privacy = Privacy(database)
+        self.by_hand = ByHand(database)
         self._tracing = Tracing(database)
 
     @classmethod

@@ -5,6 +5,7 @@ Times are UTC and always come back with their time zone. JSON is text or bytes w
 """
 
 from erp_sync.ledger.columns import Utc, metadata
+from erp_sync.ledger.tables_by_hand import hand_shipments, handed_out
 from erp_sync.ledger.tables_documents import (
     attempts,
     corrections,
@@ -38,7 +39,7 @@ from erp_sync.ledger.tables_privacy import tombstones
 from erp_sync.ledger.tables_state import approvals, known_state, moving_keys, plan_rows, plans
 
 #: Revisions of the schema, oldest first; the last one is what this version works with.
-HISTORY = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010", "0011")
+HISTORY = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010", "0011", "0012")
 VERSION = HISTORY[-1]
 
 __all__ = [
@@ -77,4 +78,6 @@ __all__ = [
     "owed_messages",
     "heartbeats",
     "tombstones",
+    "handed_out",
+    "hand_shipments",
 ]

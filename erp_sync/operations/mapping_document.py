@@ -144,6 +144,10 @@ def _flow(here: Installation, route: RouteSpec, kind: FlowKind, traffic: bool) -
         if not served.mappings and not writes:
             undeclared.append(f"{role} {getattr(route, side)}")
         operations += [_operation(_capabilities(one).operation(name)) for name in served.operations]
+        if role == "source" and kind.delivers:
+            # What of the flow goes back: what was shipped by hand is booked in the ERP.
+            back: Served = contract.SERVED.get((kind.entity, "target"), Served())
+            operations += [_operation(_capabilities(one).operation(name)) for name in back.operations]
     return FlowMapping(
         flow=kind.name,
         title=kind.title,

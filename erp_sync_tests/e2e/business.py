@@ -18,7 +18,7 @@ from typing import Any
 import yaml
 
 from erp_sync.components.configuration import RouteSpec, read_configuration
-from erp_sync.components.documents import TransformReport, drain_documents, transform_documents
+from erp_sync.components.documents import TransformReport, drain_bookings, drain_documents, transform_documents
 from erp_sync.components.flow_table import FLOWS
 from erp_sync.components.installation import Installation
 from erp_sync.components.run_context import land_records
@@ -238,6 +238,7 @@ class Business:
             extraction = self.extract(here, spec, flow, run_id, days)
             transformed = self.transform(here, spec, flow, run_id)
             drained = drain_documents(here, spec, FLOWS[flow], owner=f"{run_id}:1", lane="normal")
+            drain_bookings(here, spec, FLOWS[flow], owner=f"{run_id}:1")
             return Ran(extraction, transformed, drained)
 
     def extract(

@@ -49,6 +49,7 @@ def test_what_unfinished_deliveries_have_done_is_told_in_one_statement_without_t
         ledger.deliveries.effects(
             ROUTE,
             FLOW,
+            target=ERP,
             states=[State.DUE, State.CLAIMED, State.DEAD],
             operations=["order.create"],
             step_states=[StepState.SENDING, StepState.CONFIRMED],

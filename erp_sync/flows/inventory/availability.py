@@ -29,11 +29,13 @@ class StoreDemand(msgspec.Struct, frozen=True, kw_only=True):
         allocated: part of `StockLevel.allocated` that is for this store's orders.
         shipped_not_booked: left the ERP's stock, and the store has not booked the shipment yet.
         unknown_to_erp: ordered in the store, not in the ERP yet.
+        left_by_hand: shipped by hand while the ERP was away, and still on its shelves by its own figures.
     """
 
     allocated: Decimal = ZERO
     shipped_not_booked: Decimal = ZERO
     unknown_to_erp: Decimal = ZERO
+    left_by_hand: Decimal = ZERO
 
 
 NO_DEMAND = StoreDemand()
@@ -70,11 +72,15 @@ def offered(
     With a target that nets its own orders, what it shows as salable is then `sellable` less the orders
     that the ERP does not know yet; and the written quantity always covers what the ERP has allocated
     to the store's orders, so that posting their shipments never fails for want of stock.
+
+    What left by hand is taken off: the ERP has it on its shelves still. A target that nets nothing gets these orders'
+    quantities taken off as orders, whether they have left or not.
     """
     if not target_nets_own_orders:
         return sellable(level, safety_stock, demand.unknown_to_erp)
     own = min(demand.allocated, level.allocated)
-    return sellable(level, safety_stock) + own + demand.shipped_not_booked
+    before = sellable(level, safety_stock) + own + demand.shipped_not_booked
+    return max(before - demand.left_by_hand, ZERO)
 
 
 def aggregated(quantities: list[Decimal]) -> Decimal:

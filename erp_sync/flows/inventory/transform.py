@@ -16,7 +16,7 @@ Look-ups: ``locations`` (the ERP's location to the store's source; one without a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -24,7 +24,7 @@ import msgspec
 
 from erp_sync.flows.guards import Share, jumped
 from erp_sync.flows.inventory.availability import NO_DEMAND, StoreDemand, aggregated, offered
-from erp_sync.flows.state_flow import Booked, Desired, Surroundings, Unusable, microseconds
+from erp_sync.flows.state_flow import Booked, Desired, LeftByHand, Surroundings, Unusable, microseconds
 from erp_sync.model.money import ZERO, decimal_of
 from erp_sync.model.stock import NO_DATE, StockLevel, StockOffer, StockTerms
 from erp_sync.ports.lookups import Lookups
@@ -79,7 +79,7 @@ def desired(levels: Sequence[StockLevel], around: Surroundings) -> Desired:
     """
     unusable: list[Unusable] = []
     found: dict[tuple[str, str], list[tuple[Decimal, bool, int]]] = {}
-    open_here = _by_place(around.booked)
+    open_here, by_hand = _by_place(around.booked), _by_hand(around.booked)
     rules: Rules = around.rules
     lookups = around.lookups
     sources: dict[str, str | None] = {}
@@ -94,7 +94,7 @@ def desired(levels: Sequence[StockLevel], around: Surroundings) -> Desired:
             if source is None:
                 left_out += 1
                 continue
-            demand = _demand(level, around, open_here)
+            demand = _demand(level, around, open_here, by_hand)
             if level.sku not in channel_skus:
                 channel_skus[level.sku] = lookups.reverse("sku_map", level.sku)
             for sku in channel_skus[level.sku]:
@@ -181,9 +181,12 @@ def _by_place(booked: Booked) -> dict[tuple[str, str], dict[str, Decimal]]:
 
 
 def _demand(
-    level: StockLevel, around: Surroundings, open_here: Mapping[tuple[str, str], Mapping[str, Decimal]]
+    level: StockLevel,
+    around: Surroundings,
+    open_here: Mapping[tuple[str, str], Mapping[str, Decimal]],
+    by_hand: Mapping[tuple[str, str], Sequence[LeftByHand]],
 ) -> StoreDemand:
-    if not level.demands and not open_here:
+    if not level.demands and not open_here and not by_hand:
         return NO_DEMAND
     channel, booked = around.channel, around.booked
     allocated, left = ZERO, dict(open_here.get((level.sku, level.location), {}))
@@ -192,7 +195,26 @@ def _demand(
             allocated = one.allocated
             left.update((shipment, quantity) for shipment, quantity in one.shipped if shipment not in booked.booked)
     shipped = sum(left.values(), ZERO) if booked.counted else ZERO
-    return StoreDemand(allocated=allocated, shipped_not_booked=shipped)
+    seen = {name for one in level.demands if one.channel == channel for name, _ in one.shipped}
+    place = (level.sku, level.location)
+    hand = sum((one.lines[place] for one in by_hand.get(place, ()) if not _in_figures(one, level, seen)), ZERO)
+    return StoreDemand(allocated=allocated, shipped_not_booked=shipped, left_by_hand=hand)
+
+
+def _in_figures(left: LeftByHand, level: StockLevel, seen: Collection[str]) -> bool:
+    """Whether the ERP's figure is without the goods already: it was read with their fulfillment, or after that was
+    known."""
+    if left.known_at is None:
+        return False
+    return left.fulfillment in seen or left.known_at <= level.read_at
+
+
+def _by_hand(booked: Booked) -> dict[tuple[str, str], list[LeftByHand]]:
+    places: dict[tuple[str, str], list[LeftByHand]] = {}
+    for one in booked.by_hand:
+        for place in one.lines:
+            places.setdefault(place, []).append(one)
+    return places
 
 
 def shipments_of(levels: Iterable[StockLevel], channel: str) -> set[str]:

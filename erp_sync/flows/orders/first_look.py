@@ -8,7 +8,7 @@ adopted, and where it was placed before that; a customer before it is created fo
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal
 
 import msgspec
@@ -24,6 +24,8 @@ from erp_sync.ports.adoption import DOUBTFUL_CUSTOMER, DOUBTFUL_MATCH, Adoption,
 # auto: as this module's first words say; always: every order; never: neither orders nor customers.
 When = Literal["auto", "always", "never"]
 
+# People begin to type orders in once the ERP is back, or was away for long enough.
+WAITED = timedelta(minutes=30)
 _LEFT = (StepState.SENDING, StepState.UNKNOWN, StepState.ACCEPTED, StepState.CONFIRMED)
 
 
@@ -32,6 +34,8 @@ class OrdersFirstLook:
 
     Args:
         adopted_until: when the route was adopted; None: never.
+        now: an order that waits for longer than `WAITED`, or that a warehouse has on paper, somebody may have typed in
+            meanwhile.
     """
 
     def __init__(
@@ -44,10 +48,11 @@ class OrdersFirstLook:
         erp: str,
         adopted_until: datetime | None,
         when: When = "auto",
+        now: datetime | None = None,
     ) -> None:
         self._ledger, self._adoption = ledger, adoption
         self._route, self._store, self._erp = route, store, erp
-        self._adopted_until, self._when = adopted_until, when
+        self._adopted_until, self._when, self._now = adopted_until, when, now or ledger.now()
 
     def wants(self, claim: Claim, document: SalesOrder) -> bool:
         first = claim.delivery.sequence == 1
@@ -55,24 +60,51 @@ class OrdersFirstLook:
 
     def look(self, work: Sequence[Looked]) -> list[Verdict]:
         ids = [claim.id for claim, _, _ in work]
-        begun = {
-            delivery
+        waited = self._waited([claim for claim, _, _ in work])
+        states = {
+            delivery: [step.state for step in steps if step.name == Entity.SALES_ORDER]
             for delivery, steps in self._ledger.steps.of_all(ids).items()
-            if any(step.state in _LEFT and step.name == Entity.SALES_ORDER for step in steps)
         }
+        # Of an order that waited a send that nobody answered says little: it may never have arrived, and a person may
+        # have typed the order in. Where ours is found it goes on.
+        unsure = {one for one in waited if states.get(one) == [StepState.UNKNOWN]}
+        begun = {one for one, found in states.items() if any(state in _LEFT for state in found)} - unsure
         decided = self._ledger.dead_letters.overruled(ids, (DOUBTFUL_MATCH, DOUBTFUL_CUSTOMER))
         verdicts = [Verdict()] * len(work)
         open_ones = [position for position, (claim, _, _) in enumerate(work) if claim.id not in begun]
-        self._orders(work, [one for one in open_ones if self._entered_before(work[one][1])], decided, verdicts)
+        self._orders(
+            work,
+            [one for one in open_ones if work[one][0].id in waited or self._entered_before(work[one][1])],
+            decided,
+            unsure,
+            verdicts,
+        )
         going = [one for one in open_ones if not verdicts[one].there and verdicts[one].doubt is None]
         self._customers(work, going, decided, verdicts)
         return verdicts
+
+    def _waited(self, claims: Sequence[Claim]) -> set[int]:
+        if self._when == "never":
+            return set()
+        handed_out = self._ledger.by_hand.handed_out(self._route, [claim.delivery.key.native_id for claim in claims])
+        return {
+            claim.id
+            for claim in claims
+            if claim.delivery.accepted_at < self._now - WAITED or claim.delivery.key.native_id in handed_out
+        }
 
     def _entered_before(self, document: SalesOrder) -> bool:
         """Whether somebody else may have entered it."""
         return self._when == "always" or self._adopted_until is None or document.placed_at < self._adopted_until
 
-    def _orders(self, work: Sequence[Looked], some: Sequence[int], decided: set[int], verdicts: list[Verdict]) -> None:
+    def _orders(
+        self,
+        work: Sequence[Looked],
+        some: Sequence[int],
+        decided: set[int],
+        unsure: set[int],
+        verdicts: list[Verdict],
+    ) -> None:
         if not some:
             return
         documents = [work[position][1] for position in some]
@@ -80,6 +112,8 @@ class OrdersFirstLook:
         certain = []
         for position, match in zip(some, matches, strict=True):
             claim, document, steps = work[position]
+            if match.certain and match.ours and claim.id in unsure:
+                continue  # it arrived: what is left of it goes
             if match.certain:
                 certain.append((position, (document, steps, match)))
             elif match.certainty is Certainty.DOUBTFUL and claim.id not in decided:

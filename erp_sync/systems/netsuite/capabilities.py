@@ -113,6 +113,16 @@ OPERATIONS = (
         "(Oracle NetSuite help, Use Case For Updating Your Sales Order, which closes a line so).",
     ),
     Operation(
+        name="shipment.book",
+        guarantee=Guarantee.UNIQUE_KEY,
+        settle_seconds=_SETTLE_SECONDS,
+        settle_source=_TIMEOUT,
+        moves=("stock_level", "order_status"),
+        source="What was shipped by hand: POST salesOrder/{id}/!transform/itemFulfillment with an externalId (Oracle "
+        "NetSuite help, Transforming; External IDs), after a look at the order's fulfillments. That a transform "
+        "refuses a second external id like a create is unconfirmed.",
+    ),
+    Operation(
         name="external_id.write",
         guarantee=Guarantee.UNIQUE_KEY,
         settle_seconds=_SETTLE_SECONDS,

@@ -17,6 +17,7 @@ from erp_sync.systems.netsuite.catalogue import PriceSource, ProductSource
 from erp_sync.systems.netsuite.client import NetSuiteClient
 from erp_sync.systems.netsuite.corrections import CorrectionTarget
 from erp_sync.systems.netsuite.doctor import examine
+from erp_sync.systems.netsuite.fulfillments import FulfillmentTarget
 from erp_sync.systems.netsuite.lookups import SettingsLookups
 from erp_sync.systems.netsuite.mapping.customer import CUSTOMER
 from erp_sync.systems.netsuite.mapping.deposit import deposit_mapping
@@ -67,6 +68,7 @@ class NetSuiteConnector:
                 client, SalesOrderTarget(client, self._lookups, self.mappings)
             ),
             (Entity.ORDER_STATUS, "source"): lambda: OrderStatusSource(client, self.mappings["order_status"]),
+            (Entity.SHIPMENT, "target"): lambda: FulfillmentTarget(client),
             (Entity.SHIPMENT, "source"): lambda: ShipmentSource(client, self.mappings["shipment"]),
             (Entity.STOCK_LEVEL, "source"): lambda: StockSource(client, self.mappings["stock_level"]),
             (Entity.PRODUCT, "source"): lambda: ProductSource(client, self.mappings["product"]),

@@ -61,6 +61,7 @@ SERVED = {
     ),
     (Entity.ORDER_STATUS, "source"): Served(mappings=("order_status",)),
     (Entity.SHIPMENT, "source"): Served(mappings=("shipment",)),
+    (Entity.SHIPMENT, "target"): Served(operations=("shipment.book",)),
     (Entity.STOCK_LEVEL, "source"): Served(mappings=("stock_level",)),
     (Entity.PRODUCT, "source"): Served(mappings=("product",)),
     (Entity.PRICE, "source"): Served(mappings=("price",)),

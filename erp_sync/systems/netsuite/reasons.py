@@ -49,6 +49,28 @@ REASONS = (
         "--accept --remember`.",
     ),
     Reason(
+        code="not_open_in_erp",
+        means="More left by hand than the order has open in NetSuite: somebody fulfilled, closed or changed it there. "
+        "The store has the shipment; until this is settled the goods are taken off what the store may sell.",
+        look=("erp-sync deadletters show ID", "erp-sync fallback status"),
+        do="Look at the order's fulfillments in NetSuite. What left is in one of them: enter the tracking number there "
+        "(it is recognised), then dismiss. It is not: reopen the line" + _RETRY,
+    ),
+    Reason(
+        code="not_committed",
+        means="NetSuite has no stock committed for what left by hand: its figure of the item is too low, or another "
+        "order holds it. It is tried again by itself.",
+        look=_SHOW,
+        do="Count the item and adjust it in NetSuite, or let the order have the stock (Commit)" + _RETRY,
+    ),
+    Reason(
+        code="order_not_approved",
+        means="The order of a shipment by hand is not approved in NetSuite: it cannot be fulfilled. It is tried again "
+        "by itself.",
+        look=_SHOW,
+        do="Approve the order in NetSuite" + _RETRY,
+    ),
+    Reason(
         code="unknown_discount_item",
         means="The item that discounts are booked on does not exist: no order with a discount goes.",
         look=("erp-sync doctor ROUTE",),
