@@ -140,15 +140,19 @@ class Drain:
                 self.leases.let_go(claim)
 
     def _acknowledge(self, claims: Sequence[Claim]) -> None:
-        """What has arrived since the last look ends together. Should that not be written, each is told of alone."""
+        """What has arrived since the last look ends together. Should that not be written, each ends alone."""
         if not claims:
             return
-        try:
-            self.endings.delivered(claims)
-        except Exception as failure:
-            log.exception("defect", extra={"flow": self.task.flow, "documents": len(claims)})
-            for claim in claims:
-                self.defects.met(claim, failure)
+        if len(claims) > 1:
+            try:
+                self.endings.delivered(claims)
+                return
+            except Exception:
+                # Nothing of it was written: alone, only the one that is to blame shows it again.
+                log.exception("defect", extra={"flow": self.task.flow, "documents": len(claims)})
+        for claim in claims:
+            with self.defects.kept_to(claim):
+                self.endings.delivered([claim])
 
     def _claim(self, limit: int, suspects: bool = False) -> list[Claim]:
         if self.task.connection in self.task.ledger.unreachable():
