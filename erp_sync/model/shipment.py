@@ -16,6 +16,11 @@ class ShipmentStatus(StrEnum):
     SHIPPED = "shipped"  # the carrier has the parcel
 
 
+def plain_number(tracking: str) -> str:
+    """A tracking number without what people put into it to read it better."""
+    return "".join(letter for letter in tracking.upper() if letter.isalnum())
+
+
 class Parcel(msgspec.Struct, frozen=True, kw_only=True):
     tracking_number: str
     carrier: str

@@ -15,14 +15,14 @@ from erp_sync.components.documents import flow_module
 from erp_sync.components.installation import Installation
 from erp_sync.components.mapping_version import mapping_version
 from erp_sync.flows.shipments import transform as shipments
-from erp_sync.flows.shipments.by_hand import goods_of, key_of, plain
+from erp_sync.flows.shipments.by_hand import goods_of, key_of
 from erp_sync.ledger import Delivery, NewDelivery
 from erp_sync.ledger.by_hand import HandShipment
 from erp_sync.ledger.handling import Handling
 from erp_sync.model.keys import Entity, EntityKey
 from erp_sync.model.money import ZERO
 from erp_sync.model.order import LineKind, OrderLine, SalesOrder
-from erp_sync.model.shipment import Parcel, Shipment, ShipmentLine, ShipmentStatus
+from erp_sync.model.shipment import Parcel, Shipment, ShipmentLine, ShipmentStatus, plain_number
 from erp_sync.operations.choosing import CannotDo
 from erp_sync.operations.fallback import is_cancelled, shipments_flow, shipments_known
 from erp_sync.operations.fallback_files import pick_order
@@ -165,10 +165,10 @@ class _Import:
                 self._refuse(row, refused)
                 continue
             resolved.append((row, sku, carrier, place))
-            key = (sku, plain(row.tracking))
+            key = (sku, plain_number(row.tracking))
             asked[key] = asked.get(key, ZERO) + row.quantity
         for row, sku, carrier, place in resolved:
-            key = (sku, plain(row.tracking))
+            key = (sku, plain_number(row.tracking))
             if key in parcels:
                 known = parcels[key]
                 if known is None or known == asked[key]:
@@ -295,11 +295,12 @@ class _Import:
         inside: dict[tuple[str, str], Decimal] = {}
         parcels: dict[str, Parcel] = {}
         for row, sku, carrier in rows:
-            packed_as = (sku, plain(row.tracking))
+            packed_as = (sku, plain_number(row.tracking))
             inside[packed_as] = inside.get(packed_as, ZERO) + row.quantity
             goods[sku] = goods.get(sku, ZERO) + row.quantity
             parcels.setdefault(
-                plain(row.tracking), Parcel(tracking_number=row.tracking, carrier=carrier, description=row.carrier)
+                plain_number(row.tracking),
+                Parcel(tracking_number=row.tracking, carrier=carrier, description=row.carrier),
             )
         packed = [[sku, number, f"{quantity:f}"] for (sku, number), quantity in inside.items()]
         days = [row.shipped_on for row, _, _ in rows if row.shipped_on is not None]
@@ -347,5 +348,5 @@ def _parcels(told: Sequence[Shipment]) -> dict[tuple[str, str], Decimal | None]:
             found[sku, number] = Decimal(quantity)
         if not shipment.custom.get(_ROWS):
             skus = goods_of([shipment])
-            found |= {(sku, plain(parcel.tracking_number)): None for sku in skus for parcel in shipment.parcels}
+            found |= {(sku, plain_number(parcel.tracking_number)): None for sku in skus for parcel in shipment.parcels}
     return found

@@ -71,3 +71,13 @@ def test_the_same_list_twice_is_the_same_shipment(goods: list[tuple[str, Decimal
     assert key_of("17", "east", goods) == key_of("17", "east", written_otherwise)
     assert key_of("17", "east", goods) != key_of("17", "west", goods)
     assert key_of("17", "east", goods) != key_of("17", "east", goods[1:])
+
+
+def test_of_two_that_name_one_parcel_the_goods_tell_which_it_is():
+    corrected = ("hand-3", shipment("", {"TEA": 1}, "1Z999AA1"), "")
+    found = recognise(shipment("7", {"TEA": 1}, "1Z999AA1"), [MUGS, corrected])
+    assert found is not None
+    assert (found.keys, found.differs) == (("hand-3",), "")
+    both = recognise(shipment("7", {"MUG": 2, "TEA": 1}, "1Z999AA1"), [MUGS, corrected])
+    assert both is not None
+    assert (both.keys, both.differs) == (("hand-1", "hand-3"), "")

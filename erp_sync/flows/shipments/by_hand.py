@@ -14,7 +14,7 @@ import msgspec
 
 from erp_sync.flows.shipments.transform import encode
 from erp_sync.model.money import ZERO
-from erp_sync.model.shipment import Parcel, Shipment
+from erp_sync.model.shipment import Parcel, Shipment, plain_number
 
 SHIPPED_BY_HAND, DIFFERS = "shipped_by_hand", "differs_from_hand"
 
@@ -33,13 +33,8 @@ class Recognised(msgspec.Struct, frozen=True, kw_only=True):
 
 def key_of(order_key: str, location: str, goods: Sequence[tuple[str, Decimal, str]]) -> str:
     """Of a shipment by hand: the same for the same list. `goods`: SKU, quantity, tracking number."""
-    told = [(sku, f"{quantity.normalize():f}", plain(tracking)) for sku, quantity, tracking in sorted(goods)]
+    told = [(sku, f"{quantity.normalize():f}", plain_number(tracking)) for sku, quantity, tracking in sorted(goods)]
     return f"hand-{hashlib.sha256(encode([order_key, location, told])).hexdigest()[:16]}"
-
-
-def plain(tracking: str) -> str:
-    """A tracking number without what people put into it to read it better."""
-    return "".join(letter for letter in tracking.upper() if letter.isalnum())
 
 
 def goods_of(shipments: Sequence[Shipment]) -> dict[str, Decimal]:
@@ -58,25 +53,28 @@ def recognise(shipment: Shipment, by_hand: Sequence[tuple[str, Shipment, str]]) 
         by_hand: key, shipment, and the fulfillment that it is known as already, "" for none.
     """
     mine = [(key, one) for key, one, known_as in by_hand if known_as in ("", shipment.native_id)]
-    numbers = {plain(parcel.tracking_number) for parcel in shipment.parcels}
+    numbers = {plain_number(parcel.tracking_number) for parcel in shipment.parcels}
     known = [(key, one) for key, one, known_as in by_hand if known_as == shipment.native_id]
     named = known or [(key, one) for key, one in mine if numbers & _numbers(one)]
+    goods = goods_of([shipment])
     if not named and not numbers:
-        goods = goods_of([shipment])
         named = next(([(key, one)] for key, one in mine if goods_of([one]) == goods), [])
+    if not known and goods_of([one for _, one in named]) != goods:
+        # Of several that name one parcel (its list was corrected) the fulfillment may be one alone.
+        named = next(([(key, one)] for key, one in named if goods_of([one]) == goods), named)
     if not named:
         return None
     shipments = [one for _, one in named]
     told = {number for one in shipments for number in _numbers(one)}
     return Recognised(
         keys=tuple(key for key, _ in named),
-        differs=_differs(goods_of([shipment]), goods_of(shipments)),
-        late=tuple(parcel for parcel in shipment.parcels if plain(parcel.tracking_number) not in told),
+        differs=_differs(goods, goods_of(shipments)),
+        late=tuple(parcel for parcel in shipment.parcels if plain_number(parcel.tracking_number) not in told),
     )
 
 
 def _numbers(shipment: Shipment) -> set[str]:
-    return {plain(parcel.tracking_number) for parcel in shipment.parcels}
+    return {plain_number(parcel.tracking_number) for parcel in shipment.parcels}
 
 
 def _differs(there: dict[str, Decimal], here: dict[str, Decimal]) -> str:

@@ -114,13 +114,13 @@ OPERATIONS = (
     ),
     Operation(
         name="shipment.book",
-        guarantee=Guarantee.UNIQUE_KEY,
+        guarantee=Guarantee.SEARCHABLE,
         settle_seconds=_SETTLE_SECONDS,
         settle_source=_TIMEOUT,
         moves=("stock_level", "order_status"),
         source="What was shipped by hand: POST salesOrder/{id}/!transform/itemFulfillment with an externalId (Oracle "
         "NetSuite help, Transforming; External IDs), after a look at the order's fulfillments. That a transform "
-        "refuses a second external id like a create is unconfirmed.",
+        "refuses a second external id like a create is unconfirmed, and not relied on.",
     ),
     Operation(
         name="external_id.write",

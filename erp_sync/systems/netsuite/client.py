@@ -307,11 +307,13 @@ class NetSuiteClient:
 
     # Writing -------------------------------------------------------------------------------
 
-    def create(self, record: str, body: Mapping[str, Any], *, operation: str, document: str) -> str:
+    def create(
+        self, record: str, body: Mapping[str, Any], *, operation: str, document: str, repeatable: bool = True
+    ) -> str:
         """Create a record with an external id; its internal id.
 
         Sent again after an unknown outcome: the external id makes a second one impossible, and the
-        refusal of it (code ``already_exists``) is the caller's to look into.
+        refusal of it (code ``already_exists``) is the caller's to look into. Not `repeatable` where that is not sure.
         """
         if not body.get("externalId"):
             raise ValueError(f"{operation}: a {record} without externalId could be created twice")
@@ -323,7 +325,7 @@ class NetSuiteClient:
                 headers=self._writing,
                 operation=operation,
                 document=document,
-                repeatable=True,
+                repeatable=repeatable,
                 timeout=self._write_timeout,
             )
         )

@@ -1,8 +1,9 @@
 """Fulfillments into NetSuite: what a warehouse shipped by hand while the account was away.
 
 A fulfillment is made by transforming its order, with an external id of ours (fact sheet, Idempotency and lookup: "Give
-transforms an externalId in the body"; that a second one is refused as for other records is unconfirmed). Before that
-the order's fulfillments are read: one that somebody has booked for the same parcels stands for it.
+transforms an externalId in the body"; that a second one is refused as for other records is unconfirmed, and not relied
+on: what was sent and not answered is looked for by that id once it has settled). Before that the order's fulfillments
+are read: one that somebody has booked for the same parcels stands for it.
 """
 
 from __future__ import annotations
@@ -16,11 +17,11 @@ import msgspec
 
 from erp_sync.model.keys import Entity
 from erp_sync.model.money import ZERO, decimal_of
-from erp_sync.model.shipment import Shipment, ShipmentLine
+from erp_sync.model.shipment import Shipment, ShipmentLine, plain_number
 from erp_sync.ports.documents import Requirement, Step, StepRequest
 from erp_sync.ports.outcomes import Absent, Again, Applied, Finding, Found, Later, Outcome, Receipt, Refused
 from erp_sync.systems.netsuite import suiteql
-from erp_sync.systems.netsuite.capabilities import CAPABILITIES
+from erp_sync.systems.netsuite.capabilities import capabilities_of
 from erp_sync.systems.netsuite.client import EXTERNAL_ID, NetSuiteClient
 from erp_sync.systems.netsuite.errors import ALREADY_EXISTS
 from erp_sync.systems.netsuite.mapping.identity import external_id
@@ -42,12 +43,10 @@ class _Line(msgspec.Struct):
 
 
 class FulfillmentTarget:
-    """`DocumentTarget` of shipments by hand. Guarantee class A: the fulfillment's external id. Thread-safe."""
-
-    capabilities = CAPABILITIES
+    """`DocumentTarget` of shipments by hand. Guarantee class C: the fulfillment's external id. Thread-safe."""
 
     def __init__(self, client: NetSuiteClient) -> None:
-        self._client = client
+        self._client, self.capabilities = client, capabilities_of(client.connection.settings)
         self._zone = ZoneInfo(client.connection.time_zone)
 
     def requirements(self, document: Shipment) -> list[Requirement]:
@@ -115,6 +114,7 @@ class FulfillmentTarget:
             body,
             operation=BOOK,
             document=document.number,
+            repeatable=False,
         )
         return Receipt(target_id=identity)
 
@@ -158,6 +158,8 @@ class FulfillmentTarget:
             receipt = Receipt(target_id=identity, number=str(row.get("tranid") or ""), existed=True)
             if row.get("externalid") == request.step.key:
                 return receipt
+            if _family(str(row.get("externalid") or "")) == _family(request.step.key):
+                continue  # another booking of ours, which may name the same parcel: a list is corrected in parts
             record = self._client.get(
                 _RECORD, identity, operation="shipment.read", document=document.number, expand=True
             )
@@ -237,16 +239,21 @@ def _item(line: _Line, location: str) -> dict[str, Any]:
     }
 
 
+def _family(key: str) -> str:
+    """What the keys of all shipments by hand of one store begin with."""
+    return key.rpartition("-")[0]
+
+
 def _same(record: dict[str, Any], document: Shipment, skus: dict[str, str]) -> bool:
     """By a tracking number; a record that has none by its goods."""
     numbers = {
-        str(line[f"packageTrackingNumber{suffix}"]).strip().upper()
+        plain_number(str(line[f"packageTrackingNumber{suffix}"]))
         for name, suffix, _ in PACKAGE_LISTS
         for line in items_of(record.get(name))
         if line.get(f"packageTrackingNumber{suffix}")
     }
     if numbers:
-        return bool(numbers & {parcel.tracking_number.strip().upper() for parcel in document.parcels})
+        return bool(numbers & {plain_number(parcel.tracking_number) for parcel in document.parcels})
     return _goods(record, skus) == _added((line.sku, line.quantity) for line in document.lines)
 
 
