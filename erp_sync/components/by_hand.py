@@ -19,12 +19,14 @@ from erp_sync.flows.shipments.by_hand import DIFFERS
 from erp_sync.flows.shipments.transform import content, decode
 from erp_sync.flows.state_flow import LeftByHand
 from erp_sync.ledger.cross_references import Link
+from erp_sync.ledger.documents import FORGOTTEN
 from erp_sync.ledger.handling import Handling
 from erp_sync.model.keys import Entity, EntityKey
 from erp_sync.model.shipment import Shipment, ShipmentStatus
 
 # Stock that was read before the ERP knew of a shipment by hand may still be on its way for so long.
 READ_BEFORE = timedelta(days=1)
+LONG_AGO = "the store has its parcels: shipped by hand, and forgotten since"
 
 
 class Known(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,9 +53,15 @@ def recognised(
         mine = left.get(shipment.order_key, ())
         if not mine or shipment.status is not ShipmentStatus.SHIPPED or shipment.order_connection != route.store:
             continue
-        known = by_hand.recognise(shipment, [(one.key, decode(one.payload), one.known_as) for one in mine])
+        if any(one.payload == FORGOTTEN and one.known_as == shipment.native_id for one in mine):
+            found[row.id] = Known(decision=Decision(action="drop", code=by_hand.SHIPPED_BY_HAND, reason=LONG_AGO))
+            continue
+        there = {one.key: decode(one.payload) for one in mine if one.payload != FORGOTTEN}
+        known = by_hand.recognise(
+            shipment, [(one.key, there[one.key], one.known_as) for one in mine if one.key in there]
+        )
         if known is not None:
-            found[row.id] = _known(route, shipment, known, {one.key: decode(one.payload) for one in mine})
+            found[row.id] = _known(route, shipment, known, there)
     return found
 
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import sqlalchemy as sa
 
-from erp_sync.ledger.documents import Delivery, State, delivery_of
-from erp_sync.ledger.schema import cross_references, deliveries, hand_shipments, handed_out
+from erp_sync.ledger.documents import FORGOTTEN, Delivery, State, delivery_of
+from erp_sync.ledger.schema import cross_references, deliveries, delivery_events, hand_shipments, handed_out
 from erp_sync.ledger.sql import chunks, upsert
 from erp_sync.model.keys import Entity
 
@@ -41,9 +41,10 @@ class HandShipment(msgspec.Struct, frozen=True, kw_only=True):
     """What left by hand for one order, as the store is told it.
 
     Attributes:
-        payload: the canonical shipment as JSON.
+        payload: the canonical shipment as JSON; `FORGOTTEN` once the ERP has known of it for long.
         known_as: the ERP's fulfillment that stands for it; "" while the ERP does not know of it.
         known_at: since when we know that.
+        settled: a person has dismissed its booking: whatever was to be done in the ERP was done by hand.
     """
 
     route: str
@@ -58,21 +59,34 @@ class HandShipment(msgspec.Struct, frozen=True, kw_only=True):
     at: datetime
     known_as: str = ""
     known_at: datetime | None = None
+    settled: bool = False
 
 
-_LINK = sa.and_(
+LINKED = sa.and_(
     cross_references.c.entity == Entity.SHIPMENT,
     cross_references.c.connection_a == hand_shipments.c.store,
     cross_references.c.id_a == hand_shipments.c.key,
     cross_references.c.connection_b == hand_shipments.c.erp,
 )
+# Not by its state alone: a booking whose person was erased has ended, and nobody has done anything in the ERP.
+_SETTLED = sa.exists().where(
+    deliveries.c.target == hand_shipments.c.erp,
+    deliveries.c.connection == hand_shipments.c.store,
+    deliveries.c.entity == Entity.SHIPMENT,
+    deliveries.c.native_id == hand_shipments.c.key,
+    deliveries.c.route == hand_shipments.c.route,
+    deliveries.c.state == State.DISMISSED,
+    delivery_events.c.delivery_id == deliveries.c.id,
+    delivery_events.c.kind.in_(["dismissed", "rejected"]),
+)
 _SHIPMENTS = (
     sa.select(
         hand_shipments,
+        _SETTLED.label("settled"),
         sa.func.coalesce(cross_references.c.id_b, "").label("known_as"),
         cross_references.c.linked_at.label("known_at"),
     )
-    .join(cross_references, _LINK, isouter=True)
+    .join(cross_references, LINKED, isouter=True)
     .order_by(hand_shipments.c.at, hand_shipments.c.key)
 )
 
@@ -121,7 +135,7 @@ class ByHand:
                 yield delivery_of(row)
 
     def orders(self, route: str, numbers: Iterable[str]) -> dict[str, Delivery]:
-        """The last delivery of each of these orders, by number."""
+        """The last delivery of each of these orders, by number; not of those so old that their content is forgotten."""
         found: dict[str, Delivery] = {}
         with self._database.read() as read:
             for some in chunks(sorted(set(numbers))):
@@ -132,6 +146,7 @@ class ByHand:
                         deliveries.c.route == route,
                         deliveries.c.flow == "orders",
                         deliveries.c.entity == Entity.SALES_ORDER,
+                        deliveries.c.payload != FORGOTTEN,
                     )
                     .order_by(deliveries.c.id)
                 )
@@ -185,7 +200,9 @@ class ByHand:
 
     def unknown_to_erp(self, route: str, since: datetime) -> list[HandShipment]:
         """What left by hand and the ERP does not know of, or did not at `since`."""
-        unknown = sa.or_(cross_references.c.linked_at.is_(None), cross_references.c.linked_at >= since)
+        unknown = sa.or_(
+            sa.and_(cross_references.c.linked_at.is_(None), ~_SETTLED), cross_references.c.linked_at >= since
+        )
         with self._database.read() as read:
             return [HandShipment(**row._mapping) for row in read.execute(_SHIPMENTS.where(_of(route), unknown))]
 
@@ -201,6 +218,7 @@ class ByHand:
                         deliveries.c.concerns.in_(some),
                         deliveries.c.entity == Entity.SHIPMENT,
                         deliveries.c.state.not_in([State.SUPERSEDED, State.DISMISSED]),
+                        deliveries.c.payload != FORGOTTEN,
                     )
                     .order_by(deliveries.c.id)
                 )

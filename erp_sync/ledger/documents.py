@@ -45,6 +45,8 @@ class State(StrEnum):
 
 
 FINISHED = (State.DELIVERED, State.DISMISSED, State.SUPERSEDED)
+#: Payload of what ended so long ago that its content was forgotten (`retention`).
+FORGOTTEN = b"{}"
 
 
 class StepState(StrEnum):

@@ -9,13 +9,17 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import sqlalchemy as sa
 
-from erp_sync.ledger.documents import FINISHED
+from erp_sync.ledger.by_hand import LINKED
+from erp_sync.ledger.documents import FINISHED, FORGOTTEN
 from erp_sync.ledger.outlook import Reader
 from erp_sync.ledger.schema import (
     attempts,
     corrections,
+    cross_references,
     deliveries,
     delivery_events,
+    hand_shipments,
+    handed_out,
     handled_marks,
     inbox,
     key_locks,
@@ -43,7 +47,9 @@ class Retention(msgspec.Struct, frozen=True, kw_only=True):
         payloads: received payloads (the lake keeps them as long as it is told to). The ids stay for ever:
             without them a record would be received again.
         quarantine: resolved rows, and corrections of records that are neither handled again nor open any more.
-        deliveries: finished deliveries with steps, attempts and events. Receipts and cross references stay.
+        deliveries: finished deliveries with steps, attempts and events, and what a warehouse had on paper. Receipts and
+            cross references stay; so does what left by hand, without its content, since its fulfillment is not to be
+            sent to the store as another one.
     """
 
     payloads: int = 30
@@ -80,6 +86,8 @@ class Expiry:
             "corrections": self._simple(
                 corrections, sa.and_(corrections.c.at < before(keep.quarantine), ~_may_be_handled(), ~_is_refused())
             ),
+            "handed_out": self._handed_out(before(keep.deliveries)),
+            "hand_shipments": self._hand_shipments(before(keep.deliveries)),
             "notes": self._simple(notes, notes.c.at < before(keep.deliveries)),
         }
         with self._database.write() as write:
@@ -156,15 +164,28 @@ class Expiry:
         def lighten(write: sa.Connection, ids: list[int]) -> None:
             for table in (attempts, delivery_events):
                 write.execute(sa.delete(table).where(table.c.delivery_id.in_(ids)))
-            write.execute(sa.update(deliveries).where(deliveries.c.id.in_(ids)).values(payload=b"{}", corrected=None))
+            write.execute(
+                sa.update(deliveries).where(deliveries.c.id.in_(ids)).values(payload=FORGOTTEN, corrected=None)
+            )
 
         last = sa.select(deliveries.c.id).where(
             deliveries.c.finished_at < limit,
             deliveries.c.state.in_(FINISHED),
             ~overtaken,
-            deliveries.c.payload != b"{}",
+            deliveries.c.payload != FORGOTTEN,
         )
         return self._batches(query, act) + self._batches(last, lighten)
+
+    def _handed_out(self, limit: Any) -> int:
+        with self._database.write() as write:
+            return write.execute(sa.delete(handed_out).where(handed_out.c.at < limit)).rowcount
+
+    def _hand_shipments(self, limit: Any) -> int:
+        """Content of those that the ERP has known of for so long. Until it does, stock is reckoned with them."""
+        known = sa.exists().where(LINKED, cross_references.c.linked_at < limit)
+        query = sa.update(hand_shipments).where(known, hand_shipments.c.payload != FORGOTTEN)
+        with self._database.write() as write:
+            return write.execute(query.values(payload=FORGOTTEN, file="", who="")).rowcount
 
     def _plans(self, limit: Any) -> int:
         query = sa.select(plans.c.id).where(plans.c.finished_at < limit)

@@ -196,7 +196,7 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
         waiting: orders that wait for the ERP; `stuck` of a person.
         handed_out: of all times; `not_back` those of which the warehouse has told nothing.
         left_by_hand: shipments; `told_the_store` and `known_to_the_erp` of them.
-        open: numbers of orders whose shipments the ERP does not know of yet.
+        open: numbers of orders whose shipments the ERP does not know of yet, and nobody has settled.
     """
 
     route: str
@@ -227,7 +227,7 @@ def standing(here: Installation, route: RouteSpec) -> Standing:
         left_by_hand=len(left),
         told_the_store=len(told),
         known_to_the_erp=len(known),
-        open=tuple(sorted({one.number for one in left if not one.known_as})),
+        open=tuple(sorted({one.number for one in left if not one.known_as and not one.settled})),
         cancelled=cancelled_since(here, route),
     )
 

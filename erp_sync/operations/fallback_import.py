@@ -18,6 +18,7 @@ from erp_sync.flows.shipments import transform as shipments
 from erp_sync.flows.shipments.by_hand import goods_of, key_of
 from erp_sync.ledger import Delivery, NewDelivery
 from erp_sync.ledger.by_hand import HandShipment
+from erp_sync.ledger.documents import FORGOTTEN
 from erp_sync.ledger.handling import Handling
 from erp_sync.model.keys import Entity, EntityKey
 from erp_sync.model.money import ZERO
@@ -125,6 +126,8 @@ class _Import:
         there = shipments_known(self.here, self.route, ids)
         by_hand: dict[str, list[Shipment]] = {}
         for one in work.by_hand(ids):
+            if one.payload == FORGOTTEN:
+                continue
             by_hand.setdefault(one.order_id, []).append(shipments.decode(one.payload))
         for number, some in together(rows).items():
             if number not in orders:

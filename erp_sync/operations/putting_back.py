@@ -20,7 +20,7 @@ from erp_sync.components.installation import Installation
 from erp_sync.components.ownership import system_of_record
 from erp_sync.flows.ownership import ForeignEdits, SystemOfRecord
 from erp_sync.ledger import Delivery, NewDelivery, State
-from erp_sync.ledger.documents import FINISHED
+from erp_sync.ledger.documents import FINISHED, FORGOTTEN
 from erp_sync.model.correction import OrderCorrection
 from erp_sync.model.keys import EntityKey
 from erp_sync.model.order import SalesOrder
@@ -36,7 +36,7 @@ _OPEN = (State.HELD, State.DEAD, State.DISMISSED, State.SUPERSEDED)
 
 def may_be_compared(delivery: Delivery) -> bool:
     """The last delivery of a document says what the target should hold: it was sent, and nothing is on its way."""
-    if not delivery.payload:
+    if delivery.payload in (b"", FORGOTTEN):
         return False
     if delivery.operation == PUT_BACK:
         return delivery.state is State.DELIVERED or delivery.state in _OPEN
