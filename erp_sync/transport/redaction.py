@@ -17,42 +17,20 @@ from typing import Any
 
 import msgspec
 
+from erp_sync.transport.json_redaction import JsonRedaction, NotByItsStrings, exact, is_json, writer
+from erp_sync.transport.secret_names import PAIR_NAMES, is_public_credential, is_sensitive, lists_cards
+
+__all__ = ["CARD", "REDACTED", "Redactor", "is_card_number", "is_sensitive"]
+
 REDACTED = "[redacted]"
 CARD = "[card]"
 
 # Verdicts on short texts that a redactor remembers, and up to which length.
 REMEMBERED = 16_384
 SHORT_TEXT = 48
-# A number up to this is no card number.
+# A number up to this is no card number, nor is one of so many digits.
 _LONGEST_PLAIN = 10**13
-
-# Compared with the name in lower case, without anything but letters and digits.
-_EXACT = frozenset(
-    {
-        *("pwd", "pin", "otp", "cvv", "cvc", "cvv2", "cvc2", "cid", "cccid", "csc", "securitycode"),
-        *("pan", "cardnumber", "ccnumber", "ccnumberenc", "cccidenc", "echeckroutingnumber", "echeckaccountnumber"),
-        *("giftcardcode", "giftcardaccountcode", "authcode"),  # whoever has the code has the money
-        *("authorization", "proxyauthorization", "cookie", "setcookie", "session", "sessionid", "sid", "phpsessid"),
-        *("assertion", "jwt", "signature", "oauthsignature", "oauthtoken", "oauthconsumerkey"),
-    }
-)
-_ENDINGS = (
-    *("password", "passwd", "passphrase", "secret", "token", "apikey", "privatekey", "privatekeypem", "secretkey"),
-    *("clientassertion", "credential", "credentials", "authorization"),
-    *("cvv", "cvc", "cardnumber", "ccnumber"),
-)
-_NOT_SECRET = frozenset({"nextpagetoken", "pagetoken", "continuationtoken", "skiptoken"})
-
-# Names of credentials that identify without proving anything: they are in URLs and must stay readable.
-_PUBLIC_CREDENTIALS = frozenset({"account", "clientid", "certificateid", "username", "user", "company", "keyid"})
-
-# Lists of gift cards, each with its `code`, and pairs that say in one field what the other holds.
-_CARD_LISTS = frozenset({"giftcards", "giftcardaccounts"})
-_PAIR_NAMES = ("key", "name", "attribute_code")
-_PAIRS = re.compile(r'"(?:key|name|attribute_code)"\s*:\s*"([^"\\]*)"')
-
-_NAME = re.compile(r"[^a-z0-9]+")
-_KEYS = re.compile(r'"([^"\\]*)"\s*:')
+_MOST_DIGITS = 100
 
 # No pattern starts with a repetition: a label of a megabyte in base64 must not cost its square.
 _SEPARATORS = r"[ .\-_/\u00a0\u2010-\u2015]"
@@ -99,20 +77,6 @@ _SIGNS = (
 _SHORT = "(?:cvv|cvc|cid|csc|pan|pwd|pin|otp|sid)2?"
 _SHORT_SIGNS = re.compile(_SHORT + r"[\"'\\\s]{0,9}[:=]")
 _SHORT_ELEMENTS = re.compile(_SHORT + r"[>\s]")
-
-
-@lru_cache(maxsize=8192)
-def is_sensitive(name: str) -> bool:
-    """Whether a field, parameter or header of this name holds a secret or card data."""
-    plain = _NAME.sub("", name.lower())
-    if plain in _NOT_SECRET:
-        return False
-    return plain in _EXACT or plain.endswith(_ENDINGS)
-
-
-@lru_cache(maxsize=8192)
-def _lists_cards(name: str) -> bool:
-    return _NAME.sub("", name.lower()) in _CARD_LISTS
 
 
 def _may_hold_card(text: str) -> bool:
@@ -200,16 +164,15 @@ class Redactor:
 
     def __init__(self, credentials: Mapping[str, str] | None = None) -> None:
         self._secrets = _variants(
-            value
-            for name, value in (credentials or {}).items()
-            if len(value) >= 4 and _NAME.sub("", name.lower()) not in _PUBLIC_CREDENTIALS
+            value for name, value in (credentials or {}).items() if len(value) >= 4 and not is_public_credential(name)
         )
         self._any_secret = re.compile("|".join(map(re.escape, self._secrets))) if self._secrets else None
         # Names, codes and dates come again in every record.
         self._short = lru_cache(maxsize=REMEMBERED)(self._clean)
         self._name = lru_cache(maxsize=REMEMBERED)(
-            lambda name, thorough: (self._clean(name, thorough), is_sensitive(name), _lists_cards(name))
+            lambda name, thorough: (self._clean(name, thorough), is_sensitive(name), lists_cards(name))
         )
+        self._json = JsonRedaction(self.text, self._suspicious, self.value)
 
     def headers(self, headers: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
         return [(name, REDACTED if is_sensitive(name) else self.text(value)) for name, value in headers]
@@ -242,15 +205,22 @@ class Redactor:
         if "form-urlencoded" in content_type:
             return self._pairs(text).encode()
         if "json" in content_type or text.lstrip()[:1] in ("{", "["):
-            if self._harmless_json(text):
-                return body
-            try:
-                exact = _exact.decode(body)
-            except (msgspec.DecodeError, RecursionError):
+            if not is_json(body):
                 return self.text(text).encode(encoding, "replace")
-            clean = self._value(exact, True)
-            return body if clean == exact else _writer.encode(clean)
+            try:
+                clean = self._json.redacted(text)
+            except NotByItsStrings:
+                return self._read_whole(body, text, encoding)
+            return body if clean is text else clean.encode(encoding)
         return self.text(text).encode(encoding, "replace")
+
+    def _read_whole(self, body: bytes, text: str, encoding: str) -> bytes:
+        try:
+            value = exact.decode(body)
+        except (msgspec.DecodeError, RecursionError):
+            return self.text(text).encode(encoding, "replace")
+        clean = self._value(value, True)
+        return body if clean == value else writer.encode(clean)
 
     def record(self, payload: dict[str, Any]) -> dict[str, Any]:
         """A raw record: sensitive fields, card numbers and own secrets are taken out at every depth.
@@ -268,30 +238,20 @@ class Redactor:
         """Free text, which may quote a body or a header."""
         return self._text(text, True)
 
-    def _harmless_json(self, text: str) -> bool:
-        """Whether nothing in it can need redaction: a look at the whole instead of at each value.
-
-        Escapes may hide anything, so a body with ``\\u`` is always looked at closely. PHP escapes every slash: they
-        are looked at as what they mean.
-        """
-        if "\\/" in text:
-            text = text.replace("\\/", "/")
-        if "\\u" in text or any(secret in text for secret in self._secrets):
-            return False
-        if any(is_sensitive(name) or _lists_cards(name) for name in set(_KEYS.findall(text))):
-            return False
-        if '"value"' in text and any(map(is_sensitive, set(_PAIRS.findall(text)))):
-            return False
-        if "eyJ" in text or "-----BEGIN" in text or _may_hold_card(text):
-            return False
-        lower = text.lower()
+    def _suspicious(self, texts: str) -> bool:
+        """Whether any of some texts, one a line, may need redaction: a look at all of them instead of at each."""
+        if any(secret in texts for secret in self._secrets) or "eyJ" in texts or "-----BEGIN" in texts:
+            return True
+        if _may_hold_card(texts):
+            return True
+        lower = texts.lower()
         if not (
             _SHORT_SIGNS.search(lower)
-            or ("<" in text and _SHORT_ELEMENTS.search(lower))
+            or ("<" in texts and _SHORT_ELEMENTS.search(lower))
             or any(sign in lower for sign in _SIGNS)
         ):
-            return True
-        return not (_ELEMENT.search(text) or _BEARER.search(text) or _ASSIGNMENT.search(text))
+            return False
+        return bool(_ELEMENT.search(texts) or _BEARER.search(texts) or _ASSIGNMENT.search(texts))
 
     def _value(self, value: Any, thorough: bool) -> Any:
         kind = type(value)
@@ -308,7 +268,7 @@ class Redactor:
                     item = [_without_code(one) for one in item]
                 clean[name] = REDACTED if sensitive and _holds(item) else self._value(item, thorough)
             if "value" in clean and any(
-                isinstance(value.get(one), str) and is_sensitive(value[one]) for one in _PAIR_NAMES
+                isinstance(value.get(one), str) and is_sensitive(value[one]) for one in PAIR_NAMES
             ):
                 clean["value"] = REDACTED if _holds(clean["value"]) else clean["value"]
             return clean
@@ -317,6 +277,8 @@ class Redactor:
         elif isinstance(value, str):
             return self._text(value, thorough)
         if isinstance(value, int | Decimal) and not isinstance(value, bool) and value > _LONGEST_PLAIN:
+            if isinstance(value, Decimal) and value.adjusted() > _MOST_DIGITS:
+                return value
             digits = self._text(f"{value:f}" if isinstance(value, Decimal) else str(value), thorough)
             return CARD if CARD in digits else value
         return value
@@ -341,10 +303,6 @@ class Redactor:
             if ":" in text or "=" in text:
                 text = _ASSIGNMENT.sub(rf"\g<1>\g<2>{REDACTED}", text)
         return _DIGITS.sub(_cards, text) if len(text) >= 14 else text
-
-
-_exact = msgspec.json.Decoder(float_hook=Decimal)
-_writer = msgspec.json.Encoder(decimal_format="number")
 
 
 def _without_code(card: Any) -> Any:
