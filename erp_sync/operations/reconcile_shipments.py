@@ -8,12 +8,15 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
+from erp_sync.components.by_hand import hand_key
 from erp_sync.components.configuration import RouteSpec
 from erp_sync.components.documents import with_adopted_orders
 from erp_sync.components.flow_table import FLOWS
 from erp_sync.components.installation import Installation
-from erp_sync.flows.shipments.transform import before_start
+from erp_sync.flows.shipments.transform import before_start, decode
 from erp_sync.ledger import Delivery, State
+from erp_sync.ledger.by_hand import HandShipment
+from erp_sync.ledger.documents import FORGOTTEN
 from erp_sync.model.keys import Entity, EntityKey
 from erp_sync.model.shipment import Shipment, ShipmentStatus
 from erp_sync.operations.choosing import CannotDo, connector
@@ -38,7 +41,11 @@ class _Shipments(Comparison):
         if not isinstance(self.target, ListsShipments):
             raise CannotDo(f"{route.store} cannot list its shipments")
         self.counts = dict.fromkeys(
-            ("not_shipped_yet", "of_other_orders", "to_compare", "in_store", "parcels", "quantities_compared"), 0
+            (
+                *("not_shipped_yet", "of_other_orders", "to_compare", "shipped_by_hand", "in_store", "parcels"),
+                "quantities_compared",
+            ),
+            0,
         )
         self._extra_told: set[str] = set()
 
@@ -49,11 +56,28 @@ class _Shipments(Comparison):
         booked: dict[str, list[BookedShipment]] = defaultdict(list)
         for one in self.target.booked(sorted({shipment.order_key for shipment in mine})):
             booked[one.order_key].append(one)
+        by_hand = self._by_hand(mine)
         keys = [self._key(shipment) for shipment in mine]
+        keys += [hand_key(self.route, one.key) for some in by_hand.values() for one in some]
         deliveries = self.here.ledger.deliveries.latest(self.route.name, "shipments", self.route.store, keys)
         for shipment in mine:
-            self._compare(shipment, booked[shipment.order_key], deliveries.get(self._key(shipment)))
+            there, delivery = booked[shipment.order_key], deliveries.get(self._key(shipment))
+            left = by_hand.get(shipment.native_id, ()) if delivery is None else ()
+            for one in left:
+                delivery = deliveries.get(hand_key(self.route, one.key))
+                self._compare(decode(delivery.payload if delivery is not None else one.payload), there, delivery)
+            if not left:
+                self._compare(shipment, there, delivery)
         self._find_extra(booked)
+
+    def _by_hand(self, mine: Sequence[Shipment]) -> dict[str, list[HandShipment]]:
+        """By fulfillment, what left by hand and it stands for: that is what the store was told of."""
+        found: dict[str, list[HandShipment]] = defaultdict(list)
+        for one in self.here.ledger.by_hand.shipments(self.route.name, {shipment.order_key for shipment in mine}):
+            if one.known_as and one.payload != FORGOTTEN:
+                found[one.known_as].append(one)
+        self.counts["shipped_by_hand"] += sum(shipment.native_id in found for shipment in mine)
+        return found
 
     def _shipments(self, ids: Sequence[str]) -> list[Shipment]:
         found: list[tuple[Any, Any]] = []
@@ -110,7 +134,9 @@ class _Shipments(Comparison):
         told = f"delivery d{delivery.id} says delivered" if delivery is not None else "no delivery knows of it"
         words = f"order {shipment.order_key} has none with {', '.join(absent)}; {told}"
         erp = f"{len(shipment.parcels)} parcels"
-        self.differs("missing", number, erp=erp, words=words, native_id=shipment.native_id)
+        # What left by hand is no record of the ERP: there is nothing to read again.
+        native_id = shipment.native_id if shipment.order_native_id else ""
+        self.differs("missing", number, erp=erp, words=words, native_id=native_id)
 
     def _parcels(self, number: str, shipment: Shipment, ours: Sequence[BookedShipment]) -> None:
         there = {tracking for one in ours for tracking in one.parcels}

@@ -5,14 +5,20 @@ from __future__ import annotations
 
 import csv
 import json
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from typer.testing import CliRunner
 
 from erp_sync.cli import app
+from erp_sync.ledger import State
+from erp_sync.operations.fallback_import import import_list
+from erp_sync.operations.repairing import reconcile_route
 from erp_sync_tests.e2e.business import Business, business
 
 LIST = ("order", "sku", "quantity", "carrier", "tracking", "location")
@@ -134,3 +140,103 @@ def test_a_booking_whose_answer_is_lost_is_not_made_twice(
     assert len(sent) == 1, [call["path"] for call in sent]
     standing = command(shop, "fallback", "status")[0]
     assert standing["open"] == []
+
+
+def reconciled(shop: Business) -> Any:
+    """What the daily comparison of shipments finds."""
+    shop.runs += 1
+    with shop.installation() as here:
+        done = reconcile_route(here, here.configuration.routes["us"], f"reconcile-{shop.runs}")
+    (found,) = [one.found for one in done if one.flow == "shipments"]
+    return found
+
+
+def test_the_daily_comparison_knows_what_left_by_hand(shop: Business, tmp_path: Path) -> None:
+    number = sold(shop, "dee", {"CUP": 2})
+    command(shop, "fallback", "import", str(shipped_list(tmp_path, (number, "CUP", "2", "UPS", "1Z DEE", "east"))))
+    shop.settle("shipments")
+    shop.settle("shipments")
+    found = reconciled(shop)
+    assert [one for one in found.differences if number in (one.key, one.words)] == []
+    assert found.agrees, found.differences
+    assert found.counts["shipped_by_hand"] >= 1
+    (shipment,) = shipments(shop, number)
+    shop.store.sql("DELETE FROM sales_shipment WHERE entity_id = ?", shipment["entity_id"])
+    (missing,) = [one for one in reconciled(shop).differences if one.kind == "missing"]
+    assert missing.key.startswith(f"{number}-")
+
+
+def test_another_figure_in_the_erp_waits_for_a_person_and_is_told_to_the_store_once(
+    shop: Business, tmp_path: Path
+) -> None:
+    number = sold(shop, "eve", {"CUP": 3})
+    (order,) = shop.in_erp(number)
+    erp = shop.hands_in_erp()
+    erp.create(
+        f"salesOrder/{order['id']}/!transform/itemFulfillment",
+        {
+            "shipStatus": {"id": "C"},
+            "item": {"items": [{"orderLine": 1, "itemReceive": True, "quantity": 3}]},
+            "package": {"items": [{"packageTrackingNumber": "1Z EVE"}]},
+        },
+    )
+    erp.close()
+    command(shop, "fallback", "import", str(shipped_list(tmp_path, (number, "CUP", "2", "UPS", "1Z EVE", "east"))))
+    shop.settle("shipments")
+    shop.settle("shipments")
+    assert (len(shipments(shop, number)), fulfilled(shop, number)) == (1, [{"CUP": 3}])
+    (held,) = [one for one in shop.deliveries("shipments") if one.state is State.HELD]
+    assert held.code == "differs_from_hand"
+    assert "CUP: 3 in the ERP, 2 by hand" in held.reason
+    rejected = command(shop, "reject", str(held.id), "--why", "counted again")
+    assert rejected
+    shop.settle("shipments")
+    assert len(shipments(shop, number)) == 1
+
+
+def test_what_the_warehouse_books_itself_is_booked_by_nobody_else(shop: Business, tmp_path: Path) -> None:
+    file = shop.settings.defs / "us" / "defs.yaml"
+    documents = list(yaml.safe_load_all(file.read_text()))
+    flows, before = documents[2]["attributes"]["flows"], file.read_text()
+    flows["shipments"] = {**flows["shipments"], "rules": {"booked_by": "warehouse"}}
+    file.write_text(yaml.safe_dump_all(documents))
+    try:
+        number = sold(shop, "fay", {"CUP": 2})
+        taken = command(
+            shop, "fallback", "import", str(shipped_list(tmp_path, (number, "CUP", "2", "UPS", "1Z FAY", "east")))
+        )
+        assert taken["booked_by"] == "warehouse"
+        shop.settle("shipments")
+        assert (len(shipments(shop, number)), fulfilled(shop, number)) == (1, [])
+        assert command(shop, "fallback", "status")[0]["open"] == [number]
+        (order,) = shop.in_erp(number)
+        erp = shop.hands_in_erp()
+        erp.create(
+            f"salesOrder/{order['id']}/!transform/itemFulfillment",
+            {"shipStatus": {"id": "C"}, "package": {"items": [{"packageTrackingNumber": "1ZFAY"}]}},
+        )
+        erp.close()
+        shop.settle("shipments")
+        assert (len(shipments(shop, number)), fulfilled(shop, number)) == (1, [{"CUP": 2}])
+        assert command(shop, "fallback", "status")[0]["open"] == []
+    finally:
+        file.write_text(before)
+
+
+def test_two_imports_of_one_list_at_once_take_it_once(shop: Business, tmp_path: Path) -> None:
+    numbers = [sold(shop, f"gus{one}", {"CUP": 1}) for one in range(3)]
+    file = shipped_list(tmp_path, *((one, "CUP", "1", "UPS", f"1Z {one}", "east") for one in numbers))
+    together = threading.Barrier(3)
+
+    def take(who: str) -> tuple[int, int]:
+        with shop.installation() as here:
+            here.lookups(here.configuration.routes["us"])
+            together.wait()
+            done = import_list(here, here.configuration.routes["us"], file, who=who)
+            return done.rows, done.already
+
+    with ThreadPoolExecutor(max_workers=3) as pool:
+        done = sorted(pool.map(take, ("ann", "bob", "cid")))
+    assert done == [(0, 3), (0, 3), (3, 0)]
+    shop.settle("shipments")
+    assert [(len(shipments(shop, one)), fulfilled(shop, one)) for one in numbers] == [(1, [{"CUP": 1}])] * 3

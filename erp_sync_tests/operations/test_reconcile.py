@@ -121,6 +121,7 @@ def test_shipments_that_the_store_has_not_are_missing_and_then_agree(shop: Busin
         "not_shipped_yet": 0,
         "of_other_orders": 0,
         "to_compare": 4,
+        "shipped_by_hand": 0,
         "in_store": 4,
         "parcels": 4,
         "quantities_compared": 4,
