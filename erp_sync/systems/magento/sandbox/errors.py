@@ -16,6 +16,10 @@ NOT_AUTHORISED = "The consumer isn't authorized to access %resources."
 NO_ROUTE = "Request does not match any route."
 
 
+Problem = tuple[str, dict[str, Any] | list[Any]]
+"""A raw message and its parameters, by name or in the order of %1, %2."""
+
+
 class MagentoError(Exception):
     """What a service throws and the web API prints: status, raw message, parameters, further errors."""
 
@@ -27,7 +31,7 @@ class MagentoError(Exception):
         parameters: dict[str, Any] | Sequence[Any] | None = None,
         *,
         status: int | None = None,
-        errors: Sequence[tuple[str, dict[str, Any]]] | None = None,
+        errors: Sequence[Problem] | None = None,
         code: int | None = None,
     ) -> None:
         self.message, self.parameters, self.errors, self.code = message, parameters, errors, code

@@ -5,7 +5,9 @@ are in stock, plus reservations (negative at order; plus at shipment, cancel and
 quantity. Sources drop at shipment only. Saving a source item validates blanks, numbers and status of every row, so
 that a row without quantity or status is refused with all the others (`Inventory/Model/SourceItem/Validator/*`); a SKU
 that the catalogue does not have is accepted, an unknown source fails on the foreign key, and a quantity beyond
-decimal(12,4) is clipped in silence (see `eav_values`).
+decimal(12,4) is clipped in silence (see `eav_values`). Where there are several sources, an article of a bundle that
+ships together gets no source that none of the bundle's articles has (`InventoryBundleProduct/Model/SourceItem/
+Validator/ShipmentTypeValidator.php`); a bundle's own SKU is accepted (magento/inventory issue 3455).
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from erp_sync.systems.magento.sandbox.errors import (
     InputException,
     LocalizedException,
     NoSuchEntityException,
+    Problem,
 )
 from erp_sync.systems.magento.sandbox.shop import ZERO, Shop, placeholders
 
@@ -209,12 +212,14 @@ def save_source_items(shop: Shop, items: Sequence[dict[str, Any]]) -> None:
     """Insert or update by (sku, source). All or nothing. Raises InputException, LocalizedException."""
     if not items:
         raise InputException("Input data is empty")
-    errors: list[tuple[str, dict[str, Any]]] = []
+    errors: list[Problem] = []
+    apart = _bundles_that_ship_together(shop, [str(item.get("sku") or "") for item in items])
     for item in items:
-        errors += _problems(item)
+        errors += _problems(item) or _torn_apart(item, apart)
     if errors:
-        message, values = errors[0]
-        first = message.replace("%field", values["field"])
+        first, values = errors[0]
+        for name, value in values.items() if isinstance(values, dict) else enumerate(values, 1):
+            first = first.replace(f"%{name}", str(value))
         raise InputException(f"Validation Failed: {first}", errors=errors)
     try:
         shop.database.many(
@@ -233,8 +238,8 @@ def _clipped(quantity: Decimal) -> Decimal:
     return max(min(quantity, LARGEST_QUANTITY), -LARGEST_QUANTITY)
 
 
-def _problems(item: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
-    found: list[tuple[str, dict[str, Any]]] = []
+def _problems(item: dict[str, Any]) -> list[Problem]:
+    found: list[Problem] = []
     for field in ("sku", "source_code"):
         value = str(item.get(field) or "")
         if not value.strip():
@@ -247,6 +252,46 @@ def _problems(item: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
     if item.get("status") not in (0, 1, None):
         found.append(('"%field" should a known status.', {"field": "status"}))
     return found
+
+
+_SHIPS_TOGETHER = """
+SELECT article.sku AS article, bundle.entity_id AS bundle_id, bundle.sku AS bundle,
+  (SELECT group_concat(DISTINCT source.source_code) FROM catalog_product_bundle_selection AS other
+   JOIN catalog_product_entity AS sibling ON sibling.entity_id = other.product_id
+   JOIN inventory_source_item AS source ON source.sku = sibling.sku
+   WHERE other.parent_product_id = bundle.entity_id) AS sources
+FROM catalog_product_bundle_selection AS selection
+JOIN catalog_product_entity AS article ON article.entity_id = selection.product_id
+JOIN catalog_product_entity AS bundle ON bundle.entity_id = selection.parent_product_id
+WHERE coalesce(bundle.shipment_type, 0) <> 1 AND article.sku IN ({marks})
+ORDER BY bundle.entity_id
+"""
+
+
+def _bundles_that_ship_together(shop: Shop, skus: Sequence[str]) -> dict[str, list[Row]]:
+    """By article: the bundles that it is part of, with the sources of all their articles; none with one source only."""
+    if shop.database.value("SELECT count(*) FROM inventory_source WHERE enabled = 1") < 2:
+        return {}
+    found: dict[str, list[Row]] = {}
+    wanted = list(dict.fromkeys(skus))
+    for start in range(0, len(wanted), 500):
+        part = wanted[start : start + 500]
+        for row in shop.database.rows(_SHIPS_TOGETHER.format(marks=placeholders(part)), part):
+            found.setdefault(row["article"], []).append(row)
+    return found
+
+
+def _torn_apart(item: dict[str, Any], bundles: dict[str, list[Row]]) -> list[Problem]:
+    for bundle in bundles.get(item["sku"], ()):
+        sources = (bundle["sources"] or "").split(",")
+        if bundle["sources"] and item["source_code"] not in sources:
+            words = (
+                'Not able to assign "%1" to product "%2", as it is part of bundle product <a href="%3">"%4"</a> with '
+                'shipment type "Ship Together" and has multiple sources or different source as other bundle selections.'
+            )
+            edit = f"/admin/catalog/product/edit/id/{bundle['bundle_id']}/"
+            return [(words, [item["source_code"], item["sku"], edit, bundle["bundle"]])]
+    return []
 
 
 def delete_source_items(shop: Shop, items: Sequence[dict[str, Any]]) -> None:

@@ -32,7 +32,7 @@ def test_an_unknown_sku_is_taken_and_an_unknown_source_spoils_the_whole_call(sho
     assert push(shop, ("NO-SUCH-SKU", "east", 5)) == []
     assert shop.source("NO-SUCH-SKU", "east") == 5
     rows = [{"sku": "MUG", "source_code": "east", "quantity": 1, "status": 1},
-            {"sku": "MUG", "source_code": "north", "quantity": 1, "status": 1}]  # fmt: skip
+            {"sku": "EBOOK", "source_code": "north", "quantity": 1, "status": 1}]  # fmt: skip
     answer = shop.refused("POST", "/V1/inventory/source-items", {"sourceItems": rows})
     assert (answer.status, answer.message) == (400, "Could not save Source Item")
     assert shop.source("MUG", "east") == 10
@@ -52,6 +52,21 @@ def test_a_row_without_quantity_or_status_spoils_the_whole_call(shop):
     assert (answer.status, answer.message) == (400, 'Validation Failed: "quantity" should be numeric.')
     assert [one["parameters"]["field"] for one in answer.body["errors"]] == ["quantity", "quantity", "status"]
     assert shop.source("MUG", "east") == 10
+
+
+def test_an_article_of_a_bundle_that_ships_together_gets_no_source_that_the_bundle_does_not_have(shop):
+    """The test of the vendor: magento/inventory, Test/Api/BundleProductAddSourceToChildValidationTest.php."""
+    shop.core.seed({"locations": [{"code": "north", "name": "North"}]})
+    rows = [{"sku": "TEA", "source_code": place, "quantity": 1, "status": 1} for place in ("west", "north")]
+    answer = shop.refused("POST", "/V1/inventory/source-items", {"sourceItems": rows})
+    assert answer.status == 400
+    assert answer.message.startswith('Validation Failed: Not able to assign "north" to product "TEA", as it is part of')
+    assert answer.body["errors"][0]["parameters"][:2] == ["north", "TEA"]
+    assert (shop.source("TEA", "west"), shop.source("TEA", "north")) == (None, None)
+    push(shop, ("TEA", "west", 1))  # the mug lies there
+    shop.database.run("UPDATE catalog_product_entity SET shipment_type = 1 WHERE sku = 'SET'")
+    push(shop, ("TEA", "north", 1))
+    assert shop.source("TEA", "north") == 1
 
 
 def test_a_quantity_that_the_column_cannot_hold_is_clipped_without_a_word(shop):
