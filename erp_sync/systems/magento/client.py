@@ -149,8 +149,10 @@ class MagentoClient:
         if not isinstance(answer, Mapping) or not isinstance(answer.get("total_count"), int):
             raise BadAnswer("a search was answered without total_count", operation=operation)
         items = answer.get("items")
-        if items is None:  # an empty list may come as null
-            items = []
+        if items is None:
+            if answer["total_count"]:  # taken for the end of the list, the rest would never be read
+                raise BadAnswer("a page was answered without its records", operation=operation)
+            items = []  # an empty list may come as null
         if not isinstance(items, list) or not all(isinstance(item, Mapping) for item in items):
             raise BadAnswer("a search was answered without a list of records", operation=operation)
         return items, answer["total_count"]

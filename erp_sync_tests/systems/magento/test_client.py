@@ -118,7 +118,8 @@ def test_paging_stops_at_total_count_even_where_the_last_page_repeats_for_ever()
 
 
 @pytest.mark.parametrize(
-    "body", [[], {"items": []}, {"items": "none", "total_count": 1}, {"items": [1], "total_count": 1}]
+    "body",
+    [[], {"items": []}, {"items": "none", "total_count": 1}, {"total_count": 3}, {"items": [1], "total_count": 1}],
 )
 def test_an_answer_of_another_shape_is_no_empty_list(body):
     sender = FakeSender()
