@@ -1,0 +1,1 @@
+"""What users of other integrations suffer, each as a short story over the sandboxes."""
