@@ -5,14 +5,18 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Sequence
+from concurrent.futures import ALL_COMPLETED
+from contextlib import suppress
 from datetime import timedelta
 
 import msgspec
 import pytest
 
+from erp_sync.flows.delivery import drain as delivery_drain
 from erp_sync.flows.delivery.endings import LONGEST_NOT_SENT, MOST_ATTEMPTS
 from erp_sync.ledger import KnownRow, Ledger, Link, State, StepState
-from erp_sync.ledger.errors import LeaseLost, LedgerBusy
+from erp_sync.ledger.documents import Claim
+from erp_sync.ledger.errors import LeaseLost, LedgerBusy, WrongState
 from erp_sync.ports.capabilities import Guarantee
 from erp_sync.ports.documents import Requirement, StepRequest
 from erp_sync.ports.leaving import may_leave
@@ -381,6 +385,57 @@ def test_a_document_that_always_meets_a_defect_is_a_dead_letter_at_the_third_tim
     clock.advance(30)
     assert drain(ledger, erp, clock).delivered == 1
     assert erp.has("order 1") == 1
+
+
+def arriving_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The drain looks at what its threads have sent only once all of them are done."""
+    monkeypatch.setattr(delivery_drain, "FIRST_COMPLETED", ALL_COMPLETED)
+
+
+def test_a_document_that_cannot_end_is_not_told_of_those_that_arrived_with_it(ledger, clock, monkeypatch):
+    """The end of many is one transaction: a defect of one of them counted against each, dead letters at the third."""
+    erp = System(clock=clock)
+    bad, *good = accept(ledger, *[Order(number=str(number)) for number in range(4)])
+    complete_all = ledger.deliveries.complete_all
+    ended: list[list[int]] = []
+
+    def spoiled(claims: Sequence[Claim]) -> list[LeaseLost | WrongState | None]:
+        ended.append(sorted(claim.id for claim in claims))
+        if bad in ended[-1]:
+            raise ZeroDivisionError("a defect")
+        return complete_all(claims)
+
+    monkeypatch.setattr(ledger.deliveries, "complete_all", spoiled)
+    arriving_together(monkeypatch)
+    with pytest.raises(ZeroDivisionError, match="a defect") as raised:
+        drain(ledger, erp, clock, senders=4)
+    assert sorted(ended) == sorted([[bad, *good], *[[one] for one in (bad, *good)]])
+    assert {state_of(ledger, one) for one in good} == {(State.DELIVERED, "")}
+    assert state_of(ledger, bad) == (State.DUE, "defect")
+    (note,) = raised.value.__notes__
+    assert f"delivery {bad}" in note
+    for _ in range(2):
+        clock.advance(30)
+        with suppress(ZeroDivisionError):
+            drain(ledger, erp, clock)
+    assert state_of(ledger, bad) == (State.DEAD, "defect")
+    assert sorted(erp.committed) == [f"order {number}" for number in range(4)]
+
+
+def test_what_could_not_end_together_and_can_alone_has_met_no_defect(ledger, clock, monkeypatch):
+    erp = System(clock=clock)
+    ids = accept(ledger, *[Order(number=str(number)) for number in range(4)])
+    complete_all = ledger.deliveries.complete_all
+
+    def crowded(claims: Sequence[Claim]) -> list[LeaseLost | WrongState | None]:
+        if len(claims) > 1:
+            raise LedgerBusy("ledger", 60)
+        return complete_all(claims)
+
+    monkeypatch.setattr(ledger.deliveries, "complete_all", crowded)
+    arriving_together(monkeypatch)
+    assert drain(ledger, erp, clock, senders=4).delivered == 4
+    assert {state_of(ledger, one) for one in ids} == {(State.DELIVERED, "")}
 
 
 @pytest.mark.parametrize("guarantee", Guarantee)
