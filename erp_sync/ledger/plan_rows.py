@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import sqlalchemy as sa
 
-from erp_sync.ledger import known_state, moving, quarantine
+from erp_sync.ledger import known_state, moving, quarantine, row_deaths
 from erp_sync.ledger.errors import LeaseLost
 from erp_sync.ledger.lanes import LANES
-from erp_sync.ledger.row_queries import claimable, close_plans, doubt_rows, given_back, rescue_rows
+from erp_sync.ledger.row_queries import claimable, close_plans, doubt_rows, given_back
 from erp_sync.ledger.rows import ClaimedRow, PutBack, Refusal, RowClaim, RowsDue, RowState
 from erp_sync.ledger.schema import known_state as known
 from erp_sync.ledger.schema import plan_rows
@@ -26,6 +26,9 @@ from erp_sync.ledger.sql import chunks
 
 if TYPE_CHECKING:
     from erp_sync.ledger.engine import Database
+
+#: An owner that ends a row so has sent it, or asked about it, and lives. Who puts it back may not have come so far.
+_SURVIVED = (RowState.APPLIED, RowState.REFUSED, RowState.UNKNOWN, RowState.ACCEPTED)
 
 
 class PlanRows:
@@ -69,11 +72,14 @@ class PlanRows:
         owner: str = "",
         lease_seconds: float = 60.0,
         keys: Collection[str] | None = None,
+        suspects: bool | None = None,
     ) -> RowClaim | None:
         """Take due rows of one route and entity: most urgent lane first, then in the order of plans. None: nothing.
 
         Args:
             keys: only rows of these keys.
+            suspects: those with whose keys owners died in a row (True: take one batch at a time, with nothing else
+                in hand), the others (False), or both. The more owners died, the smaller the batch.
         """
         if not owner:
             raise ValueError("a claim needs an owner: run id, process and thread")
@@ -82,10 +88,19 @@ class PlanRows:
         with self._database.write() as write:
             now = self._database.now()
             self._database.exclude(write, "plan rows", target)
-            rescue_rows(write, now, flow, target)
+            row_deaths.rescue_rows(write, now, flow, target)
+            died = row_deaths.any_of(write, target)
+            if suspects and not died:
+                return None
             query = claimable(now, route, flow, target, lanes)
             if keys is not None:
                 query = query.where(plan_rows.c.key.in_(sorted(keys)))
+            if died:
+                row_deaths.put_off(write, now, target)
+                if suspects is not None:
+                    query = (
+                        row_deaths.most_deaths_first(query, now) if suspects else query.where(~row_deaths.suspect(now))
+                    )
             # What a newer plan or a document overtakes at this moment is not taken.
             rows = write.execute(query.limit(limit).with_for_update(of=plan_rows, skip_locked=True)).all()
             if not rows:
@@ -97,6 +112,9 @@ class PlanRows:
                 if (row.route, row.entity) == (first.route, first.entity) and (row.scope, row.key) not in seen:
                     seen.add((row.scope, row.key))
                     chosen.append(row)
+            if suspects:
+                chosen = chosen[: row_deaths.batch_size(limit, first.deaths)]
+            died_with = row_deaths.met(write, chosen, len(chosen) if suspects else None) if died else frozenset()
             token = uuid.uuid4().hex
             lease_until = now + timedelta(seconds=lease_seconds)
             for some in chunks([row.id for row in chosen]):
@@ -114,7 +132,13 @@ class PlanRows:
                 token=token,
                 lease_until=lease_until,
                 rows=tuple(_claimed(row) for row in chosen),
+                died_with=died_with,
             )
+
+    def any_suspects(self, target: str) -> bool:
+        """Has a process died with rows of the target lately? One query on an index."""
+        with self._database.read() as read:
+            return row_deaths.any_of(read, target)
 
     def begin(self, claim: RowClaim, settle_seconds: float = 0.0) -> list[ClaimedRow]:
         """Persist "sending", durably, before the request leaves; gives the rows that are still to be sent.
@@ -413,6 +437,8 @@ class PlanRows:
             touched.update(plan_ids)
         if changed != len(ids):
             raise LeaseLost(_named(claim), claim.owner, 0)
+        if claim.died_with and state in _SURVIVED:
+            row_deaths.ended(write, claim, ids)
         close_plans(write, now, touched)
 
 

@@ -31,11 +31,12 @@ REASONS = (
     ),
     Reason(
         code="owner_died",
-        means="Process after process ended while it had this document in hand, the last ones with nothing else: out of "
-        "memory, or a crash below Python. It alone stops.",
+        means="Process after process ended while it had this document or record in hand, the last ones with nothing "
+        "else: out of memory, or a crash below Python. It alone stops. A record's next value is tried an hour later.",
         look=("erp-sync trace NUMBER", "dmesg -T | grep -i -E 'killed process|segfault'"),
         do="Find what the processes died of: memory of the machine, or a library. Mend that, then `erp-sync retry ID`. "
-        "Where the document is the cause (its size, a value), edit it, or enter it by hand and dismiss it.",
+        "Where the document is the cause (its size, a value), edit it, or enter it by hand and dismiss it; a record is "
+        "corrected at its source.",
     ),
     Reason(
         code="unmapped_{table}",

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from erp_sync.ledger.by_hand import LINKED
 from erp_sync.ledger.documents import FINISHED, FORGOTTEN
 from erp_sync.ledger.outlook import Reader
+from erp_sync.ledger.row_deaths import FORGOTTEN_AFTER
 from erp_sync.ledger.schema import (
     attempts,
     corrections,
@@ -31,6 +32,7 @@ from erp_sync.ledger.schema import (
     quarantine,
     received,
     requirements,
+    row_deaths,
     steps,
 )
 
@@ -92,6 +94,7 @@ class Expiry:
         }
         with self._database.write() as write:
             write.execute(sa.delete(moving_keys).where(moving_keys.c.until < now - timedelta(days=1)))
+            write.execute(sa.delete(row_deaths).where(row_deaths.c.last_at < now - FORGOTTEN_AFTER))
             counts["metrics"] = write.execute(sa.delete(metrics).where(metrics.c.hour < before(keep.metrics))).rowcount
         return counts
 

@@ -1,9 +1,9 @@
-"""Which rows of plans may be claimed, what becomes of rows of dead owners, and when a plan is done."""
+"""Which rows of plans may be claimed, what is doubted, and when a plan is done."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -13,9 +13,6 @@ from erp_sync.ledger.documents import lane_ranks
 from erp_sync.ledger.rows import IN_FLIGHT, OPEN, RowState
 from erp_sync.ledger.schema import known_state as known
 from erp_sync.ledger.schema import plan_rows, plans
-from erp_sync.ledger.sql import chunks
-
-RESCUED_AT_ONCE = 5000
 
 
 def close_plans(write: sa.Connection, now: datetime, plan_ids: Collection[int]) -> None:
@@ -73,48 +70,6 @@ def claimable(now: datetime, route: str | None, flow: str, target: str, lanes: S
 def given_back() -> Any:
     """State of a claimed row that nobody works on any more: what the target has in work stays so."""
     return sa.case((plan_rows.c.handle != "", RowState.ACCEPTED.value), else_=RowState.DUE.value)
-
-
-def rescue_rows(write: sa.Connection, now: datetime, flow: str, target: str) -> None:
-    """Rows whose lease ended: what was not sent is due again; what was being sent is unknown.
-
-    What the target took, and said with which handle to ask, is asked for.
-    """
-    rows = write.execute(
-        sa.select(plan_rows)
-        .where(
-            plan_rows.c.flow == flow,
-            plan_rows.c.target == target,
-            plan_rows.c.due_at <= now,
-            plan_rows.c.state.in_([RowState.CLAIMED, RowState.SENDING]),
-        )
-        .order_by(plan_rows.c.id)
-        .limit(RESCUED_AT_ONCE)
-        .with_for_update(skip_locked=True)
-    ).all()
-    idle = [row.id for row in rows if row.state == RowState.CLAIMED or row.handle]
-    for some in chunks(idle):
-        write.execute(
-            sa.update(plan_rows)
-            .where(plan_rows.c.id.in_(some))
-            .values(state=given_back(), due_at=now, owner="", token="", changed_at=now)
-        )
-    sent = [row for row in rows if row.state == RowState.SENDING and not row.handle]
-    why = "its owner did not come back"
-    for some in chunks([row.id for row in sent]):
-        write.execute(
-            sa.update(plan_rows)
-            .where(plan_rows.c.id.in_(some))
-            .values(state=RowState.UNKNOWN.value, due_at=None, owner="", token="", message=why, changed_at=now)
-        )
-    groups: dict[tuple[str, datetime], list[Any]] = {}
-    for row in sent:
-        # Until the lease ended the request may have left.
-        settle_until = max(row.sent_at, row.due_at) + timedelta(seconds=row.settle_seconds)
-        groups.setdefault((row.entity, settle_until), []).append(row)
-    for (entity, settle_until), some_rows in groups.items():
-        doubt_rows(write, now, target, entity, some_rows, why, settle_until)
-    close_plans(write, now, {row.plan_id for row in sent})
 
 
 def doubt_rows(

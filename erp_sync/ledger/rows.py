@@ -64,7 +64,10 @@ class ClaimedRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RowClaim(msgspec.Struct, frozen=True, kw_only=True):
-    """The right to apply some rows of one entity until `lease_until`. `token` is its fence."""
+    """The right to apply some rows of one entity until `lease_until`. `token` is its fence.
+
+    `died_with`: ids of rows with whose keys a process died lately.
+    """
 
     route: str
     flow: str
@@ -74,6 +77,7 @@ class RowClaim(msgspec.Struct, frozen=True, kw_only=True):
     token: str
     lease_until: datetime
     rows: tuple[ClaimedRow, ...]
+    died_with: frozenset[int] = frozenset()
 
 
 class PutBack(msgspec.Struct, frozen=True, kw_only=True):

@@ -148,3 +148,17 @@ moving_keys = sa.Table(
     time("until"),
     sa.Index("ix_moving_keys_delivery_id", "delivery_id"),
 )
+
+row_deaths = sa.Table(
+    "row_deaths",
+    metadata,
+    sa.Column("target", sa.Text, primary_key=True),
+    sa.Column("entity", sa.Text, primary_key=True),
+    sa.Column("scope", sa.Text, primary_key=True, server_default=""),
+    sa.Column("key", sa.Text, primary_key=True),
+    sa.Column("deaths", sa.Integer, nullable=False),
+    sa.Column("together", sa.Integer, nullable=False, server_default="0"),
+    time("last_at"),
+    time("refused_at", optional=True),
+    sqlite_with_rowid=False,
+)

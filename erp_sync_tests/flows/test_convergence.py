@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import threading
 import time
+from datetime import timedelta
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
+from erp_sync.flows.comparison import value_text
 from erp_sync.flows.convergence import Convergence, ConvergenceReport, sending
-from erp_sync.ledger import quarantine
+from erp_sync.ledger import KnownRow, quarantine
 from erp_sync.ledger.errors import LeaseLost, LedgerBusy
 from erp_sync.ports.leaving import may_leave
 from erp_sync.ports.outcomes import Again, CallFailed, NotSent, Refused, Unknown
 from erp_sync_tests.flows.shop import ENTITY, ERP, FLOW, ROUTE, SETTLE, STORE, Offer, Shop, know, known, plan
+from erp_sync_tests.flows.world import Clock, Killed
 
 
 @pytest.fixture
@@ -464,3 +467,167 @@ def test_trouble_of_the_machine_puts_no_row_in_quarantine(ledger, shop, converge
         with pytest.raises(OSError, match="disk full"):
             converge()
     assert ledger.quarantine.find(flow=FLOW) == []
+
+
+LEASE = 60.0
+
+
+class Deadly(Shop):
+    """The process that has the row C in hand dies of it: out of memory, or a crash below Python."""
+
+    deadly, moment = "", ""
+
+    def row(self, key: str, values: dict[str, Any] | None) -> Offer:
+        if key == self.deadly and self.moment == "before it leaves":
+            raise Killed
+        return super().row(key, values)
+
+    def submit(self, rows: Any) -> Any:
+        deadly = any(row.sku == self.deadly for row in rows)
+        if deadly and self.moment == "while it is sent":
+            self.batches.append([row.sku for row in rows])
+            raise Killed
+        return super().submit(rows)
+
+
+class Restarts:
+    """Run after run, each with a comparison of what the last one left before it."""
+
+    def __init__(self, ledger: Any, shop: Deadly, clock: Clock, converge: Any, wanted: dict[str, int]) -> None:
+        self.ledger, self.shop, self.clock, self.converge, self.wanted = ledger, shop, clock, converge, wanted
+        self.order = 0
+
+    def compare(self) -> None:
+        """Read back what is unsure, and plan what differs."""
+        self.order += 1
+        unsure = [row.key for row in self.ledger.known.unsure(STORE, ENTITY)]
+        held = [
+            KnownRow(key=key, value=value_text({"quantity": self.shop.held[key]}))
+            for key in unsure
+            if key in self.shop.held
+        ]
+        held += [KnownRow(key=key, value=None) for key in unsure if key not in self.shop.held]
+        self.ledger.known.read(STORE, ENTITY, held, self.clock())
+        refused = self.ledger.plans.refusals(STORE, ENTITY, self.clock() - timedelta(days=1))
+        apart = {key: value for key, value in self.wanted.items() if self.shop.held.get(key) != value}
+        if apart := {key: value for key, value in apart.items() if ("", key) not in refused}:
+            plan(self.ledger, apart, order=self.order)
+
+    def run(self) -> bool:
+        """Whether the process lived."""
+        self.compare()
+        try:
+            self.converge(target=self.shop)
+        except Killed:
+            self.clock.advance(LEASE)
+            self.ledger.plans.claim(ROUTE, FLOW, STORE, owner="looks-only:1", limit=1, keys=[])
+            self.clock.advance(SETTLE + 1)
+            return False
+        return True
+
+
+@pytest.mark.parametrize("moment", ["before it leaves", "while it is sent"])
+def test_a_row_that_kills_every_process_is_in_quarantine_and_no_other_is(ledger, converge, clock, moment):
+    """Its batch came back with every lease and killed the run again: no row of it was ever written."""
+    shop = Deadly(batch_size=100)
+    shop.deadly, shop.moment = "C", moment
+    wanted = {"C": 1, **{f"S{number:03}": number for number in range(199)}}
+    restarts = Restarts(ledger, shop, clock, converge, wanted)
+    deaths = 0
+    while not restarts.run():
+        deaths += 1
+        assert deaths < 8, "it is tried for ever"
+    assert deaths == 5
+    assert {sku: shop.held.get(sku) for sku in wanted if sku != "C"} == {
+        sku: wanted[sku] for sku in wanted if sku != "C"
+    }
+    (refused,) = ledger.quarantine.find(flow=FLOW)
+    assert (refused.native_id, refused.rule, refused.times) == ("C", "owner_died", 1)
+    assert refused.problem == (
+        "5 processes in a row ended while they had it in hand, the last one run:1, with nothing else"
+    )
+    since = clock() - timedelta(days=1)
+    assert ledger.plans.refusals(STORE, ENTITY, since)["", "C"].code == "owner_died"
+    with_it = [len(batch) for batch in shop.batches if "C" in batch]
+    assert with_it == ([] if moment == "before it leaves" else [100, 100, 12, 1, 1])
+    assert restarts.run()
+    assert ledger.plans.any_due(FLOW, STORE, ROUTE) is False
+
+
+def test_what_died_beside_it_goes_in_smaller_batches_and_is_forgotten_then(ledger, converge, clock):
+    shop = Deadly(batch_size=16)
+    shop.deadly, shop.moment = "C", "while it is sent"
+    restarts = Restarts(ledger, shop, clock, converge, {"C": 1, **{f"S{number:02}": 1 for number in range(47)}})
+    assert [restarts.run() for _ in range(2)] == [False, False]
+    shop.batches.clear()
+    assert not restarts.run()
+    # What nobody died with goes as ever and first; then those in question, two at a time.
+    assert [len(batch) for batch in shop.batches] == [16, 16, 2]
+    shop.batches.clear()
+    assert not restarts.run()
+    assert [len(batch) for batch in shop.batches][:2] == [1]
+    shop.deadly = ""
+    shop.batches.clear()
+    assert restarts.run()
+    assert sorted(map(len, shop.batches)) == [1, 1, *[2] * 7]
+    assert not ledger.plans.any_suspects(STORE)
+    assert shop.held == restarts.wanted
+
+
+def test_a_process_that_ends_twice_for_another_reason_refuses_nothing(ledger, converge, clock):
+    shop = Deadly(batch_size=4)
+    shop.deadly, shop.moment = "C", "while it is sent"
+    restarts = Restarts(ledger, shop, clock, converge, {"A": 1, "B": 2, "C": 3})
+    assert [restarts.run() for _ in range(4)] == [False] * 4
+    shop.deadly = ""
+    assert restarts.run()
+    assert shop.held == restarts.wanted
+    assert ledger.quarantine.find(flow=FLOW) == []
+    shop.deadly = "C"
+    restarts.wanted = {"C": 4}
+    assert not restarts.run()
+    shop.deadly = ""
+    assert restarts.run(), "its deaths are counted from the beginning again"
+
+
+def test_another_value_of_a_deadly_key_is_tried_alone_and_not_at_once(ledger, converge, clock):
+    """Stock changes every few minutes: each change would kill a process."""
+    shop = Deadly(batch_size=4)
+    shop.deadly, shop.moment = "C", "while it is sent"
+    restarts = Restarts(ledger, shop, clock, converge, {"C": 3})
+    assert [restarts.run() for _ in range(6)] == [*[False] * 5, True]
+    plan(ledger, {"A": 1, "C": 4}, order=50)
+    assert converge(target=shop).applied == 1
+    assert not ledger.plans.any_due(FLOW, STORE, ROUTE), "no run is started for it"
+    clock.advance(3600)
+    with pytest.raises(Killed):
+        converge(target=shop)
+    clock.advance(LEASE)
+    assert converge(target=shop).batches == 0
+    (refused,) = ledger.quarantine.find(flow=FLOW)
+    assert (refused.times, refused.row) == (2, b'{"quantity":4}')
+
+
+def test_what_the_store_took_and_nobody_survives_asking_about_is_read_back(ledger, converge, clock, impatient):
+    class Asked(Shop):
+        def settle(self, handles: Any) -> Any:
+            if any(handle.startswith("C") for handle in handles):
+                raise Killed
+            return super().settle(handles)
+
+    shop = Asked(batch_size=4)
+    shop.slow = {"A": 1, "C": 1}
+    plan(ledger, {"A": 1, "C": 3})
+    converge(target=shop)
+    deaths = 0
+    for _ in range(8):
+        clock.advance(LEASE + 31)
+        try:
+            converge(target=shop)
+        except Killed:
+            deaths += 1
+    assert deaths == 5
+    assert shop.held == {"A": 1}
+    assert [row.native_id for row in ledger.quarantine.find(flow=FLOW)] == ["C"]
+    assert [row.key for row in ledger.known.unsure(STORE, ENTITY)] == ["C"]
+    assert shop.batches == [["A", "C"]]

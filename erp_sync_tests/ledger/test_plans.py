@@ -338,3 +338,60 @@ def test_rows_that_the_target_has_in_work_are_asked_for_later(ledger: Ledger, cl
     ledger.plans.refused(last, [(last.rows[0], "no_such_sku", "unknown product")])
     assert ledger.plans.counts(plan.id) == {"applied": 1, "refused": 1}
     assert ledger.plans.get(plan.id).state is PlanState.APPLIED
+
+
+def test_keys_with_which_owners_died_are_claimed_apart_and_in_smaller_batches(ledger: Ledger, clock):
+    add(ledger, rows(*"ABCDEFGH"))
+    for death in (1, 2):
+        assert len(claim(ledger, owner=f"run-{death}:1", lease_seconds=30, limit=64).rows) == 8
+        clock.advance(30)
+    add(ledger, rows("NEW"), compared=["NEW"])
+    (row,) = claim(ledger, owner="run-3:1", limit=64, suspects=False).rows
+    assert row.key == "NEW"
+    eight = claim(ledger, owner="run-3:1", lease_seconds=30, limit=64, suspects=True)
+    assert len(eight.rows) == 8
+    clock.advance(30)
+    alone = claim(ledger, owner="run-4:1", lease_seconds=30, limit=64, suspects=True)
+    assert [row.key for row in alone.rows] == ["A"]
+    ledger.plans.begin(alone)
+    ledger.plans.applied(alone, alone.rows)
+    other = claim(ledger, owner="run-4:1", lease_seconds=30, limit=64, suspects=True)
+    assert [row.key for row in other.rows] == ["B"]
+    ledger.plans.not_sent(other, other.rows, "the store is away")
+    add(ledger, rows("A", after="6", order=11), compared=["A"])
+    assert [row.key for row in claim(ledger, owner="run-5:1", suspects=False).rows] == ["A"], (
+        "nothing is held against it"
+    )
+    assert [row.key for row in claim(ledger, owner="run-5:1", limit=64, suspects=True).rows] == ["B"]
+
+
+def test_the_fifth_owner_that_dies_with_one_key_alone_is_the_last(ledger: Ledger, clock):
+    plan = add(ledger, rows("A", "B"))
+    for death in range(1, 6):
+        suspects = None if death < 3 else True
+        mine = claim(ledger, owner=f"run-{death}:1", lease_seconds=30, limit=2, suspects=suspects)
+        clock.advance(30)
+    assert [row.key for row in mine.rows] == ["A"]
+    assert claim(ledger, owner="run-6:1", suspects=False) is None
+    assert ledger.plans.counts(plan.id) == {"refused": 1, "due": 1}
+    (refused,) = ledger.quarantine.find(flow=FLOW)
+    assert (refused.connection, refused.entity, refused.native_id) == (TARGET, ENTITY, "A")
+    assert (refused.rule, refused.run_id, refused.row) == ("owner_died", "run-5", b"5")
+    add(ledger, rows("A", after="6", order=11), compared=["A"])
+    assert [row.key for row in claim(ledger, owner="run-6:1", suspects=True).rows] == ["B"]
+    clock.advance(3600)
+    assert [row.key for row in claim(ledger, owner="run-7:1", suspects=True).rows] == ["A"]
+
+
+def test_deaths_of_long_ago_are_not_counted_and_are_forgotten(ledger: Ledger, clock):
+    add(ledger, rows("A"))
+    claim(ledger, lease_seconds=30)
+    clock.advance(31)
+    assert claim(ledger, owner="run-2:1", suspects=True) is None
+    assert ledger.plans.any_suspects(TARGET)
+    claim(ledger, owner="run-2:1", lease_seconds=30)
+    clock.advance(8 * 24 * 3600)
+    assert [row.key for row in claim(ledger, owner="run-3:1", suspects=False).rows] == ["A"]
+    clock.advance(8 * 24 * 3600)
+    ledger.retention.expire()
+    assert not ledger.plans.any_suspects(TARGET)

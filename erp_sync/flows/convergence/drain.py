@@ -75,6 +75,9 @@ class Convergence:
         A defect of ours does not keep the other rows; one whose row is not found yet is raised at the end.
         """
         began = time.monotonic()
+        # Rows with which processes died go last, so that nothing waits behind the next death.
+        suspected = self.task.ledger.plans.any_suspects(self.task.connection)
+        budget = self.budget / 2 if suspected else self.budget
         under_way: set[Future[None]] = set()
         exhausted = False
         with (
@@ -82,7 +85,7 @@ class Convergence:
             ThreadPoolExecutor(max_workers=self.senders, thread_name_prefix=f"write-{self.task.flow}") as pool,
         ):
             while True:
-                while not exhausted and len(under_way) < self.senders and time.monotonic() - began < self.budget:
+                while not exhausted and len(under_way) < self.senders and time.monotonic() - began < budget:
                     claim = self._claim()
                     if claim is None:
                         exhausted = True
@@ -94,6 +97,7 @@ class Convergence:
                 done, under_way = wait(under_way, return_when=FIRST_COMPLETED)
                 for future in done:
                     future.result()  # trouble of machine or ledger must be seen, not swallowed
+            self._suspects(began)
         self.report.seconds = round(time.monotonic() - began, 3)
         self.isolation.raise_first()
         return self.report
@@ -102,7 +106,14 @@ class Convergence:
         """Keys created since this was last asked: what waited for them may go."""
         return self.endings.take_created()
 
-    def _claim(self) -> RowClaim | None:
+    def _suspects(self, began: float) -> None:
+        """In smaller and smaller batches, nothing beside them: should we die too, it is known with which."""
+        if not self.task.ledger.plans.any_suspects(self.task.connection):
+            return
+        while time.monotonic() - began < self.budget and (claim := self._claim(suspects=True)) is not None:
+            self._batch(claim)
+
+    def _claim(self, suspects: bool = False) -> RowClaim | None:
         if self.task.connection in self.task.ledger.unreachable():
             return None  # what is due queues
         asked = time.monotonic()
@@ -114,6 +125,7 @@ class Convergence:
             limit=self.batch_size,
             owner=self.owner,
             lease_seconds=self.leases.seconds,
+            suspects=suspects,
         )
         if claim is not None:
             self.leases.hold([claim], asked)
