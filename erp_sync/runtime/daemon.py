@@ -9,13 +9,14 @@ from __future__ import annotations
 import argparse
 import logging
 import os
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from types import ModuleType
 
-from dagster import DagsterInstance, DagsterRunStatus
-from dagster._core.launcher import WorkerStatus
+from dagster import DagsterInstance, DagsterRun, DagsterRunStatus
+from dagster._core.launcher import CheckRunHealthResult, WorkerStatus
 from dagster._core.storage.dagster_run import RunsFilter
 from dagster._core.workspace.context import IWorkspaceProcessContext
 from dagster._core.workspace.load_target import WorkspaceFileTarget
@@ -28,8 +29,13 @@ from dagster._utils.interrupts import capture_interrupts, setup_interrupt_handle
 from erp_sync import settings
 from erp_sync.model.advice import Advice
 from erp_sync.runtime import daemon_state
+from erp_sync.runtime.cut_off import is_cut_off
 from erp_sync.runtime.launcher import WarmRunLauncher
+from erp_sync.runtime.processes import ProcessName
 from erp_sync.runtime.retention import Retention
+from erp_sync.runtime.service_set import FORK_SERVER
+from erp_sync.runtime.supervisor import files_of
+from erp_sync.runtime.workers import WarmFolder
 
 SENSOR_LOOP_SECONDS = 0.5
 """How often sensors are looked at. Dagster looks every 5 s; a sensor with a shorter interval would wait for that.
@@ -85,7 +91,7 @@ class RunMonitoring(MonitoringDaemon):
 def release_lost_runs(instance: DagsterInstance) -> list[str]:
     """End runs that are starting or being canceled and whose worker is gone; answers their ids.
 
-    A run that no worker has taken yet is left alone: the launcher may be at it.
+    A run that no worker has taken yet is left alone, since the launcher may be at it, unless all are gone that could.
     """
     launcher = instance.run_launcher
     if not isinstance(launcher, WarmRunLauncher):
@@ -93,6 +99,8 @@ def release_lost_runs(instance: DagsterInstance) -> list[str]:
     ended = []
     for run in instance.get_runs(RunsFilter(statuses=[DagsterRunStatus.STARTING, DagsterRunStatus.CANCELING])):
         health = launcher.check_run_worker_health(run)
+        if health.status == WorkerStatus.RUNNING and health.run_worker_id is None and _is_cut_off(instance, run):
+            health = CheckRunHealthResult(WorkerStatus.NOT_FOUND, "what launched it ended before it had one")
         if health.status == WorkerStatus.RUNNING:
             continue
         current = instance.get_run_by_id(run.run_id)
@@ -104,6 +112,32 @@ def release_lost_runs(instance: DagsterInstance) -> list[str]:
             instance.report_run_failed(run, f"Its worker is gone ({health.msg}) before the run started.")
         ended.append(run.run_id)
     return ended
+
+
+def _is_cut_off(instance: DagsterInstance, run: DagsterRun) -> bool:
+    record = instance.get_run_record_by_id(run.run_id)
+    if record is None or run.status != DagsterRunStatus.STARTING:
+        return False
+    return is_cut_off(run, record.update_timestamp.timestamp(), instance.root_directory, ProcessName.own())
+
+
+def wait_for_fork_server(
+    home: Path, dagster_home: Path, seconds: float, sleep: Callable[[float], None] = time.sleep
+) -> bool:
+    """Wait until runs can be forked, for as long as the services are at starting the fork server; whether they can.
+
+    The first runs would start cold, seconds of CPU each; without a fork server they still do.
+    """
+    end = time.monotonic() + seconds
+    while WarmFolder(dagster_home).server() is None:
+        found = files_of(home).status()
+        server = found.services.get(FORK_SERVER)
+        if found.supervisor is None or server is None or server.state not in ("waiting", "starting"):
+            return False
+        if time.monotonic() >= end:
+            return False
+        sleep(0.05)
+    return True
 
 
 def daemons_of(instance: DagsterInstance, run_days: int | None = None) -> Sequence[DagsterDaemon]:
@@ -145,18 +179,20 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--workspace", type=Path, default=Path("workspace.yaml"), help="workspace file")
     parser.add_argument("--log-level", default="warning", choices=["debug", "info", "warning", "error"])
     parser.add_argument("--sensor-loop-seconds", type=float, default=SENSOR_LOOP_SECONDS)
+    parser.add_argument("--fork-server-seconds", type=float, default=0.0, help="wait so long for the fork server")
     options = parser.parse_args(arguments)
-    run_days = settings.load().run_days
+    here = settings.load()
     shorten_sensor_loop(options.sensor_loop_seconds)
     setup_interrupt_handlers()
     try:
+        wait_for_fork_server(here.home, here.dagster_home, options.fork_server_seconds)
         with (
             capture_interrupts(),
             DagsterInstance.get() as instance,
             daemon_controller_from_instance(
                 instance,
                 workspace_load_target=WorkspaceFileTarget([str(options.workspace)]),
-                gen_daemons=partial(daemons_of, run_days=run_days),
+                gen_daemons=partial(daemons_of, run_days=here.run_days),
                 log_level=options.log_level,
                 code_server_log_level="warning",
             ) as daemons,

@@ -25,6 +25,12 @@ from erp_sync.settings import Settings
 LOCATION = "erp_sync"
 """Name of the code location in Dagster."""
 
+FORK_SERVER = "fork-server"
+"""Name of the service that forks runs."""
+
+FORK_SERVER_SECONDS = 60.0
+"""So long the daemon waits for it at most."""
+
 SUPERVISOR = "{supervisor}"
 """In a command: the process number of the supervisor that starts it."""
 
@@ -134,7 +140,7 @@ def dagster_services(
             code=module if follow_code else None,
         ),
         Service(
-            name="fork-server",
+            name=FORK_SERVER,
             command=fork_server_command(
                 folder, **_launcher(settings), owner=SUPERVISOR, wait=True, fixed=not follow_code
             ),
@@ -144,12 +150,14 @@ def dagster_services(
         ),
         Service(
             name="daemon",
-            command=[sys.executable, "-m", "erp_sync.runtime.daemon", "--workspace", workspace],
+            command=[
+                *[sys.executable, "-m", "erp_sync.runtime.daemon", "--workspace", workspace],
+                # It waits itself, with all of its imports done: flows move the moment that runs can be forked.
+                *_options(fork_server_seconds=FORK_SERVER_SECONDS),
+            ],
             environment=environment,
             ready=Ready(daemon=str(settings.dagster_home)),
             after=["code-server"],
-            # The first runs would start cold, seconds of CPU each; without a fork server they still do.
-            rather_after=["fork-server"],
         ),
     ]
     if web_port is not None:
@@ -164,6 +172,8 @@ def dagster_services(
                 environment=environment,
                 ready=Ready(url=f"{url}/server_info"),
                 after=["code-server"],
+                # Business before its picture: on two cores it would take them from what flows wait for.
+                rather_after=[FORK_SERVER],
                 url=url,
             )
         )
@@ -192,6 +202,7 @@ def watchdog_service(settings: Settings) -> Service:
         name="watchdog",
         command=[sys.executable, "-m", "erp_sync.cli", "alerts", "watch"],
         environment={"ERP_SYNC_HOME": str(settings.home)},
+        rather_after=[FORK_SERVER],
     )
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import msgspec
 import pytest
 from dagster import DagsterEventType, DagsterInstance, DagsterRunStatus
 from dagster._core.events import DagsterEvent
@@ -9,9 +12,11 @@ from dagster._daemon import backfill, controller, sensor
 from dagster._daemon.run_coordinator.queued_run_coordinator_daemon import QueuedRunCoordinatorDaemon
 
 from erp_sync.runtime import daemon
-from erp_sync.runtime.processes import ProcessName
+from erp_sync.runtime.processes import ProcessName, write_whole
+from erp_sync.runtime.service_set import FORK_SERVER
 from erp_sync.runtime.submitting import create_run
-from erp_sync.runtime.workers import Worker
+from erp_sync.runtime.supervisor import ServiceState, State, Status, files_of
+from erp_sync.runtime.workers import ServerState, WarmFolder, Worker
 from erp_sync_tests.runtime.conftest import Installation
 
 GONE = ProcessName(pid=2**22 + 1, created=0.0)
@@ -43,6 +48,54 @@ def test_a_starting_run_that_no_worker_has_taken_yet_is_left_alone(installation:
     assert daemon.release_lost_runs(installation.instance) == []
     assert installation.run(run_id).status == DagsterRunStatus.STARTING
     installation.instance.report_run_failed(installation.run(run_id))
+
+
+def test_a_starting_run_whose_launch_was_cut_off_is_failed_at_once(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_id = a_run_in(installation, DagsterEventType.RUN_STARTING)
+    record = installation.instance.get_run_record_by_id(run_id)
+    assert record is not None
+    later = ProcessName(GONE.pid, record.update_timestamp.timestamp() + 10.0)
+    monkeypatch.setattr(daemon.ProcessName, "own", lambda: later)
+    assert daemon.release_lost_runs(installation.instance) == [run_id]
+    assert installation.run(run_id).status == DagsterRunStatus.FAILURE
+
+
+def services_of(home: Path, state: State, *, supervised: bool = True) -> None:
+    supervisor = ProcessName.own() if supervised else GONE
+    files = files_of(home)
+    write_whole(files.state, msgspec.json.encode(Status(supervisor, {FORK_SERVER: ServiceState(state, "log")})))
+
+
+def test_the_daemon_waits_while_a_fork_server_is_being_started(tmp_path: Path) -> None:
+    services_of(tmp_path, "starting")
+    folder = WarmFolder(tmp_path / "dagster")
+    folder.create()
+    looks = 0
+
+    def sleep(seconds: float) -> None:
+        nonlocal looks
+        looks += 1
+        if looks == 3:
+            folder.write_server(ServerState(ProcessName.own(), "code", "address", 0.0))
+
+    assert daemon.wait_for_fork_server(tmp_path, tmp_path / "dagster", 60.0, sleep)
+    assert looks == 3
+
+
+@pytest.mark.parametrize(
+    ("state", "supervised", "seconds"), [("died", True, 60.0), ("starting", False, 60.0), ("starting", True, 0.0)]
+)
+def test_the_daemon_does_not_wait_for_a_fork_server_that_nobody_starts(
+    tmp_path: Path, state: State, supervised: bool, seconds: float
+) -> None:
+    services_of(tmp_path, state, supervised=supervised)
+
+    def sleep(_: float) -> None:
+        raise AssertionError("it waits")
+
+    assert not daemon.wait_for_fork_server(tmp_path, tmp_path / "dagster", seconds, sleep)
 
 
 def test_run_monitoring_and_queue_are_replaced_and_all_others_kept(installation: Installation) -> None:
