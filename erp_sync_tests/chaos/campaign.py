@@ -95,10 +95,11 @@ class _Player:
     """A process's template."""
 
     def __init__(self, route: str) -> None:
-        from erp_sync_tests.chaos.house import Template, workshop
+        from erp_sync_tests.chaos.house import Template
+        from erp_sync_tests.chaos.workshop import memory, workshop
 
         logging.getLogger("erp_sync").setLevel(logging.CRITICAL)
-        self._workshop = workshop()
+        self._workshop = workshop(memory())
         self._template = Template(route, self._workshop.__enter__())
 
     def __call__(self, seed: int, mutant: str) -> SeedResult:

@@ -8,10 +8,8 @@ vendor's folder.
 from __future__ import annotations
 
 import importlib
-import os
 import shutil
 import sqlite3
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
@@ -389,14 +387,3 @@ def _lake_points(here: Simulation) -> Iterator[None]:
         yield
     finally:
         Lake._put, Manifest._append, lake_module.pq.write_table = put, append, write_table  # type: ignore
-
-
-@contextmanager
-def workshop() -> Iterator[Path]:
-    """A folder in memory where the machine has one."""
-    shm = Path("/dev/shm")
-    folder = Path(tempfile.mkdtemp(prefix="erp-sync-chaos-", dir=shm if os.access(shm, os.W_OK) else None))
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)

@@ -28,10 +28,11 @@ from erp_sync.sandbox.people import Person, place
 from erp_sync.sandbox.shoppers import Placed, Storefront
 from erp_sync.sandbox.warehouse import NetSuite
 from erp_sync_tests.chaos import runs
-from erp_sync_tests.chaos.house import House, Template, in_force, workshop
+from erp_sync_tests.chaos.house import House, Template, in_force
 from erp_sync_tests.chaos.network import System, Trouble, _Wire
 from erp_sync_tests.chaos.simulation import START, Process, Simulation, Task
 from erp_sync_tests.chaos.thrift import thrifty
+from erp_sync_tests.chaos.workshop import memory, workshop
 from erp_sync_tests.disasters.naive import Script
 
 ROUTE = "netsuite_magento"
@@ -90,7 +91,7 @@ class Stage(Template):
 @contextmanager
 def stage(goods: Catalogue, adjust: Callable[[RouteSpec], RouteSpec] | None = None) -> Iterator[Stage]:
     logging.getLogger("erp_sync").setLevel(logging.CRITICAL)
-    with workshop() as folder:
+    with workshop(memory()) as folder:
         yield Stage(folder, goods, adjust)
 
 

@@ -32,7 +32,7 @@ from erp_sync_tests.chaos.campaign import SeedResult
 from erp_sync_tests.chaos.house import FLOWS as PLAYED
 from erp_sync_tests.chaos.house import people_of
 from erp_sync_tests.chaos.judge import judge
-from erp_sync_tests.chaos.processes.schedule import MACHINE, Fault, Schedule, draw
+from erp_sync_tests.chaos.processes.schedule import BRIEF, DURATION, MACHINE, Fault, Schedule, draw
 from erp_sync_tests.chaos.processes.world import World, world
 
 # Wall seconds: until everything must be at rest, for how long it must be, and until a run must be there to be killed.
@@ -110,22 +110,30 @@ class Seed:
                 self.hit_people[f"{what}: {type(trouble).__name__}"] += 1
 
     def _trouble(self) -> None:
-        """Rules go in and out at their times."""
-        moments: list[tuple[float, bool, Fault]] = []
-        for fault in self.plan.faults:
-            moments += [(fault.begin, True, fault), (fault.end, False, fault)]
-        ids: dict[int, int] = {}
-        for when, begins, fault in sorted(moments, key=lambda one: one[0]):
+        """Rules go in and out at their times; one that has met no call stays in until people are done."""
+        moments: list[tuple[float, bool, int]] = []
+        for index, fault in enumerate(self.plan.faults):
+            moments += [(fault.begin, True, index), (fault.end, False, index)]
+            if fault.name not in BRIEF:
+                moments.append((DURATION, False, index))
+        rules: dict[int, int] = {}
+        for when, begins, index in sorted(moments):
             self._at(when)
+            fault = self.plan.faults[index]
             if begins:
-                ids[id(fault)] = supervisor.fault(self.here.settings.sandboxes, fault.system, fault.rule)["id"]
-            else:
-                self._lift(fault, ids[id(fault)])
+                rules[index] = supervisor.fault(self.here.settings.sandboxes, fault.system, fault.rule)["id"]
+            elif index in rules and self._lift(fault, rules[index], when):
+                del rules[index]
 
-    def _lift(self, fault: Fault, rule: int) -> None:
+    def _lift(self, fault: Fault, rule: int, when: float) -> bool:
+        """Take the rule out, unless it may stay for having met nothing."""
         found = supervisor.faults(self.here.settings.sandboxes, fault.system)
-        self.faults[fault.name] += next(one["made"] for one in found if one["id"] == rule)
+        made = next(one["made"] for one in found if one["id"] == rule)
+        if not made and when < DURATION and fault.name not in BRIEF:
+            return False
+        self.faults[fault.name] += made
         supervisor.clear_faults(self.here.settings.sandboxes, fault.system, rule)
+        return True
 
     # -- death -------------------------------------------------------------------------------------
 
@@ -172,9 +180,9 @@ class Seed:
         self._stands = True
         try:
             self.here.up()
-        except subprocess.SubprocessError:
-            log = self.here.log.read_text(errors="replace")[-600:]
-            self.defects.append(f"erp-sync up fails: {log}")
+        except subprocess.SubprocessError as error:
+            # Without the services there is nothing to kill and nothing that comes to rest.
+            raise RuntimeError(f"erp-sync up fails: {self.here.log.read_text(errors='replace')[-600:]}") from error
         with self._clock:
             self._began += time.monotonic() - stood
             self._stands = False

@@ -30,6 +30,8 @@ FAULTS: Mapping[str, Mapping[str, Any]] = {
     "maintenance": {"kind": "maintenance", "seconds": 2},
     "stale_read": {"kind": "stale_read"},
 }
+# What may not last: a read that is stale is so from the rule's beginning.
+BRIEF = frozenset({"stale_read"})
 # Everything of the machine, and two more of these.
 MACHINE = "machine"
 VICTIMS: Mapping[str, int] = {"worker": 6, "fork-server": 2, "daemon": 2, "code-server": 2, "supervisor": 1}

@@ -32,6 +32,7 @@ from erp_sync.settings import Settings
 from erp_sync_tests.chaos import mutants
 from erp_sync_tests.chaos.house import DEFS, FLOWS, catalogue, people_of
 from erp_sync_tests.chaos.processes.schedule import Schedule
+from erp_sync_tests.chaos.workshop import workshop
 from erp_sync_tests.ledger.databases import postgres
 
 # Articles, and units of each that the ERP has at each of two places: three state keys an article.
@@ -105,10 +106,9 @@ def goods() -> Any:
 @contextmanager
 def world(route: str, plan: Schedule, mutant: str = "") -> Iterator[World]:
     """Everything fresh in a folder of its own, nothing started but the sandboxes; all of it gone at the end."""
-    folder = Path(tempfile.mkdtemp(prefix="erp-sync-chaos-"))
     before = dict(os.environ)
     with ExitStack() as stack:
-        stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        folder = stack.enter_context(workshop(Path(tempfile.gettempdir())))
         stack.callback(_restore, before)
         if plan.postgres:
             server = stack.enter_context(postgres())
@@ -147,7 +147,9 @@ def world(route: str, plan: Schedule, mutant: str = "") -> Iterator[World]:
             infect(folder / "mutant", mutant)
         made = World(settings, made_route, vendors, folder / "up.log")
         stack.callback(made.close)
+        # Nothing is kept, so nothing has to end in order.
         stack.callback(services.stop, settings)
+        stack.callback(services.kill_everything, settings)
         yield made
 
 
