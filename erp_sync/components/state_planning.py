@@ -23,6 +23,12 @@ REFUSED_FOR = timedelta(hours=24)
 
 #: Rows against which a run of chosen keys is judged at least, where the target holds so many.
 SMALLEST_WHOLE = 100
+#: What runs of chosen keys wrote in this time is judged together: many small ones could empty a shop like a large one.
+TOGETHER = timedelta(hours=1)
+
+
+# What the target holds of a row, and what it is to hold.
+Pair = tuple[dict[str, Any] | None, dict[str, Any]]
 
 
 class Planned(msgspec.Struct, kw_only=True):
@@ -246,20 +252,17 @@ class Planning:
 
     def verdicts(self, rows: Sequence[PlanRow], missing: dict[str, str], base_rows: int) -> tuple[Verdict, ...]:
         task = self.task
-        pairs = [
-            (
-                msgspec.json.decode(row.before) if row.before is not None else None,
-                msgspec.json.decode(row.after) if row.after else {},
-            )
-            for row in rows
-        ]
+        pairs = {row.key: _pair(row.before, row.after) for row in rows}
         # Where only changes were read they are judged against all that the target holds of this flow. A few chosen
         # keys are no sample of it: the one best seller that an event tells of may sell out, fifty at once may not.
         whole = task.report.compared + len(missing)
         if not task.full:
             held = task.here.ledger.known.count(task.target_name, task.kind.entity)
             whole = max(whole, min(held, SMALLEST_WHOLE) if task.keys else held)
-        shares = task.logic.shares(pairs, whole=whole, missing=task.report.missing, base=base_rows)
+        counted: dict[str, Any] = {"whole": whole, "missing": task.report.missing, "base": base_rows}
+        shares = task.logic.shares(list(pairs.values()), **counted)
+        if task.keys and any(one.part for one in shares):
+            shares = task.logic.shares(list({**self._lately(), **pairs}.values()), **counted)
         found = [
             Verdict(check=one.guard, passed=one.passed, words=one.words, figure=one.figure, limit=one.limit)
             for one in judge_shares(shares, task.flow.guards, task.logic.GUARDS)
@@ -270,3 +273,23 @@ class Planning:
             found.append(Verdict(check="mode", passed=False, words="shadow mode: nothing is written"))
         task.report.verdicts = found
         return tuple(found)
+
+    def _lately(self) -> dict[str, Pair]:
+        """By key, the last change that runs of chosen keys planned within `TOGETHER`, since a person let one pass."""
+        task = self.task
+        found: dict[str, Pair] = {}
+        since = task.now - TOGETHER
+        for plan, key, before, after in task.here.ledger.plans.went_lately(task.route.name, task.kind.name, since):
+            if plan.summary.get("keyed"):
+                if any(not one.passed for one in plan.verdicts):
+                    found.clear()
+                else:
+                    found[key] = _pair(before, after)
+        return found
+
+
+def _pair(before: str | None, after: str | None) -> Pair:
+    return (
+        msgspec.json.decode(before) if before is not None else None,
+        msgspec.json.decode(after) if after else {},
+    )

@@ -43,6 +43,7 @@ class Recording:
             "same": task.report.same,
             "missing": task.report.missing,
             "full": task.full,
+            "keyed": bool(task.keys),
             "lane": task.lane,
             "snapshot": task.snapshot,
             "mapping": mapping_version(task.here.configuration, task.route, task.kind.name).value,

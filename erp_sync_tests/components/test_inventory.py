@@ -10,6 +10,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from erp_sync.components.state_due import fast_keys
 from erp_sync.flows.shipments.transform import encode
@@ -17,6 +18,7 @@ from erp_sync.ledger import NewDelivery
 from erp_sync.ledger.documents import Claim
 from erp_sync.ledger.lookups import LookupRow
 from erp_sync.ledger.plans import PlanState
+from erp_sync.ledger.schema import plans
 from erp_sync.model.keys import EntityKey
 from erp_sync.model.shipment import Shipment, ShipmentLine, ShipmentStatus
 from erp_sync.ports.documents import Step
@@ -102,6 +104,35 @@ def test_best_sellers_that_all_go_to_zero_at_once_wait_for_a_person(systems):
     systems.run("inventory", keys=skus, lane="now")
     assert systems.store_quantities()["east/TEA"] == "100"
     assert len(systems.here.ledger.plans.find(states=[PlanState.HELD])) == 1
+
+
+def test_best_sellers_that_go_to_zero_one_after_the_other_wait_for_a_person_like_all_at_once(systems):
+    """Each event starts a run of its own article: what the last hour's runs wrote is judged together."""
+    for sku in ("MUG", "TEA"):
+        systems.erp_set(sku, "east", 0)
+        systems.erp_set(sku, "west", 0)
+        systems.run("inventory", keys=(sku,), lane="now")
+    assert {systems.store_quantities()[f"east/{sku}"] for sku in ("MUG", "TEA")} == {"0", "100"}
+    (held,) = systems.here.ledger.plans.find(states=[PlanState.HELD])
+    assert "3 of 8 rows go to zero" in held.reason
+    # A person who lets it pass has seen what went before.
+    systems.here.ledger.plans.approve(held.id, "ann", "a flash sale")
+    systems.load("inventory")
+    assert systems.store_quantities()["east/TEA"] == "0"
+    systems.erp_set("CUP", "east", 0)
+    systems.run("inventory", keys=("CUP",), lane="now")
+    assert systems.store_quantities()["east/CUP"] == "0"
+
+
+def test_what_went_to_zero_an_hour_ago_and_more_is_no_wave(systems):
+    systems.erp_set("MUG", "east", 0)
+    systems.erp_set("MUG", "west", 0)
+    systems.run("inventory", keys=("MUG",), lane="now")
+    with systems.here.ledger.database.write() as write:
+        write.execute(sa.update(plans).values(finished_at=systems.here.ledger.now() - timedelta(minutes=61)))
+    systems.erp_set("TEA", "east", 0)
+    systems.run("inventory", keys=("TEA",), lane="now")
+    assert systems.store_quantities()["east/TEA"] == "0"
 
 
 def test_a_full_comparison_leaves_to_the_fast_lane_what_that_has_read_meanwhile(systems):
