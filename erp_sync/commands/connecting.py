@@ -175,7 +175,9 @@ def _doctor_text(it: Any) -> str:
 def reconcile(
     route: RouteArgument = None,
     flow: FlowOption = None,
-    days: Annotated[int, typer.Option("--days", min=1, help="documents created in the last so many days")] = 7,
+    days: Annotated[
+        int | None, typer.Option("--days", min=1, help="documents created in the last so many days; else the route's")
+    ] = None,
     rows: Shown = 50,
     as_json: Json = False,
 ) -> None:

@@ -222,6 +222,9 @@ class FlowSpec(_Strict):
         return value.astimezone(UTC) if value else None
 
 
+# Two comparisons of every document at least, should one not come to pass; and deliveries are kept for some time only.
+SHORTEST_WINDOW, LONGEST_WINDOW = timedelta(days=2), timedelta(days=365)
+KEPT_DAYS = 400  # `ledger.retention.Retention.deliveries`; the ledger is not imported to read YAML
 DOCUMENT_FLOWS = ("orders", "order_status", "shipments")
 STATE_FLOWS = ("inventory", "products", "prices")
 
@@ -233,6 +236,7 @@ class RouteSpec(_Strict):
         store, erp: names of connections.
         lookups: folder of CSV files, one a look-up table, relative to the YAML file. `erp-sync init`
             imports what changed; the ledger keeps the history.
+        reconcile_window: documents created in so much time before it are compared by the daily reconciliation.
         owners: e-mail addresses, or teams as ``team:commerce``; the UI shows them with every asset.
     """
 
@@ -241,7 +245,21 @@ class RouteSpec(_Strict):
     erp: str
     flows: dict[str, FlowSpec]
     lookups: str | None = None
+    reconcile_window: timedelta = timedelta(days=7)
     owners: tuple[Annotated[str, Field(pattern=r"^(team:[\w-]+|[^@\s:]+@[^@\s]+)$")], ...] = ()
+
+    _durations = field_validator("reconcile_window", mode="before")(duration)
+
+    @field_validator("reconcile_window")
+    @classmethod
+    def _two_runs_meet(cls, value: timedelta) -> timedelta:
+        """What lies between two daily comparisons must be in one of them, and what was sent still be in the ledger."""
+        if not SHORTEST_WINDOW <= value <= LONGEST_WINDOW:
+            raise ValueError(
+                f"{value} is too short or too long: documents are compared once a day, and what was sent of them is "
+                f"kept for {KEPT_DAYS} days; expected {SHORTEST_WINDOW.days}d to {LONGEST_WINDOW.days}d"
+            )
+        return value
 
     @model_validator(mode="after")
     def _flows_are_known(self) -> RouteSpec:

@@ -8,8 +8,9 @@ system_of_record:
     description: store                      # never written over in the store
     name: {foreign_edits: report}           # another policy for one field
 
-Of orders the fields are parts: lines, shipping (its cost), shipping_address, payments (deposits). A total follows from
-its parts, and a cancellation is never undone by itself: both are reported.
+Of orders the fields are parts: lines, shipping (its cost), shipping_address, payments (deposits), and the customers
+that went with them: `customer` for all that is mapped of them, or customer.name, customer.email and so on. A total
+follows from its parts, and a cancellation is never undone by itself: both are reported, or the ERP's own.
 """
 
 from __future__ import annotations
@@ -24,12 +25,27 @@ from erp_sync.flows.ownership import ForeignEdits, SystemOfRecord
 
 SideName = Literal["store", "erp"]
 
+# Of the customers that go with orders; each may be said for itself, or all of them as ``customer``.
+CUSTOMER_FIELDS = (
+    "customer",
+    *(f"customer.{name}" for name in ("name", "company", "email", "phone", "tax_number", "addresses", "active")),
+    *(f"customer.{name}" for name in ("price_level", "currency", "subsidiary")),
+)
 # What a flow writes, by name as plans and the daily reconciliation show it.
 FIELDS: Mapping[str, tuple[str, ...]] = {
-    "orders": ("lines", "shipping", "shipping_address", "payments"),
+    "orders": ("lines", "shipping", "shipping_address", "payments", "total", "cancellation", *CUSTOMER_FIELDS),
     "inventory": ("quantity", "in_stock", "backorders", "restock_date"),
     "products": ("name", "active", "kind", "weight", "description", "short_description"),
     "prices": ("amount", "valid_from", "valid_to"),
+}
+# What can only be reported: why nothing puts it back, or waits to.
+ONLY_REPORTED: Mapping[str, Mapping[str, str]] = {
+    "orders": {
+        "total": "the ERP works it out from lines, shipping and tax, and nothing writes it: say what becomes of lines "
+        "and shipping, the total follows",
+        "cancellation": "whoever cancels or closes an order in the ERP stops goods, and opening it again would ship "
+        "them: with flow order_status on, the store is told and cancels, too; else settle it in the ERP or the store",
+    },
 }
 # Without these a row cannot be written at all.
 NEVER_GIVEN_AWAY: Mapping[str, tuple[str, ...]] = {"products": ("kind",), "prices": ("amount",)}
@@ -85,6 +101,9 @@ def check(flow: str, record: EntityRecord) -> None:
             raise ValueError(f"flow {flow} has no field {name!r}; known are {', '.join(known)}")
         if field.owner == kind.target and name in NEVER_GIVEN_AWAY.get(flow, ()):
             raise ValueError(f"flow {flow} cannot write without field {name}: it belongs to the {kind.source}")
+        why = ONLY_REPORTED.get(flow, {}).get(name)
+        if why is not None and field.foreign_edits not in (None, ForeignEdits.REPORT):
+            raise ValueError(f"{name} of {flow} can only be reported, not {field.foreign_edits.value}: {why}")
         if field.owner == kind.target and field.foreign_edits is not None:
             raise ValueError(
                 f"field {name} of flow {flow} belongs to the {kind.target}: what is edited there is no foreign edit"

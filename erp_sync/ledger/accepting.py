@@ -167,7 +167,7 @@ def _insert(
         scope=document.key.scope,
         entity=document.key.entity,
         native_id=document.key.native_id,
-        sequence=1 if before is None else before.sequence + 1,
+        sequence=(2 if document.corrects else 1) if before is None else before.sequence + 1,
         target=document.target,
         queued_at=now,
         accepted_at=now,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -82,6 +82,7 @@ class NewDelivery(msgspec.Struct, frozen=True, kw_only=True):
         lane: ``now``, ``normal`` or ``bulk``.
         concerns: deliveries with the same (target, concerns) are not claimed together, e.g. the e-mail of a
             guest, so that two of his orders do not run into each other. Empty: none.
+        corrects: it puts back what another document sent, and is never the first of its own: nothing counts it as new.
         follow_up: what to do where an earlier delivery of the document has begun or is delivered: deliver
             this one after it (True), or nothing, because what changed does not concern the target (False).
         requirements: what is known to be missing at the target; the delivery then waits for it.
@@ -101,6 +102,7 @@ class NewDelivery(msgspec.Struct, frozen=True, kw_only=True):
     operation: str = "create"
     lane: str = "normal"
     concerns: str = ""
+    corrects: bool = False
     follow_up: bool = True
     requirements: tuple[Requirement, ...] = ()
     deadline: datetime | None = None
@@ -214,8 +216,9 @@ class StepRow(msgspec.Struct, frozen=True, kw_only=True):
     changed_at: datetime
 
 
-def delivery_of(row: sa.Row) -> Delivery:
-    values = dict(row._mapping)
+def delivery_of(row: sa.Row, leave_out: Collection[str] = ()) -> Delivery:
+    """Of a row of deliveries; columns to `leave_out` are another table's."""
+    values = {name: value for name, value in row._mapping.items() if name not in leave_out}
     corrected = values.pop("corrected")
     values["key"] = EntityKey(
         connection=values.pop("connection"),

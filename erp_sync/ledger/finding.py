@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 import msgspec
 import sqlalchemy as sa
 
-from erp_sync.ledger.documents import Delivery, State, StepState, delivery_of
+from erp_sync.ledger.documents import Delivery, State, StepState, delivery_of, receipt_of
 from erp_sync.ledger.leases import OWNER_DIED
-from erp_sync.ledger.schema import deliveries, steps
+from erp_sync.ledger.schema import deliveries, receipts, steps
 from erp_sync.ledger.sql import CHUNK, chunks
 from erp_sync.model.keys import EntityKey
+from erp_sync.ports.outcomes import Receipt
 
 if TYPE_CHECKING:
     from erp_sync.ledger.engine import Database
@@ -24,6 +25,14 @@ class Effect(msgspec.Struct, frozen=True, kw_only=True):
     native_id: str
     done: bool
     payload: bytes | None
+
+
+class Made(msgspec.Struct, frozen=True, kw_only=True):
+    """A record that a step made at its target, and the delivery that it was a step of."""
+
+    key: str
+    receipt: Receipt
+    delivery: Delivery
 
 
 class Finding:
@@ -93,6 +102,34 @@ class Finding:
                 rows = map(delivery_of, read.execute(query.order_by(deliveries.c.id)))
                 found.extend(one for one in rows if one.key in wanted)
         return found
+
+    def made(self, route: str, flow: str, target: str, operation: str, size: int = CHUNK) -> Iterator[list[Made]]:
+        """Records that this operation made at the target and whose deliveries are kept, by key, so many at a time."""
+        query = (
+            sa.select(receipts.c.key, receipts.c.receipt, deliveries)
+            .join(deliveries, deliveries.c.id == receipts.c.delivery_id)
+            .where(
+                receipts.c.target == target,
+                receipts.c.operation == operation,
+                deliveries.c.route == route,
+                deliveries.c.flow == flow,
+            )
+            .order_by(receipts.c.key)
+        )
+        last = ""
+        while True:
+            with self._database.read() as read:
+                rows = read.execute(query.where(receipts.c.key > last).limit(size)).all()
+            if rows:
+                yield [
+                    Made(
+                        key=row[0], receipt=receipt_of(row[1]), delivery=delivery_of(row, leave_out=("key", "receipt"))
+                    )
+                    for row in rows
+                ]
+                last = rows[-1][0]
+            if len(rows) < size:
+                return
 
     def effects(
         self,

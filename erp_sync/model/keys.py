@@ -41,4 +41,5 @@ class Entity:
     ORDER_STATUS = "order_status"
     ORDER_CANCELLATION = "order_cancellation"
     ORDER_CORRECTION = "order_correction"
+    CUSTOMER_CORRECTION = "customer_correction"
     PAYMENT = "payment"

@@ -43,6 +43,11 @@ _STREET = ("street", "addr1", "addr2")
 _PHONE = ("phone", "telephone", "addrPhone", "mobilePhone", "altPhone", "fax")
 
 
+def is_pseudonym(email: str) -> bool:
+    """Whether an address stands for a person who was erased."""
+    return email.endswith(f"@{_DOMAIN}")
+
+
 def normal(text: str) -> str:
     """For comparing: no case, single blanks."""
     return " ".join(text.casefold().split())

@@ -22,7 +22,7 @@ from erp_sync.flows.ownership import ForeignEdits, SystemOfRecord
 from erp_sync.ledger import Delivery, NewDelivery, State
 from erp_sync.ledger.documents import FINISHED, FORGOTTEN
 from erp_sync.model.correction import OrderCorrection
-from erp_sync.model.keys import EntityKey
+from erp_sync.model.keys import Entity, EntityKey
 from erp_sync.model.order import SalesOrder
 from erp_sync.operations.reconciliation import Difference, EditedDocument, Reconciliation
 from erp_sync.ports.reconciling import Edited
@@ -41,6 +41,26 @@ def may_be_compared(delivery: Delivery) -> bool:
     if delivery.operation == PUT_BACK:
         return delivery.state is State.DELIVERED or delivery.state in _OPEN
     return delivery.operation in ("create", "update") and delivery.state is State.DELIVERED and delivery.attempts > 0
+
+
+def customer_may_be_compared(correction: Delivery | None) -> bool:
+    """Nothing of the customer is on its way back."""
+    return correction is None or correction.state is State.DELIVERED or correction.state in _OPEN
+
+
+def correction_key(route: RouteSpec, delivery: Delivery, customer: str) -> EntityKey:
+    """Of what is put back of a customer that went with this order: their corrections follow one another."""
+    return EntityKey(route.store, delivery.key.scope, Entity.CUSTOMER_CORRECTION, customer)
+
+
+def customer_number(order: SalesOrder, customer: str) -> str:
+    """What people call a customer here; says nothing of the person. `customer`: key of their step, which is one more
+    for each subsidiary."""
+    email = order.customer.email.strip().lower()
+    name = order.customer.native_id or hashlib.sha256(email.encode()).hexdigest()[:12]
+    subsidiary = customer.rpartition("_")[2]
+    also = f"-{subsidiary}" if subsidiary[:1] == "s" and subsidiary[1:].isdigit() else ""
+    return f"{'customer' if order.customer.native_id else 'guest'}-{name}{also}"
 
 
 def record_of(route: RouteSpec) -> SystemOfRecord:
@@ -81,23 +101,34 @@ def correct(here: Installation, route: RouteSpec, found: Reconciliation, run_id:
     taken: set[Difference] = set()
     held: set[Difference] = set()
     deliveries = {one.id: one for one in here.ledger.deliveries.some([one.delivery for one in found.edited])}
+    keys = [
+        correction_key(route, deliveries[one.delivery], one.customer)
+        for one in found.edited
+        if one.customer and one.delivery in deliveries
+    ]
+    corrections = here.ledger.deliveries.latest(route.name, "orders", route.erp, keys)
     with here.ledger.handling(route.name, "orders", run_id=run_id) as work:
         for document in found.edited:
-            before = deliveries.get(document.delivery)
-            if before is None:
+            sent = deliveries.get(document.delivery)
+            if sent is None:
                 continue
+            before: Delivery | None = sent
+            if document.customer:
+                before = corrections.get(correction_key(route, sent, document.customer))
             wanted = [(edit, difference) for edit, difference in document.edits if _goes(record, edit)]
             if not wanted:
-                if before.operation == PUT_BACK and before.state not in FINISHED:
+                if before is not None and before.operation == PUT_BACK and before.state not in FINISHED:
                     reason = "what was edited is as it was sent again, or stays"
                     work.withdraw(before.target, [before.key], EDITED, reason)
                 continue
-            new = _delivery(record, before, document, [edit for edit, _ in wanted])
+            new = _delivery(route, sent, before, document, [edit for edit, _ in wanted])
             work.accept([new])
             taken |= {difference for _, difference in wanted}
             held |= {difference for _, difference in wanted if new.held is not None}
-            if len(wanted) == len(document.edits):  # the total follows from what it is made of
-                taken |= {one for one in found.differences if (one.kind, one.key) == ("total", before.number)}
+            if (
+                len(wanted) == len(document.edits) and not document.customer
+            ):  # the total follows from what it is made of
+                taken |= {one for one in found.differences if (one.kind, one.key) == ("total", sent.number)}
     return Corrected(taken=taken, held=held)
 
 
@@ -106,31 +137,36 @@ def _goes(record: SystemOfRecord, edit: Edited) -> bool:
 
 
 def _delivery(
-    record: SystemOfRecord, before: Delivery, document: EditedDocument, edits: Sequence[Edited]
+    route: RouteSpec, sent: Delivery, before: Delivery | None, document: EditedDocument, edits: Sequence[Edited]
 ) -> NewDelivery:
-    logic = flow_module("orders", "transform")
+    """`sent` is what the target was sent, `before` the last delivery of what is put back, if there is one."""
+    logic, record = flow_module("orders", "transform"), record_of(route)
     facts = [[one.field, one.there] for one in edits]
-    version, _, basis = before.version.partition("~")
+    version, _, basis = (before or sent).version.partition("~")
     # An edit that is made again after it was put back, or let stand, is another one.
-    basis = str(before.id) if before.state in FINISHED else basis.partition("-")[0]
+    if before is None or before.state in FINISHED:
+        basis = str((before or sent).id)
+    basis = basis.partition("-")[0]
     token = hashlib.sha256(msgspec.json.encode([basis, sorted(facts)])).hexdigest()[:12]
-    sent: SalesOrder = logic.decode(before.payload)
-    fields = {name: getattr(sent, name) for name in SalesOrder.__struct_fields__}
+    order: SalesOrder = document.order or logic.decode(sent.payload)
+    fields = {name: getattr(order, name) for name in SalesOrder.__struct_fields__}
     words = tuple(dict.fromkeys(one.mend for one in edits))
     held = any(record.policy(one.part) is ForeignEdits.HOLD for one in edits)
+    customer = document.customer
     return NewDelivery(
-        key=before.key,
-        target=before.target,
+        key=correction_key(route, sent, customer) if customer else sent.key,
+        target=sent.target,
         version=f"{version}~{basis}-{token}",
-        source_time=before.source_time,
+        source_time=(before or sent).source_time,
         payload=logic.encode(OrderCorrection(**fields, put_back=words, token=token)),
-        number=before.number,
+        number=customer_number(order, customer) if customer else sent.number,
         operation=PUT_BACK,
         lane="normal",
-        concerns=before.concerns,
+        concerns=sent.concerns,
+        corrects=bool(customer),
         held=(EDITED, reason(document.name, edits)) if held else None,
-        facts={**_kept(before.facts), "edits": facts},
-        received_id=before.received_id,
+        facts={**_kept(sent.facts), "edits": facts},
+        received_id=sent.received_id,
     )
 
 

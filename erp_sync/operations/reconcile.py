@@ -16,18 +16,16 @@ from erp_sync.operations.reconcile_states import reconcile_states
 from erp_sync.operations.reconciliation import Progress, Reconciliation
 from erp_sync.ports.raw import Window
 
-DAYS = 7
-
 
 def reconcile(
     here: Installation,
     route: RouteSpec,
     flow: str,
     *,
-    days: int = DAYS,
+    days: int | None = None,
     progress: Progress = lambda what, done, total: None,
 ) -> Reconciliation:
-    """Compare one flow: documents created in the last `days`, state as it is now.
+    """Compare one flow: documents created in the last `days` (the route's window), state as it is now.
 
     What lies before the flow's start does not count. Raises the TransportError tree where a system does not answer,
     CannotDo.
@@ -37,7 +35,7 @@ def reconcile(
         progress(f"{kind.title} of {route.erp} and {route.store}", 0, 1)
         return reconcile_states(here, route, kind, spec)
     now = here.ledger.now()
-    since = now - timedelta(days=days)
+    since = now - (route.reconcile_window if days is None else timedelta(days=days))
     window = Window(start=max(since, spec.start or since), end=now)
     compare = reconcile_orders if flow == "orders" else reconcile_shipments
     return compare(here, route, window, progress)

@@ -103,9 +103,10 @@ def _asset(route: RouteSpec) -> dg.AssetsDefinition:
         group_name="installation",
         description=(
             f"Every day: {route.store} and {route.erp} are read anew and compared record by record, orders and "
-            "shipments of the last week by created time, state as it is. Documents that were never received are "
-            "received, state that differs is planned anew under its guards; what is left is a notice and a warning of "
-            f"the flow's check. The same comparison without repairs: `erp-sync reconcile {name}`."
+            f"shipments of the last {route.reconcile_window.days} days by created time, customers and state as they "
+            "are. Documents that were never received are received, state that differs is planned anew under its "
+            "guards; what is left is a notice and a warning of the flow's check. The same comparison without repairs: "
+            f"`erp-sync reconcile {name}`."
         ),
         kinds={"python"},
         owners=route.owners,

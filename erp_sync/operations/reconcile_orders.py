@@ -23,6 +23,7 @@ from erp_sync.model.order_status import OrderStatusUpdate
 from erp_sync.model.remaining import remaining
 from erp_sync.operations.choosing import connector
 from erp_sync.operations.putting_back import PUT_BACK, accepted_edits, may_be_compared, owned_by_target
+from erp_sync.operations.reconcile_customers import compare_customers
 from erp_sync.operations.reconcile_documents import Comparison
 from erp_sync.operations.reconciliation import Difference, EditedDocument, Progress, Reconciliation
 from erp_sync.ports.adoption import Match
@@ -178,7 +179,7 @@ class _Orders(Comparison):
 
     def _total(self, order: _Order, receipt: Receipt) -> None:
         theirs = receipt.totals.get("grand_total")
-        if theirs is None or order.document is None:
+        if theirs is None or order.document is None or owned_by_target(self.route)("total"):
             return
         self.counts["totals_compared"] += 1
         # One that was cancelled partly before it was seen went with what was left; one that went before, whole.
@@ -239,7 +240,9 @@ class _Orders(Comparison):
         self.is_open(order.number, "received", "", "not transformed yet")
 
     def finish(self, ids: Sequence[str]) -> None:
-        """By one reading of the ERP's orders: cancelled on one side only, and those that the store does not know."""
+        """The customers, whenever they were sent. By one reading of the ERP's orders: cancelled on one side only, and
+        those that the store does not know."""
+        compare_customers(self)
         try:
             port = self.erp.port(Entity.ORDER_STATUS, "source")
         except KeyError:
@@ -268,6 +271,8 @@ class _Orders(Comparison):
         (update,) = updates
         # Closed is what the ERP makes of an order whose lines were all closed; of one that was shipped, too.
         gone = update.status is OrderStatus.CANCELLED or (in_store and update.status is OrderStatus.CLOSED)
+        if gone and not in_store and owned_by_target(self.route)("cancellation"):
+            return
         if gone != in_store:
             words = f"order {update.number} of the ERP"
             store = OrderStatus.CANCELLED.value if in_store else "not cancelled"

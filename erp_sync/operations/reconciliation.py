@@ -9,6 +9,7 @@ from datetime import datetime
 import msgspec
 
 from erp_sync.components.configuration import Mode, RouteSpec
+from erp_sync.model.order import SalesOrder
 from erp_sync.ports.reconciling import Edited
 
 Progress = Callable[[str, int, int], None]
@@ -22,9 +23,10 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         kind: of documents: ``not_received`` (the source has it, we never read it), ``missing`` (it should be at the
             target, and is not), ``unexpected`` (the ledger says not delivered, it is there), ``duplicate``, ``total``,
-            ``edited`` (somebody changed in the ERP what the store owns), ``status``, ``parcels``, ``quantity``,
-            ``extra`` (the ERP has one of ours that the store has not, or the store a shipment that no fulfillment
-            stands behind). Of state: ``missing``, ``value``, ``gone`` (the source has it no more).
+            ``edited`` (somebody changed in the ERP what the store owns, of an order or its customer), ``status``,
+            ``parcels``, ``quantity``, ``extra`` (the ERP has one of ours that the store has not, or the store a
+            shipment that no fulfillment stands behind). Of state: ``missing``, ``value``, ``gone`` (the source has it
+            no more).
         key: number of the document, or key of the row.
         store, erp: both values, as text; empty where there is none.
         native_id: of a document that is missing, at its source.
@@ -44,11 +46,15 @@ class EditedDocument(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         name: of its record at the target.
         edits: with what stands for each among the differences.
+        customer: key of the customer's step, where it is the customer of the delivery's order that was edited.
+        order: that is put back from; None: as it was sent.
     """
 
     delivery: int
     name: str
     edits: list[tuple[Edited, Difference]]
+    customer: str = ""
+    order: SalesOrder | None = None
 
 
 class OpenRecord(msgspec.Struct, frozen=True, kw_only=True):

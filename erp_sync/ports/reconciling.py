@@ -8,6 +8,8 @@ from typing import Any, Protocol, runtime_checkable
 
 import msgspec
 
+from erp_sync.model.customer import Customer
+from erp_sync.model.order import SalesOrder
 from erp_sync.ports.outcomes import Receipt
 from erp_sync.ports.raw import Window
 
@@ -83,5 +85,49 @@ class TellsEdits(Protocol):
 
         Args:
             known: what our earlier writes came to: what one of them made and is gone, somebody took away.
+        Raises CallFailed.
+        """
+
+
+class SentCustomer(msgspec.Struct, frozen=True, kw_only=True):
+    """A customer that the target was sent with an order.
+
+    Attributes:
+        key: of the step that made the record.
+        order: as it was sent; None for a record that was there before us, of which no value is ours.
+    """
+
+    key: str
+    order: SalesOrder | None = None
+
+
+class EditedCustomer(msgspec.Struct, frozen=True, kw_only=True):
+    """What somebody changed of a customer.
+
+    Attributes:
+        name: of the record at the target.
+        order: the order that is put back from: as it was sent, its customer as the store has them now.
+    """
+
+    name: str
+    edits: list[Edited]
+    order: SalesOrder | None = None
+
+
+# The store's customers of today, by its id; those that it does not know are left out.
+Current = Callable[[Sequence[str]], Mapping[str, Customer]]
+
+
+@runtime_checkable
+class TellsCustomerEdits(Protocol):
+    """A target of orders that can say what somebody changed of the customers that went with them."""
+
+    def customer_edits(self, customers: Mapping[str, SentCustomer], current: Current) -> dict[str, EditedCustomer]:
+        """Of customers by their id at the target: edited, inactive and gone ones.
+
+        What was never sent is nobody's edit, nor is a value that the store itself has by now.
+
+        Args:
+            current: asked once, of those alone that differ from what was sent.
         Raises CallFailed.
         """

@@ -14,6 +14,7 @@ import pytest
 
 from erp_sync.components import known_names
 from erp_sync.components.configuration import (
+    KEPT_DAYS,
     STATE_FLOWS,
     Configuration,
     Mode,
@@ -22,6 +23,7 @@ from erp_sync.components.configuration import (
 )
 from erp_sync.components.route import installation_definitions
 from erp_sync.flows import guards
+from erp_sync.ledger.retention import Retention
 
 PACKAGE = Path(__file__).resolve().parents[2] / "erp_sync"
 SHIPPED = ("defs", "demo/defs")
@@ -187,6 +189,33 @@ WRONG = {
         "attributes",
         "flow shipments delivers documents that nobody compares by field: no fields and no foreign_edits",
     ),
+    "a total that is to be put back": (
+        ("mode: on", "mode: on, system_of_record: {fields: {total: {foreign_edits: put_back}}}"),
+        "attributes",
+        "total of orders can only be reported, not put_back: the ERP works it out from lines, shipping and tax, and "
+        "nothing writes it: say what becomes of lines and shipping, the total follows",
+    ),
+    "a cancellation that is to wait": (
+        ("mode: on", "mode: on, system_of_record: {fields: {cancellation: {foreign_edits: hold}}}"),
+        "attributes",
+        "cancellation of orders can only be reported, not hold: whoever cancels or closes an order in the ERP stops "
+        "goods, and opening it again would ship them",
+    ),
+    "a window that two daily comparisons do not share": (
+        ("  store:", "  reconcile_window: 1d\n  store:"),
+        "reconcile_window",
+        "expected 2d to 365d",
+    ),
+    "a window beyond what is kept": (
+        ("  store:", "  reconcile_window: 500d\n  store:"),
+        "reconcile_window",
+        "what was sent of them is kept for 400 days",
+    ),
+    "a window that is no duration": (
+        ("  store:", "  reconcile_window: 7\n  store:"),
+        "reconcile_window",
+        "7 is no duration",
+    ),
     "fields of documents": (
         ("mode: on", "mode: on, system_of_record: {fields: {number: erp}}"),
         "attributes",
@@ -338,3 +367,7 @@ def test_definitions_and_sensors_import_neither_pandas_nor_great_expectations(tm
         [sys.executable, "-c", program], capture_output=True, text=True, env=environment, check=True, cwd=PACKAGE.parent
     )
     assert done.stdout.strip() == "[]"
+
+
+def test_the_window_of_the_daily_comparison_keeps_to_what_the_ledger_keeps():
+    assert Retention().deliveries == KEPT_DAYS

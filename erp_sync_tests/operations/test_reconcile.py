@@ -8,8 +8,10 @@ from decimal import Decimal
 
 import pytest
 
+from erp_sync.components.configuration import FlowSpec, RouteSpec
 from erp_sync.operations.reconcile import reconcile
 from erp_sync.operations.reconciliation import Reconciliation, flows
+from erp_sync.ports.raw import Window
 from erp_sync.sandbox.warehouse import Habits, Warehouse
 from erp_sync_tests.components.two_systems import TwoSystems, two_systems
 from erp_sync_tests.e2e.business import Business, business
@@ -61,6 +63,19 @@ def test_a_quantity_that_differs_is_named_with_both_values_and_left_as_it_is(bot
     assert both.store_quantities()["east/TEA"] == "3"
     both.run("inventory", full=True)
     assert state(both).agrees
+
+
+@pytest.mark.parametrize(("days", "expected"), [(None, 30), (3, 3)])
+def test_documents_are_compared_within_the_routes_window_or_the_days_that_are_asked_for(
+    both: TwoSystems, monkeypatch: pytest.MonkeyPatch, days: int | None, expected: int
+) -> None:
+    given: list[Window] = []
+    monkeypatch.setattr("erp_sync.operations.reconcile.reconcile_orders", lambda *some: given.append(some[2]))
+    flow = FlowSpec.model_validate({"mode": "on", "start": "2020-01-01T00:00:00Z"})
+    route = both.route.model_copy(update={"reconcile_window": timedelta(days=30), "flows": {"orders": flow}})
+    reconcile(both.here, route, "orders", days=days)
+    assert [window.end - window.start for window in given] == [timedelta(days=expected)]
+    assert RouteSpec.model_fields["reconcile_window"].default == timedelta(days=7)
 
 
 def test_what_the_erp_says_nothing_of_is_listed_and_no_difference(both: TwoSystems) -> None:

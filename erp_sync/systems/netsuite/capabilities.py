@@ -104,6 +104,14 @@ OPERATIONS = (
         "a voided one that keeps its external id refuses nothing.",
     ),
     Operation(
+        name="customer.put_back",
+        guarantee=Guarantee.UNIQUE_KEY,
+        settle_seconds=_SETTLE_SECONDS,
+        settle_source=_TIMEOUT,
+        source="PATCH that sets values of the body and changes lines of the address book by their id: sending again "
+        "changes nothing.",
+    ),
+    Operation(
         name="sales_order.close",
         guarantee=Guarantee.UNIQUE_KEY,
         settle_seconds=_SETTLE_SECONDS,

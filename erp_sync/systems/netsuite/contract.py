@@ -49,6 +49,7 @@ ORDER_OPERATIONS = (
     "sales_order.put_back",
     "customer_deposit.put_back",
     "customer_deposit.create_again",
+    "customer.put_back",
     "sales_order.compare_tax",
     "external_id.write",
     "customer.erase",

@@ -1,4 +1,4 @@
-"""Putting an order and its deposits back in NetSuite as they were sent.
+"""Putting an order, its deposits and its customer back in NetSuite as they were sent.
 
 Nothing that was fulfilled, billed or closed is touched: it would move booked figures, and that NetSuite refuses a
 quantity below what was fulfilled is unconfirmed. Nor is anything but deposits put back of an order whose tax is the
@@ -24,7 +24,8 @@ from erp_sync.ports.outcomes import Absent, Applied, Finding, Outcome, Receipt, 
 from erp_sync.ports.raw import MappingProblem
 from erp_sync.systems.netsuite.capabilities import CAPABILITIES
 from erp_sync.systems.netsuite.client import EXTERNAL_ID, NetSuiteClient
-from erp_sync.systems.netsuite.finding import DEPOSIT, KINDS, SALES_ORDER
+from erp_sync.systems.netsuite.customer_corrections import customer_update, of_customer
+from erp_sync.systems.netsuite.finding import CUSTOMER, DEPOSIT, KINDS, SALES_ORDER
 from erp_sync.systems.netsuite.mapping import identity
 from erp_sync.systems.netsuite.mapping.common import plain
 from erp_sync.systems.netsuite.mapping.order_status import status_letter
@@ -42,7 +43,8 @@ SET_BY_LINE = ("quantity", "price", "rate", "amount")
 
 class CorrectionTarget:
     """`DocumentTarget` of `OrderCorrection`. Words of `put_back`: ``lines``, ``shipping``, ``shipping_address``,
-    ``payment/KEY/POSITION/ID`` (a deposit's amount) and ``gone/KEY/POSITION/ID`` (a deposit that is made again)."""
+    ``payment/KEY/POSITION/ID`` (a deposit's amount), ``gone/KEY/POSITION/ID`` (a deposit that is made again) and
+    ``customer/ID/FIELD`` (see `customer_corrections`)."""
 
     capabilities = CAPABILITIES
 
@@ -71,6 +73,16 @@ class CorrectionTarget:
                     operation="sales_order.put_back",
                     key=identity.external_id(key, "put-back", document.token),
                     concerns=key,
+                )
+            )
+        if of_customer(document):
+            customer = identity.customer_key(document, self._client.connection.settings)
+            found.append(
+                Step(
+                    name=f"{PUT_BACK}:{CUSTOMER}",
+                    operation="customer.put_back",
+                    key=identity.external_id(customer, "put-back", document.token),
+                    concerns=customer,
                 )
             )
         for word in document.put_back:
@@ -112,6 +124,8 @@ class CorrectionTarget:
 
     def _put_back(self, request: StepRequest) -> Outcome:
         document: OrderCorrection = request.document
+        if request.step.name == f"{PUT_BACK}:{CUSTOMER}":
+            return self._customer(request)
         order = request.target_id or EXTERNAL_ID + identity.order_key(document)
         record = self._client.get(
             "salesOrder", order, operation="sales_order.read", document=document.number, expand=True
@@ -179,6 +193,19 @@ class CorrectionTarget:
             repeatable=True,
         )
         return Applied(receipt=Receipt(target_id=str(record["id"]), number=str(record.get("tranId") or "")))
+
+    def _customer(self, request: StepRequest) -> Outcome:
+        document: OrderCorrection = request.document
+        customer, body = customer_update(document, self._orders.customer_body(document))
+        self._client.update(
+            "customer",
+            customer,
+            body,
+            operation=request.step.operation,
+            document=document.number,
+            repeatable=True,
+        )
+        return Applied(receipt=Receipt(target_id=customer))
 
     def find(self, requests: Sequence[StepRequest]) -> list[Finding]:
         """A deposit is found by its key; what only sets values is sent again, which changes nothing."""

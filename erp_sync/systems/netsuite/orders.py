@@ -30,11 +30,12 @@ from erp_sync.ports.outcomes import (
     Refused,
 )
 from erp_sync.ports.raw import MappingProblem
-from erp_sync.ports.reconciling import Edited, Known
+from erp_sync.ports.reconciling import Current, Edited, EditedCustomer, Known, SentCustomer
 from erp_sync.systems.netsuite import refusals
 from erp_sync.systems.netsuite.capabilities import capabilities_of
 from erp_sync.systems.netsuite.client import NetSuiteClient
 from erp_sync.systems.netsuite.currencies import CustomerCurrencies, add_currency
+from erp_sync.systems.netsuite.customer_edits import CustomerEdits
 from erp_sync.systems.netsuite.errors import ALREADY_EXISTS, LACKS_CURRENCY
 from erp_sync.systems.netsuite.finding import CUSTOMER, DEPOSIT, KINDS, SALES_ORDER, OrderFinder, kind_of
 from erp_sync.systems.netsuite.mapping import identity, texts
@@ -361,6 +362,15 @@ class SalesOrderTarget:
     def edits(self, documents: Mapping[str, SalesOrder], known: Known) -> dict[str, list[Edited]]:
         """What somebody changed of orders that were sent, by internal id. See `OrderEdits`."""
         return OrderEdits(self._client, self._lookups, self._discounts, self._settings).edits(documents, known)
+
+    def customer_edits(self, customers: Mapping[str, SentCustomer], current: Current) -> dict[str, EditedCustomer]:
+        """What somebody changed of customers that went with orders, by internal id. See `CustomerEdits`."""
+        mapping = self._mappings[CUSTOMER]
+        return CustomerEdits(self._client, self._lookups, mapping, self._resolver).edits(customers, current)
+
+    def customer_body(self, document: SalesOrder) -> dict[str, Any]:
+        """The customer's record as it is sent with the order, but for its currency. No I/O. Raises MappingProblem."""
+        return self._body(CUSTOMER, document, {"external_id": identity.customer_key(document, self._settings)})
 
     def body(self, request: StepRequest) -> dict[str, Any]:
         """The order's record as it is sent. No I/O. Raises MappingProblem."""

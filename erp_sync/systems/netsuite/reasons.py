@@ -24,7 +24,7 @@ REASONS = (
     Reason(
         code="edit_stays",
         means="What somebody edited in NetSuite was to go back to what was sent, and cannot: the order is fulfilled, "
-        "billed or closed by now, or NetSuite refused it.",
+        "billed or closed by now, or NetSuite refused it (an order, its deposit or its customer).",
         look=_SHOW,
         do="Correct the record in NetSuite by hand where it is wrong, then `erp-sync deadletters dismiss ID --why "
         "TEXT`: its values stand then until somebody changes them again.",

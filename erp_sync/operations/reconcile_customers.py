@@ -1,0 +1,135 @@
+"""Customers that went to the ERP with an order, compared field by field with what was sent: whenever that was.
+
+What somebody changed of them, who is inactive and who is gone is named with both values. A customer that the store
+changed since is judged by what the store has today. Nothing is asked for one by one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from erp_sync.components.documents import flow_module
+from erp_sync.ledger.finding import Made
+from erp_sync.model.customer import Customer
+from erp_sync.model.keys import Entity
+from erp_sync.model.order import SalesOrder
+from erp_sync.model.personal import is_pseudonym
+from erp_sync.operations.choosing import connector
+from erp_sync.operations.putting_back import (
+    PUT_BACK,
+    accepted_edits,
+    correction_key,
+    customer_may_be_compared,
+    customer_number,
+    owned_by_target,
+)
+from erp_sync.operations.reconcile_documents import Comparison
+from erp_sync.operations.reconciliation import Difference, EditedDocument
+from erp_sync.ports.raw import BadRecord, MappingProblem
+from erp_sync.ports.reconciling import Edited, EditedCustomer, SentCustomer, TellsCustomerEdits
+
+CUSTOMERS_AT_ONCE = 1000
+MADE_BY = "customer.create"
+COUNTED = "customers_compared"
+
+
+def compare_customers(orders: Comparison) -> None:
+    """Add what differs to a comparison of orders. Raises the TransportError tree."""
+    erp = connector(orders.here, orders.route, "erp")
+    target: Any = erp.port(Entity.SALES_ORDER, "target")
+    if not isinstance(target, TellsCustomerEdits):
+        return
+    one = _Customers(orders, target)
+    ledger, route = orders.here.ledger, orders.route
+    for page in ledger.deliveries.made(route.name, "orders", route.erp, MADE_BY, size=CUSTOMERS_AT_ONCE):
+        one.compare(page)
+    # Linked, not made: their values were never ours.
+    adopted = ledger.cross_references.all(Entity.CUSTOMER, route.store, route.erp)
+    for start in range(0, len(adopted), CUSTOMERS_AT_ONCE):
+        one.compare_adopted(dict(list(adopted.items())[start : start + CUSTOMERS_AT_ONCE]))
+
+
+class _Customers:
+    def __init__(self, orders: Comparison, target: TellsCustomerEdits) -> None:
+        self.orders, self.target = orders, target
+        self.here, self.route = orders.here, orders.route
+        self.decode = flow_module("orders", "transform").decode
+        self.owned = owned_by_target(self.route)
+
+    def compare(self, page: Sequence[Made]) -> None:
+        """Customers that our orders made."""
+        keys = {made.key: correction_key(self.route, made.delivery, made.key) for made in page}
+        corrections = self.here.ledger.deliveries.latest(self.route.name, "orders", self.route.erp, list(keys.values()))
+        sent: dict[str, tuple[Made, SalesOrder]] = {}
+        for made in page:
+            if made.delivery.payload and customer_may_be_compared(corrections.get(keys[made.key])):
+                order: SalesOrder = self.decode(made.delivery.payload)
+                if not is_pseudonym(order.customer.email):
+                    sent[made.receipt.target_id] = made, order
+        self._count(len(sent))
+        customers = {identity: SentCustomer(key=made.key, order=order) for identity, (made, order) in sent.items()}
+        found = self.target.customer_edits(customers, self._now) if customers else {}
+        accepted = accepted_edits(self.here, [keys[made.key] for made, _ in sent.values()])
+        for identity, (made, order) in sent.items():
+            key = keys[made.key]
+            number = customer_number(order, made.key)
+            edited = found.get(identity, EditedCustomer(name=made.receipt.number or identity, edits=[]))
+            compared = self._named(number, edited, accepted.get(key, frozenset()))
+            waits = corrections.get(key)
+            if compared or (waits is not None and waits.operation == PUT_BACK and waits.finished_at is None):
+                self.orders.edited.append(
+                    EditedDocument(
+                        delivery=made.delivery.id,
+                        name=edited.name,
+                        edits=compared,
+                        customer=made.key,
+                        order=edited.order,
+                    )
+                )
+
+    def compare_adopted(self, links: Mapping[str, str]) -> None:
+        """Customers that were there before us: whether they still are, and active."""
+        customers = {there: SentCustomer(key=_name(native_id)) for native_id, there in links.items()}
+        self._count(len(customers))
+        for identity, edited in self.target.customer_edits(customers, self._now).items():
+            self._named(customers[identity].key, edited, frozenset())
+
+    def _named(
+        self, number: str, edited: EditedCustomer, accepted: frozenset[tuple[str, str]]
+    ) -> list[tuple[Edited, Difference]]:
+        compared = []
+        for one in edited.edits:
+            if self.owned(one.part) or (one.field, one.there) in accepted:
+                continue
+            words = f"{one.field} was {'changed' if one.there else 'taken away'} in {edited.name}"
+            words += f"; it stays: {one.stays}" if one.stays else ""
+            difference = self.orders.differs("edited", number, store=one.sent, erp=one.there, words=words)
+            compared.append((one, difference))
+        return compared
+
+    def _now(self, ids: Sequence[str]) -> dict[str, Customer]:
+        """The store's accounts of today; a store that cannot tell has none."""
+        try:
+            source = connector(self.here, self.route, "store").port(Entity.CUSTOMER, "source")
+        except KeyError:
+            return {}
+        found: dict[str, Customer] = {}
+        for records in source.fetch(list(ids)):
+            for record in records:
+                try:
+                    found[record.native_id] = source.to_canonical(record, self.orders.lookups)
+                except (BadRecord, MappingProblem):
+                    continue  # what was sent is all that is known of this one
+        return found
+
+    def _count(self, number: int) -> None:
+        self.orders.counts[COUNTED] = self.orders.counts.get(COUNTED, 0) + number
+
+
+def _name(native_id: str) -> str:
+    """Of a customer of the store; a guest's e-mail address is not told."""
+    if "@" in native_id:
+        return f"guest-{hashlib.sha256(native_id.encode()).hexdigest()[:12]}"
+    return f"customer-{native_id}"
