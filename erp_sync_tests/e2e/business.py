@@ -381,12 +381,14 @@ def business(
     catalogue: Catalogue = CATALOGUE,
     shared: bool = False,
     flows: Sequence[str] = ("orders", "order_status", "shipments"),
+    ledger_url: str = "",
 ) -> Iterator[Business]:
     """Stores and an ERP, joined by a route per store: ``us`` for ``magento_us`` and so on.
 
     Args:
         erp_settings: by route: settings of that route's connection to the ERP, of which each has its own.
         store_data: what every store holds besides the catalogue, in the form of its sandbox's seed.
+        ledger_url: of its database; a file of SQLite where nothing is said.
         shared: all routes have one connection to the ERP, with the settings of the first.
     """
     with ExitStack() as stack:
@@ -425,7 +427,8 @@ def business(
             defs = folder / "defs" / route
             defs.mkdir(parents=True)
             (defs / "defs.yaml").write_text(yaml.safe_dump_all(documents))
-        settings = load({"ERP_SYNC_HOME": str(folder / "home"), "ERP_SYNC_DEFS": str(folder / "defs")})
+        told = {"ERP_SYNC_HOME": str(folder / "home"), "ERP_SYNC_DEFS": str(folder / "defs")}
+        settings = load(told | ({"ERP_SYNC_LEDGER_URL": ledger_url} if ledger_url else {}))
         settings.home.mkdir()
         fresh.create(settings.ledger_url)
         place_of_work = Business(shops, erp, settings, lookups)
