@@ -9,47 +9,27 @@ from __future__ import annotations
 import json
 import os
 import secrets
-import threading
 import time
-from collections import Counter
-from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from erp_sync import settings as settings_module
-from erp_sync.components.configuration import Mode
-from erp_sync.components.flow_table import FLOWS
 from erp_sync.demo.environment import sandbox_environment
 from erp_sync.demo.judging import articles, judge
-from erp_sync.demo.people import Buyer, Operator, no_more_sold
-from erp_sync.ledger import State
-from erp_sync.model.keys import Entity
+from erp_sync.demo.playing import Progress, Tell, play_people
 from erp_sync.settings import Settings
 
 DEFS = Path(__file__).parent / "defs"
 START = "2026-01-01T00:00:00Z"
 ENVIRONMENT = "environment.json"
-DAY = timedelta(hours=24)
 DAY_SECONDS = 170.0
 # The ERP decides which warehouse ships what, and tells of what was shipped and counted.
 ACCOUNT = {"netsuite": {"automatic_locations": True, "push_records": ["itemFulfillment", "inventoryAdjustment"]}}
 PUSH_SECRET = "NETSUITE_US_PUSH_SECRET"
 EVENTS_PORT = 3001
-# When the buyer is at work, as a share of the day, with articles that nobody buys after the other share.
-BUYER_AFTER, SOLD_UNTIL = 0.25, 0.12
 # How long the installation may take to finish what the day left, before the report says what is open.
 SETTLE_SECONDS = 90.0
-# Nothing moves for longer than two ticks of every lane of the demo's route.
-QUIET_SECONDS = 8
-
-Tell = Callable[[str], None]
-# Name of a figure, how far it is, and of how many.
-Progress = Callable[[str, int, int], None]
-
-
-class DemoFailed(RuntimeError):
-    """The demo could not be played to its end. Says what was missing."""
 
 
 def prepare(
@@ -138,29 +118,6 @@ def seed(settings: Settings, catalogue: Any, customers: Any) -> None:
         supervisor.control(settings.sandboxes, name, "POST", "seed", catalogue.seed(customers, erp=erp))
 
 
-def settled(installation: Any, placed: int) -> bool:
-    """Every placed order was seen, and nothing is due, under way or to be looked at again in any flow."""
-    ledger = installation.ledger
-    moving = sum(
-        count
-        for (_, _, state), count in ledger.deliveries.counts().items()
-        if state in (State.DUE.value, State.CLAIMED.value)
-    )
-    if moving:
-        return False
-    for route in installation.configuration.routes.values():
-        if ledger.received.count_documents(route.store, Entity.SALES_ORDER) < placed:
-            return False
-        for name, spec in route.flows.items():
-            if spec.mode is Mode.OFF:
-                continue
-            kind = FLOWS[name]
-            source, target = getattr(route, kind.source), getattr(route, kind.target)
-            if ledger.any_unhandled(route.name, name, source, kind.entity) or ledger.any_due(route.name, name, target):
-                return False
-    return True
-
-
 def play(
     settings: Settings | None = None,
     *,
@@ -183,7 +140,7 @@ def play(
     """
     from erp_sync.components.installation import Installation
     from erp_sync.runtime import services
-    from erp_sync.sandbox import shoppers, supervisor
+    from erp_sync.sandbox import supervisor
     from erp_sync.sandbox.retailer import Retailer
 
     began = time.monotonic()
@@ -205,36 +162,13 @@ def play(
     tell(f"Dagster runs at http://127.0.0.1:{web_port}" if web_port else "Dagster runs")
     states = supervisor.status(settings.sandboxes)
     installation = Installation(settings)
-    stop, closing = threading.Event(), threading.Event()
-    staff = Warehouses(states["netsuite"], [place.code for place in catalogue.warehouses], closing)
-    buyer = Buyer(states["netsuite"], no_more_sold(catalogue, day, SOLD_UNTIL * DAY), seconds * BUYER_AFTER, closing)
-    operator = Operator(installation, closing)
-    watching = Watching(installation, len(day.baskets), progress)
     try:
-        for one in (staff, buyer, operator, watching):
-            one.start()
-        played = shoppers.play(
-            day,
-            states["magento"]["base_url"],
-            states["magento"]["credentials"],
-            catalogue,
-            seconds=seconds,
-            stop=stop,
-            progress=(lambda done, total, _: progress("orders placed", done, total)) if progress else None,
+        played = play_people(
+            installation, states, catalogue, day, seconds=seconds, tell=tell, progress=progress, settle=SETTLE_SECONDS
         )
-        tell(f"{len(played.orders)} orders were placed; waiting until everything is settled")
-        wait_until_settled(installation, len(played.orders), SETTLE_SECONDS)
-        closing.set()
-        staff.join()
-        buyer.join()
-        operator.join()
-        tell(f"the warehouses shipped {staff.parcels} parcels and went home; waiting for the last of it")
-        wait_until_settled(installation, len(played.orders), SETTLE_SECONDS)
         report = judge(settings, installation, wall_s=time.monotonic() - began)
-        report["articles"] = articles(states["magento"], buyer, operator)
+        report["articles"] = articles(states["magento"], played.buyer, played.operator)
     finally:
-        closing.set()
-        watching.stop()
         installation.close()
         if not keep:
             services.stop(settings)
@@ -246,63 +180,6 @@ def play(
     return report
 
 
-class Watching(threading.Thread):
-    """Tells now and then how many documents have arrived, from the ledger."""
-
-    def __init__(self, installation: Any, placed: int, progress: Progress | None) -> None:
-        super().__init__(name="watching", daemon=True)
-        self._ledger, self._placed, self._progress = installation.ledger, placed, progress
-        self._stopped = threading.Event()
-
-    def run(self) -> None:
-        while self._progress is not None and not self._stopped.wait(2):
-            counts: Counter[tuple[str, str]] = Counter()
-            for (_, flow, state), count in self._ledger.deliveries.counts().items():
-                counts[flow, state] += count
-                counts[flow, ""] += count
-            refused = sum(count for (_, flow, _), count in self._ledger.quarantine.counts().items() if flow == "orders")
-            self._progress("orders in the ERP", counts["orders", State.DELIVERED], self._placed)
-            self._progress("shipments in the store", counts["shipments", State.DELIVERED], counts["shipments", ""])
-            dead = sum(counts[flow, State.DEAD] + counts[flow, State.HELD] for flow in FLOWS)
-            self._progress("need a person", refused + dead, refused + dead)
-
-    def stop(self) -> None:
-        self._stopped.set()
-        if self.is_alive():
-            self.join()
-
-
-class Warehouses(threading.Thread):
-    """The warehouses' staff at work in the ERP until the day closes. `parcels` counts what they shipped."""
-
-    def __init__(self, netsuite: Any, locations: list[str], closing: threading.Event) -> None:
-        super().__init__(name="warehouses", daemon=True)
-        self._netsuite, self._locations, self._closing = netsuite, locations, closing
-        self.parcels = 0
-        self.failure: BaseException | None = None
-
-    def run(self) -> None:
-        from erp_sync.sandbox import warehouse
-
-        try:
-            worked = warehouse.work(
-                self._netsuite["base_url"],
-                self._netsuite["credentials"],
-                self._locations,
-                stop=self._closing,
-                pause=3.0,
-            )
-            self.parcels = sum(len(one.parcels) for house in worked.values() for one in house.shipped)
-        except BaseException as error:
-            self.failure = error
-            raise
-
-    def join(self, timeout: float | None = None) -> None:
-        super().join(timeout)
-        if self.failure is not None:
-            raise DemoFailed(f"a warehouse could not work: {self.failure}") from self.failure
-
-
 def wait_until_warm(settings: Settings, seconds: float = 120.0) -> bool:
     """Wait until runs can be forked from a warm process; False where that takes too long."""
     from erp_sync.runtime import services
@@ -312,15 +189,4 @@ def wait_until_warm(settings: Settings, seconds: float = 120.0) -> bool:
         if services.status(settings).ready:
             return True
         time.sleep(0.2)
-    return False
-
-
-def wait_until_settled(installation: Any, placed: int, seconds: float) -> bool:
-    """Wait until nothing moves for a few seconds; False where that takes too long."""
-    deadline, quiet = time.monotonic() + seconds, 0
-    while time.monotonic() < deadline:
-        time.sleep(1)
-        quiet = quiet + 1 if settled(installation, placed) else 0
-        if quiet >= QUIET_SECONDS:
-            return True
     return False

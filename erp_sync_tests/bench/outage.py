@@ -17,6 +17,7 @@ from typing import Any
 
 from erp_sync.components.installation import Installation
 from erp_sync.demo import day as demo
+from erp_sync.demo import playing
 from erp_sync.model.keys import Entity
 from erp_sync.sandbox import shoppers, supervisor
 from erp_sync.sandbox.checker.sources import PEOPLE, commit_times, reading, spread
@@ -46,7 +47,7 @@ def measure() -> dict[str, Any]:
             supervisor.clear_faults(bench.settings.sandboxes, "netsuite")
             back = time.time()
             new = _new_orders(bench, later, placed)
-            settled = demo.wait_until_settled(here, len(placed) + len(new), PATIENCE_SECONDS)
+            settled = playing.wait_until_settled(here, len(placed) + len(new), PATIENCE_SECONDS)
         finally:
             here.close()
         report = bench.report()

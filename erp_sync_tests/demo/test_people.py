@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from erp_sync.demo import people
-from erp_sync.demo.day import DAY, SOLD_UNTIL
 from erp_sync.demo.judging import articles
 from erp_sync.demo.people import Buyer, Operator, no_more_sold
+from erp_sync.demo.playing import DAY, SOLD_UNTIL
 from erp_sync.ledger.plan_values import PlanState
 from erp_sync.sandbox.retailer import Retailer
 from erp_sync_tests.components.two_systems import TwoSystems, two_systems

@@ -18,7 +18,7 @@ from erp_sync import settings as settings_module
 from erp_sync.components.configuration import read_configuration
 from erp_sync.components.installation import Installation
 from erp_sync.components.mapping_version import mapping_version
-from erp_sync.demo import day
+from erp_sync.demo import day, playing
 from erp_sync.ledger.schema import deliveries, handled, receipts, received, steps
 from erp_sync.runtime import services
 from erp_sync.sandbox import supervisor
@@ -199,7 +199,7 @@ def test_a_backfill_of_a_week_delivers_what_is_not_there_in_one_run_and_again_ch
 def _wait_until_at_rest(running: Running) -> None:
     here = Installation(running.settings)
     try:
-        wait_for(lambda: day.settled(here, running.placed), 60, "nothing is on its way")
+        wait_for(lambda: playing.settled(here, running.placed), 60, "nothing is on its way")
     finally:
         here.close()
 

@@ -22,7 +22,7 @@ from dagster._core.definitions.run_request import InstigatorType
 
 from erp_sync.components.flow_table import FLOWS
 from erp_sync.components.installation import Installation
-from erp_sync.demo import day
+from erp_sync.demo import playing
 from erp_sync.ledger.schema import known_state
 from erp_sync.runtime import services
 from erp_sync.runtime.workers import WarmFolder
@@ -288,7 +288,7 @@ class Seed:
         under_way = self._under_way() - {"orders"}
         if under_way:
             return f"runs of {', '.join(sorted(map(str, under_way)))}"
-        if not day.settled(installation, 0):
+        if not playing.settled(installation, 0):
             return "work in the ledger"
         doubts = self._doubts(installation)
         return f"{doubts} state keys in doubt" if doubts else ""
