@@ -53,7 +53,13 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Applied(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Attributes:
+    lacks: of a row of state: (entity, key) without which the target took a part only. It goes once more when that is
+        there.
+    """
+
     receipt: Receipt
+    lacks: tuple[str, str] | None = None
 
 
 class Accepted(msgspec.Struct, frozen=True, kw_only=True, tag=True):

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from erp_sync.flows.convergence.endings import Endings
 from erp_sync.ledger.plans import PlanState
 from erp_sync.operations.decisions import approve
 from erp_sync_tests.components.two_systems import CATALOGUE, TwoSystems, two_systems
@@ -82,14 +83,16 @@ def test_products_of_every_kind_wait_for_approval_and_stock_and_prices_for_them(
     assert systems.store_quantities()["east/NEW"] == "9"
     prices = systems.store_rows("SELECT price FROM catalog_product_entity WHERE sku = 'NEW'")
     assert float(prices[0][0]) == 4.5
+    # Its price is what the rest of its row waited for: nobody is asked again.
+    systems.load("products")
+    assert kinds(systems)["NEW"] == ("simple", 1)
 
     # What is left of the plan: refused by a person, it is not held again; then the ERP names it anew.
     rest = held(systems)
     assert (rest.id, rest.row_count) == (plan.id, 3)
     systems.here.ledger.plans.reject(rest.id, "ada", "not this season")
     systems.run("products", full=True)
-    names = [row.key for row in _rows(systems, PlanState.HELD)]
-    assert names == ["NEW"], "only that it may be sold now waits"
+    assert _rows(systems, PlanState.HELD) == []
     assert not {"TEE", "TEE-RED", "TEE-BLUE"} & set(kinds(systems))
 
 
@@ -101,6 +104,40 @@ def _rows(systems: TwoSystems, state: PlanState) -> list[Any]:
         SimpleNamespace(**row) for plan in plans.find(flow="products", states=[state])
         for row in plans.table(plan.id).to_pylist()
     ]  # fmt: skip
+
+
+def test_a_product_that_is_made_while_its_price_finds_it_missing_is_sold_at_once(systems, monkeypatch):
+    systems.run("products", full=True)
+    approve(systems.here, f"p{held(systems).id}", who="ada", only=["NEW"])
+    wait_for = Endings.wait_for
+
+    def late(endings, claim, pairs):
+        """Between the question whether the product is there and the answer's being kept, it is made."""
+        if pairs and claim.flow == "prices" and "NEW" not in kinds(systems):
+            systems.load("products")
+        wait_for(endings, claim, pairs)
+
+    monkeypatch.setattr(Endings, "wait_for", late)
+    assert systems.run("prices", full=True).loaded.waiting == 3
+    assert kinds(systems)["NEW"] == ("simple", 2)
+    assert systems.load("prices").applied == 1
+    assert systems.load("products").applied == 1
+    assert kinds(systems)["NEW"] == ("simple", 1)
+
+
+def test_a_price_that_comes_while_its_product_is_made_is_noticed(systems, monkeypatch):
+    systems.run("products", full=True)
+    approve(systems.here, f"p{held(systems).id}", who="ada", only=["NEW"])
+    partly = Endings.partly
+
+    def late(endings, claim, pairs):
+        systems.run("prices", full=True)
+        partly(endings, claim, pairs)
+
+    monkeypatch.setattr(Endings, "partly", late)
+    loaded = systems.load("products")
+    assert (loaded.applied, loaded.waiting) == (1, 1)
+    assert kinds(systems)["NEW"] == ("simple", 1)
 
 
 def test_variants_are_linked_changes_touch_only_what_changed_and_what_the_erp_ends_is_disabled(systems):

@@ -18,6 +18,7 @@ from erp_sync.flows.leases import of_rows
 from erp_sync.ledger import Ledger
 from erp_sync.ledger.errors import LeaseLost
 from erp_sync.ledger.rows import RowClaim
+from erp_sync.ports.documents import Requirement
 from erp_sync.ports.leaving import while_held
 
 
@@ -105,6 +106,10 @@ class Convergence:
     def take_created(self) -> list[str]:
         """Keys created since this was last asked: what waited for them may go."""
         return self.endings.take_created()
+
+    def take_needs(self) -> set[Requirement]:
+        """What rows have come to wait for since this was last asked."""
+        return self.endings.take_needs()
 
     def _suspects(self, began: float) -> None:
         """In smaller and smaller batches, nothing beside them: should we die too, it is known with which."""

@@ -30,12 +30,19 @@ class Endings:
         self.report = ConvergenceReport()
         self._lock = threading.Lock()
         self._created: list[str] = []
+        self._needs: set[Requirement] = set()
 
     def take_created(self) -> list[str]:
         """Keys created since this was last asked: what waited for them may go."""
         with self._lock:
             created, self._created = self._created, []
         return created
+
+    def take_needs(self) -> set[Requirement]:
+        """What rows have come to wait for since this was last asked."""
+        with self._lock:
+            needs, self._needs = self._needs, set()
+        return needs
 
     def applied(self, claim: RowClaim, rows: list[Sent]) -> None:
         """The target has these values."""
@@ -48,7 +55,16 @@ class Endings:
         with self._lock:
             self.report.applied += len(rows)
             self.report.applied_keys += [sent.claimed.key for sent in rows]
-            created = [sent.claimed.key for sent in rows if sent.claimed.action == "create"]
+        self._are_there(rows)
+
+    def partly(self, claim: RowClaim, pairs: Sequence[tuple[Sent, Requirement]]) -> None:
+        """The target has made them, without what has to wait for something else: that goes once it is there."""
+        self.wait_for(claim, pairs)
+        self._are_there([sent for sent, _ in pairs])
+
+    def _are_there(self, rows: Sequence[Sent]) -> None:
+        created = [sent.claimed.key for sent in rows if sent.claimed.action == "create"]
+        with self._lock:
             self.report.created += created
             self._created += created
 
@@ -111,6 +127,8 @@ class Endings:
         )
         for need, rows in by_need.items():
             self.count("waiting", len(rows), f"missing_{need.entity}")
+        with self._lock:
+            self._needs.update(by_need)
 
     def later(self, claim: RowClaim, some: Sequence[tuple[Sent, str, float | None, str]]) -> None:
         """(row, why, seconds that the target asked for, code): due again after that or after a pause of ours."""

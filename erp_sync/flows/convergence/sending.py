@@ -9,6 +9,7 @@ from datetime import timedelta
 from erp_sync.flows.convergence.endings import Endings
 from erp_sync.flows.convergence.report import ConvergenceTask, Sent
 from erp_sync.ledger.rows import RowClaim
+from erp_sync.ports.documents import Requirement
 from erp_sync.ports.outcomes import Accepted, Applied, NotSent, Outcome, Refused, Unknown
 
 # No run waits for a vendor longer than this. Then the handle stays in the ledger, and a later run asks.
@@ -49,9 +50,12 @@ class Sending:
 
     def _record(self, claim: RowClaim, pairs: list[tuple[Sent, Outcome]]) -> None:
         accepted = [(sent, outcome.handle) for sent, outcome in pairs if isinstance(outcome, Accepted)]
-        done = [sent for sent, outcome in pairs if isinstance(outcome, Applied)]
+        done = [sent for sent, outcome in pairs if isinstance(outcome, Applied) and outcome.lacks is None]
         if done:
             self.endings.applied(claim, done)
+        partly = [(sent, outcome) for sent, outcome in pairs if isinstance(outcome, Applied) and outcome.lacks]
+        if partly:
+            self.endings.partly(claim, [(sent, Requirement(*one.lacks)) for sent, one in partly if one.lacks])
         self.endings.refused(claim, [(sent, outcome) for sent, outcome in pairs if isinstance(outcome, Refused)])
         not_sent = [(sent, outcome) for sent, outcome in pairs if isinstance(outcome, NotSent)]
         self.endings.later(claim, [(sent, one.why, one.retry_after_seconds, "not_sent") for sent, one in not_sent])

@@ -319,9 +319,13 @@ def test_a_row_that_the_bulk_rejects_is_refused_though_the_answer_is_202():
 def test_a_new_product_without_a_price_is_not_sold():
     sender = sender_with_products()
     target = product_target(sender)
-    target.submit([product()])
+    (taken,) = target.submit([product()])
     body = sender.made("product.write")[0].json[0]["product"]
     assert (body["price"], body["status"]) == (0, 2)
+    operations = [{"id": 0, "status": 1, "result_message": "done", "error_code": 0}]
+    sender.answer("GET", "bulk/u-1/status", {"operations_list": operations, "operation_count": 1})
+    (made,) = target.settle([taken.handle])
+    assert (type(made), made.lacks) == (Applied, ("price", "NEW"))
 
 
 def test_an_existing_product_is_not_enabled_before_it_has_a_price():

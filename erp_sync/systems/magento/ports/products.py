@@ -45,14 +45,17 @@ _EXISTING_FIELDS = (
     "items[id,sku,price,status,type_id,extension_attributes[category_links,bundle_product_options]],total_count"
 )
 
+# Ends the note of a product that is disabled until it has a price; in no SKU.
+_LACKS_PRICE = "\t"
+
 
 class ProductTarget:
     """Products of a store, written at global scope (``/rest/all``): without it only the default view changes.
 
     `submit` gives `Accepted` per row; `settle` asks the bulk's status and, for a variant that is now there,
     links it to its configurable product. A variant waits for that product. A new product has no price yet:
-    it takes ``custom.base_price`` where that is given, else it is created disabled at price 0, and an
-    existing product is not enabled before it has a price. A value that the store would cut, cast or drop
+    it takes ``custom.base_price`` where that is given, else it is created disabled at price 0 and lacks its
+    price; an existing product is not enabled before it has one. A value that the store would cut, cast or drop
     without a word is refused as ``attribute_unfit``.
 
     Settings: ``attribute_set_id``, ``website_ids``, ``categories`` ({name: id}), ``product_attributes``
@@ -291,7 +294,12 @@ class ProductTarget:
         return options
 
     def _send(self, batch: list[tuple[Product, dict[str, Any]]]) -> list[Outcome]:
-        return self._bulk.send([body for _, body in batch], [row.variant_of or "" for row, _ in batch])
+        return self._bulk.send([body for _, body in batch], [self._note(row, body) for row, body in batch])
+
+    @staticmethod
+    def _note(row: Product, body: Mapping[str, Any]) -> str:
+        """What is to be known once the queue has saved the product: its configurable product, and what it lacks."""
+        return (row.variant_of or "") + (_LACKS_PRICE if row.active and body.get("status") == DISABLED else "")
 
     # -- afterwards ----------------------------------------------------------------------------
 
@@ -299,8 +307,12 @@ class ProductTarget:
         """See `BulkProducts.settle`; a variant that is saved is linked to its configurable product."""
         return self._bulk.settle(handles, self._finish)
 
-    def _finish(self, sku: str, parent: str) -> Outcome:
-        return attempted(lambda: self._link(parent, sku)) if parent else Applied(receipt=Receipt(target_id=sku))
+    def _finish(self, sku: str, note: str) -> Outcome:
+        parent = note.removesuffix(_LACKS_PRICE)
+        done = attempted(lambda: self._link(parent, sku)) if parent else Applied(receipt=Receipt(target_id=sku))
+        if isinstance(done, Applied) and note.endswith(_LACKS_PRICE):
+            return msgspec.structs.replace(done, lacks=("price", sku))
+        return done
 
     def _link(self, parent: str, sku: str) -> Outcome:
         """Make the variant a child of its configurable product; one that is already is fine."""
