@@ -16,7 +16,7 @@ import yaml
 
 from erp_sync import settings as settings_module
 from erp_sync.components.installation import Installation
-from erp_sync.demo import day
+from erp_sync.demo import day, playing
 from erp_sync.runtime import services
 from erp_sync.sandbox import supervisor
 from erp_sync.sandbox.retailer import Retailer
@@ -35,8 +35,11 @@ class Bench:
     def states(self) -> dict[str, Any]:
         return supervisor.status(self.settings.sandboxes)
 
-    def start_services(self) -> None:
-        services.start(self.settings, services.dagster_services(self.settings, web_port=None), wait_seconds=180)
+    def start_services(self, events_port: int | None = None) -> None:
+        processes = services.dagster_services(self.settings, web_port=None)
+        if events_port is not None:
+            processes.append(services.event_service(self.settings, events_port))
+        services.start(self.settings, processes, wait_seconds=180)
         day.wait_until_warm(self.settings)
 
     def use_profile(self, profile: str) -> None:
@@ -54,7 +57,7 @@ class Bench:
     def wait_until_settled(self, placed: int, seconds: float) -> bool:
         installation = Installation(self.settings)
         try:
-            return day.wait_until_settled(installation, placed, seconds)
+            return playing.wait_until_settled(installation, placed, seconds)
         finally:
             installation.close()
 
@@ -75,13 +78,20 @@ def only(flows: Sequence[str], folder: Path, every: str = "2s") -> Path:
 
 
 @contextmanager
-def bench_installation(profile: str, flows: Sequence[str] = ("orders",)) -> Iterator[Bench]:
-    """Everything fresh in a temporary folder; gone at the end."""
+def bench_installation(
+    profile: str, flows: Sequence[str] | None = ("orders",), events_port: int | None = None
+) -> Iterator[Bench]:
+    """Everything fresh in a temporary folder; gone at the end.
+
+    With `flows` None all of the demo's route is on, as the demo has it.
+    """
     home = Path(tempfile.mkdtemp(prefix="erp-sync-bench-"))
     before = dict(os.environ)
     os.environ["ERP_SYNC_HOME"] = str(home / "home")
     try:
-        settings = day.prepare(settings_module.load(), profile=profile, defs=only(flows, home / "defs"))
+        empty = settings_module.load()
+        defs = day.routes_of_today(empty) if flows is None else only(flows, home / "defs")
+        settings = day.prepare(empty, profile=profile, defs=defs, events_port=events_port)
         retailer = Retailer()
         catalogue = retailer.catalogue(cover=40, scarce=0)
         bench = Bench(settings, retailer, catalogue)

@@ -122,6 +122,21 @@ BENCHES: dict[str, Bench] = {
             "orders_duplicated": Target(0),
         },
     ),
+    "volume": Bench(
+        "volume",
+        "first load of 50,000 products with prices and stock, then a day of 500 and one of 2,500 orders, all flows",
+        "fast",
+        {
+            "order_latency_s_p95_many_over_few": Target(1.25),
+            "load_price_mismatches": Target(0),
+            "load_stock_mismatches": Target(0),
+            **{
+                f"{day}_{figure}": Target(0)
+                for day in ("few", "many")
+                for figure in ("orders_lost", "orders_duplicated", "order_total_mismatches", "oversold_units")
+            },
+        },
+    ),
     "definitions": Bench(
         "definitions",
         "loading the definitions of 10 and 50 generated routes, in times of `import dagster`",
