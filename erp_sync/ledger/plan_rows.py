@@ -309,6 +309,7 @@ class PlanRows:
             ended: dict[str, Any] = {"state": RowState.ACCEPTED.value, "due_at": due_at, "owner": "", "token": ""}
             ended["changed_at"] = self._database.now()
             self._each(write, claim, [(row, {**ended, "handle": handle}) for row, handle in _with_handles(rows)])
+            self._survived(write, claim, [row.id for row, _ in rows], RowState.ACCEPTED)
 
     def not_sent(
         self, claim: RowClaim, rows: Sequence[ClaimedRow], why: str, due_at: datetime | None = None, code: str = ""
@@ -476,9 +477,13 @@ class PlanRows:
             touched.update(plan_ids)
         if changed != len(ids):
             raise LeaseLost(_named(claim), claim.owner, 0)
+        self._survived(write, claim, ids, state)
+        close_plans(write, now, touched)
+
+    @staticmethod
+    def _survived(write: sa.Connection, claim: RowClaim, ids: Sequence[int], state: RowState) -> None:
         if claim.died_with and state in _SURVIVED:
             row_deaths.ended(write, claim, ids)
-        close_plans(write, now, touched)
 
 
 def _claimed(row: Any) -> ClaimedRow:
