@@ -28,10 +28,16 @@ class Effect(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Made(msgspec.Struct, frozen=True, kw_only=True):
-    """A record that a step made at its target, and the delivery that it was a step of."""
+    """A record that a step made at its target, and the delivery that it was a step of.
+
+    Attributes:
+        ours: the step made it; False where it answered at once that the record was there (a ledger that knows
+            nothing of what an earlier one has sent).
+    """
 
     key: str
     receipt: Receipt
+    ours: bool
     delivery: Delivery
 
 
@@ -106,8 +112,16 @@ class Finding:
     def made(self, route: str, flow: str, target: str, operation: str, size: int = CHUNK) -> Iterator[list[Made]]:
         """Records that this operation made at the target and whose deliveries are kept, by key, so many at a time."""
         query = (
-            sa.select(receipts.c.key, receipts.c.receipt, deliveries)
+            sa.select(receipts.c.key, receipts.c.receipt, steps.c.attempts.label("step_attempts"), deliveries)
             .join(deliveries, deliveries.c.id == receipts.c.delivery_id)
+            .outerjoin(
+                steps,
+                sa.and_(
+                    steps.c.delivery_id == deliveries.c.id,
+                    steps.c.key == receipts.c.key,
+                    steps.c.operation == receipts.c.operation,
+                ),
+            )
             .where(
                 receipts.c.target == target,
                 receipts.c.operation == operation,
@@ -121,12 +135,7 @@ class Finding:
             with self._database.read() as read:
                 rows = read.execute(query.where(receipts.c.key > last).limit(size)).all()
             if rows:
-                yield [
-                    Made(
-                        key=row[0], receipt=receipt_of(row[1]), delivery=delivery_of(row, leave_out=("key", "receipt"))
-                    )
-                    for row in rows
-                ]
+                yield [_made(row) for row in rows]
                 last = rows[-1][0]
             if len(rows) < size:
                 return
@@ -167,6 +176,16 @@ class Finding:
                     done=bool(row.done),
                     payload=row.payload if row.payload is None else bytes(row.payload),
                 )
+
+
+def _made(row: sa.Row) -> Made:
+    receipt = receipt_of(row.receipt)
+    return Made(
+        key=row.key,
+        receipt=receipt,
+        ours=not receipt.existed or (row.step_attempts or 0) > 1,
+        delivery=delivery_of(row, leave_out=("key", "receipt", "step_attempts")),
+    )
 
 
 def filters(

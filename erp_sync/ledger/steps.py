@@ -43,10 +43,20 @@ _ATTEMPTED = sa.insert(attempts)
 
 @cache
 def _keep_receipt(dialect: str) -> Any:
+    """A receipt that another delivery takes over as it is stays that of the one that got it."""
     statement = insert_into(dialect, receipts)
+    same = receipts.c.receipt == statement.excluded.receipt
+    whose = sa.case(
+        (same, sa.func.coalesce(receipts.c.delivery_id, statement.excluded.delivery_id)),
+        else_=statement.excluded.delivery_id,
+    )
     return statement.on_conflict_do_update(
         index_elements=["target", "key", "operation"],
-        set_={name: statement.excluded[name] for name in ("receipt", "delivery_id", "confirmed_at")},
+        set_={
+            "receipt": statement.excluded.receipt,
+            "delivery_id": whose,
+            "confirmed_at": statement.excluded.confirmed_at,
+        },
     )
 
 

@@ -69,7 +69,10 @@ class _Customers:
                 if not is_pseudonym(order.customer.email):
                     sent[made.receipt.target_id] = made, order
         self._count(len(sent))
-        customers = {identity: SentCustomer(key=made.key, order=order) for identity, (made, order) in sent.items()}
+        customers = {
+            identity: SentCustomer(key=made.key, order=order if made.ours else None)
+            for identity, (made, order) in sent.items()
+        }
         found = self.target.customer_edits(customers, self._now) if customers else {}
         accepted = accepted_edits(self.here, [keys[made.key] for made, _ in sent.values()])
         for identity, (made, order) in sent.items():

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
 import sqlalchemy as sa
 
-from erp_sync.ledger import Ledger, State
+from erp_sync.ledger import AlreadyConfirmed, Claim, Ledger, State
 from erp_sync.ledger.documents import StepState
 from erp_sync.ledger.quarantine import Refusal
-from erp_sync_tests.ledger.world import ERP, FLOW, ROUTE, STORE, accept, claim, document, key, step
+from erp_sync.ports.outcomes import Receipt
+from erp_sync_tests.ledger.world import ERP, FLOW, ROUTE, STORE, accept, claim, deliver, document, key, step
 
 
 def statements(ledger: Ledger) -> list[str]:
@@ -91,3 +93,43 @@ def test_refused_records_are_added_up_and_named_without_being_loaded(ledger: Led
         ["9", "4", "3"],
         ["2", "1"],
     ]
+
+
+def test_what_an_operation_made_is_told_with_the_delivery_that_made_it_page_by_page(ledger: Ledger):
+    accept(ledger, *[document(str(number)) for number in range(4)])
+    first, second, third, fourth = claim(ledger)
+    deliver(ledger, first, [step("customer", "ann"), step("order", "order-0")])
+    # The next of the same customer takes over its receipt, and that of the third says at once that it is there.
+    deliver_with(ledger, second, Receipt(target_id="id-ann"))
+    ledger.steps.plan(third, [step("customer", "bob")])
+    ledger.steps.begin(third, "customer")
+    ledger.steps.confirm(third, "customer", Receipt(target_id="7", existed=True))
+    ledger.steps.plan(fourth, [step("customer", "cid")])
+    ledger.steps.begin(fourth, "customer")
+    ledger.steps.not_sent(fourth, "customer", "down")
+    ledger.steps.begin(fourth, "customer")
+    ledger.steps.confirm(fourth, "customer", Receipt(target_id="8", existed=True))
+    pages = list(ledger.deliveries.made(ROUTE, FLOW, ERP, "customer.create", size=2))
+    assert [len(page) for page in pages] == [2, 1]
+    assert [(one.key, one.receipt.target_id, one.ours, one.delivery.id) for page in pages for one in page] == [
+        ("ann", "id-ann", True, first.id),
+        ("bob", "7", False, third.id),
+        ("cid", "8", True, fourth.id),
+    ]
+    assert list(ledger.deliveries.made("other", FLOW, ERP, "customer.create")) == []
+
+
+def deliver_with(ledger: Ledger, claimed: Claim, known: Receipt) -> None:
+    ledger.steps.plan(claimed, [step("customer", "ann")])
+    with pytest.raises(AlreadyConfirmed):
+        ledger.steps.begin(claimed, "customer")
+    ledger.steps.confirm(claimed, "customer", known)
+
+
+def test_what_corrects_is_never_the_first_of_its_document(ledger: Ledger):
+    accept(ledger, document("1", corrects=True))
+    (waiting,) = ledger.deliveries.of([key("1")])
+    assert waiting.sequence == 2
+    accept(ledger, document("1", "2", corrects=True))
+    (replaced,) = ledger.deliveries.of([key("1")])
+    assert (replaced.sequence, replaced.version) == (2, "2")

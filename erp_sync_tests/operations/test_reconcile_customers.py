@@ -11,6 +11,7 @@ import pytest
 from erp_sync.ledger import State
 from erp_sync.operations.decisions import approve, reject
 from erp_sync.operations.repairing import FlowReconciled
+from erp_sync.sandbox.people import Place
 from erp_sync.systems.netsuite.client import NetSuiteClient
 from erp_sync_tests.e2e.business import MEMBERS, Business, business
 from erp_sync_tests.operations.test_putting_back import PAYMENTS, daily, edit, policy
@@ -301,3 +302,15 @@ def test_many_customers_are_asked_for_together(shop: Business, monkeypatch: pyte
     assert done.found.counts["customers_compared"] >= 10
     # Records, subsidiaries, address books, addresses; and the records of those that were adopted.
     assert asked.count("customer.compare") == 5
+
+
+def test_another_installation_does_not_take_what_an_earlier_one_sent_for_an_edit(shop: Business) -> None:
+    """The customer's record is there: what this order says of them was never sent."""
+    customer = bought(shop, "rex")
+    shop.install(shop.settings.home.parent / "another")
+    number = shop.store.buy("rex", {"TEA": 1}, ship_to=Place("9 New Road", "Springfield", "IL", "62701"))
+    shop.settle()
+    assert str(shop.in_erp(number)[0]["entity"]) == str(customer["id"])
+    assert of(daily(shop), customer["entityid"]) == {}
+    edit(shop, f"customer/{customer['id']}", isInactive=True)
+    assert of(daily(shop), customer["entityid"]) == {"active": ("yes", "inactive")}
