@@ -259,3 +259,15 @@ def test_a_field_that_belongs_to_the_erp_is_nobodys_edit(shop: Business) -> None
     number, order = sold(shop, "jan")
     edit(shop, f"salesOrder/{order}", shippingCost=1)
     assert named(daily(shop), number) == {}
+
+
+@pytest.mark.parametrize(("part", "kind"), [("total", "total"), ("cancellation", "status")])
+def test_a_total_and_a_cancellation_are_reported_or_the_erps_own(shop: Business, part: str, kind: str) -> None:
+    policy(shop, "put_back")
+    number, order = sold(shop, f"kay{part}")
+    column = "foreigntotal = '1.00'" if part == "total" else "status = 'C'"
+    shop.erp_sql(f'UPDATE "transaction" SET {column} WHERE id = ?', order)
+    assert [one.kind for one in daily(shop).rest if number in (one.key, one.erp)] == [kind]
+    assert [one.sequence for one in shop.deliveries() if one.number == number] == [1]
+    policy(shop, {"fields": {part: "erp"}})
+    assert [one.kind for one in daily(shop).rest if number in (one.key, one.erp)] == []
