@@ -11,13 +11,14 @@ import importlib
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+from unittest import mock
 
 import httpx
 
@@ -34,7 +35,7 @@ from erp_sync.components.installation import Installation
 from erp_sync.lake import Lake
 from erp_sync.lake import lake as lake_module
 from erp_sync.lake.manifest import Manifest
-from erp_sync.ledger import Ledger
+from erp_sync.ledger import Ledger, limits, owners
 from erp_sync.ledger import engine as ledger_engine
 from erp_sync.ledger.errors import LedgerBusy
 from erp_sync.sandbox.catalogue import Catalogue, Coupon, Item, Warehouse
@@ -44,6 +45,7 @@ from erp_sync.sandbox.people import place
 from erp_sync.transport import client as transport_client
 from erp_sync_tests.chaos import runs
 from erp_sync_tests.chaos.network import Network, People, SkewedClock, System, Trouble
+from erp_sync_tests.chaos.quick_sql import Engine
 from erp_sync_tests.chaos.simulation import Killed, Simulation
 from erp_sync_tests.chaos.threads import load_everything, simulated
 from erp_sync_tests.ledger import fresh
@@ -207,7 +209,7 @@ def _one_engine() -> Iterator[None]:
 
     def engine(url: Any) -> Any:
         return (
-            _engines.setdefault(str(url), None) or _engines.update({str(url): _make_engine(url)}) or _engines[str(url)]
+            _engines.setdefault(str(url), None) or _engines.update({str(url): Engine(_make_engine(url))}) or _engines[str(url)]
         )
 
     ledger_engine._sqlite_engine, before = engine, ledger_engine._sqlite_engine
@@ -297,7 +299,7 @@ class House:
 @contextmanager
 def in_force(here: Simulation, house_of: Any) -> Iterator[Any]:
     """The simulation's clocks, threads and wire in the place of the real ones; gives the house."""
-    with here.running(), simulated(here), _one_engine(), _ledger_points(here), _lake_points(here):
+    with here.running(), simulated(here), _one_engine(), _slots(here), _ledger_points(here), _lake_points(here):
         house = house_of()
         before, transport_client.pooled = transport_client.pooled, house.network.pooled
         try:
@@ -305,6 +307,22 @@ def in_force(here: Simulation, house_of: Any) -> Iterator[Any]:
         finally:
             transport_client.pooled = before
             house.close()
+
+
+@contextmanager
+def _slots(here: Simulation) -> Iterator[None]:
+    """Whose process is dead, its slots are free, as on one machine. Who waits for a slot looks less often: looking
+    costs, the time does not."""
+    changed = (
+        mock.patch.object(owners, "process_name", here.process_name),
+        mock.patch.object(owners, "holder", lambda process: process),
+        mock.patch.object(owners, "is_gone", here.is_gone),
+        mock.patch.object(limits, "POLL_SECONDS", (0.1, 0.4)),
+    )
+    with ExitStack() as stack:
+        for one in changed:
+            stack.enter_context(one)
+        yield
 
 
 @contextmanager

@@ -98,6 +98,7 @@ class Simulation:
         self.current: Task | None = None
         self.points: Counter[str] = Counter()
         self.processes: dict[Process, None] = {}
+        self._names: dict[str, Process] = {}
         self.kills: list[tuple[float, str, str]] = []
         # (point, how many more times it is passed unharmed) at which the process that comes there dies.
         self.traps: dict[str, int] = {}
@@ -234,6 +235,22 @@ class Simulation:
     def alive(self, task: Task | None) -> None:
         if task is not None and task.process is not None and task.process.dead:
             raise Killed(task.process.name)
+
+    def process_name(self) -> str:
+        """The process that asks, by a name that no other ever has."""
+        process = self.current.process if self.current is not None else None
+        if process is None:
+            return "outside"
+        for name, one in self._names.items():
+            if one is process:
+                return name
+        name = f"{process.name} {len(self._names)}"
+        self._names[name] = process
+        return name
+
+    def is_gone(self, name: str) -> bool:
+        """Whether the process of that name is dead."""
+        return name in self._names and self._names[name].dead
 
     def stall(self, process: Process, seconds: float) -> None:
         """Nothing of it runs for a while, as with a machine that is suspended; nobody tells it."""

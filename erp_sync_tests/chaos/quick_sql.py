@@ -1,0 +1,294 @@
+"""The ledger's statements on SQLite without SQLAlchemy's bookkeeping, which costs several times what SQLite does.
+
+A seed executes thousands of small statements. `Engine` stands in the place of an engine of SQLAlchemy's: statements
+are built, compiled and their values converted by SQLAlchemy itself, transactions begin as the ledger's own engine
+begins them; pools, events, cursors and their results are left out. `test_quick_sql` holds it against the real one.
+What the ledger does not use is not there: an AttributeError says so.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import weakref
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Row
+from sqlalchemy.engine.result import SimpleResultMetaData
+from sqlalchemy.inspection import _inspects
+
+STATEMENTS_KEPT = 1000  # by SQLite's driver, on each connection; all of the ledger's
+
+
+class Engine:
+    """Gives connections to the database of `real`, an engine of SQLAlchemy's on a file of SQLite."""
+
+    def __init__(self, real: sa.Engine) -> None:
+        self._real = real
+        with real.connect():
+            pass  # the dialect asks the first connection what it may do
+        self.dialect = real.dialect
+        self._file = real.url.database or ""
+        self._idle: list[sqlite3.Connection] = []
+        self._all: list[sqlite3.Connection] = []
+
+    def connect(self) -> Connection:
+        return Connection(self, self._idle.pop() if self._idle else self._opened())
+
+    def _opened(self) -> sqlite3.Connection:
+        raw = sqlite3.connect(self._file, isolation_level=None, cached_statements=STATEMENTS_KEPT)
+        for setting in ("foreign_keys=OFF", "synchronous=OFF", "temp_store=MEMORY", "cache_size=-16000"):
+            raw.execute(f"PRAGMA {setting}")
+        self._all.append(raw)
+        return raw
+
+    def give_back(self, raw: sqlite3.Connection) -> None:
+        if raw.in_transaction:
+            raw.execute("ROLLBACK")
+        self._idle.append(raw)
+
+    def dispose(self) -> None:
+        for raw in self._all:
+            raw.close()
+        self._all.clear()
+        self._idle.clear()
+        self._real.dispose()
+
+
+class Connection:
+    """As far as the ledger uses one of SQLAlchemy's."""
+
+    def __init__(self, engine: Engine, raw: sqlite3.Connection) -> None:
+        self._engine, self._raw, self.dialect = engine, raw, engine.dialect
+        self._begin = "BEGIN DEFERRED"
+
+    def __enter__(self) -> Connection:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._engine.give_back(self._raw)
+
+    def execution_options(self, *, ledger_begin: str = "", **_: Any) -> Connection:
+        if ledger_begin:
+            self._begin = f"BEGIN {ledger_begin}"
+        return self
+
+    def begin(self) -> _Transaction:
+        self._raw.execute(self._begin)
+        return _Transaction(self._raw)
+
+    def execute(self, statement: Any, parameters: Any = None, *, execution_options: Any = None) -> Result:
+        many = parameters if isinstance(parameters, list) else [parameters] if parameters else []
+        plan = _plan(statement, many[0] if many else {}, self.dialect)
+        return plan.execute(self._raw, statement, many)
+
+    def scalar(self, statement: Any, parameters: Any = None) -> Any:
+        return self.execute(statement, parameters).scalar()
+
+    def scalars(self, statement: Any, parameters: Any = None) -> Any:
+        return self.execute(statement, parameters).scalars()
+
+    def exec_driver_sql(self, sql: str, parameters: Any = None, *, execution_options: Any = None) -> Result:
+        if isinstance(parameters, list):
+            return Result(None, [], self._raw.executemany(sql, parameters).rowcount)
+        cursor = self._raw.execute(sql, parameters or ())
+        return Result(_named(cursor), cursor.fetchall() if cursor.description else [], cursor.rowcount)
+
+
+    def has_table(self, name: str) -> bool:
+        """What is asked of `sa.inspect(connection)`."""
+        query = sa.text("SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = :name")
+        return bool(self.scalar(query, {"name": name}))
+
+
+_inspects(Connection)(lambda connection: connection)
+
+
+class _Transaction:
+    def __init__(self, raw: sqlite3.Connection) -> None:
+        self._raw = raw
+
+    def __enter__(self) -> _Transaction:
+        return self
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        self._raw.execute("COMMIT" if kind is None else "ROLLBACK")
+
+
+# -- statements --------------------------------------------------------------------------------------
+
+
+class _Plan:
+    """A compiled statement, and how its values and rows are converted."""
+
+    def __init__(self, compiled: Any, dialect: Any) -> None:
+        if compiled.insert_prefetch or compiled.update_prefetch:
+            raise NotImplementedError(f"defaults of Python's own: {compiled.string}")
+        self.compiled = compiled
+        self.expands = bool(compiled.literal_execute_params or compiled.post_compile_params)
+        self.metadata: SimpleResultMetaData | None = None
+        if columns := compiled._result_columns:
+            converters = [
+                one.type.dialect_impl(dialect).result_processor(dialect, None) if one.type is not None else None
+                for one in columns
+            ]
+            names = [one.keyname for one in columns]
+            extra = [tuple(thing for thing in one.objects if thing != one.keyname) for one in columns]
+            self.metadata = SimpleResultMetaData(names, extra, converters if any(converters) else None)
+
+    def bound(self, values: Mapping[str, Any] | None, extracted: Any, collected: Any) -> tuple[str, tuple[Any, ...]]:
+        """The statement's text and its values by position."""
+        compiled = self.compiled
+        given = compiled.construct_params(
+            values, extracted_parameters=extracted, escape_names=False, _collected_params=collected
+        )
+        text, places, converters = compiled.string, compiled.positiontup, compiled._bind_processors
+        if self.expands:
+            expanded = compiled._process_parameters_for_postcompile(given)
+            text, places, given = expanded.statement, expanded.positiontup, {**given, **expanded.parameters}
+            converters = {**converters, **expanded.processors}
+        return text, tuple([converters[one](given[one]) if one in converters else given[one] for one in places])
+
+
+class _Prepared:
+    """A statement with its plan."""
+
+    def __init__(self, plan: _Plan, extracted: Any, collected: Any) -> None:
+        self._plan, self._extracted, self._collected = plan, extracted, collected
+
+    def execute(self, raw: sqlite3.Connection, statement: Any, many: Sequence[Any]) -> Result:
+        plan = self._plan
+        bound = [plan.bound(values, self._extracted, self._collected) for values in many or [None]]
+        try:
+            if len(bound) > 1 and plan.metadata is None:
+                return Result(None, [], raw.executemany(bound[0][0], [values for _, values in bound]).rowcount)
+            rows: list[Any] = []
+            count = 0
+            metadata = plan.metadata
+            for text, values in bound:
+                cursor = raw.execute(text, values)
+                if cursor.description is not None:
+                    rows += cursor.fetchall()
+                    metadata = metadata or _named(cursor)
+                count += max(0, cursor.rowcount)
+            return Result(metadata, rows, count)
+        except sqlite3.IntegrityError as error:
+            raise sa.exc.IntegrityError(bound[0][0], None, error) from error
+        except sqlite3.OperationalError as error:
+            raise sa.exc.OperationalError(bound[0][0], None, error) from error
+
+
+_plans: dict[Any, tuple[Any, _Plan]] = {}
+_compiled: dict[Any, Any] = {}
+_prepared: dict[tuple[int, tuple[str, ...]], _Prepared] = {}
+_seen: dict[int, weakref.ref[Any]] = {}
+
+
+def _plan(statement: Any, values: Mapping[str, Any], dialect: Any) -> _Prepared:
+    """By the statement's own identity, where it is one of a module's; else by SQLAlchemy's key."""
+    names = tuple(values) if values else ()
+    place = (id(statement), names)
+    if (found := _prepared.get(place)) is not None:
+        return found
+    compiled, extracted, collected, _ = statement._compile_w_cache(
+        dialect=dialect, compiled_cache=_compiled, column_keys=sorted(names), for_executemany=False
+    )
+    known = _plans.get(id(compiled))
+    if known is None or known[0] is not compiled:
+        known = _plans[id(compiled)] = (compiled, _Plan(compiled, dialect))
+    made = _Prepared(known[1], extracted, collected)
+    _prepared[place] = made
+    if id(statement) not in _seen:
+        _seen[id(statement)] = weakref.ref(statement, _forget(id(statement)))
+    _places.setdefault(id(statement), []).append(place)
+    return made
+
+
+_places: dict[int, list[tuple[int, tuple[str, ...]]]] = {}
+
+
+def _forget(number: int) -> Callable[[Any], None]:
+    def gone(_: Any) -> None:
+        _seen.pop(number, None)
+        for place in _places.pop(number, ()):
+            _prepared.pop(place, None)
+
+    return gone
+
+
+def _named(cursor: sqlite3.Cursor) -> SimpleResultMetaData | None:
+    return SimpleResultMetaData([one[0] for one in cursor.description]) if cursor.description else None
+
+
+# -- rows --------------------------------------------------------------------------------------------
+
+
+class Result:
+    """Rows of SQLAlchemy's own kind, read to the end."""
+
+    def __init__(self, metadata: SimpleResultMetaData | None, rows: list[Any], count: int) -> None:
+        self._metadata, self._rows, self.rowcount = metadata, rows, count
+
+    def _row(self, values: Any) -> Row[Any]:
+        metadata = self._metadata
+        assert metadata is not None, "the statement gives no rows"
+        return Row(metadata, metadata._processors, metadata._key_to_index, values)
+
+    def __iter__(self) -> Iterator[Row[Any]]:
+        rows, self._rows = self._rows, []
+        return map(self._row, rows)
+
+    def all(self) -> list[Row[Any]]:
+        return list(self)
+
+    def first(self) -> Row[Any] | None:
+        return self._row(self._rows[0]) if self._rows else None
+
+    def one_or_none(self) -> Row[Any] | None:
+        if len(self._rows) > 1:
+            raise sa.exc.MultipleResultsFound("several rows where one was asked for")
+        return self.first()
+
+    def one(self) -> Row[Any]:
+        if (row := self.one_or_none()) is None:
+            raise sa.exc.NoResultFound("no row where one was asked for")
+        return row
+
+    def scalar(self) -> Any:
+        row = self.first()
+        return row[0] if row is not None else None
+
+    def scalar_one(self) -> Any:
+        return self.one()[0]
+
+    def scalar_one_or_none(self) -> Any:
+        row = self.one_or_none()
+        return row[0] if row is not None else None
+
+    def scalars(self) -> Scalars:
+        return Scalars(row[0] for row in self)
+
+
+class Scalars:
+    def __init__(self, values: Iterator[Any]) -> None:
+        self._values = values
+
+    def __iter__(self) -> Iterator[Any]:
+        return self._values
+
+    def all(self) -> list[Any]:
+        return list(self._values)
+
+    def first(self) -> Any:
+        return next(self._values, None)
+
+    def one(self) -> Any:
+        (value,) = self._values
+        return value
+
+    def one_or_none(self) -> Any:
+        values = list(self._values)
+        if len(values) > 1:
+            raise sa.exc.MultipleResultsFound("several rows where one was asked for")
+        return values[0] if values else None
