@@ -55,6 +55,8 @@ class LedgerBreakers:
         self._database, self._maintenance, self._notices = database, maintenance, notices
         self.policy = policy
         self.policies: dict[str, BreakerPolicy] = {}
+        # Closed and without a failure when last looked at, and none of this process since.
+        self._well: set[str] = set()
 
     def configure(self, connection: str, policy: BreakerPolicy) -> None:
         """Another policy than the default for one connection, in this process."""
@@ -70,7 +72,12 @@ class LedgerBreakers:
         with self._database.read() as read:
             row = read.execute(_ROW, {"connection": connection}).first()
         if row is None or row.state == "closed":
+            if row is None or row.failures == 0:
+                self._well.add(connection)
+            else:
+                self._well.discard(connection)
             return
+        self._well.discard(connection)
         now = self._now()
         if now < row.next_probe_at:
             raise NoSlot(connection, row.next_probe_at - now, f"circuit breaker {row.state}: {row.why}")
@@ -92,7 +99,13 @@ class LedgerBreakers:
             raise NoSlot(connection, max(0.05, row.next_probe_at - now), f"circuit breaker {row.state}: {row.why}")
 
     def success(self, connection: str) -> None:
-        """A call was answered: the failures are forgotten, an open breaker closes."""
+        """A call was answered: the failures are forgotten, an open breaker closes.
+
+        Nothing is looked up where there was none to forget as the call left; what failed elsewhere meanwhile, the
+        next answer forgets.
+        """
+        if connection in self._well:
+            return
         with self._database.read() as read:
             row = read.execute(_ROW, {"connection": connection}).first()
         if row is None or (row.state == "closed" and row.failures == 0):
@@ -111,6 +124,7 @@ class LedgerBreakers:
     def failure(self, connection: str, why: str) -> None:
         """A call failed in a way that says that the system is not well (no answer, 5xx, maintenance)."""
         policy = self._policy(connection)
+        self._well.discard(connection)
         with self._database.write() as write:
             self._database.exclude(write, "breaker", connection)
             now = self._now()
@@ -144,6 +158,7 @@ class LedgerBreakers:
 
     def close(self, connection: str) -> None:
         """An operator closes the breaker by hand."""
+        self._well.discard(connection)
         self.success(connection)
 
     def state(self, connection: str) -> BreakerState:

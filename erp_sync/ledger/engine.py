@@ -37,6 +37,8 @@ from erp_sync.statements import statements
 Clock = Callable[[], datetime]
 
 BUSY_SECONDS = 60.0
+CACHED_STATEMENTS = 1000
+"""What SQLite's driver keeps prepared on a connection: all of the ledger's. Its own 128 are used up within a run."""
 
 _writer_locks: dict[str, threading.Lock] = {}
 _of_parents: list[sa.Engine] = []  # never collected: closing a parent's SQLite connection would drop its locks
@@ -157,7 +159,12 @@ def _sqlite_engine(url: sa.URL) -> sa.Engine:
         pool_size=8,
         max_overflow=56,
         execution_options={"compiled_cache": statements},
-        connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False, "isolation_level": None},
+        connect_args={
+            "timeout": BUSY_SECONDS,
+            "check_same_thread": False,
+            "isolation_level": None,
+            "cached_statements": CACHED_STATEMENTS,
+        },
     )
 
     def connected(raw: Any, record: Any) -> None:

@@ -28,6 +28,26 @@ ALONE_FROM = 2
 MOST_DEATHS = 5
 
 
+def _lost(*names: str) -> sa.Select[Any]:
+    """Claimed, and their lease has ended; `names`: by which of flow and target they are asked for."""
+    columns = (deliveries.c.id, deliveries.c.owner, deliveries.c.due_at, deliveries.c.code, deliveries.c.reason)
+    query = sa.select(*columns).where(
+        deliveries.c.state == State.CLAIMED,
+        deliveries.c.due_at <= sa.bindparam("of_now", type_=deliveries.c.due_at.type),
+    )
+    if "of_flow" in names:
+        query = query.where(deliveries.c.flow == sa.bindparam("of_flow"))
+    if "of_target" in names:
+        # Not by an index of the queue: few are claimed, and every claim would go through all that is due to find them.
+        query = query.where(deliveries.c.target.concat("") == sa.bindparam("of_target"))
+    return query.order_by(deliveries.c.id).limit(RESCUED_AT_ONCE).with_for_update(skip_locked=True)
+
+
+_LOST: dict[tuple[str, ...], sa.Select[Any]] = {
+    names: _lost(*names) for names in ((), ("of_flow",), ("of_target",), ("of_flow", "of_target"))
+}
+
+
 def rescue(
     write: sa.Connection, now: datetime, flow: str | None, target: str | None, most_deaths: int = MOST_DEATHS
 ) -> list[int]:
@@ -40,15 +60,9 @@ def rescue(
         most_deaths: a delivery that so many owners in a row did not come back from, the last of them with nothing
             else in hand, is a dead letter.
     """
-    columns = (deliveries.c.id, deliveries.c.owner, deliveries.c.due_at, deliveries.c.code, deliveries.c.reason)
-    query = sa.select(*columns).where(deliveries.c.state == State.CLAIMED, deliveries.c.due_at <= now)
-    if flow is not None:
-        query = query.where(deliveries.c.flow == flow)
-    if target is not None:
-        # Not by an index of the queue: few are claimed, and every claim would go through all that is due to find them.
-        query = query.where(deliveries.c.target.concat("") == target)
-    query = query.order_by(deliveries.c.id).limit(RESCUED_AT_ONCE).with_for_update(skip_locked=True)
-    lost = write.execute(query).all()
+    place = {"of_flow": flow, "of_target": target}
+    given = {name: value for name, value in place.items() if value is not None}
+    lost = write.execute(_LOST[tuple(given)], {**given, "of_now": now}).all()
     for row in lost:
         names, due_at = doubt(write, now, row.id, row.owner, row.due_at, f"{row.owner} did not come back")
         deaths, alone = deaths_in_a_row(write, row.id) + 1, row.code == OWNER_DIED

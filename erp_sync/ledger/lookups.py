@@ -247,6 +247,10 @@ def _replacement(pattern: str, value: str) -> Callable[[str], str | None]:
     return replaced
 
 
+_OF_ROUTE = sa.select(lookups).where(lookups.c.route == sa.bindparam("of_route")).order_by(lookups.c.id)
+_IN_FORCE = _OF_ROUTE.where(lookups.c.valid_to.is_(None))
+
+
 class LookupTables:
     """`ledger.lookups`."""
 
@@ -255,12 +259,12 @@ class LookupTables:
 
     def of(self, route: str, at: datetime | None = None) -> RouteLookups:
         """The route's tables in force now, or at a past moment (UTC). Take it once a run."""
-        current: sa.ColumnElement[bool] = lookups.c.valid_to.is_(None)
         if at is not None:
             current = sa.and_(lookups.c.valid_from <= at, sa.or_(lookups.c.valid_to.is_(None), lookups.c.valid_to > at))
-        query = sa.select(lookups).where(lookups.c.route == route, current).order_by(lookups.c.id)
+        query = _OF_ROUTE.where(current) if at is not None else _IN_FORCE
         with self._database.read() as read:
-            return RouteLookups(route, [(row.lookup, _row(row)) for row in read.execute(query)])
+            found = read.execute(query, {"of_route": route})
+            return RouteLookups(route, [(row.lookup, _row(row)) for row in found])
 
     def rows(self, route: str, table: str) -> list[LookupRow]:
         """The rows in force."""

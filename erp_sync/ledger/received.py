@@ -95,11 +95,13 @@ def insert_received(
         )
     if not rows:
         return []
-    statement = sa.insert(received).returning(received.c.id, sort_by_parameter_order=True)
-    return list(connection.execute(statement, rows).scalars())
+    return list(connection.execute(_RECEIVE, rows).scalars())
 
 
-def among(connection: str, entity: str) -> sa.ColumnElement[bool]:
+_RECEIVE = sa.insert(received).returning(received.c.id, sort_by_parameter_order=True)
+
+
+def among(connection: Any, entity: Any) -> sa.ColumnElement[bool]:
     """Of this connection and entity, said so that no index begins with it.
 
     Native ids and runs have indexes of their own that find the few rows asked for. Without statistics SQLite takes one
@@ -108,16 +110,18 @@ def among(connection: str, entity: str) -> sa.ColumnElement[bool]:
     return sa.and_(received.c.connection.concat("") == connection, received.c.entity.concat("") == entity)
 
 
+_HAD = sa.select(received.c.scope, received.c.native_id, received.c.version).where(
+    among(sa.bindparam("of_connection"), sa.bindparam("of_entity")),
+    received.c.native_id.in_(sa.bindparam("of_ids", expanding=True)),
+)
+
+
 def _had(
     connection: sa.Connection, source: str, entity: str, records: Iterable[RawRecord]
 ) -> set[tuple[str, str, str]]:
     had: set[tuple[str, str, str]] = set()
     for ids in chunks(sorted({record.native_id for record in records})):
-        found = connection.execute(
-            sa.select(received.c.scope, received.c.native_id, received.c.version).where(
-                among(source, entity), received.c.native_id.in_(ids)
-            )
-        )
+        found = connection.execute(_HAD, {"of_connection": source, "of_entity": entity, "of_ids": ids})
         had.update((row.scope, row.native_id, row.version) for row in found)
     return had
 
@@ -240,14 +244,16 @@ class Received:
     def unhandled(self, route: str, flow: str, connection: str, entity: str, limit: int) -> list[ReceivedRow]:
         """Received records that the flow of the route has not handled, oldest first, at most `limit`."""
         with self._database.read() as read:
-            query = _unhandled(read, sa.select(received), route, flow, connection, entity)
-            return [ReceivedRow(**row._mapping) for row in read.execute(query.order_by(received.c.id).limit(limit))]
+            given = {**_place(route, flow, connection, entity), "of_limit": limit}
+            rows = read.execute(_UNHANDLED, {**given, "of_mark": _mark(read, route, flow, connection, entity)})
+            return [ReceivedRow(**row._mapping) for row in rows]
 
     def any_unhandled(self, route: str, flow: str, connection: str, entity: str) -> bool:
         """Is there anything to transform? One cheap query."""
         with self._database.read() as read:
-            query = _unhandled(read, sa.select(received.c.id), route, flow, connection, entity)
-            return read.execute(query.limit(1)).first() is not None
+            given = _place(route, flow, connection, entity)
+            mark = _mark(read, route, flow, connection, entity)
+            return read.execute(_ANY_UNHANDLED, {**given, "of_mark": mark}).first() is not None
 
     def count_unhandled(self, route: str, flow: str, connection: str, entity: str) -> int:
         with self._database.read() as read:
@@ -309,25 +315,43 @@ class Received:
 
 
 def _mark(read: sa.Connection, route: str, flow: str, connection: str, entity: str) -> int:
-    found = read.execute(
-        sa.select(handled_marks.c.up_to).where(
-            handled_marks.c.route == route,
-            handled_marks.c.flow == flow,
-            handled_marks.c.connection == connection,
-            handled_marks.c.entity == entity,
-        )
-    ).scalar()
-    return int(found or 0)
+    return int(read.execute(_MARK, _place(route, flow, connection, entity)).scalar() or 0)
+
+
+def _place(route: str, flow: str, connection: str, entity: str) -> dict[str, Any]:
+    return {"of_route": route, "of_flow": flow, "of_connection": connection, "of_entity": entity}
+
+
+_MARK = sa.select(handled_marks.c.up_to).where(
+    handled_marks.c.route == sa.bindparam("of_route"),
+    handled_marks.c.flow == sa.bindparam("of_flow"),
+    handled_marks.c.connection == sa.bindparam("of_connection"),
+    handled_marks.c.entity == sa.bindparam("of_entity"),
+)
+
+
+def _not_handled(query: Any) -> Any:
+    """Of a connection's entity what a flow has not handled. Parameters: those of `_place`, and its mark."""
+    done = sa.exists().where(
+        handled.c.route == sa.bindparam("of_route"),
+        handled.c.flow == sa.bindparam("of_flow"),
+        handled.c.received_id == received.c.id,
+    )
+    return query.where(
+        received.c.connection == sa.bindparam("of_connection"),
+        received.c.entity == sa.bindparam("of_entity"),
+        received.c.id > sa.bindparam("of_mark"),
+        ~done,
+    )
+
+
+_UNHANDLED = _not_handled(sa.select(received)).order_by(received.c.id).limit(sa.bindparam("of_limit", type_=sa.Integer))
+_ANY_UNHANDLED = _not_handled(sa.select(received.c.id)).limit(1)
 
 
 def _unhandled(read: sa.Connection, query: Any, route: str, flow: str, connection: str, entity: str) -> Any:
-    done = sa.exists().where(handled.c.route == route, handled.c.flow == flow, handled.c.received_id == received.c.id)
-    return query.where(
-        received.c.connection == connection,
-        received.c.entity == entity,
-        received.c.id > _mark(read, route, flow, connection, entity),
-        ~done,
-    )
+    mark = _mark(read, route, flow, connection, entity)
+    return _not_handled(query).params(**_place(route, flow, connection, entity), of_mark=mark)
 
 
 def mark_handled(write: sa.Connection, route: str, flow: str, ids: Sequence[int]) -> None:

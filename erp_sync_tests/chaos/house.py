@@ -209,7 +209,9 @@ def _one_engine() -> Iterator[None]:
 
     def engine(url: Any) -> Any:
         return (
-            _engines.setdefault(str(url), None) or _engines.update({str(url): Engine(_make_engine(url))}) or _engines[str(url)]
+            _engines.setdefault(str(url), None)
+            or _engines.update({str(url): Engine(_make_engine(url))})
+            or _engines[str(url)]
         )
 
     ledger_engine._sqlite_engine, before = engine, ledger_engine._sqlite_engine

@@ -5,6 +5,7 @@ A mutant is what somebody might really write, or take away, on a busy afternoon.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -287,16 +288,16 @@ def lose_the_moved_keys(stack: ExitStack) -> None:
     _put(stack, moving, "_doubt", lambda *arguments: None)
 
 
-@mutant("an older reading of the source may overwrite what was written from a newer one")
+@mutant("a value counts from when it is compared, not from when it was read: an older one goes over a newer one")
 def ignore_the_order_of_values(stack: ExitStack) -> None:
     compare = states.compare
 
-    def old_or_new(desired: Any, known: Any, **options: Any) -> Any:
-        place = known.schema.get_field_index("source_order")
-        nothing = pa.array([0] * known.num_rows, pa.int64())
-        return compare(desired, known.set_column(place, "source_order", nothing), **options)
+    def as_of_now(desired: Any, known: Any, **options: Any) -> Any:
+        place = desired.schema.get_field_index("source_order")
+        now = pa.array([round(time.time() * 1_000_000)] * desired.num_rows, pa.int64())
+        return compare(desired.set_column(place, "source_order", now), known, **options)
 
-    _put(stack, states, "compare", old_or_new)
+    _put(stack, states, "compare", as_of_now)
 
 
 def _replaced(struct: Any, **values: Any) -> Any:

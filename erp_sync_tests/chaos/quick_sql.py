@@ -95,7 +95,6 @@ class Connection:
         cursor = self._raw.execute(sql, parameters or ())
         return Result(_named(cursor), cursor.fetchall() if cursor.description else [], cursor.rowcount)
 
-
     def has_table(self, name: str) -> bool:
         """What is asked of `sa.inspect(connection)`."""
         query = sa.text("SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = :name")
@@ -179,6 +178,7 @@ class _Prepared:
             raise sa.exc.OperationalError(bound[0][0], None, error) from error
 
 
+_places: dict[int, list[tuple[int, tuple[str, ...]]]] = {}
 _plans: dict[Any, tuple[Any, _Plan]] = {}
 _compiled: dict[Any, Any] = {}
 _prepared: dict[tuple[int, tuple[str, ...]], _Prepared] = {}
@@ -205,14 +205,12 @@ def _plan(statement: Any, values: Mapping[str, Any], dialect: Any) -> _Prepared:
     return made
 
 
-_places: dict[int, list[tuple[int, tuple[str, ...]]]] = {}
-
-
 def _forget(number: int) -> Callable[[Any], None]:
-    def gone(_: Any) -> None:
-        _seen.pop(number, None)
-        for place in _places.pop(number, ()):
-            _prepared.pop(place, None)
+    # Their own names: the interpreter may be on its way out, and the module's gone.
+    def gone(_: Any, seen: Any = _seen, places: Any = _places, prepared: Any = _prepared) -> None:
+        seen.pop(number, None)
+        for place in places.pop(number, ()):
+            prepared.pop(place, None)
 
     return gone
 

@@ -92,7 +92,7 @@ def draw(seed: int, start: float, doings: Mapping[str, Mapping[str, int]], route
         made.stalls.append(
             (chance.uniform(0, DURATION * 0.7), chance.randint(0, 40), chance.choice((20.0, 50.0, 120.0)))
         )
-    for aim in chance.sample(AIMS, 2):
+    for aim in chance.sample(AIMS, 3):
         aim(made, chance, start, route)
     made.acts.sort()
     return made
@@ -105,7 +105,7 @@ def _overtaken_document(made: Schedule, chance: random.Random, start: float, rou
     """Everybody dies with a new order in hand, which its buyer then thinks better of: two versions meet."""
     when = chance.uniform(30, DURATION * 0.6)
     then = (route.store, "think_again")
-    made.acts.append((when, route.store, "buy"))
+    made.acts += [(when, route.store, "buy")] * 2
     made.ambushes.append(
         Ambush(start + when, "before documents are accepted", "orders", everybody=chance.random() < 0.5, then=then)
     )
@@ -145,7 +145,8 @@ def _late_value(made: Schedule, chance: random.Random, start: float, route: Rout
 
 
 def _no_trace(made: Schedule, chance: random.Random, start: float, route: RouteSpec) -> None:
-    """What cannot be searched for is done, and nobody is told."""
+    """What cannot be searched for is done, and nobody is told. It takes what is told once more: later parcels."""
+    made.acts += [(chance.uniform(DURATION * 0.4, DURATION * 0.85), route.erp, "follow_up") for _ in range(5)]
     for system in (route.store, route.erp):
         kind = chance.choice(("timeout", "drop_connection", "server_error", "truncate_body"))
         made.troubles.insert(

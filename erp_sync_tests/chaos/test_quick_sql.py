@@ -89,9 +89,14 @@ def test_a_statement_gives_the_same(engine: sa.Engine, words: str):
 
 def test_what_is_not_committed_is_gone(engine: sa.Engine):
     ours = Engine(engine)
-    with pytest.raises(RuntimeError), ours.connect() as connection, connection.begin():
-        connection.execute(sa.insert(things), ROWS)
-        raise RuntimeError("dead")
+
+    def die() -> None:
+        with ours.connect() as connection, connection.begin():
+            connection.execute(sa.insert(things), ROWS)
+            raise RuntimeError("dead")
+
+    with pytest.raises(RuntimeError):
+        die()
     with ours.connect() as connection, connection.begin():
         assert connection.execute(sa.select(things)).all() == []
     ours.dispose()
@@ -99,7 +104,8 @@ def test_what_is_not_committed_is_gone(engine: sa.Engine):
 
 def test_a_row_that_is_there_already_is_refused_alike(engine: sa.Engine):
     ours = Engine(engine)
-    with pytest.raises(sa.exc.IntegrityError), ours.connect() as connection, connection.begin():
+    with ours.connect() as connection, connection.begin():
         connection.execute(sa.insert(things), {"name": "a"})
-        connection.execute(sa.insert(things), {"name": "a"})
+        with pytest.raises(sa.exc.IntegrityError):
+            connection.execute(sa.insert(things), {"name": "a"})
     ours.dispose()

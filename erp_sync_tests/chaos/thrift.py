@@ -1,4 +1,5 @@
-"""What a seed does not pay for: importing the quality engine, an engine for each comparison, redacting exchanges.
+"""What a seed does not pay for: importing the quality engine, an engine for each comparison, redacting exchanges,
+escaping the same texts and taking the same addresses apart in every call.
 
 A rule on a row says the same whoever evaluates it, which `test_thrift` holds against the engine itself.
 """
@@ -8,9 +9,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import Any
+from unittest import mock
 
 import duckdb
+import httpx
+from oauthlib.oauth1.rfc5849 import utils as oauth_utils
 
 from erp_sync.components import states
 from erp_sync.quality import gate
@@ -82,9 +87,15 @@ def thrifty() -> Iterator[None]:
     for module in (gate, states):
         module.judge = judge  # type: ignore[attr-defined]
     duckdb.connect = _Cursor  # type: ignore[misc,assignment]
+    urls = httpx._urls
+    remembered = (
+        mock.patch.object(oauth_utils, "escape", lru_cache(4096)(oauth_utils.escape)),
+        mock.patch.object(urls, "urlparse", lru_cache(4096)(urls.urlparse)),
+    )
     record, Log._record = Log._record, lambda *_: None  # type: ignore[method-assign]
     try:
-        yield
+        with remembered[0], remembered[1]:
+            yield
     finally:
         Log._record = record  # type: ignore[method-assign]
         duckdb.connect = _connect

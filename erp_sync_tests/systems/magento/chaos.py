@@ -101,7 +101,8 @@ class People:
                 self._front.cancel(self._random.choice(self.orders[-4:]))
 
     def think_again(self) -> None:
-        """Whoever bought last does not want it any more."""
-        if self.orders:
+        """Whoever bought last does not want it any more; of the last ones, whose order can be cancelled still."""
+        for order in self.orders[:-4:-1]:
             with suppress(Refused):
-                self._front.cancel(self.orders[-1])
+                if self._front.cancel(order):
+                    return

@@ -11,7 +11,7 @@ import httpx
 
 from erp_sync.sandbox.caller import Refused
 from erp_sync.sandbox.catalogue import Catalogue
-from erp_sync.sandbox.warehouse import Habits, NetSuite, Warehouse
+from erp_sync.sandbox.warehouse import Habits, NetSuite, Warehouse, _package
 
 DOINGS: Mapping[str, int] = {"ship": 7, "count": 4, "receive": 2, "reprice": 3}
 # The ERP decides which warehouse ships what.
@@ -84,6 +84,14 @@ class People:
                 self._netsuite.change(f"inventoryItem/{item}", body)
             except Refused as refused:
                 raise AssertionError(f"the price of item {item} was not changed: {refused.message}") from refused
+
+    def follow_up(self) -> None:
+        """Something of what left a while ago was forgotten: it goes in one more parcel."""
+        left = [(house, one) for house in self._houses for one in house.worked.shipped]
+        if left:
+            house, shipped = self._random.choice(left[: max(1, len(left) * 2 // 3)])
+            body = {"package": {"items": [_package(house._parcels(shipped.order, self._random, Decimal(1))[0])]}}
+            self._netsuite.change(f"itemFulfillment/{shipped.fulfillment}", body)
 
     def think_again(self) -> None:
         """The last new prices change once more; somebody counts much of a warehouse, always the same shelves."""

@@ -12,6 +12,7 @@ import hmac
 import re
 import secrets
 from datetime import timedelta
+from functools import lru_cache
 from typing import Any
 from urllib.parse import quote, unquote, unquote_plus, urlsplit
 
@@ -185,6 +186,7 @@ def signature(
     return base64.b64encode(hmac.new(key.encode(), base.encode(), _METHODS[algorithm]).digest()).decode()
 
 
+@lru_cache(maxsize=1024)  # names and keys are the same in every call
 def _encoded(text: str) -> str:
     return quote(text, safe="-._~")
 

@@ -18,6 +18,7 @@ import json
 import re
 import secrets
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
@@ -232,6 +233,7 @@ def sign(request: Request, oauth: dict[str, str], consumer_secret: str, token_se
     return base64.b64encode(digest).decode()
 
 
+@lru_cache(maxsize=1024)  # names and keys are the same in every call
 def _escape(text: str) -> str:
     return quote(text, safe="-._~")
 

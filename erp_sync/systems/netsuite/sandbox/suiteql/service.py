@@ -27,6 +27,8 @@ from erp_sync.systems.netsuite.sandbox.suiteql.kinds import malformed
 
 PATH = "/services/rest/query/v1/suiteql"
 MAX_PAGE, MAX_ROWS = 1000, 100_000
+# By query, custom fields and records, options and schema: for all accounts of a process.
+_compiled: OrderedDict[tuple[str, str, str], Compiled] = OrderedDict()
 
 
 class SuiteQLService:
@@ -35,7 +37,6 @@ class SuiteQLService:
     def __init__(self, store: Store, session_options: Any, schema: str = "") -> None:
         install(store, session_options.zone, session_options.date_format)
         self._schema = schema
-        self._compiled: OrderedDict[tuple[str, str], Compiled] = OrderedDict()
         self._totals: OrderedDict[tuple[str, int], int] = OrderedDict()
 
     def handle(self, session: Session, request: Request) -> Response:
@@ -91,13 +92,14 @@ class SuiteQLService:
 
     def _compile(self, session: Session, query: str) -> Compiled:
         custom, records = session.custom_fields(), session.custom_records()
-        key = (query, json.dumps([custom, records], sort_keys=True, default=str))
-        found = self._compiled.get(key)
+        kind = f"{session.options!r} {self._schema}"
+        key = (query, json.dumps([custom, records], sort_keys=True, default=str), kind)
+        found = _compiled.get(key)
         if found is None or found.timely:
             found = Compiler(session.options, custom, session.moment, self._schema, records).compile(query)
-            self._compiled[key] = found
-            if len(self._compiled) > 256:
-                self._compiled.popitem(last=False)
+            _compiled[key] = found
+            if len(_compiled) > 512:
+                _compiled.popitem(last=False)
         return found
 
 
