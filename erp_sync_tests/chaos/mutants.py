@@ -17,14 +17,14 @@ import msgspec
 import pyarrow as pa
 import sqlalchemy as sa
 
-from erp_sync.components import documents, states
+from erp_sync.components import states
 from erp_sync.flows import extraction
 from erp_sync.flows.convergence import sending as rows_sending
 from erp_sync.flows.delivery.recording import Recording
 from erp_sync.flows.delivery.resuming import SEND_AGAIN, Resuming
 from erp_sync.flows.delivery.sending import Sending
 from erp_sync.flows.leases import Leases
-from erp_sync.ledger import Ledger, ending, leases, moving, sending, steps
+from erp_sync.ledger import Ledger, accepting, ending, leases, moving, sending, steps
 from erp_sync.ledger import deliveries as ledger_deliveries
 from erp_sync.ledger.documents import Claim, State
 from erp_sync.ledger.plans import Plans
@@ -184,15 +184,9 @@ def handled_before_the_transaction(stack: ExitStack) -> None:
     _put(stack, Ledger, "unhandled", eager)
 
 
-@mutant("of several versions of a document the first goes")
-def ignore_version_order(stack: ExitStack) -> None:
-    def first(some: list[tuple[Any, Any]], newest: Any) -> list[tuple[Any, Any]]:
-        found: dict[Any, tuple[Any, Any]] = {}
-        for row, document in some:
-            found.setdefault(documents._key(row), (row, document))
-        return list(found.values())
-
-    _put(stack, documents, "_latest", first)
+@mutant("an order that is cancelled is withdrawn, whether anything of it has left or not")
+def withdraw_what_has_left(stack: ExitStack) -> None:
+    _put(stack, accepting, "_document_begun", lambda *arguments: set())
 
 
 # -- reading ---------------------------------------------------------------------------------------

@@ -60,6 +60,7 @@ class Trouble:
     after: bool = False
     flow: str = ""  # only calls on behalf of this flow
     guarantee: str = ""  # only operations of which the connector declares this
+    entity: str = ""  # only operations on this
     then: tuple[str, str] | None = None  # whose people do what as it strikes
     made: int = 0
     frozen: Any = None  # stale_read: a core over the state at `begin`
@@ -201,6 +202,8 @@ class Network:
             if one.flow and one.flow != current().flow:
                 continue
             if one.guarantee and (operation is None or operation.guarantee.value != one.guarantee):
+                continue
+            if one.entity and (operation is None or not operation.name.startswith(f"{one.entity}.")):
                 continue
             if not one.fires(self.simulation.now, endpoint.writes, self.random):
                 continue

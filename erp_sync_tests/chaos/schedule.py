@@ -111,13 +111,24 @@ def _overtaken_document(made: Schedule, chance: random.Random, start: float, rou
     )
 
 
+def _cancelled_under_way(made: Schedule, chance: random.Random, start: float, route: RouteSpec) -> None:
+    """The target does what it is sent, nobody is told, and the buyer thinks better of it before anybody looks."""
+    kind = FLOWS["orders"]
+    for _ in range(2):
+        when = chance.uniform(30, DURATION * 0.7)
+        made.acts.append((when, route.store, "buy"))
+        what = chance.choice(("timeout", "drop_connection", "server_error"))
+        then = (route.store, "think_again")
+        _aimed(made, start, when, route, "orders", kind=what, times=1, after=True, entity=kind.entity, then=then)
+
+
 def _overtaken_value(made: Schedule, chance: random.Random, start: float, route: RouteSpec) -> None:
     """A worker stands still with values that it has read, while they change and another one writes the new ones."""
-    flow, when = chance.choice(STATES), chance.uniform(60, DURATION * 0.6)
+    flow, when = chance.choice(STATES), chance.uniform(100, DURATION * 0.7)
     then = (_source(route, flow), "think_again")
     # It needs something in hand.
     made.acts.append((when, *then))
-    made.ambushes.append(Ambush(start + when, "values gathered", flow, seconds=chance.uniform(70, 150), then=then))
+    made.ambushes.append(Ambush(start + when, "values gathered", flow, seconds=chance.uniform(100, 250), then=then))
 
 
 def _lost_lease(made: Schedule, chance: random.Random, start: float, route: RouteSpec) -> None:
@@ -156,7 +167,7 @@ def _no_trace(made: Schedule, chance: random.Random, start: float, route: RouteS
         )  # fmt: skip
 
 
-AIMS = (_overtaken_document, _overtaken_value, _lost_lease, _silent_write, _late_value, _no_trace)
+AIMS = (_overtaken_document, _cancelled_under_way, _overtaken_value, _lost_lease, _silent_write, _late_value, _no_trace)
 STATES = ("inventory", "prices")
 
 
