@@ -21,7 +21,8 @@ ERASED = "erased"
 NOBODY = {"erased": True}
 #: Addresses below a name that never resolves (RFC 2606).
 _DOMAIN = "erased.invalid"
-#: Fields of the canonical entities that are personal, whatever they hold.
+#: Fields of the canonical entities that are personal, whatever they hold; and what somebody edited of them at a target,
+#: among the facts of a delivery: another address of the person that no document of theirs has.
 FIELDS = frozenset(
     [
         "email",
@@ -34,6 +35,7 @@ FIELDS = frozenset(
         "city",
         "postcode",
         "special_instructions",
+        "edits",
     ]
 )
 _EMAIL = re.compile(r"[\w.+%-]+@[\w-]+\.[\w.-]*\w")

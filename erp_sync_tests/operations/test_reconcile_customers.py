@@ -9,11 +9,13 @@ from typing import Any
 import pytest
 
 from erp_sync.ledger import State
+from erp_sync.ledger.erasing import erase
 from erp_sync.operations.decisions import approve, reject
 from erp_sync.operations.repairing import FlowReconciled
 from erp_sync.sandbox.people import Place
 from erp_sync.systems.netsuite.client import NetSuiteClient
 from erp_sync_tests.e2e.business import MEMBERS, Business, business
+from erp_sync_tests.ledger.test_privacy import everything
 from erp_sync_tests.operations.test_putting_back import PAYMENTS, daily, edit, policy
 
 PUT_BACK = {"fields": {"customer": {"foreign_edits": "put_back"}}}
@@ -274,13 +276,20 @@ def test_a_customer_that_was_there_before_us_is_compared_by_no_field_and_named_o
     assert "entered there before us" in left(done, customer["entityid"])[0]
 
 
-def test_a_person_who_was_erased_is_not_compared(shop: Business) -> None:
-    customer = bought(shop, "max")
+def test_a_person_who_was_erased_is_not_compared_and_leaves_with_what_was_edited_of_them(shop: Business) -> None:
+    policy(shop, {"fields": {"customer": {"foreign_edits": "hold"}}})
+    customer, other = bought(shop, "max"), bought(shop, "mia")
+    for one in (customer, other):
+        edit(shop, f"customer/{one['id']}", email=f"private-{one['id']}@example.com")
+    done = daily(shop)
+    numbers = [number_of(done, one["entityid"]) for one in (customer, other)]
     with shop.installation() as here:
-        here.ledger.privacy.bury(here.ledger.privacy.texts("max@example.com"))
-        from erp_sync.ledger.erasing import erase
-
-        erase(here.ledger.database, here.ledger.privacy.texts("max@example.com"), frozenset(), "jo")
+        reject(here, numbers[0], who="jo", why="let it stand")
+        person = here.ledger.privacy.texts("max@example.com")
+        here.ledger.privacy.bury(person)
+        erase(here.ledger.database, person, frozenset(), "jo")
+        assert f"private-{customer['id']}@" not in everything(here.ledger)
+        assert f"private-{other['id']}@" in everything(here.ledger)
     edit(shop, f"customer/{customer['id']}", lastName="erased", firstName="erased", email="gone@example.com")
     assert of(daily(shop), customer["entityid"]) == {}
 
