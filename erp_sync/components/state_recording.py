@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from erp_sync.components import held_plans
 from erp_sync.components.configuration import Mode
 from erp_sync.components.mapping_version import mapping_version
 from erp_sync.components.state_planning import Planned
@@ -49,6 +50,8 @@ class Recording:
             "mapping": mapping_version(task.here.configuration, task.route, task.kind.name).value,
         }
         problems = [entry for entry in entries if entry.problem is not None]
+        names = (task.route.name, task.kind.name, task.target_name)
+        before = held_plans.waiting(task.here, *names) if planned.rows or planned.alone else 0
         with task.here.ledger.handling(task.route.name, task.kind.name, run_id=task.run_id) as work:
             self._refuse(work, problems)
             self._add(work, planned.rows, compared, verdicts, summary)
@@ -59,7 +62,10 @@ class Recording:
                 work.mark_handled([entry.received.id for entry in received if entry.received is not None])
         task.here.ledger.known.settle_edits(task.target_name, task.kind.entity, planned.settled)
         self._resolve(entries)
-        self._notify()
+        if task.report.held and task.flow.mode is Mode.ON:
+            held_plans.tell(task.here, *names[:2], before=before, now=held_plans.waiting(task.here, *names))
+        else:
+            held_plans.settle(task.here, *names[:2])
         self._notify_edits()
 
     def _add(
@@ -125,20 +131,6 @@ class Recording:
             task.here.ledger.quarantine.resolve(
                 task.source, task.kind.entity, ids, f"passed in run {task.run_id}", task.route.name, task.kind.name
             )
-
-    def _notify(self) -> None:
-        """One notice for a held plan, however often it is found again."""
-        task = self.task
-        held = [plan for plan in task.report.plans if plan[1] == PlanState.HELD]
-        key = f"plan_held/{task.route.name}/{task.kind.name}"
-        if held and task.flow.mode is Mode.ON:
-            plan_id, _, rows, why = held[-1]
-            text = f"plan {plan_id} of {task.kind.name} on {task.route.name} waits: {rows} rows, {why}"
-            task.here.ledger.notices.raise_once(key, "warning", text, link=f"plan/{plan_id}")
-        elif not task.here.ledger.plans.find(
-            route=task.route.name, flow=task.kind.name, states=[PlanState.HELD], limit=1
-        ):
-            task.here.ledger.notices.clear(key)
 
     def notify_doubt(self, verdicts: Sequence[Verdict]) -> bool:
         """The source's answer cannot be all, though nothing would be written for it (base prices stay): one notice.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import sqlalchemy as sa
@@ -41,22 +41,23 @@ class Notices:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def raise_once(self, key: str, severity: str, text: str, link: str = "") -> bool:
+    def raise_once(self, key: str, severity: str, text: str, link: str = "", anew: bool = False) -> bool:
         """A matter came up. True the first time, and again only after it was cleared.
 
         Where it was settled and that is not told yet, it goes on as if it had not been: nobody hears of either.
+
+        Args:
+            anew: it has become another matter: who was told of it is told again.
         """
         with self._database.write() as write:
             self._database.exclude(write, "notice", key)
             now = self._database.now()
             known = write.execute(sa.select(notices.c.key).where(notices.c.key == key)).first()
             if known is not None:
+                values: dict[str, Any] = {"sent_at": None} if anew else {}
+                values |= {"text": text, "link": link, "severity": severity, "last_at": now, "cleared_at": None}
                 write.execute(
-                    sa.update(notices)
-                    .where(notices.c.key == key)
-                    .values(
-                        text=text, link=link, severity=severity, last_at=now, times=notices.c.times + 1, cleared_at=None
-                    )
+                    sa.update(notices).where(notices.c.key == key).values(**values, times=notices.c.times + 1)
                 )
                 return False
             write.execute(
@@ -64,6 +65,12 @@ class Notices:
                 {"key": key, "severity": severity, "text": text, "link": link, "raised_at": now, "last_at": now},
             )
             return True
+
+    def reword(self, key: str, text: str, link: str = "") -> None:
+        """The matter stands, in other words; nothing where it does not."""
+        with self._database.write() as write:
+            mine = sa.and_(notices.c.key == key, notices.c.cleared_at.is_(None))
+            write.execute(sa.update(notices).where(mine).values(text=text, link=link))
 
     def clear(self, key: str) -> bool:
         """The matter is settled. False where it was not open. Where somebody was told of it, that is to be told."""

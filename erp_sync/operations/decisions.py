@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from erp_sync.components import held_plans
 from erp_sync.components.installation import Installation
 from erp_sync.ledger.documents import State
 from erp_sync.ledger.errors import NotInLedger
@@ -41,6 +42,7 @@ def approve(here: Installation, word: str, *, who: str, why: str = "", only: Seq
             plan = here.ledger.plans.approve(number, who, why, only)
         except ValueError as error:
             raise CannotDo(str(error)) from error
+        held_plans.settle(here, plan.route, plan.flow)
         return Decided(
             subject="plan", id=f"p{plan.id}", route=plan.route, flow=plan.flow, decision="approved", rows=plan.row_count
         )
@@ -59,6 +61,7 @@ def reject(here: Installation, word: str, *, who: str, why: str) -> Decided:
     subject, number = held(here, word)
     if subject == "plan":
         plan = here.ledger.plans.reject(number, who, why)
+        held_plans.settle(here, plan.route, plan.flow)
         return Decided(
             subject="plan", id=f"p{number}", route=plan.route, flow=plan.flow, decision="rejected", rows=plan.row_count
         )

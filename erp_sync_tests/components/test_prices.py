@@ -10,7 +10,10 @@ from typing import Any
 
 import pytest
 
+from erp_sync.components import held_plans
 from erp_sync.ledger.plans import PlanState
+from erp_sync.operations.choosing import CannotDo
+from erp_sync.operations.decisions import approve, reject
 from erp_sync_tests.components.two_systems import TwoSystems, two_systems
 
 LEVELS = {"price_levels": {"1": "base"}}
@@ -75,3 +78,73 @@ def test_a_price_that_jumps_waits_and_the_others_go(make):
     assert (store_prices(systems)["MUG"], store_prices(systems)["TEA"]) == (Decimal("10.5"), Decimal("3.3"))
     (plan,) = systems.here.ledger.plans.find(states=[PlanState.HELD])
     assert systems.here.ledger.plans.table(plan.id).column("key").to_pylist() == ["base/0/MUG"]
+
+
+def held(systems: TwoSystems) -> list[list[str]]:
+    """Keys that wait for a person, by plan, oldest first."""
+    plans = systems.here.ledger.plans
+    found = sorted(plans.find(states=[PlanState.HELD]), key=lambda plan: plan.id)
+    return [plans.table(plan.id, states=["held"]).column("key").to_pylist() for plan in found]
+
+
+def alerts(systems: TwoSystems) -> list[str]:
+    """What people are told by now; each once."""
+    return [one.text for one in systems.here.ledger.notices.take_untold(["warning"])]
+
+
+def test_a_discount_that_comes_in_two_polls_is_one_alert_that_names_what_waits_still(make):
+    systems = make()
+    for sku in ("MUG", "TEA"):
+        erp_price(systems, sku, "0.30")
+        systems.run("prices", keys=(sku,))
+    assert held(systems) == [["base/0/MUG"], ["base/0/TEA"]]
+    first, second = sorted(plan.id for plan in systems.here.ledger.plans.find(states=[PlanState.HELD]))
+    (text,) = alerts(systems)
+    assert text.startswith(f"plan {second} of prices on us waits: 1 rows")
+    assert f"plan {first} (1 rows)" in text
+    approve(systems.here, f"p{first}", who="ann")
+    (notice,) = systems.here.ledger.notices.open()
+    assert (f"plan {first}" in notice.text, notice.link) == (False, f"plan/{second}")
+    systems.load("prices")
+    assert (store_prices(systems)["MUG"], store_prices(systems)["TEA"]) == (Decimal("0.3"), Decimal("3.2"))
+    reject(systems.here, f"p{second}", who="ann", why="a mistake")
+    assert systems.here.ledger.notices.open() == []
+    systems.load("prices")
+    assert store_prices(systems)["TEA"] == Decimal("3.2")
+
+
+@pytest.mark.parametrize("approved_before", [False, True])
+def test_of_two_held_prices_of_an_article_the_newer_one_is_decided_on(make, approved_before):
+    systems = make()
+    erp_price(systems, "MUG", "0.50")
+    systems.run("prices", keys=("MUG",))
+    (older,) = systems.here.ledger.plans.find(states=[PlanState.HELD])
+    if approved_before:
+        approve(systems.here, f"p{older.id}", who="ann")
+    erp_price(systems, "MUG", "0.30")
+    systems.run("prices", keys=("MUG",))
+    assert store_prices(systems)["MUG"] == Decimal("10.5")
+    (newer,) = systems.here.ledger.plans.find(states=[PlanState.HELD])
+    assert newer.id != older.id
+    if not approved_before:
+        with pytest.raises(CannotDo, match="is not held"):
+            approve(systems.here, f"p{older.id}", who="ann")
+    approve(systems.here, f"p{newer.id}", who="ann")
+    systems.load("prices")
+    assert store_prices(systems)["MUG"] == Decimal("0.3")
+
+
+def test_one_price_that_waits_does_not_hide_a_wave_that_comes_after_it(make):
+    systems = make()
+    erp_price(systems, "MUG", "0.30")
+    systems.run("prices", keys=("MUG",))
+    assert len(alerts(systems)) == 1
+    systems.run("prices", keys=("MUG",))
+    erp_price(systems, "TEA", "0.03")
+    systems.run("prices", keys=("TEA",))
+    assert alerts(systems) == []
+    route = systems.here.configuration.routes["us"].name
+    held_plans.tell(systems.here, route, "prices", before=2, now=12)
+    assert len(alerts(systems)) == 1
+    held_plans.tell(systems.here, route, "prices", before=12, now=21)
+    assert alerts(systems) == []
