@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from erp_sync.ledger import accepting, codec, cross_references, events
 from erp_sync.ledger.cursors import advance
 from erp_sync.ledger.dead_letters import overruled
-from erp_sync.ledger.documents import Delivery, NewDelivery, State, StepState
+from erp_sync.ledger.documents import Delivery, NewDelivery, State, StepState, receipt_of
 from erp_sync.ledger.received import among
 from erp_sync.ledger.releasing import free_keys, release_followers
 from erp_sync.ledger.schema import cursors, deliveries, notes, receipts, received, requirements, steps
@@ -116,16 +116,24 @@ class Adopting:
         target: str,
         found: Sequence[tuple[str, str, Receipt]],
         links: Sequence[cross_references.Link] = (),
+        *,
+        replace: bool = False,
     ) -> int:
         """Records that deliveries share (customers): steps with these (key, operation) come back confirmed.
 
         A receipt that is there stays. Gives how many are new. Raises CrossReferenceConflict: then none is.
+
+        Args:
+            replace: a person says that the record is another one by now (the old one was deleted or merged): the old
+                receipt and link are forgotten, by unfinished deliveries as well.
         """
         with self._database.write(durable=True) as write:
             now = self._database.now()
+            if replace:
+                found = [one for one in found if _forget(write, target, *one)]
             count = sum(_receipt(write, now, target, *one, delivery_id=None) for one in found)
             for link in links:
-                cross_references.record(write, now, link)
+                cross_references.record(write, now, link, replace)
             return count
 
     def finished(self, route: str, target: str, until: datetime) -> None:
@@ -239,6 +247,27 @@ def _deliver(write: sa.Connection, now: datetime, delivery_id: int, one: Adopted
         number=one.receipt.number,
     )
     release_followers(write, now, [delivery_id])
+
+
+def _forget(write: sa.Connection, target: str, key: str, operation: str, receipt: Receipt) -> bool:
+    """The receipt under the key, where it is of another record; False where it is of this one."""
+    mine = (receipts.c.target == target, receipts.c.key == key, receipts.c.operation == operation)
+    known = write.execute(sa.select(receipts.c.receipt).where(*mine)).scalar()
+    if known is not None and receipt_of(known).target_id == receipt.target_id:
+        return False
+    write.execute(sa.delete(receipts).where(*mine))
+    unfinished = sa.select(deliveries.c.id).where(deliveries.c.target == target, deliveries.c.finished_at.is_(None))
+    write.execute(
+        sa.update(steps)
+        .where(
+            steps.c.delivery_id.in_(unfinished),
+            steps.c.key == key,
+            steps.c.operation == operation,
+            steps.c.state == StepState.CONFIRMED.value,
+        )
+        .values(receipt=codec.to_text(receipt))
+    )
+    return True
 
 
 def _receipt(

@@ -198,7 +198,10 @@ class _Found:
             step = next((step for step in order.steps if step.name == Entity.CUSTOMER), None)
             if match is not None and step is not None and match.certain:
                 store, erp = self.route.store, self.route.erp
-                self.customers += link_customer(self.here.ledger, store, erp, step.key, step.operation, match)
+                told = match.natural_key in self.links
+                self.customers += link_customer(
+                    self.here.ledger, store, erp, step.key, step.operation, match, replace=told
+                )
 
     def _link_orders(self, kind: FlowKind, orders: Sequence[_Order], who: str) -> None:
         """Certain ones are done. Doubtful ones are dead letters: to send them is a person's decision."""

@@ -23,7 +23,7 @@ from erp_sync.model.order_status import OrderStatusUpdate
 from erp_sync.model.remaining import remaining
 from erp_sync.operations.choosing import connector
 from erp_sync.operations.putting_back import PUT_BACK, accepted_edits, may_be_compared, owned_by_target
-from erp_sync.operations.reconcile_customers import compare_customers
+from erp_sync.operations.reconcile_customers import COUNTED, compare_customers
 from erp_sync.operations.reconcile_documents import Comparison
 from erp_sync.operations.reconciliation import Difference, EditedDocument, Progress, Reconciliation
 from erp_sync.ports.adoption import Match
@@ -286,5 +286,5 @@ class _Orders(Comparison):
                 self.differs("extra", update.number, erp=update.native_id, words=words)
 
 
-_COUNTS = ("in_erp", "adopted", "totals_compared", "contents_compared", "statuses_compared")
+_COUNTS = ("in_erp", "adopted", "totals_compared", "contents_compared", "statuses_compared", COUNTED)
 _NOT_SENT = (State.WAITING, State.DUE, State.DEAD, State.HELD, State.DISMISSED)

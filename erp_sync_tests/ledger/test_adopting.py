@@ -65,6 +65,29 @@ def test_a_shared_record_comes_back_confirmed(ledger: Ledger) -> None:
     assert (row.state, row.receipt) == ("confirmed", receipt)
 
 
+def test_a_shared_record_that_a_person_names_anew_takes_the_place_of_the_old_one(ledger: Ledger) -> None:
+    """The old one was deleted or merged: for what comes, and for what is under way."""
+    made, new = Receipt(target_id="45"), Receipt(target_id="46", existed=True)
+
+    def named(receipt: Receipt) -> int:
+        link = Link(entity="customer", connection_a=STORE, id_a="7", connection_b=ERP, id_b=receipt.target_id)
+        return ledger.adopting.receipts(ERP, [("ann", "customer.create", receipt)], [link], replace=True)
+
+    assert named(made) == 1
+    accept(ledger, document("1"), document("2"))
+    first, second = claim(ledger)
+    for one in (first, second):
+        ledger.steps.plan(one, [step("customer", "ann"), step("order", "2")], reuse=["customer.create"])
+    ledger.steps.begin(first, "order")
+    ledger.steps.confirm(first, "order", Receipt(target_id="9"))
+    ledger.deliveries.complete(first)
+    ledger.deliveries.dead(second, "unknown_customer", "it is gone")
+    assert (named(new), named(new)) == (1, 0)
+    assert ledger.steps.receipt(ERP, "ann", "customer.create") == new
+    assert [ledger.steps.of(one.id)[0].receipt for one in (first, second)] == [made, new]
+    assert ledger.cross_references.find("customer", STORE, ["7"], ERP) == {"7": "46"}
+
+
 def test_an_id_with_another_partner_adopts_nothing(ledger: Ledger) -> None:
     ledger.adopting.documents(ROUTE, FLOW, [adopted("1", "901")], who="ann")
     with pytest.raises(CrossReferenceConflict):

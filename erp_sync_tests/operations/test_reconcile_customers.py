@@ -10,6 +10,7 @@ import pytest
 
 from erp_sync.ledger import State
 from erp_sync.ledger.erasing import erase
+from erp_sync.operations.adoption import adopt
 from erp_sync.operations.decisions import approve, reject
 from erp_sync.operations.repairing import FlowReconciled
 from erp_sync.sandbox.people import Place
@@ -323,3 +324,22 @@ def test_another_installation_does_not_take_what_an_earlier_one_sent_for_an_edit
     assert of(daily(shop), customer["entityid"]) == {}
     edit(shop, f"customer/{customer['id']}", isInactive=True)
     assert of(daily(shop), customer["entityid"]) == {"active": ("yes", "inactive")}
+
+
+def test_a_person_says_which_customer_stands_for_one_that_is_gone(shop: Business) -> None:
+    gone = bought(shop, "sue")
+    shop.erp_sql("DELETE FROM customer WHERE id = ?", gone["id"])
+    number = shop.store.buy("sue", {"TEA": 1})
+    shop.settle()
+    assert shop.in_erp(number) == []
+    erp = shop.hands_in_erp()
+    person = {"isPerson": True, "firstName": "Sue", "lastName": "Merged", "email": "sue@example.com"}
+    other = erp.create("customer", {**person, "subsidiary": {"id": "1"}})
+    erp.close()
+    with shop.installation() as here:
+        route = here.configuration.routes["us"]
+        adopt(here, route, apply=True, who="jo", links={"sue@example.com": str(other)})
+        here.ledger.dead_letters.retry(flow="orders", who="jo")
+    shop.settle()
+    assert [one["entity"] for one in shop.in_erp(number)] == [other]
+    assert left(daily(shop), gone["id"]) == []

@@ -151,10 +151,12 @@ def customer_id(document: SalesOrder) -> str:
     return document.customer.native_id or document.customer.email.strip().lower()
 
 
-def link_customer(ledger: Ledger, store: str, erp: str, key: str, operation: str, match: Match) -> int:
+def link_customer(
+    ledger: Ledger, store: str, erp: str, key: str, operation: str, match: Match, *, replace: bool = False
+) -> int:
     """The customer's step comes back confirmed for every order of theirs. Gives how many are new: 0 or 1.
 
-    A customer that is linked to another record keeps that link.
+    A customer that is linked to another record keeps that link, unless a person says that it is this one: `replace`.
     """
     assert match.receipt is not None
     link = Link(
@@ -166,7 +168,7 @@ def link_customer(ledger: Ledger, store: str, erp: str, key: str, operation: str
         origin="adopted",
     )
     try:
-        return ledger.adopting.receipts(erp, [(key, operation, match.receipt)], [link])
+        return ledger.adopting.receipts(erp, [(key, operation, match.receipt)], [link], replace=replace)
     except CrossReferenceConflict:
         return ledger.adopting.receipts(erp, [(key, operation, match.receipt)])
 

@@ -56,7 +56,10 @@ ADDRESS_FIELDS = ("addressee", "attention", "addr1", "addr2", "addr3", "city", "
 # Columns that every account has; any other may be missing.
 _SURE = ("companyname", "currency", "email", "externalid", "firstname", "isperson", "lastname", "phone")
 
-GONE = "it was deleted, or merged into another: enter it again and link it with `erp-sync adopt`"
+GONE = (
+    "it was deleted, or merged into another: say which one stands for it now (erp-sync adopt ROUTE --apply --link "
+    "E-MAIL=ID), or the next order fails"
+)
 NOT_OURS = "it was entered there before us: nothing was sent that could go back"
 LINE_GONE = "a line of the address book without an id is added with each write: enter it again there"
 # Unconfirmed: no page of Oracle's help says when the fields may change; the user interface locks both.
