@@ -108,13 +108,19 @@ def correct(here: Installation, route: RouteSpec, found: Reconciliation, run_id:
     ]
     corrections = here.ledger.deliveries.latest(route.name, "orders", route.erp, keys)
     with here.ledger.handling(route.name, "orders", run_id=run_id) as work:
+        last = work.latest(route.erp, [*keys, *(one.key for one in deliveries.values())])
         for document in found.edited:
             sent = deliveries.get(document.delivery)
             if sent is None:
                 continue
             before: Delivery | None = sent
+            key = sent.key
             if document.customer:
-                before = corrections.get(correction_key(route, sent, document.customer))
+                key = correction_key(route, sent, document.customer)
+                before = corrections.get(key)
+            newest = last.get(key)
+            if (newest and newest.id) != (before and before.id):
+                continue  # the document went on while it was compared: a correction would take the newer one's place
             wanted = [(edit, difference) for edit, difference in document.edits if _goes(record, edit)]
             if not wanted:
                 if before is not None and before.operation == PUT_BACK and before.state not in FINISHED:

@@ -11,7 +11,9 @@ import pytest
 import yaml
 
 from erp_sync.ledger import State
+from erp_sync.operations import repairing
 from erp_sync.operations.decisions import approve, reject
+from erp_sync.operations.putting_back import correct
 from erp_sync.operations.repairing import FlowReconciled, reconcile_route
 from erp_sync_tests.e2e.business import Business, business
 
@@ -271,3 +273,27 @@ def test_a_total_and_a_cancellation_are_reported_or_the_erps_own(shop: Business,
     assert [one.sequence for one in shop.deliveries() if one.number == number] == [1]
     policy(shop, {"fields": {part: "erp"}})
     assert [one.kind for one in daily(shop).rest if number in (one.key, one.erp)] == []
+
+
+def test_a_cancellation_that_comes_while_both_sides_are_compared_is_not_overwritten(
+    shop: Business, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    policy(shop, "put_back")
+    number, order = sold(shop, "kim")
+    edit(shop, f"salesOrder/{order}", shippingCost=1)
+
+    def meanwhile(*arguments: Any) -> Any:
+        shop.store.cancel(number)
+        shop.extract_and_transform("orders")
+        return correct(*arguments)
+
+    monkeypatch.setattr(repairing, "correct", meanwhile)
+    assert left(daily(shop), number) != []
+    assert [one.operation for one in shop.deliveries() if one.number == number] == ["cancel", "create"]
+    shop.settle()
+    assert {
+        row["isclosed"]
+        for row in shop.erp_rows(
+            'SELECT isclosed FROM transactionline WHERE "transaction" = ? AND quantity IS NOT NULL', order
+        )
+    } == {"T"}
