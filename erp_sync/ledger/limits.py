@@ -297,8 +297,9 @@ class LedgerSlots:
         with self._database.write() as write:
             self._database.exclude(write, "limits", lease.connection)
             now = self._now()
-            settings = write.execute(_LIMITS, {"connection": lease.connection}).first()
-            leases = write.execute(_LEASES, {"connection": lease.connection}).all()
+            rows = write.execute(_LIMITS_AND_LEASES, {"connection": lease.connection}).all()
+            settings = rows[0] if rows else None
+            leases = [row for row in rows if row.id is not None]
             if any(one.until <= now for one in leases):
                 write.execute(_FORGET_ENDED, {"of_connection": lease.connection, "of_now": now})
             held = [one for one in leases if one.until > now]
@@ -384,6 +385,19 @@ _LIMITS = sa.select(limits).where(limits.c.connection == sa.bindparam("connectio
 _LEASES = sa.select(
     limit_leases.c.id, limit_leases.c.lane, limit_leases.c.waiting, limit_leases.c.until, limit_leases.c.owner
 ).where(limit_leases.c.connection == sa.bindparam("connection"))
+#: What limits a connection beside each of its leases; once, with leases of None, where there is none.
+_LIMITS_AND_LEASES = (
+    sa.select(
+        limits,
+        limit_leases.c.id,
+        limit_leases.c.lane,
+        limit_leases.c.waiting,
+        limit_leases.c.until,
+        limit_leases.c.owner,
+    )
+    .join_from(limits, limit_leases, limit_leases.c.connection == limits.c.connection, isouter=True)
+    .where(limits.c.connection == sa.bindparam("connection"))
+)
 _TAKE = sa.insert(limit_leases)
 _FORGET_ENDED = sa.delete(limit_leases).where(
     limit_leases.c.connection == sa.bindparam("of_connection"), limit_leases.c.until <= sa.bindparam("of_now")

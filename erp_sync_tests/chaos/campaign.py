@@ -18,6 +18,8 @@ import msgspec
 ROUTE = "netsuite_magento"
 # A seed that fails is told with this many of its findings.
 TOLD = 6
+# A seed of less proves little, and fails.
+LEAST = {"documents": 20, "state_keys": 50}
 
 
 class SeedResult(msgspec.Struct, kw_only=True):
@@ -115,9 +117,10 @@ class _Player:
             where = "".join(traceback.format_exception(defect)[-3:])
             return SeedResult(seed=seed, words=[f"broken off: {where}"], counts={"unexplained": 1})
         verdict = played.verdict
+        thin = [f"thin: {there} {what}" for what, least in LEAST.items() if (there := getattr(played, what)) < least]
         return SeedResult(
             seed=seed,
-            words=verdict.words(),
+            words=verdict.words() + thin,
             proof=verdict.proof(),
             counts={
                 "documents": played.documents,
@@ -125,7 +128,7 @@ class _Player:
                 "lost": len(verdict.lost),
                 "duplicated": len(verdict.duplicated),
                 "stale": len(verdict.stale),
-                "unexplained": len(verdict.unexplained),
+                "unexplained": len(verdict.unexplained) + len(thin),
                 "calls": played.calls,
                 "runs": played.runs,
             },

@@ -26,6 +26,7 @@ from erp_sync.flows.delivery.sending import Sending
 from erp_sync.flows.leases import Leases
 from erp_sync.ledger import Ledger, accepting, ending, leases, moving, sending, steps
 from erp_sync.ledger import deliveries as ledger_deliveries
+from erp_sync.ledger import plans as ledger_plans
 from erp_sync.ledger.documents import Claim, State
 from erp_sync.ledger.plans import Plans
 from erp_sync.ledger.received import Received
@@ -282,7 +283,7 @@ def lose_the_moved_keys(stack: ExitStack) -> None:
     _put(stack, moving, "_doubt", lambda *arguments: None)
 
 
-@mutant("a value counts from when it is compared, not from when it was read: an older one goes over a newer one")
+@mutant("an older value goes over a newer one: it counts from when it is compared, and nobody asks what changed since")
 def ignore_the_order_of_values(stack: ExitStack) -> None:
     compare = states.compare
 
@@ -292,6 +293,8 @@ def ignore_the_order_of_values(stack: ExitStack) -> None:
         return compare(desired.set_column(place, "source_order", now), known, **options)
 
     _put(stack, states, "compare", as_of_now)
+    # Either alone is saved by the other.
+    _put(stack, ledger_plans, "_still_true", lambda write, now, plan: plan)
 
 
 def _replaced(struct: Any, **values: Any) -> Any:
