@@ -36,7 +36,7 @@ def doubt_refunded(here: Installation, routes: Sequence[RouteSpec], kind: FlowKi
         skus = {sku for record in seen for sku in _skus(here, route, source, record)}
         if skus:
             target = here.connector_for(route, kind.target).port(kind.entity, "target")
-            keys = here.ledger.known.table(store, kind.entity).column("key").to_pylist()
+            keys = here.ledger.known.table(store, kind.entity, None, ("scope", "key")).column("key").to_pylist()
             moved = [key for key in keys if target.sku(key) in skus]
             here.ledger.known.mark_unknown(store, kind.entity, moved, "refunded in the store")
         # Only that they were seen is kept: no flow handles them, and so nothing would ever remove their payloads.
