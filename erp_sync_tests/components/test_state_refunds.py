@@ -50,7 +50,7 @@ def test_a_refund_makes_its_skus_unsure_and_is_kept_without_its_content():
             not_received=lambda connection, entity, records: records,
         ),
         known=SimpleNamespace(
-            table=lambda connection, entity: pa.table({"key": ["A|main", "A|east", "B|main"]}),
+            table=lambda connection, entity, keys, names: pa.table({"key": ["A|main", "A|east", "B|main"]}),
             mark_unknown=lambda connection, entity, keys, why: unsure.extend(keys),
         ),
         receive=lambda connection, entity, records, **more: received.extend(records),
