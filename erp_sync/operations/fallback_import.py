@@ -307,7 +307,8 @@ class _Import:
             )
         packed = [[sku, number, f"{quantity:f}"] for (sku, number), quantity in inside.items()]
         days = [row.shipped_on for row, _, _ in rows if row.shipped_on is not None]
-        shipped_at = datetime.combine(max(days), time(12), UTC) if days else self.here.ledger.now()
+        now = self.here.ledger.now()
+        shipped_at = min(datetime.combine(max(days), time(12), UTC), now) if days else now
         return Shipment(
             connection=self.route.erp,
             scope="",

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import UTC, date, datetime, tzinfo
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
+from erp_sync.operations import fallback_reading
 from erp_sync.operations.choosing import CannotDo
 from erp_sync.operations.fallback_reading import parse, read_list
 
@@ -49,3 +51,16 @@ def test_a_file_that_is_no_list_is_refused(tmp_path: Path):
         parse("order,sku,quantity\n", "list.csv")
     with pytest.raises(CannotDo, match="cannot read"):
         read_list(tmp_path / "none.csv")
+
+
+def test_a_warehouse_in_the_east_writes_its_own_date(monkeypatch: pytest.MonkeyPatch):
+    class Evening(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> datetime:
+            return datetime(2026, 11, 29, 20, tzinfo=UTC)
+
+    monkeypatch.setattr(fallback_reading, "datetime", Evening)
+    head = "order,sku,quantity,carrier,tracking,shipped_on\n"
+    listed = parse(f"{head}7,MUG,1,ups,1Z,2026-11-30\n8,MUG,1,ups,1Z,2026-12-01\n", "list.csv")
+    assert [(one.order, one.shipped_on) for one in listed.rows] == [("7", date(2026, 11, 30))]
+    assert [(one.line, one.problem) for one in listed.problems] == [(3, "2026-12-01 is still to come")]
