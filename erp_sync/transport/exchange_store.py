@@ -184,16 +184,28 @@ class Store:
         self.url, self._folder = url, folder
         self.engine = _engine(url)
         self._upsert = sqlite.insert if self.engine.dialect.name == "sqlite" else postgresql.insert
+        self._found_segment = self._segment_statement()
 
     def prepare(self) -> None:
         """Create what is missing. Safe in many processes at once. Raises WrongExchangeLog."""
-        with self._one_at_a_time() as connection:
-            metadata.create_all(connection)
-            found = connection.scalar(sa.select(schema_table.c.version))
-            if found is None:
-                connection.execute(schema_table.insert().values(version=SCHEMA_VERSION))
-            elif found != SCHEMA_VERSION:
-                raise WrongExchangeLog(self.engine.url.render_as_string(hide_password=True), found)
+        found = self._version()
+        if found is None:
+            with self._one_at_a_time() as connection:
+                metadata.create_all(connection)
+                found = connection.scalar(sa.select(schema_table.c.version))
+                if found is None:
+                    connection.execute(schema_table.insert().values(version=SCHEMA_VERSION))
+                    return
+        if found != SCHEMA_VERSION:
+            raise WrongExchangeLog(self.engine.url.render_as_string(hide_password=True), found)
+
+    def _version(self) -> int | None:
+        """Of the tables that are there, which it nearly always finds: every run of a flow is a process of its own."""
+        try:
+            with self.engine.connect() as connection:
+                return connection.scalar(sa.select(schema_table.c.version))
+        except (sa.exc.OperationalError, sa.exc.ProgrammingError):
+            return None  # nothing is there, or it does not answer, which creating it will tell
 
     @contextmanager
     def _one_at_a_time(self) -> Iterator[sa.Connection]:
@@ -238,16 +250,17 @@ class Store:
                 )
 
     def _segment(self, connection: sa.Connection, name: str, host: str, last: datetime) -> int:
-        insert = self._upsert(segments).values(name=name, host=host, last_at=last)
-        statement = insert.on_conflict_do_update(
+        values = {"name": name, "host": host, "last_at": last}
+        return int(connection.execute(self._found_segment, values).scalar_one())
+
+    def _segment_statement(self) -> sa.Executable:
+        """Built once: it is part of every batch."""
+        insert = self._upsert(segments)
+        excluded = insert.excluded.last_at
+        return insert.on_conflict_do_update(
             index_elements=[segments.c.name],
-            set_={
-                "last_at": sa.case(
-                    (segments.c.last_at > insert.excluded.last_at, segments.c.last_at), else_=insert.excluded.last_at
-                )
-            },
+            set_={"last_at": sa.case((segments.c.last_at > excluded, segments.c.last_at), else_=excluded)},
         ).returning(segments.c.id)
-        return connection.execute(statement).scalar_one()
 
     def search(self, conditions: Sequence[sa.ColumnElement[bool]], limit: int) -> list[Exchange]:
         """The newest `limit` that fulfil all conditions, oldest first."""
