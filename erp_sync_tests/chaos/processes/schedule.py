@@ -82,8 +82,8 @@ def draw(
     made.acts.sort()
     kinds = list(FAULTS)
     chance.shuffle(kinds)
-    # Every seed has at least eight kinds, some of them in both systems: not every rule meets a call.
-    for kind in [*kinds[:9], *chance.choices(kinds, k=5)]:
+    # All kinds, some of them in both systems: not every rule meets a call.
+    for kind in [*kinds, *chance.choices(kinds, k=6)]:
         made.faults.append(_fault(chance, kind, endpoints))
     # Three kills of which one takes everything; apart from each other, so that each meets something that works.
     moments = [chance.uniform(0.08, 0.25), chance.uniform(0.38, 0.55), chance.uniform(0.72, 0.9)]
