@@ -85,6 +85,7 @@ class Recording:
                 compared=compared,
                 seen_at=task.seen_at,
                 order=task.order or None,
+                orders=self._orders(compared),
                 lane=task.lane,
                 verdicts=verdicts if rows else (),
                 approval=task.flow.approval == "required",
@@ -95,6 +96,11 @@ class Recording:
             why = "; ".join(verdict.words for verdict in verdicts if not verdict.passed)
             why = why or ("waits for approval" if added.state is PlanState.HELD else "")
             task.report.plans.append((added.id, added.state.value, len(rows), why))
+
+    def _orders(self, compared: Sequence[str] | None) -> dict[str, int]:
+        """Of what was compared; what goes without having been compared has no place of its own."""
+        orders = self.task.orders
+        return orders if compared is None else {key: orders[key] for key in compared if key in orders}
 
     def _refuse(self, work: Handling, problems: Sequence[Entry]) -> None:
         task = self.task

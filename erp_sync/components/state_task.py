@@ -78,3 +78,5 @@ class StateTask:
         self.seen_at = here.ledger.now()
         # Where the oldest compared row stands in the order of values.
         self.order = 0
+        # Where each compared key does.
+        self.orders: dict[str, int] = {}

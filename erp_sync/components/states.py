@@ -178,6 +178,7 @@ class Transformation:
             for at, (row, position) in enumerate(desired.rows)
         )
         keys = table.column("key").to_pylist()
+        task.orders = dict(zip(keys, table.column("source_order").to_pylist(), strict=True))
         some = None if len(keys) > 20_000 else keys
         known = task.here.ledger.known.table(task.target_name, task.kind.entity, some, COMPARED)
         comparison = compare(table, known, all_read=task.full)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import sqlalchemy as sa
 
-from erp_sync.ledger import known_state, moving, quarantine, row_deaths
+from erp_sync.ledger import known_state, moving, overtaking, quarantine, row_deaths
 from erp_sync.ledger.errors import LeaseLost
 from erp_sync.ledger.lanes import LANES
 from erp_sync.ledger.row_queries import claimable, close_plans, doubt_rows, given_back
@@ -250,7 +250,8 @@ class PlanRows:
                 )
                 for row in sorted(rows, key=lambda row: (row.scope, row.key))
             ]
-            known_state.put(write, claim.target, claim.entity, fresh, "written", now, now)
+            if known_state.put(write, claim.target, claim.entity, fresh, "written", now, now) < len(fresh):
+                overtaking.doubt_older(write, now, claim.target, claim.entity, rows)
             for connection, entity, keys in moves:
                 known_state.mark_unknown(write, now, connection, entity, keys, why=f"{claim.flow} wrote {claim.entity}")
 

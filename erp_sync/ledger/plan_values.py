@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -71,6 +71,8 @@ class NewPlan(msgspec.Struct, frozen=True, kw_only=True):
             key was moved, written or read since is not planned: its key is read and planned again. None: trust
             the rows.
         order: rows of a source version after this were planned from a later read: they are not overtaken.
+        orders: where compared keys stand in the order of values, those that do not differ, too. Of these keys all
+            that is older goes.
         verdicts: of checks and guards; with one that did not pass the plan is held.
         approval: the flow wants a person's approval even if all passed.
         summary: figures for people, JSON.
@@ -82,6 +84,7 @@ class NewPlan(msgspec.Struct, frozen=True, kw_only=True):
     compared: Sequence[str] | None = None
     seen_at: datetime | None = None
     order: int | None = None
+    orders: Mapping[str, int] = {}
     lane: str = "normal"
     verdicts: tuple[Verdict, ...] = ()
     approval: bool = False

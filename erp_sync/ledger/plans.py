@@ -8,14 +8,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
-from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pyarrow as pa
 import sqlalchemy as sa
 
-from erp_sync.ledger import codec, known_state
+from erp_sync.ledger import codec, overtaking
 from erp_sync.ledger.errors import NotInLedger, WrongState
 from erp_sync.ledger.lanes import LANES, lane_rank
 from erp_sync.ledger.plan_values import AddedPlan, Approval, NewPlan, Plan, PlanRow, PlanState, Verdict
@@ -23,14 +22,10 @@ from erp_sync.ledger.row_defects import RowDefects
 from erp_sync.ledger.row_queries import close_plans
 from erp_sync.ledger.rows import OPEN, RowState
 from erp_sync.ledger.schema import approvals, plan_rows, plans
-from erp_sync.ledger.schema import known_state as known
 from erp_sync.ledger.sql import chunks, insert_columns
 
 if TYPE_CHECKING:
     from erp_sync.ledger.engine import Database
-
-#: Rows of a plan from which on they are not looked up one by one.
-_MANY = 5000
 
 
 def add_plan(write: sa.Connection, now: datetime, route: str, flow: str, run_id: str, plan: NewPlan) -> AddedPlan:
@@ -38,7 +33,7 @@ def add_plan(write: sa.Connection, now: datetime, route: str, flow: str, run_id:
     mine = sa.and_(
         plans.c.route == route, plans.c.flow == flow, plans.c.target == plan.target, plans.c.entity == plan.entity
     )
-    plan = _still_true(write, now, plan)
+    plan = overtaking.still_true(write, now, plan)
     fingerprint = _fingerprint(plan.rows)
     failed = [verdict for verdict in plan.verdicts if not verdict.passed]
     held = bool(failed) or plan.approval
@@ -57,7 +52,7 @@ def add_plan(write: sa.Connection, now: datetime, route: str, flow: str, run_id:
                 values |= {"judgement": codec.to_text(plan.verdicts), "reason": reason}
             write.execute(sa.update(plans).where(plans.c.id == last.id).values(**values))
             return AddedPlan(id=last.id, state=PlanState(last.state), known=True)
-    overtaken = _overtake(write, now, route, flow, plan)
+    overtaken = overtaking.overtake(write, now, route, flow, plan)
     if not plan.rows:
         return AddedPlan(id=None, state=None, overtaken=overtaken)
     state = PlanState.HELD if held else PlanState.JUDGED
@@ -84,43 +79,6 @@ def add_plan(write: sa.Connection, now: datetime, route: str, flow: str, run_id:
     return AddedPlan(id=plan_id, state=state, overtaken=overtaken)
 
 
-def _still_true(write: sa.Connection, now: datetime, plan: NewPlan) -> NewPlan:
-    """Without the rows whose key changed at the target since the comparison looked: a shipment lowered it, or
-    another run wrote it. They are doubted, so that both sides are read again."""
-    if plan.seen_at is None or not plan.rows:
-        return plan
-    changed: dict[tuple[str, str], str | None] = {}
-    condition = sa.and_(
-        known.c.connection == plan.target,
-        known.c.entity == plan.entity,
-        sa.or_(known.c.sure == sa.false(), known.c.observed_at > plan.seen_at),
-    )
-    query = sa.select(known.c.scope, known.c.key, known.c.value, known.c.sure).where(condition)
-    keys = sorted({row.key for row in plan.rows})
-    # Of many rows it is cheaper to look at all that is known of the target.
-    looks: list[Any] = (
-        [write.execute(query)]
-        if len(keys) > _MANY
-        else [
-            write.execute(query.where(known_state.OF_KEYS), mine)
-            for mine in known_state.of_keys(write, plan.target, plan.entity, keys)
-        ]
-    )
-    for row in chain.from_iterable(looks):
-        changed[row.scope, row.key] = row.value if row.sure else None
-    if not changed:
-        return plan
-    stand, doubted = [], []
-    for one in plan.rows:
-        if (one.scope, one.key) not in changed:
-            stand.append(one)
-        elif one.after is None or changed[one.scope, one.key] != one.after:
-            doubted.append(one.key)
-    if doubted:
-        known_state.mark_unknown(write, now, plan.target, plan.entity, doubted, "changed while it was compared")
-    return msgspec.structs.replace(plan, rows=stand)
-
-
 def _insert(write: sa.Connection, now: datetime, values: dict[str, Any], rows: Sequence[PlanRow], due: bool) -> int:
     values = {**values, "created_at": now, "changed_at": now}
     plan_id = int(write.execute(sa.insert(plans).returning(plans.c.id), values).scalar_one())
@@ -134,35 +92,6 @@ def _insert(write: sa.Connection, now: datetime, values: dict[str, Any], rows: S
     own = ("scope", "key", "action", "before", "after", "reason", "source_version", "source_order")
     insert_columns(write, plan_rows, same, {name: [getattr(row, name) for row in rows] for name in own})
     return plan_id
-
-
-def _overtake(write: sa.Connection, now: datetime, route: str, flow: str, plan: NewPlan) -> int:
-    """Rows of older plans for the compared keys that have not been sent are not applied any more."""
-    condition = sa.and_(
-        plan_rows.c.route == route,
-        plan_rows.c.flow == flow,
-        plan_rows.c.target == plan.target,
-        plan_rows.c.entity == plan.entity,
-        plan_rows.c.state.in_([RowState.DUE, RowState.HELD, RowState.CLAIMED]),
-        plan_rows.c.handle == "",
-    )
-    if plan.order is not None:
-        condition &= plan_rows.c.source_order <= plan.order
-    groups: Iterable[Sequence[str] | None] = [None]
-    if plan.compared is not None:
-        groups = list(chunks(sorted({*plan.compared, *(row.key for row in plan.rows)})))
-    count = 0
-    touched: set[int] = set()
-    for keys in groups:
-        some = condition if keys is None else condition & plan_rows.c.key.in_(keys)
-        touched.update(write.execute(sa.select(plan_rows.c.plan_id).where(some).distinct()).scalars())
-        count += write.execute(
-            sa.update(plan_rows)
-            .where(some)
-            .values(state=RowState.OVERTAKEN.value, due_at=None, token="", owner="", changed_at=now)
-        ).rowcount
-    close_plans(write, now, touched)
-    return count
 
 
 def _fingerprint(rows: Sequence[PlanRow]) -> str:

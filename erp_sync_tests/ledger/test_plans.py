@@ -117,6 +117,52 @@ def test_what_is_being_sent_is_not_overtaken_and_its_key_waits(ledger: Ledger):
     assert row.after == "6"
 
 
+def test_a_value_found_to_stand_outlives_an_older_one_that_is_on_its_way(ledger: Ledger):
+    """71 is read and leaves; 72 is read, which the target is known to hold, so that nothing is to be written."""
+    ledger.known.write(TARGET, ENTITY, [KnownRow(key="A", value="72", source_order=5)])
+    add(ledger, rows("A", after="71", order=10))
+    mine = claim(ledger)
+    sent = ledger.plans.begin(mine)
+    add(ledger, [], compared=["A"], order=11, orders={"A": 11})
+    assert [row.sure for row in ledger.known.get(TARGET, ENTITY, ["A"]).values()] == [True]
+    ledger.plans.applied(mine, sent)
+    assert [row.key for row in ledger.known.unsure(TARGET, ENTITY)] == ["A"]
+
+
+def test_a_value_found_to_stand_is_doubted_where_an_older_one_was_written_meanwhile(ledger: Ledger, clock):
+    ledger.known.write(TARGET, ENTITY, [KnownRow(key=key, value="72", source_order=5) for key in "AB"])
+    add(ledger, rows("A", after="71", order=10))
+    add(ledger, rows("B", after="73", order=12), compared=["B"])
+    seen_at = clock()
+    clock.advance(1)
+    for _ in range(2):
+        mine = claim(ledger, limit=1)
+        ledger.plans.applied(mine, ledger.plans.begin(mine))
+    add(ledger, [], compared=["A", "B"], seen_at=seen_at, order=11, orders={"A": 11, "B": 11})
+    assert [row.key for row in ledger.known.unsure(TARGET, ENTITY)] == ["A"]
+    assert values_of(ledger)["B"] == "73"
+
+
+def test_what_is_older_of_a_key_goes_though_another_key_of_the_comparison_is_older_still(ledger: Ledger):
+    ledger.known.write(TARGET, ENTITY, [KnownRow(key="A", value="72", source_order=5)])
+    add(ledger, rows("A", after="71", order=10))
+    add(ledger, rows("C", after="9", order=12), compared=["C"])
+    mine = claim(ledger)
+    done = add(ledger, [], compared=["A", "B", "C"], order=3, orders={"A": 11, "B": 3, "C": 11})
+    assert done.overtaken == 1
+    assert [row.key for row in ledger.plans.begin(mine)] == ["C"]
+
+
+def test_a_newer_row_goes_after_the_older_one_that_is_on_its_way(ledger: Ledger):
+    add(ledger, rows("A", after="71", order=10))
+    mine = claim(ledger)
+    sent = ledger.plans.begin(mine)
+    add(ledger, rows("A", after="72", order=11), compared=["A"], order=11, orders={"A": 11})
+    ledger.plans.applied(mine, sent)
+    assert ledger.known.unsure(TARGET, ENTITY) == []
+    assert [(one.key, one.after) for one in claim(ledger).rows] == [("A", "72")]
+
+
 def test_a_row_that_was_overtaken_after_its_claim_is_not_sent(ledger: Ledger):
     add(ledger, rows("A", "B"))
     mine = claim(ledger)
