@@ -19,6 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
+import psutil
 
 from erp_sync.model.advice import Advice
 from erp_sync.runtime import daemon_state
@@ -53,6 +54,10 @@ __all__ = [
     "watchdog_service",
     "workspace_file",
 ]
+
+
+_PATIENCE = 4
+"""So many times as long as asked for is waited for services that get on."""
 
 
 class ServicesError(RuntimeError):
@@ -136,6 +141,11 @@ def run(
 def start(settings: Settings, services: Sequence[Service], wait_seconds: float = 90.0) -> Status:
     """Start the services in the background and wait until all are ready.
 
+    Args:
+        wait_seconds: how long nothing may get on. A service that is starting and uses the processor does: on a machine
+            that has much to do after a power cut everything takes its time, and ending it would only begin it anew.
+            It has four times as long, and no longer than `wait_seconds` where services die and are started again.
+
     Raises AlreadyRunning, PortTaken, DidNotStart (and ends what was started).
     """
     files = files_of(settings.home)
@@ -157,9 +167,13 @@ def start(settings: Settings, services: Sequence[Service], wait_seconds: float =
                 stderr=output,
                 start_new_session=True,
             )
-        end = time.monotonic() + wait_seconds
-        while time.monotonic() < end and supervisor.poll() is None:
+        began = moved = time.monotonic()
+        used = 0.0
+        while time.monotonic() < moved + wait_seconds and supervisor.poll() is None:
             found = status(settings)
+            before, used = used, _used_at_starting(found, supervisor.pid)
+            if used != before and time.monotonic() < began + _PATIENCE * wait_seconds and not _dies(found):
+                moved = time.monotonic()
             if found.supervisor is not None and found.supervisor.pid == supervisor.pid and found.ready:
                 return found
             time.sleep(0.05)
@@ -167,6 +181,25 @@ def start(settings: Settings, services: Sequence[Service], wait_seconds: float =
         last_lines = _last_lines(files.log(missing[0] if supervisor.poll() is None and missing else "supervisor"))
         stop(settings)
         raise DidNotStart(missing, files.logs, last_lines)
+
+
+def _used_at_starting(found: Status, supervisor: int) -> float:
+    """Seconds of processor time that starting services have used; before there are any, the supervisor."""
+    if found.supervisor is None or found.supervisor.pid != supervisor:
+        starting = [supervisor]
+    else:
+        services = found.services.values()
+        starting = [one.process.pid for one in services if one.state == "starting" and one.process is not None]
+    total = 0.0
+    for pid in starting:
+        with contextlib.suppress(psutil.Error):
+            times = psutil.Process(pid).cpu_times()
+            total += times.user + times.system
+    return total
+
+
+def _dies(found: Status) -> bool:
+    return any(service.restarts or service.state == "died" for service in found.services.values())
 
 
 def stop(settings: Settings, timeout_seconds: float = 60.0) -> bool:

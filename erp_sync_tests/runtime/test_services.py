@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 import yaml
 from dagster import DagsterInstance, DagsterRunStatus, RunsFilter
@@ -119,6 +120,30 @@ def test_a_service_waits_until_the_one_before_it_is_ready(tmp_path: Path) -> Non
     supervisor._stop_all()
     assert told[:4] == [("first", "starting"), ("first", "ready"), ("second", "starting"), ("second", "ready")]
     assert told[4:] == [("second", "stopped"), ("first", "stopped")]
+
+
+def test_a_service_that_still_works_at_its_start_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a busy machine everything takes its time, and ending it would only begin it anew."""
+    monkeypatch.setattr(services, "_PATIENCE", 1000)
+    chosen, port = settings.load({"ERP_SYNC_HOME": str(tmp_path / "home")}), free_port()
+    busy = (
+        "import socket, time\nwhile time.process_time() < 3: pass\n"
+        f"s = socket.create_server(('127.0.0.1', {port})); time.sleep(600)"
+    )
+    try:
+        wanted = [Service(name="busy", command=[sys.executable, "-c", busy], ready=Ready(port=port))]
+        assert services.start(chosen, wanted, wait_seconds=1.5).ready
+    finally:
+        services.stop(chosen)
+
+
+def test_a_service_that_stands_still_at_its_start_is_not(tmp_path: Path) -> None:
+    chosen = settings.load({"ERP_SYNC_HOME": str(tmp_path / "home")})
+    idle = msgspec.structs.replace(sleeping("idle"), ready=Ready(port=free_port()))
+    with pytest.raises(services.DidNotStart) as caught:
+        services.start(chosen, [idle], wait_seconds=1.5)
+    assert caught.value.missing == ["idle"]
+    assert services.status(chosen).supervisor is None
 
 
 def test_services_that_wait_for_each_other_are_refused() -> None:

@@ -81,7 +81,7 @@ class World:
         with self.log.open("ab") as out:
             subprocess.run(
                 [sys.executable, "-m", "erp_sync.cli", "up", "--json", *self._options()],
-                stdout=out, stderr=out, stdin=subprocess.DEVNULL, check=True, timeout=240,
+                stdout=out, stderr=out, stdin=subprocess.DEVNULL, check=True, timeout=540,
             )  # fmt: skip
 
     def _options(self) -> list[str]:
