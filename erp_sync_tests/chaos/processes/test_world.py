@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
+from unittest import mock
 
 from erp_sync.components.configuration import Mode, read_configuration
 from erp_sync_tests.chaos.campaign import ROUTE
 from erp_sync_tests.chaos.house import FLOWS, people_of
-from erp_sync_tests.chaos.processes.world import write_route
+from erp_sync_tests.chaos.processes.world import infect, write_route
 
 VENDORS = {"magento_us": "magento", "netsuite_us": "netsuite"}
 KEYS = ("account", "consumer_key", "consumer_secret", "token_id", "token_secret", "access_token", "access_token_secret")
@@ -35,3 +39,12 @@ def test_its_connections_are_the_sandboxes_with_what_each_vendor_s_chaos_declare
         assert connection.base_url == STATES[name]["base_url"]
         assert connection.credentials["consumer_key"] == f"{name} consumer_key"
         assert connection.settings.items() >= people_of(vendor).REAL_TIME.items()
+
+
+def test_a_defect_is_in_every_process_and_leaves_it_a_single_thread(tmp_path: Path):
+    """A fork server with more does not start: no seed of a mutant would be played."""
+    look = "import psutil, sitecustomize; print(psutil.Process().num_threads(), sitecustomize.__file__)"
+    with mock.patch.dict(os.environ):
+        infect(tmp_path / "mutant", "acknowledge_before_send")
+        told = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True)
+    assert told.stdout.split() == ["1", str(tmp_path / "mutant" / "sitecustomize.py")]

@@ -25,6 +25,7 @@ from erp_sync import settings as settings_module
 from erp_sync.components.configuration import RouteSpec, read_configuration
 from erp_sync.components.installation import Installation
 from erp_sync.runtime import services
+from erp_sync.runtime.fork_server import SINGLE_THREADED
 from erp_sync.runtime.service_set import free_port
 from erp_sync.runtime.storage import initialise
 from erp_sync.sandbox import supervisor
@@ -162,6 +163,8 @@ def infect(folder: Path, mutant: str) -> None:
     (folder / "sitecustomize.py").write_text(
         f"from erp_sync_tests.chaos.mutants import mutated\n\nkept = mutated({mutant!r})\nkept.__enter__()\n"
     )
+    # A defect is imported before a fork server says so, and native libraries read this when they are.
+    os.environ |= SINGLE_THREADED
     checkout = Path(mutants.__file__).parents[2]
     os.environ["PYTHONPATH"] = os.pathsep.join([str(folder), str(checkout)])
 
