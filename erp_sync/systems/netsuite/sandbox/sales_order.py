@@ -224,8 +224,12 @@ def tracking_numbers(session: Session, order: int) -> list[str]:
 def settle_status(session: Session, order: int) -> None:
     """Status, commitment and full shipment of an order after anything about it changed.
 
-    Partly shipped and not yet billed for it is E, billed for it D; all shipped F, all billed G; all lines
-    closed with nothing shipped or billed H (Oracle: closing every line closes the order).
+    Partly shipped and not yet billed for it is E, billed for it D; all shipped F, all billed G; all lines closed H,
+    whatever was shipped of them: a closed line leaves the queues of shipping and of billing, and what was fulfilled of
+    it cannot be billed any more (Oracle help, Closing a Sales Order; Closing Line Items on Sales Orders: to be billed
+    first). Its stock is not committed any more but for what is picked or packed, which goes on holding it (a public
+    consultant's article, What Does Closing a Sales Order in NetSuite Do). That an order whose other lines are shipped
+    and not closed stays in the queue of billing is unconfirmed.
     """
     row = session.store.one('SELECT * FROM "transaction" WHERE id = ?', order)
     assert row is not None
@@ -239,9 +243,11 @@ def settle_status(session: Session, order: int) -> None:
     unshipped = [line for line in shippable if stock.unshipped_quantity(line) > 0]
     unbilled = [line for line in lines if line["quantity"] is not None and to_bill(line) > 0]
     shipped_unbilled = [
-        line for line in shippable if decimal(line["quantityshiprecv"]) > decimal(line["quantitybilled"])
+        line
+        for line in shippable
+        if line["isclosed"] != "T" and decimal(line["quantityshiprecv"]) > decimal(line["quantitybilled"])
     ]
-    if not open_lines and not shipped and not billed:
+    if not open_lines:
         status = "H"
     elif not shipped and not billed and unshipped:
         status = row["orderstatus"]
@@ -263,11 +269,10 @@ def settle_status(session: Session, order: int) -> None:
 
 
 def to_bill(line: Row) -> Any:
-    """Quantity not billed yet; of a closed line what has been shipped."""
-    billed = decimal(line["quantitybilled"])
+    """Quantity not billed yet; nothing of a closed line."""
     if line["isclosed"] == "T":
-        return max(decimal(line["quantityshiprecv"]) - billed, ZERO)
-    return max(abs(decimal(line["quantity"])) - billed, ZERO)
+        return ZERO
+    return max(abs(decimal(line["quantity"])) - decimal(line["quantitybilled"]), ZERO)
 
 
 def reallocate(session: Session, freed: list[tuple[int | None, int | None]]) -> None:

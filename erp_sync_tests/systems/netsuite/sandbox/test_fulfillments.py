@@ -187,3 +187,43 @@ def test_shipping_is_told_to_the_journal_of_commits(account):
         ("itemFulfillment", "f-1", "create"),
         ("itemFulfillment", "f-1", "ship"),
     ]
+
+
+def test_a_closed_line_keeps_what_has_left_and_is_billed_no_more(account):
+    """Oracle help, Closing Line Items on Sales Orders: what is fulfilled is to be billed first."""
+    order = account.order([("MUG", 4), ("TEA", 2)])
+    waiting = account.order([("MUG", 4)], external_id="o-2")
+    lines = [{"orderLine": 1, "quantity": 1}, {"orderLine": 4, "itemReceive": False}]
+    shipped(account, order, item={"items": lines})
+    account.changed(f"salesOrder/{order}", {"item": {"items": [{"line": 1, "isClosed": True}]}})
+    mug = account.full(f"salesOrder/{order}")["item"]["items"][0]
+    assert (mug["quantity"], mug["quantityFulfilled"], mug["quantityCommitted"], mug["isClosed"]) == (4, 1, 0, True)
+    assert account.full(f"salesOrder/{waiting}")["item"]["items"][0]["quantityCommitted"] == 4
+    assert account.status(order) == "D", "the tea is still to be shipped, and nothing is to be billed"
+    answer = account.call("POST", f"{RECORDS}/salesOrder/{order}/!transform/invoice", {})
+    assert answer.status == 400
+    again = transform(account, order, {"item": {"items": [{"orderLine": 1, "quantity": 1}]}, "shipStatus": {"id": "C"}})
+    assert again.status == 204, "the tea, which the body does not name, leaves"
+    assert account.full(f"salesOrder/{order}")["item"]["items"][0]["quantityFulfilled"] == 1
+    account.changed(f"salesOrder/{order}", {"item": {"items": [{"line": 4, "isClosed": True}]}})
+    assert account.status(order) == "H"
+
+
+def test_a_line_is_not_cut_below_what_has_left(account):
+    order = account.order([("MUG", 4)])
+    shipped(account, order, item={"items": [{"orderLine": 1, "quantity": 2}]})
+    below = account.patch(f"salesOrder/{order}", {"item": {"items": [{"line": 1, "quantity": 1}]}})
+    assert below.status == 400
+    account.changed(f"salesOrder/{order}", {"item": {"items": [{"line": 1, "quantity": 2}]}})
+    assert account.status(order) == "F"
+    assert account.stock("MUG") == {"onhand": 3, "committed": 0, "available": 3, "backordered": 0}
+
+
+def test_what_is_picked_of_a_closed_line_holds_its_stock_until_it_leaves_or_is_undone(account):
+    order = account.order([("MUG", 4)])
+    picked = transform(account, order, {"item": {"items": [{"orderLine": 1, "quantity": 3}]}, "shipStatus": {"id": "A"}})
+    account.changed(f"salesOrder/{order}", {"item": {"items": [{"line": 1, "isClosed": True}]}})
+    assert account.stock("MUG")["committed"] == 3
+    account.changed(f"itemFulfillment/{picked.id}", {"shipStatus": {"id": "C"}})
+    assert account.stock("MUG") == {"onhand": 2, "committed": 0, "available": 2, "backordered": 0}
+    assert account.status(order) == "H"
