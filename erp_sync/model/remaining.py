@@ -1,4 +1,5 @@
-"""What of an order is still to be delivered: what the ERP gets of one that was partly cancelled before it was seen.
+"""What of an order is still to be delivered: what the ERP gets of one that was partly cancelled before it was seen,
+and what it keeps open of one that was partly cancelled afterwards.
 
 Pure arithmetic. Units that the store cancelled, or refunded without having shipped them, are taken off with their
 share of price, discount and tax; shipping stays as it was charged, and no payment covers more than what is left.
@@ -12,7 +13,7 @@ from decimal import Decimal
 import msgspec
 
 from erp_sync.model.money import ZERO, round_money
-from erp_sync.model.order import OrderLine, Payment, PaymentKind, SalesOrder, TaxLine
+from erp_sync.model.order import OrderLine, OrderStatus, Payment, PaymentKind, SalesOrder, TaxLine
 
 replace = msgspec.structs.replace
 
@@ -34,6 +35,23 @@ def remaining(order: SalesOrder) -> SalesOrder:
         grand_total=totals.grand_total - removed - tax,
     )
     return replace(order, lines=lines, totals=left, payments=_covering(order.payments, left.grand_total))
+
+
+def lost(order: SalesOrder) -> dict[str, Decimal]:
+    """Units by line id that will never be delivered; lines that lost none are left out."""
+    return {line.line_id: gone for line in order.lines if (gone := _gone(line))}
+
+
+def ended(order: SalesOrder) -> bool:
+    """Nothing more of it is to be delivered: it was cancelled, or all of it is lost. A part may have left before."""
+    return order.status is OrderStatus.CANCELLED or not remaining(order).lines
+
+
+def kept(order: SalesOrder) -> dict[str, Decimal]:
+    """Units by line id that were delivered or are still to be; of a cancelled order those that had left by then."""
+    if order.status is OrderStatus.CANCELLED:
+        return {line.line_id: min(line.quantity_shipped, line.quantity) for line in order.lines}
+    return {line.line_id: line.quantity - _gone(line) for line in order.lines}
 
 
 def _sum(lines: Sequence[OrderLine]) -> Decimal:

@@ -20,7 +20,7 @@ from erp_sync.model.keys import Entity, EntityKey
 from erp_sync.model.money import decimal_of
 from erp_sync.model.order import OrderStatus
 from erp_sync.model.order_status import OrderStatusUpdate
-from erp_sync.model.remaining import remaining
+from erp_sync.model.remaining import ended, lost, remaining
 from erp_sync.operations.choosing import connector
 from erp_sync.operations.putting_back import PUT_BACK, accepted_edits, may_be_compared, owned_by_target
 from erp_sync.operations.reconcile_customers import COUNTED, compare_customers
@@ -61,7 +61,7 @@ class _Orders(Comparison):
         self.erp: Any = connector(here, route, "erp")
         self.target = flow_module("orders", "transform").target(self.erp)
         self.counts = dict.fromkeys(_COUNTS, 0)
-        self.cancelled: dict[str, tuple[str, bool]] = {}
+        self.cancelled: dict[str, tuple[str, bool, bool]] = {}
         self.linked: dict[str, str] = {}
 
     def compare(self, ids: Sequence[str]) -> None:
@@ -120,10 +120,15 @@ class _Orders(Comparison):
             return
         decode = flow_module("orders", "transform").decode
         sent: dict[str, tuple[_Order, Receipt, Any]] = {}
+        # What was paid before units were lost is booked whole.
+        paid: dict[str, set[str]] = {}
         for order in orders:
             receipt, delivery = there.get(order.key), deliveries.get(self._key(order))
             if receipt is not None and delivery is not None and may_be_compared(delivery):
-                sent[receipt.target_id] = (order, receipt, remaining(decode(delivery.payload)))
+                whole = decode(delivery.payload)
+                sent[receipt.target_id] = (order, receipt, remaining(whole))
+                if lost(whole):
+                    paid[receipt.target_id] = {f"{one.amount.normalize():f}" for one in whole.payments}
         self.counts["contents_compared"] += len(sent)
         documents = {identity: document for identity, (_, _, document) in sent.items()}
         edits = target.edits(documents, self._known) if sent else {}
@@ -135,6 +140,8 @@ class _Orders(Comparison):
             left_so = accepted.get(self._key(order), frozenset())
             for one in edits.get(identity, ()):
                 if owned(one.part) or (one.field, one.there) in left_so:
+                    continue
+                if one.part == "payments" and one.there in paid.get(identity, ()):
                     continue
                 words = f"{one.field} was {'changed' if one.there else 'taken away'} in {name}"
                 words += f"; it stays: {one.stays}" if one.stays else ""
@@ -158,8 +165,10 @@ class _Orders(Comparison):
                 try:
                     order.document = self.source.to_canonical(record, self.lookups)
                     order.number = order.document.number
-                    gone = order.document.status is OrderStatus.CANCELLED
-                    self.cancelled[record.native_id] = (order.number, gone)
+                    gone = ended(order.document)
+                    # What had left before the rest was cancelled stays: nothing of the order is open, it is no more.
+                    partly = gone and any(line.quantity_shipped for line in order.document.lines)
+                    self.cancelled[record.native_id] = (order.number, gone, partly)
                     if order.document.status is not OrderStatus.CANCELLED:
                         steps = self.target.steps(order.document)
                     else:
@@ -182,9 +191,10 @@ class _Orders(Comparison):
         if theirs is None or order.document is None or owned_by_target(self.route)("total"):
             return
         self.counts["totals_compared"] += 1
-        # One that was cancelled partly before it was seen went with what was left; one that went before, whole.
+        # One that was cancelled partly before it was seen went with what was left. One that went before, whole: its
+        # lines are closed there, which keep their amounts, or cut. The total lies between both.
         totals = (order.document.totals.grand_total, remaining(order.document).totals.grand_total)
-        ours: Decimal = min(totals, key=lambda total: abs(decimal_of(theirs) - total))
+        ours: Decimal = min(max(decimal_of(theirs), min(totals)), max(totals))
         difference = decimal_of(theirs) - ours
         if abs(difference) > self._tolerance():
             self.differs(
@@ -267,8 +277,10 @@ class _Orders(Comparison):
         if key not in self.cancelled or len(updates) != 1:
             return
         self.counts["statuses_compared"] += 1
-        number, in_store = self.cancelled[key]
+        number, in_store, partly = self.cancelled[key]
         (update,) = updates
+        if partly and update.status in (OrderStatus.FULFILLED, OrderStatus.CLOSED):
+            return
         # Closed is what the ERP makes of an order whose lines were all closed; of one that was shipped, too.
         gone = update.status is OrderStatus.CANCELLED or (in_store and update.status is OrderStatus.CLOSED)
         if gone and not in_store and owned_by_target(self.route)("cancellation"):

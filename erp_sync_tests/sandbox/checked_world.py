@@ -32,7 +32,8 @@ ERP = """
 CREATE TABLE "transaction" (id, type, tranid, externalid, otherrefnum, status, foreigntotal, taxtotal, shippingcost,
   salesorder, payment, voided, createdfrom, currency);
 CREATE TABLE transactionline ("transaction", id, mainline, taxline, kitcomponent, donotdisplayline, linesequencenumber,
-  item, itemtype, quantity, foreignamount, location, quantitycommitted, quantityshiprecv, iscogs);
+  item, itemtype, quantity, foreignamount, location, quantitycommitted, quantityshiprecv, iscogs, isclosed,
+  fulfillable);
 CREATE TABLE transactiontaxdetail ("transaction", taxrate, taxamount);
 CREATE TABLE item (id, itemid, itemtype, isinactive);
 CREATE TABLE location (id, name, externalid);
@@ -105,7 +106,8 @@ class World:
         for index, line in enumerate(lines or [{"item": 1000, "quantity": "-2.00000", "foreignamount": "-11.00"}]):
             self.insert(
                 self.erp, "transactionline", transaction=row_id, id=1 + 3 * index, mainline="F", taxline="F",
-                kitcomponent="F", donotdisplayline="F", linesequencenumber=index, **{"itemtype": "InvtPart", **line},
+                kitcomponent="F", donotdisplayline="F", linesequencenumber=index,
+                **{"itemtype": "InvtPart", "isclosed": "F", "fulfillable": "T", **line},
             )  # fmt: skip
         if deposit:
             self.insert(

@@ -117,6 +117,24 @@ def partly_cancelled(world: World) -> None:
     world.erp.execute("UPDATE transactiontaxdetail SET taxamount = '0.25' WHERE \"transaction\" = 200")
 
 
+def cut_afterwards(world: World) -> None:
+    """The second order's line was cancelled as a whole after it had been sent and paid: it is closed."""
+    world.store.execute("UPDATE sales_order_item SET qty_canceled = '2.0000' WHERE order_id = 2")
+    world.erp.execute("UPDATE transactionline SET isclosed = 'T' WHERE \"transaction\" = 200")
+    world.journals["erp"].append(
+        Entry(None, [(1009.0, "2026-11-12T08:00:00+00:00", Commit("salesOrder", "magento_us_2", "update"))])
+    )
+
+
+def rest_cancelled(world: World) -> None:
+    """The fourth, cancelled order had left in part: one line shipped on both sides, the other one closed."""
+    world.book(4, status="F", lines=[
+        {"item": 1000, "quantity": "-2.00000", "foreignamount": "-11.00", "quantityshiprecv": "2.00000"},
+        {"item": 1001, "quantity": "-1.00000", "foreignamount": "-3.00", "isclosed": "T"},
+    ])  # fmt: skip
+    world.store.execute("UPDATE sales_order_item SET qty_shipped = '2.0000' WHERE order_id = 4")
+
+
 DEFECTS: dict[str, tuple[Callable[[World], object], dict[str, int]]] = {
     "an order that never arrived": (lambda world: world.place(5), {"orders_lost": 1}),
     "an order twice": (lambda world: world.book(2, suffix="_again"), {"orders_duplicated": 1}),
@@ -151,7 +169,19 @@ DEFECTS: dict[str, tuple[Callable[[World], object], dict[str, int]]] = {
     ),
     "an order that was sent with units which the store cancelled": (
         in_store("UPDATE sales_order_item SET qty_canceled = '1.0000' WHERE order_id = 2"),
-        {"orders_whole_though_less_is_left": 1},
+        {"orders_whole_though_less_is_left": 1, "orders_cancelled_open_in_erp": 1},
+    ),
+    "units that the store cancelled, paid whole and cut, of which one is open again": (
+        all_of(cut_afterwards, in_erp("UPDATE transactionline SET isclosed = 'F' WHERE \"transaction\" = 200")),
+        {"orders_cancelled_open_in_erp": 1, "orders_whole_though_less_is_left": 1},
+    ),
+    "the rest of a cancelled order that was shipped in part": (
+        all_of(rest_cancelled, in_erp("UPDATE transactionline SET isclosed = 'F' WHERE id = 4")),
+        {"orders_cancelled_open_in_erp": 1},
+    ),
+    "more shipped of a cancelled order than the store knows, told to nobody": (
+        all_of(rest_cancelled, in_store("UPDATE sales_order_item SET qty_shipped = '0' WHERE order_id = 4")),
+        {"orders_cancelled_open_in_erp": 1},
     ),
     "less than what is left of an order": (
         all_of(partly_cancelled, in_erp("UPDATE \"transaction\" SET foreigntotal = '11.65' WHERE id = 200")),
@@ -170,7 +200,7 @@ DEFECTS: dict[str, tuple[Callable[[World], object], dict[str, int]]] = {
             partly_cancelled,
             in_erp("UPDATE transactionline SET quantity = '-2.00000' WHERE \"transaction\" = 200"),
         ),
-        {"lines": 1},
+        {"lines": 1, "orders_cancelled_open_in_erp": 1},
     ),
     "a deposit twice": (another_deposit, {"deposits_duplicated": 1, "payments": 1}),
     "a customer twice": (another_customer, {"customers_duplicated": 1}),
@@ -292,6 +322,12 @@ def test_a_sound_day_has_no_defect(day: World):
 
 def test_what_is_left_of_a_partly_cancelled_order_is_no_defect(day: World):
     partly_cancelled(day)
+    assert zeroes(day) == {}
+
+
+@pytest.mark.parametrize("told", [cut_afterwards, rest_cancelled])
+def test_what_was_cancelled_after_it_was_sent_and_is_closed_is_no_defect(day: World, told: Callable[[World], None]):
+    told(day)
     assert zeroes(day) == {}
 
 

@@ -25,24 +25,49 @@ class Difference:
 
 @dataclass
 class Compared:
-    """`whole_though_less_is_left`: all agrees with the order as it was placed, of which units were lost since."""
+    """`whole_though_less_is_left`: all agrees with the order as it was placed, of which units were lost since that are
+    not closed."""
 
     differences: list[Difference]
     whole_though_less_is_left: bool = False
 
 
-def compare_amounts(order: Row, row: Row, shop: Shop, books: Books, conventions: Conventions) -> Compared:
+def compare_amounts(
+    order: Row, row: Row, shop: Shop, books: Books, conventions: Conventions, *, changed: bool = False
+) -> Compared:
     """Every amount of an order that differs between store and ERP.
 
-    One that lost units (see `remainder`) may be there whole or without them, but as one of both in every part.
+    One that lost units (see `remainder`) may be there whole or without them, but as one of both in every part; or, told
+    of the losses after it had gone (`changed`), with closed lines whole, others cut, and whole payments.
     """
     items, taxes = shop.items.get(order["entity_id"], []), shop.taxes.get(order["entity_id"], [])
-    whole = _differences(order, row, items, taxes, shop, books, conventions)
+    context = (shop, books, conventions)
+    whole = _differences(order, row, items, taxes, *context)
     left = remainder(order, items, taxes)
-    if left is None or not whole:
-        return Compared(whole, left is not None)
-    rest = _differences(left.order, row, left.items, left.taxes, shop, books, conventions, left)
-    return Compared(min(whole, rest, key=len))
+    if left is None:
+        return Compared(whole)
+    closed, ordered = books.closed_units(row), _store_lines(items, conventions)[0]
+
+    def standing(item: Row) -> Decimal | None:
+        sku = conventions.sku(item["sku"])
+        return closed[sku] / ordered[sku][0] if sku in closed and sku in ordered else None
+
+    cut = remainder(order, items, taxes, standing)
+    if cut is None:
+        return Compared(whole)  # all that is lost is closed
+    rest = _differences(left.order, row, left.items, left.taxes, *context, left)
+    partly = rest
+    if changed:
+        payable = _total(left.order)
+        partly = _differences(cut.order, row, cut.items, cut.taxes, *context, cut, payable)
+    best = min(whole, rest, partly, key=len)
+    return Compared(best, not whole and bool(rest) and bool(partly))
+
+
+def _total(order: Row) -> Decimal:
+    """With what is paid by gift card and store credit."""
+    paid_otherwise = number(order.get("gift_cards_amount")) + number(order.get("customer_balance_amount"))
+    return number(order["grand_total"]) + paid_otherwise
 
 
 def _differences(
@@ -54,6 +79,7 @@ def _differences(
     books: Books,
     conventions: Conventions,
     left: Remainder | None = None,
+    payable: Decimal | None = None,
 ) -> list[Difference]:
     name, out = order["increment_id"], []
     tolerance = conventions.tolerance + (left.slack if left else 0)
@@ -65,8 +91,7 @@ def _differences(
     currency = books.currencies.get(row["currency"], str(row["currency"]))
     if order["order_currency_code"] != currency:
         out.append(Difference(name, "header", "currency", str(order["order_currency_code"]), currency))
-    paid_otherwise = number(order.get("gift_cards_amount")) + number(order.get("customer_balance_amount"))
-    total = number(order["grand_total"]) + paid_otherwise
+    total = _total(order)
     compare("header", "total", total, number(row["foreigntotal"]))
     shipping = number(order["shipping_amount"]) - number(order.get("shipping_discount_amount"))
     compare("shipping", "shipping cost", shipping, number(row["shippingcost"]))
@@ -88,8 +113,10 @@ def _differences(
     expected = sorted(_deposits(order, shop.payments.get(order["entity_id"], []), conventions))
     if left is not None:
         # No payment covers more than what is left; which of several covers less is the sender's business.
-        covered = min(sum(expected, Decimal(0)), total)
-        compare("payments", "deposits", covered, sum(deposits, Decimal(0)))
+        # One that was paid before units were lost stays paid whole.
+        covered = min(sum(expected, Decimal(0)), total if payable is None else payable)
+        if payable is None or sum(deposits, Decimal(0)) != sum(expected, Decimal(0)):
+            compare("payments", "deposits", covered, sum(deposits, Decimal(0)))
         return out
     compare("payments", "deposits", sum(expected, Decimal(0)), sum(deposits, Decimal(0)))
     if len(expected) == len(deposits):  # another number of deposits with the right sum is counted elsewhere

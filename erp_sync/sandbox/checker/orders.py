@@ -7,10 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from erp_sync.sandbox.checker.amounts import Difference, compare_amounts
-from erp_sync.sandbox.checker.sides import Books, Shop
+from erp_sync.sandbox.checker.sides import Books, Shop, beyond
 from erp_sync.sandbox.checker.sources import Claim, Conventions, Row, SystemFiles, commit_times, spread
 
-_CLOSED_IN_ERP = ("C", "H")
 _DONE_IN_STORE = ("canceled", "closed", "complete")
 
 
@@ -21,7 +20,7 @@ class Orders:
     placed: list[str] = field(default_factory=list)
     in_erp: list[str] = field(default_factory=list)
     cancelled: list[str] = field(default_factory=list)
-    cancelled_open_in_erp: list[str] = field(default_factory=list)
+    cancelled_open_in_erp: list[str] = field(default_factory=list)  # or a part of it: the ERP could ship it
     cancelled_after_shipping: list[str] = field(default_factory=list)  # and erp_sync says so: a person decides
     open_but_closed_in_erp: list[str] = field(default_factory=list)
     duplicated: list[str] = field(default_factory=list)
@@ -79,12 +78,14 @@ def check_orders(store: SystemFiles, erp: SystemFiles, claims: Sequence[Claim], 
         found.erp_ids |= dict.fromkeys(by_id, order["increment_id"])
         used |= set(by_id)
     found.not_from_store = [row["tranid"] for row in books.orders if row["id"] not in used]
-    _presence(found, shop, books, matched, claims)
+    _presence(found, shop, books, matched, claims, conventions)
+    updated = commit_times(erp.journal, "salesOrder", "update")
     for order in shop.orders:
         rows = matched[order["increment_id"]]
         for row in rows:
             if order["state"] != "canceled":
-                compared = compare_amounts(order, row, shop, books, conventions)
+                changed = row["externalid"] in updated or str(row["id"]) in updated
+                compared = compare_amounts(order, row, shop, books, conventions, changed=changed)
                 found.differences += compared.differences
                 if compared.whole_though_less_is_left:
                     found.whole_though_less_is_left.append(order["increment_id"])
@@ -96,7 +97,14 @@ def check_orders(store: SystemFiles, erp: SystemFiles, claims: Sequence[Claim], 
     return found
 
 
-def _presence(found: Orders, shop: Shop, books: Books, matched: dict[str, list[Row]], claims: Sequence[Claim]) -> None:
+def _presence(
+    found: Orders,
+    shop: Shop,
+    books: Books,
+    matched: dict[str, list[Row]],
+    claims: Sequence[Claim],
+    conventions: Conventions,
+) -> None:
     claimed = {claim.order: claim for claim in claims}
     for order in shop.orders:
         name, rows = order["increment_id"], matched[order["increment_id"]]
@@ -108,13 +116,18 @@ def _presence(found: Orders, shop: Shop, books: Books, matched: dict[str, list[R
         claim = claimed.pop(name, None)
         if order["state"] == "canceled":
             found.cancelled.append(name)
-            open_rows = [row for row in rows if row["status"] not in _CLOSED_IN_ERP]
+            known = shop.shipped_units(order, conventions)
             told = claim is not None and claim.claim == "already_shipped"
-            if told and open_rows and all(map(books.shipped, open_rows)):
+            too_much = [row for row in rows if beyond(books.shipped_units(row), known)]
+            if any(map(books.open_units, rows)) or (too_much and not told):
+                found.cancelled_open_in_erp.append(name)
+            elif too_much:
                 found.cancelled_after_shipping.append(name)
                 continue
-            if open_rows:
-                found.cancelled_open_in_erp.append(name)
+        elif shop.lost_any(order) and any(
+            beyond(books.open_units(row), shop.open_units(order, conventions)) for row in rows
+        ):
+            found.cancelled_open_in_erp.append(name)
         elif rows and order["state"] not in _DONE_IN_STORE and all(map(books.given_up, rows)):
             found.open_but_closed_in_erp.append(name)
         if claim is not None and rows:

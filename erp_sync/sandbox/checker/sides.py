@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Decimal
 
-from erp_sync.sandbox.checker.remainder import remainder
+from erp_sync.sandbox.checker.remainder import open_units, remainder, shipped_units
 from erp_sync.sandbox.checker.sources import Conventions, Row, SystemFiles, grouped, number, reading
 
 
@@ -37,6 +38,21 @@ class Shop:
         left = remainder(order, self.items.get(entity, []), self.taxes.get(entity, []))
         return left is None or not left.nothing
 
+    def lost_any(self, order: Row) -> bool:
+        """Whether a unit was cancelled, or refunded and never shipped."""
+        entity = order["entity_id"]
+        return remainder(order, self.items.get(entity, []), self.taxes.get(entity, [])) is not None
+
+    def open_units(self, order: Row, conventions: Conventions) -> dict[str, Decimal]:
+        """Units by the ERP's SKU that the store would still let leave; none of a cancelled order."""
+        if order["state"] == "canceled":
+            return {}
+        return _mapped(open_units(self.items.get(order["entity_id"], [])), conventions)
+
+    def shipped_units(self, order: Row, conventions: Conventions) -> dict[str, Decimal]:
+        """Units by the ERP's SKU that have left by the store's count."""
+        return _mapped(shipped_units(self.items.get(order["entity_id"], [])), conventions)
+
     def most_deposits(self, order: Row) -> int:
         """How many payments the order has at most: its methods, each gift card, store credit."""
         count = len(self.payments.get(order["entity_id"], []))
@@ -44,6 +60,18 @@ class Shop:
         if number(order.get("gift_cards_amount")) > 0:
             count += max(1, str(order.get("gift_cards") or "").count('"code"'))
         return int(count)
+
+
+def _mapped(units: dict[str, Decimal], conventions: Conventions) -> dict[str, Decimal]:
+    found: dict[str, Decimal] = {}
+    for sku, quantity in units.items():
+        found[conventions.sku(sku)] = found.get(conventions.sku(sku), Decimal(0)) + quantity
+    return found
+
+
+def beyond(units: dict[str, Decimal], most: dict[str, Decimal]) -> bool:
+    """Whether there are more of an SKU than there may be."""
+    return any(quantity > most.get(sku, Decimal(0)) for sku, quantity in units.items())
 
 
 @dataclass
@@ -93,6 +121,36 @@ class Books:
     def given_up(self, row: Row) -> bool:
         """Cancelled, or closed with nothing shipped."""
         return row["status"] == "C" or (row["status"] == "H" and not self.shipped(row))
+
+    def open_units(self, row: Row) -> dict[str, Decimal]:
+        """Units by SKU that a warehouse could still ship of it."""
+        found: dict[str, Decimal] = {}
+        if row["status"] in ("C", "H"):
+            return found
+        for line in self.lines.get(row["id"], []):
+            if line["isclosed"] != "T" and line["fulfillable"] == "T" and line["quantity"] is not None:
+                left = abs(number(line["quantity"])) - number(line["quantityshiprecv"])
+                if left > 0:
+                    found[line["sku"]] = found.get(line["sku"], Decimal(0)) + left
+        return found
+
+    def shipped_units(self, row: Row) -> dict[str, Decimal]:
+        """Units by SKU that have left."""
+        found: dict[str, Decimal] = {}
+        for line in self.lines.get(row["id"], []):
+            if number(line["quantityshiprecv"]):
+                found[line["sku"]] = found.get(line["sku"], Decimal(0)) + number(line["quantityshiprecv"])
+        return found
+
+    def closed_units(self, row: Row) -> dict[str, Decimal]:
+        """Units by SKU of which every line is closed."""
+        lines = self.lines.get(row["id"], [])
+        still = {line["sku"] for line in lines if line["isclosed"] != "T"}
+        found: dict[str, Decimal] = {}
+        for line in lines:
+            if line["sku"] not in still and line["quantity"] is not None:
+                found[line["sku"]] = found.get(line["sku"], Decimal(0)) + abs(number(line["quantity"]))
+        return found
 
     def shipped(self, row: Row) -> bool:
         """Whether anything of the order has left."""

@@ -1,36 +1,48 @@
-"""Cancelling a sales order in NetSuite: every open line is closed.
+"""Cancelling a sales order in NetSuite, or a part of it: what is cancelled is closed, what has left stays.
 
-The REST API sets no cancelled status; an order whose lines are all closed becomes Closed (Oracle NetSuite
-help, Sales Order). Closing closed lines changes nothing, so the step may be sent again.
+See `closing` for what becomes of each line. Doing it again changes nothing, so the step may be sent again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from erp_sync.model.money import decimal_of
+import msgspec
+
+from erp_sync.model.money import ZERO
 from erp_sync.model.order import SalesOrder
+from erp_sync.model.remaining import ended, lost
 from erp_sync.ports.documents import Requirement, Step, StepRequest
 from erp_sync.ports.outcomes import Absent, Again, Applied, Finding, Found, Later, Outcome, Receipt, Refused
+from erp_sync.ports.raw import MappingProblem
 from erp_sync.systems.netsuite.capabilities import capabilities_of
 from erp_sync.systems.netsuite.client import EXTERNAL_ID, NetSuiteClient
+from erp_sync.systems.netsuite.closing import Closing, closing, needs_names
+from erp_sync.systems.netsuite.finding import SALES_ORDER
+from erp_sync.systems.netsuite.items import ItemNames
 from erp_sync.systems.netsuite.mapping.identity import external_id, order_key
+from erp_sync.systems.netsuite.mapping.order_lines import Discounts
 from erp_sync.systems.netsuite.mapping.shipment import items_of
-from erp_sync.transport.errors import TransportError
+from erp_sync.transport.errors import Rejected, TransportError
 
 CLOSE = "close_order"
+#: A fulfillment may come between reading and writing; one after the other they are soon through.
+MOST_ROUNDS = 4
 
 
 class CancellationTarget:
-    """`DocumentTarget` of cancellations; the document is the cancelled `SalesOrder`.
+    """`DocumentTarget` of cancellations; the document is a `SalesOrder` that was cancelled, or that lost units.
 
-    An order of which something was shipped or billed is refused (code ``already_fulfilled``): a person
-    decides about a return.
+    What is open of it is closed. Where more was shipped or billed than the store keeps, it is refused all the same
+    (code ``already_fulfilled``): a person decides about a return.
     """
 
     def __init__(self, client: NetSuiteClient) -> None:
         self._client, self.capabilities = client, capabilities_of(client.connection.settings)
+        self._names = ItemNames(client)
+        self._discounts = Discounts(client.connection.settings.get("discounts", Discounts.NET_RATE))
 
     def requirements(self, document: SalesOrder) -> list[Requirement]:
         return []
@@ -39,65 +51,92 @@ class CancellationTarget:
         return {}
 
     def steps(self, document: SalesOrder) -> list[Step]:
-        """One step, which excludes other writes to the order."""
+        """One step, which excludes other writes to the order. What is cancelled later on is another step."""
         key = order_key(document)
-        return [Step(name=CLOSE, operation="sales_order.close", key=external_id(key, "close"), concerns=key)]
+        token = () if ended(document) else (_token(document),)
+        return [Step(name=CLOSE, operation="sales_order.close", key=external_id(key, "close", *token), concerns=key)]
 
     def submit(self, requests: Sequence[StepRequest]) -> list[Outcome]:
-        """Reads the order, then closes its open lines: two calls. Never raises for what NetSuite did."""
+        """Reads the order, changes its lines, and reads it again: what was fulfilled in between is seen. Never raises
+        for what NetSuite did."""
         return [self._submit(request) for request in requests]
 
     def _submit(self, request: StepRequest) -> Outcome:
-        key = order_key(request.document)
         try:
-            identity = request.target_id or EXTERNAL_ID + key
-            order = self._read(identity, request.document.number)
+            return self._close(request)
+        except MappingProblem as problem:
+            return Refused(code=problem.code, message=str(problem))
+        except TransportError as error:
+            return error.as_outcome()
+
+    def _close(self, request: StepRequest) -> Outcome:
+        closed: set[str] = set()
+        refused: tuple[Closing, Rejected] | None = None
+        written = False
+        for _ in range(MOST_ROUNDS):
+            order = self._read(request)
             if order is None:
+                key = order_key(request.document)
                 return Refused(
                     code="order_not_found",
                     message=f"NetSuite has no sales order with external id {key} to cancel.",
                     again=Again.AFTER_DEPENDENCY,
                     requirement=("sales_order", key),
                 )
-            lines = items_of(order.get("item"))
-            gone = [line for line in lines if _is_positive(line.get("quantityFulfilled"), line.get("quantityBilled"))]
-            if gone:
-                return Refused(
-                    code="already_fulfilled",
-                    message=f"{len(gone)} of {len(lines)} lines of order {order.get('tranId')} were shipped or billed: "
-                    "cancel what is left in NetSuite, or take the goods back.",
-                )
-            open_lines = [line for line in lines if line.get("isClosed") is not True]
-            if open_lines:
-                body = {"item": {"items": [{"line": line["line"], "isClosed": True} for line in open_lines]}}
-                self._client.update(
-                    "salesOrder",
-                    identity,
-                    body,
-                    operation=request.step.operation,
-                    document=request.document.number,
-                    repeatable=True,
-                )
-            return Applied(receipt=_receipt(order, existed=not open_lines))
-        except TransportError as error:
-            return error.as_outcome()
+            todo = self._todo(request.document, order, closed)
+            if not todo.body:
+                return _ended(order, todo, existed=not written)
+            if refused is not None and refused[0] == todo:
+                raise refused[1]
+            try:
+                self._write(request, order, todo.body)
+                closed |= set(todo.closes)
+                written = True
+            except Rejected as rejected:
+                refused = todo, rejected
+        number = request.document.number
+        words = f"the sales order of {number} went on changing while it was cancelled"
+        return Refused(code="record_changed", message=words, again=Again.LATER)
 
-    def _read(self, identity: str, number: str) -> dict[str, Any] | None:
+    def _todo(self, document: SalesOrder, order: Mapping[str, Any], closed: Collection[str]) -> Closing:
+        names = {}
+        if needs_names(document):
+            items = [str((line.get("item") or {}).get("id") or "") for line in items_of(order.get("item"))]
+            names = self._names.keys_of(items)
+        return closing(document, order, names, self._discounts, closed)
+
+    def _write(self, request: StepRequest, order: Mapping[str, Any], body: Mapping[str, Any]) -> None:
+        self._client.update(
+            "salesOrder",
+            str(order["id"]),
+            body,
+            operation=request.step.operation,
+            document=request.document.number,
+            repeatable=True,
+            replace="taxDetails" if "taxDetails" in body else "",
+        )
+
+    def _read(self, request: StepRequest) -> dict[str, Any] | None:
         """By the id that the cross references know (an adopted order has no key of ours), else by our key."""
-        return self._client.get("salesOrder", identity, operation="sales_order.read", document=number, expand=True)
+        receipt = request.receipts.get(SALES_ORDER)
+        identity = (receipt.target_id if receipt is not None else "") or request.target_id
+        identity = identity or EXTERNAL_ID + order_key(request.document)
+        asked = {"operation": "sales_order.read", "document": request.document.number}
+        return self._client.get("salesOrder", identity, **asked, expand=True)
 
     def find(self, requests: Sequence[StepRequest]) -> list[Finding]:
-        """Found where all lines are closed. One record read each: cancellations are rare."""
+        """Found where nothing is left to close. One record read each: cancellations are rare."""
         findings: list[Finding] = []
         for request in requests:
             try:
-                identity = request.target_id or EXTERNAL_ID + order_key(request.document)
-                order = self._read(identity, request.document.number)
+                order = self._read(request)
+                done = order is not None and not self._todo(request.document, order, ()).body
+            except MappingProblem:
+                done = False
             except TransportError as error:
                 findings.append(Later(seconds=error.retry_after_seconds or 10.0, why=str(error)))
                 continue
-            closed = order is not None and all(line.get("isClosed") is True for line in items_of(order.get("item")))
-            findings.append(Found(receipt=_receipt(order, existed=True)) if order is not None and closed else Absent())
+            findings.append(Found(receipt=_receipt(order, existed=True)) if order is not None and done else Absent())
         return findings
 
     def settle(self, handles: Sequence[str]) -> list[Outcome]:
@@ -106,9 +145,23 @@ class CancellationTarget:
         return []
 
 
-def _is_positive(*values: Any) -> bool:
-    return any(value is not None and value != "" and decimal_of(value) > 0 for value in values)
+def _token(document: SalesOrder) -> str:
+    units = {line: f"{quantity.normalize():f}" for line, quantity in sorted(lost(document).items())}
+    return hashlib.sha256(msgspec.json.encode(units)).hexdigest()[:12]
 
 
-def _receipt(order: dict[str, Any], *, existed: bool) -> Receipt:
+def _ended(order: Mapping[str, Any], done: Closing, *, existed: bool) -> Outcome:
+    if not done.beyond:
+        return Applied(receipt=_receipt(order, existed=existed))
+    there, keeps = (f"{sum((one[place] for one in done.beyond), ZERO).normalize():f}" for place in (0, 1))
+    lines = items_of(order.get("item"))
+    return Refused(
+        code="already_fulfilled",
+        message=f"{len(done.beyond)} of {len(lines)} lines of order {order.get('tranId')} were shipped or billed "
+        f"before the cancellation came: {there} units, of which the store keeps {keeps}. "
+        "What was open is closed: stop the parcel, or take the goods back.",
+    )
+
+
+def _receipt(order: Mapping[str, Any], *, existed: bool) -> Receipt:
     return Receipt(target_id=str(order["id"]), number=str(order.get("tranId") or ""), existed=existed)

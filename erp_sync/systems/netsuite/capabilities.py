@@ -117,8 +117,8 @@ OPERATIONS = (
         settle_seconds=_SETTLE_SECONDS,
         settle_source=_TIMEOUT,
         moves=("stock_level", "order_status"),
-        source="Closing closed lines again changes nothing: PATCH with isClosed on every line, keyed by `line` "
-        "(Oracle NetSuite help, Use Case For Updating Your Sales Order, which closes a line so).",
+        source="Closing closed lines and setting quantities again changes nothing: PATCH with isClosed or quantity, "
+        "keyed by `line` (Oracle NetSuite help, Use Case For Updating Your Sales Order, which closes a line so).",
     ),
     Operation(
         name="shipment.book",

@@ -33,7 +33,10 @@ from erp_sync.systems.netsuite.mapping.order_status import status_letter
 
 ORDERS_A_QUERY = 200
 ADDRESS_FIELDS = ("addr1", "addr2", "city", "zip", "country")
-Lines = dict[str, tuple[Decimal, Decimal]]
+Amounts = tuple[Decimal, Decimal]
+Lines = dict[str, Amounts]
+# Of an item: all its lines, and those that are not closed.
+There = dict[str, tuple[Amounts, Amounts]]
 OPEN = "AB"  # pending approval, pending fulfillment: nothing was fulfilled, billed or closed
 CLOSED = "it is fulfilled, billed or closed, or a part of it is"
 NO_TAX = "REST writes no legacy tax, and what changes is taxed anew"
@@ -131,25 +134,31 @@ class OrderEdits:
         body = ADDRESS.apply(document.shipping_address or document.billing_address, context)
         return {name: _plain(body.get(name)) for name in ADDRESS_FIELDS}
 
-    def _lines(self, ids: Sequence[str]) -> dict[str, Lines]:
+    def _lines(self, ids: Sequence[str]) -> dict[str, There]:
         """Quantity and amount by order and item. A kit's own row counts, its members do not; rows without a quantity
         are discounts and charges."""
-        found: dict[str, Lines] = {}
+        found: dict[str, There] = {}
         for some in chunks(ids, ORDERS_A_QUERY):
             last: tuple[str, str] | None = None
             while True:
                 after = "" if last is None else f" AND {_beyond(*last)}"
                 rows = self._client.query(
                     "SELECT tl.transaction, tl.item, MAX(i.itemid) AS itemid, SUM(tl.quantity) AS quantity, "
-                    "SUM(tl.foreignamount) AS amount FROM transactionline tl JOIN item i ON i.id = tl.item "
+                    "SUM(tl.foreignamount) AS amount, "
+                    "SUM(CASE WHEN tl.isclosed = 'T' THEN 0 ELSE tl.quantity END) AS openquantity, "
+                    "SUM(CASE WHEN tl.isclosed = 'T' THEN 0 ELSE tl.foreignamount END) AS openamount "
+                    "FROM transactionline tl JOIN item i ON i.id = tl.item "
                     f"WHERE {suiteql.numbers_in('tl.transaction', some)} AND tl.mainline = 'F' AND tl.taxline = 'F' "
                     f"AND NVL(tl.kitcomponent, 'F') = 'F' AND tl.quantity IS NOT NULL{after} "
                     "GROUP BY tl.transaction, tl.item ORDER BY tl.transaction, tl.item",
                     operation="sales_order.read_lines",
                 )
                 for row in rows:
-                    amounts = abs(decimal_of(row["quantity"])), abs(decimal_of(row.get("amount") or 0))
-                    found.setdefault(str(row["transaction"]), {})[str(row["itemid"])] = amounts
+                    whole, still = (
+                        (abs(decimal_of(row[f"{name}quantity"])), abs(decimal_of(row.get(f"{name}amount") or 0)))
+                        for name in ("", "open")
+                    )
+                    found.setdefault(str(row["transaction"]), {})[str(row["itemid"])] = (whole, still)
                 if len(rows) < PAGE:
                     break
                 last = str(rows[-1]["transaction"]), str(rows[-1]["item"])
@@ -217,10 +226,13 @@ def _plain(value: Any) -> str:
     return " ".join(str(value if value is not None else "").split())
 
 
-def _of_lines(sent: Lines, there: Lines) -> list[Edited]:
+def _of_lines(sent: Lines, there: There) -> list[Edited]:
+    """What is closed counts where it was sent, and not where nothing of it is to be delivered: so it is cancelled."""
     found = []
     for sku in sorted(sent.keys() | there.keys()):
-        before, now = sent.get(sku), there.get(sku)
+        before, now = sent.get(sku), _standing(sent.get(sku), there.get(sku))
+        if before == now:
+            continue
         if before is None or now is None:
             found.append(
                 Edited(field=f"line {sku}", sent=_words(before), there=_words(now), part="lines", mend="lines")
@@ -230,6 +242,16 @@ def _of_lines(sent: Lines, there: Lines) -> list[Edited]:
             if one != other:
                 found += _of_amount(f"{name} of {sku}", one, other, "lines", "lines")
     return found
+
+
+def _standing(sent: Amounts | None, there: tuple[Amounts, Amounts] | None) -> Amounts | None:
+    """What of an item's lines is compared."""
+    if there is None:
+        return None
+    whole, still = there
+    if sent is None:
+        return still if any(still) else None
+    return still if sent == still else whole
 
 
 def _of_amount(field: str, sent: Decimal, there: Decimal, part: str, mend: str) -> list[Edited]:

@@ -16,7 +16,8 @@ REASONS = (
     ),
     Reason(
         code="already_fulfilled",
-        means="The order was cancelled in the store, and NetSuite has shipped it, or a part of it, already.",
+        means="The order, or a part of it, was cancelled in the store, and NetSuite had shipped or billed more of it "
+        "than the store keeps. What was still open there is closed.",
         look=_SHOW,
         do="Stop the parcel, or take the goods back and refund them; then `erp-sync deadletters dismiss ID --why "
         "TEXT`.",

@@ -1,4 +1,4 @@
-"""The doctor, adoption and cancellation."""
+"""The doctor, and adoption."""
 
 from __future__ import annotations
 
@@ -9,16 +9,14 @@ import pytest
 from erp_sync.model.order import OrderCustomer
 from erp_sync.ports.adoption import Certainty
 from erp_sync.ports.diagnosis import Diagnosis, Verdict
-from erp_sync.ports.documents import StepRequest
 from erp_sync.ports.mapping import MappingMistake
-from erp_sync.ports.outcomes import Absent, Again, Applied, Found, Refused
 from erp_sync.systems.netsuite.client import MissingCredentials, NetSuiteClient
 from erp_sync.systems.netsuite.connector import connect, mappings
 from erp_sync.systems.netsuite.doctor import compare_fields
 from erp_sync.transport.memory import MemoryBreaker, MemoryExchanges, MemorySlots
 from erp_sync_tests.systems.netsuite.conftest import connection
 from erp_sync_tests.systems.netsuite.samples import order
-from erp_sync_tests.systems.netsuite.scripted import Answer, created, refused
+from erp_sync_tests.systems.netsuite.scripted import Answer, refused
 
 LIMITS = {"accountConcurrencyLimit": 5, "integrationConcurrencyLimit": 5}
 
@@ -220,45 +218,6 @@ def test_customers_are_found_by_e_mail_and_items_by_name(connector, server):
 
 
 # Cancellation ----------------------------------------------------------------------------------
-
-
-def cancel(connector, attempt: int = 1):
-    port = connector().port("order_cancellation", "target")
-    step = port.steps(order())[0]
-    request = StepRequest(delivery="1", step=step, document=order(), receipts={}, references={}, attempt=attempt)
-    return port, request
-
-
-def netsuite_order(*lines: dict[str, Any]) -> Answer:
-    return Answer(200, {"id": "900", "tranId": "SO9", "item": {"items": list(lines)}})
-
-
-def test_a_cancelled_order_has_its_open_lines_closed(connector, server):
-    server.on("GET", "/salesOrder/eid:magento_us_10045$", netsuite_order({"line": 1, "isClosed": True}, {"line": 4}))
-    server.on("PATCH", "/salesOrder/eid:magento_us_10045$", created("salesOrder", "900"))
-    port, request = cancel(connector)
-    assert isinstance(port.submit([request])[0], Applied)
-    assert server.writes()[0].body == {"item": {"items": [{"line": 4, "isClosed": True}]}}
-    assert port.find([request]) == [Absent()]
-
-
-def test_an_order_that_is_closed_already_is_left_alone(connector, server):
-    server.on("GET", "/salesOrder/", netsuite_order({"line": 1, "isClosed": True}))
-    port, request = cancel(connector)
-    outcome = port.submit([request])[0]
-    assert isinstance(outcome, Applied)
-    assert outcome.receipt.existed
-    assert isinstance(port.find([request])[0], Found)
-    assert server.writes() == []
-
-
-def test_an_order_of_which_something_left_the_house_is_not_cancelled(connector, server):
-    server.on("GET", "/salesOrder/", netsuite_order({"line": 1, "quantityFulfilled": 1}, {"line": 4}))
-    port, request = cancel(connector)
-    outcome = port.submit([request])[0]
-    assert isinstance(outcome, Refused)
-    assert (outcome.code, outcome.again) == ("already_fulfilled", Again.NEVER)
-    assert server.writes() == []
 
 
 def test_what_a_role_may_write_is_named_as_untested_with_how_to_look(connector, server):

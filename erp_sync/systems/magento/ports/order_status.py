@@ -25,7 +25,8 @@ STATUS_WORDS = {
     OrderStatus.CLOSED: "is closed",
     OrderStatus.CANCELLED: "is cancelled",
 }
-_NO_MORE_CANCEL = ("complete", "closed")
+# Closed is what an order becomes of which everything was refunded: nothing of it is to be delivered either.
+_OVER = ("canceled", "closed")
 _ORDER_FIELDS = "items[entity_id,state,status,status_histories[entity_id,comment]],total_count"
 
 
@@ -123,9 +124,9 @@ class OrderStatusTarget:
 
     def _cancel(self, document: OrderStatusUpdate, order: Mapping[str, Any]) -> Outcome:
         key, state = document.order_key, str(order.get("state"))
-        if state == "canceled":
+        if state in _OVER:
             return Applied(receipt=Receipt(target_id=key, existed=True))
-        if state in _NO_MORE_CANCEL:
+        if state == "complete":
             return Refused(code="order_not_cancellable", message=f"order {key} is {state} in the store")
         done = self._client.post(f"orders/{key}/cancel", operation="sales_order.cancel", document=key)
         if done is True:
@@ -172,7 +173,7 @@ class OrderStatusTarget:
             return Absent()
         key = request.document.order_key
         if request.step.name == CANCEL:
-            there = order.get("state") == "canceled"
+            there = order.get("state") in _OVER
             return Found(receipt=Receipt(target_id=key, existed=True)) if there else Absent()
         comments = [
             str(one.get("entity_id"))

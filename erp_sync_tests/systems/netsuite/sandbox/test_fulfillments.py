@@ -221,7 +221,9 @@ def test_a_line_is_not_cut_below_what_has_left(account):
 
 def test_what_is_picked_of_a_closed_line_holds_its_stock_until_it_leaves_or_is_undone(account):
     order = account.order([("MUG", 4)])
-    picked = transform(account, order, {"item": {"items": [{"orderLine": 1, "quantity": 3}]}, "shipStatus": {"id": "A"}})
+    picked = transform(
+        account, order, {"item": {"items": [{"orderLine": 1, "quantity": 3}]}, "shipStatus": {"id": "A"}}
+    )
     account.changed(f"salesOrder/{order}", {"item": {"items": [{"line": 1, "isClosed": True}]}})
     assert account.stock("MUG")["committed"] == 3
     account.changed(f"itemFulfillment/{picked.id}", {"shipStatus": {"id": "C"}})

@@ -1,0 +1,228 @@
+"""What is to be changed of a sales order so that nothing which the store cancelled can still leave. No I/O.
+
+A line of which nothing is kept and nothing has left is closed: REST sets no cancelled status, and an order whose lines
+are all closed becomes Closed (Oracle NetSuite help, Sales Order; Closing a Sales Order). A line of which a part has
+left, or is still to leave, is cut to that quantity instead: a line closed before it is billed cannot be billed any more
+for what left of it (Closing Line Items on Sales Orders). Lines are named by `line` (Use Case For Updating Your Sales
+Order). A cut line's amount and tax are its share; the list of tax details is replaced, since lines without a key are
+appended (Working with Sublists; that this list may be replaced is unconfirmed).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from erp_sync.model.money import ZERO, decimal_of, round_money
+from erp_sync.model.order import OrderStatus, SalesOrder
+from erp_sync.model.remaining import kept, remaining
+from erp_sync.systems.netsuite.mapping.common import plain
+from erp_sync.systems.netsuite.mapping.order_lines import (
+    Discounts,
+    PreparedLine,
+    TaxDetail,
+    expanded,
+    prepared,
+    tax_details,
+)
+
+# Lines that only carry an amount or a text, of the line above.
+WITHOUT_QUANTITY = ("Discount", "Subtotal", "Description", "Markup")
+
+
+class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+    """What the store keeps of one line of NetSuite's.
+
+    Attributes:
+        quantity: units that have left by the store's count, or are still to leave.
+        amounts: of that quantity as the store says, and of the discount line below; None: the line's own share.
+        taxes: of that quantity, in the order of the store's.
+    """
+
+    quantity: Decimal
+    amounts: tuple[Decimal, Decimal] | None = None
+    taxes: tuple[TaxDetail, ...] = ()
+
+
+class Closing(msgspec.Struct, frozen=True, kw_only=True):
+    """What is to be done.
+
+    Attributes:
+        body: of the PATCH; empty where nothing is to be done.
+        closes: lines that it closes.
+        beyond: of every line of which more was shipped or billed than the store keeps: both quantities.
+    """
+
+    body: dict[str, Any] = {}
+    closes: tuple[str, ...] = ()
+    beyond: tuple[tuple[Decimal, Decimal], ...] = ()
+
+
+def needs_names(order: SalesOrder) -> bool:
+    """Whether lines have to be told apart; else all of them end."""
+    return any(kept(order).values())
+
+
+def closing(
+    order: SalesOrder,
+    record: Mapping[str, Any],
+    names: Mapping[str, str],
+    discounts: Discounts,
+    reopen: Collection[str] = (),
+) -> Closing:
+    """Compare what the store keeps with the sales order as NetSuite has it.
+
+    Arguments:
+        names: SKU by internal id of the items, see `needs_names`.
+        reopen: lines that were closed a moment ago: those of which something has left meanwhile are opened again.
+
+    Raises MappingProblem where the order's lines cannot be worked out.
+    """
+    lines = list(record.get("item", {}).get("items") or ())
+    sold = _with_discounts(lines)
+    wanted = _wanted(order, [line for line, _ in sold], names, discounts)
+    changed: list[dict[str, Any]] = []
+    closes: list[str] = []
+    beyond = []
+    shares: dict[str, tuple[Decimal, Wanted]] = {}
+    for line, below in sold:
+        number = str(line["line"])
+        want = wanted.get(number)
+        if want is None:
+            continue
+        fulfilled, billed = _number(line, "quantityFulfilled"), _number(line, "quantityBilled")
+        done = max(fulfilled, billed)
+        if done > want.quantity:
+            beyond.append((done, want.quantity))
+        closed, target = line.get("isClosed") is True, max(done, want.quantity)
+        if closed and not (number in reopen and done):
+            continue
+        if not target:
+            changed += [{"line": one["line"], "isClosed": True} for one in (line, *below)]
+            closes.append(number)
+        elif target < (quantity := _number(line, "quantity")):
+            exact = want if target == want.quantity else Wanted(quantity=target)
+            again = {"isClosed": False} if closed else {}
+            changed += [{**one, **again} for one in _cut(line, below, quantity, exact, order.currency)]
+            if reference := str(line.get("taxDetailsReference") or ""):
+                shares[reference] = (target / quantity, exact)
+        elif closed:
+            changed.append({"line": line["line"], "isClosed": False})
+    body: dict[str, Any] = {"item": {"items": changed}} if changed else {}
+    details = list((record.get("taxDetails") or {}).get("items") or ())
+    if shares and details and record.get("taxDetailsOverride") is True:
+        body["taxDetails"] = {"items": list(_taxes(details, shares, order.currency))}
+    return Closing(body=body, closes=tuple(closes), beyond=tuple(beyond))
+
+
+def _with_discounts(lines: Sequence[Mapping[str, Any]]) -> list[tuple[Mapping[str, Any], list[Mapping[str, Any]]]]:
+    """Lines that are shipped or billed by quantity, each with the lines below it that only carry an amount."""
+    found: list[tuple[Mapping[str, Any], list[Mapping[str, Any]]]] = []
+    for line in lines:
+        if found and str((line.get("itemType") or {}).get("id")) in WITHOUT_QUANTITY:
+            found[-1][1].append(line)
+        else:
+            found.append((line, []))
+    return found
+
+
+def _wanted(
+    order: SalesOrder, there: Sequence[Mapping[str, Any]], names: Mapping[str, str], discounts: Discounts
+) -> dict[str, Wanted]:
+    """By line of NetSuite's, those that the store lost something of; all of them where the whole order ends, with what
+    somebody added there."""
+    keeps = kept(order)
+    if not any(keeps.values()):
+        return {str(line["line"]): Wanted(quantity=ZERO) for line in there}
+    left = remaining(order)
+    amounts = _amounts(left, discounts)
+    by_sku: dict[str, list[Mapping[str, Any]]] = {}
+    for line in there:
+        by_sku.setdefault(names.get(str((line.get("item") or {}).get("id") or ""), ""), []).append(line)
+    ends = order.status is OrderStatus.CANCELLED
+    wanted = {str(line["line"]): Wanted(quantity=ZERO) for line in there} if ends else {}
+    ours: dict[str, list[PreparedLine]] = {}
+    for one in prepared(order, discounts):
+        if one.sku:
+            ours.setdefault(one.sku, []).append(one)
+    for sku, mine in ours.items():
+        theirs = by_sku.get(sku, [])
+        if not ends and all(keeps[one.line_id] == one.quantity for one in mine):
+            continue
+        if len(mine) == len(theirs):
+            for one, line in zip(mine, theirs, strict=True):
+                quantity = keeps[one.line_id]
+                exact = amounts.get(one.line_id)
+                wanted[str(line["line"])] = (
+                    exact if exact is not None and exact.quantity == quantity else Wanted(quantity=quantity)
+                )
+        else:
+            # The same article in another number of lines: what is kept fills them in their order.
+            rest = sum((keeps[one.line_id] for one in mine), ZERO)
+            for line in theirs:
+                here = min(rest, _number(line, "quantity"))
+                wanted[str(line["line"])] = Wanted(quantity=here)
+                rest -= here
+    return wanted
+
+
+def _amounts(left: SalesOrder, discounts: Discounts) -> dict[str, Wanted]:
+    """By the store's line, what is left of it to the cent."""
+    lines = prepared(left, discounts) if left.lines else []
+    quantities = {line.line_id: line.quantity for line in expanded(left)}
+    found = {}
+    for line in lines:
+        if not line.sku:
+            continue
+        below = sum((one.amount for one in lines if one.line_id == line.line_id and not one.sku), ZERO)
+        taxes = tuple(one for one in tax_details(left, lines) if one.reference == line.reference)
+        found[line.line_id] = Wanted(quantity=quantities[line.line_id], amounts=(line.amount, below), taxes=taxes)
+    return found
+
+
+def _cut(
+    line: Mapping[str, Any], below: Sequence[Mapping[str, Any]], quantity: Decimal, want: Wanted, currency: str
+) -> Iterator[dict[str, Any]]:
+    share = want.quantity / quantity
+    amount, discount = want.amounts or (round_money(_number(line, "amount") * share, currency), None)
+    yield {"line": line["line"], "quantity": plain(want.quantity), "amount": plain(amount)}
+    for one in below:
+        own = round_money(_number(one, "amount") * share, currency)
+        yield {"line": one["line"], "amount": plain(own if discount is None or len(below) > 1 else discount)}
+
+
+def _taxes(
+    details: Sequence[Mapping[str, Any]], shares: Mapping[str, tuple[Decimal, Wanted]], currency: str
+) -> Iterator[dict[str, Any]]:
+    """All tax details, those of cut lines with what is left."""
+    seen: dict[str, int] = {}
+    counts: dict[str, int] = {}
+    for detail in details:
+        counts[_reference(detail)] = counts.get(_reference(detail), 0) + 1
+    for detail in details:
+        reference = _reference(detail)
+        out = {name: value for name, value in detail.items() if name != "links"}
+        out["taxDetailsReference"] = {"id": reference}
+        if reference in shares:
+            share, want = shares[reference]
+            position = seen.get(reference, 0)
+            seen[reference] = position + 1
+            basis = round_money(_number(detail, "taxBasis") * share, currency)
+            amount = round_money(_number(detail, "taxAmount") * share, currency)
+            if len(want.taxes) == counts[reference]:
+                basis, amount = want.taxes[position].basis, want.taxes[position].amount
+            out |= {"taxBasis": plain(basis), "netAmount": plain(basis), "taxAmount": plain(amount)}
+        yield out
+
+
+def _reference(detail: Mapping[str, Any]) -> str:
+    told = detail.get("taxDetailsReference")
+    return str(told.get("id") if isinstance(told, Mapping) else told or "")
+
+
+def _number(record: Mapping[str, Any], name: str) -> Decimal:
+    value = record.get(name)
+    return ZERO if value is None or value == "" else decimal_of(value)
