@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -25,6 +26,9 @@ from erp_sync.commands.output import (
 Code = Annotated[str | None, typer.Option("--code", help="only this code, as `erp-sync deadletters` names it")]
 Matching = Annotated[str, typer.Option("--matching", help="only those whose number, reason or content holds this text")]
 Letter = Annotated[str, typer.Argument(metavar="ID", help="d12, q7, or the number of a document")]
+
+#: More than so many, chosen by what they are like, are retried only once somebody said yes.
+MANY = 20
 
 deadletters_app = typer.Typer(invoke_without_command=True)
 
@@ -156,31 +160,56 @@ def retry(
     route: RouteOption = None,
     matching: Matching = "",
     everything: Annotated[bool, typer.Option("--all", help="every dead letter there is")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="show how many and which, and retry none")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help=f"do not ask, however many; above {MANY} it is asked")] = False,
     why: Why = "",
     who: Who = None,
     as_json: Json = False,
 ) -> None:
     """Try dead letters again: one, those of a code, flow or route, those that hold a text, or all.
 
-    The next run sends them, made anew by the look-up tables of today where nothing of them has left.
+    The next run sends them, made anew by the look-up tables of today where nothing of them has left. Look first which
+    they are with --dry-run.
 
-    Example: erp-sync retry --code unmapped_payment_methods
+    Example: erp-sync retry --matching paypal --dry-run
     """
     from erp_sync.operations import dead_letters
 
     with installation() as here:
-        retried = dead_letters.retry(
-            here,
-            what or (),
-            route=route,
-            flow=flow,
-            code=code,
-            matching=matching,
-            everything=everything,
-            who=me(who),
-            why=why,
+        chosen = dead_letters.select(
+            here, what or (), route=route, flow=flow, code=code, matching=matching, everything=everything
         )
+        if dry_run:
+            show(dead_letters.preview(here, chosen), as_json, _preview_text)
+            return
+        if chosen.count > MANY and not what and not yes:
+            _ask(dead_letters.preview(here, chosen), as_json)
+        retried = dead_letters.retry_selected(here, chosen, who=me(who), why=why)
         show(retried, as_json, _retried_text)
+
+
+def _at_a_terminal() -> bool:
+    return sys.stdin.isatty()
+
+
+def _ask(found: Any, as_json: bool) -> None:
+    """Ends the command where nobody says yes."""
+    if as_json or not _at_a_terminal():
+        refuse(f"these are {found.count} letters, none was retried: look with --dry-run, then say --yes")
+    typer.echo(_preview_text(found), err=True)
+    if not typer.confirm(f"retry these {found.count}?", err=True):
+        refuse("none was retried")
+
+
+def _preview_text(found: Any) -> str:
+    if not found.count:
+        return "none: no dead letter and no record in quarantine is like this"
+    codes = ", ".join(f"{count} {code}" for code, count in found.codes.items())
+    rows = [(one.id, one.number, one.flow, one.code, one.found_in, shortened(one.reason, 80)) for one in found.letters]
+    table = columns(("id", "number", "flow", "code", "found in", "reason"), rows)
+    more = f"\n... {found.count - len(rows)} more" if found.count > len(rows) else ""
+    head = f"{found.deliveries} dead letters and {found.quarantine} records in quarantine: {codes}"
+    return f"{head}\n{table}{more}\nnone was retried; the same without --dry-run retries them"
 
 
 def _groups_text(groups: Any) -> str:

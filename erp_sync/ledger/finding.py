@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -60,6 +61,15 @@ class Finding:
         query = sa.select(deliveries.c.id).where(*filters(route, flow, states, code)).order_by(deliveries.c.id.desc())
         with self._database.read() as read:
             return list(read.execute(query.limit(limit)).scalars())
+
+    def codes(self, ids: Sequence[int]) -> dict[str, int]:
+        """How many of these there are of each code."""
+        found: Counter[str] = Counter()
+        with self._database.read() as read:
+            for some in chunks(sorted(ids)):
+                query = sa.select(deliveries.c.code, sa.func.count()).where(deliveries.c.id.in_(some))
+                found.update(dict(read.execute(query.group_by(deliveries.c.code)).tuples().all()))
+        return dict(found)
 
     def any_suspects(self, route: str, flow: str, target: str) -> bool:
         """Is there one to claim, or to rescue, with which owners died in a row? One query on an index."""

@@ -6,6 +6,7 @@ a document.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
@@ -19,6 +20,8 @@ from erp_sync.operations.choosing import CannotDo, flow_name, routes
 
 DELIVERY, QUARANTINE = "delivery", "quarantine"
 UNDECIDED = (State.HELD, State.WAITING)
+#: Letters that a preview names.
+SHOWN = 20
 
 
 class Group(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,7 +39,8 @@ class Group(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Letter(msgspec.Struct, frozen=True, kw_only=True):
-    """One dead letter, or one record in quarantine. `times`: sends of it, or refusals."""
+    """One dead letter, or one record in quarantine. `times`: sends of it, or refusals. `found_in`: where the text that
+    was searched for stands: number, reason or content."""
 
     id: str
     route: str
@@ -46,6 +50,29 @@ class Letter(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
     since: datetime
     times: int
+    found_in: str = ""
+
+
+class Selection(msgspec.Struct, frozen=True, kw_only=True):
+    """What is to be retried: ids of dead letters, rows of the quarantine, and the text that was searched for."""
+
+    deliveries: list[int]
+    rows: list[Quarantined]
+    matching: str = ""
+
+    @property
+    def count(self) -> int:
+        return len(self.deliveries) + len(self.rows)
+
+
+class Preview(msgspec.Struct, frozen=True, kw_only=True):
+    """What a retry would take: how many, by code, and the latest `SHOWN` of them."""
+
+    count: int
+    deliveries: int
+    quarantine: int
+    codes: dict[str, int]
+    letters: list[Letter]
 
 
 class Retried(msgspec.Struct, frozen=True, kw_only=True):
@@ -109,36 +136,106 @@ def letters(
     """One by one, latest first. Raises CannotDo for a wrong name."""
     _known(here, route, flow)
     found = [
-        Letter(
-            id=f"d{one.id}",
-            route=one.route,
-            flow=one.flow,
-            number=one.number or one.key.native_id,
-            code=one.code,
-            reason=one.reason,
-            since=one.changed_at,
-            times=one.attempts,
-        )
+        _letter(one)
         for one in [
             *here.ledger.dead_letters.find(route, flow, code, limit),
             *here.ledger.deliveries.find(route=route, flow=flow, states=UNDECIDED, code=code, limit=limit),
         ]
         if one.code
     ]
-    found += [
-        Letter(
-            id=f"q{row.id}",
-            route=row.route,
-            flow=row.flow,
-            number=row.native_id,
-            code=row.rule,
-            reason=row.problem,
-            since=row.last_at,
-            times=row.times,
-        )
-        for row in here.ledger.quarantine.find(route=route, flow=flow, rule=code, limit=limit)
-    ]
+    rows = here.ledger.quarantine.find(route=route, flow=flow, rule=code, limit=limit)
+    found += [_row_letter(row) for row in rows]
     return sorted(found, key=lambda letter: letter.since, reverse=True)[:limit]
+
+
+def _letter(one: Delivery, found_in: str = "") -> Letter:
+    return Letter(
+        id=f"d{one.id}",
+        route=one.route,
+        flow=one.flow,
+        number=one.number or one.key.native_id,
+        code=one.code,
+        reason=one.reason,
+        since=one.changed_at,
+        times=one.attempts,
+        found_in=found_in,
+    )
+
+
+def _row_letter(row: Quarantined, found_in: str = "") -> Letter:
+    return Letter(
+        id=f"q{row.id}",
+        route=row.route,
+        flow=row.flow,
+        number=row.native_id,
+        code=row.rule,
+        reason=row.problem,
+        since=row.last_at,
+        times=row.times,
+        found_in=found_in,
+    )
+
+
+def select(
+    here: Installation,
+    words: Sequence[str] = (),
+    *,
+    route: str | None = None,
+    flow: str | None = None,
+    code: str | None = None,
+    matching: str = "",
+    everything: bool = False,
+) -> Selection:
+    """Dead letters and records in quarantine, to be shown or retried.
+
+    Args:
+        words: ids (``d12``, ``q7``) or numbers of documents; with them, route, flow and code do not count.
+        matching: only those whose number, reason or content holds this text, in whatever case.
+        everything: all there is; without words one of it, route, flow, code and matching is needed.
+    Raises CannotDo for what is no dead letter.
+    """
+    _known(here, route, flow)
+    if not words and not (everything or route or flow or code or matching):
+        raise CannotDo("say which: an id, an order number, --code, --flow, --route, --matching or --all")
+    if words:
+        delivery_ids, rows = _chosen(here, words)
+        if matching:
+            dead = here.ledger.deliveries.some(delivery_ids)
+            delivery_ids = [one.id for one in dead if _holds(one, matching)]
+            rows = [row for row in rows if _row_holds(row, matching)]
+    else:
+        delivery_ids, rows = _matching(here, route, flow, code, matching)
+    return Selection(deliveries=delivery_ids, rows=rows, matching=matching)
+
+
+def preview(here: Installation, chosen: Selection) -> Preview:
+    """How many, of which codes, and the latest of them. Changes nothing."""
+    codes: Counter[str] = Counter(row.rule for row in chosen.rows)
+    codes.update(here.ledger.deliveries.codes(chosen.deliveries))
+    latest = sorted(chosen.deliveries, reverse=True)[:SHOWN]
+    found = [
+        _letter(one, _found_in(chosen.matching, one.number, f"{one.code} {one.reason}"))
+        for one in sorted(here.ledger.deliveries.some(latest), key=lambda one: -one.id)
+    ]
+    found += [
+        _row_letter(row, _found_in(chosen.matching, row.native_id, f"{row.rule} {row.problem}"))
+        for row in sorted(chosen.rows, key=lambda row: -row.id)[: SHOWN - len(found)]
+    ]
+    return Preview(
+        count=chosen.count,
+        deliveries=len(chosen.deliveries),
+        quarantine=len(chosen.rows),
+        codes=dict(codes.most_common()),
+        letters=found,
+    )
+
+
+def _found_in(text: str, number: str, reason: str) -> str:
+    """Where the text stands; what a document holds is not shown: it may be a person's data."""
+    if not text:
+        return ""
+    named = {"number": number, "reason": reason}
+    return next((name for name, value in named.items() if text.casefold() in value.casefold()), "content")
 
 
 def retry(
@@ -153,28 +250,20 @@ def retry(
     who: str,
     why: str = "",
 ) -> Retried:
+    """`select`, then `retry_selected`."""
+    chosen = select(here, words, route=route, flow=flow, code=code, matching=matching, everything=everything)
+    return retry_selected(here, chosen, who=who, why=why)
+
+
+def retry_selected(here: Installation, chosen: Selection, *, who: str, why: str = "") -> Retried:
     """Make dead letters due, and let the next run transform records in quarantine again. Sends nothing itself.
 
-    Args:
-        words: ids (``d12``, ``q7``) or numbers of documents; with them, route, flow and code do not count.
-        matching: only those whose number, reason or content holds this text, in whatever case.
-        everything: all there is; without words one of it, route, flow, code and matching is needed.
-    Raises CannotDo for what is no dead letter: then nothing is retried.
+    Raises NotInLedger or WrongState where one of them is no dead letter any more: then nothing is retried.
     """
-    _known(here, route, flow)
-    if not words and not (everything or route or flow or code or matching):
-        raise CannotDo("say which: an id, an order number, --code, --flow, --route, --matching or --all")
-    if words:
-        delivery_ids, rows = _chosen(here, words)
-        if matching:
-            dead = here.ledger.deliveries.some(delivery_ids)
-            delivery_ids = [one.id for one in dead if _holds(one, matching)]
-            rows = [row for row in rows if _row_holds(row, matching)]
-    else:
-        delivery_ids, rows = _matching(here, route, flow, code, matching)
-    retried = here.ledger.dead_letters.retry(delivery_ids, who=who, why=why) if delivery_ids else []
+    ids = chosen.deliveries
+    retried = here.ledger.dead_letters.retry(ids, who=who, why=why) if ids else []
     transform_again(here, retried)
-    again, lost = _rewind(here, rows)
+    again, lost = _rewind(here, chosen.rows)
     return Retried(
         deliveries=[f"d{one}" for one in retried],
         quarantine=[f"q{row.id}" for row in again],

@@ -7,7 +7,9 @@ from typing import Any
 
 import msgspec
 import pytest
+from typer.testing import CliRunner
 
+from erp_sync.cli import app
 from erp_sync.flows.orders.transform import encode
 from erp_sync.ledger import NewDelivery, State
 from erp_sync.ledger.lookups import LookupRow
@@ -200,6 +202,44 @@ def test_retry_takes_those_that_hold_a_text(tables: House) -> None:
     dead(tables, "1", "closed_period", "closed", **payment("paypal_express"))
     dead(tables, "2", "closed_period", "closed", **payment("braintree"))
     assert as_json("retry", "--matching", "PayPal", "--who", "ann")["deliveries"] == ["d1"]
+
+
+def test_a_dry_run_says_how_many_hold_a_text_and_where_and_retries_none(tables: House) -> None:
+    dead(tables, "1", "closed_period", "closed", **payment("paypal_express"))
+    dead(tables, "2", "refused", "PayPal said no", **payment("braintree"))
+    dead(tables, "3", "closed_period", "closed", **payment("braintree"))
+    found = as_json("retry", "--matching", "paypal", "--dry-run")
+    assert (found["count"], found["codes"]) == (2, {"closed_period": 1, "refused": 1})
+    assert [(one["id"], one["found_in"]) for one in found["letters"]] == [("d2", "reason"), ("d1", "content")]
+    text = run("retry", "--matching", "paypal", "--dry-run").stdout
+    assert text.startswith("2 dead letters and 0 records in quarantine: ")
+    assert "paypal_express" not in text, "what a document holds may be a person's"
+    assert run("retry", "--matching", "nothing like it", "--dry-run").stdout.startswith("none: no dead letter")
+    assert len(tables.ledger.deliveries.ids(states=[State.DEAD])) == 3
+
+
+def test_many_are_retried_only_once_somebody_said_yes(tables: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("erp_sync.commands.letters.MANY", 1)
+    for number in ("1", "2"):
+        dead(tables, number, "closed_period", "closed", **payment("paypal_express"))
+    for more in ((), ("--json",)):
+        refused = run("retry", "--matching", "paypal", *more)
+        assert refused.exit_code == 2
+        assert "these are 2 letters, none was retried: look with --dry-run, then say --yes" in refused.stderr
+    assert len(tables.ledger.deliveries.ids(states=[State.DEAD])) == 2
+    assert as_json("retry", "d1", "--who", "ann")["deliveries"] == ["d1"], "what is named is not asked about"
+    assert as_json("retry", "--matching", "paypal", "--yes", "--who", "ann")["deliveries"] == ["d2"]
+
+
+@pytest.mark.parametrize(("answer", "left"), [("n\n", 2), ("y\n", 0)])
+def test_at_a_terminal_it_is_asked(tables: House, monkeypatch: pytest.MonkeyPatch, answer: str, left: int) -> None:
+    monkeypatch.setattr("erp_sync.commands.letters.MANY", 1)
+    monkeypatch.setattr("erp_sync.commands.letters._at_a_terminal", lambda: True)
+    for number in ("1", "2"):
+        dead(tables, number, "closed_period", "closed", **payment("paypal_express"))
+    result = CliRunner().invoke(app, ["retry", "--code", "closed_period", "--who", "ann"], input=answer)
+    assert "retry these 2?" in result.stderr
+    assert len(tables.ledger.deliveries.ids(states=[State.DEAD])) == left
 
 
 def test_what_is_held_and_what_waits_stands_in_the_list_with_its_own_way_out(tables: House) -> None:

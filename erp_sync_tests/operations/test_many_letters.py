@@ -95,6 +95,17 @@ def test_a_thousand_are_retried_by_what_they_hold_page_by_page(many: House, monk
     assert many.ledger.deliveries.ids(states=[State.DEAD]) == []
 
 
+def test_what_a_retry_would_take_is_counted_and_the_latest_named(many: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    chosen = dead_letters.select(many.here, code="unmapped_payment_method")
+    counted = Counted(many, monkeypatch)
+    found = dead_letters.preview(many.here, chosen)
+    assert (found.count, found.deliveries, found.quarantine) == (MANY, MANY, 0)
+    assert found.codes == {"unmapped_payment_method": MANY}
+    assert len(found.letters) == dead_letters.SHOWN
+    assert counted.rows <= dead_letters.SHOWN
+    assert len(many.ledger.deliveries.ids(states=[State.DEAD])) == MANY
+
+
 def test_remedies_for_a_code_look_at_the_letters_of_that_code_only(
     many: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
