@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 from erp_sync.cli import app
 from erp_sync.components.configuration import read_configuration
 from erp_sync.components.starting import check_start
+from erp_sync.systems.magento.ports.orders import OrderSource
 from erp_sync_tests.operations.conftest import home, house
 from erp_sync_tests.operations.house import CREDENTIALS, ERP, STORE, House, write_defs
 
@@ -203,6 +204,38 @@ def test_a_plan_of_documents_on_their_way_needs_no_system(house: House) -> None:
     told = as_json("plan", "orders", "--offline")
     assert (told["looked"], told["documents"]) == (False, [])
     assert run("plan", "orders", "--offline").stdout.startswith("orders of us, magento_us to netsuite_us, mode on")
+
+
+def test_a_plan_offline_needs_no_secret_and_calls_nobody(house: House) -> None:
+    """What was received is mapped and judged; what would have to be asked of a system is said to be so."""
+    away = {"base_url": {"env": "NO_SUCH_URL"}}
+    store = dict.fromkeys(CREDENTIALS[STORE], "x") | {"access_token": {"env": "NO_SUCH_TOKEN"}}
+    erp = dict.fromkeys(CREDENTIALS[ERP], "x") | {"token_secret": {"file": "/nowhere"}}
+    write_defs(
+        house.here.settings.defs, magento_us={"credentials": store, **away}, netsuite_us={"credentials": erp, **away}
+    )
+    house.receive("1", {"store_id": 1, "entity_id": 1})
+    told = as_json("plan", "orders", "--offline")
+    assert told["looked"] is False
+    assert [(one["where"], one["outcome"]) for one in told["documents"]] == [("received", "reject")], "it is mapped"
+    assert as_json("plan", "inventory", "--offline")["looked"] is False
+    refused = run("plan", "orders")
+    assert refused.exit_code == 2
+    assert "NO_SUCH_" in refused.stderr
+
+
+def test_what_a_plan_offline_would_have_to_ask_is_named_and_not_asked(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house.receive("1", {"store_id": 1, "entity_id": 1})
+
+    def asks(self: OrderSource, record: Any, lookups: Any) -> Any:
+        return list(self.fetch(["1"]))
+
+    monkeypatch.setattr(OrderSource, "to_canonical", asks)
+    (one,) = as_json("plan", "orders", "--offline")["documents"]
+    words = "magento_us would have to be asked: leave out --offline"
+    assert (one["outcome"], one["code"], one["reason"]) == ("later", "not_asked", words)
 
 
 def test_a_system_that_does_not_answer_is_one_sentence_and_exit_code_2(house: House) -> None:

@@ -47,7 +47,9 @@ def progress(as_json: bool) -> Iterator[Callable[[str, int, int | None], None]]:
 def plan(
     flow: Annotated[str, typer.Argument(help="orders, order_status, shipments, inventory, products or prices")],
     route: RouteOption = None,
-    offline: Annotated[bool, typer.Option("--offline", help="ask no system: only what has been received")] = False,
+    offline: Annotated[
+        bool, typer.Option("--offline", help="ask no system, and need no secret: only what has been received")
+    ] = False,
     full: Annotated[bool, typer.Option("--full", help="compare everything, state flows")] = False,
     rows: Shown = 20,
     as_json: Json = False,
@@ -58,7 +60,7 @@ def plan(
     """
     from erp_sync.operations import choosing, planning, planning_states
 
-    with installation() as here, progress(as_json) as told:
+    with installation(offline=offline) as here, progress(as_json) as told:
         chosen = choosing.route(here, route)
         kind, spec = choosing.flow(chosen, flow)
         if kind.delivers:

@@ -54,12 +54,13 @@ def settings() -> settings_module.Settings:
 
 
 @contextmanager
-def installation(anyway: bool = False, refuse_away: bool = True) -> Iterator[Installation]:
+def installation(anyway: bool = False, refuse_away: bool = True, offline: bool = False) -> Iterator[Installation]:
     """The installation, its storage made first: what is started through `erp-sync` works at once.
 
     Args:
         anyway: look at all of the storage, also where nothing seems to be missing.
         refuse_away: end the command where the database does not answer at the start; else raise DatabaseAway.
+        offline: no system is called, and no secret needed.
 
     What an operation refuses, and what a system did not answer, ends the command with one sentence.
     """
@@ -75,7 +76,7 @@ def installation(anyway: bool = False, refuse_away: bool = True) -> Iterator[Ins
     chosen = settings()
     try:
         initialise(chosen, anyway=anyway)
-        here = Installation(chosen)
+        here = Installation(chosen, offline=offline)
     except (WrongConfiguration, LedgerError, StillRunning) as error:
         if isinstance(error, DatabaseAway) and not refuse_away:
             raise

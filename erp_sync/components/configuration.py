@@ -28,6 +28,7 @@ from erp_sync.ports.connection import ConnectionSettings
 CONNECTION = "erp_sync.components.Connection"
 ROUTE = "erp_sync.components.Route"
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+NOWHERE = "https://offline.invalid"
 WEEKDAYS: tuple[Weekday, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
@@ -81,13 +82,18 @@ class ConnectionSpec(_Strict):
     verify: str | Secret | None = None
     maintenance: tuple[MaintenanceSpec, ...] = ()
 
-    def resolve(self, environment: Mapping[str, str] | None = None) -> ConnectionSettings:
-        """Read the secrets. Raises WrongConfiguration naming the first variable that is not set."""
+    def resolve(self, environment: Mapping[str, str] | None = None, *, offline: bool = False) -> ConnectionSettings:
+        """Read the secrets. Raises WrongConfiguration naming the first variable that is not set.
+
+        With `offline`, where nothing is called, no secret is read: words stand for them.
+        """
         env = os.environ if environment is None else environment
 
         def read(field: str, value: str | Secret) -> str:
             if isinstance(value, str):
                 return value
+            if offline:
+                return NOWHERE if field == "base_url" else "offline"
             if isinstance(value, FromEnvironment):
                 if not env.get(value.env):
                     raise WrongConfiguration(
@@ -108,11 +114,11 @@ class ConnectionSpec(_Strict):
             credentials={
                 name: read(f"credentials.{name}", value)
                 for name, value in self.credentials.items()
-                if not (isinstance(value, FromEnvironment) and value.optional and not env.get(value.env))
+                if offline or not (isinstance(value, FromEnvironment) and value.optional and not env.get(value.env))
             },
             settings=dict(self.settings),
             time_zone=self.time_zone,
-            verify=read("verify", self.verify) if self.verify is not None else True,
+            verify=read("verify", self.verify) if self.verify is not None and not offline else True,
         )
 
     def secrets(self) -> dict[str, str | Secret | None]:

@@ -17,7 +17,9 @@ import msgspec
 
 from erp_sync import settings as settings_module
 from erp_sync.components.configuration import Configuration, RouteSpec, read_configuration
+from erp_sync.model.advice import Advice
 from erp_sync.model.keys import Entity
+from erp_sync.ports.outcomes import CallFailed
 from erp_sync.ports.state import StoreOrder, TellsDemand
 
 if TYPE_CHECKING:
@@ -28,16 +30,44 @@ if TYPE_CHECKING:
     from erp_sync.settings import Settings
 
 
+class Offline(CallFailed):
+    """A system would have been called where none is to be."""
+
+    advice = Advice(
+        means="What was asked for offline cannot be told without asking a system. Nothing was called or changed.",
+        look=("erp-sync plan FLOW",),
+        do="Leave out `--offline`.",
+    )
+
+
+class _NobodyIsCalled:
+    """`ports.connection.Slots` of an installation that is offline."""
+
+    def acquire(self, connection: str, lane: str, deadline: float, cost: float = 1.0) -> Any:
+        raise Offline(f"{connection} would have to be asked: leave out --offline")
+
+    def release(self, lease: Any) -> None: ...
+
+    def charge(self, connection: str, more: float) -> None: ...
+
+    def pause(self, connection: str, seconds: float) -> None: ...
+
+
 class Installation:
-    """Settings, configuration, and what is opened from them. Thread-safe. `clock` is the ledger's."""
+    """Settings, configuration, and what is opened from them. Thread-safe. `clock` is the ledger's.
+
+    One that is `offline` calls no system and needs no secret: a call raises Offline.
+    """
 
     def __init__(
         self,
         settings: Settings,
         configuration: Configuration | None = None,
         clock: Callable[[], datetime] | None = None,
+        *,
+        offline: bool = False,
     ) -> None:
-        self.settings = settings
+        self.settings, self.offline = settings, offline
         self._clock = clock
         self.configuration = configuration or read_configuration(settings.defs)
         self._lock = threading.RLock()
@@ -95,8 +125,8 @@ class Installation:
             spec = self.configuration.connection(name)
             module = importlib.import_module(f"erp_sync.systems.{spec.vendor}.connector")
             return module.connect(
-                self._with_stores(spec.resolve()),
-                slots=self.ledger.limits,
+                self._with_stores(spec.resolve(offline=self.offline)),
+                slots=_NobodyIsCalled() if self.offline else self.ledger.limits,
                 breaker=self.ledger.breakers,
                 exchanges=self.exchanges,
             )

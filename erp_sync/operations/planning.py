@@ -12,7 +12,7 @@ import msgspec
 from erp_sync.components.configuration import FlowSpec, RouteSpec
 from erp_sync.components.documents import before_of, before_start, flow_module, judged_facts, suite_of
 from erp_sync.components.flow_table import FlowKind
-from erp_sync.components.installation import Installation
+from erp_sync.components.installation import Installation, Offline
 from erp_sync.ledger import Delivery, State
 from erp_sync.ledger.documents import StepState
 from erp_sync.model.keys import EntityKey
@@ -184,6 +184,16 @@ def _decided(
             result.append((_rejected(one, one.record.native_id, "malformed_record", str(problem)), None))
         except MappingProblem as problem:
             result.append((_rejected(one, one.record.native_id, problem.code, str(problem)), None))
+        except Offline as problem:
+            told = PlannedDocument(
+                number=one.record.native_id,
+                document=str(one.key),
+                where=one.where,
+                outcome="later",
+                code="not_asked",
+                reason=str(problem),
+            )
+            result.append((told, None))
     facts = [judged_facts(kind.name, document, flow.checks) for _, document in good]
     broken = judge(suite_of(kind.name, flow.checks), facts).by_row()
     previous = here.ledger.deliveries.latest(
