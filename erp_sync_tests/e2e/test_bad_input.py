@@ -5,6 +5,7 @@ Over both sandboxes and HTTP, in this process. Where a flow's own tests look clo
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Iterator
 from decimal import Decimal
@@ -60,6 +61,12 @@ def test_a_malformed_record_of_a_vendor(shop: Business):
     assert (row.rule, row.field) == ("unknown_order_state", "state")
     assert "eaten" in row.problem
     assert (shop.in_erp(bad), len(shop.in_erp(good))) == ([], 1)
+    shop.store.sql(
+        "UPDATE sales_order SET state = 'processing', updated_at = datetime('now') WHERE entity_id = ?",
+        shop.store.id_of(bad),
+    )
+    shop.settle()
+    assert (len(shop.in_erp(bad)), quarantined(shop, bad)) == (1, None)
 
 
 def test_a_defect_of_ours_that_shows_with_one_record(shop: Business, monkeypatch: pytest.MonkeyPatch):
@@ -173,29 +180,106 @@ def test_a_broken_row_of_a_mapping_table(shop: Business):
         file.write_text(text)
 
 
+SECRETS = {"erp": "token_secret", "store": "access_token_secret"}
+WHAT_TO_DO = {"erp": "netsuite_us .*Access Tokens.* put a new one", "store": "magento_us .*Integrations.* put new keys"}
+SHIPS_WHOLE = Habits(partial=0, stepwise=0, late_parcel=0, two_parcels=0)
+DOCUMENTS = ("orders", "order_status", "shipments")
+
+
+@pytest.fixture
+def sellers(tmp_path: Path) -> Iterator[Business]:
+    """Two stores, each with a route and a token of its own, and the ERP of both. The first has an order whose parcel
+    has left, which it does not know yet; both were compared."""
+    settings = {route: {"location": "1"} for route in ("us", "eu")}
+    flows = (*DOCUMENTS, "inventory")
+    with business(tmp_path, ("magento_us", "magento_eu"), erp_settings=settings, flows=flows) as running:
+        running.store.buy("abe", {"MUG": 2})
+        running.settle()
+        running.converge("us", full=True)
+        running.converge("eu", full=True)
+        erp = running.hands_in_erp()
+        assert Warehouse(erp, "east", habits=SHIPS_WHOLE).ship() == 1
+        erp.close()
+        yield running
+
+
+def count_tea(shop: Business, quantity: int) -> None:
+    shop.erp_sql(
+        "UPDATE aggregateitemlocation SET quantityonhand = ?, quantityavailable = ?, lastquantityavailablechange = "
+        "strftime('%Y-%m-%dT%H:%M:%SZ', 'now') WHERE location = 1 "
+        "AND item = (SELECT id FROM item WHERE itemid = 'TEA')",
+        f"{quantity}.00000",
+        f"{quantity}.00000",
+    )
+
+
+def tea(shop: Business, store: str) -> int:
+    rows = shop.stores[store].rows(
+        "SELECT quantity FROM inventory_source_item WHERE sku = 'TEA' AND source_code = 'east'"
+    )
+    return int(float(rows[0]["quantity"]))
+
+
+def attempt(shop: Business, flow: str) -> str:
+    """One run of a flow of the first route: what it raised, in words."""
+    try:
+        shop.converge("us") if flow == "inventory" else shop.run(flow)
+    except TransportError as error:
+        return str(error)
+    return ""
+
+
 @pytest.mark.parametrize("side", ["erp", "store"])
-def test_an_expired_token(shop: Business, side: str):
-    """Nothing is sent with it and nothing is lost: it goes with the next one."""
-    number = shop.store.buy("cas")
+def test_an_expired_token(sellers: Business, side: str):
+    """One connection's. What is read elsewhere goes on being read and waits, the other route goes on as if nothing
+    were; with a new token all of it arrives, once."""
+    shop = sellers
     sandbox = shop.erp if side == "erp" else shop.store.sandbox
-    secret = str(sandbox.status()["credentials"]["token_secret" if side == "erp" else "access_token_secret"])
-    (defs,) = shop.settings.defs.rglob("defs.yaml")
+    secret = str(sandbox.status()["credentials"][SECRETS[side]])
+    (defs,) = (shop.settings.defs / "us").rglob("defs.yaml")
     text = defs.read_text()
     defs.write_text(text.replace(secret, "expired"))
-    try:
-        if side == "store":
-            with pytest.raises(TransportError, match=r"magento_us .*check the integration's keys"):
-                shop.run()
-        else:
-            shop.run()
-            found = shop.delivery(number)
-            assert (found.state, found.code) == (State.DUE, "look_up_failed")
-            assert "credentials" in found.reason
-            shop.clock.skip_to(found.due_at)
-    finally:
-        defs.write_text(text)
-    shop.settle()
-    assert len(shop.in_erp(number)) == 1
+    number, other = shop.store.buy("cas"), shop.stores["magento_eu"].buy("dov")
+    count_tea(shop, 90)
+    said = {flow: attempt(shop, flow) for flow in (*DOCUMENTS, "inventory")}
+    waiting = [one for flow in DOCUMENTS for one in shop.deliveries(flow, State.DUE, State.WAITING)]
+    told = [*filter(None, said.values()), *(one.reason for one in waiting)]
+    assert told
+    assert all(re.search(WHAT_TO_DO[side], words) for words in told), told
+    if side == "erp":
+        assert not said["orders"], "the store is read all the same"
+        assert [(one.number, one.code) for one in waiting] == [(number, "look_up_failed")]
+    else:
+        assert not said["shipments"], "the ERP is read all the same"
+        assert [(one.key.connection, one.code) for one in waiting if one.flow == "shipments"] == [
+            ("netsuite_us", "look_up_failed")
+        ]
+    assert [one for flow in DOCUMENTS for one in shop.deliveries(flow, State.DEAD, State.HELD)] == []
+    with shop.installation() as here:
+        assert here.ledger.quarantine.find() == []
+
+    for flow in DOCUMENTS:
+        shop.settle(flow, "eu")
+    shop.converge("eu")
+    assert [one["externalid"].partition("_eu")[0] for one in shop.in_erp(other) if "_eu_" in one["externalid"]] == [
+        "magento"
+    ]
+    assert tea(shop, "magento_eu") == 90
+    assert tea(shop, "magento_us") == 10_000
+
+    defs.write_text(text)
+    for flow in DOCUMENTS:
+        due = [one.due_at for one in shop.deliveries(flow, State.DUE, State.WAITING) if one.due_at]
+        shop.clock.skip_to(max(due, default=shop.clock()))
+        shop.settle(flow)
+    shop.converge("us")
+    mine = [one for one in shop.in_erp(number) if one["externalid"].startswith("magento_us_")]
+    assert len(mine) == 1
+    assert tea(shop, "magento_us") == 90
+    assert len(shop.store.rows("SELECT * FROM sales_shipment")) == 1
+    for store in shop.stores:
+        orders = shop.report(store, reference="nobody's").orders  # both stores number theirs alike
+        assert (orders.lost, orders.duplicated, orders.differences) == ([], [], [])
 
 
 # -- state ---------------------------------------------------------------------------------------------

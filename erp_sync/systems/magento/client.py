@@ -452,6 +452,9 @@ def _credentials(status: int, body: Any, text: str) -> TransportError | None:
         return NotSentError("the vendor has seen this nonce before", retry_after_seconds=0.0)
     oauth = ("timestamp", "signature", "consumer key", "consumer_key", "token_re", "token is", "parameter_absent")
     if status in (401, 403) or (status == 400 and "oauth" in words and any(word in words for word in oauth)):
-        hint = "; check the integration's keys, whether it is active, and its resources"
+        hint = (
+            "; check the integration's keys, whether it is active, and its resources (System > Integrations), and put "
+            "new keys where the connection reads them"
+        )
         return NotAuthenticated(f"HTTP {status}: {text}{hint}")
     return None

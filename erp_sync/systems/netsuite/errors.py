@@ -106,7 +106,8 @@ def outcome(response: httpx.Response) -> TransportError | None:
     if status == 401 or codes & {"INVALID_LOGIN", "invalid_grant"}:
         return NotAuthenticated(
             "NetSuite did not accept the credentials (one code stands for all causes: wrong or revoked token, "
-            f"wrong account or role, clock off by minutes; seen under overload, too): {words}"
+            f"wrong account or role, clock off by minutes; seen under overload, too): {words}; check the token and its "
+            "role (Setup > Users/Roles > Access Tokens), and put a new one where the connection reads it"
         )
     return rejection(status, details, words, response.text)
 
