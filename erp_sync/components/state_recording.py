@@ -150,7 +150,11 @@ class Recording:
             task.here.ledger.notices.clear(key)
             return False
         words = "; ".join(one.words for one in failed)
-        text = f"{task.kind.title} on {task.route.name}: {words}; nothing of it was believed"
+        text = (
+            f"{task.kind.title} on {task.route.name}: what {task.source} answered cannot be all: {words}. Nothing was "
+            f"written for it, and the next whole answer is taken by itself. Where it stays, `erp-sync doctor "
+            f"{task.route.name}`."
+        )
         task.here.ledger.notices.raise_once(key, "warning", text)
         return True
 

@@ -21,7 +21,8 @@ REASONS = (
     ),
     Reason(
         code="unreadable_payload",
-        means="What is stored of this document is none of its flow, mostly after an edit. It is not delivered.",
+        means="What is stored of this document cannot be read as one of its flow (an order, a shipment), mostly after "
+        "an edit. It is not delivered.",
         look=("erp-sync deadletters show ID",),
         do="Put it right with `erp-sync deadletters edit ID --file CORRECTED.json --why TEXT`, or dismiss it.",
     ),
@@ -33,7 +34,8 @@ REASONS = (
     ),
     Reason(
         code="changed_after_delivery",
-        means="The document was changed at the source after it was delivered: both sides differ now.",
+        means="The document was changed at the source after it was delivered: both sides differ now. Later payments "
+        "and cancelled units go by themselves: here something else was changed.",
         look=("erp-sync deadletters show ID", "erp-sync trace NUMBER"),
         do="Correct the target's record by hand, then `erp-sync reject ID --why TEXT` (it is settled).",
     ),

@@ -166,6 +166,23 @@ def _replan(
     return (differing & planned) | settled
 
 
+#: What is said of so many records with a difference of a kind. See `reconciliation.Difference`.
+KINDS = {
+    "missing": "that one system has and the other has not",
+    "not_received": "that erp_sync has never read",
+    "unexpected": "in the ERP that erp_sync has not sent",
+    "duplicate": "that are there more than once",
+    "total": "of which the totals differ",
+    "edited": "that somebody changed in the system that does not own them",
+    "status": "cancelled in one system only",
+    "parcels": "of which the parcels differ",
+    "quantity": "of which the quantities differ",
+    "extra": "that the other system knows nothing of",
+    "value": "of which the values differ",
+    "gone": "that the source has no more",
+}
+
+
 def tell(here: Installation, route: RouteSpec, one: FlowReconciled) -> None:
     """Notices of what is for a person, by kind of difference; those of kinds that are found no more are taken back."""
     if one.found is None or route.flows[one.flow].mode is not Mode.ON:
@@ -175,17 +192,23 @@ def tell(here: Installation, route: RouteSpec, one: FlowReconciled) -> None:
     for difference in one.rest:
         kinds[difference.kind].append(difference)
     for kind, some in kinds.items():
-        names = ", ".join(difference.key for difference in some[:NAMED])
-        more = f" and {len(some) - NAMED} more" if len(some) > NAMED else ""
-        words = some[0].words or " / ".join(part for part in (some[0].store, some[0].erp) if part)
         here.ledger.notices.raise_once(
             f"{NOTICE}/{route.name}/{one.flow}/{kind}",
             "warning",
-            f"{title} on {route.name}: {len(some)} {kind.replace('_', ' ')} in the daily reconciliation: {names}{more}"
-            f"{f' ({words})' if words else ''}. `erp-sync reconcile {route.name} --flow {one.flow}` shows both sides.",
+            f"{title} on {route.name}: the daily comparison of both systems found {_told(kind, some)}. "
+            f"`erp-sync reconcile {route.name} --flow {one.flow}` shows both sides.",
             link=f"/assets/{route.name}/reconciliation",
         )
     _clear(here, f"{NOTICE}/{route.name}/{one.flow}/", kinds)
+
+
+def _told(kind: str, some: Sequence[Difference]) -> str:
+    """``3 of which the totals differ: 000000001, 000000002, 000000003 (+0.10 in SO1)``."""
+    names = ", ".join(difference.key for difference in some[:NAMED])
+    more = f" and {len(some) - NAMED} more" if len(some) > NAMED else ""
+    first = some[0].words or " / ".join(part for part in (some[0].store, some[0].erp) if part)
+    words = KINDS.get(kind, f"with a difference of kind {kind}")
+    return f"{len(some)} {words}: {names}{more}{f' ({first})' if first else ''}"
 
 
 def _clear(here: Installation, prefix: str, standing: Collection[str]) -> None:

@@ -234,7 +234,7 @@ class Watchdog:
                 key=f"dead/{group.route}/{group.flow}/{group.code}",
                 severity="error",
                 text=f"{FLOWS[group.flow].title} on {group.route}: {many}: {group.code}: {group.reason.rstrip('.')}. "
-                f"`erp-sync deadletters --code {group.code}` lists them with what can be done.",
+                f"`erp-sync deadletters --code {group.code}` says which, `erp-sync deadletters show ID` what to do.",
             )
 
 

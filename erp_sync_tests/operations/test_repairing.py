@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -137,7 +138,8 @@ def test_what_is_left_is_one_notice_a_kind_until_it_is_found_no_more(house: Hous
     tell(house.here, route, reconciled("orders", TOTAL))
     assert notices(house) == {"reconcile/us/orders/total": 2}
     (notice,) = house.ledger.notices.open()
-    assert "1 total in the daily reconciliation: 000000001 (-1 in SO1)" in notice.text
+    words = "the daily comparison of both systems found 1 of which the totals differ: 000000001 (-1 in SO1)."
+    assert words in notice.text
     assert "`erp-sync reconcile us --flow orders`" in notice.text
     tell(house.here, route, reconciled("shipments"))
     assert notices(house) == {"reconcile/us/orders/total": 2}
@@ -208,3 +210,11 @@ def test_the_schedule_starts_a_run_of_each_route_after_the_full_comparisons(hous
     assert schedule.cron_schedule == "30 4 * * *"
     (request,) = schedule.evaluate_tick(dg.build_schedule_context(scheduled_execution_time=NOON)).run_requests or ()
     assert request.asset_selection == [key_of("us")]
+
+
+def test_every_kind_of_difference_has_words_for_a_notice() -> None:
+    """Kinds are written where they are found, and told to people here."""
+    folder = Path(repairing.__file__).parent
+    sources = "".join(file.read_text() for file in folder.glob("reconcile_*.py"))
+    found = set(re.findall(r'differs\(\s*"(\w+)"', sources)) | {"missing", "gone", "value"}
+    assert found == set(repairing.KINDS)
