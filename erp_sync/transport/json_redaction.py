@@ -15,6 +15,7 @@ from typing import Any
 
 import msgspec
 
+from erp_sync.model.advice import Advice
 from erp_sync.transport.secret_names import PAIR_NAMES, is_sensitive, lists_cards, secret_names_among
 
 # Strings that a redactor knows to be harmless, and up to which length it remembers them.
@@ -41,6 +42,12 @@ Replacement = tuple[int, int, str]  # begin, end, what stands there instead
 
 class NotByItsStrings(Exception):
     """A body that must be read as a whole."""
+
+    advice = Advice(
+        means="A body cannot be redacted string by string: it is read as a whole instead. Nobody sees this.",
+        look=("erp-sync status",),
+        do="Nothing.",
+    )
 
 
 class JsonRedaction:
