@@ -16,6 +16,7 @@ from erp_sync.components.configuration import FlowSpec, RouteSpec
 from erp_sync.components.custom_checks import CustomCheck
 from erp_sync.components.custom_checks import columns as custom_columns
 from erp_sync.components.flow_table import FLOWS, FlowKind
+from erp_sync.components.giving_up import end_process
 from erp_sync.components.installation import Installation
 from erp_sync.components.mapping_version import mapping_version
 from erp_sync.flows.decisions import Before, Decision
@@ -369,6 +370,7 @@ def drain_documents(
             not_to_go=lambda document: before_start(kind, route.flows[kind.name], document, connection),
             budget_seconds=budget_seconds,
             mapping=mapping_version(here.configuration, route, kind.name).value,
+            give_up=end_process,
         ).run()
     if report.adopted:
         tell_of_adopted(here, route)
@@ -398,6 +400,7 @@ def drain_bookings(here: Installation, route: RouteSpec, kind: FlowKind, *, owne
             senders=here.concurrency(route.erp),
             clock=here.ledger.now,
             mapping=mapping_version(here.configuration, route, kind.name).value,
+            give_up=end_process,
         ).run()
 
 

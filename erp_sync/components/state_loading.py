@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 
 from erp_sync.components.configuration import RouteSpec
 from erp_sync.components.flow_table import FlowKind
+from erp_sync.components.giving_up import end_process
 from erp_sync.components.installation import Installation
 from erp_sync.flows.convergence import Convergence, ConvergenceReport, waiting_code
 from erp_sync.model.keys import Entity
@@ -34,6 +35,7 @@ def load_states(
             owner=owner,
             senders=min(4, here.concurrency(connection)),
             lanes=lanes,
+            give_up=end_process,
         )
         report = drain.run()
         # Variants wait for their configurable product, which this very run may have made.

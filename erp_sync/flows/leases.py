@@ -36,12 +36,14 @@ class Leases(Generic[Held]):
         self._ask, self._key, self.seconds, self.name = renew, key, seconds, name
         self._lock = threading.Lock()
         self._held: dict[Hashable, Held] = {}
+        self._since: dict[Hashable, float] = {}
         self._until: dict[Hashable, float] = {}  # time.monotonic() at which the lease of a claim certainly still holds
 
     def hold(self, claims: Sequence[Held], asked: float) -> None:
         """Claimed; `asked` is time.monotonic() before the ledger was asked for them."""
         with self._lock:
             self._held.update((self._key(claim), claim) for claim in claims)
+            self._since.update((self._key(claim), asked) for claim in claims)
             self._until.update((self._key(claim), asked + self.seconds) for claim in claims)
 
     def holds(self, claim: Held) -> bool:
@@ -53,10 +55,23 @@ class Leases(Generic[Held]):
         with self._lock:
             return self._key(claim) in self._held
 
+    def all_stuck(self, claims: Collection[Held], seconds: float) -> bool:
+        """Whether each of these has been held for longer than that."""
+        border = time.monotonic() - seconds
+        with self._lock:
+            return bool(claims) and all(self._since.get(self._key(claim), border) < border for claim in claims)
+
+    def any_stuck(self, seconds: float) -> bool:
+        """Whether a claim has been held for longer than that."""
+        border = time.monotonic() - seconds
+        with self._lock:
+            return any(since < border for since in self._since.values())
+
     def let_go(self, claim: Held) -> None:
         """The claim has ended."""
         with self._lock:
             self._held.pop(self._key(claim), None)
+            self._since.pop(self._key(claim), None)
             self._until.pop(self._key(claim), None)
 
     @contextmanager

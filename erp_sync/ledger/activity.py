@@ -10,7 +10,8 @@ import msgspec
 import sqlalchemy as sa
 
 from erp_sync.ledger.documents import State
-from erp_sync.ledger.schema import deliveries, plan_rows
+from erp_sync.ledger.rows import RowState
+from erp_sync.ledger.schema import deliveries, plan_rows, steps
 
 if TYPE_CHECKING:
     from erp_sync.ledger.engine import Database
@@ -43,6 +44,17 @@ class DeadGroup(msgspec.Struct, frozen=True, kw_only=True):
     count: int
     number: str
     reason: str
+
+
+class InHand(msgspec.Struct, frozen=True, kw_only=True):
+    """Documents, or rows of plans, that one owner (run id and process) has in hand since then. `example` of them."""
+
+    route: str
+    flow: str
+    owner: str
+    count: int
+    since: datetime
+    example: str
 
 
 class Activity:
@@ -105,6 +117,30 @@ class Activity:
                 )
                 found += [
                     Queue(route=row[0], flow=row[1], target=row[2], due=row[3], oldest=row[4])
+                    for row in read.execute(query)
+                ]
+        return found
+
+    def in_hand(self, before: datetime) -> list[InHand]:
+        """What was claimed before then by owners that live, and has not come a step forward since."""
+        now = self._database.now()
+        stepped = sa.exists().where(steps.c.delivery_id == deliveries.c.id, steps.c.changed_at >= before)
+        kinds = (
+            (deliveries, [State.CLAIMED.value], deliveries.c.number, ~stepped),
+            (plan_rows, [RowState.CLAIMED.value, RowState.SENDING.value], plan_rows.c.key, sa.true()),
+        )
+        found = []
+        with self._database.read() as read:
+            for table, states, name, still in kinds:
+                columns = (table.c.route, table.c.flow, table.c.owner)
+                query = (
+                    sa.select(*columns, sa.func.count(), sa.func.min(table.c.changed_at), sa.func.min(name))
+                    .where(table.c.due_at > now, table.c.state.in_(states), table.c.changed_at < before, still)
+                    .group_by(*columns)
+                    .order_by(*columns)
+                )
+                found += [
+                    InHand(route=row[0], flow=row[1], owner=row[2], count=row[3], since=row[4], example=row[5])
                     for row in read.execute(query)
                 ]
         return found

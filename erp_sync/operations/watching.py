@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -22,6 +22,7 @@ from erp_sync.ledger.heartbeats import Heartbeat
 from erp_sync.ledger.ledger import Unreachable
 from erp_sync.monitoring import alerting
 from erp_sync.monitoring.expectations import LONGEST, WEEKS, Expectation, silence
+from erp_sync.runtime.supervisor import files_of
 
 WATCH = "watch/"
 #: The sensor ticks about every second; a code location that is loaded anew takes a while.
@@ -35,6 +36,10 @@ GROWTH = timedelta(minutes=30)
 #: Expectations are learned anew this often.
 LEARN_EVERY = timedelta(hours=1)
 DISK_NEARLY_FULL = 0.05
+#: That a service hung and was replaced is told for so long.
+REPLACED_TOLD = timedelta(hours=1)
+#: A document or change that a run has had in hand for so long, without a step forward, is told of.
+IN_HAND = timedelta(minutes=10)
 #: What is wrong of itself after a time without services, until they have caught up.
 CATCHING_UP = ("sensor", "overdue/", "queue/", "not_looked/", "not_compared/")
 
@@ -114,6 +119,33 @@ class Watchdog:
                     yield from self._flow(route, FLOWS[name], flow, now, beats, away)
         yield from self._queues(now, away)
         yield from self._dead()
+        yield from self._hung(now)
+
+    def _hung(self, now: datetime) -> Iterator[Condition]:
+        for name, service in files_of(self.here.settings.home).status().services.items():
+            if service.hung_at is None:
+                continue
+            replaced = datetime.fromtimestamp(service.hung_at, UTC)
+            if now - replaced < REPLACED_TOLD:
+                yield Condition(
+                    key=f"hung/{name}",
+                    severity="warning",
+                    text=f"Service {name} hung and was replaced {replaced:%Y-%m-%d %H:%M} UTC. Runs go on. Where it "
+                    f"comes again, look at {service.log} and at the machine's memory and disks.",
+                )
+        for one in self.here.ledger.activity.in_hand(now - IN_HAND):
+            if one.route not in self.here.configuration.routes or one.flow not in FLOWS:
+                continue
+            run, _, process = one.owner.partition(":")
+            yield Condition(
+                key=f"in_hand/{one.route}/{one.flow}",
+                severity="error",
+                text=f"{FLOWS[one.flow].title} on {one.route}: process {process} of run {run} has had {one.count} "
+                f"{_of(one.flow)} in hand since {one.since:%Y-%m-%d %H:%M} UTC without a step forward, {one.example} "
+                "among them. A process that hangs ends itself after 15 minutes (documents) or an hour (changes), and "
+                "others take over; kill the process to have that at once.",
+                link=f"/runs/{run}",
+            )
 
     def _flow(
         self,

@@ -23,6 +23,21 @@ ALERTS = (
         do="Start the database, make room, or correct ERP_SYNC_LEDGER_URL. What runs goes on by itself then.",
     ),
     Alert(
+        cause="hung",
+        means="A service lived and did not answer any more: it was killed and replaced. Runs under way go on; new ones "
+        "began cold, or late, until then.",
+        look=(_STATUS, "tail -n 50 $ERP_SYNC_HOME/logs/*.log", "dmesg -T | tail -n 50"),
+        do="Nothing, once. Where it comes again: short memory, a disk that does not answer, or a defect to report.",
+    ),
+    Alert(
+        cause="in_hand",
+        means="A run has had the same documents or changes in hand for long and comes no step forward: it hangs, or "
+        "its process is stopped. Other documents and flows go on.",
+        look=(_STATUS, "ps -o pid,stat,wchan:20,cmd -p PROCESS"),
+        do="Nothing: it ends itself, and others take over what it had. To have that at once kill the process that the "
+        "notice names (kill -9): what may have left of it is looked up before anything is sent again.",
+    ),
+    Alert(
         cause="silent",
         means="Far fewer documents came than are usual at this weekday and hour: customers may be unable to buy, or "
         "the source gives us nothing.",

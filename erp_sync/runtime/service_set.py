@@ -87,6 +87,7 @@ class Service(msgspec.Struct, frozen=True):
         url: where a person finds it, if anywhere.
         stop_seconds: how long it may take to end before it is killed.
         code: module whose code it has loaded; it is restarted when that changes.
+        hung_seconds: it is killed and replaced once it has not answered for so long.
     """
 
     name: str
@@ -98,6 +99,7 @@ class Service(msgspec.Struct, frozen=True):
     url: str | None = None
     stop_seconds: float = 20.0
     code: str | None = None
+    hung_seconds: float = 60.0
 
     @property
     def listens_on(self) -> int | None:

@@ -18,6 +18,7 @@ import msgspec
 
 from erp_sync.runtime.fingerprint import fingerprint
 from erp_sync.runtime.processes import ProcessName, read_whole, write_whole
+from erp_sync.runtime.pulse import Pulse
 from erp_sync.runtime.service_set import SUPERVISOR, Service, environment_of
 
 _STEADY_SECONDS = 30.0
@@ -41,6 +42,7 @@ class ServiceState(msgspec.Struct, frozen=True):
         restarts: how often it was restarted.
         log: file with its output.
         exit_code: of the last process that died, if one did.
+        hung_at: when one that had not answered was replaced last, seconds since 1970-01-01 UTC.
     """
 
     state: State
@@ -49,6 +51,7 @@ class ServiceState(msgspec.Struct, frozen=True):
     url: str | None = None
     restarts: int = 0
     exit_code: int | None = None
+    hung_at: float | None = None
 
 
 class Status(msgspec.Struct, frozen=True):
@@ -123,6 +126,7 @@ class _Kept:
     failures: int = 0
     restarts: int = 0
     exit_code: int | None = None
+    hung_at: float | None = None
     code: str = ""
     seen_code: str = field(default="", repr=False)
 
@@ -132,6 +136,7 @@ class Supervisor:
 
     A service that dies soon after its start is restarted after 1, 2, 4 ... up to 60 seconds; one that ran for half a
     minute at once. A service of code is restarted when its module's files have changed and been quiet for 3 seconds.
+    One that lives and does not answer is killed and replaced.
     """
 
     def __init__(self, files: Files, services: Sequence[Service], tell: Callable[[str, str], None]) -> None:
@@ -141,6 +146,7 @@ class Supervisor:
         self._next_code_look = 0.0
         self._began = time.monotonic()
         self._wake, self._woken = socket.socketpair()
+        self._pulse = Pulse(self._ready)
 
     def run(self) -> int:
         self._wake.setblocking(False)
@@ -152,6 +158,7 @@ class Supervisor:
         signal.signal(signal.SIGTERM, self._asked_to_stop)
         if earlier[signal.SIGHUP] != signal.SIG_IGN:  # a closed terminal, unless started by nohup
             signal.signal(signal.SIGHUP, self._asked_to_stop)
+        self._pulse.start()
         try:
             while not self._signals:
                 self._step()
@@ -159,6 +166,7 @@ class Supervisor:
                 self._sleep(0.1 if starting else 2.0)
             return 0
         finally:
+            self._pulse.stop()
             self._stop_all()
             for number, handler in earlier.items():
                 signal.signal(number, handler)
@@ -177,6 +185,14 @@ class Supervisor:
         readable, _, _ = select.select([self._woken], [], [], seconds)
         if readable:
             self._woken.recv(4096)
+
+    def _ready(self) -> dict[str, tuple[Service, ProcessName]]:
+        """Services that said that they are ready, with their processes. Called by the thread that asks them."""
+        return {
+            name: (kept.service, process)
+            for name, kept in self._kept.items()
+            if kept.state == "ready" and (process := kept.name) is not None
+        }
 
     def _step(self) -> None:
         changed = False
@@ -203,6 +219,19 @@ class Supervisor:
         elif kept.state == "starting" and kept.service.ready.holds():
             kept.state = "ready"
             self._tell(kept.service.name, "ready")
+        elif kept.state == "ready":
+            self._replace_hung(kept)
+
+    def _replace_hung(self, kept: _Kept) -> None:
+        """Runs that a fork server has started go on: each is in a process group of its own."""
+        if kept.process is None or kept.name is None:
+            return
+        silent = self._pulse.silent_seconds(kept.service, kept.name)
+        if silent is None:
+            return
+        kept.hung_at = time.time()
+        os.killpg(kept.process.pid, signal.SIGKILL)
+        self._died(kept, kept.process.wait(), f"has not answered for {silent:.0f} s and is killed")
 
     def _waits_for_rather(self, kept: _Kept) -> bool:
         """Only at the start: a service that comes back is not kept waiting."""
@@ -282,6 +311,7 @@ class Supervisor:
                 url=kept.service.url,
                 restarts=kept.restarts,
                 exit_code=kept.exit_code,
+                hung_at=kept.hung_at,
             )
             for kept in self._kept.values()
         }

@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from erp_sync.flows.comparison import value_text
-from erp_sync.flows.convergence import Convergence, ConvergenceReport, sending
+from erp_sync.flows.convergence import Convergence, ConvergenceReport, drain, sending
 from erp_sync.ledger import KnownRow, quarantine
 from erp_sync.ledger.errors import LeaseLost, LedgerBusy
 from erp_sync.ports.leaving import may_leave
@@ -225,6 +225,28 @@ def test_no_value_leaves_once_the_lease_may_have_ended(ledger, shop, converge, r
     converge(lease_seconds=0.2)
     assert allowed == [False]
     assert may_leave(repeatable=True), "the check ends with the batch"
+
+
+def test_a_thread_that_hangs_with_a_batch_ends_the_process_and_the_others_have_gone(
+    ledger, shop, converge, monkeypatch
+):
+    freed = threading.Event()
+
+    def hang(row):
+        assert freed.wait(30), "nobody noticed"
+        return shop.write(row)
+
+    def give_up():
+        given_up.append(sorted(shop.held))
+        freed.set()
+
+    given_up: list[list[str]] = []
+    shop.script["A"] = hang
+    plan(ledger, dict.fromkeys("ABCDEFGH", 1))
+    monkeypatch.setattr(drain, "STUCK_SECONDS", 1.0)
+    converge(senders=2, lease_seconds=1.0, give_up=give_up)
+    assert given_up[0] == list("EFGH")
+    assert sorted(shop.held) == list("ABCDEFGH")
 
 
 def test_while_a_key_settles_a_newer_plan_for_it_waits(ledger, shop, converge, clock):

@@ -387,6 +387,29 @@ def test_a_document_that_always_meets_a_defect_is_a_dead_letter_at_the_third_tim
     assert erp.has("order 1") == 1
 
 
+def test_a_thread_that_hangs_with_a_document_ends_the_process_and_the_others_have_gone(ledger, clock, monkeypatch):
+    """Its leases were renewed for ever: the document was nobody's, and three such runs stopped the flow."""
+    freed = threading.Event()
+
+    def hang(system: System, request: StepRequest) -> Outcome:
+        assert freed.wait(30), "nobody noticed"
+        return apply(system, request)
+
+    given_up: list[list[str]] = []
+
+    def give_up() -> None:
+        given_up.append(sorted(erp.committed))
+        freed.set()
+
+    erp = System(clock=clock)
+    erp.on("sales_order", hang)
+    accept(ledger, *[Order(number=str(number)) for number in range(6)])
+    monkeypatch.setattr(delivery_drain, "STUCK_SECONDS", 1.0)
+    drain(ledger, erp, clock, senders=2, lease_seconds=1.0, give_up=give_up)
+    assert given_up[0] == [f"order {number}" for number in range(1, 6)]
+    assert len(erp.committed) == 6
+
+
 def arriving_together(monkeypatch: pytest.MonkeyPatch) -> None:
     """The drain looks at what its threads have sent only once all of them are done."""
     monkeypatch.setattr(delivery_drain, "FIRST_COMPLETED", ALL_COMPLETED)

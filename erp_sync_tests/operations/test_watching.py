@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from typer.testing import CliRunner
 
@@ -16,6 +17,8 @@ from erp_sync.cli import app
 from erp_sync.components.due import SENSOR_ALIVE, look_alive
 from erp_sync.components.installation import Installation
 from erp_sync.operations.watching import Watchdog
+from erp_sync.runtime.processes import write_whole
+from erp_sync.runtime.supervisor import ServiceState, Status, files_of
 from erp_sync_tests.operations.house import ERP, ROUTE, STORE, House, write_defs
 
 FRIDAY = datetime(2026, 11, 27, 16, 0, tzinfo=UTC)
@@ -232,3 +235,34 @@ def test_the_command_looks_once_for_cron(place: House):
     assert "told are: nobody; ERP_SYNC_ALERT_URLS says whom" in told.stdout
     refused = CliRunner().invoke(app, ["alerts", "test"])
     assert (refused.exit_code, "no channel is set" in refused.stderr) == (2, True)
+
+
+def test_what_a_run_has_had_in_hand_for_long_is_told_with_its_process(place: House, clock: Clock):
+    orders_until_now(place)
+    place.order("77")
+    (claim,) = place.ledger.deliveries.claim(ROUTE, "orders", ERP, owner="run-7:4711", lease_seconds=3600)
+    clock.advance(minutes=9)
+    assert "in_hand/us/orders" not in watched(place)
+    clock.advance(minutes=2)
+    assert watched(place)["in_hand/us/orders"] == "error"
+    (notice,) = [one for one in place.ledger.notices.open() if one.key == "watch/in_hand/us/orders"]
+    assert "process 4711 of run run-7 has had 1 documents in hand since 2026-11-27 16:00 UTC" in notice.text
+    assert notice.link == "/runs/run-7"
+    place.ledger.steps.plan(claim, [])
+    place.ledger.deliveries.complete(claim)
+    assert "in_hand/us/orders" not in watched(place)
+
+
+def test_a_service_that_hung_and_was_replaced_is_told_for_an_hour(place: House, clock: Clock):
+    orders_until_now(place)
+    hung = ServiceState(state="ready", log="fork-server.log", restarts=1, hung_at=clock().timestamp())
+    write_whole(
+        files_of(place.here.settings.home).state,
+        msgspec.json.encode(Status(None, {"fork-server": hung, "web": ServiceState(state="ready", log="")})),
+    )
+    clock.advance(minutes=5)
+    assert watched(place) == {"hung/fork-server": "warning"}
+    (notice,) = place.ledger.notices.open()
+    assert notice.text.startswith("Service fork-server hung and was replaced 2026-11-27 16:00 UTC.")
+    clock.advance(minutes=56)
+    assert "hung/fork-server" not in watched(place)

@@ -81,6 +81,21 @@ def test_a_service_that_dies_is_started_again(tmp_path: Path, running: list[Runn
     assert running[0].status.services["one"].exit_code == -signal.SIGKILL
 
 
+def test_a_service_that_is_stopped_is_replaced_and_told_of(tmp_path: Path, running: list[Running]) -> None:
+    """A process that hangs keeps its number: nothing noticed it."""
+    hanging = msgspec.structs.replace(sleeping("one"), hung_seconds=2.0)
+    running.append(Running(tmp_path / "home", [hanging, sleeping("two")]))
+    wait_for(lambda: running[0].status.ready)
+    first, second = running[0].process_of("one"), running[0].process_of("two")
+    assert running[0].status.services["one"].hung_at is None
+    first.signal(signal.SIGSTOP)
+    wait_for(lambda: running[0].status.services["one"].restarts == 1 and running[0].status.ready)
+    assert running[0].process_of("one") != first
+    assert not first.alive
+    assert running[0].status.services["one"].hung_at is not None
+    assert (running[0].process_of("two"), running[0].status.services["two"].hung_at) == (second, None)
+
+
 def test_ending_the_supervisor_ends_what_it_started(tmp_path: Path, running: list[Running]) -> None:
     running.append(Running(tmp_path / "home", [sleeping("one"), sleeping("two")]))
     wait_for(lambda: running[0].status.ready)
@@ -225,6 +240,56 @@ def test_a_fork_server_that_dies_alone_is_started_again_and_no_run_is_lost(tmp_p
                 wait_for(lambda run=later: status(run) == DagsterRunStatus.SUCCESS)  # type: ignore[misc]
                 assert not cold(later)
             assert services.status(chosen).services["fork-server"].restarts == 2
+            assert status(under_way) == DagsterRunStatus.STARTED
+            assert worker.process.alive
+            instance.run_launcher.terminate(under_way)
+            wait_for(lambda: status(under_way) == DagsterRunStatus.CANCELED)
+    finally:
+        services.stop(chosen)
+        for left in WarmFolder(chosen.dagster_home).workers():
+            left.process.signal(signal.SIGKILL)
+
+
+@pytest.mark.e2e
+def test_a_fork_server_that_hangs_is_replaced_and_the_run_under_way_goes_on(tmp_path: Path) -> None:
+    """It kept socket and lock: every run took the default launcher, until somebody looked."""
+    chosen = small_installation(tmp_path)
+    wanted = [
+        msgspec.structs.replace(one, hung_seconds=3.0 if one.name == "fork-server" else 600.0)
+        for one in services.dagster_services(chosen, module=LOCATION, web_port=None)
+    ]
+    try:
+        services.start(chosen, wanted)
+        folder = WarmFolder(chosen.dagster_home)
+        with (
+            DagsterInstance.from_config(str(chosen.dagster_home)) as instance,
+            workspace_of(instance, services.workspace_file(chosen)) as workspace,
+        ):
+
+            def submitted(job: str) -> str:
+                run_id = create_run(instance, workspace, job).run_id
+                instance.submit_run(run_id, workspace)
+                return run_id
+
+            def status(run_id: str) -> DagsterRunStatus:
+                run = instance.get_run_by_id(run_id)
+                assert run is not None
+                return run.status
+
+            under_way = submitted("sleeping_job")
+            wait_for(lambda: status(under_way) == DagsterRunStatus.STARTED)
+            worker, first = folder.worker(under_way), folder.server()
+            assert worker is not None
+            assert first is not None
+            first.process.signal(signal.SIGSTOP)
+            wait_for(lambda: folder.server() not in (None, first))
+            assert not first.process.alive
+            assert services.status(chosen).services["fork-server"].hung_at is not None
+            wait_for(lambda: services.status(chosen).ready)
+            later = submitted("empty_job")
+            wait_for(lambda: status(later) == DagsterRunStatus.SUCCESS)
+            events = (entry.dagster_event for entry in instance.all_logs(later))
+            assert not any("default launcher" in (event.message or "") for event in events if event is not None)
             assert status(under_way) == DagsterRunStatus.STARTED
             assert worker.process.alive
             instance.run_launcher.terminate(under_way)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextvars
+import logging
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -21,6 +22,11 @@ from erp_sync.ledger.rows import RowClaim
 from erp_sync.ports.documents import Requirement
 from erp_sync.ports.leaving import while_held
 
+log = logging.getLogger(__name__)
+
+#: A thread that has had a batch for so long hangs. Row by row, as after a defect, a large one may take its time.
+STUCK_SECONDS = 3600.0
+
 
 class Convergence:
     """One drain of one flow's due plan rows to one target.
@@ -29,6 +35,8 @@ class Convergence:
         source: connection that rows come from, for what is quarantined.
         senders: batches under way at once.
         budget_seconds: no new batch is begun after this long.
+        give_up: called when nothing goes on any more, all that is in hand being in threads that hang: to end the
+            process, after which others take over. Threads cannot be ended.
     """
 
     def __init__(
@@ -48,6 +56,7 @@ class Convergence:
         lanes: Sequence[str] = ("now", "normal", "bulk"),
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         sleep: Callable[[float], None] = time.sleep,
+        give_up: Callable[[], None] = lambda: None,
     ) -> None:
         self.task = ConvergenceTask(
             ledger=ledger,
@@ -60,7 +69,7 @@ class Convergence:
             run_id=owner.split(":")[0],
             clock=clock,
         )
-        self.owner, self.senders, self.budget = owner, senders, budget_seconds
+        self.owner, self.senders, self.budget, self.give_up = owner, senders, budget_seconds, give_up
         self.leases, self.lanes = of_rows(ledger.plans, lease_seconds, f"heartbeat-{flow}"), tuple(lanes)
         writes = [one for one in target.capabilities.operations if one.name.startswith(f"{entity}.write")]
         self.batch_size = max((operation.batch_size for operation in writes), default=1)
@@ -79,7 +88,7 @@ class Convergence:
         # Rows with which processes died go last, so that nothing waits behind the next death.
         suspected = self.task.ledger.plans.any_suspects(self.task.connection)
         budget = self.budget / 2 if suspected else self.budget
-        under_way: set[Future[None]] = set()
+        under_way: dict[Future[None], RowClaim] = {}
         exhausted = False
         with (
             self.leases.kept(),
@@ -92,12 +101,17 @@ class Convergence:
                         exhausted = True
                     else:
                         context = contextvars.copy_context()
-                        under_way.add(pool.submit(context.run, self._batch, claim))
+                        under_way[pool.submit(context.run, self._batch, claim)] = claim
                 if not under_way:
                     break
-                done, under_way = wait(under_way, return_when=FIRST_COMPLETED)
+                done, _ = wait(under_way, timeout=self.leases.seconds / 4, return_when=FIRST_COMPLETED)
                 for future in done:
+                    del under_way[future]
                     future.result()  # trouble of machine or ledger must be seen, not swallowed
+                exhausted |= self.leases.any_stuck(STUCK_SECONDS)
+                if self.leases.all_stuck(under_way.values(), STUCK_SECONDS):
+                    log.critical("hung", extra={"flow": self.task.flow, "batches": len(under_way)})
+                    self.give_up()
             self._suspects(began)
         self.report.seconds = round(time.monotonic() - began, 3)
         self.isolation.raise_first()

@@ -25,6 +25,9 @@ from erp_sync.ledger.documents import Claim
 
 log = logging.getLogger(__name__)
 
+#: A thread that has had a document for so long hangs: every call that it makes has a deadline of its own.
+STUCK_SECONDS = 900.0
+
 
 class Drain:
     """One drain of one flow's due documents to one target.
@@ -38,6 +41,8 @@ class Drain:
         first_look: what the target may hold already, entered by somebody else.
         not_to_go: code and reason where a document that was accepted is not to be sent after all.
         mapping: version of the mapping that it sends by, for the trace.
+        give_up: called when nothing goes on any more, all that is in hand being in threads that hang: to end the
+            process, after which others take over. Threads cannot be ended.
     """
 
     def __init__(
@@ -58,10 +63,11 @@ class Drain:
         first_look: FirstLook | None = None,
         not_to_go: Callable[[Any], tuple[str, str] | None] = lambda _document: None,
         mapping: str = "",
+        give_up: Callable[[], None] = lambda: None,
     ) -> None:
         self.task = DrainTask(ledger=ledger, target=target, route=route, flow=flow, connection=connection, clock=clock)
         self.owner, self.senders, self.budget, self.lanes = owner, senders, budget_seconds, lanes
-        self.mapping = mapping
+        self.mapping, self.give_up = mapping, give_up
         self.leases = of_deliveries(ledger.deliveries, lease_seconds, f"heartbeat-{flow}")
         self.endings = Endings(self.task, self.leases)
         self.report = self.endings.report
@@ -121,7 +127,12 @@ class Drain:
                             continue
                     self.leases.let_go(claim)
                 self._acknowledge(arrived)
-                exhausted = False  # its end may have released another
+                # Its end may have released another. Beside one that hangs nothing new is begun.
+                exhausted = self.leases.any_stuck(STUCK_SECONDS)
+                full = not queue or len(under_way) >= self.senders
+                if full and self.leases.all_stuck(under_way.values(), STUCK_SECONDS):
+                    log.critical("hung", extra={"flow": self.task.flow, "documents": len(under_way)})
+                    self.give_up()
             self._suspects(began)  # those that this run has rescued
         self.report.seconds = round(time.monotonic() - began, 3)
         self.defects.raise_first()
