@@ -99,6 +99,7 @@ class Network:
         self.random = random.Random(f"network {seed}")
         self.faults: Counter[str] = Counter()
         self.calls = 0
+        self.written: dict[str, float] = {}  # when the product last changed something in a system
         self.struck: Callable[[Trouble], None] = lambda trouble: None
 
     # -- the product's side ------------------------------------------------------------------------
@@ -295,6 +296,8 @@ class _Flight:
         here, trouble, system = self.network.simulation, self.trouble, self.system
         core = trouble.frozen if kind == "stale_read" and trouble is not None else system.core
         handled = self.network.handle(system, core, self.asked, self.endpoint, self.entry)
+        if handled.committed:
+            self.network.written[system.name] = here.now
         if kind == "twice":
             second = self.network.entry(system, self.asked, self.endpoint)
             handled = self.network.handle(system, core, self.asked, self.endpoint, second)

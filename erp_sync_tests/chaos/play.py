@@ -167,7 +167,7 @@ class Seed:
 
     def play(self) -> Played:
         self._outside = self.house.installation()
-        self.sensor = Sensor(self._outside, self.house.route, self.plan.skews)
+        self.sensor = Sensor(self._outside, self.house.route, self.plan.skews, self.house.network.written)
         try:
             return self._play()
         finally:

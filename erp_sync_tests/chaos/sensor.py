@@ -20,11 +20,14 @@ class Sensor:
     """`changed`: when somebody last did something in a system. `read`: when a flow last read its source whole.
 
     Args:
+        written: when our own writes last changed something in a system: what they touch is as if changed then.
         ahead: seconds by which a system's clock is ahead of ours: what changes there is in our windows that much later.
     """
 
-    def __init__(self, here: Installation, route: RouteSpec, ahead: Mapping[str, float]) -> None:
-        self._here, self._route, self._ahead = here, route, ahead
+    def __init__(
+        self, here: Installation, route: RouteSpec, ahead: Mapping[str, float], written: Mapping[str, float]
+    ) -> None:
+        self._here, self._route, self._ahead, self._written = here, route, ahead, written
         self._look = sqlite3.connect(here.ledger.database.url.database or "", isolation_level=None)
         self._handled: dict[str, int] = {}
         self.changed: dict[str, float] = {}
@@ -49,8 +52,10 @@ class Sensor:
 
     def _behind(self, flow: str) -> bool:
         source = getattr(self._route, FLOWS[flow].source)
-        late = LATENESS + max(0.0, self._ahead.get(source, 0.0))
-        return self.changed.get(source, 0.0) + late > self.read.get(flow, 0.0)
+        ahead, read = max(0.0, self._ahead.get(source, 0.0)), self.read.get(flow, 0.0)
+        # A change that was not read yet moves on with our write to the same document, beyond a window of our time.
+        touched = self._written.get(source, 0.0) + ahead + 1.0 if ahead else 0.0
+        return max(self.changed.get(source, 0.0) + LATENESS + ahead, touched) > read
 
     def _due(self, flow: str) -> float | None:
         kind = FLOWS[flow]
