@@ -24,9 +24,8 @@ from erp_sync.flows.delivery.recording import Recording
 from erp_sync.flows.delivery.resuming import SEND_AGAIN, Resuming
 from erp_sync.flows.delivery.sending import Sending
 from erp_sync.flows.leases import Leases
-from erp_sync.ledger import Ledger, accepting, ending, leases, moving, sending, steps
+from erp_sync.ledger import Ledger, accepting, ending, leases, moving, overtaking, sending, steps
 from erp_sync.ledger import deliveries as ledger_deliveries
-from erp_sync.ledger import plans as ledger_plans
 from erp_sync.ledger.documents import Claim, State
 from erp_sync.ledger.plans import Plans
 from erp_sync.ledger.received import Received
@@ -294,7 +293,7 @@ def ignore_the_order_of_values(stack: ExitStack) -> None:
 
     _put(stack, states, "compare", as_of_now)
     # Either alone is saved by the other.
-    _put(stack, ledger_plans, "_still_true", lambda write, now, plan: plan)
+    _put(stack, overtaking, "still_true", lambda write, now, plan: plan)
 
 
 def _replaced(struct: Any, **values: Any) -> Any:
