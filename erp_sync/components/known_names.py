@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from erp_sync.ports.expected import NUMBER, TABLE, Expected, wrong
+from erp_sync.ports.expected import LIST, NUMBER, TABLE, Expected, wrong
 
 # Of every connection, whatever its vendor; what is inside limits and cost is refused where they are read.
 SETTINGS: Mapping[str, Expected] = {"cost": TABLE, "limits": TABLE, "mapping": TABLE, "seconds_a_call": NUMBER}
@@ -23,12 +23,13 @@ GUARDS: Mapping[str, tuple[str, ...]] = {
     "prices": ("few", "max_changed_share", "max_jump_factor", "max_missing_share"),
     "products": ("few", "max_disabled_share", "max_missing_share"),
 }
-RULES: Mapping[str, tuple[str, ...]] = {
-    "inventory": ("backorders", "safety_stock"),
-    "prices": ("rounding",),
-    "products": ("kinds",),
-    "order_status": ("lack_of_stock",),
-    "shipments": ("booked_by",),
+# None: of more than one shape, judged by the flow.
+RULES: Mapping[str, Mapping[str, Expected | None]] = {
+    "inventory": {"backorders": None, "safety_stock": TABLE},
+    "prices": {"rounding": TABLE},
+    "products": {"kinds": LIST},
+    "order_status": {"lack_of_stock": LIST},
+    "shipments": {"booked_by": ("erp_sync", "warehouse")},
 }
 
 
@@ -65,12 +66,18 @@ def wrong_of_connection(vendor: str, settings: Mapping[str, Any]) -> Iterator[tu
                     yield where, _unknown("setting", str(one), known)
 
 
-def wrong_of_flow(flow: str, guards: Collection[str], rules: Collection[str]) -> Iterator[str]:
-    """Problems of names that do not exist."""
-    for what, names, known in (("guard", guards, GUARDS.get(flow, ())), ("rule", rules, RULES.get(flow, ()))):
+def wrong_of_flow(flow: str, guards: Collection[str], rules: Mapping[str, Any]) -> Iterator[str]:
+    """Problems of names that do not exist, and of rules whose value is none of those expected."""
+    expected = RULES.get(flow, {})
+    for what, names, known in (("guard", guards, GUARDS.get(flow, ())), ("rule", rules, tuple(expected))):
         for name in names:
             if name not in known:
                 yield f"flow {flow}: {_unknown(what, name, known)}"
+    for name, value in rules.items():
+        shape = expected.get(name)
+        if shape is not None:
+            for where, problem in wrong(value, shape, f"rules.{name}"):
+                yield f"flow {flow}: {where}: {problem}"
 
 
 def _unknown(what: str, name: str, known: Collection[str]) -> str:

@@ -32,6 +32,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import QueuePool
 
 from erp_sync.ledger.errors import LedgerBusy
+from erp_sync.places import place
 from erp_sync.statements import statements
 
 Clock = Callable[[], datetime]
@@ -63,7 +64,7 @@ class Database:
         self.sqlite = self.url.get_backend_name() == "sqlite"
         if not self.sqlite and self.url.get_backend_name() != "postgresql":
             raise ValueError(f"a ledger lives in sqlite or postgresql, not in {self.url.get_backend_name()}")
-        self.place = self.url.render_as_string(hide_password=True)
+        self.place = place(self.url)
         self._clock = clock
         self._engine: sa.Engine | None = None
         self._pid = 0

@@ -23,6 +23,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from erp_sync.model.advice import Advice
+from erp_sync.places import place
 
 
 class LedgerError(Exception):
@@ -202,7 +203,7 @@ class DatabaseAway(LedgerError):
     def __init__(self, what: str, setting: str, url: str, error: BaseException) -> None:
         # The driver's own words, without the statement: that may hold data, and the URL a password.
         cause = getattr(error, "orig", None) or error
-        self.place, self.setting = sa.engine.make_url(url).render_as_string(hide_password=True), setting
+        self.place, self.setting = place(url), setting
         self.why = " ".join(str(cause).split()) or type(cause).__name__
         super().__init__(
             f"{what} at {self.place} does not answer: {self.why}; next: start the database, or correct {setting}"

@@ -70,7 +70,10 @@ class Performance:
         self._database = database
 
     def outcomes(self, start: datetime, end: datetime) -> dict[FlowName, Outcomes]:
-        """How documents and rows ended in the window; what died or was refused before and went since is delivered."""
+        """How documents and rows ended in the window; what died or was refused before and went since is delivered.
+
+        A row counts when it ends, and not with the last one of its plan.
+        """
         found: defaultdict[FlowName, Outcomes] = defaultdict(Outcomes)
         names = (deliveries.c.route, deliveries.c.flow)
         finished = (deliveries.c.finished_at >= start, deliveries.c.finished_at < end)
@@ -93,7 +96,8 @@ class Performance:
         rows = (
             sa.select(plans.c.route, plans.c.flow, plan_rows.c.state, plan_rows.c.code, sa.func.count())
             .select_from(plans.join(plan_rows, plan_rows.c.plan_id == plans.c.id))
-            .where(plans.c.finished_at >= start, plans.c.finished_at < end)
+            .where(sa.or_(plans.c.finished_at.is_(None), plans.c.finished_at >= start))
+            .where(plan_rows.c.changed_at >= start, plan_rows.c.changed_at < end)
             .where(plan_rows.c.state.in_([RowState.APPLIED.value, RowState.REFUSED.value]))
             .group_by(plans.c.route, plans.c.flow, plan_rows.c.state, plan_rows.c.code)
         )

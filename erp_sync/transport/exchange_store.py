@@ -15,6 +15,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from erp_sync.model.advice import Advice
 from erp_sync.model.personal import PersonalTexts
+from erp_sync.places import place
 from erp_sync.statements import statements
 
 SCHEMA_VERSION = 1
@@ -197,7 +198,7 @@ class Store:
                     connection.execute(schema_table.insert().values(version=SCHEMA_VERSION))
                     return
         if found != SCHEMA_VERSION:
-            raise WrongExchangeLog(self.engine.url.render_as_string(hide_password=True), found)
+            raise WrongExchangeLog(place(self.engine.url), found)
 
     def _version(self) -> int | None:
         """Of the tables that are there, which it nearly always finds: every run of a flow is a process of its own."""

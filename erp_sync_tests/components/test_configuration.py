@@ -108,6 +108,16 @@ WRONG = {
         "attributes",
         "flow prices: no rule is called 'roundings'; is rounding meant?",
     ),
+    "a rule whose value is none of those there are": (
+        ("{orders: {", "{shipments: {mode: on, start: 2026-01-01T00:00:00Z, rules: {booked_by: warehause}}, orders: {"),
+        "attributes",
+        "rules.booked_by: 'warehause' is given; expected is erp_sync or warehouse (is warehouse meant?)",
+    ),
+    "a rule whose value has another shape": (
+        ("{orders: {", "{products: {rules: {kinds: simple}}, orders: {"),
+        "attributes",
+        "flow products: rules.kinds: 'simple' is given; expected is a list",
+    ),
     "a vendor that does not exist": (("vendor: magento", "vendor: magenta"), "vendor", "known are magento, netsuite"),
     "a setting that does not exist": (
         ('base_url: "http://shop.invalid"', 'base_url: "http://shop.invalid", settings: {editoin: commerce}'),

@@ -90,6 +90,25 @@ def test_what_lies_in_quarantine_failed_until_it_is_resolved(ledger: Ledger, clo
     assert outcomes(ledger, clock) == {}
 
 
+def test_rows_count_when_they_end_and_not_with_the_last_row_of_their_plan(ledger: Ledger, clock: Clock):
+    stock = (ROUTE, "inventory")
+    rows = [PlanRow(key=f"{sku}|east", before='"5"', after='"4"', reason="") for sku in ("BOWL", "MUG")]
+    with ledger.handling(ROUTE, "inventory", "run-3") as work:
+        work.add_plan(NewPlan(entity="stock_level", target=STORE, rows=rows, verdicts=()))
+
+    def one_goes() -> None:
+        mine = ledger.plans.claim(ROUTE, "inventory", STORE, owner="run-3:1", limit=1)
+        assert mine is not None
+        ledger.plans.applied(mine, ledger.plans.begin(mine))
+
+    one_goes()
+    assert outcomes(ledger, clock)[stock].delivered == 1
+    clock.advance(3600)
+    one_goes()
+    assert outcomes(ledger, clock)[stock].delivered == 2
+    assert outcomes(ledger, clock, minutes=30)[stock].delivered == 1
+
+
 def test_latency_runs_from_the_change_and_leaves_out_the_past_and_what_waited_for_a_person(
     ledger: Ledger, clock: Clock
 ):
