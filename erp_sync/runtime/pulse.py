@@ -8,7 +8,6 @@ import socket
 import threading
 import time
 import urllib.error
-import urllib.request
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ import psutil
 
 from erp_sync.runtime import messages
 from erp_sync.runtime.processes import ProcessName
-from erp_sync.runtime.service_set import Service
+from erp_sync.runtime.service_set import Service, ask
 from erp_sync.runtime.workers import WarmFolder
 
 #: A service is replaced after so many questions without an answer at least.
@@ -105,7 +104,7 @@ def _fork_server_answers(folder: WarmFolder, seconds: float) -> bool:
 
 def _url_answers(url: str, seconds: float) -> bool:
     try:
-        with urllib.request.urlopen(url, timeout=seconds):
+        with ask(url, seconds):
             return True
     except urllib.error.HTTPError:
         return True

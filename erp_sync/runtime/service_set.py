@@ -35,6 +35,14 @@ SUPERVISOR = "{supervisor}"
 """In a command: the process number of the supervisor that starts it."""
 
 
+_straight = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+def ask(url: str, seconds: float) -> Any:
+    """The answer of a service of this machine, whatever proxy its environment names: that one would answer instead."""
+    return _straight.open(url, timeout=seconds)
+
+
 class Ready(msgspec.Struct, frozen=True):
     """How a service shows that it is ready; one of these, or nothing: ready as soon as it lives.
 
@@ -59,7 +67,7 @@ class Ready(msgspec.Struct, frozen=True):
             return daemon_state.running(self.daemon) is not None
         if self.url is not None:
             try:
-                with urllib.request.urlopen(self.url, timeout=2) as answer:
+                with ask(self.url, 2.0) as answer:
                     return answer.status < 500
             except urllib.error.HTTPError as error:
                 return error.code < 500

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
+import threading
+import urllib.request
 from collections.abc import Iterator
+from http.server import HTTPServer, SimpleHTTPRequestHandler
 from pathlib import Path
 
 import msgspec
@@ -16,6 +20,7 @@ from dagster import DagsterInstance, DagsterRunStatus, RunsFilter
 from erp_sync import settings
 from erp_sync.runtime import daemon_state, services
 from erp_sync.runtime.processes import ProcessName
+from erp_sync.runtime.pulse import answers
 from erp_sync.runtime.service_set import Ready, Service, free_port, ordered
 from erp_sync.runtime.storage import initialise
 from erp_sync.runtime.submitting import create_run, workspace_of
@@ -159,6 +164,21 @@ def test_a_service_that_stands_still_at_its_start_is_not(tmp_path: Path) -> None
         services.start(chosen, [idle], wait_seconds=1.5)
     assert caught.value.missing == ["idle"]
     assert services.status(chosen).supervisor is None
+
+
+def test_a_proxy_of_the_environment_does_not_answer_for_a_service(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{free_port()}")
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.setattr(urllib.request, "_opener", None)  # whatever a test before this one made of another environment
+    with HTTPServer(("127.0.0.1", 0), SimpleHTTPRequestHandler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}/"
+        web = Service(name="web", command=["none"], ready=Ready(url=url))
+        assert web.ready.holds()
+        assert answers(web, ProcessName.of(os.getpid()), 5.0)
+        server.shutdown()
+        server.server_close()
+        assert not answers(web, ProcessName.of(os.getpid()), 5.0)
 
 
 def test_services_that_wait_for_each_other_are_refused() -> None:
