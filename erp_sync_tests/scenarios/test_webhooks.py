@@ -1,0 +1,145 @@
+"""Webhooks: late, twice, never, and our own."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from erp_sync.demo.judging import claims
+from erp_sync.sandbox.caller import Caller
+from erp_sync.sandbox.checker import SystemFiles, check
+from erp_sync.systems.magento.sandbox.events import Attempt, send
+from erp_sync_tests.components import test_events
+from erp_sync_tests.components.test_events import World, until
+from erp_sync_tests.e2e.test_orders_in_process import wait_for_the_next_second
+from erp_sync_tests.scenarios.conftest import agreed
+
+
+class Held:
+    """In the place of the store's courier: keeps what it is given; `carry` brings it, in whatever order and as often as
+    a test wants."""
+
+    def __init__(self, url: str) -> None:
+        self.url, self.kept = url, list[Attempt]()
+
+    def take(self, attempt: Attempt) -> None:
+        self.kept.append(attempt)
+
+    def outcomes(self) -> list[Any]:
+        return []
+
+    def close(self) -> None:
+        pass
+
+    def of(self, order: str, count: int) -> list[Attempt]:
+        """The first events of an order, once there are so many."""
+
+        def found() -> list[Attempt]:
+            return [one for one in self.kept if str(json.loads(one.body)["data"]["value"]["entity_id"]) == order]
+
+        until(lambda: len(found()) >= count, f"{count} events of order {order}")
+        return found()[:count]
+
+    def carry(self, attempt: Attempt) -> dict[str, int]:
+        """What the event service answers."""
+        status, body = send("POST", self.url, attempt.body, attempt.headers)
+        assert status == 200
+        answer: dict[str, int] = json.loads(body)
+        return answer
+
+
+world = test_events.world  # both systems with events on, everything compared once and every poll just done
+
+
+@pytest.fixture
+def held(world: World) -> Iterator[Held]:
+    """The store's events are made and not sent."""
+    world.settle()
+    core: Any = world.systems.store.core
+    courier = core.courier
+    core.courier = Held(courier._url)
+    yield core.courier
+    core.courier = courier
+
+
+def in_step(world: World) -> None:
+    """The checker's word on orders."""
+    files = [SystemFiles(one.app.database, one.app.journal.path) for one in (world.systems.store, world.systems.erp)]
+    agreed(check(*files, claims(world.here)).orders)
+
+
+def deposits(world: World, order: str) -> list[Any]:
+    return world.systems.erp_rows(
+        "SELECT id FROM \"transaction\" WHERE type = 'CustDep' AND salesorder = ?", (world.erp_order(order),)
+    )
+
+
+def pay(world: World, order: str) -> None:
+    """The store has the money: an invoice is captured, which saves the order."""
+    with Caller(world.systems.store.base_url, "setup", world.systems.store.status()["credentials"]) as admin:
+        admin.json("POST", f"/rest/default/V1/order/{order}/invoice", {"capture": True})
+
+
+def test_paid_arrives_before_created(world: World, held: Held):
+    """Shopify/shopify-app-js 603: the event of the update arrives before that of the creation, within a second: the
+    app looks for an order that it does not have."""
+    # Given: an order is placed, and paid a second later; somebody who read it in between is slow
+    order = world.shop("TEA")
+    slow = [one for page in world.here.source(world.systems.route, "orders").fetch([order]) for one in page]
+    wait_for_the_next_second()
+    pay(world, order)
+    created, paid = held.of(order, 2)
+    # When: 'paid' arrives alone
+    held.carry(paid)
+    world.run(world.wait_until_due("orders"))
+    # Then: the order is there, with its money
+    assert len(deposits(world, order)) == 1
+    # And: 'created' changes nothing when it comes at last, and what was read in between neither
+    held.carry(created)
+    world.here.ledger.receive("magento_us", "sales_order", slow, advance_to=None, run_id="slow")
+    before = len(world.systems.erp.journal(committed=1))
+    world.settle()
+    assert len(world.systems.erp.journal(committed=1)) == before
+    assert len(deposits(world, order)) == 1
+    in_step(world)
+
+
+def test_the_same_webhook_twice_and_in_parallel(world: World, held: Held):
+    """nozzlegear/ShopifySharp 919: several of the same webhook at the exact same time, which are processed beside each
+    other; mollie/WooCommerce 1063: and book a payment twice."""
+    # Given
+    order = world.shop("CUP")
+    (event,) = held.of(order, 1)
+    # When: it comes eight times at once
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(held.carry, [event] * 8))
+    # Then: one counts, and all senders are content
+    assert sorted(answer["stored"] for answer in answers) == [0] * 7 + [1]
+    assert world.run(world.wait_until_due("orders"))["events"] == 1
+    # And: once more hours later, it starts nothing
+    assert held.carry(event)["duplicates"] == 1
+    world.settle()
+    created = world.systems.erp.journal(endpoint="salesOrder.create", document=f"magento_us_{order}")
+    assert len(created) == 1
+    in_step(world)
+
+
+def test_a_webhook_that_looks_registered_and_is_silent(world: World, held: Held):
+    """woocommerce/woocommerce 15620, 18009: an active webhook does not fire, and leaves no line in any log."""
+    # Given: the store has its subscription and makes its events, and nothing of them arrives
+    order = world.shop("TEA")
+    held.of(order, 1)
+    assert [one for one in world.due() if one.flow == "orders"] == []
+    # When: the time of the next poll has come
+    polled = (datetime.now(UTC) - timedelta(hours=2)).isoformat()
+    (due,) = [one for one in world.due(**{"us/orders/polled": polled}) if one.flow == "orders"]
+    world.run(due)
+    # Then
+    world.settle()
+    assert world.erp_order(order)
+    in_step(world)
