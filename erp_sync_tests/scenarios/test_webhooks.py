@@ -10,7 +10,14 @@ from typing import Any
 
 import pytest
 
+from erp_sync.components import events
+from erp_sync.components.documents import drain_documents, transform_documents
+from erp_sync.components.due import Due
+from erp_sync.components.flow_table import FLOWS
+from erp_sync.components.run_context import land_records
 from erp_sync.demo.judging import claims
+from erp_sync.flows.extraction import extract_changes
+from erp_sync.operations import dead_letters
 from erp_sync.sandbox.caller import Caller
 from erp_sync.sandbox.checker import SystemFiles, check
 from erp_sync.systems.magento.sandbox.events import Attempt, send
@@ -53,7 +60,43 @@ class Held:
         return answer
 
 
-world = test_events.world  # both systems with events on, everything compared once and every poll just done
+class Swift(World):
+    """Runs what the sensor asks for without Dagster: the same stages, by the same code."""
+
+    def run(self, due: Due) -> dict[str, Any]:
+        systems, kind = self.systems, FLOWS[due.flow]
+        if not kind.delivers:
+            systems.run(due.flow, keys=due.keys, lane=due.lane)
+            return {}
+        systems.runs += 1
+        here, route, run_id = self.here, systems.route, f"run-{systems.runs}"
+        connection, source = getattr(route, kind.source), here.source(route, due.flow)
+
+        def land(records: list[Any]) -> str:
+            return land_records(here, connection, kind.entity, run_id, records)
+
+        told: dict[str, Any] = {}
+        common: dict[str, Any] = {"connection": connection, "entity": kind.entity, "run_id": run_id}
+        now, start = datetime.now(UTC), route.flows[due.flow].start
+        assert start is not None
+        if "extracted" in due.stages:
+            taken = events.take(here, source, land, now=now, keys=due.keys, **common)
+            told["events"] = taken.events
+            if not due.keys:
+                extract_changes(source, here.ledger, land, start=start, now=now, **common)
+                events.put_away(here, taken.unnamed)
+        transform_documents(here, route, kind, route.flows[due.flow], run_id=run_id)
+        drain_documents(here, route, kind, owner=f"{run_id}:1", lane=due.lane)
+        return told
+
+
+both_with_events = test_events.world
+
+
+@pytest.fixture(scope="module")
+def world(both_with_events: World) -> World:
+    """Both systems with events on, everything compared once and every poll just done."""
+    return Swift(both_with_events.systems, both_with_events.cursor)
 
 
 @pytest.fixture
@@ -71,6 +114,11 @@ def in_step(world: World) -> None:
     """The checker's word on orders."""
     files = [SystemFiles(one.app.database, one.app.journal.path) for one in (world.systems.store, world.systems.erp)]
     agreed(check(*files, claims(world.here)).orders)
+
+
+def writes(world: World) -> int:
+    """Calls that changed something in either system."""
+    return sum(len(side.journal(committed=1)) for side in (world.systems.store, world.systems.erp))
 
 
 def deposits(world: World, order: str) -> list[Any]:
@@ -142,4 +190,33 @@ def test_a_webhook_that_looks_registered_and_is_silent(world: World, held: Held)
     # Then
     world.settle()
     assert world.erp_order(order)
+    in_step(world)
+
+
+def test_our_own_write_back_raises_an_event_and_nothing_happens(world: World):
+    """woocommerce/woocommerce 62507: an order that is written because it was read fires `order.updated`, which reads
+    and writes it again, for ever."""
+    # Given: an order has reached the ERP, and the ERP's number was written into the store
+    order = world.shop("TEA", 2)
+    world.wait_for("sales_order", order)
+    comments = "SELECT comment FROM sales_order_status_history WHERE parent_id = ? AND comment LIKE 'ERP order%'"
+
+    def told_the_store() -> bool:
+        world.settle()
+        return len(world.systems.store_rows(comments, (order,))) == 1
+
+    until(told_the_store, "the number of the ERP's order in the store")
+    # When: the store tells of that
+    told = "SELECT count(*) FROM sandbox_event WHERE payload LIKE ? AND delivered_at IS NOT NULL"
+    of_it = (f'%"entity_id":{order},%',)
+    until(lambda: world.systems.store_rows(told, of_it)[0][0] >= 2, "the event of our own comment")
+    before = writes(world)
+    world.settle()
+    # Then: it is read, nobody writes, and nobody is asked to decide
+    assert world.waiting("sales_order") == []
+    assert writes(world) == before
+    assert dead_letters.letters(world.here) == []
+    assert len(world.systems.store_rows(comments, (order,))) == 1
+    key = f"magento_us_{order}"
+    assert [one["change"] for one in world.systems.erp.commits(entity="salesOrder", document=key)] == ["create"]
     in_step(world)
