@@ -172,7 +172,10 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         erp_settings={"order_status": "B", "location": "1", **at_once},
     ) as systems:
         told = systems.store.status()["events"]
-        keys = {path: httpx.get(f"{systems.store.base_url}{path}").text for path in told["public_key_paths"]}
+        keys = {
+            path: httpx.get(f"{systems.store.base_url}{path}", timeout=PATIENCE_SECONDS).text
+            for path in told["public_key_paths"]
+        }
         settings = {"edition": "commerce", "events": {"client_id": told["client_id"], "keys": keys}}
         connections = [
             ConnectionSpec(name="netsuite_us", vendor="netsuite", base_url="x", credentials={"push_secret": SECRET}),
