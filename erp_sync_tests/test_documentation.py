@@ -18,7 +18,7 @@ ROOT = Path(settings.__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 SETTINGS = (ROOT / "docs" / "settings.md").read_text()
 # Explained inside the braces of the setting that holds them.
-IN_BRACES = ("client_id", "keys", "delay_seconds", "every_seconds", "entities")
+IN_BRACES = ("client_id", "keys", "delay_seconds", "every_seconds", "entities", "silent_after_seconds")
 READS = re.compile(r"""(?:settings\.get\(|settings\[|\.setting\(|by_website\()\s*"([a-z_]+)\"""")
 
 

@@ -6,6 +6,7 @@ lane's SKUs; what else changed is found by the next poll, which is the net benea
 
 from __future__ import annotations
 
+import importlib
 import logging
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -13,12 +14,22 @@ from typing import Any
 
 import msgspec
 
-from erp_sync.components.configuration import Configuration, FlowSpec, Mode, RouteSpec
+from erp_sync.components.configuration import (
+    Configuration,
+    ConnectionSpec,
+    FlowSpec,
+    Mode,
+    RouteSpec,
+    WrongConfiguration,
+)
 from erp_sync.components.flow_table import FLOWS
 from erp_sync.components.installation import Installation
 from erp_sync.components.state_due import Finding, Poll
 from erp_sync.flows.extraction import Extraction, Landing, extract_named
 from erp_sync.ledger.inbox import WaitingEvent
+from erp_sync.ports.capabilities import Notifications
+from erp_sync.ports.connection import ConnectionSettings
+from erp_sync.ports.notifications import NotExpected, NotificationRefused, Verify
 from erp_sync.ports.state import NamesKeys
 
 log = logging.getLogger(__name__)
@@ -47,6 +58,43 @@ class Taken(msgspec.Struct, kw_only=True):
     @property
     def received(self) -> int:
         return sum(one.received for one in self.extractions)
+
+
+# -- what a connection takes ---------------------------------------------------------------------------
+
+
+def rules_of(spec: ConnectionSpec) -> Notifications | None:
+    """How its vendor tells of changes; None where it does not."""
+    module = importlib.import_module(f"erp_sync.systems.{spec.vendor}.capabilities")
+    rules: Notifications | None = module.CAPABILITIES.notifications
+    return rules
+
+
+def verifier(vendor: str) -> Verify:
+    """Of a vendor that tells of changes."""
+    verify: Verify = importlib.import_module(f"erp_sync.systems.{vendor}.events").verify
+    return verify
+
+
+def refusal(verify: Verify, settings: ConnectionSettings) -> str:
+    """Why a connection takes no events; "" where it takes them."""
+    try:
+        verify({}, b"", settings)
+    except NotExpected as refused:
+        return refused.problem
+    except NotificationRefused:
+        pass  # it refused an empty message for its missing signature, so it can verify
+    return ""
+
+
+def takes_any(spec: ConnectionSpec) -> bool:
+    """Whether a connection has what it needs to take events; not where secrets of it are missing here."""
+    if rules_of(spec) is None:
+        return False
+    try:
+        return not refusal(verifier(spec.vendor), spec.resolve())
+    except WrongConfiguration:
+        return False
 
 
 # -- the sensor's side ---------------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from erp_sync.ledger.documents import State
 from erp_sync.ledger.rows import RowState
-from erp_sync.ledger.schema import deliveries, plan_rows, steps
+from erp_sync.ledger.schema import deliveries, plan_rows, received, steps
 
 if TYPE_CHECKING:
     from erp_sync.ledger.engine import Database
@@ -101,6 +101,21 @@ class Activity:
         with self._database.read() as read:
             found: datetime | None = read.execute(query).scalar()
         return found
+
+    def made(self, connection: str, entity: str, after: datetime, *, read_within: timedelta) -> list[datetime]:
+        """When each document was made at its source, by the source, oldest first: those made after then and received
+        so soon. From an index."""
+        query = (
+            sa.select(sa.func.min(received.c.created_time), sa.func.min(received.c.received_at))
+            .where(
+                received.c.connection == connection,
+                received.c.entity == entity,
+                received.c.created_time > after,
+            )
+            .group_by(received.c.scope, received.c.native_id)
+        )
+        with self._database.read() as read:
+            return sorted(made for made, came in read.execute(query) if came - made <= read_within)
 
     def queues(self) -> list[Queue]:
         """What may go now, of every flow: documents, or rows of plans."""

@@ -62,6 +62,15 @@ class WaitingEvent(msgspec.Struct, frozen=True, kw_only=True):
     received_at: datetime
 
 
+class LatestEvent(msgspec.Struct, frozen=True, kw_only=True):
+    """The last event about an entity of a connection."""
+
+    connection: str
+    entity: str
+    id: int
+    received_at: datetime
+
+
 class Inbox:
     """`ledger.inbox`."""
 
@@ -100,11 +109,22 @@ class Inbox:
         with self._database.read() as read:
             return [_received(row) for row in read.execute(query)]
 
-    def latest(self, connection: str) -> datetime | None:
-        """When the last notification of a connection came; None: never, or longer ago than events are kept."""
-        query = sa.select(sa.func.max(inbox.c.received_at)).where(inbox.c.connection == connection)
+    def latest(self, connection: str | None = None, *, after: int = 0) -> list[LatestEvent]:
+        """The last event by (connection, entity), of one connection or of all, among those that came after that id.
+
+        None of where none came, or longer ago than events are kept. Reads all that came after the id.
+        """
+        columns = (inbox.c.connection, inbox.c.entity)
+        query = sa.select(*columns, sa.func.max(inbox.c.id).label("id"), sa.func.max(inbox.c.received_at).label("at"))
+        # Said so that no index begins with it: SQLite would else go through all events in order to group some.
+        query = query.where(inbox.c.id > after).group_by(*(column.concat("") for column in columns), *columns)
+        if connection is not None:
+            query = query.where(inbox.c.connection == connection)
         with self._database.read() as read:
-            return read.execute(query).scalar()
+            rows = read.execute(query)
+            return [
+                LatestEvent(connection=row.connection, entity=row.entity, id=row.id, received_at=row.at) for row in rows
+            ]
 
     def pending(self) -> list[PendingEvents]:
         """Unprocessed events of the whole installation by (connection, entity), in one query: for one sensor."""

@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from erp_sync.components import events
 from erp_sync.components.configuration import FromFile, Mode, RouteSpec, WrongConfiguration
 from erp_sync.components.installation import Installation
 from erp_sync.ledger.errors import BadLookupFile
@@ -159,8 +160,8 @@ def _connection(here: Installation, route: RouteSpec, side: str, name: str) -> I
     except (CannotDo, WrongConfiguration) as error:
         yield _error(name, "settings", str(error), "Correct the connection's YAML.")
         return
-    if one.settings.credentials.get("push_secret"):
-        yield _push(here, name)
+    if events.takes_any(spec):
+        yield _events(here, name)
     from erp_sync.transport.context import call_context
 
     with call_context(run_id="doctor", lane="bulk", route=route.name):
@@ -168,13 +169,13 @@ def _connection(here: Installation, route: RouteSpec, side: str, name: str) -> I
             yield _of(name, diagnosis)
 
 
-def _push(here: Installation, name: str) -> Finding:
-    """Notifications are configured: do they come? Polling finds everything without them, later."""
-    latest = here.ledger.inbox.latest(name)
+def _events(here: Installation, name: str) -> Finding:
+    """Events are configured: do they come? Polling finds everything without them, later."""
+    latest = max((event.received_at for event in here.ledger.inbox.latest(name)), default=None)
     if latest is None:
-        mend = "Deploy the change push and set its URL and secret (INSTALL.md); is the event service reachable?"
-        return _warning(name, "change push", "a secret is set, and no notification ever came", mend)
-    return _ok(name, "change push", f"the last notification came {latest:%Y-%m-%d %H:%M:%SZ}")
+        mend = "Set up its subscription or script with this connection's address; is the event service reached from it?"
+        return _warning(name, "events", "they can be verified, and none ever came", mend)
+    return _ok(name, "events", f"the last one came {latest:%Y-%m-%d %H:%M:%SZ}")
 
 
 def _of(where: str, one: Diagnosis) -> Finding:

@@ -22,6 +22,7 @@ from erp_sync.ledger.heartbeats import Heartbeat
 from erp_sync.ledger.ledger import Unreachable
 from erp_sync.monitoring import alerting
 from erp_sync.monitoring.expectations import LONGEST, WEEKS, Expectation, silence
+from erp_sync.operations.watching_events import Announcements
 from erp_sync.runtime.supervisor import files_of
 
 WATCH = "watch/"
@@ -41,7 +42,7 @@ REPLACED_TOLD = timedelta(hours=1)
 #: A document or change that a run has had in hand for so long, without a step forward, is told of.
 IN_HAND = timedelta(minutes=10)
 #: What is wrong of itself after a time without services, until they have caught up.
-CATCHING_UP = ("sensor", "overdue/", "queue/", "not_looked/", "not_compared/")
+CATCHING_UP = ("sensor", "overdue/", "queue/", "not_looked/", "not_compared/", "unannounced/")
 
 
 class Condition(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,6 +67,7 @@ class Watchdog:
     ) -> None:
         self.here, self.channels = here, channels
         self._patient_until = here.ledger.now() + patience
+        self._announcements = Announcements(here)
         self._expectations: dict[tuple[str, str], tuple[datetime, Expectation]] = {}
 
     def look(self) -> list[Condition]:
@@ -117,6 +119,7 @@ class Watchdog:
             for name, flow in route.flows.items():
                 if flow.mode is not Mode.OFF:
                     yield from self._flow(route, FLOWS[name], flow, now, beats, away)
+        yield from self._unannounced(now, away)
         yield from self._queues(now, away)
         yield from self._dead()
         yield from self._hung(now)
@@ -145,6 +148,18 @@ class Watchdog:
                 "among them. A process that hangs ends itself after 15 minutes (documents) or an hour (changes), and "
                 "others take over; kill the process to have that at once.",
                 link=f"/runs/{run}",
+            )
+
+    def _unannounced(self, now: datetime, away: dict[str, Unreachable]) -> Iterator[Condition]:
+        for one in self._announcements.missing(now, away):
+            last = "never came" if one.last is None else f"came last {one.last:%Y-%m-%d %H:%M} UTC"
+            yield Condition(
+                key=f"unannounced/{one.connection}/{one.flow.name}",
+                severity="warning",
+                text=f"{one.connection} does not tell of {one.flow.title}: an event of them {last}, and polling found "
+                f"{one.count} that were made since {one.first:%Y-%m-%d %H:%M} UTC. Everything arrives, only later. "
+                "Look whether the event service is up and reached from outside, and at the subscription in "
+                f"{one.connection}.",
             )
 
     def _flow(

@@ -46,6 +46,15 @@ ALERTS = (
         "subscription has changed. A quiet day: say so by `expected` in the route's YAML.",
     ),
     Alert(
+        cause="unannounced",
+        means="A system that should tell of changes does not any more, although documents go on coming. Nothing is "
+        "lost: polling finds everything, as late as the flow's `every` says.",
+        look=("erp-sync status", "erp-sync doctor ROUTE", "curl -s http://127.0.0.1:3001/health"),
+        do="The event service is up and reached from outside: an active subscription or script may still send "
+        "nothing, so save it anew, and change a record. Events are not to come: take their key out of the "
+        "connection, or name those that do in its setting `events.entities`.",
+    ),
+    Alert(
         cause="not_looked",
         means="A source gives no answer, or is not asked: what changed there is not known here.",
         look=(_STATUS, "erp-sync doctor ROUTE"),

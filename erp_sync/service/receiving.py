@@ -6,7 +6,6 @@ is recognised by its id; the sender is told the same either way, so that it stop
 
 from __future__ import annotations
 
-import importlib
 import logging
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
@@ -14,13 +13,13 @@ from typing import Any, Protocol
 
 import msgspec
 
-from erp_sync.components.configuration import Configuration, ConnectionSpec, WrongConfiguration
-from erp_sync.components.events import starts_runs
+from erp_sync.components.configuration import Configuration, WrongConfiguration
+from erp_sync.components.events import refusal, rules_of, starts_runs, verifier
 from erp_sync.ledger.inbox import InboxEvent, PendingEvents
 from erp_sync.model.advice import Advice
 from erp_sync.ports.capabilities import Notifications
 from erp_sync.ports.connection import ConnectionSettings
-from erp_sync.ports.notifications import NotExpected, Notification, NotificationRefused, Verify
+from erp_sync.ports.notifications import Notification, NotificationRefused, Verify
 
 log = logging.getLogger(__name__)
 
@@ -99,15 +98,11 @@ class Receiver:
         """For each connection whose vendor sends notifications: "ready", or why it takes none."""
         found: dict[str, str] = {}
         for name, spec in self._configuration.connections.items():
-            if _rules(spec) is None:
+            if rules_of(spec) is None:
                 continue
             try:
                 gate = self.gate(name)
-                gate.verify({}, b"", gate.settings)
-            except NotExpected as refused:
-                found[name] = refused.problem
-            except NotificationRefused:
-                found[name] = "ready"  # it refused an empty message for its missing signature, so it can verify
+                found[name] = refusal(gate.verify, gate.settings) or "ready"
             except WrongConfiguration as wrong:
                 found[name] = wrong.problem
         return found
@@ -120,11 +115,10 @@ class Receiver:
         """Raises UnknownConnection, WrongConfiguration."""
         if connection not in self._gates:
             spec = self._configuration.connections.get(connection)
-            rules = _rules(spec) if spec is not None else None
+            rules = rules_of(spec) if spec is not None else None
             if spec is None or rules is None:
                 raise UnknownConnection(f"no connection {connection!r} takes notifications")
-            events = importlib.import_module(f"erp_sync.systems.{spec.vendor}.events")
-            self._gates[connection] = Gate(spec.resolve(), rules, events.verify)
+            self._gates[connection] = Gate(spec.resolve(), rules, verifier(spec.vendor))
         return self._gates[connection]
 
     def take(self, connection: str, headers: Mapping[str, str], body: bytes) -> Taken:
@@ -176,9 +170,3 @@ def _check_window(notification: Notification, rules: Notifications, now: datetim
         raise OutOfWindow(f"made {age.total_seconds():.0f} s ago; taken up to {rules.oldest_seconds:.0f} s")
     if -age > timedelta(seconds=rules.ahead_seconds):
         raise OutOfWindow(f"made {-age.total_seconds():.0f} s in the future; taken up to {rules.ahead_seconds:.0f} s")
-
-
-def _rules(spec: ConnectionSpec) -> Notifications | None:
-    module = importlib.import_module(f"erp_sync.systems.{spec.vendor}.capabilities")
-    rules: Notifications | None = module.CAPABILITIES.notifications
-    return rules

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from erp_sync.ledger import State
+from erp_sync.ledger.inbox import InboxEvent
 from erp_sync.operations.doctor import doctor
 from erp_sync.ports.diagnosis import Verdict
 from erp_sync.systems.magento.doctor import WRITES
@@ -66,3 +67,16 @@ def test_an_account_without_the_search_restlet_leaves_the_permissions_untested(t
     with business(tmp_path, erp_options={"scripts": ["customscript_erp_sync_order"]}) as shop:
         found = told(shop)
     assert {found[name] for name in ("Customers", "Sales Order", "Customer Deposit")} == {Verdict.UNTESTED}
+
+
+def test_events_that_can_be_verified_and_never_came_are_a_warning(lacking: Business) -> None:
+    def events() -> dict[str, Verdict]:
+        found = doctor(here, here.configuration.routes["us"]).findings
+        return {one.where: one.verdict for one in found if one.check == "events"}
+
+    with lacking.installation() as here:
+        assert events() == {}
+        here.configuration.connection("netsuite_us").credentials["push_secret"] = "secret"
+        assert events() == {"netsuite_us": Verdict.WARNING}
+        here.ledger.inbox.put(InboxEvent(connection="netsuite_us", event_id="1", topic="save", entity="shipment"))
+        assert events() == {"netsuite_us": Verdict.OK}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -18,6 +19,8 @@ from erp_sync.components.run_context import land_records
 from erp_sync.demo.judging import claims
 from erp_sync.flows.extraction import extract_changes
 from erp_sync.operations import dead_letters
+from erp_sync.operations.watching import Watchdog
+from erp_sync.operations.watching_events import SEVERAL
 from erp_sync.sandbox.caller import Caller
 from erp_sync.sandbox.checker import SystemFiles, check
 from erp_sync.systems.magento.sandbox.events import Attempt, send
@@ -127,6 +130,24 @@ def deposits(world: World, order: str) -> list[Any]:
     )
 
 
+@contextmanager
+def subscribed(world: World, **events: Any) -> Iterator[None]:
+    """The installation has what it needs to take the store's events."""
+    settings, told = world.here.configuration.connection("magento_us").settings, world.systems.store.status()["events"]
+    before = settings["events"]
+    keys = dict.fromkeys(told["public_key_paths"], "asked for by the service only")
+    settings["events"] = {**before, "client_id": told["client_id"], "keys": keys, **events}
+    try:
+        yield
+    finally:
+        settings["events"] = before
+
+
+def unannounced(world: World) -> list[str]:
+    """What the watchdog has to tell of events."""
+    return [one.key for one in Watchdog(world.here).look() if one.key.startswith("unannounced")]
+
+
 def pay(world: World, order: str) -> None:
     """The store has the money: an invoice is captured, which saves the order."""
     with Caller(world.systems.store.base_url, "setup", world.systems.store.status()["credentials"]) as admin:
@@ -180,17 +201,26 @@ def test_the_same_webhook_twice_and_in_parallel(world: World, held: Held):
 def test_a_webhook_that_looks_registered_and_is_silent(world: World, held: Held):
     """woocommerce/woocommerce 15620, 18009: an active webhook does not fire, and leaves no line in any log."""
     # Given: the store has its subscription and makes its events, and nothing of them arrives
-    order = world.shop("TEA")
-    held.of(order, 1)
+    wait_for_the_next_second()
+    orders = [world.shop("TEA") for _ in range(SEVERAL)]
+    held.of(orders[-1], 1)
     assert [one for one in world.due() if one.flow == "orders"] == []
     # When: the time of the next poll has come
     polled = (datetime.now(UTC) - timedelta(hours=2)).isoformat()
     (due,) = [one for one in world.due(**{"us/orders/polled": polled}) if one.flow == "orders"]
     world.run(due)
-    # Then
+    # Then: the orders are there
     world.settle()
-    assert world.erp_order(order)
+    assert all(world.erp_order(order) for order in orders)
     in_step(world)
+    # And: somebody is told, once the patience that was asked for is over
+    with subscribed(world, silent_after_seconds=3600):
+        assert unannounced(world) == []
+    with subscribed(world, silent_after_seconds=0):
+        assert unannounced(world) == ["unannounced/magento_us/orders"]
+        # And: that is over with the first event that arrives
+        held.carry(held.of(orders[0], 1)[0])
+        assert unannounced(world) == []
 
 
 def test_our_own_write_back_raises_an_event_and_nothing_happens(world: World):

@@ -280,5 +280,6 @@ NAMES_IN: Mapping[str, Mapping[str, Expected]] = {
         "entities": ListOf(NOTIFICATIONS.entities),
         "every_seconds": NUMBER,
         "keys": TABLE,
+        "silent_after_seconds": NUMBER,
     }
 }

@@ -245,7 +245,12 @@ SETTINGS: Mapping[str, Expected] = {
     "tax_engine": ("suitetax", "legacy"),
 }
 NAMES_IN: Mapping[str, Mapping[str, Expected]] = {
-    "events": {"delay_seconds": NUMBER, "entities": ListOf(NOTIFICATIONS.entities), "every_seconds": NUMBER},
+    "events": {
+        "delay_seconds": NUMBER,
+        "entities": ListOf(NOTIFICATIONS.entities),
+        "every_seconds": NUMBER,
+        "silent_after_seconds": NUMBER,
+    },
     "websites.*": {
         **dict.fromkeys(("base_currency", "class", "currency", "department", "deposit_account", "location"), WORD),
         **dict.fromkeys(("price_level", "subsidiary", "web_guest_customer"), WORD),
