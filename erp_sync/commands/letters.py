@@ -294,6 +294,11 @@ def _fixed_text(fixed: Any) -> str:
 
 def _retried_text(it: Any) -> str:
     parts = [f"{len(it.deliveries)} documents are due again, {len(it.quarantine)} records are transformed again"]
+    if it.planned:
+        parts.append(
+            f"{', '.join(it.planned)}: refused by the target; both sides are read again, and the next comparison plans "
+            "what differs"
+        )
     if it.lost:
         parts.append(f"{', '.join(it.lost)}: the record is older than what is kept; read the source again")
     return "\n".join(parts)

@@ -39,6 +39,7 @@ class Planned(msgspec.Struct, kw_only=True):
         alone: rows that wait for a person one by one while the others go, and `alone_why`.
         standing: keys that a person decides on, or has decided on, as they are.
         settled: keys that were edited at the target and on which both sides agree again.
+        equal: keys that differ in nothing that the flow writes.
     """
 
     rows: list[PlanRow] = []
@@ -46,6 +47,7 @@ class Planned(msgspec.Struct, kw_only=True):
     alone_why: list[Verdict] = []
     standing: list[str] = []
     settled: list[str] = []
+    equal: list[str] = []
 
 
 class Planning:
@@ -90,6 +92,7 @@ class Planning:
             will = found.after
             if was == will or (partial and was is not None and all(was.get(name) == will[name] for name in will)):
                 task.report.same += 1
+                self.planned.equal.append(key)
                 continue
             gone = self._displaced(key, moved.get(key, {}))
             after = self._after(row, was, will if not found.left else {**will, AGREED: found.left})

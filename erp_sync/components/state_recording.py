@@ -13,6 +13,7 @@ from erp_sync.components.mapping_version import mapping_version
 from erp_sync.components.state_planning import Planned
 from erp_sync.components.state_rows import Entry
 from erp_sync.components.state_task import StateTask
+from erp_sync.flows.comparison import Comparison
 from erp_sync.flows.ownership import ForeignEdits
 from erp_sync.flows.state_extraction import base_entity, compared_entity
 from erp_sync.ledger.handling import Handling
@@ -137,6 +138,19 @@ class Recording:
             task.here.ledger.quarantine.resolve(
                 task.source, task.kind.entity, ids, f"passed in run {task.run_id}", task.route.name, task.kind.name
             )
+
+    def resolve_at_target(self, comparison: Comparison, planned: Planned) -> None:
+        """What the target refused before and holds now needs nobody any more."""
+        task = self.task
+        refused = task.here.ledger.quarantine.open_ids(task.target_name, task.route.name, task.kind.name)
+        if not refused:
+            return
+        differs = set(comparison.rows.column("key").to_pylist()).difference(planned.equal)
+        ids = refused.intersection(task.report.keys).difference(differs, comparison.unsure, comparison.unread)
+        if ids:
+            names = (task.route.name, task.kind.name)
+            words = f"{task.target_name} holds it, found run {task.run_id}"
+            task.here.ledger.quarantine.resolve(task.target_name, task.kind.entity, sorted(ids), words, *names)
 
     def notify_doubt(self, verdicts: Sequence[Verdict]) -> bool:
         """The source's answer cannot be all, though nothing would be written for it (base prices stay): one notice.

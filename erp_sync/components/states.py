@@ -97,6 +97,7 @@ class Transformation:
         verdicts = planning.verdicts(planned.rows, missing, self.base_rows)
         task.snapshot = token
         recording.record(received, entries, planned, compared, verdicts, whole=not comparison.unread)
+        recording.resolve_at_target(comparison, planned)
         doubtful = recording.notify_doubt(verdicts) if task.full else False
         if task.full:
             recording.compared()

@@ -228,7 +228,7 @@ class PlanRows:
         moves: Sequence[tuple[str, str, Sequence[str]]] = (),
         agreed: Mapping[int, str] | None = None,
     ) -> None:
-        """The target has these rows. Durable. Known state is written in the same transaction.
+        """The target has these rows. Durable. Known state is written, and what was refused of them resolved, with it.
 
         Args:
             values: by row id, the value as the target normalised it (JSON text), where it differs from `after`.
@@ -254,6 +254,16 @@ class PlanRows:
                 overtaking.doubt_older(write, now, claim.target, claim.entity, rows)
             for connection, entity, keys in moves:
                 known_state.mark_unknown(write, now, connection, entity, keys, why=f"{claim.flow} wrote {claim.entity}")
+            quarantine.written(
+                write,
+                now,
+                claim.route,
+                claim.flow,
+                claim.target,
+                claim.entity,
+                [(row.scope, row.key) for row in rows],
+                f"written in run {claim.owner.split(':')[0]}",
+            )
 
     def refused(
         self,

@@ -18,8 +18,8 @@ from erp_sync.ledger import codec, overtaking
 from erp_sync.ledger.errors import NotInLedger, WrongState
 from erp_sync.ledger.lanes import LANES, lane_rank
 from erp_sync.ledger.plan_values import AddedPlan, Approval, NewPlan, Plan, PlanRow, PlanState, Verdict
-from erp_sync.ledger.row_defects import RowDefects
 from erp_sync.ledger.row_queries import close_plans
+from erp_sync.ledger.row_retries import RowRetries
 from erp_sync.ledger.rows import OPEN, RowState
 from erp_sync.ledger.schema import approvals, plan_rows, plans
 from erp_sync.ledger.sql import chunks, insert_columns
@@ -105,7 +105,7 @@ def _as_planned(rows: Iterable[Any]) -> list[PlanRow]:
     return [PlanRow(**{name: row._mapping[name] for name in PlanRow.__struct_fields__}) for row in rows]
 
 
-class Plans(RowDefects):
+class Plans(RowRetries):
     """`ledger.plans`."""
 
     def __init__(self, database: Database) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -118,6 +118,33 @@ def add(
         )
         ids.append(int(write.execute(sa.insert(quarantine).returning(quarantine.c.id), values).scalar_one()))
     return ids
+
+
+def written(
+    write: sa.Connection,
+    now: datetime,
+    route: str,
+    flow: str,
+    connection: str,
+    entity: str,
+    keys: Collection[tuple[str, str]],
+    resolution: str,
+) -> int:
+    """A target took these (scope, key): what it refused of them before needs nobody any more. Gives how many."""
+    mine = [quarantine.c.connection == connection, quarantine.c.entity == entity, *_open(route, flow, None)]
+    if write.execute(sa.select(sa.literal(1)).where(*mine).limit(1)).first() is None:
+        return 0
+    by_scope: dict[str, list[str]] = {}
+    for scope, key in sorted(keys):
+        by_scope.setdefault(scope, []).append(key)
+    count = 0
+    for scope, some_keys in by_scope.items():
+        for some in chunks(some_keys):
+            statement = sa.update(quarantine).where(
+                *mine, quarantine.c.scope == scope, quarantine.c.native_id.in_(some)
+            )
+            count += write.execute(statement.values(resolved_at=now, resolution=resolution)).rowcount
+    return count
 
 
 class Quarantine:

@@ -12,6 +12,7 @@ from datetime import datetime
 
 import msgspec
 
+from erp_sync.components.flow_table import FLOWS
 from erp_sync.components.installation import Installation
 from erp_sync.ledger import Delivery, State
 from erp_sync.ledger.quarantine import Quarantined
@@ -80,16 +81,18 @@ class Retried(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         deliveries, quarantine: ids.
+        planned: rows of plans that the target refused: the next comparison plans their keys anew.
         lost: rows whose record was removed by retention: the source has to be read again.
     """
 
     deliveries: list[str]
     quarantine: list[str]
+    planned: list[str]
     lost: list[str]
 
     @property
     def count(self) -> int:
-        return len(self.deliveries) + len(self.quarantine)
+        return len(self.deliveries) + len(self.quarantine) + len(self.planned)
 
 
 def groups(here: Installation, route: str | None = None, flow: str | None = None) -> list[Group]:
@@ -256,17 +259,23 @@ def retry(
 
 
 def retry_selected(here: Installation, chosen: Selection, *, who: str, why: str = "") -> Retried:
-    """Make dead letters due, and let the next run transform records in quarantine again. Sends nothing itself.
+    """Make dead letters due, let the next run transform records in quarantine again, and the next comparison plan
+    anew what a target refused. Sends nothing itself.
 
     Raises NotInLedger or WrongState where one of them is no dead letter any more: then nothing is retried.
     """
     ids = chosen.deliveries
     retried = here.ledger.dead_letters.retry(ids, who=who, why=why) if ids else []
     transform_again(here, retried)
-    again, lost = _rewind(here, chosen.rows)
+    refused: dict[bool, list[Quarantined]] = {True: [], False: []}
+    for row in chosen.rows:
+        refused[_of_target(here, row)].append(row)
+    _plan_anew(here, refused[True], who)
+    again, lost = _rewind(here, refused[False])
     return Retried(
         deliveries=[f"d{one}" for one in retried],
         quarantine=[f"q{row.id}" for row in again],
+        planned=[f"q{row.id}" for row in refused[True]],
         lost=[f"q{row.id}" for row in lost],
     )
 
@@ -327,6 +336,22 @@ def dismiss(here: Installation, words: Sequence[str], *, who: str, why: str) -> 
             row.connection, row.entity, [row.native_id], f"dismissed by {who}: {why}", route=row.route, flow=row.flow
         )
     return [*(f"d{one}" for one in dismissed), *(f"q{row.id}" for row in rows)]
+
+
+def _of_target(here: Installation, row: Quarantined) -> bool:
+    """Whether it is a row of a plan, refused under its key at the target: it was never received."""
+    kind, route = FLOWS.get(row.flow), here.configuration.routes.get(row.route)
+    if kind is None or route is None or kind.delivers or row.received_id is not None:
+        return False
+    return row.connection == getattr(route, kind.target)
+
+
+def _plan_anew(here: Installation, rows: Iterable[Quarantined], who: str) -> None:
+    keys: dict[tuple[str, str], set[tuple[str, str]]] = {}
+    for row in rows:
+        keys.setdefault((row.connection, row.entity), set()).add((row.scope, row.native_id))
+    for (target, entity), mine in sorted(keys.items()):
+        here.ledger.plans.try_again(target, entity, mine, who)
 
 
 def _rewind(here: Installation, rows: Iterable[Quarantined]) -> tuple[list[Quarantined], list[Quarantined]]:

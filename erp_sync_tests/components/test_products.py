@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from erp_sync.ledger import NewDelivery, State
+from erp_sync.ledger import KnownRow, NewDelivery, State
 from erp_sync.ledger.plans import PlanState
 from erp_sync.model.keys import EntityKey
+from erp_sync.operations import dead_letters
 from erp_sync.ports.documents import Requirement
 from erp_sync_tests.components.two_systems import CATALOGUE, TwoSystems, two_systems
 
@@ -118,3 +120,35 @@ def test_what_the_store_does_not_take_is_in_quarantine_with_its_reason_and_the_o
     assert reasons["POT"][0] == "product_failed"
     assert "URL key for specified store already exists." in reasons["POT"][1]
     assert store_products(systems).keys() == {"MUG", "TEA", "CUP"}
+
+
+def test_a_refused_product_that_is_retried_is_planned_anew_and_leaves_the_quarantine_when_it_is_written(make):
+    """It was called lost, and its value was left out of every comparison of a day though its cause was mended."""
+    systems = make("{products: {mode: on}}", store_catalogue=WITHOUT_POT)
+    systems.store_sql("UPDATE catalog_product_entity SET url_key = 'article-pot' WHERE sku = 'TEA'")
+    systems.run("products", full=True)
+    (refused,) = systems.here.ledger.quarantine.find(flow="products")
+    assert (refused.native_id, refused.rule, refused.received_id) == ("POT", "product_failed", None)
+    systems.store_sql("UPDATE catalog_product_entity SET url_key = 'article-tea' WHERE sku = 'TEA'")
+    systems.run("products")
+    assert "POT" not in store_products(systems), "what was refused is not tried again by itself"
+    retried = dead_letters.retry(systems.here, [f"q{refused.id}"], who="ann")
+    assert (retried.planned, retried.lost, retried.count) == ([f"q{refused.id}"], [], 1)
+    systems.run("products")
+    assert "POT" in store_products(systems)
+    assert systems.here.ledger.quarantine.find(flow="products") == []
+    (resolved,) = systems.here.ledger.quarantine.find(flow="products", resolved=True)
+    assert resolved.resolution.startswith("written in run ")
+
+
+def test_a_refused_product_that_somebody_made_in_the_store_leaves_the_quarantine_with_its_retry(make):
+    systems = make("{products: {mode: on}}", store_catalogue=WITHOUT_POT)
+    systems.store_sql("UPDATE catalog_product_entity SET url_key = 'article-pot' WHERE sku = 'TEA'")
+    systems.run("products", full=True)
+    (refused,) = systems.here.ledger.quarantine.find(flow="products")
+    wanted = systems.here.ledger.plans.refusals("magento_us", "product", refused.first_at - timedelta(hours=1))
+    held = KnownRow(key="POT", value=wanted["", "POT"].after)
+    systems.here.ledger.known.write("magento_us", "product", [held])
+    systems.run("products", keys=("POT",))
+    (resolved,) = systems.here.ledger.quarantine.find(flow="products", resolved=True)
+    assert resolved.resolution.startswith("magento_us holds it, found run ")

@@ -429,6 +429,28 @@ def test_the_fifth_owner_that_dies_with_one_key_alone_is_the_last(ledger: Ledger
     assert [row.key for row in claim(ledger, owner="run-7:1", suspects=True).rows] == ["A"]
 
 
+def test_a_key_that_owners_died_with_is_free_again_when_a_person_tries_it(ledger: Ledger, clock):
+    add(ledger, rows("A"))
+    for death in range(1, 6):
+        claim(ledger, owner=f"run-{death}:1", lease_seconds=30, suspects=None if death < 3 else True)
+        clock.advance(30)
+    assert claim(ledger, owner="run-6:1") is None
+    (refused,) = ledger.quarantine.find(flow=FLOW)
+    add(ledger, rows("A", after="6", order=11), compared=["A"])
+    assert claim(ledger, owner="run-6:1") is None, "put off for an hour"
+    since = clock() - timedelta(days=1)
+    assert ("", "A") in ledger.plans.refusals(TARGET, ENTITY, since)
+    ledger.plans.try_again(TARGET, ENTITY, [("", "A")], "ann")
+    assert ledger.plans.refusals(TARGET, ENTITY, since) == {}
+    assert [row.key for row in ledger.known.unsure(TARGET, ENTITY)] == ["A"]
+    mine = claim(ledger, owner="run-7:1", suspects=False)
+    assert [row.after for row in mine.rows] == ["6"]
+    assert [row.id for row in ledger.quarantine.some([refused.id])] == [refused.id], "open until it is written"
+    ledger.plans.begin(mine)
+    ledger.plans.applied(mine, mine.rows)
+    assert ledger.quarantine.some([refused.id]) == []
+
+
 def test_deaths_of_long_ago_are_not_counted_and_are_forgotten(ledger: Ledger, clock):
     add(ledger, rows("A"))
     claim(ledger, lease_seconds=30)

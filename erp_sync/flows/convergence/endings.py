@@ -60,6 +60,14 @@ class Endings:
     def partly(self, claim: RowClaim, pairs: Sequence[tuple[Sent, Requirement]]) -> None:
         """The target has made them, without what has to wait for something else: that goes once it is there."""
         self.wait_for(claim, pairs)
+        self.task.ledger.quarantine.resolve(
+            self.task.connection,
+            self.task.entity,
+            [sent.claimed.key for sent, _ in pairs],
+            f"written in run {self.task.run_id}",
+            claim.route,
+            claim.flow,
+        )
         self._are_there([sent for sent, _ in pairs])
 
     def _are_there(self, rows: Sequence[Sent]) -> None:
