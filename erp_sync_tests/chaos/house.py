@@ -38,6 +38,8 @@ from erp_sync.lake.manifest import Manifest
 from erp_sync.ledger import Ledger, limits, owners
 from erp_sync.ledger import engine as ledger_engine
 from erp_sync.ledger.errors import LedgerBusy
+from erp_sync.ledger.plans import Plans
+from erp_sync.ledger.steps import Steps
 from erp_sync.sandbox.catalogue import Catalogue, Coupon, Item, Warehouse
 from erp_sync.sandbox.journal import Journal
 from erp_sync.sandbox.latency import latency
@@ -301,7 +303,10 @@ class House:
 @contextmanager
 def in_force(here: Simulation, house_of: Any) -> Iterator[Any]:
     """The simulation's clocks, threads and wire in the place of the real ones; gives the house."""
-    with here.running(), simulated(here), _one_engine(), _slots(here), _ledger_points(here), _lake_points(here):
+    points = (_ledger_points, _begun_points, _lake_points)
+    with here.running(), simulated(here), _one_engine(), _slots(here), ExitStack() as stack:
+        for one in points:
+            stack.enter_context(one(here))
         house = house_of()
         before, transport_client.pooled = transport_client.pooled, house.network.pooled
         try:
@@ -374,6 +379,27 @@ def _ledger_points(here: Simulation) -> Iterator[None]:
         states.gather = gather  # type: ignore[attr-defined]
         ledger_engine.Database.write = original  # type: ignore[method-assign]
         Ledger.handling, Ledger.receive = handling, receive  # type: ignore[method-assign]
+
+
+@contextmanager
+def _begun_points(here: Simulation) -> Iterator[None]:
+    """Where a write is begun in the ledger and has not left."""
+    begin_steps, begin_rows = Steps.begin_all, Plans.begin
+
+    def steps(self: Steps, *arguments: Any, **options: Any) -> Any:
+        begun = begin_steps(self, *arguments, **options)
+        if any(isinstance(one, int) for one in begun):
+            here.point("write begun")
+        return begun
+
+    def rows(self: Plans, *arguments: Any, **options: Any) -> Any:
+        begun = begin_rows(self, *arguments, **options)
+        if begun:
+            here.point("write begun")
+        return begun
+
+    with mock.patch.object(Steps, "begin_all", steps), mock.patch.object(Plans, "begin", rows):
+        yield
 
 
 @contextmanager

@@ -132,8 +132,13 @@ def _overtaken_value(made: Schedule, chance: random.Random, start: float, route:
 
 
 def _lost_lease(made: Schedule, chance: random.Random, start: float, route: RouteSpec) -> None:
-    """A worker stands still for longer than its lease, in the middle of its documents."""
-    flow, when = chance.choice(("shipments", "order_status")), chance.uniform(30, DURATION * 0.7)
+    """A worker stands still for longer than its lease: with a write that it has begun and that has not left, until
+    somebody else has taken over, waited and written; later once more, in the middle of its documents."""
+    # Comments: the store has no key for them, and one is due soon after each new order.
+    when, seconds = chance.uniform(20, DURATION * 0.25), chance.uniform(*TAKEN_OVER_SECONDS)
+    made.acts += [(when, route.store, "buy")] * 2
+    made.ambushes.append(Ambush(start + when, "write begun", "order_status", seconds=seconds))
+    flow, when = chance.choice(("shipments", "order_status")), chance.uniform(DURATION * 0.5, DURATION * 0.8)
     ambush = Ambush(
         start + when, "after a transaction", flow, passes=chance.randint(5, 60), seconds=chance.uniform(70, 200)
     )
@@ -169,6 +174,8 @@ def _no_trace(made: Schedule, chance: random.Random, start: float, route: RouteS
 
 AIMS = (_overtaken_document, _cancelled_under_way, _overtaken_value, _lost_lease, _silent_write, _late_value, _no_trace)
 STATES = ("inventory", "prices")
+# Lease, settle time of a write that may have left, and the time until the other worker looks again.
+TAKEN_OVER_SECONDS = (220, 320)
 
 
 def _source(route: RouteSpec, flow: str) -> str:
