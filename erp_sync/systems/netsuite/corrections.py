@@ -20,7 +20,7 @@ import msgspec
 from erp_sync.model.correction import OrderCorrection
 from erp_sync.model.money import decimal_of
 from erp_sync.ports.documents import Requirement, Step, StepRequest
-from erp_sync.ports.outcomes import Absent, Applied, Finding, Outcome, Receipt, Refused
+from erp_sync.ports.outcomes import Absent, Again, Applied, Finding, Outcome, Receipt, Refused
 from erp_sync.ports.raw import MappingProblem
 from erp_sync.systems.netsuite.capabilities import CAPABILITIES
 from erp_sync.systems.netsuite.client import EXTERNAL_ID, NetSuiteClient
@@ -118,6 +118,8 @@ class CorrectionTarget:
         except MappingProblem as problem:
             return Refused(code=problem.code, message=str(problem))
         except Rejected as rejected:
+            if rejected.again is Again.LATER:  # somebody has the record open, or a period is closed
+                return rejected.as_outcome()
             return Refused(code=STAYS, message=f"NetSuite refused it ({rejected.code}): {rejected.message}")
         except TransportError as error:
             return error.as_outcome()
