@@ -6,7 +6,7 @@ one that somebody else booked and that was recognised.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -154,15 +154,27 @@ class ByHand:
         return found
 
     def hand_out(
-        self, route: str, orders: Sequence[tuple[str, str]], *, batch: str, who: str, again: bool
+        self,
+        route: str,
+        orders: Sequence[tuple[str, str]],
+        *,
+        batch: str,
+        who: str,
+        again: bool,
+        first: Callable[[Mapping[str, HandedOut]], None] | None = None,
     ) -> dict[str, HandedOut]:
         """Mark orders (native id, number) as handed out; gives those that were before, by native id.
 
         With `again` those are marked anew. Two at once never hand out the same order: one of them is told so.
+
+        Args:
+            first: writes the papers, knowing what was handed out before. Where it raises, all marks are as they were.
         """
         with self._database.write() as write:
             self._database.exclude(write, "hand_out", route)
             before = _handed_out(write, route, [native_id for native_id, _ in orders])
+            if first is not None:
+                first(before)
             now = self._database.now()
             rows: list[dict[str, Any]] = [
                 {"route": route, "native_id": native_id, "number": number, "batch": batch, "who": who, "at": now}
@@ -174,12 +186,6 @@ class ByHand:
                 new = {name: statement.excluded[name] for name in ("number", "batch", "who", "at")}
                 write.execute(statement.on_conflict_do_update(index_elements=["route", "native_id"], set_=new), row)
         return before
-
-    def take_back(self, route: str, batch: str) -> int:
-        """Nothing of this batch was handed out after all. Gives how many orders."""
-        with self._database.write() as write:
-            condition = sa.and_(handed_out.c.route == route, handed_out.c.batch == batch)
-            return write.execute(sa.delete(handed_out).where(condition)).rowcount
 
     def handed_out(self, route: str, native_ids: Iterable[str] | None = None) -> dict[str, HandedOut]:
         """Orders that a warehouse has on paper, by native id; all of the route, or those of these ids."""

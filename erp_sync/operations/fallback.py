@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -18,7 +18,7 @@ from erp_sync.components.installation import Installation
 from erp_sync.flows.shipments.by_hand import goods_of
 from erp_sync.flows.shipments.transform import decode as decode_shipment
 from erp_sync.ledger import Delivery, State
-from erp_sync.ledger.by_hand import STUCK
+from erp_sync.ledger.by_hand import STUCK, HandedOut
 from erp_sync.model.money import ZERO
 from erp_sync.model.order import OrderStatus, SalesOrder
 from erp_sync.operations.choosing import CannotDo
@@ -83,22 +83,24 @@ def export(here: Installation, route: RouteSpec, folder: Path, *, who: str, agai
         for one in here.ledger.by_hand.waiting(route.name, route.erp, STUCK)
     ]
     marked = [(one.order.native_id, one.order.number) for one in picked]
-    before = here.ledger.by_hand.hand_out(route.name, marked, batch=batch, who=who, again=again)
-    already = {one.number: one.batch for one in before.values()}
-    if not again:
-        picked = [one for one in picked if one.order.native_id not in before]
     files: dict[str, str] = {}
-    if picked:
-        texts = {
-            "orders": (f"orders-{batch}.csv", orders_csv(picked)),
-            "pick_list": (f"pick-list-{batch}.html", pick_list(picked, batch=batch, at=now, who=who)),
-            "shipped": (f"shipped-{batch}.csv", shipped_csv(picked)),
-        }
-        try:
-            files = {name: str(_written(folder / file, text)) for name, (file, text) in texts.items()}
-        except OSError as error:
-            here.ledger.by_hand.take_back(route.name, batch)
-            raise CannotDo(f"cannot write to {folder}: {error.strerror}; nothing counts as handed out") from error
+
+    def write_papers(before: Mapping[str, HandedOut]) -> None:
+        if not again:
+            picked[:] = [one for one in picked if one.order.native_id not in before]
+        if picked:
+            texts = {
+                "orders": (f"orders-{batch}.csv", orders_csv(picked)),
+                "pick_list": (f"pick-list-{batch}.html", pick_list(picked, batch=batch, at=now, who=who)),
+                "shipped": (f"shipped-{batch}.csv", shipped_csv(picked)),
+            }
+            files.update((name, str(_written(folder / file, text))) for name, (file, text) in texts.items())
+
+    try:
+        before = here.ledger.by_hand.hand_out(route.name, marked, batch=batch, who=who, again=again, first=write_papers)
+    except OSError as error:
+        raise CannotDo(f"cannot write to {folder}: {error.strerror}; nothing more counts as handed out") from error
+    already = {one.number: one.batch for one in before.values()}
     lines = [line for one in picked for line in one.lines]
     return Exported(
         route=route.name,
