@@ -11,6 +11,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import dagster as dg
 import pytest
 
 from erp_sync import settings as settings_module
@@ -121,9 +122,27 @@ class Everything:
                 if one.state != "delivered"
             ]
             plans = [f"{one.flow} {one.state} {one.row_count} {one.reason}" for one in here.ledger.plans.find(limit=10)]
-            return "\n".join([*moving, *plans])
+            away = [f"away: {one.connection} {one.why}" for one in here.ledger.unreachable().values()]
+            return "\n".join([*moving, *plans, *away])
 
-        return f"{services.status(self.settings)}\n{self.in_ledger(ask)}"
+        return f"{services.status(self.settings)}\n{self.in_ledger(ask)}\n{self._runs()}"
+
+    def _runs(self) -> str:
+        """The latest runs, and what their loaded assets said."""
+        lines = []
+        with dg.DagsterInstance.from_config(str(self.settings.dagster_home)) as instance:
+            for record in instance.get_run_records(limit=30):
+                run = record.dagster_run
+                told = {
+                    name.removeprefix("erp_sync/"): value for name, value in run.tags.items() if "erp_sync/" in name
+                }
+                lines.append(f"run {run.run_id[:8]} {run.status.value} {record.start_time} {record.end_time} {told}")
+                wanted = {dg.DagsterEventType.ASSET_MATERIALIZATION, dg.DagsterEventType.STEP_FAILURE}
+                for event in instance.all_logs(run.run_id, of_type=wanted):
+                    one = event.asset_materialization
+                    what = {name: value.value for name, value in one.metadata.items()} if one else event.message
+                    lines.append(f"  {event.timestamp} {one.asset_key.path if one else ''} {str(what)[:400]}")
+        return "\n".join(lines)
 
 
 @pytest.fixture
