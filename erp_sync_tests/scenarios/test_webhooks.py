@@ -170,7 +170,7 @@ def test_paid_arrives_before_created(world: World, held: Held):
     assert len(deposits(world, order)) == 1
     # And: 'created' changes nothing when it comes at last, and what was read in between neither
     held.carry(created)
-    world.here.ledger.receive("magento_us", "sales_order", slow, advance_to=None, run_id="slow")
+    assert world.here.ledger.receive("magento_us", "sales_order", slow, advance_to=None, run_id="slow")
     before = len(world.systems.erp.journal(committed=1))
     world.settle()
     assert len(world.systems.erp.journal(committed=1)) == before
