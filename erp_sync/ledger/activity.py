@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import sqlalchemy as sa
 
+from erp_sync.ledger import could_go
 from erp_sync.ledger.documents import State
 from erp_sync.ledger.rows import RowState
 from erp_sync.ledger.schema import deliveries, plan_rows, received, steps
@@ -24,8 +25,8 @@ class Queue(msgspec.Struct, frozen=True, kw_only=True):
     """Documents, or rows of plans, of one flow to one target. Times UTC.
 
     Attributes:
-        due: may go now, or are under way.
-        oldest: since when the first of them may go.
+        due: may go now, are tried again after a pause, or are under way.
+        oldest: since when the first of them could go, however often it was tried.
     """
 
     route: str
@@ -122,11 +123,10 @@ class Activity:
         now = self._database.now()
         found = []
         with self._database.read() as read:
-            for table in (deliveries, plan_rows):
-                columns = (table.c.route, table.c.flow, table.c.target)
+            for some in (could_go.documents(now), could_go.rows(now)):
+                columns = (some.c.route, some.c.flow, some.c.target)
                 query = (
-                    sa.select(*columns, sa.func.count(), sa.func.min(table.c.due_at))
-                    .where(table.c.due_at <= now, table.c.state == State.DUE.value)
+                    sa.select(*columns, sa.func.count(), sa.func.min(some.c.since))
                     .group_by(*columns)
                     .order_by(*columns)
                 )

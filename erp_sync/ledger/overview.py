@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import sqlalchemy as sa
 
+from erp_sync.ledger import could_go
 from erp_sync.ledger.documents import FINISHED, State
 from erp_sync.ledger.plans import PlanState
 from erp_sync.ledger.schema import deliveries, plan_rows, plans, quarantine
@@ -30,7 +31,7 @@ class FlowCounts(msgspec.Struct, frozen=True, kw_only=True):
         rows_waiting: rows of plans that are looked at again now and then, since the target lacks what they need.
         plans_held: plans that wait for a person.
         quarantined: open rows of the quarantine.
-        oldest_due: since when the oldest delivery or row that may be sent now is due.
+        oldest_due: since when the oldest delivery or row that has not gone could go.
         last_loaded: when the last delivery or plan was finished.
     """
 
@@ -57,8 +58,8 @@ class Overview:
         found = {name: FlowCounts(route=name[0], flow=name[1]) for name in names}
         with self._database.read() as read:
             counted = _deliveries(read, now)
-            oldest = _oldest(read, deliveries, now)
-            oldest_rows = _oldest(read, plan_rows, now)
+            oldest = _oldest(read, could_go.documents(now))
+            oldest_rows = _oldest(read, could_go.rows(now))
             lacking = plan_rows.c.code.like(LACKING, escape="\\")
             rows = _counts(read, plan_rows, plan_rows.c.due_at.is_not(None) & ~lacking)
             rows_waiting = _counts(read, plan_rows, plan_rows.c.due_at.is_not(None) & lacking)
@@ -113,12 +114,8 @@ def _counts(read: sa.Connection, table: sa.Table, condition: sa.ColumnElement[bo
     return {(row[0], row[1]): row[2] for row in read.execute(query.group_by(table.c.route, table.c.flow))}
 
 
-def _oldest(read: sa.Connection, table: sa.Table, now: datetime) -> dict[tuple[str, str], datetime]:
-    query = (
-        sa.select(table.c.route, table.c.flow, sa.func.min(table.c.due_at))
-        .where(table.c.due_at <= now, table.c.state == "due")
-        .group_by(table.c.route, table.c.flow)
-    )
+def _oldest(read: sa.Connection, some: sa.Subquery) -> dict[tuple[str, str], datetime]:
+    query = sa.select(some.c.route, some.c.flow, sa.func.min(some.c.since)).group_by(some.c.route, some.c.flow)
     return {(row[0], row[1]): row[2] for row in read.execute(query)}
 
 

@@ -196,6 +196,34 @@ def test_a_document_that_could_go_and_does_not_is_told(place: House, clock: Cloc
     assert "overdue/us/orders" not in watched(place)
 
 
+def test_a_document_that_fails_and_is_tried_again_for_long_is_told(place: House, clock: Clock):
+    """Each attempt made it due anew: it failed for hours and was never overdue."""
+    orders_until_now(place)
+    place.order("900")
+    for attempt in range(4):
+        clock.advance(minutes=9)
+        place.ledger.deliveries.later(place.claim(), clock() + timedelta(minutes=8), "deadlock", "locked_record")
+        assert ("overdue/us/orders" in watched(place)) is (attempt == 3)
+    clock.advance(minutes=9)
+    claim = place.claim()
+    assert "overdue/us/orders" in watched(place), "no news while it is tried"
+    place.ledger.deliveries.later(claim, clock(), "deadlock", "locked_record")
+    overview = place.ledger.overview.flows([(ROUTE, "orders")])
+    assert overview[ROUTE, "orders"].oldest_due == clock() - timedelta(minutes=45)
+
+
+def test_a_document_that_a_person_held_could_go_since_it_was_let_go(place: House, clock: Clock):
+    held = place.order("900", held=("tax_difference", "tax differs"))
+    clock.advance(days=3)
+    orders_until_now(place)
+    place.ledger.deliveries.approve(held, "ann", "so be it")
+    clock.advance(minutes=20)
+    place.ledger.deliveries.later(place.claim(), clock(), "deadlock", "locked_record")
+    assert "overdue/us/orders" not in watched(place)
+    clock.advance(minutes=11)
+    assert watched(place)["overdue/us/orders"] == "error"
+
+
 def test_a_queue_that_grows_is_told(place: House, clock: Clock):
     for number in range(30):
         place.order(str(number + 1))
