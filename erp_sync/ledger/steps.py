@@ -326,8 +326,26 @@ class Steps:
         self._outcome(claim, step, StepState.REFUSED, "refused", code=code, message=message)
 
     def not_sent(self, claim: Claim, step: str, why: str) -> None:
-        """The request certainly did not reach the target: planned again, free to send at any guarantee class."""
-        self._outcome(claim, step, StepState.PLANNED, "not_sent", message=why)
+        """The request certainly did not reach the target: planned again, free to send at any guarantee class.
+
+        One before it may have: then the step is as unknown as it was, and what is cancelled at the source meanwhile
+        is not taken for something that never left.
+        """
+        with self._database.write(durable=True) as write:
+            now = self._database.now()
+            row = self._open(write, claim, step)
+            if row.state == StepState.CONFIRMED:
+                raise WrongState(f"step {step} of {claim}", row.state, "it cannot become planned")
+            if _may_have_left(write, claim.id, row):
+                self._settle(write, now, claim, row, StepState.UNKNOWN, message=why, settle_until=now)
+            else:
+                self._settle(
+                    write, now, claim, row, StepState.PLANNED, code="", message=why, handle="", settle_until=None
+                )
+            self._attempted(write, now, claim, row, "not_sent", message=why)
+            events.append(
+                write, now, claim.id, "not_sent", step=step, actor=claim.owner, run_id=claim.run_id, message=why
+            )
 
     def absent(self, claim: Claim, step: str) -> None:
         """Asked after its settle time, the target does not have it: planned again.
@@ -435,3 +453,25 @@ class Steps:
                 "message": message,
             },
         )
+
+
+def _may_have_left(write: sa.Connection, delivery_id: int, row: StepRow) -> bool:
+    """Whether an earlier attempt ended unknown, and nobody has found since that the target does not have it."""
+    if row.attempts < 2:
+        return False
+    found_absent = (
+        sa.select(sa.func.max(delivery_events.c.at))
+        .where(
+            delivery_events.c.delivery_id == delivery_id,
+            delivery_events.c.kind == "not_found",
+            delivery_events.c.step == row.name,
+        )
+        .scalar_subquery()
+    )
+    query = sa.select(sa.literal(1)).where(
+        attempts.c.delivery_id == delivery_id,
+        attempts.c.step == row.name,
+        attempts.c.outcome.not_in(["not_sent", "refused"]),
+        sa.or_(found_absent.is_(None), attempts.c.ended_at > found_absent),
+    )
+    return write.execute(query.limit(1)).first() is not None

@@ -127,20 +127,36 @@ class Retry:
         self._below, self._policy, self._sleep, self._chance = below, policy, sleep, chance
 
     def __call__(self, attempt: Attempt) -> Reply:
+        """Where an attempt may have arrived, a later one that never left does not undo it: OutcomeUnknown."""
+        unknown: OutcomeUnknown | None = None
         while True:
             try:
                 return self._below(attempt)
             except TransportError as error:
                 error.attempts = attempt.number
+                unknown = error if isinstance(error, OutcomeUnknown) else unknown
                 policy = self._policy
                 most = policy.throttled_attempts if isinstance(error, Throttled | NoSession) else policy.attempts
-                if not attempt.call.repeatable or attempt.number >= most or not may_repeat(error):
-                    raise
                 pause = max(self._policy.pause(attempt.number, self._chance), error.retry_after_seconds or 0.0)
-                if time.monotonic() + pause >= attempt.deadline:
-                    raise
+                if (
+                    not attempt.call.repeatable
+                    or attempt.number >= most
+                    or not may_repeat(error)
+                    or time.monotonic() + pause >= attempt.deadline
+                ):
+                    if unknown is None or not isinstance(error, NotSentError) or attempt.call.method == "GET":
+                        raise
+                    raise _still_unknown(unknown, error) from error
             self._sleep(pause)
             attempt = Attempt(attempt.call, attempt.number + 1, attempt.deadline)
+
+
+def _still_unknown(unknown: OutcomeUnknown, last: NotSentError) -> OutcomeUnknown:
+    told = OutcomeUnknown(
+        f"{unknown.why}; and again: {last.why}", status=unknown.status, retry_after_seconds=last.retry_after_seconds
+    )
+    told.attempts = last.attempts
+    return told
 
 
 class Slot:

@@ -10,6 +10,7 @@ from typing import Any
 from erp_sync.components.configuration import RouteSpec
 from erp_sync.components.flow_table import FLOWS
 from erp_sync.ports.capabilities import Guarantee
+from erp_sync.transport.policies import RetryPolicy
 from erp_sync_tests.chaos.network import Trouble
 from erp_sync_tests.chaos.simulation import Ambush
 
@@ -119,7 +120,10 @@ def _cancelled_under_way(made: Schedule, chance: random.Random, start: float, ro
         made.acts.append((when, route.store, "buy"))
         what = chance.choice(("timeout", "drop_connection", "server_error"))
         then = (route.store, "think_again")
-        _aimed(made, start, when, route, "orders", kind=what, times=1, after=True, entity=kind.entity, then=then)
+        # The client asks again by itself; nobody is told all the same.
+        hit = {"kind": what, "after": True, "entity": kind.entity}
+        _aimed(made, start, when, route, "orders", times=ATTEMPTS - 1, **hit)
+        _aimed(made, start, when, route, "orders", times=1, then=then, **hit)
 
 
 def _overtaken_value(made: Schedule, chance: random.Random, start: float, route: RouteSpec) -> None:
@@ -174,6 +178,8 @@ def _no_trace(made: Schedule, chance: random.Random, start: float, route: RouteS
 
 AIMS = (_overtaken_document, _cancelled_under_way, _overtaken_value, _lost_lease, _silent_write, _late_value, _no_trace)
 STATES = ("inventory", "prices")
+# Of one call, by the client itself.
+ATTEMPTS = RetryPolicy().attempts
 # Lease, settle time of a write that may have left, and the time until the other worker looks again.
 TAKEN_OVER_SECONDS = (220, 320)
 

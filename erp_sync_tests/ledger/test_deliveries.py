@@ -342,6 +342,41 @@ def test_what_is_cancelled_before_the_document_itself_has_left_is_withdrawn(ledg
     assert ledger.deliveries.get(mine.id).state is (State.SUPERSEDED if withdrawn else State.DEAD)
 
 
+def test_what_may_have_left_once_is_not_withdrawn_because_it_did_not_leave_again(ledger: Ledger, clock):
+    """Its first request may have been applied: what is cancelled now has to be closed at the target."""
+    accept(ledger, document("1"))
+    (mine,) = claim(ledger)
+    ledger.steps.plan(mine, [step("sales_order")])
+    ledger.steps.begin(mine, "sales_order")
+    ledger.steps.unknown(mine, "sales_order", "no answer")
+    ledger.deliveries.later(mine, clock(), "no answer")
+    (mine,) = claim(ledger)
+    ledger.steps.begin(mine, "sales_order")
+    ledger.steps.not_sent(mine, "sales_order", "circuit breaker open")
+    ledger.deliveries.later(mine, clock(), "circuit breaker open")
+    assert [row.state for row in ledger.steps.of(mine.id)] == [StepState.UNKNOWN]
+    with ledger.handling(ROUTE, FLOW) as work:
+        assert work.withdraw(ERP, [key("1")], "cancelled_in_store", "cancelled") == {key("1"): False}
+
+
+def test_what_was_looked_for_and_is_not_there_never_left(ledger: Ledger, clock):
+    accept(ledger, document("1"))
+    (mine,) = claim(ledger)
+    ledger.steps.plan(mine, [step("sales_order")])
+    ledger.steps.begin(mine, "sales_order")
+    ledger.steps.unknown(mine, "sales_order", "no answer")
+    ledger.deliveries.later(mine, clock(), "no answer")
+    clock.advance(600)
+    (mine,) = claim(ledger)
+    ledger.steps.absent(mine, "sales_order")
+    ledger.steps.begin(mine, "sales_order")
+    clock.advance(1)
+    ledger.steps.not_sent(mine, "sales_order", "no connection")
+    ledger.deliveries.later(mine, clock(), "no connection")
+    with ledger.handling(ROUTE, FLOW) as work:
+        assert work.withdraw(ERP, [key("1")], "cancelled_in_store", "cancelled") == {key("1"): True}
+
+
 def test_a_held_document_waits_for_a_person(ledger: Ledger):
     approved, rejected = accept(
         ledger, document("1", held=("total_differs", "by 0.02")), document("2", held=("total_differs", "by 9.00"))

@@ -133,6 +133,14 @@ def test_what_may_be_repeated_leaves_a_bounded_number_of_times(script, token_scr
             assert 200 <= result.status < 300
 
 
+@pytest.mark.parametrize("last", [httpx.ConnectError, (429, b"", {"Retry-After": "3600"}), (401, b"", {})])
+def test_what_may_have_arrived_is_not_unsent_by_a_later_attempt_that_never_left(last, monkeypatch):
+    _, result = sent(monkeypatch, [httpx.ReadTimeout, last], None, True, vendor_outcome)
+    assert type(result) is OutcomeUnknown
+    _, result = sent(monkeypatch, [last], None, True, vendor_outcome)
+    assert isinstance(result, NotSentError)
+
+
 @pytest.mark.parametrize(
     ("fault", "times"),
     [
