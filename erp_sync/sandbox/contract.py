@@ -68,13 +68,49 @@ class OperationContract:
 
 @dataclass(frozen=True)
 class ContractBook:
-    """All operations of a vendor, by endpoint name, with the schemas they share."""
+    """All operations of a vendor, by endpoint name, with the schemas they share.
+
+    What a schema was compiled to is kept: a vendor has hundreds, and many operations say the same.
+    """
 
     operations: Mapping[str, OperationContract]
     definitions: Mapping[str, Any] = field(default_factory=dict)
+    _compiled: dict[str, jsonschema_rs.Draft202012Validator] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     def validator(self, schema: Mapping[str, Any]) -> jsonschema_rs.Draft202012Validator:
-        return jsonschema_rs.Draft202012Validator({**schema, "$defs": {**self.definitions, **schema.get("$defs", {})}})
+        text = json.dumps(schema, sort_keys=True)
+        if text not in self._compiled:
+            shared = self._named_in(schema)
+            self._compiled[text] = jsonschema_rs.Draft202012Validator(
+                {**schema, "$defs": {**shared, **schema.get("$defs", {})}}
+            )
+        return self._compiled[text]
+
+    def _named_in(self, schema: Any) -> dict[str, Any]:
+        """The definitions that a schema refers to, also by way of others: all of them are much to compile."""
+        found: dict[str, Any] = {}
+        names = list(_references(schema))
+        while names:
+            name = names.pop()
+            if name not in found and name in self.definitions:
+                found[name] = self.definitions[name]
+                names += _references(found[name])
+        return found
+
+
+def _references(schema: Any) -> Iterator[str]:
+    """Names in references to ``#/$defs/NAME``, wherever they stand."""
+    if isinstance(schema, Mapping):
+        for key, value in schema.items():
+            if key == "$ref" and isinstance(value, str):
+                yield value.removeprefix("#/$defs/").partition("/")[0].replace("~1", "/").replace("~0", "~")
+            else:
+                yield from _references(value)
+    elif isinstance(schema, list):
+        for value in schema:
+            yield from _references(value)
 
 
 def closed(schema: Any) -> Any:
@@ -126,7 +162,6 @@ class ContractCheck:
         self.violations: deque[Violation] = deque(maxlen=1000)  # the latest; the journal keeps all
         self.violations_total = 0
         self._validators: dict[int, jsonschema_rs.Draft202012Validator] = {}
-        self._by_text: dict[str, jsonschema_rs.Draft202012Validator] = {}
         self._lock = threading.Lock()
 
     def check(self, call: Call, request: Request, response: Response | None) -> list[Violation]:
@@ -192,9 +227,7 @@ class ContractCheck:
         with self._lock:
             known = self._validators.get(id(schema))
             if known is None:
-                text = json.dumps(schema, sort_keys=True)  # many operations say the same
-                known = self._by_text.get(text) or self.book.validator(schema)
-                self._validators[id(schema)] = self._by_text[text] = known
+                known = self._validators[id(schema)] = self.book.validator(schema)
             return known
 
     def report(self) -> dict[str, Any]:

@@ -75,6 +75,16 @@ def test_closed_refuses_unknown_properties_below_references_and_all_of():
     assert not validator.is_valid({"more": 1})
 
 
+def test_a_schema_is_compiled_once_with_what_it_refers_to_also_by_way_of_others():
+    far = {"type": "object", "additionalProperties": False}
+    book = ContractBook({}, {"near": {"items": {"$ref": "#/$defs/far"}}, "far": far, "apart": {"type": "nonsense"}})
+    schema = {"properties": {"lines": {"anyOf": [{"$ref": "#/$defs/near"}, {"type": "null"}]}}}
+    validator = book.validator(schema)
+    assert validator.is_valid({"lines": [{}]})
+    assert not validator.is_valid({"lines": [{"unknown": 1}]})
+    assert book.validator(dict(schema)) is validator
+
+
 def test_a_side_that_is_not_published_names_its_source_or_reason():
     assert Side(PUBLISHED, {}).note == ""
     with pytest.raises(ValueError, match="needs a note"):

@@ -174,7 +174,7 @@ class Authority:
             keys = self._state("certificates", self._new_certificates)
             key: RSAKey | ECKey
             if header.get("kid") == keys["certificate_id"]:
-                key = RSAKey.import_key(keys["private_key_pem"])
+                key = _rsa_key(keys["private_key_pem"])
             elif header.get("kid") == keys["ec_certificate_id"]:
                 key = ECKey.import_key(keys["ec_private_key_pem"])
             else:
@@ -202,6 +202,12 @@ class Authority:
             and set(scopes) <= {"rest_webservices", "restlets", "suite_analytics", "mcp"}
         )
         return {**claims, "scope": scopes} if holds else None
+
+
+@lru_cache(maxsize=16)
+def _rsa_key(pem: str) -> RSAKey:
+    """Read once: whether its numbers make a key is tried out, which takes a quarter of a second."""
+    return RSAKey.import_key(pem)
 
 
 def base_string(request: Request, oauth: dict[str, str]) -> str:

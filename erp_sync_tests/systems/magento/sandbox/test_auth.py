@@ -9,6 +9,12 @@ from erp_sync.sandbox.core import Request
 from erp_sync_tests.systems.magento.sandbox.conftest import HOST, search
 
 
+@pytest.fixture
+def shop(open_shop):
+    """Takes signatures of its integration and nothing else, as a shop does unless it is told otherwise."""
+    return open_shop(integration_as_bearer=False)
+
+
 def test_a_signature_over_bracketed_criteria_is_verified(shop):
     path = "/V1/orders" + search(("created_at", "gteq", "2026-01-01 00:00:00"), ("status", "in", "pending,processing"))
     assert shop.call("GET", path)["total_count"] == 0

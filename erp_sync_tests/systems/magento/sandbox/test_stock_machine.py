@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from erp_sync.sandbox.clock import ManualClock
-from erp_sync_tests.systems.magento.sandbox.conftest import CATALOGUE, ShopUnderTest
+from erp_sync_tests.systems.magento.sandbox.conftest import ShopUnderTest
 
 SKUS = ("MUG", "TEA")
 OPENING = {"MUG": 15, "TEA": 100}
@@ -20,8 +20,7 @@ class Stock(RuleBasedStateMachine):
 
     @initialize()
     def open_shop(self):
-        self.shop = ShopUnderTest(ManualClock(), {"float_noise": False})
-        self.shop.core.seed(CATALOGUE)
+        self.shop = ShopUnderTest(ManualClock(), {"float_noise": False, "integration_as_bearer": True})
         self.orders = []  # of dicts: id, item, sku, ordered, shipped, refunded, back, open
         self.gone = dict.fromkeys(SKUS, 0)  # left the shop and did not come back
         self.held = dict.fromkeys(SKUS, 0)  # reserved by open orders

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -11,9 +12,10 @@ import pytest
 
 from erp_sync.sandbox.clock import ManualClock
 from erp_sync.sandbox.core import Handled, Request
-from erp_sync.systems.netsuite.sandbox import create
+from erp_sync.systems.netsuite.sandbox import create, schema
 from erp_sync.systems.netsuite.sandbox.auth import Authority
 from erp_sync.systems.netsuite.sandbox.core import NetSuiteSandbox
+from erp_sync.systems.netsuite.sandbox.store import Store
 
 RECORDS = "/services/rest/record/v1"
 HOST = "https://1234567-sb1.suitetalk.api.netsuite.com"
@@ -174,6 +176,26 @@ def certificates():
 @pytest.fixture(autouse=True)
 def same_certificates(monkeypatch, certificates):
     monkeypatch.setattr(Authority, "_new_certificates", staticmethod(lambda: certificates))
+
+
+@pytest.fixture(scope="session")
+def opened() -> sqlite3.Connection:
+    """An account with its tables, lists and periods and nothing else: what costs most of a short test."""
+    return create(":memory:", ManualClock(), {}).store.connection
+
+
+@pytest.fixture(autouse=True)
+def accounts_are_copies(monkeypatch, opened):
+    """Accounts in memory begin as copies of one; those in files are made anew."""
+    made_anew = schema.create
+
+    def create_tables(store: Store) -> None:
+        if store.path == ":memory:":
+            opened.backup(store.connection)
+        else:
+            made_anew(store)
+
+    monkeypatch.setattr(schema, "create", create_tables)
 
 
 @pytest.fixture

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
+from functools import cache
 from urllib.parse import urlencode
 
 import jwt
 import pytest
 import requests
+from cryptography.hazmat.primitives import serialization
 from requests_oauthlib import OAuth1
 
 from erp_sync.sandbox.core import Request
@@ -104,7 +106,13 @@ def assertion(account, *, algorithm="PS256", key="private_key_pem", kid="certifi
         "exp": now + 60 * minutes,
         **claims,
     }
-    return jwt.encode(payload, keys[key], algorithm=algorithm, headers={"kid": keys[kid]})
+    return jwt.encode(payload, private_key(keys[key]), algorithm=algorithm, headers={"kid": keys[kid]})
+
+
+@cache
+def private_key(pem):
+    """Read once: that takes a quarter of a second."""
+    return serialization.load_pem_private_key(pem.encode(), None)
 
 
 def token(account, signed_assertion):
