@@ -15,6 +15,7 @@ class FlowKind(msgspec.Struct, frozen=True, kw_only=True):
     """One flow: entity and direction, and whether it delivers documents or converges state.
 
     `writes`: what its operations at the target are called before the dot.
+    `compares`: entities that are compared with it every day and that no flow moves.
     `priority`: of its usual runs, in Dagster's queue and for the processor; 0 comes first.
     """
 
@@ -26,6 +27,7 @@ class FlowKind(msgspec.Struct, frozen=True, kw_only=True):
     writes: tuple[str, ...]
     title: str
     description: str
+    compares: tuple[str, ...] = ()
     priority: int = 0
 
 
@@ -45,6 +47,7 @@ FLOWS: dict[str, FlowKind] = {
             ),
             title="sales orders",
             description="Sales orders with their customers and payments, from the store to the ERP.",
+            compares=(Entity.REFUND,),
         ),
         FlowKind(
             name="order_status",

@@ -47,6 +47,14 @@ def ended(order: SalesOrder) -> bool:
     return order.status is OrderStatus.CANCELLED or not remaining(order).lines
 
 
+def refunded_before_it_left(order: SalesOrder) -> Decimal:
+    """What was given back for units that had not been shipped, of all of them with shipping: the ERP takes them off
+    the order, and need not have billed them to credit them."""
+    uncancelled = tuple(replace(line, quantity_cancelled=ZERO) for line in order.lines)
+    left = remaining(replace(order, lines=uncancelled))
+    return order.totals.grand_total - (left.totals.grand_total if left.lines else ZERO)
+
+
 def kept(order: SalesOrder) -> dict[str, Decimal]:
     """Units by line id that were delivered or are still to be; of a cancelled order those that had left by then."""
     if order.status is OrderStatus.CANCELLED:

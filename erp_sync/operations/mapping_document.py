@@ -148,6 +148,11 @@ def _flow(here: Installation, route: RouteSpec, kind: FlowKind, traffic: bool) -
             # What of the flow goes back: what was shipped by hand is booked in the ERP.
             back: Served = contract.SERVED.get((kind.entity, "target"), Served())
             operations += [_operation(_capabilities(one).operation(name)) for name in back.operations]
+        for entity in kind.compares:
+            compared: Served = contract.SERVED.get((entity, role), Served())
+            mappings += [
+                _told(here, one, _mappings(one)[name], contract.published(name), None) for name in compared.mappings
+            ]
     return FlowMapping(
         flow=kind.name,
         title=kind.title,

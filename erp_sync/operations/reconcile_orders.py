@@ -25,6 +25,7 @@ from erp_sync.operations.choosing import connector
 from erp_sync.operations.putting_back import PUT_BACK, accepted_edits, may_be_compared, owned_by_target
 from erp_sync.operations.reconcile_customers import COUNTED, compare_customers
 from erp_sync.operations.reconcile_documents import Comparison
+from erp_sync.operations.reconcile_refunds import REFUNDS_COMPARED, compare_refunds
 from erp_sync.operations.reconciliation import Difference, EditedDocument, Progress, Reconciliation
 from erp_sync.ports.adoption import Match
 from erp_sync.ports.outcomes import Receipt
@@ -250,9 +251,10 @@ class _Orders(Comparison):
         self.is_open(order.number, "received", "", "not transformed yet")
 
     def finish(self, ids: Sequence[str]) -> None:
-        """The customers, whenever they were sent. By one reading of the ERP's orders: cancelled on one side only, and
-        those that the store does not know."""
+        """The customers, whenever they were sent; what was refunded. By one reading of the ERP's orders: cancelled on
+        one side only, and those that the store does not know."""
         compare_customers(self)
+        compare_refunds(self, self._tolerance())
         try:
             port = self.erp.port(Entity.ORDER_STATUS, "source")
         except KeyError:
@@ -298,5 +300,5 @@ class _Orders(Comparison):
                 self.differs("extra", update.number, erp=update.native_id, words=words)
 
 
-_COUNTS = ("in_erp", "adopted", "totals_compared", "contents_compared", "statuses_compared", COUNTED)
+_COUNTS = ("in_erp", "adopted", "totals_compared", "contents_compared", "statuses_compared", COUNTED, REFUNDS_COMPARED)
 _NOT_SENT = (State.WAITING, State.DUE, State.DEAD, State.HELD, State.DISMISSED)

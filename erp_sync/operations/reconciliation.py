@@ -25,8 +25,9 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
             target, and is not), ``unexpected`` (the ledger says not delivered, it is there), ``duplicate``, ``total``,
             ``edited`` (somebody changed in the ERP what the store owns, of an order or its customer), ``status``,
             ``parcels``, ``quantity``, ``extra`` (the ERP has one of ours that the store has not, or the store a
-            shipment that no fulfillment stands behind). Of state: ``missing``, ``value``, ``gone`` (the source has it
-            no more).
+            shipment that no fulfillment stands behind), ``refund_missing``, ``refund_extra``, ``refund_total`` (what
+            was given back for an order: by one side alone, or not the same). Of state: ``missing``, ``value``, ``gone``
+            (the source has it no more).
         key: number of the document, or key of the row.
         store, erp: both values, as text; empty where there is none.
         native_id: of a document that is missing, at its source.

@@ -179,6 +179,9 @@ KINDS = {
     "quantity": "of which the quantities differ",
     "extra": "that the other system knows nothing of",
     "value": "of which the values differ",
+    "refund_missing": "that the store has refunded and the ERP has no credit memo of",
+    "refund_extra": "that the ERP has a credit memo of and the store has not refunded",
+    "refund_total": "of which store and ERP have refunded different sums",
     "gone": "that the source has no more",
 }
 

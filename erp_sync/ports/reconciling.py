@@ -10,8 +10,10 @@ import msgspec
 
 from erp_sync.model.customer import Customer
 from erp_sync.model.order import SalesOrder
+from erp_sync.model.returns import Refund
+from erp_sync.ports.lookups import Lookups
 from erp_sync.ports.outcomes import Receipt
-from erp_sync.ports.raw import Window
+from erp_sync.ports.raw import RawRecord, Window
 
 
 class BookedShipment(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,6 +39,21 @@ class ListsShipments(Protocol):
 
     def booked(self, order_keys: Sequence[str]) -> list[BookedShipment]:
         """All shipments of these orders. Raises CallFailed."""
+
+
+@runtime_checkable
+class ListsRefunds(Protocol):
+    """A port of refunds (credit memos) that finds them by their orders, on either side of a route. Orders are named by
+    that system's ids; a refund that was cancelled says ``canceled`` in its `custom` state."""
+
+    def refunded(self, window: Window) -> list[str]:
+        """Orders with a refund created in the window. Raises CallFailed."""
+
+    def refunds_of(self, orders: Sequence[str]) -> dict[str, list[RawRecord]]:
+        """All refunds of these orders, by order. Raises CallFailed."""
+
+    def to_canonical(self, record: RawRecord, lookups: Lookups) -> Refund:
+        """Raises BadRecord, MappingProblem."""
 
 
 class Shortage(msgspec.Struct, frozen=True, kw_only=True):

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from erp_sync.flows.orders.checks import facts
 from erp_sync.flows.orders.transform import decide
 from erp_sync.model.order import OrderLine, OrderTotals, Payment, PaymentKind, PaymentState, SalesOrder, TaxLine
-from erp_sync.model.remaining import remaining
+from erp_sync.model.remaining import refunded_before_it_left, remaining
 from erp_sync_tests.flows.samples import order
 from erp_sync_tests.flows.world import START
 
@@ -58,6 +58,17 @@ def test_what_was_refunded_unshipped_is_gone_and_what_was_shipped_is_a_return():
     unshipped = line("1", 3, "10", quantity_refunded=D(1))
     returned = line("2", 3, "10", quantity_refunded=D(1), quantity_shipped=D(3))
     assert [one.quantity for one in remaining(bought(unshipped, returned)).lines] == [2, 3]
+
+
+def test_what_was_refunded_before_it_left_counts_without_what_was_cancelled_or_returned():
+    cut = bought(
+        line("1", 4, "10", quantity_refunded=Decimal(2), quantity_shipped=Decimal(1)),
+        line("2", 2, "5", quantity_cancelled=Decimal(1)),
+    )
+    assert refunded_before_it_left(cut) == Decimal(10)
+    whole = bought(line("1", 2, "10", quantity_refunded=Decimal(2)))
+    assert refunded_before_it_left(whole) == whole.totals.grand_total
+    assert refunded_before_it_left(bought(line("1", 2, "10"))) == 0
 
 
 def test_a_line_of_which_nothing_is_left_is_no_line_and_an_order_of_none_is_left_out():

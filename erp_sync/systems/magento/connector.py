@@ -21,7 +21,7 @@ from erp_sync.systems.magento.mapping.orders import ORDER
 from erp_sync.systems.magento.mapping.products import FROM_STORE, TO_STORE, to_store
 from erp_sync.systems.magento.mapping.refunds import REFUND
 from erp_sync.systems.magento.ports.catalogue import Catalogue
-from erp_sync.systems.magento.ports.changes import CUSTOMERS, REFUNDS, ChangeSource
+from erp_sync.systems.magento.ports.changes import CUSTOMERS, ChangeSource, RefundSource
 from erp_sync.systems.magento.ports.order_status import OrderStatusTarget
 from erp_sync.systems.magento.ports.orders import OrderSource
 from erp_sync.systems.magento.ports.prices import PriceTarget
@@ -87,7 +87,7 @@ class MagentoConnector:
 _PORTS: dict[tuple[str, str], Callable[[MagentoConnector], Any]] = {
     ("sales_order", "source"): lambda one: OrderSource(one.client, one.settings, one.capabilities, one.stores),
     ("customer", "source"): lambda one: ChangeSource(one.client, one.settings, one.capabilities, one.stores, CUSTOMERS),
-    ("refund", "source"): lambda one: ChangeSource(one.client, one.settings, one.capabilities, one.stores, REFUNDS),
+    ("refund", "source"): lambda one: RefundSource(one.client, one.settings, one.capabilities, one.stores),
     ("order_status", "target"): lambda one: OrderStatusTarget(one.client, one.settings, one.capabilities),
     ("shipment", "target"): lambda one: ShipmentTarget(one.client, one.settings, one.capabilities, one.lookups),
     ("stock_level", "target"): lambda one: StockTarget(one.client, one.settings, one.capabilities, one.catalogue),

@@ -24,11 +24,13 @@ from erp_sync.systems.netsuite.mapping.deposit import deposit_mapping
 from erp_sync.systems.netsuite.mapping.order import sales_order_mapping
 from erp_sync.systems.netsuite.mapping.order_status import ORDER_STATUS
 from erp_sync.systems.netsuite.mapping.product import PRICE, PRODUCT
+from erp_sync.systems.netsuite.mapping.refund import REFUND
 from erp_sync.systems.netsuite.mapping.shipment import SHIPMENT
 from erp_sync.systems.netsuite.mapping.stock import STOCK_LEVEL
 from erp_sync.systems.netsuite.order_status import OrderStatusSource
 from erp_sync.systems.netsuite.orders import SalesOrderTarget
 from erp_sync.systems.netsuite.privacy import AccountPersons
+from erp_sync.systems.netsuite.refunds import RefundTarget
 from erp_sync.systems.netsuite.shipments import ShipmentSource
 from erp_sync.systems.netsuite.stock import StockSource
 
@@ -44,6 +46,7 @@ def mappings(connection: ConnectionSettings) -> dict[str, RecordMapping]:
         deposit,
         ORDER_STATUS,
         SHIPMENT,
+        REFUND,
         STOCK_LEVEL,
         PRODUCT,
         PRICE,
@@ -70,6 +73,7 @@ class NetSuiteConnector:
             (Entity.ORDER_STATUS, "source"): lambda: OrderStatusSource(client, self.mappings["order_status"]),
             (Entity.SHIPMENT, "target"): lambda: FulfillmentTarget(client),
             (Entity.SHIPMENT, "source"): lambda: ShipmentSource(client, self.mappings["shipment"]),
+            (Entity.REFUND, "target"): lambda: RefundTarget(client, self.mappings["refund"]),
             (Entity.STOCK_LEVEL, "source"): lambda: StockSource(client, self.mappings["stock_level"]),
             (Entity.PRODUCT, "source"): lambda: ProductSource(client, self.mappings["product"]),
             (Entity.PRICE, "source"): lambda: PriceSource(client, self.mappings["price"]),

@@ -36,6 +36,7 @@ RECORDS = {
     "customer_deposit": Shape("customerDeposit"),
     "order_status": Shape("salesOrder", columns=True),
     "shipment": Shape("itemFulfillment", prefix="record."),
+    "refund": Shape("creditMemo", columns=True),
     "product": Shape("inventoryItem", columns=True),
 }
 ORDER_MAPPINGS = ("customer", "sales_order", "customer_deposit")
@@ -63,6 +64,7 @@ SERVED = {
     (Entity.ORDER_STATUS, "source"): Served(mappings=("order_status",)),
     (Entity.SHIPMENT, "source"): Served(mappings=("shipment",)),
     (Entity.SHIPMENT, "target"): Served(operations=("shipment.book",)),
+    (Entity.REFUND, "target"): Served(mappings=("refund",)),
     (Entity.STOCK_LEVEL, "source"): Served(mappings=("stock_level",)),
     (Entity.PRODUCT, "source"): Served(mappings=("product",)),
     (Entity.PRICE, "source"): Served(mappings=("price",)),

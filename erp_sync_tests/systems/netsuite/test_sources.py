@@ -406,3 +406,48 @@ def test_a_kit_without_members_is_named(connector, server):
     port = connector().port("product", "source")
     with pytest.raises(BadRecord, match="no members that this role may read"):
         port.to_canonical(all_of(port.read(["SET"]))[0], Passthrough())
+
+
+# Refunds ---------------------------------------------------------------------------------------
+
+
+def chain_row(identity: int, kind: str, origin: int, **more: Any) -> dict[str, Any]:
+    return {
+        "id": str(identity), "type": kind, "tranid": f"T{identity}", "status": "A", "voided": "F",
+        "foreigntotal": "-12.5", "currency": "USD", "origin": str(origin), "modified": "2026-01-14 17:30:00",
+        "created": "2026-01-14 16:00:00", **more,
+    }  # fmt: skip
+
+
+# Order 1: invoice 2, return 3 of it, credit memo 4. Order 5: cash sale 6, cash refund 7.
+CHAIN = [
+    chain_row(2, "CustInvc", 1), chain_row(3, "RtnAuth", 2), chain_row(4, "CustCred", 3), chain_row(6, "CashSale", 5),
+    chain_row(7, "CashRfnd", 6, voided="T"),
+]  # fmt: skip
+
+
+def refunds_port(connector, server):
+    def answer(sent: Sent) -> Answer:
+        query = sent.body["q"]
+        rows = CHAIN
+        if "t.createddate >=" in query:
+            rows = [row for row in CHAIN if row["type"] in ("CustCred", "CashRfnd")]
+        for column, name in (("t.id", "id"), ("tl.createdfrom", "origin")):
+            if found := re.search(rf"{re.escape(column)} IN \(([\d, ]+)\)", query):
+                rows = [row for row in CHAIN if row[name] in found.group(1).split(", ")]
+        return suiteql_answer(rows)
+
+    server.on("SUITEQL", "FROM transaction t JOIN transactionline", answer)
+    return connector().port("refund", "target")
+
+
+def test_credit_memos_and_cash_refunds_are_followed_to_their_orders_and_back(connector, server):
+    port = refunds_port(connector, server)
+    # The scripted server knows no type of what it is asked by id: both memos' heads lead to their orders.
+    assert port.refunded(WINDOW) == ["1", "5"]
+    found = port.refunds_of(["1", "5", "8"])
+    told = {order: [port.to_canonical(one, Passthrough()) for one in some] for order, some in found.items()}
+    assert {order: [one.number for one in some] for order, some in told.items()} == {"1": ["T4"], "5": ["T7"]}
+    memo, voided = told["1"][0], told["5"][0]
+    assert (memo.order_native_id, memo.grand_total, memo.currency) == ("1", D("12.5"), "USD")
+    assert (memo.custom["state"], voided.custom["state"]) == ("refunded", "canceled")

@@ -116,3 +116,42 @@ class ChangeSource:
     def _record(self, item: Mapping[str, Any]) -> RawRecord:
         website = self._stores.website_code(item.get("website_id")) if self._kind.by_website else None
         return self._reader.record(item, id_name=self._kind.id_name, website=website)
+
+
+class RefundSource(ChangeSource):
+    """Credit memos, also found by their orders: `ports.reconciling.ListsRefunds`."""
+
+    def __init__(
+        self, client: MagentoClient, connection: ConnectionSettings, capabilities: Capabilities, stores: StoreViews
+    ) -> None:
+        super().__init__(client, connection, capabilities, stores, REFUNDS)
+
+    def refunded(self, window: Window) -> list[str]:
+        """Orders with a credit memo created in the window."""
+        pages = self._client.window(
+            self._kind.path,
+            window.start,
+            window.end,
+            operation="refund.list",
+            page_size=self._page_size,
+            time_field="created_at",
+            fields="items[entity_id,order_id,created_at],total_count",
+        )
+        return sorted({str(item["order_id"]) for page in pages for item in page})
+
+    def refunds_of(self, orders: Sequence[str]) -> dict[str, list[RawRecord]]:
+        """All credit memos of these orders, by order: one listing a page."""
+        numbers = [one for one in orders if one.isdigit()]
+        found: dict[str, list[RawRecord]] = {}
+        pages = self._client.by_keys(
+            self._kind.path,
+            "order_id",
+            numbers,
+            operation="refund.reconcile",
+            page_size=self._page_size,
+            sort=("entity_id",),
+        )
+        for page in pages:
+            for item in page:
+                found.setdefault(str(item.get("order_id")), []).append(self._record(item))
+        return found
