@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeout
 from datetime import datetime, timedelta
@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from erp_sync.components import events, state_due, under_way
+from erp_sync.components import events, shadow, state_due, under_way
 from erp_sync.components.configuration import Configuration, FlowSpec, Mode, RouteSpec, WrongConfiguration
 from erp_sync.components.flow_table import FLOWS
 from erp_sync.components.installation import Installation, current
@@ -69,9 +69,14 @@ def look(
     cursor: dict[str, Any],
     *,
     runs: Sequence[UnderWay] = (),
+    shown: Mapping[tuple[str, str], shadow.Counts] = {},
     installation: Installation | None = None,
 ) -> Looked:
-    """Look at every poll that is due and at the ledger's due work; what `runs` will do is left to them."""
+    """Look at every poll that is due and at the ledger's due work; what `runs` will do is left to them.
+
+    Args:
+        shown: what the loaded assets of flows in shadow mode show, see `shadow.shown`.
+    """
     here = installation or current()
     cursor = dict(cursor)
     due: list[Due] = []
@@ -132,6 +137,8 @@ def look(
             if starting and FLOWS[flow].delivers:
                 continue  # a run that events start takes everything that the ledger holds
             stages = _ledger_has_work(outlook, route, flow, spec, running, away)
+            if not stages and spec.mode is Mode.SHADOW and (route.name, flow) not in running:
+                stages = () if shadow.is_shown(here, route, flow, shown) else ("loaded",)
             stages = tuple(stage for stage in stages if stage in reachable)
             if stages and (route.name, flow, stages[0]) in left:
                 continue

@@ -14,7 +14,7 @@ from typing import Any
 
 import dagster as dg
 
-from erp_sync.components import events, metadata, state_assets
+from erp_sync.components import events, metadata, shadow, state_assets
 from erp_sync.components.configuration import FlowSpec, Mode, RouteSpec
 from erp_sync.components.flow_table import FlowKind
 from erp_sync.components.installation import Installation, current
@@ -183,17 +183,14 @@ def _transform_documents(
 
 
 def load(context: dg.AssetExecutionContext, route: str, kind: FlowKind) -> dg.MaterializeResult:
-    """Drain whatever is due for the flow and its target. In shadow mode only counts what would go."""
+    """Drain whatever is due for the flow and its target. In shadow mode tells only what would go."""
     here = current()
     spec = here.configuration.routes[route]
     flow = spec.flows[kind.name]
     target = getattr(spec, kind.target)
-    if flow.mode is Mode.SHADOW and kind.delivers:
-        counts = here.ledger.deliveries.pending(route, kind.name, target)
-        return dg.MaterializeResult(
-            metadata={"mode": "shadow", **{f"would_{k}": v for k, v in counts.items()}},
-            check_results=[metadata.dead_letters(here, spec, kind)],
-        )
+    if flow.mode is Mode.SHADOW:
+        checks = [metadata.dead_letters(here, spec, kind)] if kind.delivers else []
+        return dg.MaterializeResult(metadata=shadow.told(here, spec, kind), check_results=checks)
     if kind.delivers:
         return _load_documents(context, here, spec, kind, target)
     return state_assets.load(context, here, spec, kind, target)

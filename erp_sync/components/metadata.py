@@ -14,7 +14,8 @@ from typing import Any
 
 import dagster as dg
 
-from erp_sync.components.configuration import RouteSpec
+from erp_sync.components import shadow
+from erp_sync.components.configuration import Mode, RouteSpec
 from erp_sync.components.flow_table import FlowKind
 from erp_sync.components.installation import Installation
 from erp_sync.components.mapping_version import mapping_version, tag_run
@@ -225,8 +226,10 @@ def fresh_events(
 ) -> list[dg.AssetMaterialization | dg.AssetCheckEvaluation]:
     """The loaded asset is as it should be without a run: its event, with its check.
 
-    Tells the day's totals again: this event is the partition's latest, which plots and row count show.
+    Tells the day's totals again: this event is the partition's latest, which plots and row count show. Of a flow in
+    shadow mode it tells again, too, what would be written.
     """
+    in_shadow = route.flows[kind.name].mode is Mode.SHADOW
     midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
     events: list[dg.AssetMaterialization | dg.AssetCheckEvaluation] = [
         dg.AssetMaterialization(
@@ -235,6 +238,7 @@ def fresh_events(
             description="Looked at the source and the ledger: nothing to do.",
             metadata={
                 **loaded_of_day(here, route, kind)(midnight, midnight + timedelta(days=1)),
+                **(shadow.told(here, route, kind) if in_shadow else {}),
                 "looks_since_last": looks,
             },
         )

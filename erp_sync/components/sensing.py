@@ -88,11 +88,13 @@ def due_work_sensor(configuration: Configuration, jobs: Sequence[UnresolvedAsset
         from erp_sync.components.due import look
         from erp_sync.components.installation import current
         from erp_sync.components.metadata import fresh_events
+        from erp_sync.components.shadow import shown
         from erp_sync.components.under_way import runs_under_way
 
         now = datetime.now(UTC)
         runs = runs_under_way(context.instance)
-        looked = look(configuration, now, json.loads(context.cursor or "{}"), runs=runs)
+        in_shadow = shown(context.instance, configuration)
+        looked = look(configuration, now, json.loads(context.cursor or "{}"), runs=runs, shown=in_shadow)
         requests = [
             run_request(
                 configuration,

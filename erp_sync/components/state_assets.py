@@ -9,7 +9,7 @@ from typing import Any
 import dagster as dg
 
 from erp_sync.components import metadata
-from erp_sync.components.configuration import Mode, RouteSpec
+from erp_sync.components.configuration import RouteSpec
 from erp_sync.components.flow_table import FlowKind
 from erp_sync.components.installation import Installation
 from erp_sync.components.ownership import system_of_record
@@ -150,14 +150,9 @@ def transform(
 def load(
     context: dg.AssetExecutionContext, here: Installation, route: RouteSpec, kind: FlowKind, target: str
 ) -> dg.MaterializeResult:
-    """Write whatever is due of the flow's plans. In shadow mode nothing is."""
+    """Write whatever is due of the flow's plans."""
     from erp_sync.components.state_loading import load_states
 
-    if route.flows[kind.name].mode is Mode.SHADOW:
-        held = here.ledger.plans.find(route=route.name, flow=kind.name, limit=1)
-        return dg.MaterializeResult(
-            metadata={"mode": "shadow", "would_write": held[0].row_count if held and held[0].state == "held" else 0}
-        )
     with metadata.measured(here) as figures:
         report = load_states(here, route, kind, owner=f"{context.run_id}:{os.getpid()}", lane=lane_of(context))
     here.exchanges.flush()

@@ -19,7 +19,8 @@ from erp_sync_tests.ledger import fresh
 from erp_sync_tests.ledger.world import FLOW, ROUTE, START, STORE, Clock, accept, claim, deliver, document, record
 
 ORDERS = FLOWS["orders"]
-US = RouteSpec.model_validate({"name": ROUTE, "store": STORE, "erp": "netsuite_us", "flows": {}})
+FLOWS_OF_US = {"orders": {}, "prices": {}}
+US = RouteSpec.model_validate({"name": ROUTE, "store": STORE, "erp": "netsuite_us", "flows": FLOWS_OF_US})
 MIDNIGHT = START.replace(hour=0)
 LOADED = dg.AssetKey([ROUTE, FLOW, "loaded"])
 

@@ -63,6 +63,7 @@ class House:
             outlook=self.outlook,
             unreachable=lambda: self.away,
             heartbeats=SimpleNamespace(beat=lambda names, every: self.alive.update(names)),
+            deliveries=SimpleNamespace(pending=lambda route, flow, target: {"due": 1} if flow in self.due else {}),
         )
 
     def outlook(self, readers: list[Reader]) -> Outlook:
@@ -167,10 +168,25 @@ def test_work_in_the_ledger_starts_only_the_stages_that_it_needs(house):
     assert looked(house, MONDAY, dict(QUIET)).due[0].stages == ("loaded",)
 
 
-def test_a_flow_in_shadow_is_not_loaded_for_what_is_due(house):
-    house.due = {"orders"}
+def test_a_flow_in_shadow_is_loaded_for_what_it_does_not_show_and_idle_once_it_does(house):
     shadow = documents_only(orders={"mode": Mode.SHADOW})
+    (route,) = SHIPPED.routes
     assert looked(house, MONDAY, dict(QUIET), shadow).due == ()
+    house.due = {"orders"}
+    assert [one.stages for one in looked(house, MONDAY, dict(QUIET), shadow).due] == [("loaded",)]
+    shown = {(route, "orders"): {"would_due": 1}}
+    assert looked(house, MONDAY, dict(QUIET), shadow, shown=shown).due == ()
+    house.due = set()
+    assert [one.stages for one in looked(house, MONDAY, dict(QUIET), shadow, shown=shown).due] == [("loaded",)]
+
+
+def test_what_a_flow_in_shadow_does_not_show_yet_is_left_to_its_run(house):
+    """The run may be between what it accepts and what it shows."""
+    house.due, house.read_at = {"orders"}, MONDAY
+    shadow = documents_only(orders={"mode": Mode.SHADOW})
+    for lane in ("normal", "bulk"):
+        run = run_of(MONDAY - timedelta(minutes=5), lane=lane)
+        assert looked(house, MONDAY, dict(QUIET), shadow, runs=[run]).due == ()
 
 
 def test_a_flow_that_is_off_is_not_looked_at(house):
