@@ -11,11 +11,11 @@ import msgspec
 from erp_sync.components.configuration import Mode
 from erp_sync.components.state_task import StateTask
 from erp_sync.flows.comparison import REPLACES, Comparison, value_text
-from erp_sync.flows.guards import judge_shares
+from erp_sync.flows.guards import Share, judge_shares
 from erp_sync.flows.ownership import AGREED, ForeignEdits, Judged, foreign_row, judge
 from erp_sync.flows.state_flow import Desired, microseconds
 from erp_sync.ledger.known_state import ABSENT
-from erp_sync.ledger.plans import PlanRow, PlanState, Verdict
+from erp_sync.ledger.plans import Plan, PlanRow, PlanState, Verdict
 
 # A value that the target refused is not planned again for this long, except by a full comparison.
 REFUSED_FOR = timedelta(hours=24)
@@ -23,7 +23,8 @@ REFUSED_FOR = timedelta(hours=24)
 
 #: Rows against which a run of chosen keys is judged at least, where the target holds so many.
 SMALLEST_WHOLE = 100
-#: What runs of chosen keys wrote in this time is judged together: many small ones could empty a shop like a large one.
+#: What was written in this time is judged together: many small plans could empty a shop like a large one. Runs of
+#: chosen keys are judged with their like, those that read changes with both; a comparison of everything by itself.
 TOGETHER = timedelta(hours=1)
 
 
@@ -264,8 +265,8 @@ class Planning:
             whole = max(whole, min(held, SMALLEST_WHOLE) if task.keys else held)
         counted: dict[str, Any] = {"whole": whole, "missing": task.report.missing, "base": base_rows}
         shares = task.logic.shares(list(pairs.values()), **counted)
-        if task.keys and any(one.part for one in shares):
-            shares = task.logic.shares(list({**self._lately(), **pairs}.values()), **counted)
+        task.report.parts = {one.guard: one.part for one in shares}
+        shares = self._together(shares, pairs, counted)
         found = [
             Verdict(check=one.guard, passed=one.passed, words=one.words, figure=one.figure, limit=one.limit)
             for one in judge_shares(shares, task.flow.guards, task.logic.GUARDS)
@@ -277,18 +278,44 @@ class Planning:
         task.report.verdicts = found
         return tuple(found)
 
-    def _lately(self) -> dict[str, Pair]:
-        """By key, the last change that runs of chosen keys planned within `TOGETHER`, since a person let one pass."""
+    def _together(self, shares: list[Share], pairs: dict[str, Pair], counted: dict[str, Any]) -> list[Share]:
+        """The shares with what went within `TOGETHER`, where that could be too much: by key, the last change of each.
+
+        Rows are read only where the plans' own figures, taken together, go beyond a limit: a key that went to zero
+        twice counts once, and one that came back does not count.
+        """
         task = self.task
-        found: dict[str, Pair] = {}
-        since = task.now - TOGETHER
-        for plan, key, before, after in task.here.ledger.plans.went_lately(task.route.name, task.kind.name, since):
-            if plan.summary.get("keyed"):
-                if any(not one.passed for one in plan.verdicts):
-                    found.clear()
-                else:
-                    found[key] = _pair(before, after)
+        own = [one for one in shares if one.part and (task.keys or one.summed)]
+        if not own or (task.full and not task.keys):
+            return shares
+        lately = self._lately()
+        most = [
+            msgspec.structs.replace(one, part=one.part + sum(_part(plan, one.guard) for plan in lately)) for one in own
+        ]
+        if all(one.passed for one in judge_shares(most, task.flow.guards, task.logic.GUARDS)):
+            return shares
+        rows = task.here.ledger.plans.changes([plan.id for plan in lately])
+        found = {key: _pair(before, after) for key, before, after in rows}
+        together = {one.guard: one for one in task.logic.shares(list({**found, **pairs}.values()), **counted)}
+        return [together[one.guard] if one in own else one for one in shares]
+
+    def _lately(self) -> list[Plan]:
+        """Plans that count with this one, since a person let one of them pass; in their order."""
+        task = self.task
+        found: list[Plan] = []
+        for plan in task.here.ledger.plans.went_lately(task.route.name, task.kind.name, task.now - TOGETHER):
+            if not plan.summary.get("keyed") and (task.keys or plan.summary.get("full")):
+                continue
+            if any(not one.passed for one in plan.verdicts):
+                found.clear()
+            else:
+                found.append(plan)
         return found
+
+
+def _part(plan: Plan, guard: str) -> int:
+    """A plan that does not say may be all of it."""
+    return int(plan.summary.get("parts", {}).get(guard, plan.row_count))
 
 
 def _pair(before: str | None, after: str | None) -> Pair:

@@ -46,6 +46,7 @@ class Recording:
             "missing": task.report.missing,
             "full": task.full,
             "keyed": bool(task.keys),
+            "parts": task.report.parts,
             "lane": task.lane,
             "snapshot": task.snapshot,
             "mapping": mapping_version(task.here.configuration, task.route, task.kind.name).value,

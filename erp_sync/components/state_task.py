@@ -19,7 +19,8 @@ from erp_sync.ledger.plans import PlanState, Verdict
 
 class StateReport(msgspec.Struct, kw_only=True):
     """What a comparison did, by number of rows; `plans` are (id, state, rows, why it is held), `keys` what the
-    target should hold by this comparison, `edits` what somebody edited at the target without owning it."""
+    target should hold by this comparison, `edits` what somebody edited at the target without owning it, `parts` what of
+    it each guard is about."""
 
     read: int = 0
     compared: int = 0
@@ -38,6 +39,7 @@ class StateReport(msgspec.Struct, kw_only=True):
     samples: list[tuple[str, str, str]] = []
     keys: list[str] = []
     edits: list[Edit] = []
+    parts: dict[str, int] = {}
 
     @property
     def held(self) -> bool:

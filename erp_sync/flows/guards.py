@@ -19,12 +19,14 @@ class Share(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         guard: name of the limit in the route's YAML, e.g. ``max_zeroed_share``.
         words: what the part is, for an operator: "go to zero".
+        summed: many small parts do what a large one does: those of the last hour count together.
     """
 
     guard: str
     part: int
     whole: int
     words: str
+    summed: bool = False
 
     @property
     def share(self) -> float:

@@ -138,22 +138,32 @@ class Plans(RowRetries):
         with self._database.read() as read:
             return [_plan_of(row) for row in read.execute(query)]
 
-    def went_lately(self, route: str, flow: str, since: datetime) -> list[tuple[Plan, str, str | None, str | None]]:
-        """Rows of the flow's plans that went, by themselves or since a person let them, and were not through before
-        `since`: plan, key, before and after; in the order of the plans."""
+    def went_lately(self, route: str, flow: str, since: datetime) -> list[Plan]:
+        """The flow's plans that went, by themselves or since a person let them, and were not through before `since`; in
+        their order."""
         # Not by an index of the state: nearly all plans there are were applied.
         through = sa.and_(plans.c.finished_at >= since, plans.c.state.concat("") == PlanState.APPLIED)
         going = plans.c.state.in_([PlanState.JUDGED, PlanState.APPROVED])
         mine = sa.and_(plans.c.route == route, plans.c.flow == flow)
-        found = []
         with self._database.read() as read:
-            for condition in (through, going):
-                for row in read.execute(sa.select(plans).where(mine, condition)).all():
-                    plan = _plan_of(row)
-                    columns = (plan_rows.c.key, plan_rows.c.before, plan_rows.c.after)
-                    rows = read.execute(sa.select(*columns).where(plan_rows.c.plan_id == plan.id))
-                    found += [(plan, one.key, one.before, one.after) for one in rows]
-        return sorted(found, key=lambda one: one[0].id)
+            found = [
+                row for condition in (through, going) for row in read.execute(sa.select(plans).where(mine, condition))
+            ]
+        return [_plan_of(row) for row in sorted(found, key=lambda row: row.id)]
+
+    def changes(self, plan_ids: Sequence[int]) -> list[tuple[str, str | None, str | None]]:
+        """Rows of these plans: key, before and after; in the order of the plans."""
+        columns = (plan_rows.c.key, plan_rows.c.before, plan_rows.c.after)
+        found: list[tuple[str, str | None, str | None]] = []
+        with self._database.read() as read:
+            for some in chunks(sorted(plan_ids)):
+                query = (
+                    sa.select(*columns)
+                    .where(plan_rows.c.plan_id.in_(some))
+                    .order_by(plan_rows.c.plan_id, plan_rows.c.id)
+                )
+                found += [(row.key, row.before, row.after) for row in read.execute(query)]
+        return found
 
     def counts(self, plan_id: int) -> dict[str, int]:
         """How many rows of the plan by state."""

@@ -23,7 +23,7 @@ from erp_sync.model.keys import EntityKey
 from erp_sync.model.shipment import Shipment, ShipmentLine, ShipmentStatus
 from erp_sync.ports.documents import Step
 from erp_sync.ports.outcomes import QUANTITY_ABOVE_OPEN, Receipt
-from erp_sync_tests.components.two_systems import TwoSystems, two_systems
+from erp_sync_tests.components.two_systems import CATALOGUE, TwoSystems, two_systems
 
 SOURCE_ITEMS = "/V1/inventory/source-items"
 INVENTORY = "{inventory: {mode: on, every: 5m, guards: {few: 3}}}"
@@ -133,6 +133,50 @@ def test_what_went_to_zero_an_hour_ago_and_more_is_no_wave(systems):
     systems.erp_set("TEA", "east", 0)
     systems.run("inventory", keys=("TEA",), lane="now")
     assert systems.store_quantities()["east/TEA"] == "0"
+
+
+THIRTY = [f"S{number:02}" for number in range(30)]
+SIXTY_ROWS = CATALOGUE | {
+    "items": [{**CATALOGUE["items"][0], "sku": sku} for sku in THIRTY],
+    "stock": [{"sku": sku, "location": place, "quantity": 5} for sku in THIRTY for place in ("east", "west")],
+}
+
+
+def set_all(systems: TwoSystems, skus: list[str], quantity: int) -> None:
+    """In both warehouses; then a run of the usual lane."""
+    for sku in skus:
+        for place in ("east", "west"):
+            systems.erp_set(sku, place, quantity)
+    systems.run("inventory")
+
+
+def test_stock_that_goes_to_zero_wave_by_wave_waits_for_a_person_like_all_at_once(make):
+    """Each poll was judged by itself: a source that answers zeros, a fifth of the shop each time, emptied all of it."""
+    systems = make("{inventory: {mode: on}}", catalogue=SIXTY_ROWS)
+    set_all(systems, THIRTY[:5], 0)
+    assert systems.store_quantities()["east/S00"] == "0"
+    set_all(systems, THIRTY[5:10], 0)
+    (held,) = systems.here.ledger.plans.find(states=[PlanState.HELD])
+    assert "20 of 60 rows go to zero (33.3%, limit 20.0%)" in held.reason
+    assert systems.store_quantities()["east/S05"] == "5"
+    # A person who lets it pass has seen what went before.
+    systems.here.ledger.plans.approve(held.id, "ann", "the season is over")
+    systems.load("inventory")
+    set_all(systems, THIRTY[10:12], 0)
+    assert {systems.store_quantities()[f"east/{sku}"] for sku in THIRTY[:12]} == {"0"}
+
+
+def test_what_sells_out_one_after_the_other_in_normal_trade_waits_for_nobody(make):
+    systems = make("{inventory: {mode: on}}", catalogue=SIXTY_ROWS)
+    for sku in THIRTY[:3]:
+        set_all(systems, [sku], 0)
+    systems.erp_set("S03", "east", 0)
+    systems.run("inventory", keys=("S03",), lane="now")
+    # What comes back is no part of the wave, nor is what sells out twice.
+    set_all(systems, THIRTY[:3], 4)
+    set_all(systems, THIRTY[1:6], 0)
+    assert systems.here.ledger.plans.find(states=[PlanState.HELD]) == []
+    assert {systems.store_quantities()[f"west/{sku}"] for sku in THIRTY[1:6]} == {"0"}
 
 
 def test_a_full_comparison_leaves_to_the_fast_lane_what_that_has_read_meanwhile(systems):

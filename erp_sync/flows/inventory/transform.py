@@ -280,7 +280,7 @@ def shares(
     """Figures for the guards. `whole`: rows compared, or all that the store has where only changes were read."""
     zeroed = sum(goes_to_zero(before, after) for before, after in pairs)
     return [
-        Share(guard="max_zeroed_share", part=zeroed, whole=whole, words="rows go to zero"),
+        Share(guard="max_zeroed_share", part=zeroed, whole=whole, words="rows go to zero", summed=True),
         Share(guard="max_missing_share", part=missing, whole=base, words="rows are missing from the extract"),
     ]
 
