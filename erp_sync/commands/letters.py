@@ -274,7 +274,8 @@ def _proposals_text(proposals: Any) -> str:
     lines = []
     for one in proposals:
         shown = ", ".join(one.letters[:5]) + (" ..." if one.count > 5 else "")
-        lines.append(f"{one.key} is not in {one.table}: {one.count} letters ({shown})")
+        problem = f"{one.key} is not in {one.table}" if one.table else one.key
+        lines.append(f"{problem}: {one.count} letters ({shown})")
         lines += [
             f"  {candidate.value}  {candidate.score:.2f}  {shortened(candidate.words, 40)}  ({candidate.why})"
             for candidate in one.candidates
@@ -287,7 +288,8 @@ def _fixed_text(fixed: Any) -> str:
     lines = []
     for one in fixed:
         kept = f", remembered in {one.table}" if one.remembered else ""
-        lines.append(f"{one.key} is {one.value}{kept}: {len(one.letters)} letters go with the next run")
+        answer = f"{one.key} is {one.value}" if one.table else f"{one.key}; {one.value} it is"
+        lines.append(f"{answer}{kept}: {len(one.letters)} letters go with the next run")
         lines += [f"  {letter} stays: {why}" for letter, why in one.refused.items()]
     return "\n".join(lines)
 

@@ -1,4 +1,5 @@
-"""Remedies for causes that are known: an item's SKU, a value without a row in a look-up table, a region's code.
+"""Remedies for causes that are known: an item's SKU, a value without a row in a look-up table, a region's code, more
+shipped than is open.
 
 What is likely is proposed, and applied only when a person accepts it: the letters are corrected, and where asked for
 the answer is remembered as a row of a look-up table.
@@ -8,21 +9,24 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from decimal import Decimal
 from typing import Any
 
 import msgspec
 
 from erp_sync.components.installation import Installation
-from erp_sync.ledger import Delivery, codec
+from erp_sync.ledger import Delivery, State, codec
 from erp_sync.ledger.quarantine import Quarantined
 from erp_sync.model.keys import Entity
+from erp_sync.model.money import ZERO, decimal_of
 from erp_sync.operations import dead_letters, letters
 from erp_sync.operations.choosing import CannotDo
 from erp_sync.operations.correcting import check_document
 from erp_sync.operations.ranking import Candidate, ranked
+from erp_sync.ports.outcomes import QUANTITY_ABOVE_OPEN, above_open_in
 from erp_sync.ports.raw import BadRecord, MappingProblem
 
-SKU, LOOKUP, REGION = "sku", "lookup", "region"
+SKU, LOOKUP, REGION, ABOVE_OPEN = "sku", "lookup", "region", "above_open"
 _LACKS = re.compile(r"product ([^,;]+)")
 _KEY = re.compile(r"^\S+ (['\"])(?P<key>.*?)\1:")
 # Where a document holds the values of a table: lists are walked through.
@@ -39,8 +43,8 @@ class Proposal(msgspec.Struct, frozen=True, kw_only=True):
     """One cause with all letters that have it. `candidates`: the likeliest first.
 
     Attributes:
-        cause: ``sku``, ``lookup`` or ``region``.
-        table: that remembers the answer; `key`: what has none.
+        cause: ``sku``, ``lookup``, ``region`` or ``above_open``.
+        table: that remembers the answer, "" for none; `key`: what has none.
     """
 
     route: str
@@ -142,6 +146,8 @@ def _apply(here: Installation, one: Proposal, value: str, remember: bool, who: s
     known = one.cause != LOOKUP or value in rows
     if not known and not remember:
         raise CannotDo(f"{value} is no key of {one.table}: as the target's code it is kept with --remember only")
+    if remember and not one.table:
+        raise CannotDo(f"{one.key}: that is so of these documents alone; leave --remember out")
     if remember:
         answer = rows.get(value, value) if one.cause == LOOKUP else value
         for key in _keys(here, one):
@@ -154,11 +160,13 @@ def _apply(here: Installation, one: Proposal, value: str, remember: bool, who: s
             if not remember:
                 refused[letter] = "it is transformed by the look-up table: say --remember"
                 continue
-            dead_letters.retry(here, [letter], who=who, why=reason)
+            # What waits, or is due meanwhile, is looked up by the new row when it is sent.
+            if isinstance(found, Quarantined) or found.state is State.DEAD:
+                dead_letters.retry(here, [letter], who=who, why=reason)
             done.append(letter)
             continue
-        payload = codec.to_bytes(_replaced(one, codec.from_json(found.payload), value))
         try:
+            payload = codec.to_bytes(_replaced(one, codec.from_json(found.payload), value))
             check_document(here, found, payload)
         except CannotDo as problem:
             refused[letter] = str(problem)
@@ -194,6 +202,12 @@ def _causes(here: Installation, one: Delivery | Quarantined) -> Iterator[tuple[s
         for address in (document.get(name) for name in _ADDRESSES):
             if address and address.get("region") and address["region"] not in dict(_regions(address["country"])):
                 yield REGION, "regions", f"{address['country']}/{address['region']}"
+    elif code == QUANTITY_ABOVE_OPEN and isinstance(one, Delivery):
+        named = above_open_in(reason)
+        shipped = sum((decimal_of(line["quantity"]) for line in _lines([one])), ZERO)
+        if shipped > sum((each.above for each in named), ZERO):  # else nothing is open
+            for each in named:
+                yield ABOVE_OPEN, "", str(each)
 
 
 def _candidates(
@@ -210,6 +224,9 @@ def _candidates(
     if cause == REGION:
         country, _, region = key.partition("/")
         return ranked(region, _regions(country))
+    if cause == ABOVE_OPEN:
+        (found,) = above_open_in(key)
+        return [Candidate(value=f"{found.open.normalize():f}", score=1.0, why="is open", words=f"of {found.sku}")]
     rows = here.ledger.lookups.rows(route, table)
     return ranked(key, [(row.key, row.note or row.value) for row in rows if row.rule == "exact"])
 
@@ -257,12 +274,38 @@ def _replaced(one: Proposal, document: Any, value: str) -> Any:
             if address and (address.get("country"), address.get("region")) == (country, region):
                 address["region"] = value
         return document
+    if one.cause == ABOVE_OPEN:
+        (found,) = above_open_in(one.key)
+        return {**document, "lines": _cut(document["lines"], found.sku, _quantity(value))}
     places = _PLACES.get(one.table)
     if places is None:
         raise CannotDo(f"where a document holds {one.table} is not known: say --remember")
     for place in places:
         document = _put(document, tuple(place.split(".")), one.key, value)
     return document
+
+
+def _cut(lines: Sequence[dict[str, Any]], sku: str, quantity: Decimal) -> list[dict[str, Any]]:
+    """The lines with this quantity of the SKU in all at most: the first keep theirs, one with nothing left is gone."""
+    kept = []
+    for line in lines:
+        if line["sku"] == sku:
+            line = {**line, "quantity": min(decimal_of(line["quantity"]), quantity)}
+            quantity -= line["quantity"]
+            if not line["quantity"]:
+                continue
+        kept.append(line)
+    return kept
+
+
+def _quantity(value: str) -> Decimal:
+    try:
+        quantity = decimal_of(value)
+    except ValueError as error:
+        raise CannotDo(f"{value} is no quantity") from error
+    if quantity < 0:
+        raise CannotDo(f"{value} is below zero")
+    return quantity
 
 
 def _put(document: Any, path: tuple[str, ...], old: str, new: str) -> Any:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from decimal import Decimal
 from enum import StrEnum
 
 import msgspec
@@ -79,7 +81,33 @@ class Again(StrEnum):
 
 QUANTITY_ABOVE_OPEN = "quantity_above_open"
 """Code of a `Refused`: the document moves more than the target has open, since it was cancelled or returned there.
-The target waits for none of it: stock that left with it is not to be kept for it there."""
+The target waits for none of it: stock that left with it is not to be kept for it there. Its message names each SKU in
+the words of `AboveOpen`, so that a person can be offered to send what is open."""
+
+
+class AboveOpen(msgspec.Struct, frozen=True):
+    """Of this SKU so much was shipped, and of that so much more than the target has open."""
+
+    sku: str
+    shipped: Decimal
+    above: Decimal
+
+    @property
+    def open(self) -> Decimal:
+        return self.shipped - self.above
+
+    def __str__(self) -> str:
+        return f"{self.shipped.normalize():f} of {self.sku} shipped, {self.above.normalize():f} more than open"
+
+
+_ABOVE_OPEN = re.compile(r"(?P<shipped>[\d.]+) of (?P<sku>.+?) shipped, (?P<above>[\d.]+) more than open")
+
+
+def above_open_in(message: str) -> list[AboveOpen]:
+    """What a message names in the words of `AboveOpen`, in their order."""
+    return [
+        AboveOpen(one["sku"], Decimal(one["shipped"]), Decimal(one["above"])) for one in _ABOVE_OPEN.finditer(message)
+    ]
 
 
 class Refused(msgspec.Struct, frozen=True, kw_only=True, tag=True):

@@ -38,10 +38,12 @@ REASONS = (
     Reason(
         code="quantity_above_open",
         means="More was shipped than the order has open in the store: parcels left for something that was cancelled "
-        "or returned. The customer gets goods that the store does not count.",
-        look=("erp-sync deadletters show ID", "erp-sync trace NUMBER"),
-        do="Stop the parcel with the carrier, or settle it with the customer; then `erp-sync deadletters dismiss ID "
-        "--why TEXT`.",
+        "or returned. The store takes none of the shipment; what of it is open stays reserved there, and too little is "
+        "offered meanwhile.",
+        look=("erp-sync deadletters show ID", "erp-sync deadletters fix ID", "erp-sync trace NUMBER"),
+        do="Is a part of it open: `erp-sync deadletters fix ID --accept` books that part, with its parcels and e-mail. "
+        "For the rest, stop the parcel with the carrier, or settle it with the customer. Is nothing open: "
+        "`erp-sync deadletters dismiss ID --why TEXT`.",
     ),
     Reason(
         code="tax_difference",

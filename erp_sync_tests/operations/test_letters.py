@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -11,12 +12,17 @@ from typer.testing import CliRunner
 
 from erp_sync.cli import app
 from erp_sync.flows.orders.transform import encode
+from erp_sync.flows.shipments.transform import encode as encode_shipment
 from erp_sync.ledger import NewDelivery, State
 from erp_sync.ledger.lookups import LookupRow
+from erp_sync.model.keys import EntityKey
 from erp_sync.model.order import PaymentState
+from erp_sync.model.shipment import ShipmentLine
 from erp_sync.operations import correcting, dead_letters, letters, proposing
 from erp_sync.operations.choosing import CannotDo
 from erp_sync.ports.documents import Requirement
+from erp_sync.ports.outcomes import QUANTITY_ABOVE_OPEN
+from erp_sync_tests.flows.samples import shipment
 from erp_sync_tests.operations.house import ERP, ROUTE, STORE, House
 from erp_sync_tests.systems.netsuite.samples import order
 from erp_sync_tests.test_cli import as_json, run
@@ -262,6 +268,63 @@ def test_a_record_in_quarantine_is_corrected_beside_what_was_received(
     told = letters.told(tables.here, "q1")
     assert (told.payload["x"], told.original) == (1, {"increment_id": "000000003"})
     assert told.corrections[0].who == "ann"
+
+
+def test_a_remembered_answer_is_enough_for_a_letter_that_became_due_meanwhile(
+    tables: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    delivery = dead(tables, "1", "unmapped_payment_methods", UNMAPPED, **payment("brain_tree"))
+
+    def while_bob_retries_it(one: proposing.Proposal) -> str:
+        tables.ledger.dead_letters.retry([delivery], who="bob")
+        return "braintree"
+
+    monkeypatch.setattr(proposing, "_likeliest", while_bob_retries_it)
+    (fixed,) = proposing.fix(tables.here, [f"d{delivery}"], remember=True, who="ann")
+    assert fixed.letters == [f"d{delivery}"]
+    assert tables.ledger.deliveries.get(delivery).state is State.DUE
+    assert tables.ledger.lookups.of(ROUTE).get("payment_methods", "brain_tree") == "5"
+
+
+def shipped(house: House, number: str, *lines: tuple[str, int]) -> int:
+    """A fulfillment that the store has refused: more left than is open."""
+    for table, value in (("carriers", "ups"), ("locations", "east")):
+        row = LookupRow(key="", value=value, rule="default")
+        house.ledger.lookups.replace(ROUTE, table, [row], "ann")
+    document = shipment(
+        native_id=number,
+        order_connection=STORE,
+        lines=tuple(ShipmentLine(order_line=sku, sku=sku, quantity=Decimal(many)) for sku, many in lines),
+    )
+    key = EntityKey(ERP, "", "shipment", number)
+    with house.ledger.handling(ROUTE, "shipments", "run-1") as work:
+        work.accept([NewDelivery(key=key, target=STORE, version="1", payload=encode_shipment(document))])
+    (claim,) = house.ledger.deliveries.claim(ROUTE, "shipments", STORE, owner="run-1:1", lease_seconds=60)
+    house.ledger.deliveries.dead(claim, QUANTITY_ABOVE_OPEN, "order 5: " + "; ".join(ABOVE[sku] for sku, _ in lines))
+    return claim.id
+
+
+ABOVE = {"MUG": "3 of MUG shipped, 1 more than open", "CUP": "2 of CUP shipped, 2 more than open"}
+
+
+def test_of_a_shipment_above_what_is_open_the_open_part_is_proposed(tables: House) -> None:
+    """The store takes none of it, and goes on reserving what is open."""
+    delivery = shipped(tables, "900", ("MUG", 2), ("CUP", 2), ("MUG", 1))
+    proposed = as_json("deadletters", "fix", f"d{delivery}")
+    assert [(one["key"], one["candidates"][0]["value"]) for one in proposed] == [
+        (ABOVE["CUP"], "0"),
+        (ABOVE["MUG"], "2"),
+    ]
+    told = run("deadletters", "fix", f"d{delivery}", "--accept", "--who", "ann").stdout
+    assert f"{ABOVE['MUG']}; 2 it is: 1 letters go with the next run" in told
+    found = tables.ledger.deliveries.get(delivery)
+    assert found.state is State.DUE
+    assert [(line["sku"], line["quantity"]) for line in json.loads(found.payload)["lines"]] == [("MUG", "2.0000")]
+
+
+def test_of_a_shipment_with_nothing_open_nothing_is_proposed(tables: House) -> None:
+    delivery = shipped(tables, "901", ("CUP", 2))
+    assert proposing.proposals(tables.here, [f"d{delivery}"]) == []
 
 
 def test_two_causes_of_one_order_are_mended_together(tables: House, monkeypatch: pytest.MonkeyPatch) -> None:

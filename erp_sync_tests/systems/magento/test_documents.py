@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from erp_sync.model.order_status import OrderStatusUpdate
 from erp_sync.model.shipment import Parcel, Shipment, ShipmentLine, ShipmentStatus
 from erp_sync.ports.documents import Requirement, Step, StepRequest
 from erp_sync.ports.outcomes import (
+    AboveOpen,
     Absent,
     Again,
     Ambiguous,
@@ -21,6 +23,7 @@ from erp_sync.ports.outcomes import (
     Receipt,
     Refused,
     Unknown,
+    above_open_in,
 )
 from erp_sync.ports.raw import MappingProblem, Window
 from erp_sync.transport.errors import NotSentError, OutcomeUnknown, Rejected
@@ -381,6 +384,16 @@ def test_goods_that_the_order_does_not_have_are_not_shipped(line, code):
     (done,) = target.submit([request(target.steps(document)[0], document)])
     assert (done.code, done.again) == (code, Again.NEVER)
     assert sender.made("shipment.create") == []
+
+
+def test_everything_that_is_above_what_is_open_is_named():
+    sender = FakeSender()
+    target = shipment_target(sender, row(11, "MUG", qty_ordered=3, qty_canceled=1), row(12, "ERP-CUP", qty_ordered=1))
+    document = shipment(("ERP-MUG", 2), ("ERP-MUG", 1), ("ERP-CUP", 3))
+    (done,) = target.submit([request(target.steps(document)[0], document)])
+    named = [AboveOpen("ERP-MUG", Decimal(3), Decimal(1)), AboveOpen("ERP-CUP", Decimal(3), Decimal(2))]
+    assert above_open_in(done.message) == named
+    assert "3 of ERP-MUG shipped, 1 more than open" in done.message
 
 
 def test_two_locations_are_two_shipments_and_one_email():

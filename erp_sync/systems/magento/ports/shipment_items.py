@@ -16,7 +16,7 @@ from erp_sync.model.advice import Advice
 from erp_sync.model.money import ZERO, decimal_of
 from erp_sync.model.shipment import ShipmentLine
 from erp_sync.ports.lookups import Lookups
-from erp_sync.ports.outcomes import QUANTITY_ABOVE_OPEN
+from erp_sync.ports.outcomes import QUANTITY_ABOVE_OPEN, AboveOpen
 
 NOT_SHIPPED = ("virtual", "downloadable")
 
@@ -51,8 +51,10 @@ def items_to_ship(
 ) -> list[dict[str, Any]]:
     """``[{order_item_id, qty}]`` for the shipment. `together` holds row ids of bundles that ship as one.
 
-    Raises CannotShip: ``sku_not_ordered``, ``quantity_above_open``, ``bundle_incomplete``.
+    Raises CannotShip: ``sku_not_ordered``, ``quantity_above_open``, ``bundle_incomplete``. The vendor refuses a
+    shipment as a whole where it has more of one row than is open (core: ShipOrder and its validators).
     """
+    above: dict[str, AboveOpen] = {}
     rows = _rows(order, lookups, together)
     quantities: dict[str, Decimal] = {}
     bundles: dict[str, dict[str, Decimal]] = {}
@@ -73,8 +75,11 @@ def items_to_ship(
             else:
                 quantities[row.row_id] = quantities.get(row.row_id, ZERO) + take
         if left > 0:
-            shipped, above = f"{Decimal(line.quantity).normalize():f}", f"{Decimal(left).normalize():f}"
-            raise CannotShip(QUANTITY_ABOVE_OPEN, f"{shipped} of {line.sku} shipped, {above} more than open")
+            shipped = sum((one.quantity for one in lines if one.sku == line.sku), ZERO)
+            before = above[line.sku].above if line.sku in above else ZERO
+            above[line.sku] = AboveOpen(line.sku, shipped, before + left)
+    if above:
+        raise CannotShip(QUANTITY_ABOVE_OPEN, "; ".join(map(str, above.values())))
     for bundle, parts in bundles.items():
         components = {row.row_id for row in rows if row.bundle == bundle}
         shares = {parts.get(row_id, ZERO) for row_id in components}
