@@ -331,21 +331,7 @@ class Steps:
         One before it may have: then the step is as unknown as it was, and what is cancelled at the source meanwhile
         is not taken for something that never left.
         """
-        with self._database.write(durable=True) as write:
-            now = self._database.now()
-            row = self._open(write, claim, step)
-            if row.state == StepState.CONFIRMED:
-                raise WrongState(f"step {step} of {claim}", row.state, "it cannot become planned")
-            if _may_have_left(write, claim.id, row):
-                self._settle(write, now, claim, row, StepState.UNKNOWN, message=why, settle_until=now)
-            else:
-                self._settle(
-                    write, now, claim, row, StepState.PLANNED, code="", message=why, handle="", settle_until=None
-                )
-            self._attempted(write, now, claim, row, "not_sent", message=why)
-            events.append(
-                write, now, claim.id, "not_sent", step=step, actor=claim.owner, run_id=claim.run_id, message=why
-            )
+        self._outcome(claim, step, StepState.PLANNED, "not_sent", message=why)
 
     def absent(self, claim: Claim, step: str) -> None:
         """Asked after its settle time, the target does not have it: planned again.
@@ -404,7 +390,10 @@ class Steps:
             row = self._open(write, claim, step)
             if row.state == StepState.CONFIRMED:
                 raise WrongState(f"step {step} of {claim}", row.state, f"it cannot become {state.value}")
-            self._settle(write, now, claim, row, state, code=code, message=message, handle=handle, settle_until=None)
+            until = None
+            if state is StepState.PLANNED and _may_have_left(write, claim.id, row):
+                state, until = StepState.UNKNOWN, now
+            self._settle(write, now, claim, row, state, code=code, message=message, handle=handle, settle_until=until)
             self._attempted(write, now, claim, row, kind, code=code, message=message)
             given = {
                 name: value for name, value in {"code": code, "message": message, "handle": handle}.items() if value
