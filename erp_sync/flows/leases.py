@@ -106,12 +106,17 @@ class Leases(Generic[Held]):
 
 
 def of_deliveries(deliveries: Deliveries, seconds: float, name: str) -> Leases[Claim]:
-    """Leases of documents."""
+    """Leases of documents.
+
+    By fencing number: a drain that stood still may rescue and claim what one of its own threads still has in hand,
+    and the new claim must not speak for the old one.
+    """
+
+    def key(claim: Claim) -> tuple[int, int]:
+        return claim.id, claim.fencing
+
     return Leases(
-        lambda claims, longer: {claim.id for claim in deliveries.heartbeat(claims, longer)},
-        lambda claim: claim.id,
-        seconds,
-        name,
+        lambda claims, longer: {key(claim) for claim in deliveries.heartbeat(claims, longer)}, key, seconds, name
     )
 
 
