@@ -54,7 +54,8 @@ from erp_sync_tests.ledger import fresh
 
 DEFS = Path(runs.__file__).parents[2] / "erp_sync" / "defs"
 FLOWS = ("orders", "order_status", "shipments", "inventory", "prices")
-ARTICLES = 20
+# As many as make 50 keys of stock and prices.
+ARTICLES = 16
 
 
 def _item(number: int, **values: Any) -> Item:

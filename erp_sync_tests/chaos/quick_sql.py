@@ -126,6 +126,7 @@ class _Plan:
             raise NotImplementedError(f"defaults of Python's own: {compiled.string}")
         self.compiled = compiled
         self.expands = bool(compiled.literal_execute_params or compiled.post_compile_params)
+        self._places = [] if self.expands else _places_of(compiled)
         self.metadata: SimpleResultMetaData | None = None
         if columns := compiled._result_columns:
             converters = [
@@ -139,6 +140,8 @@ class _Plan:
     def bound(self, values: Mapping[str, Any] | None, extracted: Any, collected: Any) -> tuple[str, tuple[Any, ...]]:
         """The statement's text and its values by position."""
         compiled = self.compiled
+        if not self.expands and not collected:
+            return compiled.string, self._by_position(values or {}, extracted)
         given = compiled.construct_params(
             values, extracted_parameters=extracted, escape_names=False, _collected_params=collected
         )
@@ -148,6 +151,37 @@ class _Plan:
             text, places, given = expanded.statement, expanded.positiontup, {**given, **expanded.parameters}
             converters = {**converters, **expanded.processors}
         return text, tuple([converters[one](given[one]) if one in converters else given[one] for one in places])
+
+    def _by_position(self, values: Mapping[str, Any], extracted: Any) -> tuple[Any, ...]:
+        """What `construct_params` does, of what was looked up once."""
+        found = []
+        for key, name, parameter, place, convert in self._places:
+            if key in values:
+                value = values[key]
+            elif name in values:
+                value = values[name]
+            elif parameter.required:
+                raise sa.exc.InvalidRequestError(f"A value is required for bind parameter {key!r}")
+            else:
+                its = extracted[place] if extracted and place is not None else parameter
+                value = its.effective_value if parameter.callable else its.value
+            found.append(value if convert is None else convert(value))
+        return tuple(found)
+
+
+def _places_of(compiled: Any) -> list[tuple[str, str, Any, int | None, Any]]:
+    """Of each parameter by position: key, name, itself, its place among those of the cache key, converter."""
+    matches = compiled._cache_key_bind_match[0] if compiled.cache_key else {}
+    places: dict[Any, int] = {}
+    for place, one in enumerate(compiled.cache_key[1] if compiled.cache_key else ()):
+        places.update({parameter: place for parameter in matches[one]})
+    parameters = {name: parameter for parameter, name in compiled.bind_names.items()}
+    converters = compiled._bind_processors
+    return [
+        (one.key, name, one, places.get(one), converters.get(name))
+        for name in compiled.positiontup
+        for one in [parameters[name]]
+    ]
 
 
 class _Prepared:

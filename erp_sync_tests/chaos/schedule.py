@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,8 +17,11 @@ from erp_sync_tests.chaos.simulation import Ambush
 
 # Faults come, people act and workers die within so many virtual seconds; then everything is let settle.
 DURATION = 600.0
-# Of what people do in the time, as much as makes 20 documents a seed for certain.
-AMOUNT = 0.9
+# People act in so much of it; after so much it shows whether they did enough.
+BUSY, LATE = 0.85, 0.5
+# Of what people do in the time, as much as makes 20 documents a seed, and not many more: seeds are cheap by the dozen.
+# Where it does not, `play` has somebody buy.
+AMOUNT = 0.5
 KINDS: Mapping[str, int] = {
     "timeout": 4,
     "timeout after commit": 5,
@@ -80,12 +84,11 @@ def draw(seed: int, start: float, doings: Mapping[str, Mapping[str, int]], route
     made = Schedule()
     if chance.random() < 0.4:
         made.skews = {name: chance.uniform(-170, 170) for name in doings}
-    _acts(made, chance, doings)
     for _ in range(chance.randint(5, 9)):
         made.troubles.append(_trouble(chance, start, list(doings)))
     for _ in range(chance.choice((1, 2, 2, 3))):
         (point,) = chance.choices(list(POINTS), list(POINTS.values()))
-        passes = chance.randint(0, 25) if point in OFTEN else chance.randint(0, 2)
+        passes = chance.randint(0, 15) if point in OFTEN else chance.randint(0, 2)
         made.traps.append((chance.uniform(0, DURATION * 0.8), point, passes, chance.random() < 0.3))
     if chance.random() < 0.2:
         made.locked.append((chance.uniform(0, DURATION * 0.8), chance.choice((5.0, 30.0, 75.0))))
@@ -95,6 +98,7 @@ def draw(seed: int, start: float, doings: Mapping[str, Mapping[str, int]], route
         )
     for aim in chance.sample(AIMS, 3):
         aim(made, chance, start, route)
+    _acts(made, chance, doings)
     made.acts.sort()
     return made
 
@@ -196,12 +200,14 @@ def _aimed(made: Schedule, start: float, begin: float, route: RouteSpec, flow: s
 
 
 def _acts(made: Schedule, chance: random.Random, doings: Mapping[str, Mapping[str, int]]) -> None:
+    """What people do beside what is aimed, which counts."""
+    aimed = Counter((name, what) for _, name, what in made.acts)
     for name, things in doings.items():
         for what, weight in things.items():
             # Some orders are there before anything runs; what a warehouse does needs something to do.
-            for _ in range(max(1, round(weight * AMOUNT))):
+            for _ in range(max(1, round(weight * AMOUNT) - aimed[name, what])):
                 early = what == "buy" and chance.random() < 0.4
-                made.acts.append((0.0 if early else chance.uniform(1, DURATION * 0.85), name, what))
+                made.acts.append((0.0 if early else chance.uniform(1, DURATION * BUSY), name, what))
 
 
 def _trouble(chance: random.Random, start: float, systems: list[str]) -> Trouble:

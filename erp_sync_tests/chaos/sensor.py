@@ -13,7 +13,7 @@ from erp_sync.components.installation import Installation
 # A poll overlaps the one before by what its source declares; what changed is looked for until then.
 LATENESS = 150.0
 # How often a flow looks at its source at most, in virtual seconds.
-PAUSES = {"orders": 50.0, "order_status": 90.0, "shipments": 60.0, "inventory": 110.0, "prices": 220.0}
+PAUSES = {"orders": 70.0, "order_status": 120.0, "shipments": 85.0, "inventory": 150.0, "prices": 280.0}
 
 
 class Sensor:
@@ -43,6 +43,10 @@ class Sensor:
             return True
         due = self._due(flow)
         return due is not None and due <= now and (FLOWS[flow].delivers or now - read > 5.0)
+
+    def documents(self) -> int:
+        """How many versions of documents were accepted by now."""
+        return int(self._look.execute("SELECT count(*) FROM deliveries").fetchone()[0])
 
     def upcoming(self, flow: str, now: float) -> float | None:
         """When it would find something next; None where all is at rest."""

@@ -19,7 +19,7 @@ from erp_sync.sandbox.shoppers import Storefront
 
 # How often each is done, beside what other systems' people do.
 # Lists come in several pages, between which they change.
-SETTINGS: Mapping[str, Any] = {"page_size": 10}
+SETTINGS: Mapping[str, Any] = {"page_size": 8}
 # Among real processes: nothing is waited for longer, and a write is there this soon or never.
 _WRITES = (
     *("order_status.comment", "sales_order.cancel", "shipment.create", "shipment.add_parcel", "shipment.notify"),
