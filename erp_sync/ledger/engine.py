@@ -32,6 +32,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import QueuePool
 
 from erp_sync.ledger.errors import LedgerBusy
+from erp_sync.packing import prepare
 from erp_sync.places import place
 from erp_sync.statements import statements
 
@@ -170,6 +171,7 @@ def _sqlite_engine(url: sa.URL) -> sa.Engine:
 
     def connected(raw: Any, record: Any) -> None:
         raw.isolation_level = None
+        prepare(raw)
         raw.execute("PRAGMA foreign_keys=OFF")
         raw.execute("PRAGMA synchronous=NORMAL")
         raw.execute("PRAGMA temp_store=MEMORY")

@@ -23,6 +23,7 @@ from erp_sync.ledger.schema import (
     steps,
 )
 from erp_sync.model.keys import EntityKey
+from erp_sync.packing import content
 
 if TYPE_CHECKING:
     from erp_sync.ledger.engine import Database
@@ -157,9 +158,10 @@ _KEY = (deliveries.c.connection, deliveries.c.scope, deliveries.c.entity, delive
 
 
 def _contains(database: Database, column: Any, text: bytes) -> Any:
+    written = content(column, database.sqlite)
     if database.sqlite:
-        return sa.func.instr(column, text) > 0
-    return sa.func.position(sa.literal(text, sa.LargeBinary).op("IN")(column)) > 0
+        return sa.func.instr(written, text) > 0
+    return sa.func.position(sa.literal(text, sa.LargeBinary).op("IN")(written)) > 0
 
 
 def _about(column: Any, sku: str) -> Any:

@@ -19,6 +19,7 @@ from erp_sync.ledger.schema import deliveries, received, tombstones
 from erp_sync.ledger.sql import upsert
 from erp_sync.model.personal import NOBODY, PersonalTexts, Tombstone, known_again, texts_of
 from erp_sync.model.personal import tombstones as tombstones_of
+from erp_sync.packing import Packed, PackedText, content
 from erp_sync.ports.raw import RawRecord
 
 if TYPE_CHECKING:
@@ -202,16 +203,20 @@ def _later(statement: Any) -> Any:
 
 def hits(table: sa.Table, person: PersonalTexts, sqlite: bool = True) -> sa.ColumnElement[bool]:
     """Rows that may mention the person in any text of theirs."""
-    texts = [one for one in table.c if isinstance(one.type, sa.Text | sa.String | sa.LargeBinary)]
-    return sa.or_(sa.false(), *(_mentions(one, person.needles, sqlite) for one in texts))
+    return sa.or_(sa.false(), *(_mentions(one, person.needles, sqlite) for one in texts_in(table)))
+
+
+def texts_in(table: sa.Table) -> list[sa.Column[Any]]:
+    """Columns that may hold words about a person."""
+    return [one for one in table.c if isinstance(one.type, sa.Text | sa.String | Packed | PackedText)]
 
 
 def _mentions(column: sa.ColumnElement[Any], needles: Sequence[str], sqlite: bool) -> sa.ColumnElement[bool]:
-    if not isinstance(column.type, sa.LargeBinary):
+    if sqlite and isinstance(column.type, Packed | PackedText):
+        return sa.or_(*(sa.cast(content(column, sqlite), sa.Text).icontains(one, autoescape=True) for one in needles))
+    if not isinstance(column.type, Packed):
         return sa.or_(*(column.icontains(one, autoescape=True) for one in needles))
-    if sqlite:
-        return sa.or_(*(sa.cast(column, sa.Text).icontains(one, autoescape=True) for one in needles))
-    shown = sa.func.encode(column, "escape", type_=sa.Text)
+    shown = sa.func.encode(content(column, sqlite), "escape", type_=sa.Text)
     return sa.or_(*(shown.icontains(one, autoescape=True) for one in {*needles, *map(_escaped, needles)}))
 
 
@@ -235,4 +240,4 @@ def _text(value: Any) -> str:
     return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
 
 
-__all__ = ["Buried", "Privacy", "hits", "is_nobody"]
+__all__ = ["Buried", "Privacy", "hits", "is_nobody", "texts_in"]

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import sqlalchemy as sa
 
-from erp_sync.ledger.privacy import hits
+from erp_sync.ledger.privacy import hits, texts_in
 from erp_sync.model.personal import PersonalTexts
 
 Owned = Callable[[sa.Table, Mapping[str, Any]], bool]
@@ -33,7 +33,7 @@ def scrub(
     """
     mentioned = hits(table, person, write.dialect.name == "sqlite")
     condition = mentioned if also is None else sa.or_(mentioned, also)
-    texts = [one for one in table.c if isinstance(one.type, sa.Text | sa.String | sa.LargeBinary)]
+    texts = texts_in(table)
     keys = list(table.primary_key.columns) or list(table.c)
     changed: Counter[str] = Counter()
     for row in write.execute(sa.select(table).where(condition)).all():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from erp_sync.ledger.columns import metadata, text, time
+from erp_sync.packing import Packed
 
 handed_out = sa.Table(
     "handed_out",
@@ -26,7 +27,7 @@ hand_shipments = sa.Table(
     text("erp"),
     text("order_id"),
     text("number"),
-    sa.Column("payload", sa.LargeBinary, nullable=False),
+    sa.Column("payload", Packed, nullable=False),
     text("file"),
     text("who"),
     time("at"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from erp_sync.ledger.columns import Id, metadata, serial, text, time
+from erp_sync.packing import Packed
 
 cursors = sa.Table(
     "cursors",
@@ -30,7 +31,7 @@ received = sa.Table(
     time("created_time", optional=True),
     text("lake_file", ""),
     sa.Column("lake_row", sa.Integer, nullable=True),
-    sa.Column("payload", sa.LargeBinary, nullable=True),
+    sa.Column("payload", Packed, nullable=True),
     time("received_at"),
     text("run_id", ""),
     sa.UniqueConstraint("connection", "scope", "entity", "native_id", "version"),
@@ -78,8 +79,8 @@ deliveries = sa.Table(
     sa.Column("lane", sa.SmallInteger, nullable=False),
     text("concerns", ""),
     text("state"),
-    sa.Column("payload", sa.LargeBinary, nullable=False),
-    sa.Column("corrected", sa.LargeBinary, nullable=True),
+    sa.Column("payload", Packed, nullable=False),
+    sa.Column("corrected", Packed, nullable=True),
     text("facts", "{}"),
     text("code", ""),
     text("reason", ""),
@@ -254,8 +255,8 @@ corrections = sa.Table(
     sa.Column("received_id", Id, nullable=False),
     text("route"),
     text("flow"),
-    sa.Column("original", sa.LargeBinary, nullable=False),
-    sa.Column("corrected", sa.LargeBinary, nullable=False),
+    sa.Column("original", Packed, nullable=False),
+    sa.Column("corrected", Packed, nullable=False),
     text("who"),
     text("why"),
     time("at"),

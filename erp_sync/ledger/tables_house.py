@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from erp_sync.ledger.columns import Id, Utc, metadata, serial, text, time
+from erp_sync.packing import Packed
 
 cross_references = sa.Table(
     "cross_references",
@@ -52,7 +53,7 @@ inbox = sa.Table(
     text("scope", ""),
     text("native_id", ""),
     text("lane", "now"),
-    sa.Column("payload", sa.LargeBinary, nullable=True),
+    sa.Column("payload", Packed, nullable=True),
     time("received_at"),
     time("processed_at", optional=True),
     text("outcome", ""),
@@ -74,7 +75,7 @@ quarantine = sa.Table(
     text("rule"),
     text("field", ""),
     text("problem"),
-    sa.Column("row", sa.LargeBinary, nullable=True),
+    sa.Column("row", Packed, nullable=True),
     sa.Column("received_id", Id, nullable=True),
     text("run_id", ""),
     time("first_at"),

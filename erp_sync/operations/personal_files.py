@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from erp_sync.ledger.scrubbing import scrub
 from erp_sync.model.personal import FIELDS, PersonalTexts, forms
+from erp_sync.packing import EVENTS, PackedText, prepare
 from erp_sync.settings import Settings
 
 _SQLITE = b"SQLite format 3\x00"
@@ -68,7 +69,11 @@ def scrub_database(url: str, person: PersonalTexts) -> Counter[str]:
     engine = sa.create_engine(url)
     try:
         tables = sa.MetaData()
+        if engine.dialect.name == "sqlite":
+            sa.event.listen(engine, "connect", lambda raw, _record: prepare(raw))
         tables.reflect(engine)
+        for table in tables.tables.values():
+            _let_be_packed(table)
         done: Counter[str] = Counter()
         with engine.begin() as write:
             for table in tables.sorted_tables:
@@ -78,6 +83,13 @@ def scrub_database(url: str, person: PersonalTexts) -> Counter[str]:
         return done
     finally:
         engine.dispose()
+
+
+def _let_be_packed(table: sa.Table) -> None:
+    """Its texts may be (`erp_sync.runtime.sqlite`): they are searched, cleaned and written as such."""
+    for column in table.c:
+        if isinstance(column.type, sa.Text | sa.String):
+            column.type = PackedText(EVENTS)
 
 
 def purge(engine: sa.Engine) -> bool:

@@ -18,6 +18,8 @@ from sqlalchemy.engine import Row
 from sqlalchemy.engine.result import SimpleResultMetaData
 from sqlalchemy.inspection import _inspects
 
+from erp_sync.packing import prepare
+
 STATEMENTS_KEPT = 1000  # by SQLite's driver, on each connection; all of the ledger's
 
 
@@ -40,6 +42,7 @@ class Engine:
         raw = sqlite3.connect(self._file, isolation_level=None, cached_statements=STATEMENTS_KEPT)
         for setting in ("foreign_keys=OFF", "synchronous=OFF", "temp_store=MEMORY", "cache_size=-16000"):
             raw.execute(f"PRAGMA {setting}")
+        prepare(raw)
         self._all.append(raw)
         return raw
 

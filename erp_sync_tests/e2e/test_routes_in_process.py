@@ -8,6 +8,7 @@ from typing import Any
 
 from erp_sync.ledger import State
 from erp_sync.operations import decisions
+from erp_sync.packing import unpacked
 from erp_sync.sandbox.warehouse import Habits, Warehouse
 from erp_sync_tests.e2e.business import MEMBERS, Business, business
 
@@ -88,7 +89,7 @@ def test_card_gift_card_and_store_credit_on_one_order_are_a_deposit_each(tmp_pat
         assert sum(deposits.values()) == Decimal(order["foreigntotal"])
         assert (deposits["8"], deposits["9"], set(deposits)) == (Decimal(20), Decimal(5), {"5", "8", "9"})
         assert any("gift card ending 0001" in one["memo"] for one in shop.deposits(number))
-        kept = b"".join(row["payload"] for row in rows(shop, "SELECT payload FROM received"))
+        kept = b"".join(unpacked(row["payload"]) for row in rows(shop, "SELECT payload FROM received"))
         with shop.installation() as here:
             log = here.exchanges
             exchanges = "".join(log.response_body(one).decode() for one in log.search(connection="magento_us"))

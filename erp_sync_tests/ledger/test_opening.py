@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import textwrap
 import threading
+from contextlib import closing
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -233,6 +236,73 @@ def test_a_ledger_of_the_first_schema_is_upgraded_with_its_rows(tmp_path):
     assert migrate.upgrade(url) == VERSION
     ledger = Ledger.open(url)
     assert ledger.plans.table(1).column("key").to_pylist() == ["A"]
+    ledger.close()
+
+
+ORDER = b'{"increment_id":"1","items":[' + b'{"sku":"MUG","qty_ordered":1},' * 300 + b"{}]}"
+DOCUMENTS = 40
+
+
+def ledger_before_packing(folder: Path) -> str:
+    """A ledger of 0013 with documents as they were kept: as they had come."""
+    url = f"sqlite:///{folder / 'ledger.db'}"
+    migrate.upgrade(url, to="0013")
+    with closing(sqlite3.connect(folder / "ledger.db")) as database, database:
+        database.executemany(
+            "INSERT INTO received (connection, entity, native_id, version, payload, received_at)"
+            " VALUES ('m', 'sales_order', ?, '1', ?, '2026-11-23 09:00:00.000000')",
+            [(str(number), ORDER if number else b'{"erased":true}') for number in range(DOCUMENTS)],
+        )
+        database.execute(
+            "INSERT INTO quarantine (connection, entity, native_id, rule, problem, row, first_at, last_at)"
+            " VALUES ('m', 'sales_order', '7', 'r', 'p', ?, '2026-11-23 09:00:00', '2026-11-23 09:00:00')",
+            (ORDER,),
+        )
+    return url
+
+
+def lengths(folder: Path) -> set[int]:
+    with closing(sqlite3.connect(folder / "ledger.db")) as database:
+        return {row[0] for row in database.execute("SELECT length(payload) FROM received WHERE native_id <> '0'")}
+
+
+def test_documents_of_an_earlier_version_are_packed_and_read_as_before(tmp_path):
+    url = ledger_before_packing(tmp_path)
+    assert migrate.upgrade(url) == VERSION
+    ledger = Ledger.open(url)
+    rows = ledger.received.of("m", "sales_order", [str(number) for number in range(DOCUMENTS)])
+    assert [row.payload for row in rows] == [b'{"erased":true}', *[ORDER] * (DOCUMENTS - 1)]
+    assert ledger.quarantine.find()[0].row == ORDER
+    assert [key.native_id for key in ledger.identifying.documents("MUG")] == ["7"]
+    ledger.close()
+    assert max(lengths(tmp_path)) < len(ORDER) / 10
+
+
+def test_killed_while_it_packs_nothing_is_lost_and_the_next_upgrade_does_it_whole(tmp_path):
+    url = ledger_before_packing(tmp_path)
+    code = textwrap.dedent(
+        f"""
+        import os, signal
+        from erp_sync import packing
+        from erp_sync.ledger import migrate
+        left, packed = {DOCUMENTS // 2}, packing.packed
+        def dying(value, dictionary):
+            global left
+            left -= 1
+            if not left:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return packed(value, dictionary)
+        packing.packed = dying
+        migrate.upgrade({url!r})
+        """
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == -signal.SIGKILL
+    assert lengths(tmp_path) == {len(ORDER)}
+    assert migrate.pending(url)
+    assert migrate.upgrade(url) == VERSION
+    assert max(lengths(tmp_path)) < len(ORDER) / 10
+    ledger = Ledger.open(url)
+    assert {row.payload for row in ledger.received.of("m", "sales_order", ["1", "39"])} == {ORDER}
     ledger.close()
 
 

@@ -5,10 +5,13 @@ from typing import Any, Literal
 from alembic import context
 
 from erp_sync.ledger.schema import Utc, metadata
+from erp_sync.packing import Packed
 
 
 def written(kind: str, item: Any, autogenerate: Any) -> str | Literal[False]:
-    """A migration must not change when `Utc` does."""
+    """A migration must not change when the ledger's own types do."""
+    if kind == "type" and isinstance(item, Packed):
+        return "sa.LargeBinary()"
     return "sa.DateTime(timezone=True)" if kind == "type" and isinstance(item, Utc) else False
 
 
