@@ -259,7 +259,7 @@ def _ask(poll: Poll) -> Finding:
     from erp_sync.transport.context import call_context
     from erp_sync.transport.errors import TransportError
 
-    with call_context(run_id="sensor", lane=poll.lane, route=poll.route, flow=poll.flow):
+    with call_context(run_id="sensor", lane=poll.lane, route=poll.route, flow=poll.flow, look=True):
         try:
             return poll.ask()
         except (TransportError, LedgerBusy) as error:

@@ -26,6 +26,7 @@ class CallContext(msgspec.Struct, frozen=True, kw_only=True):
     route: name of the route.
     flow: name of the flow.
     document: key of the document; a call's own `document` wins over it.
+    look: nothing is taken from what is read: it only says whether to start a run, which reads it again.
     """
 
     run_id: str = ""
@@ -33,6 +34,7 @@ class CallContext(msgspec.Struct, frozen=True, kw_only=True):
     route: str = ""
     flow: str = ""
     document: str = ""
+    look: bool = False
 
 
 _EMPTY = CallContext()
@@ -52,6 +54,7 @@ def call_context(
     route: str | None = None,
     flow: str | None = None,
     document: str | None = None,
+    look: bool | None = None,
 ) -> Iterator[CallContext]:
     """Calls inside are made on this behalf. Nested: what is not given is kept from outside.
 
@@ -59,7 +62,14 @@ def call_context(
     """
     if lane is not None and lane not in LANES:
         raise ValueError(f"lane {lane!r} does not exist; lanes are {', '.join(LANES)}")
-    given: dict[str, Any] = {"run_id": run_id, "lane": lane, "route": route, "flow": flow, "document": document}
+    given: dict[str, Any] = {
+        "run_id": run_id,
+        "lane": lane,
+        "route": route,
+        "flow": flow,
+        "document": document,
+        "look": look,
+    }
     context = msgspec.structs.replace(
         _current.get(), **{name: value for name, value in given.items() if value is not None}
     )

@@ -15,10 +15,13 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from erp_sync.model.advice import Advice
 from erp_sync.model.personal import PersonalTexts
+from erp_sync.packing import CALLS, PackedText
 from erp_sync.places import place
 from erp_sync.statements import statements
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+"""Since 2 addresses and headers are packed on SQLite; rows of 1 are read as they stand."""
+_READABLE = 1
 
 
 class WrongExchangeLog(Exception):
@@ -83,13 +86,13 @@ exchanges = sa.Table(
     sa.Column("lane", sa.Text, nullable=False),
     sa.Column("attempt", sa.Integer, nullable=False),
     sa.Column("method", sa.Text, nullable=False),
-    sa.Column("url", sa.Text, nullable=False),
+    sa.Column("url", PackedText(CALLS), nullable=False),
     sa.Column("status", sa.Integer),
     sa.Column("verdict", sa.Text, nullable=False),
     sa.Column("error", sa.Text, nullable=False),
     sa.Column("seconds", sa.Float, nullable=False),
-    sa.Column("request_headers", sa.Text, nullable=False),
-    sa.Column("response_headers", sa.Text, nullable=False),
+    sa.Column("request_headers", PackedText(CALLS), nullable=False),
+    sa.Column("response_headers", PackedText(CALLS), nullable=False),
     sa.Column("segment_id", _Number, sa.ForeignKey("exchange_segment.id"), index=True),
     sa.Column("request_size", sa.Integer, nullable=False),
     sa.Column("request_offset", _Number),
@@ -197,6 +200,10 @@ class Store:
                 if found is None:
                     connection.execute(schema_table.insert().values(version=SCHEMA_VERSION))
                     return
+        if found == _READABLE:
+            with self._one_at_a_time() as connection:
+                connection.execute(schema_table.update().values(version=SCHEMA_VERSION))
+            return
         if found != SCHEMA_VERSION:
             raise WrongExchangeLog(place(self.engine.url), found)
 

@@ -233,7 +233,8 @@ class Log:
     """Records every request that went out, redacted, with the verdict on it.
 
     The keys of a record are those of `describe`, beside ``found_nothing``, which is true where a poll
-    had nothing to tell.
+    had nothing to tell. Of a look that went well the body of the answer is left out: the run that it starts
+    reads the same again, and looks come every few seconds.
     """
 
     def __init__(self, below: Send, exchanges: ExchangeSink, connection: str, redactor: Redactor) -> None:
@@ -292,7 +293,8 @@ class Log:
         record["request_body"] = clean.body(request.content, request.headers.get("content-type", ""))
         if response is not None:
             record["response_headers"] = clean.headers(_pairs(response.headers.multi_items()))
-            record["response_body"] = clean.body(response.content, response.headers.get("content-type", ""))
+            if not (now.look and verdict == "ok"):
+                record["response_body"] = clean.body(response.content, response.headers.get("content-type", ""))
         return record
 
 

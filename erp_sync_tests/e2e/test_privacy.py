@@ -6,6 +6,7 @@ import re
 import sqlite3
 import zlib
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +16,9 @@ import pytest
 from erp_sync.ledger import State
 from erp_sync.operations import privacy
 from erp_sync.operations.choosing import CannotDo
+from erp_sync.packing import EVENTS, packed, unpacked
 from erp_sync.sandbox.people import Person, Place
+from erp_sync.transport.segments import unpacked_body
 from erp_sync_tests.e2e.business import MEMBERS, Business, business, today
 
 PAYMENTS = {"braintree": "5", "checkmo": "2"}
@@ -41,7 +44,8 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Business]:
 
 
 def contents(home: Path) -> Iterator[tuple[str, bytes]]:
-    """Every file as it lies on the disk, and what is packed in it: bodies of exchanges, columns of Parquet."""
+    """Every file as it lies on the disk, and what is packed in it: bodies of exchanges, columns of Parquet, values of
+    databases."""
     for path in sorted(home.rglob("*")):
         if not path.is_file():
             continue
@@ -49,6 +53,8 @@ def contents(home: Path) -> Iterator[tuple[str, bytes]]:
         yield str(path), content
         if path.suffix == ".parquet":
             yield str(path), repr(duckdb.sql(f"SELECT * FROM '{path}'").fetchall()).encode()
+        if content.startswith(b"SQLite format 3"):
+            yield str(path), b" ".join(packed_values(path))
         if path.suffix == ".segment":
             for start in range(len(content)):
                 if content[start] == 0x78:
@@ -56,6 +62,15 @@ def contents(home: Path) -> Iterator[tuple[str, bytes]]:
                         yield str(path), zlib.decompressobj().decompress(content[start:])
                     except zlib.error:
                         continue
+                if content.startswith(b"\x28\xb5\x2f\xfd", start):
+                    yield str(path), unpacked_body(content[start:])
+
+
+def packed_values(path: Path) -> Iterator[bytes]:
+    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as database:
+        for (table,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
+            for row in database.execute(f'SELECT * FROM "{table}"'):
+                yield from (unpacked(value) for value in row if isinstance(value, bytes))
 
 
 def traces(home: Path, words: tuple[str, ...] = WORDS) -> list[tuple[str, str]]:
@@ -91,9 +106,13 @@ def test_not_one_byte_of_an_erased_person_is_left_and_a_backfill_brings_nothing_
     dagster.parent.mkdir(exist_ok=True)
     with sqlite3.connect(dagster) as events:
         events.execute("CREATE TABLE event_logs (id INTEGER PRIMARY KEY, event TEXT)")
-        events.execute("INSERT INTO event_logs (event) VALUES (?)", [f'{{"reason": "no postcode of {ZORA.email}"}}'])
+        told = f'{{"reason": "no postcode of {ZORA.email}"}}'
+        events.execute("INSERT INTO event_logs (event) VALUES (?)", [told])
+        told = f'{{"reason": "no postcode of {ZORA.email}", "rows": [{", ".join(["0"] * 100)}]}}'
+        events.execute("INSERT INTO event_logs (event) VALUES (?)", [packed(told.encode(), EVENTS)])
     events.close()
     assert {word for _, word in traces(home)} >= {"Quennessy", "Zora"}
+    assert [word for word in packed_values(dagster) if ZORA.email.encode() in word]
 
     certificate = erase(shop)
 

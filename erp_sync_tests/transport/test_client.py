@@ -456,6 +456,23 @@ def test_a_poll_that_found_nothing_is_marked(server, rig):
     assert [(record["found_nothing"], record["response_body"]) for record in it.exchanges.records] == [(True, b"")]
 
 
+def test_of_a_look_that_went_well_everything_is_kept_but_the_answer(server, rig):
+    """The run that it starts reads the same again; looks of a busy hour held every order thirty times."""
+    it = rig(server.url)
+    server.always = answer(200, {"items": [{"increment_id": "1"}]})
+    with context.call_context(look=True):
+        assert it.client.send(read()).json()["items"]
+    it.client.send(read())
+    server.always = answer(401, {"message": "who are you?"})
+    with context.call_context(look=True), pytest.raises(NotAuthenticated):
+        it.client.send(read())
+    kept = [(record["status"], record["verdict"], record["response_body"]) for record in it.exchanges.records]
+    assert kept[0] == (200, "ok", b"")
+    assert kept[1] == (200, "ok", b'{"items": [{"increment_id": "1"}]}')
+    assert kept[-1] == (401, "NotAuthenticated", b'{"message": "who are you?"}')
+    assert all(record["response_headers"] for record in it.exchanges.records)
+
+
 def test_secrets_of_the_connection_reach_no_record(server, rig):
     server.always = answer(200, {"echo": "top-secret-value", "access_token": "abc123"})
     it = rig(

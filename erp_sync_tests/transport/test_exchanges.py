@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import json
 import os
 import signal
+import sqlite3
 import threading
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
@@ -109,6 +111,16 @@ def test_what_was_recorded_comes_back(log):
     assert log.request_body(found) == expected["request_body"]
     assert log.response_body(found) == b""
     assert log.lost == 0
+
+
+def test_pages_of_records_take_less_than_each_record_would_and_come_back(log):
+    record = json.dumps({f"field_{number}": number * 7919 % 1000 for number in range(3000)})
+    page = json.dumps([record + str(number) for number in range(5)]).encode()
+    log.record(exchange(request_body=record.encode(), response_body=page))
+    (found,) = log.search()
+    assert log.response_body(found) == page
+    assert log.request_body(found) == record.encode()
+    assert found.response_length < found.request_length * 2
 
 
 def test_an_exchange_without_answer_has_no_status(log):
@@ -381,6 +393,21 @@ def test_a_log_of_another_version_is_refused_by_name(sqlite_log):
     engine.dispose()
     with pytest.raises(WrongExchangeLog, match="schema 99"):
         sqlite_log.search()
+
+
+def test_a_log_of_before_addresses_were_packed_is_read_and_written_on(sqlite_log):
+    address = "http://erp/rest/all/V1/orders?" + "&".join(f"searchCriteria%5B{number}%5D=x" for number in range(40))
+    sqlite_log.record(exchange(url=address, document="a"))
+    sqlite_log.flush()
+    with sqlite3.connect(sqlite_log.folder / "exchanges.db") as database:
+        assert len(database.execute("SELECT url FROM exchange").fetchone()[0]) < len(address) / 3
+        database.execute("UPDATE exchange SET url = ?", (address,))
+        database.execute("UPDATE exchange_schema SET version = 1")
+    database.close()
+    sqlite_log.close()
+    sqlite_log.record(exchange(url=address, document="b"))
+    assert [(one.document, one.url) for one in sqlite_log.search()] == [("a", address), ("b", address)]
+    assert sqlite_log.lost == 0
 
 
 def test_what_is_no_exchange_is_refused(sqlite_log):
