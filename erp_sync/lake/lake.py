@@ -28,6 +28,9 @@ COMPACTED_ROWS = 200_000
 #: How long files stay that no manifest names: longer than any reader and writer works.
 SWEEP_AFTER = timedelta(days=1)
 
+#: Takes as long as the level before it, and a quarter less space.
+_LEVEL = 9
+
 _NAME = re.compile(r"[A-Za-z0-9_.-]+")
 
 
@@ -278,7 +281,18 @@ class Lake:
         path.parent.mkdir(parents=True, exist_ok=True)
         unfinished = path.with_suffix(".part")
         with unfinished.open("wb") as out:
-            pq.write_table(table, out, compression="zstd", write_page_checksum=True)
+            # Most files are of a few records: smallest and largest record of each, repeated in three places, and a
+            # second description of the columns were more than half of them.
+            pq.write_table(
+                table,
+                out,
+                compression="zstd",
+                compression_level=_LEVEL,
+                use_dictionary=False,
+                write_statistics=[name for name in table.column_names if name != "payload"],
+                store_schema=False,
+                write_page_checksum=True,
+            )
             out.flush()
             os.fsync(out.fileno())
             size = out.tell()
