@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -83,18 +85,45 @@ class Watched(threading.Thread):
 
 
 def sizes(settings: Settings) -> dict[str, int]:
-    """Bytes of the parts of a home. Meant for an installation that is at rest."""
+    """Bytes of the parts of a home, and of every table with its indexes (``ledger received``).
+
+    Meant for an installation at rest: what waits in the journals of its databases is written to them first.
+    """
     found = dict.fromkeys(PARTS, 0)
+    for file in sorted(settings.home.rglob("*.db")):
+        if (part := _part(settings, file)) is not None:
+            found |= {f"{part} {name}": size for name, size in _tables(file).items()}
     for file in settings.home.rglob("*"):
-        part = next((one for one in PARTS if file.relative_to(settings.home).parts[0].startswith(one)), None)
-        if part is not None and file.is_file():
+        if (part := _part(settings, file)) is not None and file.is_file():
             found[part] += file.stat().st_size
     return found
+
+
+def _part(settings: Settings, file: Path) -> str | None:
+    return next((one for one in PARTS if file.relative_to(settings.home).parts[0].startswith(one)), None)
+
+
+def _tables(file: Path) -> dict[str, int]:
+    with closing(sqlite3.connect(file, timeout=30)) as database:
+        database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        return dict(
+            database.execute(
+                "SELECT tbl_name, SUM(pgsize) FROM dbstat JOIN sqlite_master USING (name) GROUP BY tbl_name"
+            ).fetchall()
+        )
 
 
 def growth(before: Mapping[str, int], after: Mapping[str, int]) -> dict[str, float]:
     """Megabytes by part."""
     return {f"{part}_mb": round((after[part] - before[part]) / MEGABYTE, 1) for part in PARTS}
+
+
+def cost(before: Mapping[str, int], after: Mapping[str, int], orders: int) -> dict[str, float]:
+    """Kilobytes an order: together, by part, and by the tables that take most."""
+    each = {name: (size - before.get(name, 0)) / orders / 1000 for name, size in after.items()}
+    parts = {"together": sum(each[part] for part in PARTS)} | {part: each[part] for part in PARTS}
+    tables = sorted((name for name in each if name not in PARTS), key=lambda name: -each[name])
+    return {name: round(kilobytes, 1) for name, kilobytes in (parts | {one: each[one] for one in tables[:12]}).items()}
 
 
 def _largest_mb(pid: int) -> float:

@@ -38,7 +38,7 @@ from erp_sync.sandbox import supervisor
 from erp_sync.sandbox.catalogue import Basket, Catalogue, Line, ShoppingDay
 from erp_sync.sandbox.checker.sources import reading
 from erp_sync.sandbox.retailer import Retailer
-from erp_sync_tests.bench.footprint import Watched, growth, sizes
+from erp_sync_tests.bench.footprint import Watched, cost, growth, sizes
 from erp_sync_tests.bench.installation import Bench, bench_installation
 
 ROUTE = "netsuite_magento"
@@ -240,6 +240,7 @@ def _day(bench: Bench, catalogue: Catalogue, day: ShoppingDay, seconds: float, p
         here.close()
     told = watched.told()
     services.stop(bench.settings)
+    after = sizes(bench.settings)
     return {
         "wall_s": round(wall, 1),
         "settled": played.settled,
@@ -257,7 +258,8 @@ def _day(bench: Bench, catalogue: Catalogue, day: ShoppingDay, seconds: float, p
         **_calls(report, calls),
         **told,
         "dead_letters": report["own"]["dead_letters"],
-        "growth": growth(before, sizes(bench.settings)),
+        "growth": growth(before, after),
+        "growth_kb_an_order": cost(before, after, report["orders_placed"]),
     }
 
 
