@@ -26,7 +26,7 @@ LOCATION = "small_location"
 """The module `location.py` beside this file, copied to a folder of its own: nobody edits it while tests run."""
 
 
-def wait_for(condition: Callable[[], object], seconds: float = 40.0) -> None:
+def wait_for(condition: Callable[[], object], seconds: float = 120.0) -> None:
     """Return when the condition holds; fail the test if it does not in time."""
     end = time.monotonic() + seconds
     while not condition():

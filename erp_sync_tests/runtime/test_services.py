@@ -14,35 +14,19 @@ from pathlib import Path
 
 import msgspec
 import pytest
-import yaml
-from dagster import DagsterInstance, DagsterRunStatus, RunsFilter
 
 from erp_sync import settings
 from erp_sync.runtime import daemon_state, services
 from erp_sync.runtime.processes import ProcessName
 from erp_sync.runtime.pulse import answers
 from erp_sync.runtime.service_set import Ready, Service, free_port, ordered
-from erp_sync.runtime.storage import initialise
-from erp_sync.runtime.submitting import create_run, workspace_of
 from erp_sync.runtime.supervisor import ServiceState, Status, Supervisor, files_of
 from erp_sync.runtime.workers import WarmFolder
-from erp_sync.settings import Settings
-from erp_sync_tests.runtime.conftest import LOCATION, wait_for
+from erp_sync_tests.runtime.conftest import wait_for
 
 
 def sleeping(name: str, after: list[str] | None = None) -> Service:
     return Service(name=name, command=[sys.executable, "-c", "import time; time.sleep(600)"], after=after or [])
-
-
-def small_installation(folder: Path) -> Settings:
-    """Initialised, with the test location in place of the project's own."""
-    chosen = settings.load({"ERP_SYNC_HOME": str(folder / "home")})
-    initialise(chosen)
-    configuration = chosen.dagster_home / "dagster.yaml"
-    content = yaml.safe_load(configuration.read_text())
-    content["run_launcher"]["config"] = {"module": LOCATION, "preload": []}
-    configuration.write_text(yaml.safe_dump(content))
-    return chosen
 
 
 class Running:
@@ -214,146 +198,6 @@ def test_files_that_a_power_cut_or_an_upgrade_left_unreadable_count_as_absent(tm
     assert (folder.server(), folder.keeper(), folder.worker("one"), folder.workers()) == (None, None, None, [])
     assert files_of(tmp_path).status() == Status(None, {})
     assert daemon_state.running(tmp_path) is None
-
-
-@pytest.mark.e2e
-def test_a_fork_server_that_dies_alone_is_started_again_and_no_run_is_lost(tmp_path: Path) -> None:
-    """Runs that come meanwhile take the default launcher, the one under way goes on, later ones are warm."""
-    chosen = small_installation(tmp_path)
-    try:
-        services.start(chosen, services.dagster_services(chosen, module=LOCATION, web_port=None))
-        folder = WarmFolder(chosen.dagster_home)
-        with (
-            DagsterInstance.from_config(str(chosen.dagster_home)) as instance,
-            workspace_of(instance, services.workspace_file(chosen)) as workspace,
-        ):
-
-            def submitted(job: str) -> str:
-                run_id = create_run(instance, workspace, job).run_id
-                instance.submit_run(run_id, workspace)
-                return run_id
-
-            def status(run_id: str) -> DagsterRunStatus:
-                run = instance.get_run_by_id(run_id)
-                assert run is not None
-                return run.status
-
-            def cold(run_id: str) -> bool:
-                events = (entry.dagster_event for entry in instance.all_logs(run_id))
-                return any("default launcher" in (event.message or "") for event in events if event is not None)
-
-            under_way = submitted("sleeping_job")
-            wait_for(lambda: status(under_way) == DagsterRunStatus.STARTED)
-            worker, first = folder.worker(under_way), folder.server()
-            assert worker is not None
-            assert first is not None
-            for _ in range(2):  # the second time soon after its start
-                server = folder.server()
-                assert server is not None
-                server.process.signal(signal.SIGKILL)
-                wait_for(lambda dead=server: not dead.process.alive)  # type: ignore[misc]
-                meanwhile = submitted("empty_job")
-                wait_for(lambda dead=server: folder.server() not in (None, dead))  # type: ignore[misc]
-                wait_for(lambda run=meanwhile: status(run) == DagsterRunStatus.SUCCESS)  # type: ignore[misc]
-                wait_for(lambda: services.status(chosen).ready)
-                later = submitted("empty_job")
-                wait_for(lambda run=later: status(run) == DagsterRunStatus.SUCCESS)  # type: ignore[misc]
-                assert not cold(later)
-            assert services.status(chosen).services["fork-server"].restarts == 2
-            assert status(under_way) == DagsterRunStatus.STARTED
-            assert worker.process.alive
-            instance.run_launcher.terminate(under_way)
-            wait_for(lambda: status(under_way) == DagsterRunStatus.CANCELED)
-    finally:
-        services.stop(chosen)
-        for left in WarmFolder(chosen.dagster_home).workers():
-            left.process.signal(signal.SIGKILL)
-
-
-@pytest.mark.e2e
-def test_a_fork_server_that_hangs_is_replaced_and_the_run_under_way_goes_on(tmp_path: Path) -> None:
-    """It kept socket and lock: every run took the default launcher, until somebody looked."""
-    chosen = small_installation(tmp_path)
-    wanted = [
-        msgspec.structs.replace(one, hung_seconds=3.0 if one.name == "fork-server" else 600.0)
-        for one in services.dagster_services(chosen, module=LOCATION, web_port=None)
-    ]
-    try:
-        services.start(chosen, wanted)
-        folder = WarmFolder(chosen.dagster_home)
-        with (
-            DagsterInstance.from_config(str(chosen.dagster_home)) as instance,
-            workspace_of(instance, services.workspace_file(chosen)) as workspace,
-        ):
-
-            def submitted(job: str) -> str:
-                run_id = create_run(instance, workspace, job).run_id
-                instance.submit_run(run_id, workspace)
-                return run_id
-
-            def status(run_id: str) -> DagsterRunStatus:
-                run = instance.get_run_by_id(run_id)
-                assert run is not None
-                return run.status
-
-            under_way = submitted("sleeping_job")
-            wait_for(lambda: status(under_way) == DagsterRunStatus.STARTED)
-            worker, first = folder.worker(under_way), folder.server()
-            assert worker is not None
-            assert first is not None
-            first.process.signal(signal.SIGSTOP)
-            wait_for(lambda: folder.server() not in (None, first))
-            assert not first.process.alive
-            assert services.status(chosen).services["fork-server"].hung_at is not None
-            wait_for(lambda: services.status(chosen).ready)
-            later = submitted("empty_job")
-            wait_for(lambda: status(later) == DagsterRunStatus.SUCCESS)
-            events = (entry.dagster_event for entry in instance.all_logs(later))
-            assert not any("default launcher" in (event.message or "") for event in events if event is not None)
-            assert status(under_way) == DagsterRunStatus.STARTED
-            assert worker.process.alive
-            instance.run_launcher.terminate(under_way)
-            wait_for(lambda: status(under_way) == DagsterRunStatus.CANCELED)
-    finally:
-        services.stop(chosen)
-        for left in WarmFolder(chosen.dagster_home).workers():
-            left.process.signal(signal.SIGKILL)
-
-
-@pytest.mark.e2e
-def test_after_a_kill_of_everything_the_run_is_failed_and_the_next_ones_run(tmp_path: Path) -> None:
-    chosen = small_installation(tmp_path)
-
-    def plan() -> list[Service]:
-        return services.dagster_services(chosen, module=LOCATION, web_port=None)
-
-    def succeeded(instance: DagsterInstance) -> int:
-        return instance.get_runs_count(RunsFilter(statuses=[DagsterRunStatus.SUCCESS]))
-
-    try:
-        found = services.start(chosen, plan())
-        assert found.ready
-        with pytest.raises(services.AlreadyRunning):
-            services.start(chosen, plan())
-        with DagsterInstance.from_config(str(chosen.dagster_home)) as instance:
-            (chosen.dagster_home / "touched").touch()
-            wait_for(lambda: succeeded(instance) == 1)
-            with workspace_of(instance, services.workspace_file(chosen)) as workspace:
-                run_id = create_run(instance, workspace, "sleeping_job").run_id
-                instance.submit_run(run_id, workspace)
-            wait_for(lambda: instance.get_run_by_id(run_id).status == DagsterRunStatus.STARTED)  # type: ignore[union-attr]
-
-            killed = services.kill_everything(chosen)
-            assert len(killed) == 5
-            wait_for(lambda: services.status(chosen).supervisor is None)
-            services.start(chosen, plan())
-            wait_for(lambda: instance.get_run_by_id(run_id).status == DagsterRunStatus.FAILURE)  # type: ignore[union-attr]
-            (chosen.dagster_home / "touched").touch()
-            wait_for(lambda: succeeded(instance) == 2)
-        processes = [each.process for each in services.status(chosen).services.values()]
-    finally:
-        assert services.stop(chosen)
-    assert not any(process.alive for process in processes if process is not None)
 
 
 def test_a_taken_port_is_named(tmp_path: Path) -> None:
