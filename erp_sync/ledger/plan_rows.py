@@ -74,7 +74,8 @@ class PlanRows:
         keys: Collection[str] | None = None,
         suspects: bool | None = None,
     ) -> RowClaim | None:
-        """Take due rows of one route and entity: most urgent lane first, then in the order of plans. None: nothing.
+        """Take due rows of one route and entity: most urgent lane first, then by when they are due, which is the
+        order of plans. None: nothing.
 
         Args:
             keys: only rows of these keys.

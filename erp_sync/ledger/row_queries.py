@@ -62,7 +62,7 @@ def claimable(now: datetime, route: str | None, flow: str, target: str, lanes: S
                 sa.and_(plan_rows.c.state == RowState.DUE, ~in_flight, ~settling, ~moving),
             ),
         )
-        .order_by(plan_rows.c.lane, plan_rows.c.id)
+        .order_by(plan_rows.c.lane, plan_rows.c.due_at, plan_rows.c.id)
     )
     return query if route is None else query.where(plan_rows.c.route == route)
 

@@ -70,8 +70,8 @@ sa.Index(
     plan_rows.c.flow,
     plan_rows.c.target,
     plan_rows.c.lane,
-    plan_rows.c.id,
     plan_rows.c.due_at,
+    plan_rows.c.id,
     sqlite_where=_row_pending,
     postgresql_where=_row_pending,
 )
