@@ -3,8 +3,13 @@
 The account's own way is Personal Information Removal (Oracle NetSuite help, Personal Information (PI) Removal,
 chapter_156596387080): it also replaces values in system notes and workflow history. It is offered in the user interface
 (Lists > Mass Update > Remove Personal Information, section_156597435833) and to server scripts (N/piremoval,
-section_156173791240), not by REST; and it does not reach fields of sublists. So the fields are overwritten by REST, and
-what only PI removal reaches is told as kept, with where to do it.
+section_156173791240: createTask of a record type with ids and fields, save, run, getTaskStatus; permissions Remove
+Personal Information Create and Run), not by REST; and it does not reach fields of sublists. So the fields are
+overwritten by REST, and what only PI removal reaches is told as kept, with how to do it there.
+
+A RESTlet is a server script and could start such a task. None of ours does: it cannot be undone, and whether a task
+leaves field values and workflow history alone is told one way by the help (section_156174907211, `historyOnly`) and
+another by public typings that were tried in an account (unconfirmed): a person decides on it.
 """
 
 from __future__ import annotations
@@ -53,14 +58,30 @@ FIELDS = frozenset(
         "billingAddress_text",
     ]
 )
-#: Transactions with addresses of their own that REST may change.
-_RECORDS = {"SalesOrd": "salesOrder", "ItemShip": "itemFulfillment"}
+#: Transactions of a customer, and what REST calls them (REST API Browser 2026.1; cashRefund is unconfirmed).
+_RECORDS = {
+    "SalesOrd": "salesOrder",
+    "ItemShip": "itemFulfillment",
+    "CustInvc": "invoice",
+    "CashSale": "cashSale",
+    "CustDep": "customerDeposit",
+    "RtnAuth": "returnAuthorization",
+    "CustCred": "creditMemo",
+    "CashRfnd": "cashRefund",
+    "CustRfnd": "customerRefund",
+}
+#: Their memo has references of payments, which are the books'; that of the others has what the customer wrote.
+_PAYMENTS = ("customerDeposit", "customerRefund")
+#: Order, invoice, return authorization, credit memo, refund: so many are made from one another.
+_DEEPEST = 4
 #: Letters of orders that are still to be shipped.
 _OPEN = frozenset("ABDE")
 _HISTORY = (
-    "system notes and workflow history: in NetSuite, Lists > Mass Update > Remove Personal Information; no REST call "
-    "does it"
+    "system notes and workflow history, no REST call reaches them: in NetSuite, Lists > Mass Update > Remove Personal "
+    "Information, record type {record} and the ids of this certificate's JSON; or a server script of the account by "
+    "N/piremoval (createTask, save, run), with the permissions Remove Personal Information Create and Run"
 )
+_NOTHING = "nothing personal in it but whose it is, and they are anonymised: books must be kept"
 _NUMBER = "0000000"  # a phone number has at least seven characters
 
 
@@ -69,6 +90,7 @@ class AccountPersons:
 
     def __init__(self, client: NetSuiteClient) -> None:
         self._client = client
+        self._instructions = str(client.connection.settings.get("instructions_field") or "")
 
     def find(self, person: PersonalTexts) -> list[Holding]:
         keys = [external_id(connection, order) for connection, order in sorted(person.orders)]
@@ -82,13 +104,32 @@ class AccountPersons:
             rows |= self._transactions(f"t.entity IN ({', '.join(some)})")
         for some in chunks(keys):
             rows |= self._transactions(f"t.externalid IN ({texts(some)})")
-        orders = [one for one, kind in rows.items() if kind == "SalesOrd"]
-        for some in chunks(orders):
-            rows |= self._transactions(
-                f"t.type = 'ItemShip' AND t.id IN (SELECT nextdoc FROM nexttransactionlink WHERE previousdoc IN "
-                f"({', '.join(some)}))"
-            )
+        rows |= self._made_from([one for one, kind in rows.items() if kind == "SalesOrd"])
         return [*self._read(rows), *self._customers(owners)]
+
+    def _made_from(self, orders: Sequence[str]) -> dict[str, str]:
+        """A guest's orders may be booked on an account that all guests share: what was made from them is theirs.
+
+        By `createdfrom`, and links for fulfillments and deposits; not by links of payments, which lead to what others
+        bought.
+        """
+        found: dict[str, str] = {}
+        ids = list(orders)
+        for _ in range(_DEEPEST):
+            made: dict[str, str] = {}
+            for some in chunks(ids):
+                listed = ", ".join(some)
+                made |= self._transactions(
+                    "t.id IN (SELECT tl.transaction FROM transactionline tl WHERE tl.mainline = 'T' AND "
+                    f"tl.createdfrom IN ({listed}))"
+                )
+                made |= self._transactions(
+                    "t.type IN ('ItemShip', 'CustDep') AND t.id IN (SELECT nextdoc FROM nexttransactionlink WHERE "
+                    f"previousdoc IN ({listed}))"
+                )
+            ids = [one for one in made if one not in found]
+            found |= made
+        return found
 
     def _transactions(self, condition: str) -> dict[str, str]:
         found = self._client.query(
@@ -105,7 +146,8 @@ class AccountPersons:
             data = self._client.get(record, native_id, operation="privacy.read", document=native_id, expand=True)
             if data is not None:
                 letter = (data.get("orderStatus") or {}).get("id", "")
-                found.append(Holding(entity=record, native_id=native_id, data=data, open=letter in _OPEN))
+                is_open = record == "salesOrder" and letter in _OPEN
+                found.append(Holding(entity=record, native_id=native_id, data=data, open=is_open))
         return found
 
     def _customers(self, ids: Sequence[str]) -> list[Holding]:
@@ -120,8 +162,17 @@ class AccountPersons:
         body = (
             anonymous_customer(holding.data, person)
             if holding.entity == "customer"
-            else anonymous_transaction(holding.data, person)
+            else anonymous_transaction(holding.entity, holding.data, person, self._instructions)
         )
+        history = Treated(
+            entity=holding.entity,
+            native_id=holding.native_id,
+            how=Treatment.KEPT,
+            why=_HISTORY.format(record=holding.entity),
+        )
+        if not body:
+            nothing = Treated(entity=holding.entity, native_id=holding.native_id, how=Treatment.KEPT, why=_NOTHING)
+            return [nothing, history]
         operation = "customer.erase" if holding.entity == "customer" else "sales_order.anonymise"
         try:
             self._client.update(
@@ -134,10 +185,9 @@ class AccountPersons:
             )
         except Rejected as rejected:
             why = f"NetSuite refused it ({rejected.code}): by hand there, or by Remove Personal Information"
-            return [Treated(entity=holding.entity, native_id=holding.native_id, how=Treatment.KEPT, why=why)]
+            return [Treated(entity=holding.entity, native_id=holding.native_id, how=Treatment.KEPT, why=why), history]
         why = "books must be kept: the record stays, without the person"
         done = Treated(entity=holding.entity, native_id=holding.native_id, how=Treatment.ANONYMISED, why=why)
-        history = Treated(entity=holding.entity, native_id=holding.native_id, how=Treatment.KEPT, why=_HISTORY)
         return [done, history]
 
 
@@ -163,15 +213,29 @@ def anonymous_customer(record: dict[str, Any], person: PersonalTexts) -> dict[st
     return body
 
 
-def anonymous_transaction(record: dict[str, Any], person: PersonalTexts) -> dict[str, Any]:
-    """Addresses and e-mail of a transaction; amounts, articles, country and state stay."""
-    body: dict[str, Any] = {
-        name: _address(record[name]) for name in ("shippingAddress", "billingAddress") if _has(record.get(name))
-    }
+def anonymous_transaction(
+    entity: str, record: dict[str, Any], person: PersonalTexts, instructions: str = ""
+) -> dict[str, Any]:
+    """Addresses, e-mail and what the customer wrote in a transaction; amounts, articles, country and state stay.
+
+    Empty where it has nothing personal. Of a payment's memo, which has the books' references, only the person goes.
+
+    Args:
+        instructions: custom field that holds the customer's instructions, where one does.
+    """
+    body: dict[str, Any] = {}
+    for name in ("shippingAddress", "billingAddress", "payeeAddress"):
+        if _has(record.get(name)):
+            body[name] = _address(record[name])
     if record.get("email"):
         body["email"] = person.pseudonym
-    if person.mentions(str(record.get("memo") or "")):
-        body["memo"] = ERASED
+    for name in ("memo", "message", instructions):
+        written = str(record.get(name) or "")
+        left = person.without(written, own=True) if entity in _PAYMENTS else ERASED
+        if written and left != written:
+            body[name] = left
+    if record.get("fax"):
+        body["fax"] = _NUMBER
     return body
 
 

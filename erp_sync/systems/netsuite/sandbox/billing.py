@@ -83,6 +83,7 @@ class Bill(Transaction):
         bill = session.store.insert(
             "transaction", id=session.new_id("transaction"), **self.open_header(session, columns)
         )
+        self.own_addresses(session, bill)
         self.write_addresses(session, bill, body, {})
         link(session, order_id, bill, self.link_type)
         for sequence, (line, quantity) in enumerate(taken, start=1):
@@ -116,6 +117,7 @@ class Bill(Transaction):
         if columns.get("trandate"):
             columns["postingperiod"] = period_of(session, columns["trandate"], "tranDate")
         self.touch(session, internal_id, **columns)
+        self.write_addresses(session, internal_id, body, {})
         total_up(session, internal_id, self.sign)
         session.wrote(self.name, stored["externalid"], internal_id, "update")
 

@@ -103,6 +103,7 @@ class ItemFulfillment(Transaction):
         self.write_addresses(session, fulfillment, body, {})
         if not body.get("shippingAddress"):
             session.store.update("transaction", {"id": fulfillment}, shippingaddress=order["shippingaddress"])
+            self.own_addresses(session, fulfillment)
         link(session, order_id, fulfillment, "ShipRcpt")
         insert_line(
             session, fulfillment, MAIN, mainline="T", createdfrom=order_id, entity=order["entity"],

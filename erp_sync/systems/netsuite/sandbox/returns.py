@@ -64,7 +64,14 @@ class _FromLines(Transaction):
             "transaction", id=session.new_id("transaction"), **self.open_header(session, columns)
         )
         link(session, source["id"], made, self.link_type)
+        self.own_addresses(session, made)
         return made
+
+    def update(self, session: Session, internal_id: int, body: Any, replace: frozenset[str] = NO_REPLACE) -> None:
+        """Header fields only."""
+        if "item" in body:
+            raise user_error("Lines that were made from another transaction cannot be changed here.", "item")
+        self.change_header(session, internal_id, body)
 
     def copy_lines(
         self, session: Session, source: Row, made: int, body: dict[str, Any], most: dict[int, Decimal]
@@ -196,6 +203,7 @@ class ReturnAuthorization(_FromLines):
             flag = "T" if given.get("isClosed") else "F"
             session.store.update("transactionline", {"transaction": internal_id, "id": given["line"]}, isclosed=flag)
         self.touch(session, internal_id, **columns)
+        self.write_addresses(session, internal_id, body, {})
         self.settle(session, internal_id)
         session.wrote(self.name, stored["externalid"], internal_id, "update")
 
@@ -398,6 +406,12 @@ class CustomerRefund(Transaction):
             )
         session.wrote(self.name, columns.get("externalid"), refund)
         return refund
+
+    def update(self, session: Session, internal_id: int, body: Any, replace: frozenset[str] = NO_REPLACE) -> None:
+        """Header fields only."""
+        if "apply" in body:
+            raise user_error("What a refund pays out cannot be changed here.", "apply")
+        self.change_header(session, internal_id, body)
 
     def _applied(self, session: Session, entity: int, body: dict[str, Any]) -> list[tuple[Row, Decimal]]:
         applied = []

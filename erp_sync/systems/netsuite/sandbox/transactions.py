@@ -129,6 +129,27 @@ class Transaction(RecordType):
                     session.store.delete("transactionaddress", nkey=row[column])
                 session.store.update("transaction", {"id": transaction}, **{column: nkey})
 
+    def own_addresses(self, session: Session, transaction: int) -> None:
+        """What was made from another transaction has copies of its addresses: each is changed by itself (two records
+        with their own nkey in `transactionaddress`; that NetSuite copies them in every form is unconfirmed)."""
+        row = self.row(session, transaction)
+        assert row is not None
+        for column in ("shippingaddress", "billingaddress"):
+            source = session.store.one("SELECT * FROM transactionaddress WHERE nkey = ?", row[column])
+            if source is not None and source["recordowner"] != transaction:
+                columns = {key: source[key] for key in _COPIED}
+                nkey = store_address(session, "transactionaddress", transaction, columns)
+                session.store.update("transaction", {"id": transaction}, **{column: nkey})
+
+    def change_header(self, session: Session, internal_id: int, body: Any) -> None:
+        """Fields of the body and addresses."""
+        stored = self.row(session, internal_id)
+        assert stored is not None
+        body = self.canonical(session, body)
+        self.touch(session, internal_id, **self.columns(session, body, stored))
+        self.write_addresses(session, internal_id, body, {})
+        session.wrote(self.name, stored["externalid"], internal_id, "update")
+
     def editable(self, session: Session, internal_id: int) -> None:
         """A posting transaction of a closed period stays as it is, unless the period allows changes without effect
         on the general ledger, which those here do not (Oracle help, Transaction Edits in Closed, Locked Accounting
