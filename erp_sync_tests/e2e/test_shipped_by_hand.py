@@ -151,6 +151,12 @@ def reconciled(shop: Business) -> Any:
     return found
 
 
+def differing(shop: Business, number: str) -> list[Any]:
+    """What it finds of one order."""
+    found = reconciled(shop).differences
+    return [one for one in found if number in one.key or f"order {shop.store.id_of(number)} " in one.words]
+
+
 def test_the_daily_comparison_knows_what_left_by_hand(shop: Business, tmp_path: Path) -> None:
     number = sold(shop, "dee", {"CUP": 2})
     command(shop, "fallback", "import", str(shipped_list(tmp_path, (number, "CUP", "2", "UPS", "1Z DEE", "east"))))
@@ -209,6 +215,7 @@ def test_what_the_warehouse_books_itself_is_booked_by_nobody_else(shop: Business
         shop.settle("shipments")
         assert (len(shipments(shop, number)), fulfilled(shop, number)) == (1, [])
         assert command(shop, "fallback", "status")[0]["open"] == [number]
+        assert differing(shop, number) == []  # the store has it, and the ERP knows nothing of it yet
         (order,) = shop.in_erp(number)
         erp = shop.hands_in_erp()
         erp.create(
@@ -218,6 +225,7 @@ def test_what_the_warehouse_books_itself_is_booked_by_nobody_else(shop: Business
         erp.close()
         shop.settle("shipments")
         assert (len(shipments(shop, number)), fulfilled(shop, number)) == (1, [{"CUP": 2}])
+        assert differing(shop, number) == []
         assert command(shop, "fallback", "status")[0]["open"] == []
     finally:
         file.write_text(before)
