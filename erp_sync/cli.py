@@ -201,6 +201,18 @@ def demo(
     show(report, as_json, text)
 
 
+def _forget_again(settings: settings_module.Settings) -> None:
+    """A ledger that was restored from before an erasure forgets that person again, before anything runs on it."""
+    if not (settings.home / "privacy").is_dir():
+        return  # nobody was ever erased
+    from erp_sync.commands.output import installation
+    from erp_sync.operations.privacy import after_restore
+
+    with installation() as here:
+        if done := after_restore(here, who="erp-sync up"):
+            typer.echo(f"the ledger was restored: {len(done)} persons were erased again", err=True)
+
+
 @app.command()
 def up(
     port: Annotated[int, typer.Option(help="of the Dagster UI")] = 3000,
@@ -233,6 +245,7 @@ def up(
             initialise(settings)
         except LedgerError as error:
             refuse(error)
+        _forget_again(settings)
         _sandboxes_again(settings)
         told("services, until they are ready", 0, None)
         try:

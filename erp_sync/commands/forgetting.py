@@ -39,10 +39,10 @@ def export(what: Whom, as_json: Json = False) -> None:
 
     Example: erp-sync privacy export ann@example.com
     """
-    from erp_sync.operations import privacy
+    from erp_sync.operations.privacy_export import export as everything_of
 
     with installation() as here:
-        show(privacy.export(here, what), as_json)
+        show(everything_of(here, what), as_json)
 
 
 @privacy_app.command("again")

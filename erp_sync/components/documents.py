@@ -169,8 +169,13 @@ def _transform_batch(
         rejected.append((row, rules[0].name, "", f"{document.number}: {words}"))
         report.broken.append(document.number)
     with here.ledger.handling(route.name, kind.name, run_id=run_id) as work:
+        gone = work.erased([row.id for row in rows])
         newest = work.newest({_key(row) for row, _ in documents})
-        kept = [one for position, one in enumerate(documents) if position not in broken and position not in apart]
+        kept = [
+            one
+            for position, one in enumerate(documents)
+            if position not in broken and position not in apart and one[0].id not in gone
+        ]
         good = _latest(kept, newest)
         by_hand = recognised(work, route, kind, good)
         late = {one.late[0] for one in by_hand.values() if one.late is not None}
@@ -229,6 +234,8 @@ def _transform_batch(
             _count(report, result.change)
         report.accepted += len(results)
         for row, rule, field, words in rejected:
+            if row.id in gone:
+                continue
             work.quarantine(row, rule=rule, field=field, problem=words)
             report.rejected.append(Rejected(row.native_id, rule, words))
             _count(report, rule)

@@ -55,6 +55,7 @@ def keep_house(here: Installation, now: datetime) -> Housework:
             f"lake {connection}/{entity}",
             partial(_lake, here.lake, connection, entity, snapshots.get((connection, entity)), now),
         )
+    do("erased persons", lambda: {"lake_erased": _erased(here)})
     do("lake", lambda: {"lake_swept": here.lake.sweep()})
     return work
 
@@ -69,6 +70,12 @@ def _ledger(here: Installation) -> dict[str, int]:
 def _exchanges(here: Installation, now: datetime) -> dict[str, int]:
     done = here.exchanges.expire(now - here.settings.exchange_retention)
     return {"exchanges": done.exchanges, "exchange_segments": done.segments, "exchange_bytes": done.freed_bytes}
+
+
+def _erased(here: Installation) -> int:
+    """What an extraction had landed of a person who was erased at that moment, and what a restored lake has of one."""
+    nobodies = here.ledger.privacy.nobodies()
+    return sum(here.lake.erase(connection, entity, ids) for (connection, entity), ids in nobodies.items())
 
 
 def _snapshots(here: Installation) -> Iterator[tuple[str, str, set[str]]]:

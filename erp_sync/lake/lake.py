@@ -13,6 +13,7 @@ import re
 import uuid
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import reduce
 from pathlib import Path
 
 import duckdb
@@ -172,7 +173,8 @@ class Lake:
         native_ids: Sequence[str],
         keep: Sequence[str] = ("native_id", "scope", "version", "source_time", "created_time"),
     ) -> int:
-        """Empty every column but `keep` of these records, in every file. Gives the number of rows erased.
+        """Empty every column but `keep` of these records, in every file. Gives the number of rows erased; those that
+        are empty already do not count, and their files are left as they are.
 
         Rows stay in their place, so that what refers to them by number stays right. The files that held the
         data are removed at once, not by the sweep.
@@ -182,6 +184,8 @@ class Lake:
         for entry in self.files(connection, entity):
             table = self._read(entry)
             matches = pc.is_in(table["native_id"], value_set=wanted)
+            held = [pc.is_valid(table[name]) for name in table.column_names if name not in keep]
+            matches = pc.and_(matches, reduce(pc.or_, held)) if held else matches
             count = pc.sum(matches).as_py() or 0
             if not count:
                 continue

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -13,7 +13,7 @@ from erp_sync.ledger.documents import State
 from erp_sync.ledger.engine import Database
 from erp_sync.ledger.errors import WrongState
 from erp_sync.ledger.privacy import hits
-from erp_sync.ledger.scrubbing import scrub
+from erp_sync.ledger.scrubbing import changed_rows, scrub
 from erp_sync.ledger.sql import chunks
 from erp_sync.model.personal import FIELDS, NOBODY, PersonalTexts
 
@@ -50,6 +50,33 @@ def erase(database: Database, person: PersonalTexts, fields: frozenset[str], who
     return changed
 
 
+def held(database: Database, person: PersonalTexts, fields: frozenset[str]) -> dict[str, list[dict[str, Any]]]:
+    """Every row of the ledger that `erase` would change, as it is, by table."""
+    found: dict[str, dict[tuple[Any, ...], dict[str, Any]]] = {}
+    with database.read() as read:
+        own = _own(read, person)
+        for table, key in (
+            (schema.received, "id"),
+            (schema.corrections, "received_id"),
+            (schema.quarantine, "received_id"),
+        ):
+            for some in chunks(sorted(own["received_id"])):
+                _add(found, table, read.execute(sa.select(table).where(table.c[key].in_(some))).all())
+        for table in schema.metadata.sorted_tables:
+            if table is not schema.tombstones:
+                changes = changed_rows(read, table, person, FIELDS | fields, _owned(own), _among(table, own))
+                _add(found, table, [row for row, _ in changes])
+    return {name: list(rows.values()) for name, rows in found.items()}
+
+
+def _add(found: dict[str, dict[tuple[Any, ...], dict[str, Any]]], table: sa.Table, rows: Sequence[Any]) -> None:
+    keys = [column.name for column in table.primary_key.columns] or [column.name for column in table.columns]
+    for row in rows:
+        values = dict(row._mapping)
+        if values.get("payload") != _NOBODY:
+            found.setdefault(str(table.name), {})[tuple(values[name] for name in keys)] = values
+
+
 def _own(write: sa.Connection, person: PersonalTexts) -> dict[str, set[Any]]:
     """Ids of received records and deliveries about the person; what refers to them is theirs as well."""
     own: dict[str, set[Any]] = {"received_id": set(), "delivery_id": set(), "native_id": set()}
@@ -77,6 +104,8 @@ def _owned(own: Mapping[str, set[Any]]) -> Any:
             return True
         if table is schema.deliveries:
             return row["id"] in own["delivery_id"]
+        if table is schema.hand_shipments:
+            return (row["store"], row["order_id"]) in own["native_id"]
         return (row.get("connection"), row.get("native_id")) in own["native_id"]
 
     return owned
@@ -90,6 +119,8 @@ def _among(table: sa.Table, own: Mapping[str, set[Any]]) -> sa.ColumnElement[boo
             some.append(table.c[name].in_(sorted(own[name])))
     if table is schema.deliveries:
         some.append(table.c.id.in_(sorted(own["delivery_id"])))
+    if table is schema.hand_shipments:
+        some.append(table.c.order_id.in_(sorted({one for _, one in own["native_id"]})))
     if "native_id" in table.c and table is not schema.received:
         some.append(table.c.native_id.in_(sorted({one for _, one in own["native_id"]})))
     return sa.or_(*some)

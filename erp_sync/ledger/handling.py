@@ -15,10 +15,12 @@ from erp_sync.ledger.cross_references import Link
 from erp_sync.ledger.documents import Accepted, Delivery, NewDelivery
 from erp_sync.ledger.errors import CrossReferenceConflict
 from erp_sync.ledger.plans import AddedPlan, NewPlan, add_plan
+from erp_sync.ledger.privacy import is_nobody
 from erp_sync.ledger.quarantine import Refusal
 from erp_sync.ledger.received import ReceivedRow, mark_handled, newest
 from erp_sync.ledger.releasing import release_waiting
-from erp_sync.ledger.schema import notes
+from erp_sync.ledger.schema import notes, received
+from erp_sync.ledger.sql import chunks
 from erp_sync.model.keys import EntityKey
 
 if TYPE_CHECKING:
@@ -35,6 +37,15 @@ class Handling:
     def mark_handled(self, received_ids: Sequence[int]) -> None:
         """The flow has dealt with these: delivered, planned, refused or nothing to do. Idempotent."""
         mark_handled(self._write, self.route, self.flow, received_ids)
+
+    def erased(self, received_ids: Sequence[int]) -> set[int]:
+        """Those whose person was erased since the run read them: nothing may become of what it still holds. They stay
+        as they are until the transaction ends."""
+        found: set[int] = set()
+        for some in chunks(sorted(received_ids)):
+            query = sa.select(received.c.id, received.c.payload).where(received.c.id.in_(some)).with_for_update()
+            found |= {row.id for row in self._write.execute(query) if is_nobody(row.payload)}
+        return found
 
     def newest(self, keys: Iterable[EntityKey]) -> dict[EntityKey, datetime]:
         """When the source last changed each record, of all versions that were received, handled or not."""

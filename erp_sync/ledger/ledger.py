@@ -167,6 +167,7 @@ class Ledger:
         with self.database.write() as write:
             # Ids grow in the order of commits, which the marks of what is handled rely on.
             self.database.exclude(write, "receive", connection, entity)
+            records = self.privacy.forget_meanwhile(write, connection, entity, records)
             ids = insert_received(
                 self.database, write, connection, entity, records, run_id, lake_file, self.database.now()
             )

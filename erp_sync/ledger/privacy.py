@@ -17,18 +17,22 @@ import sqlalchemy as sa
 from erp_sync.ledger import codec
 from erp_sync.ledger.schema import deliveries, received, tombstones
 from erp_sync.ledger.sql import upsert
-from erp_sync.model.personal import NOBODY, PersonalTexts, Tombstone, known_again, texts_of
+from erp_sync.model.personal import IMPERSONAL, NOBODY, PersonalTexts, Tombstone, known_again, likeness, texts_of
 from erp_sync.model.personal import tombstones as tombstones_of
 from erp_sync.packing import Packed, PackedText, content
 from erp_sync.ports.raw import RawRecord
 
 if TYPE_CHECKING:
     from erp_sync.ledger.engine import Database
+    from erp_sync.model.personal import Likeness
 
 _NOBODY = codec.to_bytes(NOBODY)
 
 CLOCKS_DIFFER = timedelta(minutes=5)
 """How far a system's clock may be behind ours."""
+
+MEANWHILE = timedelta(hours=1)
+"""No run holds a page of records in its hands for so long before it records them."""
 
 
 def is_nobody(payload: bytes | None) -> bool:
@@ -48,12 +52,18 @@ class Buried(msgspec.Struct, frozen=True, kw_only=True):
 
 def _erased_at(record: RawRecord, buried: Sequence[Buried]) -> datetime | None:
     """When the person was erased whose record this is; None where it is of nobody who was, or is newer than that."""
-    for person in {one.person for one in buried}:
-        own = [one for one in buried if one.person == person]
+    persons: dict[str, list[Buried]] = {}
+    for one in buried:
+        persons.setdefault(one.person, []).append(one)
+    seen: dict[str, Likeness] = {}  # all have one salt, but where two ledgers became one
+    for own in persons.values():
         erased_at = max(one.erased_at for one in own)
         if record.created_time is not None and record.created_time > erased_at:
             continue
-        if known_again(record.payload, {one.token: one.kind for one in own}, bytes.fromhex(own[0].salt)):
+        salt = own[0].salt
+        if salt not in seen:
+            seen[salt] = likeness(record.payload, bytes.fromhex(salt))
+        if known_again(seen[salt], {one.token: one.kind for one in own}):
             return erased_at
     return None
 
@@ -95,7 +105,36 @@ class Privacy:
         erasure and was not known here by then may have been bought after it: it goes its way, an order must not be
         lost.
         """
-        buried = self.buried() if records else []
+        return self._forgotten(connection, entity, records, self.buried() if records else [])
+
+    def forget_meanwhile(
+        self, write: sa.Connection, connection: str, entity: str, records: Sequence[RawRecord]
+    ) -> Sequence[RawRecord]:
+        """Once more, in the transaction that records them: whoever was erased since they were looked at is in none.
+
+        What they landed in the lake is taken out by `nobodies`.
+        """
+        if not records or entity in IMPERSONAL:
+            return records
+        lately = sa.select(tombstones).where(tombstones.c.erased_at >= self._database.now() - MEANWHILE)
+        buried = [Buried(**row._mapping) for row in write.execute(lately)]
+        return self._forgotten(connection, entity, records, buried) if buried else records
+
+    def nobodies(self) -> dict[tuple[str, str], list[str]]:
+        """Native ids of received records whose person was erased, by connection and entity: in the lake, too, nothing
+        is to be left of them."""
+        found: dict[tuple[str, str], set[str]] = {}
+        with self._database.read() as read:
+            if read.execute(sa.select(tombstones.c.token).limit(1)).first() is None:
+                return {}
+            query = sa.select(received.c.connection, received.c.entity, received.c.native_id)
+            for row in read.execute(query.where(received.c.payload == _NOBODY)):
+                found.setdefault((row.connection, row.entity), set()).add(row.native_id)
+        return {place: sorted(ids) for place, ids in found.items()}
+
+    def _forgotten(
+        self, connection: str, entity: str, records: Sequence[RawRecord], buried: Sequence[Buried]
+    ) -> list[RawRecord]:
         given = []
         for record in records:
             erased_at = _erased_at(record, buried)
@@ -177,20 +216,6 @@ class Privacy:
             )
             return [(row.id, row.number, row.state) for row in read.execute(query)]
 
-    def rows_of(self, person: PersonalTexts) -> dict[str, list[dict[str, Any]]]:
-        """For the person: every row of the ledger that is about them, by table."""
-        found: dict[str, list[dict[str, Any]]] = {}
-        for table in received.metadata.sorted_tables:
-            if table is tombstones:
-                continue
-            with self._database.read() as read:
-                query = sa.select(table).where(hits(table, person, self._database.sqlite))
-                rows = [dict(row._mapping) for row in read.execute(query)]
-            rows = [row for row in rows if person.concerns(" ".join(map(_text, row.values())))]
-            if rows:
-                found[table.name] = rows
-        return found
-
 
 def _later(statement: Any) -> Any:
     """Who is erased once more: what they bought in between is gone, too."""
@@ -234,10 +259,6 @@ def _addresses(value: Any) -> list[str]:
         return [value] if "@" in value and " " not in value else []
     some = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
     return [text for one in some for text in _addresses(one)]
-
-
-def _text(value: Any) -> str:
-    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
 
 
 __all__ = ["Buried", "Privacy", "hits", "is_nobody", "texts_in"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -31,12 +31,29 @@ def scrub(
         owned: rows about the person that do not say so by themselves.
         also: which these are, as a condition.
     """
-    mentioned = hits(table, person, write.dialect.name == "sqlite")
-    condition = mentioned if also is None else sa.or_(mentioned, also)
-    texts = texts_in(table)
     keys = list(table.primary_key.columns) or list(table.c)
     changed: Counter[str] = Counter()
-    for row in write.execute(sa.select(table).where(condition)).all():
+    for row, new in changed_rows(write, table, person, fields, owned, also):
+        values = row._mapping
+        where = [one.is_(None) if values[one.name] is None else one == values[one.name] for one in keys]
+        write.execute(sa.update(table).where(*where).values(**new))
+        changed[str(table.name)] += 1
+    return changed
+
+
+def changed_rows(
+    read: sa.Connection,
+    table: sa.Table,
+    person: PersonalTexts,
+    fields: frozenset[str],
+    owned: Owned = lambda table, row: False,
+    also: sa.ColumnElement[bool] | None = None,
+) -> Iterator[tuple[sa.Row[Any], dict[str, Any]]]:
+    """Rows that `scrub` changes, as they are, with what changes of them."""
+    mentioned = hits(table, person, read.dialect.name == "sqlite")
+    condition = mentioned if also is None else sa.or_(mentioned, also)
+    texts = texts_in(table)
+    for row in read.execute(sa.select(table).where(condition)).all():
         values = dict(row._mapping)
         whole = " ".join(_text(values[one.name]) for one in texts if values[one.name] is not None)
         own = person.concerns(whole) or owned(table, values)
@@ -48,10 +65,7 @@ def scrub(
                 if after != before:
                     new[one.name] = after
         if new:
-            where = [one.is_(None) if values[one.name] is None else one == values[one.name] for one in keys]
-            write.execute(sa.update(table).where(*where).values(**new))
-            changed[str(table.name)] += 1
-    return changed
+            yield row, new
 
 
 def cleaned(value: Any, person: PersonalTexts, fields: frozenset[str], *, own: bool) -> Any:

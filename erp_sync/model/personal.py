@@ -38,6 +38,8 @@ FIELDS = frozenset(
         "edits",
     ]
 )
+#: Entities that say nothing of persons: no record of theirs is looked through.
+IMPERSONAL = frozenset(["product", "stock_level", "price"])
 _EMAIL = re.compile(r"[\w.+%-]+@[\w-]+\.[\w.-]*\w")
 _FIRST = ("first_name", "firstname", "customer_firstname", "firstName")
 _LAST = ("last_name", "lastname", "customer_lastname", "lastName")
@@ -232,24 +234,39 @@ def token(text: str, salt: bytes) -> str:
     return hmac.new(salt, normal(text).encode(), hashlib.sha256).hexdigest()
 
 
-def known_again(value: Any, kinds: Mapping[str, str], salt: bytes) -> bool:
+class Likeness(msgspec.Struct, frozen=True, kw_only=True):
+    """A record as tombstones are looked for in it: worked out once, however many persons were erased.
+
+    Attributes:
+        tokens: of all its texts.
+        nobody: it has the address of somebody who was erased already.
+        addressed: it has an e-mail address.
+    """
+
+    tokens: frozenset[str]
+    nobody: bool
+    addressed: bool
+
+
+def likeness(value: Any, salt: bytes) -> Likeness:
+    texts = set(_leaves(value))
+    return Likeness(
+        tokens=frozenset(token(text, salt) for text in texts),
+        nobody=any(f"@{_DOMAIN}" in text for text in texts),
+        addressed=any(_EMAIL.search(text) for text in texts),
+    )
+
+
+def known_again(record: Likeness, kinds: Mapping[str, str]) -> bool:
     """Whether a record is about an erased person: `kinds` of this person's tombstones by token.
 
     By the rule of `PersonalTexts.concerns`.
     """
-    found: set[str] = set()
-    other = False
-    for text in _leaves(value):
-        if f"@{_DOMAIN}" in text:
-            return True
-        kind = kinds.get(token(text, salt))
-        if kind == "email":
-            return True
-        other = other or _EMAIL.search(text) is not None
-        if kind is not None:
-            found.add(kind)
+    found = {kinds[one] for one in record.tokens & kinds.keys()}
+    if record.nobody or "email" in found:
+        return True
     named = "name" in found or {"first", "last"} <= found
-    return named and not other and bool(found & {"street", "phone"})
+    return named and not record.addressed and bool(found & {"street", "phone"})
 
 
 def _leaves(value: Any) -> Iterator[str]:

@@ -21,6 +21,7 @@ from erp_sync.ledger import Delivery, State
 from erp_sync.ledger.by_hand import STUCK, HandedOut
 from erp_sync.model.money import ZERO
 from erp_sync.model.order import OrderStatus, SalesOrder
+from erp_sync.operations import papers
 from erp_sync.operations.choosing import CannotDo
 from erp_sync.operations.fallback_files import PickOrder, orders_csv, pick_list, pick_order, shipped_csv
 
@@ -94,6 +95,7 @@ def export(here: Installation, route: RouteSpec, folder: Path, *, who: str, agai
                 "pick_list": (f"pick-list-{batch}.html", pick_list(picked, batch=batch, at=now, who=who)),
                 "shipped": (f"shipped-{batch}.csv", shipped_csv(picked)),
             }
+            papers.remember(here.settings, [folder / texts[name][0] for name in ("orders", "pick_list")])
             files.update((name, str(_written(folder / file, text))) for name, (file, text) in texts.items())
 
     try:

@@ -7,10 +7,11 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
 
-from erp_sync.ledger.scrubbing import scrub
+from erp_sync.ledger.scrubbing import Owned, changed_rows, scrub
 from erp_sync.model.personal import FIELDS, PersonalTexts, forms
 from erp_sync.packing import EVENTS, PackedText, prepare
 from erp_sync.settings import Settings
@@ -43,14 +44,7 @@ def is_database(path: Path) -> bool:
 
 def overwrite(path: Path, person: PersonalTexts) -> int:
     """Put crosses where the person stands in a file that others may write to at the same time. Gives how often."""
-    words = {person.email, *person.streets, *person.phones}
-    words |= {f"{first} {last}".strip() for first, last in person.names}
-    words |= {last for _, last in person.names if len(last) > 1}
-    some = {form.encode() for word in words if word for form in forms(word)}
-    pattern = re.compile(
-        b"|".join(rb"(?<!\w)" + re.escape(one) + rb"(?!\w)" for one in sorted(some, key=len, reverse=True)),
-        re.IGNORECASE,
-    )
+    pattern = _pattern(person)
     content = path.read_bytes()
     found = [match.span() for match in pattern.finditer(content)]
     if found:
@@ -64,25 +58,76 @@ def overwrite(path: Path, person: PersonalTexts) -> int:
     return len(found)
 
 
+def lines_about(path: Path, person: PersonalTexts) -> list[str]:
+    """Lines of a file that `overwrite` would change."""
+    pattern = _pattern(person)
+    return [line.decode(errors="replace") for line in path.read_bytes().splitlines() if pattern.search(line)]
+
+
+def _pattern(person: PersonalTexts) -> re.Pattern[bytes]:
+    words = {person.email, *person.streets, *person.phones}
+    words |= {f"{first} {last}".strip() for first, last in person.names}
+    words |= {last for _, last in person.names if len(last) > 1}
+    some = {form.encode() for word in words if word for form in forms(word)}
+    return re.compile(
+        b"|".join(rb"(?<!\w)" + re.escape(one) + rb"(?!\w)" for one in sorted(some, key=len, reverse=True)),
+        re.IGNORECASE,
+    )
+
+
+def storages(settings: Settings) -> dict[str, str]:
+    """URLs of Dagster's databases, by name."""
+    if settings.dagster_postgres_url:
+        return {"postgres": settings.dagster_postgres_url}
+    return {str(path.relative_to(settings.home)): f"sqlite:///{path}" for path in databases(settings)}
+
+
+def held(settings: Settings, person: PersonalTexts) -> dict[str, list[dict[str, Any]]]:
+    """Rows of Dagster's storage that `scrub_database` would change, by database and table."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for name, url in storages(settings).items():
+        engine = sa.create_engine(url)
+        try:
+            tables = _tables(engine)
+            with engine.connect() as read:
+                for table in tables:
+                    rows = [dict(row._mapping) for row, _ in changed_rows(read, table, person, FIELDS, _owned(person))]
+                    if rows:
+                        found[f"{name}: {table.name}"] = rows
+        finally:
+            engine.dispose()
+    return found
+
+
+def _owned(person: PersonalTexts) -> Owned:
+    return lambda _table, row: person.mentions(str(dict(row)))
+
+
 def scrub_database(url: str, person: PersonalTexts) -> Counter[str]:
     """Every text of every table of a database that is not ours; of SQLite nothing stays in the file either."""
     engine = sa.create_engine(url)
     try:
-        tables = sa.MetaData()
-        if engine.dialect.name == "sqlite":
-            sa.event.listen(engine, "connect", lambda raw, _record: prepare(raw))
-        tables.reflect(engine)
-        for table in tables.tables.values():
-            _let_be_packed(table)
+        tables = _tables(engine)
         done: Counter[str] = Counter()
         with engine.begin() as write:
-            for table in tables.sorted_tables:
-                done += scrub(write, table, person, FIELDS, lambda _table, row: person.mentions(str(dict(row))))
+            for table in tables:
+                done += scrub(write, table, person, FIELDS, _owned(person))
         if engine.dialect.name == "sqlite":
             purge(engine)
         return done
     finally:
         engine.dispose()
+
+
+def _tables(engine: sa.Engine) -> list[sa.Table]:
+    """All of a database, as they are to be searched."""
+    if engine.dialect.name == "sqlite":
+        sa.event.listen(engine, "connect", lambda raw, _record: prepare(raw))
+    tables = sa.MetaData()
+    tables.reflect(engine)
+    for table in tables.tables.values():
+        _let_be_packed(table)
+    return tables.sorted_tables
 
 
 def _let_be_packed(table: sa.Table) -> None:

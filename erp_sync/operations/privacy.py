@@ -1,4 +1,4 @@
-"""A person's rights: `export` gives what is held of them, `erase` removes it everywhere and certifies what was done.
+"""A person's right to be erased: everywhere, with a certificate of what was done.
 
 An erasure that is cut short goes on where it is asked for again: what is known of the person is kept beside the ledger
 until the last step is done, and every step may be repeated. Tombstones come first, so that nothing returns meanwhile;
@@ -7,22 +7,19 @@ the logs come last, since the calls to the systems stand in them.
 
 from __future__ import annotations
 
-import hashlib
-import importlib
 import os
 from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
 from erp_sync.components.installation import Installation
 from erp_sync.ledger import erasing
 from erp_sync.ledger.privacy import Buried
-from erp_sync.model.personal import PersonalTexts, normal, texts_of
-from erp_sync.operations import personal_files
+from erp_sync.model.personal import PersonalTexts
+from erp_sync.operations import papers, personal_files, personal_places
 from erp_sync.operations.choosing import CannotDo
 from erp_sync.ports.privacy import Holding, Treatment
 
@@ -60,12 +57,8 @@ def erase(here: Installation, what: str, *, who: str, also_open: bool = False, d
     Args:
         also_open: also where goods are still to be sent to them; else that is refused, and nothing is done.
     """
-    email = _email(here, what)
-    person = _known(here, email)
-    held = {name: _port(here, name).find(person) for name in here.configuration.connections}
-    for holdings in held.values():
-        for holding in holdings:
-            person = person.joined(texts_of(holding.data, email))
+    email = personal_places.email_of(here, what)
+    person, held = personal_places.found(here, personal_places.known(here, email))
     waiting = [
         f"{number} ({state})" for _, number, state in here.ledger.privacy.on_their_way(person) if state != "dead"
     ]
@@ -81,8 +74,12 @@ def erase(here: Installation, what: str, *, who: str, also_open: bool = False, d
     mark = here.ledger.privacy.bury(person)[0].person
     person = msgspec.structs.replace(person, mark=mark)
     _keep_tombstones(here)
+    # The ledger first: from then on no run sends anything of theirs. What one sent until then is found now.
+    rows = erasing.erase(here.ledger.database, person, personal_places.fields_of(here), who)
+    person, held = personal_places.found(here, person)
+    _remember(here, person)
     lines = [line for name, holdings in held.items() for line in _in_system(here, name, person, holdings)]
-    lines += _in_house(here, person, who)
+    lines += _in_house(here, person, who, rows)
     certificate = _certified(here, Certificate(
         person=mark, at=here.ledger.now(), who=who, dry_run=False, lines=lines
     ))  # fmt: skip
@@ -90,31 +87,11 @@ def erase(here: Installation, what: str, *, who: str, also_open: bool = False, d
     return certificate
 
 
-def export(here: Installation, what: str) -> dict[str, Any]:
-    """Everything that is held of a person, here and in the systems, as JSON takes it."""
-    email = _email(here, what)
-    person = _known(here, email)
-    held = {name: _port(here, name).find(person) for name in here.configuration.connections}
-    for some in held.values():
-        for one in some:
-            person = person.joined(texts_of(one.data, email))
-    exchanges = [
-        {
-            "time": one.time, "connection": one.connection, "operation": one.operation, "url": one.url,
-            "request": here.exchanges.text(one, "request"), "response": here.exchanges.text(one, "response"),
-        }
-        for one in here.exchanges.about(person)
-    ]  # fmt: skip
-    return {
-        "person": email,
-        "systems": {name: [msgspec.to_builtins(one) for one in some] for name, some in held.items()},
-        "ledger": {
-            table: [{name: _shown(value) for name, value in row.items()} for row in rows]
-            for table, rows in here.ledger.privacy.rows_of(person).items()
-        },
-        "lake": {f"{connection}/{entity}": ids for connection, entity, ids in _in_lake(here, person)},
-        "exchanges": exchanges,
-    }
+def after_restore(here: Installation, *, who: str) -> list[str]:
+    """`again`, where there are tombstones beside the ledger that it has not: it is older than an erasure."""
+    known = {(one.token, one.erased_at) for one in here.ledger.privacy.buried()}
+    beside = {(one.token, one.erased_at) for one in _beside(here)}
+    return again(here, who=who) if beside - known else []
 
 
 def again(here: Installation, *, who: str) -> list[str]:
@@ -124,13 +101,13 @@ def again(here: Installation, *, who: str) -> list[str]:
     for email in sorted(here.ledger.privacy.persons_known_again()):
         person = here.ledger.privacy.texts(email)
         mark = here.ledger.privacy.bury(person)[0].person
-        _in_house(here, msgspec.structs.replace(person, mark=mark), who)
+        _in_house(here, msgspec.structs.replace(person, mark=mark), who, Counter())
         done.append(mark)
     return done
 
 
 def _in_system(here: Installation, name: str, person: PersonalTexts, holdings: list[Holding]) -> Iterator[Line]:
-    port = _port(here, name)
+    port = personal_places.port_of(here, name)
     if not holdings:
         yield Line(where=name, what="records", how="none found", count=0)
     for holding in holdings:
@@ -138,19 +115,25 @@ def _in_system(here: Installation, name: str, person: PersonalTexts, holdings: l
             yield Line(where=name, what=done.entity, how=done.how.value, native_id=done.native_id, why=done.why)
 
 
-def _in_house(here: Installation, person: PersonalTexts, who: str) -> list[Line]:
-    fields = frozenset().union(*(_fields(spec.vendor) for spec in here.configuration.connections.values()))
+def _in_house(here: Installation, person: PersonalTexts, who: str, rows: Counter[str]) -> list[Line]:
+    """`rows`: what was changed in the ledger already."""
     lines = []
-    rows = erasing.erase(here.ledger.database, person, fields, who)
+    # Again: on a database where others write at the same time, a run may have recorded what it read before.
+    rows += erasing.erase(here.ledger.database, person, personal_places.fields_of(here), who)
     here.ledger.database.engine.dispose()
     lines += [
         Line(where="ledger", what=table, how="anonymised", count=count)
         for table, count in sorted(rows.items())
         if count
     ]
-    for connection, entity, ids in _in_lake(here, person):
-        count = here.lake.erase(connection, entity, ids)
-        lines.append(Line(where="lake", what=f"{connection}/{entity}", how="deleted", count=count))
+    lake: Counter[str] = Counter()
+    for connection, entity, ids in personal_places.in_lake(here, person):
+        lake[f"{connection}/{entity}"] += here.lake.erase(connection, entity, ids)
+    for (connection, entity), ids in here.ledger.privacy.nobodies().items():
+        # What an extraction under way had landed when it was found out whose it is.
+        lake[f"{connection}/{entity}"] += here.lake.erase(connection, entity, ids)
+    lines += [Line(where="lake", what=what, how="deleted", count=count) for what, count in lake.items() if count]
+    lines += _papers(here, person)
     done = here.exchanges.erase(person)
     lines.append(Line(where="exchange log", what="bodies", how="deleted", count=done["bodies"]))
     lines.append(Line(where="exchange log", what="words", how="anonymised", count=done["exchanges"]))
@@ -172,20 +155,26 @@ def _in_house(here: Installation, person: PersonalTexts, who: str) -> list[Line]
     return lines
 
 
+def _papers(here: Installation, person: PersonalTexts) -> Iterator[Line]:
+    """What was handed out to a warehouse in an outage: files where they were written, and what is on paper."""
+    batches = {
+        one.batch
+        for route in here.configuration.routes.values()
+        for native_id, one in here.ledger.by_hand.handed_out(route.name).items()
+        if (route.store, native_id) in person.orders
+    }
+    for paper in papers.of(here.settings):
+        if not paper.there and any(batch in paper.path.name for batch in batches):
+            why = "not where it was written: who took it deletes it"
+            yield Line(where="fallback export", what=paper.path.name, how=Treatment.KEPT.value, why=why)
+        elif paper.there and (count := papers.erase(paper.path, person)):
+            why = "prints and copies of it are to be destroyed by hand"
+            yield Line(where="fallback export", what=paper.path.name, how="anonymised", count=count, why=why)
+
+
 def _in_dagster(here: Installation, person: PersonalTexts) -> int:
-    urls = [f"sqlite:///{path}" for path in personal_files.databases(here.settings)]
-    if here.settings.dagster_postgres_url:
-        urls = [here.settings.dagster_postgres_url]
+    urls = personal_files.storages(here.settings).values()
     return sum(sum(personal_files.scrub_database(url, person).values()) for url in urls)
-
-
-def _in_lake(here: Installation, person: PersonalTexts) -> Iterator[tuple[str, str, list[str]]]:
-    for connection, entity in here.lake.entities():
-        ids = here.lake.matching(connection, entity, person.concerns)
-        if entity == "sales_order":
-            ids = sorted({*ids, *(one for place, one in person.orders if place == connection)})
-        if ids:
-            yield connection, entity, ids
 
 
 def _foreseen(
@@ -196,13 +185,17 @@ def _foreseen(
         for name, some in held.items()
         for one in some
     ]
-    rows = here.ledger.privacy.rows_of(person)
+    rows = erasing.held(here.ledger.database, person, personal_places.fields_of(here))
     lines += [
         Line(where="ledger", what=table, how="would be anonymised", count=len(some)) for table, some in rows.items()
     ]
     lines += [
+        Line(where="fallback export", what=name, how="would be anonymised", count=len(some))
+        for name, some in papers.about(here.settings, person).items()
+    ]
+    lines += [
         Line(where="lake", what=f"{connection}/{entity}", how="would be deleted", count=len(ids))
-        for connection, entity, ids in _in_lake(here, person)
+        for connection, entity, ids in personal_places.in_lake(here, person)
     ]
     count = len(here.exchanges.about(person))
     lines.append(Line(where="exchange log", what="exchanges", how="would be erased", count=count))
@@ -210,44 +203,13 @@ def _foreseen(
     return Certificate(person="", at=here.ledger.now(), who=who, dry_run=True, lines=lines)
 
 
-def _email(here: Installation, what: str) -> str:
-    if "@" in what:
-        return what.strip()
-    connection, _, customer = what.partition(":")
-    if not customer or connection not in here.configuration.connections:
-        raise CannotDo(f"{what} is neither an e-mail address nor CONNECTION:CUSTOMER, e.g. magento_us:17")
-    email = here.ledger.privacy.email_of(connection, customer)
-    if email is None:
-        raise CannotDo(f"nothing is known here of customer {customer} of {connection}; name the e-mail address")
-    return email
-
-
-def _known(here: Installation, email: str) -> PersonalTexts:
-    person = here.ledger.privacy.texts(email)
-    path = _under_way(here, email)
-    if path.is_file():
-        person = person.joined(msgspec.json.decode(path.read_bytes(), type=PersonalTexts))
-    return person
-
-
-def _folder(here: Installation) -> Path:
-    folder = here.settings.home / "privacy"
-    folder.mkdir(mode=0o700, exist_ok=True)
-    return folder
-
-
-def _under_way(here: Installation, email: str) -> Path:
-    name = hashlib.sha256(normal(email).encode()).hexdigest()[:16]
-    return _folder(here) / f"under-way-{name}.json"
-
-
 def _remember(here: Installation, person: PersonalTexts) -> None:
     """Until the last step is done: what a run that goes on must know."""
-    _write(_under_way(here, person.email), msgspec.json.encode(person))
+    personal_places.write(personal_places.under_way(here, person.email), msgspec.json.encode(person))
 
 
 def _forget(here: Installation, email: str) -> None:
-    path = _under_way(here, email)
+    path = personal_places.under_way(here, email)
     if path.is_file():
         size = path.stat().st_size
         with path.open("r+b") as file:
@@ -259,28 +221,26 @@ def _forget(here: Installation, email: str) -> None:
 
 def _keep_tombstones(here: Installation) -> None:
     """Beside the ledger, too: one restored from before the erasure has none. Each gets what only the other has."""
-    file = _folder(here) / "tombstones.jsonl"
-    if file.is_file():
-        here.ledger.privacy.rebury([msgspec.json.decode(line, type=Buried) for line in file.read_bytes().splitlines()])
+    here.ledger.privacy.rebury(_beside(here))
     lines = b"".join(msgspec.json.encode(one) + b"\n" for one in here.ledger.privacy.buried())
-    _write(file, lines)
+    personal_places.write(_tombstones(here), lines)
 
 
-def _write(path: Path, content: bytes) -> None:
-    fresh = path.with_suffix(".new")
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(fresh, path)
+def _beside(here: Installation) -> list[Buried]:
+    file = _tombstones(here)
+    lines = file.read_bytes().splitlines() if file.is_file() else ()
+    return [msgspec.json.decode(line, type=Buried) for line in lines]
+
+
+def _tombstones(here: Installation) -> Path:
+    return personal_places.folder(here) / "tombstones.jsonl"
 
 
 def _certified(here: Installation, certificate: Certificate) -> Certificate:
-    path = _folder(here) / f"certificate-{certificate.person}-{certificate.at:%Y%m%dT%H%M%S}.json"
+    path = personal_places.folder(here) / f"certificate-{certificate.person}-{certificate.at:%Y%m%dT%H%M%S}.json"
     certificate = msgspec.structs.replace(certificate, file=str(path))
-    _write(path, msgspec.json.format(msgspec.json.encode(certificate), indent=2))
-    _write(path.with_suffix(".md"), in_words(certificate).encode())
+    personal_places.write(path, msgspec.json.format(msgspec.json.encode(certificate), indent=2))
+    personal_places.write(path.with_suffix(".md"), in_words(certificate).encode())
     return certificate
 
 
@@ -293,23 +253,3 @@ def in_words(certificate: Certificate) -> str:
     table = [f"| {where} | {what} | {how} | {count} | {why} |" for (where, what, how, why), count in rows.items()]
     head = [f"# {title}", "", f"At {certificate.at:%Y-%m-%d %H:%M} UTC, by {certificate.who}.", ""]
     return "\n".join([*head, "| where | what | how | number | why |", "|---|---|---|---|---|", *table, ""])
-
-
-def _port(here: Installation, name: str) -> Any:
-    connector: Any = here.connector(name)
-    return connector.privacy()
-
-
-def _fields(vendor: str) -> frozenset[str]:
-    found: frozenset[str] = importlib.import_module(f"erp_sync.systems.{vendor}.privacy").FIELDS
-    return found
-
-
-def _shown(value: Any) -> Any:
-    if isinstance(value, bytes):
-        text = value.decode(errors="replace")
-        try:
-            return msgspec.json.decode(text)
-        except msgspec.DecodeError:
-            return text
-    return value

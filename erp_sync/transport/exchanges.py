@@ -68,6 +68,11 @@ class _Process:
         self.thread: threading.Thread | None = None
 
 
+#: How the operations are called by which a person's records are looked for: no body of theirs outlives an erasure, also
+#: where people wrote the name in a way of their own.
+ABOUT_PERSONS = "privacy."
+
+
 class ExchangeLog:
     """An `ExchangeSink` in a database and segment files below `folder`. Threads and processes share the
     folder; one object per process is enough.
@@ -436,7 +441,7 @@ class ExchangeLog:
         if not (self._segments / exchange.segment).exists():
             done["elsewhere"] += exchange.host != this_host()
             return
-        if person.mentions(self.text(exchange, side)):
+        if exchange.operation.startswith(ABOUT_PERSONS) or person.mentions(self.text(exchange, side)):
             offset, length = getattr(exchange, f"{side}_offset"), getattr(exchange, f"{side}_length")
             overwrite(self._segments / exchange.segment, offset, length)
             store.without_body(exchange.id, side)

@@ -16,6 +16,7 @@ import pytest
 from erp_sync.ledger import State
 from erp_sync.operations import privacy
 from erp_sync.operations.choosing import CannotDo
+from erp_sync.operations.privacy_export import export
 from erp_sync.packing import EVENTS, packed, unpacked
 from erp_sync.sandbox.people import Person, Place
 from erp_sync.transport.segments import unpacked_body
@@ -165,7 +166,7 @@ def test_an_erasure_that_is_cut_short_goes_on_where_it_is_asked_for_again(
     def killed(*_: object) -> None:
         raise KeyboardInterrupt
 
-    for name in ("_in_dagster", "_in_lake"):
+    for name in ("_in_dagster", "_papers", "_in_system"):
         with monkeypatch.context() as cut:
             cut.setattr(privacy, name, killed)
             with pytest.raises(KeyboardInterrupt):
@@ -201,7 +202,7 @@ def test_a_dry_run_changes_nothing_and_an_open_order_is_not_erased_unasked(shop:
 def test_an_export_has_what_every_part_holds(shop: Business) -> None:
     buy(shop, ZORA)
     with shop.installation() as here:
-        given = privacy.export(here, ZORA.email)
+        given = export(here, ZORA.email)
     assert {name for name, some in given["systems"].items() if some} == {"magento_us", "netsuite_us"}
     assert {"received", "deliveries"} <= given["ledger"].keys()
     assert list(given["lake"]) == ["magento_us/sales_order"]

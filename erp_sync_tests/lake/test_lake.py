@@ -203,6 +203,9 @@ def test_erasure_empties_rows_in_every_file_and_removes_what_held_them(lake, clo
     assert not (lake.root / first).exists()
     assert b"payload of 4" in content
     assert b"payload of 1" not in content
+    files = [entry.file for entry in lake.files(STORE, ENTITY)]
+    assert lake.erase(STORE, ENTITY, ["1"]) == 0
+    assert [entry.file for entry in lake.files(STORE, ENTITY)] == files
 
 
 def test_retention_forgets_whole_files(lake, clock):

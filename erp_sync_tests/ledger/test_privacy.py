@@ -10,6 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 from erp_sync.ledger import Ledger, NewDelivery, State, erasing, schema
+from erp_sync.ledger.by_hand import HandShipment
 from erp_sync.ledger.errors import WrongState
 from erp_sync.ledger.privacy import is_nobody
 from erp_sync.model.keys import EntityKey
@@ -70,9 +71,12 @@ def test_a_person_leaves_every_table_and_others_stay(ledger: Ledger) -> None:
     person = known(ledger)
     assert person.names == {("Ann", "Müller")}
     assert person.orders == {(STORE, "1")}
-    assert set(ledger.privacy.rows_of(person)) >= {"received", "deliveries", "quarantine"}
+    held = erasing.held(ledger.database, person, FIELDS)
+    assert set(held) >= {"received", "deliveries", "quarantine"}
     changed = erasing.erase(ledger.database, person, FIELDS, "ann")
     assert changed["received"] == 1
+    assert {table for table, count in changed.items() if count} == set(held)
+    assert erasing.held(ledger.database, person, FIELDS) == {}
     left = everything(ledger)
     assert ANN not in left
     assert "Ann" not in left
@@ -81,6 +85,42 @@ def test_a_person_leaves_every_table_and_others_stay(ledger: Ledger) -> None:
     assert ledger.deliveries.get(bo).state is State.DUE
     assert [is_nobody(row.payload) for row in ledger.received.of(STORE, "sales_order", ["1", "2"])] == [True, False]
     assert not erasing.erase(ledger.database, person, FIELDS, "ann").total()
+
+
+def test_what_left_by_hand_for_the_person_is_theirs_though_it_names_nobody(ledger: Ledger) -> None:
+    delivery(ledger, "1", order(ANN, "Ann"))
+    delivery(ledger, "2", order(BO, "Bo"))
+    with ledger.handling(ROUTE, "shipments", "run") as work:
+        work.add_by_hand([
+            HandShipment(
+                route=ROUTE, key=f"hand-{one}", store=STORE, erp=ERP, order_id=one, number=f"N{one}", file="list.csv",
+                who="cy", at=NOON, payload=b'{"parcels": ["1Z"], "company": "Quarry"}',
+            )
+            for one in ("1", "2")
+        ])  # fmt: skip
+    erasing.erase(ledger.database, known(ledger), FIELDS, "ann")
+    payloads = {one.order_id: one.payload for one in ledger.by_hand.shipments(ROUTE)}
+    assert b"Quarry" not in payloads["1"]
+    assert b"1Z" in payloads["1"]
+    assert b"Quarry" in payloads["2"]
+
+
+def test_what_a_run_read_before_the_erasure_is_nobodys_when_it_records_it(ledger: Ledger) -> None:
+    mine, other = receive(ledger, "1", order(ANN, "Ann")), receive(ledger, "2", order(BO, "Bo"))
+    erasing.erase(ledger.database, known(ledger), FIELDS, "ann")
+    with ledger.handling(ROUTE, "orders", "run") as work:
+        assert work.erased([mine, other]) == {mine}
+    ledger.privacy.bury(texts_of(order(ANN, "Ann"), ANN))
+    assert ledger.privacy.nobodies() == {(STORE, "sales_order"): ["1"]}
+    # A page that was looked through before, recorded now.
+    before = ledger.now() - timedelta(hours=1)
+    late = [
+        RawRecord(native_id=one, version="2", created_time=before, payload=order(who, "X"))
+        for one, who in (("3", ANN), ("4", BO))
+    ]
+    ledger.receive(STORE, "sales_order", late, run_id="run")
+    received = ledger.received.of(STORE, "sales_order", ["3", "4"])
+    assert [is_nobody(row.payload) for row in received] == [True, False]
 
 
 def test_what_is_being_sent_at_this_moment_is_not_erased_under_the_senders_hands(ledger: Ledger) -> None:

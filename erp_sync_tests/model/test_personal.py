@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from erp_sync.model.personal import FIELDS, PersonalTexts, known_again, texts_of, tombstones
+from erp_sync.model.personal import FIELDS, PersonalTexts, known_again, likeness, texts_of, tombstones
 
 SALT = bytes(32)
 ANN = PersonalTexts(
@@ -60,10 +60,10 @@ def test_of_a_document_nothing_of_its_person_is_left_and_all_else_is(person: Per
 def test_an_erased_person_is_known_again_in_every_form_and_the_tombstones_say_nothing(person: PersonalTexts) -> None:
     stones = tombstones(person, SALT)
     kinds = {one.token: one.kind for one in stones}
-    assert known_again(record(person), kinds, SALT)
+    assert known_again(likeness(record(person), SALT), kinds)
     ((first, last),) = person.names
     parcel = {"shippingAddress": {"addressee": f"{first}  {last.upper()}", "addr1": next(iter(person.streets))}}
-    assert known_again(parcel, kinds, SALT)
+    assert known_again(likeness(parcel, SALT), kinds)
     assert all(re.fullmatch("[0-9a-f]{64}", one.token) for one in stones)
 
 
@@ -72,7 +72,7 @@ def test_another_person_is_not_known_again(person: PersonalTexts, other: Persona
     if person.email.lower() == other.email.lower():
         return
     kinds = {one.token: one.kind for one in tombstones(person, SALT)}
-    assert not known_again(record(other), kinds, SALT)
+    assert not known_again(likeness(record(other), SALT), kinds)
 
 
 @pytest.mark.parametrize(
