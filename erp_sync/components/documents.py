@@ -38,8 +38,9 @@ log = logging.getLogger(__name__)
 _NEVER = datetime.min.replace(tzinfo=UTC)
 # Received records handled in one transaction.
 BATCH = 500
-# A document that changed longer ago goes after those that changed later.
-URGENT_FOR = timedelta(days=1)
+# A document that changed longer ago goes after all that changed later. What was missed over a long weekend is younger:
+# it goes oldest first, and so does what comes meanwhile.
+URGENT_FOR = timedelta(days=4)
 # A run begins no new document after so many seconds: what is left is taken by the next one.
 BUDGET = 45.0
 
@@ -70,7 +71,7 @@ def flow_module(flow: str, part: str) -> Any:
 
 
 def lane_of_age(changed: datetime | None, now: datetime) -> str:
-    """What changed lately is urgent; a past that is caught up with (a backfill, a first run) never holds it up."""
+    """What changed lately is urgent; a past that is caught up with (a migration, a first run) never holds it up."""
     return "bulk" if changed is not None and now - changed > URGENT_FOR else "now"
 
 
@@ -217,6 +218,7 @@ def _transform_batch(
                     target=target,
                     version=row.version,
                     source_time=row.source_time,
+                    arose_at=row.created_time,
                     payload=logic.encode(document),
                     number=document.number,
                     operation=operation,

@@ -169,7 +169,7 @@ def _insert(
         native_id=document.key.native_id,
         sequence=(2 if document.corrects else 1) if before is None else before.sequence + 1,
         target=document.target,
-        queued_at=now,
+        queued_at=_queued_at(now, document, follow_up=before is not None),
         accepted_at=now,
     )
     result = write.execute(sa.insert(deliveries).returning(deliveries.c.id), values)
@@ -188,6 +188,12 @@ def _insert(
         **_mapping(document),
     )
     return Accepted(delivery_id, Change.NEW if before is None else Change.FOLLOW_UP)
+
+
+def _queued_at(now: datetime, document: NewDelivery, *, follow_up: bool) -> datetime:
+    """Its place in the queue. Of a source whose clock is ahead nothing goes behind what comes later."""
+    arose = document.source_time if follow_up else document.arose_at
+    return now if arose is None else min(arose, now)
 
 
 def _mapping(document: NewDelivery) -> dict[str, str]:

@@ -77,6 +77,8 @@ class NewDelivery(msgspec.Struct, frozen=True, kw_only=True):
         version: of the document at its source.
         payload: the canonical document as JSON (`msgspec.json.encode`).
         source_time: orders versions; where absent the order of acceptance does. UTC.
+        arose_at: when the document arose at its source, UTC: of a lane the oldest goes first, whenever it was received.
+            A follow-up arose when the source changed it (`source_time`). Where absent the time of acceptance counts.
         number: what people call the document, e.g. the order number; `trace` finds by it.
         operation: what it is, in the flow's words: ``create``, ``update``, ``cancel`` ...
         lane: ``now``, ``normal`` or ``bulk``.
@@ -98,6 +100,7 @@ class NewDelivery(msgspec.Struct, frozen=True, kw_only=True):
     version: str
     payload: bytes
     source_time: datetime | None = None
+    arose_at: datetime | None = None
     number: str = ""
     operation: str = "create"
     lane: str = "normal"

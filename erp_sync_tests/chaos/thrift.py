@@ -6,6 +6,7 @@ A rule on a row says the same whoever evaluates it, which `test_thrift` holds ag
 
 from __future__ import annotations
 
+import atexit
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -78,6 +79,14 @@ class _Cursor:
 
 
 _connect = duckdb.connect
+
+
+@atexit.register
+def _close() -> None:
+    """Left open, the interpreter's end complains of a page of leaks."""
+    if _Cursor.whole is not None:
+        _Cursor.whole.close()
+        _Cursor.whole = None
 
 
 @contextmanager

@@ -23,7 +23,7 @@ SLOW_SHARE = 0.10
 COMMITS_AFTER = 5.0
 TIMEOUT = 30.0
 PACE = 60.0
-SMALL = {"orders": 40}
+SMALL = {"orders": 24}
 
 
 def play(tell: Tell, orders: int = ORDERS) -> Told:

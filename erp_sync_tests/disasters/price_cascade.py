@@ -27,11 +27,11 @@ EVERY = 3600.0
 LOOK = 300.0
 #: Until somebody notices and the ERP's prices are put right.
 HOURS = 4
-SMALL = {"articles": 40, "others": 4}
+SMALL = {"articles": 20, "others": 3, "hours": 1.25}
 CENT = Decimal("0.01")
 
 
-def play(tell: Tell, articles: int = ARTICLES, others: int = OTHERS) -> Told:
+def play(tell: Tell, articles: int = ARTICLES, others: int = OTHERS, hours: float = HOURS) -> Told:
     draw = random.Random(NAME)
     items = [
         article(number, str(Decimal(draw.randint(199, 19900)) / 100)) for number in range(1, articles + others + 1)
@@ -52,7 +52,7 @@ def play(tell: Tell, articles: int = ARTICLES, others: int = OTHERS) -> Told:
                     old.here.sleep(EVERY)
 
             old.spawn(naive, "naive script")
-            found_old = _hours(old, prices, articles)
+            found_old = _hours(old, prices, articles, hours)
         tell(
             f"The old way: {found_old['wrong_prices']} wrong prices in the shop, "
             f"{found_old['sold_at_a_tenth']} of {found_old['orders']} orders sold at them before anybody noticed."
@@ -69,7 +69,7 @@ def play(tell: Tell, articles: int = ARTICLES, others: int = OTHERS) -> Told:
                     new.here.sleep(LOOK)
 
             new.spawn(watch, "watchdog")
-            found_new = _hours(new, prices, articles, channel.messages)
+            found_new = _hours(new, prices, articles, hours, channel.messages)
         tell(
             f"erp_sync: {found_new['wrong_prices']} wrong prices in the shop, {found_new['held_plans']} plan of "
             f"{found_new['held_rows']} rows held, {found_new['alerts']} alert; "
@@ -87,7 +87,7 @@ def play(tell: Tell, articles: int = ARTICLES, others: int = OTHERS) -> Told:
 
 
 def _hours(
-    here: World, prices: dict[str, Decimal], articles: int, messages: list[Message] | None = None
+    here: World, prices: dict[str, Decimal], articles: int, hours: float, messages: list[Message] | None = None
 ) -> dict[str, Any]:
     """The user's mistake, the colleague's work, customers; figures from the store's database and journal."""
     skus = list(prices)
@@ -103,7 +103,7 @@ def _hours(
         )
     cheap, few = set(skus[:articles]), skus[articles:]
     orders = 0
-    for _ in range(HOURS * 4):
+    for _ in range(round(hours * 4)):
         here.after(900)
         orders += here.buy(orders + 1, [Line(here.random.choice(skus[:articles]), 1)]).order_id is not None
     with reading(here.store.database) as store:

@@ -31,6 +31,26 @@ def test_the_most_urgent_lane_goes_first_then_the_oldest(ledger: Ledger, clock):
     assert order == ["now", "first", "second", "bulk"]
 
 
+def test_the_oldest_is_what_arose_first_whenever_it_was_received(ledger: Ledger, clock):
+    """A backfill finds the orders of a weekend after today's, and not in their order."""
+    weekend = [document(f"h{hours}", arose_at=START - timedelta(hours=hours)) for hours in (9, 72, 30)]
+    accept(ledger, document("today"))
+    clock.advance(60)
+    accept(ledger, *weekend, document("ahead", arose_at=clock() + timedelta(minutes=5)))
+    clock.advance(1)
+    accept(ledger, document("after"))
+    order = [one.delivery.key.native_id for one in claim(ledger)]
+    assert order == ["h72", "h30", "h9", "today", "ahead", "after"]
+
+
+def test_a_follow_up_arose_when_the_source_changed_it(ledger: Ledger, clock):
+    accept(ledger, document("1", arose_at=START - timedelta(days=1)))
+    deliver(ledger, claim(ledger)[0])
+    accept(ledger, document("2", arose_at=START - timedelta(seconds=30)))
+    accept(ledger, document("1", "2", arose_at=START - timedelta(days=1), source_time=START - timedelta(seconds=5)))
+    assert [one.delivery.key.native_id for one in claim(ledger)] == ["2", "1"]
+
+
 def test_what_is_claimed_is_not_claimed_again(ledger: Ledger):
     accept(ledger, *[document(str(number)) for number in range(5)])
     first = claim(ledger, limit=3)
