@@ -14,7 +14,7 @@ from typing import NamedTuple
 import hypothesis.strategies as st
 import pytest
 from hypothesis import HealthCheck, settings
-from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 
 from erp_sync.ledger import Claim, KeyBusy, KnownRow, LeaseLost, Ledger, State, StepState, WrongState
 from erp_sync.ledger.known_state import order_of
@@ -82,7 +82,7 @@ class ShipmentsAndStock(RuleBasedStateMachine):
             self._comes_to_rest()
             self.ledger.close()
 
-    # The world
+    # The world. Steps in which nothing can happen are left out.
 
     @rule(keys=st.sampled_from((("A",), ("B",), ("A", "B"))))
     def something_is_shipped(self, keys: tuple[str, ...]) -> None:
@@ -94,14 +94,15 @@ class ShipmentsAndStock(RuleBasedStateMachine):
     def time_passes(self, seconds: int) -> None:
         self.clock.advance(seconds)
 
+    @precondition(lambda self: self._under_way())
     @rule()
     def the_shop_applies_late(self) -> None:
-        for flight in self.flights:
-            if not flight.over and self.clock() < flight.until:
-                self._apply(flight)
+        for flight in self._under_way():
+            self._apply(flight)
 
     # Shipments
 
+    @precondition(lambda self: self.claims)
     @rule()
     def the_shipments_worker_dies(self) -> None:
         self.claims = []
@@ -180,21 +181,23 @@ class ShipmentsAndStock(RuleBasedStateMachine):
     def a_comparison_looks(self) -> None:
         """What was booked is looked at first, what the shop is known to have a little later."""
         at = self.ledger.now()
-        ids = [one.id for one in self.ledger.deliveries.find(flow=FLOW, limit=1000)]
+        found = self.ledger.deliveries.find(flow=FLOW, limit=1000)
+        numbers = {one.id: one.number.removeprefix("N") for one in found}
         believed = dict.fromkeys(KEYS, 0)
-        for delivery_id, steps in self.ledger.steps.of_all(ids).items():
-            number = self.ledger.deliveries.get(delivery_id).number.removeprefix("N")
+        for delivery_id, steps in self.ledger.steps.of_all(list(numbers)).items():
             if any(one.state in BELIEVED_BOOKED for one in steps):
-                for key in self.moved[number]:
+                for key in self.moved[numbers[delivery_id]]:
                     believed[key] += 1
         self.looks.append(Look(at, believed, {}))
 
+    @precondition(lambda self: self.looks)
     @rule()
     def it_sees_what_is_known(self) -> None:
         for look in self.looks:
             if not look.known:
                 look.known.update({key: row for (_, key), row in self.ledger.known.get(SHOP, STOCK, KEYS).items()})
 
+    @precondition(lambda self: any(look.known for look in self.looks))
     @rule()
     def it_plans(self) -> None:
         for look in self.looks:
@@ -230,6 +233,7 @@ class ShipmentsAndStock(RuleBasedStateMachine):
     def a_stock_worker_claims(self) -> None:
         self.rows = self.ledger.plans.claim(ROUTE, INVENTORY, SHOP, owner="run-2:1", lease_seconds=LEASE)
 
+    @precondition(lambda self: self.rows is not None)
     @rule(end=st.sampled_from(ENDS))
     def it_writes(self, end: str) -> None:
         mine, self.rows = self.rows, None
@@ -264,6 +268,7 @@ class ShipmentsAndStock(RuleBasedStateMachine):
     def a_read_begins(self) -> None:
         self.reads.append((self.clock(), dict(self.held)))
 
+    @precondition(lambda self: self.reads)
     @rule()
     def it_ends(self) -> None:
         for started, values in self.reads:
@@ -273,6 +278,9 @@ class ShipmentsAndStock(RuleBasedStateMachine):
         self.reads = []
 
     # The shop
+
+    def _under_way(self) -> list[Flight]:
+        return [one for one in self.flights if not one.over and self.clock() < one.until]
 
     def _apply(self, flight: Flight) -> None:
         flight.over = True
@@ -285,7 +293,7 @@ class ShipmentsAndStock(RuleBasedStateMachine):
             self.held[flight.key] = flight.believed
 
     def _on_their_way(self, kind: type[Flight], keys: tuple[str, ...]) -> list[Flight]:
-        self.flights = [one for one in self.flights if not one.over and self.clock() < one.until]
+        self.flights = self._under_way()
         return [
             one
             for one in self.flights
@@ -324,8 +332,8 @@ def test_shipments_and_stock_in_any_order(shared_url: str):
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=25 if shared_url.startswith("sqlite") else 10,
-            stateful_step_count=30,
+            max_examples=18 if shared_url.startswith("sqlite") else 7,
+            stateful_step_count=24,
             deadline=None,
             database=None,
             suppress_health_check=list(HealthCheck),
