@@ -24,6 +24,21 @@ def look_again_at(now: datetime, deadline: datetime | None) -> datetime:
     return now + LOOK_AGAIN if deadline is None else min(deadline, now + LOOK_AGAIN)
 
 
+_LATEST = (
+    sa.select(deliveries)
+    .where(
+        deliveries.c.route == sa.bindparam("of_route"),
+        deliveries.c.flow == sa.bindparam("of_flow"),
+        deliveries.c.target == sa.bindparam("of_target"),
+        deliveries.c.connection == sa.bindparam("of_connection"),
+        deliveries.c.entity == sa.bindparam("of_entity"),
+        deliveries.c.native_id.in_(sa.bindparam("of_native_ids", expanding=True)),
+    )
+    .order_by(deliveries.c.id)  # of one document, and of rows to lock: everybody's order
+)
+_LATEST_LOCKED = _LATEST.with_for_update()
+
+
 def latest(
     read: sa.Connection, route: str, flow: str, target: str, keys: Iterable[EntityKey], *, lock: bool = False
 ) -> dict[EntityKey, Delivery]:
@@ -39,21 +54,9 @@ def latest(
     found: dict[EntityKey, Delivery] = {}
     for (connection, entity), native_ids in sorted(grouped.items()):
         for some in chunks(sorted(native_ids)):
-            query = (
-                sa.select(deliveries)
-                .where(
-                    deliveries.c.route == route,
-                    deliveries.c.flow == flow,
-                    deliveries.c.target == target,
-                    deliveries.c.connection == connection,
-                    deliveries.c.entity == entity,
-                    deliveries.c.native_id.in_(some),
-                )
-                .order_by(deliveries.c.id)  # of one document, and of rows to lock: everybody's order
-            )
-            if lock:
-                query = query.with_for_update()
-            for row in read.execute(query):
+            given = {"of_route": route, "of_flow": flow, "of_target": target, "of_native_ids": some}
+            given |= {"of_connection": connection, "of_entity": entity}
+            for row in read.execute(_LATEST_LOCKED if lock else _LATEST, given):
                 delivery = delivery_of(row)
                 if delivery.key in wanted:
                     found[delivery.key] = delivery

@@ -168,7 +168,7 @@ class LedgerBreakers:
 
     def all(self) -> list[BreakerState]:
         with self._database.read() as read:
-            rows = read.execute(sa.select(breakers).order_by(breakers.c.connection)).all()
+            rows = read.execute(_ALL).all()
         return [self._told(row.connection, row) for row in rows]
 
     def open(self) -> dict[str, BreakerState]:
@@ -190,6 +190,7 @@ class LedgerBreakers:
         return self._database.now().timestamp()
 
 
+_ALL = sa.select(breakers).order_by(breakers.c.connection)
 _ROW = sa.select(breakers).where(breakers.c.connection == sa.bindparam("connection"))
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import sqlalchemy as sa
 
 from erp_sync.ledger.schema import cursors
-from erp_sync.ledger.sql import upsert
+from erp_sync.ledger.sql import insert_into
 from erp_sync.ports.raw import RawRecord
 
 if TYPE_CHECKING:
@@ -32,6 +33,20 @@ class Cursor(msgspec.Struct, frozen=True, kw_only=True):
     run_id: str = ""
 
 
+_CURSOR = sa.select(cursors).where(
+    cursors.c.connection == sa.bindparam("of_connection"), cursors.c.entity == sa.bindparam("of_entity")
+)
+
+
+@cache
+def _moved(dialect: str) -> Any:
+    statement = insert_into(dialect, cursors)
+    return statement.on_conflict_do_update(
+        index_elements=["connection", "entity"],
+        set_={name: statement.excluded[name] for name in ("position", "token", "changed_at", "run_id")},
+    )
+
+
 def advance(
     database: Database, write: sa.Connection, connection: str, entity: str, to: datetime | None, token: str, run_id: str
 ) -> None:
@@ -39,20 +54,12 @@ def advance(
     if to is None and not token:
         return
     now = database.now()
-    current = write.execute(
-        sa.select(cursors.c.position, cursors.c.token).where(
-            cursors.c.connection == connection, cursors.c.entity == entity
-        )
-    ).first()
+    current = write.execute(_CURSOR, {"of_connection": connection, "of_entity": entity}).first()
     position = to
     if current is not None and current.position is not None and (to is None or current.position > to):
         position = current.position
-    statement = upsert(write, cursors)
     write.execute(
-        statement.on_conflict_do_update(
-            index_elements=["connection", "entity"],
-            set_={name: statement.excluded[name] for name in ("position", "token", "changed_at", "run_id")},
-        ),
+        _moved(write.dialect.name),
         {
             "connection": connection,
             "entity": entity,
@@ -74,9 +81,7 @@ class Cursors:
     def get(self, connection: str, entity: str) -> Cursor:
         """The cursor; `position` None where the entity was never read."""
         with self._database.read() as read:
-            row = read.execute(
-                sa.select(cursors).where(cursors.c.connection == connection, cursors.c.entity == entity)
-            ).first()
+            row = read.execute(_CURSOR, {"of_connection": connection, "of_entity": entity}).first()
         if row is None:
             return Cursor(connection=connection, entity=entity)
         return Cursor(**row._mapping)

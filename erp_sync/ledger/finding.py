@@ -73,16 +73,9 @@ class Finding:
 
     def any_suspects(self, route: str, flow: str, target: str) -> bool:
         """Is there one to claim, or to rescue, with which owners died in a row? One query on an index."""
-        query = sa.select(sa.literal(1)).where(
-            deliveries.c.state.in_([State.DUE, State.CLAIMED]),
-            deliveries.c.flow == flow,
-            deliveries.c.code == OWNER_DIED,
-            deliveries.c.route == route,
-            deliveries.c.target == target,
-            deliveries.c.due_at <= self._database.now(),
-        )
+        given = {"of_route": route, "of_flow": flow, "of_target": target, "of_now": self._database.now()}
         with self._database.read() as read:
-            return read.execute(query.limit(1)).first() is not None
+            return read.execute(_ANY_SUSPECTS, given).first() is not None
 
     def pages(
         self,
@@ -186,6 +179,20 @@ class Finding:
                     done=bool(row.done),
                     payload=row.payload if row.payload is None else bytes(row.payload),
                 )
+
+
+_ANY_SUSPECTS = (
+    sa.select(sa.literal(1))
+    .where(
+        deliveries.c.state.in_([State.DUE, State.CLAIMED]),
+        deliveries.c.flow == sa.bindparam("of_flow"),
+        deliveries.c.code == OWNER_DIED,
+        deliveries.c.route == sa.bindparam("of_route"),
+        deliveries.c.target == sa.bindparam("of_target"),
+        deliveries.c.due_at <= sa.bindparam("of_now", type_=deliveries.c.due_at.type),
+    )
+    .limit(1)
+)
 
 
 def _made(row: sa.Row) -> Made:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import sqlalchemy as sa
@@ -151,12 +151,11 @@ class Inbox:
         self, before: datetime, connection: str | None = None, entity: str = "", limit: int = 5000
     ) -> list[WaitingEvent]:
         """Unprocessed events received up to that time, oldest first: of the whole installation, or of one entity."""
-        columns = (inbox.c.id, inbox.c.connection, inbox.c.entity, inbox.c.native_id, inbox.c.received_at)
-        query = sa.select(*columns).where(inbox.c.processed_at.is_(None), inbox.c.received_at <= before)
+        given: dict[str, Any] = {"of_time": before, "of_limit": limit}
         if connection is not None:
-            query = query.where(inbox.c.connection == connection, inbox.c.entity == entity)
+            given |= {"of_connection": connection, "of_entity": entity}
         with self._database.read() as read:
-            rows = read.execute(query.order_by(inbox.c.id).limit(limit))
+            rows = read.execute(_WAITING if connection is None else _WAITING_OF, given)
             return [WaitingEvent(**row._mapping) for row in rows]
 
     def mark(self, ids: Sequence[int], outcome: str) -> int:
@@ -171,6 +170,19 @@ class Inbox:
                     .values(processed_at=now, outcome=outcome)
                 ).rowcount
         return count
+
+
+_WAITING = (
+    sa.select(inbox.c.id, inbox.c.connection, inbox.c.entity, inbox.c.native_id, inbox.c.received_at)
+    .where(
+        inbox.c.processed_at.is_(None), inbox.c.received_at <= sa.bindparam("of_time", type_=inbox.c.received_at.type)
+    )
+    .order_by(inbox.c.id)
+    .limit(sa.bindparam("of_limit", type_=sa.Integer))
+)
+_WAITING_OF = _WAITING.where(
+    inbox.c.connection == sa.bindparam("of_connection"), inbox.c.entity == sa.bindparam("of_entity")
+)
 
 
 def _received(row: sa.Row) -> Received:

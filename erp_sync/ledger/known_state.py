@@ -184,20 +184,9 @@ class KnownState:
     def unsure(self, connection: str, entity: str, limit: int = 10_000) -> list[KnownRow]:
         """Rows to read again: their settle time is over, and nobody moves them."""
         now = self._database.now()
-        query = (
-            sa.select(*[known_state.c[name] for name in SCHEMA.names])
-            .where(
-                known_state.c.connection == connection,
-                known_state.c.entity == entity,
-                known_state.c.sure == sa.false(),
-                sa.or_(known_state.c.blocked_until.is_(None), known_state.c.blocked_until <= now),
-                ~held(known_state.c.connection, known_state.c.entity, known_state.c.key, now),
-            )
-            .order_by(known_state.c.scope, known_state.c.key)
-            .limit(limit)
-        )
+        given = {"of_connection": connection, "of_entity": entity, "of_now": now, "of_limit": limit}
         with self._database.read() as read:
-            return [KnownRow(**row._mapping) for row in read.execute(query)]
+            return [KnownRow(**row._mapping) for row in read.execute(_UNSURE, given)]
 
     def count(self, connection: str, entity: str) -> int:
         """How many keys are known to be there."""
@@ -366,6 +355,21 @@ def held(connection: Any, entity: Any, key: Any, now: Any, *, waited_for: bool =
     if not waited_for:
         conditions.append(moving_keys.c.state != "waiting")
     return sa.exists().where(*conditions)
+
+
+_OF_NOW = sa.bindparam("of_now", type_=known_state.c.blocked_until.type)
+_UNSURE = (
+    sa.select(*[known_state.c[name] for name in SCHEMA.names])
+    .where(
+        known_state.c.connection == sa.bindparam("of_connection"),
+        known_state.c.entity == sa.bindparam("of_entity"),
+        known_state.c.sure == sa.false(),
+        sa.or_(known_state.c.blocked_until.is_(None), known_state.c.blocked_until <= _OF_NOW),
+        ~held(known_state.c.connection, known_state.c.entity, known_state.c.key, _OF_NOW),
+    )
+    .order_by(known_state.c.scope, known_state.c.key)
+    .limit(sa.bindparam("of_limit", type_=sa.Integer))
+)
 
 
 def _rows(rows: pa.Table | Iterable[KnownRow]) -> list[KnownRow]:

@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from erp_sync.ledger import known_state, moving, overtaking, quarantine, row_deaths
 from erp_sync.ledger.errors import LeaseLost
 from erp_sync.ledger.lanes import LANES
-from erp_sync.ledger.row_queries import claimable, close_plans, doubt_rows, given_back
+from erp_sync.ledger.row_queries import close_plans, doubt_rows, given_back, take
 from erp_sync.ledger.rows import ClaimedRow, PutBack, Refusal, RowClaim, RowsDue, RowState
 from erp_sync.ledger.schema import known_state as known
 from erp_sync.ledger.schema import plan_rows
@@ -93,17 +93,21 @@ class PlanRows:
             died = row_deaths.any_of(write, target)
             if suspects and not died:
                 return None
-            query = claimable(now, route, flow, target, lanes)
-            if keys is not None:
-                query = query.where(plan_rows.c.key.in_(sorted(keys)))
             if died:
                 row_deaths.put_off(write, now, target)
-                if suspects is not None:
-                    query = (
+
+            def narrowed(query: Any) -> Any:
+                if keys is not None:
+                    query = query.where(plan_rows.c.key.in_(sorted(keys)))
+                if died and suspects is not None:
+                    return (
                         row_deaths.most_deaths_first(query, now) if suspects else query.where(~row_deaths.suspect(now))
                     )
+                return query
+
             # What a newer plan or a document overtakes at this moment is not taken.
-            rows = write.execute(query.limit(limit).with_for_update(of=plan_rows, skip_locked=True)).all()
+            whole = keys is None and not died
+            rows = take(write, now, route, flow, target, lanes, limit, None if whole else narrowed)
             if not rows:
                 return None
             first = rows[0]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -16,7 +17,7 @@ import sqlalchemy as sa
 
 from erp_sync.ledger import codec
 from erp_sync.ledger.schema import handled, handled_marks, received
-from erp_sync.ledger.sql import chunks, upsert
+from erp_sync.ledger.sql import chunks, insert_into
 from erp_sync.model.keys import EntityKey
 from erp_sync.ports.raw import BadRecord, RawRecord
 
@@ -354,6 +355,42 @@ def _unhandled(read: sa.Connection, query: Any, route: str, flow: str, connectio
     return _not_handled(query).params(**_place(route, flow, connection, entity), of_mark=mark)
 
 
+_OF_ENTITY = (
+    received.c.connection == sa.bindparam("of_connection"),
+    received.c.entity == sa.bindparam("of_entity"),
+)
+_OF_FLOW = (handled.c.route == sa.bindparam("of_route"), handled.c.flow == sa.bindparam("of_flow"))
+_ABOVE_MARK = received.c.id > sa.bindparam("of_mark")
+_OF_IDS = received.c.id.in_(sa.bindparam("of_ids", expanding=True))
+_ENTITIES = sa.select(received.c.connection, received.c.entity).where(_OF_IDS).distinct()
+_HIGHEST = sa.select(sa.func.max(received.c.id)).where(*_OF_ENTITY, _ABOVE_MARK)
+_HIGHEST_BELOW = _HIGHEST.where(received.c.id < sa.bindparam("of_first_open"))
+_FIRST_OPEN = _not_handled(sa.select(sa.func.min(received.c.id)))
+_FORGET_PASSED = sa.delete(handled).where(
+    *_OF_FLOW,
+    handled.c.received_id <= sa.bindparam("of_highest"),
+    handled.c.received_id.in_(
+        sa.select(received.c.id).where(*_OF_ENTITY, _ABOVE_MARK, received.c.id <= sa.bindparam("of_highest"))
+    ),
+)
+_FORGET_BELOW = sa.delete(handled).where(
+    *_OF_FLOW, handled.c.received_id.in_(sa.select(received.c.id).where(*_OF_ENTITY, _OF_IDS))
+)
+
+
+@cache
+def _note_handled(dialect: str) -> Any:
+    return insert_into(dialect, handled).on_conflict_do_nothing()
+
+
+@cache
+def _move_mark(dialect: str) -> Any:
+    statement = insert_into(dialect, handled_marks)
+    return statement.on_conflict_do_update(
+        index_elements=["route", "flow", "connection", "entity"], set_={"up_to": statement.excluded.up_to}
+    )
+
+
 def mark_handled(write: sa.Connection, route: str, flow: str, ids: Sequence[int]) -> None:
     """Mark ids as handled and move the marks up over what is handled without a gap. Idempotent.
 
@@ -362,34 +399,22 @@ def mark_handled(write: sa.Connection, route: str, flow: str, ids: Sequence[int]
     if not ids:
         return
     rows = [{"route": route, "flow": flow, "received_id": one} for one in sorted(set(ids))]
-    write.execute(upsert(write, handled).on_conflict_do_nothing(), rows)
+    write.execute(_note_handled(write.dialect.name), rows)
     touched: set[tuple[str, str]] = set()
     for some in chunks(sorted(set(ids))):
-        touched.update(
-            (row.connection, row.entity)
-            for row in write.execute(
-                sa.select(received.c.connection, received.c.entity).where(received.c.id.in_(some)).distinct()
-            )
-        )
+        touched.update((row.connection, row.entity) for row in write.execute(_ENTITIES, {"of_ids": some}))
     for connection, entity in sorted(touched):
         mark = _mark(write, route, flow, connection, entity)
-        mine = [received.c.connection == connection, received.c.entity == entity, received.c.id > mark]
+        mine = {**_place(route, flow, connection, entity), "of_mark": mark}
         # The highest id comes first: each statement sees what was committed before it, and a record that comes in
         # between two of them has a higher id (`Ledger.receive`), so the mark cannot pass it.
-        highest = write.execute(sa.select(sa.func.max(received.c.id)).where(*mine)).scalar()
-        first_open = write.execute(
-            _unhandled(write, sa.select(sa.func.min(received.c.id)), route, flow, connection, entity)
-        ).scalar()
+        highest = write.execute(_HIGHEST, mine).scalar()
+        first_open = write.execute(_FIRST_OPEN, mine).scalar()
         if first_open is not None and highest is not None and first_open <= highest:
-            highest = write.execute(
-                sa.select(sa.func.max(received.c.id)).where(*mine, received.c.id < first_open)
-            ).scalar()
+            highest = write.execute(_HIGHEST_BELOW, {**mine, "of_first_open": first_open}).scalar()
         if highest is not None:
-            statement = upsert(write, handled_marks)
             write.execute(
-                statement.on_conflict_do_update(
-                    index_elements=["route", "flow", "connection", "entity"], set_={"up_to": statement.excluded.up_to}
-                ),
+                _move_mark(write.dialect.name),
                 {"route": route, "flow": flow, "connection": connection, "entity": entity, "up_to": highest},
             )
         # Also of ids that lay below the mark already: two runs may handle the same records.
@@ -408,16 +433,7 @@ def _forget_handled(
     below: Sequence[int],
 ) -> None:
     """Rows of ids that the mark stands for now: those that it moved over, and those `below` where it stood."""
-    of_flow = [handled.c.route == route, handled.c.flow == flow]
-    here = sa.select(received.c.id).where(received.c.connection == connection, received.c.entity == entity)
-    write.execute(
-        sa.delete(handled).where(
-            *of_flow,
-            handled.c.received_id <= highest,
-            handled.c.received_id.in_(here.where(received.c.id > mark, received.c.id <= highest)),
-        )
-    )
+    place = _place(route, flow, connection, entity)
+    write.execute(_FORGET_PASSED, {**place, "of_mark": mark, "of_highest": highest})
     for some in chunks(below):
-        write.execute(
-            sa.delete(handled).where(*of_flow, handled.c.received_id.in_(here.where(received.c.id.in_(some))))
-        )
+        write.execute(_FORGET_BELOW, {**place, "of_ids": some})

@@ -41,10 +41,14 @@ _OF_ROW = sa.and_(
 )
 
 
+_ANY_OF = (
+    sa.select(sa.literal(1)).select_from(row_deaths).where(row_deaths.c.target == sa.bindparam("of_target")).limit(1)
+)
+
+
 def any_of(read: sa.Connection, target: str) -> bool:
     """Whether a process died with any key of the target. Mostly none has."""
-    query = sa.select(sa.literal(1)).select_from(row_deaths).where(row_deaths.c.target == target)
-    return read.execute(query.limit(1)).first() is not None
+    return read.execute(_ANY_OF, {"of_target": target}).first() is not None
 
 
 def _lately(now: datetime) -> sa.ColumnElement[bool]:
@@ -106,24 +110,27 @@ def forget(write: sa.Connection, target: str, entity: str, keys: Collection[tupl
         )
 
 
+_LOST = (
+    sa.select(plan_rows)
+    .where(
+        plan_rows.c.flow == sa.bindparam("of_flow"),
+        plan_rows.c.target == sa.bindparam("of_target"),
+        plan_rows.c.due_at <= sa.bindparam("of_now", type_=plan_rows.c.due_at.type),
+        plan_rows.c.state.in_([RowState.CLAIMED, RowState.SENDING]),
+    )
+    .order_by(plan_rows.c.id)
+    .limit(RESCUED_AT_ONCE)
+    .with_for_update(skip_locked=True)
+)
+
+
 def rescue_rows(write: sa.Connection, now: datetime, flow: str, target: str) -> None:
     """Rows whose lease ended: what was not sent is due again; what was being sent is unknown.
 
     What the target took, and said with which handle to ask, is asked for. A row with which process after process died
     alone is refused (see the module); where it may have left, its key is doubted like the others.
     """
-    rows = write.execute(
-        sa.select(plan_rows)
-        .where(
-            plan_rows.c.flow == flow,
-            plan_rows.c.target == target,
-            plan_rows.c.due_at <= now,
-            plan_rows.c.state.in_([RowState.CLAIMED, RowState.SENDING]),
-        )
-        .order_by(plan_rows.c.id)
-        .limit(RESCUED_AT_ONCE)
-        .with_for_update(skip_locked=True)
-    ).all()
+    rows = write.execute(_LOST, {"of_flow": flow, "of_target": target, "of_now": now}).all()
     condemned = count(write, now, rows)
     refuse(write, now, [row for row in rows if row.id in condemned], condemned)
     idle = [row.id for row in rows if row.id not in condemned and (row.state == RowState.CLAIMED or row.handle)]

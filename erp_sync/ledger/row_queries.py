@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -32,7 +32,8 @@ def close_plans(write: sa.Connection, now: datetime, plan_ids: Collection[int]) 
         )
 
 
-def claimable(now: datetime, route: str | None, flow: str, target: str, lanes: Sequence[str]) -> Any:
+def _claimable() -> Any:
+    now = sa.bindparam("of_now", type_=plan_rows.c.due_at.type)
     other = plan_rows.alias("other")
     in_flight = sa.exists().where(
         other.c.target == plan_rows.c.target,
@@ -50,12 +51,12 @@ def claimable(now: datetime, route: str | None, flow: str, target: str, lanes: S
         known.c.blocked_until > now,
     )
     moving = known_state.held(plan_rows.c.target, plan_rows.c.entity, plan_rows.c.key, now, waited_for=True)
-    query = (
+    return (
         sa.select(plan_rows)
         .where(
-            plan_rows.c.flow == flow,
-            plan_rows.c.target == target,
-            plan_rows.c.lane.in_(lane_ranks(lanes)),
+            plan_rows.c.flow == sa.bindparam("of_flow"),
+            plan_rows.c.target == sa.bindparam("of_target"),
+            plan_rows.c.lane.in_(sa.bindparam("of_lanes", expanding=True)),
             plan_rows.c.due_at <= now,
             sa.or_(
                 plan_rows.c.state == RowState.ACCEPTED,
@@ -64,7 +65,38 @@ def claimable(now: datetime, route: str | None, flow: str, target: str, lanes: S
         )
         .order_by(plan_rows.c.lane, plan_rows.c.due_at, plan_rows.c.id)
     )
-    return query if route is None else query.where(plan_rows.c.route == route)
+
+
+_CLAIMABLE = {False: _claimable(), True: _claimable().where(plan_rows.c.route == sa.bindparam("of_route"))}
+
+
+def _taking(query: Any) -> Any:
+    return query.limit(sa.bindparam("of_limit", type_=sa.Integer)).with_for_update(of=plan_rows, skip_locked=True)
+
+
+_TAKING = {of_route: _taking(query) for of_route, query in _CLAIMABLE.items()}
+
+
+def take(
+    write: sa.Connection,
+    now: datetime,
+    route: str | None,
+    flow: str,
+    target: str,
+    lanes: Sequence[str],
+    limit: int,
+    narrowed: Callable[[Any], Any] | None = None,
+) -> list[Any]:
+    """Rows that may be claimed, locked: most urgent lane first, then in the order of plans.
+
+    Args:
+        narrowed: makes another query of the one of claimable rows.
+    """
+    given = {"of_now": now, "of_flow": flow, "of_target": target, "of_lanes": lane_ranks(lanes), "of_limit": limit}
+    if route is not None:
+        given["of_route"] = route
+    query = _TAKING[route is not None] if narrowed is None else _taking(narrowed(_CLAIMABLE[route is not None]))
+    return list(write.execute(query, given).all())
 
 
 def given_back() -> Any:
