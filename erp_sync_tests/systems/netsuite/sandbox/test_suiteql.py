@@ -38,6 +38,29 @@ def test_windows_are_in_the_accounts_time(account):
     assert account.rows(window.format("2026-11-02 08:00:00")) == []
 
 
+@pytest.mark.parametrize("sql", [
+    "SELECT id FROM customer WHERE lastmodifieddate >= {} AND lastmodifieddate < {} AND datecreated < {}",
+    "SELECT id, TO_CHAR({}, 'YYYY') AS year FROM transaction WHERE trandate >= {} ORDER BY id",
+    "SELECT id FROM customer WHERE companyname = '2001-02-03' AND lastmodifieddate >= {}",
+])  # fmt: skip
+def test_windows_that_differ_in_their_moments_mean_what_each_says(account, sql):
+    """Compiled once for all moments, a query is what it is when it is compiled alone."""
+    session, suiteql = account.core._session(), account.core.queries
+    for year in (2025, 2026, 1999):
+        moments = [f"TO_TIMESTAMP('{year}-0{n}-11 10:20:3{n}', 'YYYY-MM-DD HH24:MI:SS')" for n in (1, 7, 3)]
+        query = sql.format(*moments)
+        assert suiteql._compile(session, query) == suiteql._compiled(session, query)
+
+
+def test_a_window_that_is_none_is_refused_in_its_own_words(account):
+    answer = account.query(
+        "SELECT nothing FROM customer WHERE lastmodifieddate >= TO_TIMESTAMP('2026-02-31 00:00:00', "
+        "'YYYY-MM-DD HH24:MI:SS')"
+    )
+    assert answer.status == 400
+    assert b"2001-02-03" not in answer.body
+
+
 def test_a_time_with_its_zone_needs_no_guess(account):
     account.customer()
     sql = (

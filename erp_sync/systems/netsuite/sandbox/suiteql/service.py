@@ -10,10 +10,13 @@ second page on.
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from erp_sync.sandbox.core import BadJson, Request, Response, json_response
 from erp_sync.systems.netsuite.sandbox.errors import VendorError
@@ -23,7 +26,7 @@ from erp_sync.systems.netsuite.sandbox.store import Store
 from erp_sync.systems.netsuite.sandbox.suiteql import dates
 from erp_sync.systems.netsuite.sandbox.suiteql.compiler import STORED, Compiled, Compiler
 from erp_sync.systems.netsuite.sandbox.suiteql.functions import install, number_text
-from erp_sync.systems.netsuite.sandbox.suiteql.kinds import malformed
+from erp_sync.systems.netsuite.sandbox.suiteql.kinds import malformed, quoted
 
 PATH = "/services/rest/query/v1/suiteql"
 MAX_PAGE, MAX_ROWS = 1000, 100_000
@@ -91,6 +94,18 @@ class SuiteQLService:
         return total
 
     def _compile(self, session: Session, query: str) -> Compiled:
+        """The query compiled. Those that differ in their moments only, as windows do, are compiled once."""
+        moments = _MOMENT.findall(query)
+        if not moments or len(moments) > len(_STAND_INS) or _STAND_IN_DAY in query:
+            return self._compiled(session, query)
+        stand_ins = iter(_STAND_INS)
+        try:
+            found = self._compiled(session, _MOMENT.sub(lambda _: _to_timestamp(next(stand_ins)), query))
+        except VendorError:
+            return self._compiled(session, query)  # refused in its own words
+        return _with_moments(found, moments, session.options.zone) or self._compiled(session, query)
+
+    def _compiled(self, session: Session, query: str) -> Compiled:
         custom, records = session.custom_fields(), session.custom_records()
         kind = f"{session.options!r} {self._schema}"
         key = (query, json.dumps([custom, records], sort_keys=True, default=str), kind)
@@ -101,6 +116,34 @@ class SuiteQLService:
             if len(_compiled) > 512:
                 _compiled.popitem(last=False)
         return found
+
+
+_MODEL = "YYYY-MM-DD HH24:MI:SS"
+_MOMENT = re.compile(rf"TO_TIMESTAMP\('(\d{{4}}-\d\d-\d\d \d\d:\d\d:\d\d)', '{_MODEL}'\)")
+_STAND_IN_DAY = "2001-02-03"
+_STAND_INS = [f"{_STAND_IN_DAY} 04:05:0{number}" for number in range(10)]
+
+
+def _to_timestamp(moment: str) -> str:
+    return f"TO_TIMESTAMP('{moment}', '{_MODEL}')"
+
+
+def _stored(moment: str, zone: ZoneInfo) -> str:
+    return quoted(dates.as_stored(dates.parse(moment, _MODEL, zone), "datetime", zone))
+
+
+def _with_moments(compiled: Compiled, moments: list[str], zone: ZoneInfo) -> Compiled | None:
+    """What was compiled with stand-ins, with these moments in their places; None where they stand in another form."""
+    sql, counted = compiled.sql, compiled.counted
+    for stand_in, moment in zip(_STAND_INS, moments, strict=False):
+        try:
+            ours, theirs = (_stored(one, zone) for one in (stand_in, moment))
+        except dates.BadDate:
+            return None
+        sql, counted = sql.replace(ours, theirs), counted.replace(ours, theirs)
+    if _STAND_IN_DAY in sql:
+        return None
+    return replace(compiled, sql=sql, counted=counted)
 
 
 COLLECTION_TYPE = "application/vnd.oracle.resource+json; type=collection; charset=UTF-8"
