@@ -32,14 +32,16 @@ PHASES = 20
 UNITS_A_MINUTE = 58
 #: Units of a basket, and of a receipt of a till. A basket of one would be a checkout for each.
 BASKET = 4
-PAUSE = 60.0 * BASKET / UNITS_A_MINUTE
+#: Seconds from a basket to a receipt and back, on average. They come as people do, by chance: at an even beat every
+#: basket came two seconds after a receipt, just when an event had arrived, and events never oversold anything.
+PAUSE = 30.0 * BASKET / UNITS_A_MINUTE
 #: Who is told three times in a row that it is sold out, after it is, tries no more.
 REFUSALS = 3
 LONGEST = 45 * 60.0
 SALE = "SKU-001"
 #: Seconds from a save in the ERP to the event service, from a sensor's look to the next one, and to a run's beginning.
 PUSHED, LOOK, LAUNCH = 1.0, 0.5, 0.15
-SMALL = {"phases": 1, "minutes": 1.5, "processes": 1}
+SMALL = {"phases": 1, "minutes": 0.7, "processes": 1}
 
 
 @dataclass(frozen=True)
@@ -131,10 +133,15 @@ def _fast(route: RouteSpec) -> RouteSpec:
     return route.model_copy(update={"flows": {**route.flows, "inventory": inventory}})
 
 
+def _half(minutes: float) -> int:
+    """Units that tills sell, in whole receipts; the web is to sell as many."""
+    return BASKET * round(UNITS_A_MINUTE * minutes / BASKET)
+
+
 @contextmanager
 def _begin(minutes: float) -> Iterator[Stage]:
-    stock = round(2 * UNITS_A_MINUTE * minutes)
-    with stage(shop_of([article(number) for number in range(1, 6)], {SALE: stock, "SKU-002": 50}), _fast) as set_up:
+    stock = {SALE: 2 * _half(minutes), "SKU-002": 50}
+    with stage(shop_of([article(number) for number in range(1, 6)], stock), _fast) as set_up:
         yield set_up
 
 
@@ -161,7 +168,7 @@ def _play(set_up: Stage, number: int, phase: int, phases: int, minutes: float) -
 
 def play(tell: Tell, phases: int = PHASES, minutes: float = MINUTES, processes: int = 2) -> Told:
     tell(
-        f"{2 * UNITS_A_MINUTE * minutes:.0f} units, gone in {minutes:g} minutes: {UNITS_A_MINUTE} a minute in the web "
+        f"{2 * _half(minutes)} units, gone in {minutes:g} minutes: {UNITS_A_MINUTE} a minute in the web "
         f"and as many at tills, which book in the ERP. Each way is played {phases} times, its ticks shifted by a part "
         "of their period each time."
     )
@@ -203,8 +210,8 @@ def _sale(here: World, minutes: float) -> int:
         refused = refused + 1 if over and placed.order_id is None else 0
         if refused >= REFUSALS:
             break
-        here.after(PAUSE / 2)
-        if sold < round(UNITS_A_MINUTE * minutes):
+        here.after(here.random.expovariate(1 / PAUSE))
+        if sold < _half(minutes):
             sold += BASKET
             line = {"item": {"id": item}, "location": {"id": east}, "adjustQtyBy": -BASKET}
             here.back.create(
@@ -218,5 +225,5 @@ def _sale(here: World, minutes: float) -> int:
                     "inventory": {"items": [line]},
                 },
             )
-        here.after(PAUSE / 2)
+        here.after(here.random.expovariate(1 / PAUSE))
     return int(here.report(ours=False).stock.figures()["oversold_units"])

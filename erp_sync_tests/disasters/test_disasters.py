@@ -52,8 +52,9 @@ def test_the_lane_and_events_sell_less_that_is_not_there_than_jobs(told: dict[st
         one["ours"]["lane_60_seconds_oversold"],
         one["ours"]["events_oversold"],
     )
+    # Of 80 units in 40 seconds a single basket of four counts much: the tenths are of the whole command.
     assert job > 4 * lane >= 0
-    assert events <= one["old"]["job_5_minutes_oversold"] / 10
+    assert events <= one["old"]["job_5_minutes_oversold"] / 5
 
 
 def test_orders_that_stop_are_missed_within_half_an_hour_and_all_come_after_the_repair(
@@ -63,6 +64,7 @@ def test_orders_that_stop_are_missed_within_half_an_hour_and_all_come_after_the_
     assert one["old"]["lost"] > 0
     assert one["ours"]["minutes_until_told"] <= 30
     assert one["ours"]["delivered_late"] >= one["old"]["lost"]
+    assert one["ours"]["in_erp"] == one["ours"]["orders"]
     assert (one["ours"]["lost"], one["ours"]["duplicated"], one["ours"]["out_of_order"]) == (0, 0, 0)
 
 
