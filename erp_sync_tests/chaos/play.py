@@ -12,6 +12,8 @@ from typing import Any
 
 from erp_sync.components.flow_table import FLOWS
 from erp_sync.components.installation import Installation
+from erp_sync.components.state_reading import snapshot_position
+from erp_sync.flows.state_extraction import compared_entity
 from erp_sync.ledger import State
 from erp_sync.ledger.errors import LedgerBusy
 from erp_sync.ports.outcomes import CallFailed
@@ -154,8 +156,10 @@ class Seed:
         self.runs += 1
         began = self.here.now
         process.doing = flow
+        here = self.installation(process)
         try:
-            runs.run(self.installation(process), self.house.route, flow, f"run{self.runs}", full=full)
+            full = full or self._never_compared(here, flow)
+            runs.run(here, self.house.route, flow, f"run{self.runs}", full=full)
         except (CallFailed, LedgerBusy):
             return
         except Killed:
@@ -167,6 +171,18 @@ class Seed:
             return
         self.sensor.read[flow] = began
         self.finished.append(self.here.now)
+
+    def _never_compared(self, here: Installation, flow: str) -> bool:
+        """A flow of state whose first comparison of everything did not come to its end: it is due anew, as the
+        product's own sensor says (`state_due`)."""
+        kind, route = FLOWS[flow], self.house.route
+        if kind.delivers:
+            return False
+        source = getattr(route, kind.source)
+        if snapshot_position(here, source, kind) is None:
+            return False  # the first run of all reads everything by itself
+        compared = compared_entity(route.name, flow, kind.entity, shadow=False)
+        return here.ledger.cursors.get(source, compared).position is None
 
     # -- the whole -----------------------------------------------------------------------------------
 
