@@ -20,9 +20,6 @@ from erp_sync.components.sensing import due_work_sensor, full_comparison_schedul
 
 FIRST_DAY = "2026-01-01"
 
-# Every event of a run stands in Dagster's log already. Written to its captured output once more they were 3 kB a run.
-_ONLY_TROUBLE = dg.colored_console_logger.configured({"log_level": "WARNING"})
-
 
 # What one run of a flow looks at; the defaults take everything that is due. Made once: every asset has it.
 RUN_CONFIG = dg.Field(
@@ -272,7 +269,6 @@ def installation_definitions(configuration: Configuration) -> dg.Definitions:
         schedules=schedules,
         sensors=[due_work_sensor(configuration, jobs)] if jobs else [],
         executor=dg.in_process_executor,
-        loggers={"console": _ONLY_TROUBLE},
     )
     return dg.Definitions.merge(flows, housekeeping()) if jobs else flows
 
