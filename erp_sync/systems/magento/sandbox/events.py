@@ -18,7 +18,7 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 from urllib.parse import urlencode
 
@@ -125,17 +125,24 @@ class Courier:
 
 
 def _private_key(shop: Shop, number: int) -> rsa.RSAPrivateKey:
-    """Made once per installation, and kept with it."""
+    """Kept with the installation. Installations that one process serves share their keys: they have one publisher."""
     path = f"sandbox/events_key_{number}"
     text = shop.config(path)
     if not text:
-        key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-        text = key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        ).decode()
+        text = _made(number)
         with shop.database.transaction():
             shop.database.run("INSERT OR REPLACE INTO core_config_data VALUES (?, ?)", [path, text])
     return _loaded(text)
+
+
+@cache
+def _made(number: int) -> str:
+    """PEM of a new key, made once per process."""
+    return (
+        rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        .private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+        .decode()
+    )
 
 
 @lru_cache(maxsize=8)
