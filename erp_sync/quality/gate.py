@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 
 from erp_sync.model.advice import Advice
+from erp_sync.quality.thrift import spare
 
 SCALE = Decimal(10000)
 
@@ -177,6 +178,7 @@ def _batch_definition() -> Any:
     import great_expectations as gx
     from great_expectations.data_context.types.base import ProgressBarsConfig
 
+    spare()
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = ProgressBarsConfig(globally=False)
     source = context.data_sources.add_pandas("records")
