@@ -128,27 +128,18 @@ def _read_again(
     unsure: dict[str, dict[str, str]],
     common: dict[str, Any],
 ) -> None:
-    """Rows that no window of changes gives: those to compare though they did not change, since the target's side did,
-    and those that events name. What an event names and a poll has had in this version is compared already."""
-    moved: set[str] = set()
+    """Rows to compare though they did not change: the target's side did, or an event says so."""
+    skus: set[str] = set()
     for route in routes:
         lookups = here.lookups(route)
-        moved.update(lookups.get("sku_map", sku) or sku for sku in unsure[route.name].values())
+        skus.update(lookups.get("sku_map", sku) or sku for sku in unsure[route.name].values())
     waiting = here.ledger.inbox.waiting(common["now"] - events.delay(here, connection), connection, kind.entity)
-    named = set(events.keys_of(source, [event.native_id for event in waiting if event.native_id]).values())
-    for skus, again in ((moved, True), (named - moved, False)):
-        if skus:
-            read = state_extraction.extract_keys(source, here.ledger, land, keys=sorted(skus), again=again, **common)
-            result.again = read if result.again is None else _together(result.again, read)
+    skus.update(events.keys_of(source, [event.native_id for event in waiting if event.native_id]).values())
+    if skus:
+        result.again = state_extraction.extract_keys(source, here.ledger, land, keys=sorted(skus), again=True, **common)
     if waiting:
         here.ledger.inbox.mark([event.id for event in waiting], "read")
         result.events = len(waiting)
-
-
-def _together(one: Extraction, other: Extraction) -> Extraction:
-    return msgspec.structs.replace(
-        one, seen=one.seen + other.seen, received=one.received + other.received, files=(*one.files, *other.files)
-    )
 
 
 def _read_partners(
