@@ -122,6 +122,7 @@ def test_reconciliation_finds_all_orders_and_tells_the_doubtful_one_as_open(firs
         "contents_compared": 2,
         "statuses_compared": 4,
         "customers_compared": 5,
+        "refunds_compared": 0,
     }
     assert [(one.key, one.code) for one in found.open] == [(first.odd, "doubtful_match")]
 

@@ -37,7 +37,9 @@ class Running:
         files = files_of(home)
         self.files = files
         files.plan.write_bytes(services.msgspec.json.encode(wanted))
-        self.process = subprocess.Popen([sys.executable, "-m", "erp_sync.runtime.services", "--home", str(home)])
+        command = [sys.executable, "-m", "erp_sync.runtime.services", "--home", str(home)]
+        # Under nohup, too: with a signal ignored by whoever started the tests, a closed terminal would end nothing.
+        self.process = subprocess.Popen(["env", "--default-signal=HUP", *command])
 
     @property
     def status(self) -> Status:

@@ -78,7 +78,7 @@ class Authority:
     def _new_certificates() -> dict[str, str]:
         return {
             "certificate_id": secrets.token_urlsafe(32),
-            "private_key_pem": _rsa_key(),
+            "private_key_pem": _made_rsa_key(),
             "ec_certificate_id": secrets.token_urlsafe(32),
             "ec_private_key_pem": _pem(ec.generate_private_key(ec.SECP256R1())),
         }
@@ -234,9 +234,8 @@ def sign(request: Request, oauth: dict[str, str], consumer_secret: str, token_se
     return base64.b64encode(digest).decode()
 
 
-@lru_cache(maxsize=1024)  # names and keys are the same in every call
 @cache
-def _rsa_key() -> str:
+def _made_rsa_key() -> str:
     """Made once per process, which takes a sixth of a second of CPU: accounts that one process serves share the key,
     and each has a certificate id of its own, by which the key is found."""
     return _pem(rsa.generate_private_key(65537, 3072))
@@ -248,6 +247,7 @@ def _pem(key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey) -> str:
     ).decode()
 
 
+@lru_cache(maxsize=1024)  # names and keys are the same in every call
 def _escape(text: str) -> str:
     return quote(text, safe="-._~")
 
