@@ -12,7 +12,7 @@ from typing import Any
 
 DURATION = 50.0
 # So many times what the people of tier one do, in fewer seconds.
-LOAD = 8
+LOAD = 9
 # Nothing hangs for longer than the route's clients wait, and no late commit comes later than half of what its
 # connectors declare as settle time.
 LATEST_COMMIT = 6.0

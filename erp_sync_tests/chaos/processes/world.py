@@ -7,6 +7,7 @@ Nothing here knows a vendor: a system's endpoints, settings and people are found
 from __future__ import annotations
 
 import os
+import random
 import shutil
 import subprocess
 import sys
@@ -26,7 +27,7 @@ from erp_sync.components.configuration import RouteSpec, read_configuration
 from erp_sync.components.installation import Installation
 from erp_sync.runtime import services
 from erp_sync.runtime.fork_server import SINGLE_THREADED
-from erp_sync.runtime.service_set import free_port
+from erp_sync.runtime.service_set import port_is_free
 from erp_sync.runtime.storage import initialise
 from erp_sync.sandbox import supervisor
 from erp_sync.settings import Settings
@@ -56,7 +57,7 @@ class World:
     route: RouteSpec
     vendors: Mapping[str, str]
     log: Path
-    ports: tuple[int, int] = field(default_factory=lambda: (free_port(), free_port()))
+    ports: tuple[int, int] = field(default_factory=lambda: (_steady_port(), _steady_port()))
 
     def __post_init__(self) -> None:
         states = supervisor.status(self.settings.sandboxes)
@@ -98,6 +99,14 @@ class World:
     def close(self) -> None:
         for wire in self._wires:
             wire.close()
+
+
+def _steady_port() -> int:
+    """One that nobody gets for a connection of its own while the machine is dead: systems take those from 32768 on."""
+    while True:
+        port = random.randrange(20_000, 32_000)
+        if port_is_free(port):
+            return port
 
 
 def goods() -> Any:
