@@ -8,16 +8,14 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from erp_sync.ledger import codec, schema
+from erp_sync.ledger import schema
 from erp_sync.ledger.documents import State
 from erp_sync.ledger.engine import Database
 from erp_sync.ledger.errors import WrongState
-from erp_sync.ledger.privacy import hits
+from erp_sync.ledger.privacy import NOBODY_PAYLOAD, hits
 from erp_sync.ledger.scrubbing import changed_rows, scrub
 from erp_sync.ledger.sql import chunks
-from erp_sync.model.personal import FIELDS, NOBODY, PersonalTexts
-
-_NOBODY = codec.to_bytes(NOBODY)
+from erp_sync.model.personal import FIELDS, PersonalTexts
 
 
 def erase(database: Database, person: PersonalTexts, fields: frozenset[str], who: str) -> Counter[str]:
@@ -33,14 +31,18 @@ def erase(database: Database, person: PersonalTexts, fields: frozenset[str], who
         own = _own(write, person)
         _end(write, database, own["delivery_id"], who)
         nobody: tuple[tuple[sa.Table, dict[str, Any], str], ...] = (
-            (schema.received, {"payload": _NOBODY}, "id"),
-            (schema.corrections, {"original": _NOBODY, "corrected": _NOBODY}, "received_id"),
-            (schema.quarantine, {"row": _NOBODY, "resolved_at": database.now(), "resolution": "erased"}, "received_id"),
+            (schema.received, {"payload": NOBODY_PAYLOAD}, "id"),
+            (schema.corrections, {"original": NOBODY_PAYLOAD, "corrected": NOBODY_PAYLOAD}, "received_id"),
+            (
+                schema.quarantine,
+                {"row": NOBODY_PAYLOAD, "resolved_at": database.now(), "resolution": "erased"},
+                "received_id",
+            ),
         )
         for table, values, key in nobody:
             first = next(iter(values))
             for some in chunks(sorted(own["received_id"])):
-                stale = sa.or_(table.c[first].is_(None), table.c[first] != _NOBODY)
+                stale = sa.or_(table.c[first].is_(None), table.c[first] != NOBODY_PAYLOAD)
                 done = sa.update(table).where(table.c[key].in_(some), stale).values(**values)
                 changed[str(table.name)] += write.execute(done).rowcount
         for table in schema.metadata.sorted_tables:
@@ -73,7 +75,7 @@ def _add(found: dict[str, dict[tuple[Any, ...], dict[str, Any]]], table: sa.Tabl
     keys = [column.name for column in table.primary_key.columns] or [column.name for column in table.columns]
     for row in rows:
         values = dict(row._mapping)
-        if values.get("payload") != _NOBODY:
+        if values.get("payload") != NOBODY_PAYLOAD:
             found.setdefault(str(table.name), {})[tuple(values[name] for name in keys)] = values
 
 

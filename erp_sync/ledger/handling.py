@@ -15,7 +15,7 @@ from erp_sync.ledger.cross_references import Link
 from erp_sync.ledger.documents import Accepted, Delivery, NewDelivery
 from erp_sync.ledger.errors import CrossReferenceConflict
 from erp_sync.ledger.plans import AddedPlan, NewPlan, add_plan
-from erp_sync.ledger.privacy import is_nobody
+from erp_sync.ledger.privacy import NOBODY_PAYLOAD
 from erp_sync.ledger.quarantine import Refusal
 from erp_sync.ledger.received import ReceivedRow, mark_handled, newest
 from erp_sync.ledger.releasing import release_waiting
@@ -43,8 +43,9 @@ class Handling:
         as they are until the transaction ends."""
         found: set[int] = set()
         for some in chunks(sorted(received_ids)):
-            query = sa.select(received.c.id, received.c.payload).where(received.c.id.in_(some)).with_for_update()
-            found |= {row.id for row in self._write.execute(query) if is_nobody(row.payload)}
+            gone = (received.c.payload == NOBODY_PAYLOAD).label("gone")  # payloads are large, and had already
+            query = sa.select(received.c.id, gone).where(received.c.id.in_(some)).with_for_update()
+            found |= {row.id for row in self._write.execute(query) if row.gone}
         return found
 
     def newest(self, keys: Iterable[EntityKey]) -> dict[EntityKey, datetime]:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from erp_sync.ledger.engine import Database
     from erp_sync.model.personal import Likeness
 
-_NOBODY = codec.to_bytes(NOBODY)
+NOBODY_PAYLOAD = codec.to_bytes(NOBODY)
 
 CLOCKS_DIFFER = timedelta(minutes=5)
 """How far a system's clock may be behind ours."""
@@ -37,7 +37,7 @@ MEANWHILE = timedelta(hours=1)
 
 def is_nobody(payload: bytes | None) -> bool:
     """Whether a received record is one of an erased person: nothing becomes of it."""
-    return payload == _NOBODY
+    return payload == NOBODY_PAYLOAD
 
 
 class Buried(msgspec.Struct, frozen=True, kw_only=True):
@@ -128,7 +128,7 @@ class Privacy:
             if read.execute(sa.select(tombstones.c.token).limit(1)).first() is None:
                 return {}
             query = sa.select(received.c.connection, received.c.entity, received.c.native_id)
-            for row in read.execute(query.where(received.c.payload == _NOBODY)):
+            for row in read.execute(query.where(received.c.payload == NOBODY_PAYLOAD)):
                 found.setdefault((row.connection, row.entity), set()).add(row.native_id)
         return {place: sorted(ids) for place, ids in found.items()}
 
@@ -261,4 +261,4 @@ def _addresses(value: Any) -> list[str]:
     return [text for one in some for text in _addresses(one)]
 
 
-__all__ = ["Buried", "Privacy", "hits", "is_nobody", "texts_in"]
+__all__ = ["NOBODY_PAYLOAD", "Buried", "Privacy", "hits", "is_nobody", "texts_in"]

@@ -87,7 +87,7 @@ def take(
     limit: int,
     narrowed: Callable[[Any], Any] | None = None,
 ) -> list[Any]:
-    """Rows that may be claimed, locked: most urgent lane first, then in the order of plans.
+    """Rows that may be claimed, locked: most urgent lane first, then by when they are due.
 
     Args:
         narrowed: makes another query of the one of claimable rows.
