@@ -18,12 +18,11 @@ from erp_sync.ledger import State
 from erp_sync.ledger.errors import LedgerBusy
 from erp_sync.ports.outcomes import CallFailed
 from erp_sync_tests.chaos import runs, schedule
-from erp_sync_tests.chaos.campaign import LEAST
 from erp_sync_tests.chaos.house import FLOWS as PLAYED
 from erp_sync_tests.chaos.house import House, Template, in_force, people_of
 from erp_sync_tests.chaos.judge import Verdict, judge
 from erp_sync_tests.chaos.network import System
-from erp_sync_tests.chaos.schedule import DURATION, Schedule
+from erp_sync_tests.chaos.schedule import DURATION, LEAST, Schedule
 from erp_sync_tests.chaos.sensor import Sensor
 from erp_sync_tests.chaos.simulation import Ambush, Killed, Process, Simulation, Task
 from erp_sync_tests.chaos.thrift import thrifty

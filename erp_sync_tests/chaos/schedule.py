@@ -17,6 +17,8 @@ from erp_sync_tests.chaos.simulation import Ambush
 
 # Faults come, people act and workers die within so many virtual seconds; then everything is let settle.
 DURATION = 600.0
+# A seed of less proves little, and fails.
+LEAST = {"documents": 20, "state_keys": 50}
 # People act in so much of it; after so much it shows whether they did enough.
 BUSY, LATE = 0.85, 0.5
 # Of what people do in the time, as much as makes 20 documents a seed, and not many more: seeds are cheap by the dozen.

@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from erp_sync_tests.chaos.campaign import LEAST
+from erp_sync_tests.chaos.schedule import LEAST
 
 SEEDS = 3
 
