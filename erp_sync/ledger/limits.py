@@ -41,6 +41,10 @@ if TYPE_CHECKING:
 
 LONGEST_CALL_SECONDS = 150.0
 POLL_SECONDS = (0.005, 0.025)
+#: Who has waited so much longer goes first.
+ELDER_SECONDS = 0.25
+#: With others to go first one looks less often, down to a so many-th.
+SELDOM = 8
 #: A waiter says so with each poll; its word is forgotten after this long.
 WAITER_SECONDS = 1.0
 #: Who waits looks this often whether those who hold the slots still live.
@@ -52,6 +56,7 @@ class SlotLease(msgspec.Struct, frozen=True):
     id: str
     lane: str
     cost: float = 1.0
+    since: float = 0.0
 
 
 class SessionLease(msgspec.Struct, frozen=True):
@@ -75,8 +80,8 @@ class LimitState(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Wait(Exception):
-    def __init__(self, seconds: float, why: str) -> None:
-        self.seconds, self.why = seconds, why
+    def __init__(self, seconds: float, why: str, elders: int = 0) -> None:
+        self.seconds, self.why, self.elders = seconds, why, elders
 
 
 class LedgerSlots:
@@ -162,18 +167,21 @@ class LedgerSlots:
             cost: points of the rate that the call takes; one of more than `burst` needs a full bucket.
         """
         lane_rank(lane)
-        lease = SlotLease(connection, uuid.uuid4().hex, lane, cost)
-        waited = False
+        lease = SlotLease(connection, uuid.uuid4().hex, lane, cost, self._now())
+        waited, said = False, -math.inf
         try:
             while True:
                 try:
+                    if self.monotonic() - said < WAITER_SECONDS / 2:
+                        self._look(lease)
+                    said = self.monotonic()
                     self._try(lease, waited)
                 except _Wait as wait:
+                    waited = True
                     left = deadline - self.monotonic()
                     if left <= 0 or wait.seconds > left:
                         raise NoSlot(connection, max(wait.seconds, 0.05), wait.why) from None
-                    waited = True
-                    self.sleep(max(wait.seconds, random.uniform(*POLL_SECONDS)))
+                    self.sleep(max(wait.seconds, random.uniform(*POLL_SECONDS) * min(1 + wait.elders, SELDOM)))
                 else:
                     waited = False
                     return lease
@@ -268,7 +276,7 @@ class LedgerSlots:
                 )
             full = settings is not None and settings.concurrency is not None and len(held) >= settings.concurrency
             if not full:
-                row = {"id": lease.id, "connection": name, "lane": _SESSION, "waiting": False}
+                row = {"id": lease.id, "connection": name, "lane": _SESSION, "waiting": False, "since": now}
                 write.execute(sa.insert(limit_leases), {**row, "until": now + seconds, "owner": self._who()})
         if full:
             left = min(one.until for one in held) - now
@@ -290,6 +298,16 @@ class LedgerSlots:
         """The login was ended at the system: its place is free. Idempotent."""
         with self._database.write() as write:
             write.execute(_FORGET, {"lease": lease.id})
+
+    def _look(self, lease: SlotLease) -> None:
+        """Raise _Wait where an attempt would: a look hinders nobody, an attempt is alone in the database."""
+        with self._database.read() as read:
+            now = self._now()
+            rows = read.execute(_LIMITS_AND_LEASES, {"connection": lease.connection}).all()
+        held = [row for row in rows if row.id is not None and row.until > now]
+        problem = self._refusal(rows[0] if rows else None, held, lease, now)
+        if problem is not None:
+            raise problem
 
     def _try(self, lease: SlotLease, waited: bool) -> None:
         """One attempt, one transaction. Raises _Wait, having said that this lane waits."""
@@ -315,6 +333,7 @@ class LedgerSlots:
                 "waiting": waiting,
                 "until": now + (WAITER_SECONDS if waiting else self._longest_call),
                 "owner": self._who(),
+                "since": lease.since,
             }
             if waited:
                 # The row may have been swept as expired while its thread slept.
@@ -341,13 +360,17 @@ class LedgerSlots:
         quota = settings.quota_per_day
         if quota is not None and settings.quota_day == self._day() and settings.quota_used >= quota:
             return _Wait(86400 - now % 86400, f"the quota of {quota} calls a day is used up")
-        if settings.concurrency is not None:
-            others = [one for one in leases if one.id != lease.id]
-            if not _may_start(settings.concurrency, codec.from_json(settings.lane_shares), others, lease.lane):
-                return _Wait(0.0, f"all {settings.concurrency} slots are in use or owed to other lanes")
+        others = [one for one in leases if one.id != lease.id]
+        before = lease.since - ELDER_SECONDS
+        elders = sum(1 for one in others if one.waiting and one.lane == lease.lane and one.since < before)
+        slots = settings.concurrency
+        shares = codec.from_json(settings.lane_shares)
+        if slots is not None and not _may_start(slots, shares, others, lease.lane, elders):
+            why = f"all {slots} slots are in use, or owed to other lanes or to calls that wait longer"
+            return _Wait(0.0, why, elders)
         if settings.rate_per_second is not None:
             tokens = _tokens(settings, now)
-            needed = min(lease.cost, float(settings.burst))
+            needed = min(lease.cost + elders, float(settings.burst))
             if tokens < needed:
                 unit = "calls" if lease.cost == 1 else "points"
                 why = f"{settings.rate_per_second:g} {unit} a second"
@@ -394,6 +417,7 @@ _LIMITS_AND_LEASES = (
         limit_leases.c.waiting,
         limit_leases.c.until,
         limit_leases.c.owner,
+        limit_leases.c.since,
     )
     .join_from(limits, limit_leases, limit_leases.c.connection == limits.c.connection, isouter=True)
     .where(limits.c.connection == sa.bindparam("connection"))
@@ -418,8 +442,8 @@ def _tokens(settings: Any, now: float) -> float:
     return min(float(settings.burst), settings.tokens + (now - settings.refilled_at) * settings.rate_per_second)
 
 
-def _may_start(slots: int, shares: Mapping[str, Any], leases: list[Any], lane: str) -> bool:
-    """May one more call of `lane` start? `leases` are all others, in use and waiting."""
+def _may_start(slots: int, shares: Mapping[str, Any], leases: list[Any], lane: str, elders: int = 0) -> bool:
+    """May one more call of `lane` start? `leases` are all others, in use and waiting; so many of the lane go first."""
     used: dict[str, int] = {}
     waiting: dict[str, int] = {}
     for one in leases:
@@ -439,6 +463,6 @@ def _may_start(slots: int, shares: Mapping[str, Any], leases: list[Any], lane: s
             for name, count in waiting.items()
             if lane_rank(name) < lane_rank(lane)
         )
-        return free > urgent
+        return free > urgent + elders
     more_urgent = sum(count for name, count in waiting.items() if lane_rank(name) < lane_rank(lane))
-    return free > max(owed, more_urgent)
+    return free > max(owed, more_urgent) + elders

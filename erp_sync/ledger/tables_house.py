@@ -113,6 +113,7 @@ limit_leases = sa.Table(
     sa.Column("waiting", sa.Boolean, nullable=False),
     sa.Column("until", sa.Float, nullable=False),
     text("owner", ""),
+    sa.Column("since", sa.Float, nullable=False, server_default="0"),
     sa.Index("ix_limit_leases_connection", "connection"),
 )
 

@@ -92,6 +92,75 @@ def test_bulk_does_not_take_what_an_urgent_caller_waits_for(ledger: Ledger):
     assert results == ["now"]
 
 
+def test_slots_go_to_those_who_wait_longest(ledger: Ledger, clock):
+    ledger.limits.configure(ERP, Limits(concurrency=1))
+    held = no_wait(ledger)
+    started: list[int] = []
+    threads = []
+
+    def call(number: int) -> None:
+        lease = ledger.limits.acquire(ERP, "normal", time.monotonic() + 60)
+        started.append(number)
+        ledger.limits.release(lease)
+
+    def all_wait(count: int) -> None:
+        deadline = time.monotonic() + 10
+        while ledger.limits.status()[0].waiting.get("normal", 0) < count:
+            assert time.monotonic() < deadline, "the callers never waited"
+            time.sleep(0.01)
+
+    for number in range(6):
+        threads.append(threading.Thread(target=call, args=(number,)))
+        threads[-1].start()
+        all_wait(number + 1)
+        clock.advance(0.3)  # later calls have waited so much less
+        all_wait(number + 1)
+    ledger.limits.release(held)
+    for thread in threads:
+        thread.join(30)
+    assert started == [0, 1, 2, 3, 4, 5]
+
+
+def test_a_new_call_does_not_pass_one_that_waits(ledger: Ledger, clock):
+    ledger.limits.configure(ERP, Limits(concurrency=1))
+    held = no_wait(ledger)
+    results: list[str] = []
+    ledger.limits.sleep = lambda seconds: time.sleep(0.05)
+    elder = waiting(ledger, "normal", results)
+    clock.advance(0.5)
+    ledger.limits.release(held)
+    try:
+        no_wait(ledger)
+    except NoSlot:
+        pass  # the elder one had not looked yet
+    else:
+        assert results == ["normal"], "a new call went before an elder one"
+    elder.join(10)
+    assert results == ["normal"]
+
+
+@pytest.mark.parametrize("elders", [0, 1, 2, 3])
+def test_so_many_of_the_lane_go_first(elders):
+    leases = [Lease("normal", False)] * 3
+    assert _may_start(5, {}, leases, "normal", elders) is (elders < 2)
+    assert _may_start(5, {"normal": 0.9}, leases, "normal", elders) is (elders < 2)
+
+
+def test_whoever_waits_for_points_is_not_passed_either(ledger: Ledger, clock):
+    ledger.limits.configure(ERP, Limits(rate_per_second=1.0, burst=3))
+    for _ in range(3):
+        no_wait(ledger)
+    results: list[str] = []
+    ledger.limits.sleep = lambda seconds: time.sleep(0.05)
+    elder = waiting(ledger, "normal", results)
+    clock.advance(0.9)
+    with pytest.raises(NoSlot):
+        no_wait(ledger)
+    clock.advance(0.2)
+    elder.join(10)
+    assert results == ["normal"]
+
+
 @pytest.mark.parametrize(
     ("shares", "used", "waiting", "lane", "may"),
     [
