@@ -1,8 +1,9 @@
 """The ledger's database: connections, transactions, clock.
 
 SQLite: write-ahead log; every writing transaction is ``BEGIN IMMEDIATE`` and waits for its turn, so
-none fails half-way with "database is locked". Threads of one process queue on a lock instead of
-SQLite's sleeping busy handler.
+none fails half-way with "database is locked". Threads of one process queue on a lock. Processes look every
+`LOOK_SECONDS`, for as long as they wait: SQLite's own busy handler looks ever less often, up to every 100 ms, so
+that those who wait longest would go last, and beside a process that writes without a pause, never.
 
 What a crash leaves. kill -9 of any process loses no committed transaction. On power loss
 ``synchronous=NORMAL`` may lose the last commits, never the database; that is harmless for state
@@ -20,8 +21,10 @@ from __future__ import annotations
 
 import hashlib
 import os
+import random
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -39,6 +42,8 @@ from erp_sync.statements import statements
 Clock = Callable[[], datetime]
 
 BUSY_SECONDS = 60.0
+LOOK_SECONDS = (0.0005, 0.002)
+"""How often one who wants to write looks whether the database is free, once others write."""
 CACHED_STATEMENTS = 1000
 """What SQLite's driver keeps prepared on a connection: all of the ledger's. Its own 128 are used up within a run."""
 
@@ -186,11 +191,30 @@ def _sqlite_engine(url: sa.URL) -> sa.Engine:
         if connection.info.get("durable", False) != durable:
             raw.execute("PRAGMA synchronous=FULL" if durable else "PRAGMA synchronous=NORMAL")
             connection.info["durable"] = durable
-        raw.execute(f"BEGIN {options.get('ledger_begin', 'DEFERRED')}")
+        if options.get("ledger_begin") == "IMMEDIATE":
+            _begin_to_write(raw)
+        else:
+            raw.execute("BEGIN DEFERRED")
 
     sa.event.listen(engine, "connect", connected)
     sa.event.listen(engine, "begin", begin)
     return engine
+
+
+def _begin_to_write(raw: Any) -> None:
+    deadline = time.monotonic() + BUSY_SECONDS
+    raw.execute("PRAGMA busy_timeout=0")
+    try:
+        while True:
+            try:
+                raw.execute("BEGIN IMMEDIATE")
+                return
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                    raise
+            time.sleep(random.uniform(*LOOK_SECONDS))
+    finally:
+        raw.execute(f"PRAGMA busy_timeout={int(BUSY_SECONDS * 1000)}")
 
 
 def _postgres_engine(url: sa.URL) -> sa.Engine:
