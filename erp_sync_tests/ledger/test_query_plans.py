@@ -116,3 +116,14 @@ def test_rows_that_wait_are_not_gone_through_to_find_those_that_are_due(filled: 
         way = [row[3] for row in read.exec_driver_sql(f"EXPLAIN QUERY PLAN {claim[0]}", claim[1])]
     assert way[0] == "SEARCH plan_rows USING INDEX ix_plan_rows_queue (flow=? AND target=? AND lane=? AND due_at<?)"
     assert not any("TEMP B-TREE" in step for step in way)
+
+
+def test_rows_whose_owner_died_are_looked_for_in_open_plans_only(filled: Ledger):
+    """Every claim looks for them while nobody else may write: it went through all rows that wait, too."""
+    with statements(filled) as seen:
+        assert filled.plans.claim(None, "inventory", STORE, owner="run:1") is None
+    (lost,) = [one for one in seen if "plan_rows.state IN" in one[0] and "other" not in one[0]]
+    with filled.database.read() as read:
+        way = [row[3] for row in read.exec_driver_sql(f"EXPLAIN QUERY PLAN {lost[0]}", lost[1])]
+    assert way[0] == "SEARCH plan_rows USING INDEX ix_plan_rows_plan_id_state (plan_id=? AND state=?)"
+    assert any(step.startswith("SEARCH plans USING INDEX ix_plans_state (state=?") for step in way)
