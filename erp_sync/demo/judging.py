@@ -65,12 +65,7 @@ def judge(settings: Settings, installation: Any, wall_s: float) -> dict[str, Any
 
 def own_figures(installation: Any) -> dict[str, Any]:
     """Figures about erp_sync itself, from its own storage."""
-    reasons: dict[str, int] = {}
     claimed = claims(installation)
-    for claim in claimed:
-        if claim.claim == "dead_lettered":
-            code = claim.reason.split(":")[0]
-            reasons[code] = reasons.get(code, 0) + 1
     counts = {
         f"{route}/{flow}/{state}": count
         for (route, flow, state), count in sorted(installation.ledger.deliveries.counts().items())
@@ -78,7 +73,7 @@ def own_figures(installation: Any) -> dict[str, Any]:
     waiting = installation.ledger.plans.find(states=[PlanState.HELD])
     return {
         "deliveries": counts,
-        "dead_letters": reasons,
+        "dead_letters": dead_letters(installation.ledger),
         "not_in_erp": [
             {"order": one.order, "is": one.claim, "reason": one.reason}
             for one in claimed
@@ -93,6 +88,16 @@ def own_figures(installation: Any) -> dict[str, Any]:
             for (entity, outcome), count in sorted(installation.ledger.inbox.outcomes().items())
         },
     }
+
+
+def dead_letters(ledger: Any) -> dict[str, int]:
+    """All that needs a person, of every flow: dead deliveries and refused records by flow and reason."""
+    found: Counter[str] = Counter()
+    for one in ledger.dead_letters.groups():
+        found[f"{one.flow}/{one.code}"] += one.count
+    for one in ledger.quarantine.groups():
+        found[f"{one.flow}/{one.rule}"] += one.count
+    return dict(found.most_common())
 
 
 def articles(magento: Any, buyer: Buyer, operator: Operator) -> dict[str, Any]:

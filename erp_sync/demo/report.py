@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -47,9 +48,7 @@ def _orders(it: Mapping[str, Any]) -> list[str]:
         _line("Orders placed in the store", it["orders_placed"]),
         _line("  readable in the ERP", it["orders_in_erp"]),
         _line("  held, with a reason", it["orders_held"]),
-        _line(
-            "  dead letters, with a reason", it["orders_dead_lettered"], _counts(it.get("own", {}).get("dead_letters"))
-        ),
+        _line("  dead letters, with a reason", it["orders_dead_lettered"], _counts(_reasons(it))),
         _line("  cancelled in the store", it["orders_cancelled"], "before or after they were sent"),
         _zero("  lost", it["orders_lost"]),
         _zero("  twice in the ERP", it["orders_duplicated"]),
@@ -62,6 +61,12 @@ def _orders(it: Mapping[str, Any]) -> list[str]:
         *_left_before(it),
         _zero("  totals that differ", mismatches.get("orders", 0), "header, lines, tax and payments compared"),
     ]
+
+
+def _reasons(it: Mapping[str, Any]) -> dict[str, int]:
+    """Reasons of the orders that are dead letters and not in the ERP."""
+    listed = [one for one in it.get("own", {}).get("not_in_erp") or () if one["is"] == "dead_lettered"]
+    return dict(Counter(one["reason"].partition(":")[0] for one in listed))
 
 
 def _left_before(it: Mapping[str, Any]) -> list[str]:
@@ -141,9 +146,12 @@ def _too_late(it: Mapping[str, Any]) -> list[str]:
 def _people(own: Mapping[str, Any]) -> Iterator[list[str]]:
     found = own.get("not_in_erp") or []
     plans = own.get("plans_held") or {}
-    if not found and not plans:
+    letters = own.get("dead_letters") or {}
+    if not found and not plans and not letters:
         return
     lines = ["Where the others are, and what waits for a person"]
+    if letters:
+        lines.append(_line("  dead letters of all flows", sum(letters.values()), _counts(letters)))
     lines += [f"  order {one['order']} is {one['is'].replace('_', ' ')}: {one['reason']}" for one in found[:SHOWN]]
     if len(found) > SHOWN:
         lines.append(f"  ... {len(found) - SHOWN} more: erp-sync deadletters")
@@ -163,6 +171,8 @@ def _calls(it: Mapping[str, Any]) -> list[str]:
             f"{one['slots_in_use_max']:>9}{one['refused']:>9}"
         )
         lines += [f"    {_counts(one['by_kind'])}"]
+        if by_flow := one.get("by_flow"):
+            lines += [f"    for {_counts(by_flow)}"]
         if breaches := one.get("contract_violations"):
             lines += [_zero("    outside the contract", breaches)]
     return lines

@@ -74,7 +74,7 @@ class VendorClient:
         deadline_seconds: for a whole call: waiting for slots, attempts, pauses.
         connections: size of the pool.
         hosts: further hosts that absolute URLs may name; credentials go to no other.
-        headers: sent with every call.
+        headers: sent with every call, beside `User-Agent`, which names the flow: ``erp-sync (orders)``.
         most_bytes: larger answers are given up.
     """
 
@@ -107,7 +107,7 @@ class VendorClient:
         self._origins = {(base.scheme, base.netloc.lower())} | {(base.scheme, host.lower()) for host in hosts}
         self._auth, self._outcome = auth or httpx.Auth(), outcome
         self._timeout, self._connect_timeout, self._deadline = timeout, connect_timeout, deadline_seconds
-        self._headers = {"Accept": "application/json", "User-Agent": "erp-sync", **(headers or {})}
+        self._headers = {"Accept": "application/json", **(headers or {})}
         self._open = lambda: pooled(connection.verify, connections, most_bytes)
         self._http, self._process, self._lock = self._open(), os.getpid(), threading.Lock()
         self.behind_seconds = 0.0  # by which the vendor's clock is behind ours, by its latest answer; never below zero
@@ -173,7 +173,8 @@ class VendorClient:
         """The innermost link: one request, its answer judged."""
         call = attempt.call
         body, content_type = call.body()
-        headers = {**self._headers, **({"Content-Type": content_type} if content_type else {}), **call.headers}
+        content = {"Content-Type": content_type} if content_type else {}
+        headers = {"User-Agent": agent(context.current().flow), **self._headers, **content, **call.headers}
         seconds = self._timeout if call.timeout is None else call.timeout
         if call.repeatable:
             # A write gets its whole time-out: cut short, it would only become an unknown outcome.
@@ -218,6 +219,11 @@ class VendorClient:
         if call.json_reply and reply.content and status < 300:
             reply.json()
         return reply
+
+
+def agent(flow: str) -> str:
+    """Who calls, and for which flow: the vendor's own log and a sandbox's journal can tell."""
+    return f"erp-sync ({flow})" if flow else "erp-sync"
 
 
 def behind_by(response: httpx.Response, now: datetime, otherwise: float) -> float:

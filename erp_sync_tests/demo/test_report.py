@@ -8,7 +8,7 @@ REPORT = {
     "orders_placed": 482,
     "orders_in_erp": 478,
     "orders_held": 1,
-    "orders_dead_lettered": 3,
+    "orders_dead_lettered": 1,
     "orders_cancelled": 8,
     "orders_duplicated": 0,
     "orders_lost": 0,
@@ -30,13 +30,14 @@ REPORT = {
         "netsuite": {
             "total": 9,
             "by_kind": {"read": 2, "create": 7},
+            "by_flow": {"orders": 6, "shipments": 3},
             "vendor_seconds": 1.0,
             "slots_in_use_max": 5,
             "refused": 0,
         }
     },
     "own": {
-        "dead_letters": {"malformed_address": 3},
+        "dead_letters": {"shipments/quantity_above_open": 2, "orders/malformed_address": 1},
         "not_in_erp": [{"order": "000000017", "is": "dead_lettered", "reason": "malformed_address: no postcode"}],
         "plans_held": {"13 products": 3},
         "runs": {"SUCCESS": 51},
@@ -78,7 +79,18 @@ def test_orders_that_were_cancelled_after_their_goods_had_left_have_a_line_of_th
 
 def test_what_is_not_in_the_erp_is_named_with_its_reason():
     assert line_of("000000017").strip() == "order 000000017 is dead lettered: malformed_address: no postcode"
-    assert line_of("dead letters").endswith("malformed_address 3")
+    assert line_of("dead letters, with a reason").endswith("malformed_address 1")
+
+
+def test_dead_letters_of_all_flows_and_calls_of_each_are_told():
+    assert line_of("dead letters of all flows").split()[5:] == [
+        "3",
+        "shipments/quantity_above_open",
+        "2,",
+        "orders/malformed_address",
+        "1",
+    ]
+    assert line_of("for orders").split() == ["for", "orders", "6,", "shipments", "3"]
 
 
 def test_a_held_plan_says_how_to_let_it_pass():

@@ -281,6 +281,26 @@ def test_calls_are_counted_by_flow_without_those_of_people(world):
     assert calls["vendor_seconds"] == 1.0
 
 
+def test_who_calls_says_for_which_flow(world):
+    for agent, endpoint in (("erp-sync (orders)", "GET /V1/orders"), ("erp-sync (shipments)", "GET /V1/orders")):
+        row = {"kind": "search", "status": 200}
+        call = Call(1000.0, "2026-11-12T08:00:00+00:00", "GET", "/x", "", agent, endpoint, **row)
+        world.journals["store"].append(Entry(call))
+    assert world.check().figures()["api_calls"]["magento"]["by_flow"] == {"orders": 1, "shipments": 1}
+
+
+def test_where_the_contract_was_not_checked_nothing_is_said_of_it(world):
+    def call(**more) -> None:
+        row = {"kind": "search", "status": 200, **more}
+        entry = Call(1000.0, "2026-11-12T08:00:00+00:00", "GET", "/x", "", "erp-sync", "suiteql", **row)
+        world.journals["erp"].append(Entry(entry))
+
+    call()
+    assert world.check().figures()["api_calls"]["netsuite"]["contract_violations"] is None
+    call(request_class="published contract")
+    assert world.check().figures()["api_calls"]["netsuite"]["contract_violations"] == 0
+
+
 def test_a_missing_database_is_named(tmp_path):
     nowhere = SystemFiles(tmp_path / "gone.db", tmp_path / "gone-journal.db")
     with pytest.raises(FileNotFoundError, match=r"gone\.db"):

@@ -366,6 +366,14 @@ def test_a_base_url_that_is_none_is_refused(rig):
         rig("example.com/rest")
 
 
+def test_every_call_says_for_which_flow_it_is(server, rig):
+    it = rig(server.url)
+    it.client.send(read())
+    with context.call_context(flow="orders"):
+        it.client.send(read())
+    assert [request.headers["user-agent"] for request in server.requests] == ["erp-sync", "erp-sync (orders)"]
+
+
 def test_cookies_are_not_sent_back(server, rig):
     server.always = answer(200, {}, {"Set-Cookie": "PHPSESSID=abc; Path=/"})
     it = rig(server.url)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ Row = dict[str, Any]
 
 PEOPLE = ("storefront", "warehouse", "setup")
 """User agents of the simulated people; their calls are not erp_sync's."""
+_AGENT_FLOW = re.compile(r"\((?P<flow>\w+)\)$")
 
 
 @dataclass(frozen=True)
@@ -74,8 +76,12 @@ class Conventions:
     safety_stock: Callable[[str, str], Decimal] = field(default=lambda sku, source: Decimal(0))
     price_level: int = 1
 
-    def flow(self, endpoint: str, told: str) -> str:
-        """Flow of a call: what the endpoint itself tells, else the first pattern that matches, else "other"."""
+    def flow(self, endpoint: str, told: str, agent: str = "") -> str:
+        """Flow of a call: what its User-Agent says in brackets, else what the endpoint itself tells, else the first
+        pattern that matches, else "other".
+        """
+        if said := _AGENT_FLOW.search(agent):
+            return said["flow"]
         if told:
             return told
         return next((flow for pattern, flow in self.call_flows if fnmatchcase(endpoint, pattern)), "other")
