@@ -14,6 +14,7 @@ import pytest
 from erp_sync.operations import dead_letters
 from erp_sync.sandbox.warehouse import Habits, Warehouse
 from erp_sync.systems.netsuite.orders import SalesOrderTarget
+from erp_sync.transport.policies import RetryPolicy
 from erp_sync_tests.e2e.business import Business, business
 from erp_sync_tests.e2e.test_stock_beside_shipments import PATIENCE, QUICK, gate
 from erp_sync_tests.scenarios.conftest import PAYMENTS, asked_to_create, created, in_step, until
@@ -49,6 +50,13 @@ def test_the_reply_is_lost_after_the_erp_committed(shop: Business):
     lost = {call["endpoint"] for call in shop.erp.journal(fault="timeout_after_commit", committed=1)}
     assert lost == {f"{record}.create" for record in ERP_RECORDS}
     assert (created(shop, number), len(shop.deposits(number))) == (1, 1)
+    in_step(shop)
+    # And: what the ERP never took looks the same to who waited in vain, and is not taken for done
+    other, often = shop.store.buy("bob"), RetryPolicy().attempts
+    shop.erp.fault("timeout_before", "salesOrder.create", times=often)
+    shop.settle()
+    assert len(shop.erp.journal(fault="timeout_before")) == often
+    assert (created(shop, other), len(shop.deposits(other))) == (1, 1)
     in_step(shop)
 
 
