@@ -27,7 +27,7 @@ def main() -> int:
         print(told.text())
         if "--json" in sys.argv:
             print(json.dumps(told.as_object()))
-        prevented = prevented and told.prevented
+        prevented = prevented and told.prevented is not False
     return 0 if prevented else 1
 
 

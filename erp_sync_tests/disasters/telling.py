@@ -11,16 +11,17 @@ from erp_sync.monitoring.alerting import Message
 
 Tell = Callable[[str], None]
 WIDTH = 46
+_VERDICTS = {True: "prevented", False: "NOT prevented", None: "too short to decide"}
 
 
 @dataclass(frozen=True)
 class Told:
-    """What came of it. `prevented`: the old way had the disaster, and ours nothing of it."""
+    """What came of it. `prevented`: the old way had the disaster, and ours nothing of it; None: too short to decide."""
 
     disaster: str
     old: Mapping[str, Any]
     ours: Mapping[str, Any]
-    prevented: bool
+    prevented: bool | None
 
     def as_object(self) -> dict[str, Any]:
         return {"disaster": self.disaster, "old": self.old, "ours": self.ours, "prevented": self.prevented}
@@ -30,7 +31,7 @@ class Told:
             (
                 f"{'':<{WIDTH}}{'old way':>16}{'erp_sync':>16}",
                 *(f"{words:<{WIDTH}}{_cell(old):>16}{_cell(ours):>16}" for words, old, ours in self._rows()),
-                "prevented" if self.prevented else "NOT prevented",
+                _VERDICTS[self.prevented],
             )
         )
 

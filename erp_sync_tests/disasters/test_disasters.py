@@ -55,6 +55,7 @@ def test_the_lane_and_events_sell_less_that_is_not_there_than_jobs(told: dict[st
     # Of 80 units in 40 seconds a single basket of four counts much: the tenths are of the whole command.
     assert job > 4 * lane >= 0
     assert events <= one["old"]["job_5_minutes_oversold"] / 5
+    assert one["prevented"] is None
 
 
 def test_orders_that_stop_are_missed_within_half_an_hour_and_all_come_after_the_repair(
