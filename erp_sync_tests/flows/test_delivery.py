@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from concurrent.futures import ALL_COMPLETED
 from contextlib import suppress
 from datetime import timedelta
+from typing import Any
 
 import msgspec
 import pytest
@@ -113,6 +114,62 @@ def test_no_more_sends_at_once_than_there_are_senders(ledger: Ledger, clock: Clo
     accept(ledger, *[Order(number=str(number)) for number in range(12)])
     drain(ledger, erp, clock, senders=3)
     assert 1 <= erp.most_at_once <= 3
+
+
+def test_senders_go_on_while_the_next_documents_are_looked_up(ledger: Ledger, clock: Clock):
+    """The target's slots stood idle meanwhile: what was prepared waited for the thread that looks up."""
+    erp = System(clock=clock)
+    erp.skus = {"A", "B"}
+    sent = threading.Event()
+
+    def told(system: System, request: StepRequest) -> Outcome:
+        outcome = apply(system, request)
+        if sum(key.startswith("order") for key in system.committed) == 4:
+            sent.set()
+        return outcome
+
+    def look_up(requirements: Sequence[Requirement]) -> dict[Requirement, str]:
+        if Requirement("product", "B") in requirements:
+            assert sent.wait(10), "documents that were ready waited"
+        return System.resolve(erp, requirements)
+
+    erp.on("sales_order", *[told] * 8)
+    erp.resolve = look_up  # type: ignore[method-assign]
+    accept(ledger, *[Order(number=str(number), skus=("A" if number < 4 else "B",)) for number in range(8)])
+    assert drain(ledger, erp, clock, senders=2).delivered == 8
+
+
+def test_what_no_sender_has_begun_is_not_begun_once_the_ledger_fails(ledger: Ledger, clock: Clock, monkeypatch):
+    erp = System(clock=clock)
+    failed = threading.Event()
+    claim, shutdown = ledger.deliveries.claim, delivery_drain.ThreadPoolExecutor.shutdown
+    claims: list[int] = []
+
+    def full(*names: str, **options: Any) -> list[Claim]:
+        claims.append(options["limit"])
+        if len(claims) > 1:
+            raise LedgerBusy("ledger", 60)
+        return claim(*names, **options)
+
+    def slow(system: System, request: StepRequest) -> Outcome:
+        assert failed.wait(10)
+        return apply(system, request)
+
+    def closed(pool: Any, **options: Any) -> None:
+        if options.get("cancel_futures"):
+            shutdown(pool, **options)
+            failed.set()
+        else:
+            shutdown(pool, **options)
+
+    monkeypatch.setattr(ledger.deliveries, "claim", full)
+    monkeypatch.setattr(delivery_drain.ThreadPoolExecutor, "shutdown", closed)
+    erp.on("sales_order", apply, slow, slow)
+    accept(ledger, *[Order(number=str(number)) for number in range(4)])
+    with pytest.raises(LedgerBusy):
+        drain(ledger, erp, clock, senders=2)
+    assert claims == [4, 3]
+    assert len(erp.committed) == 3
 
 
 def test_a_spent_budget_begins_nothing_new_and_leaves_the_rest_to_the_next_run(ledger: Ledger, clock: Clock):

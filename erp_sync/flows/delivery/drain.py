@@ -5,9 +5,9 @@ from __future__ import annotations
 import contextvars
 import logging
 import time
-from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
@@ -27,6 +27,15 @@ log = logging.getLogger(__name__)
 
 #: A thread that has had a document for so long hangs: every call that it makes has a deadline of its own.
 STUCK_SECONDS = 900.0
+
+
+@contextmanager
+def _nothing_begun_after_failure(pool: ThreadPoolExecutor) -> Iterator[None]:
+    """What no thread has begun when this ends is not begun any more."""
+    try:
+        yield
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
 class Drain:
@@ -94,27 +103,27 @@ class Drain:
         """
         began = time.monotonic()
         under_way: dict[Future[bool], Claim] = {}
-        queue: deque[tuple[Claim, Any]] = deque()
         exhausted = False
         with (
             self.leases.kept(),
             ThreadPoolExecutor(max_workers=self.senders, thread_name_prefix=f"send-{self.task.flow}") as pool,
+            _nothing_begun_after_failure(pool),
         ):
             self._suspects(began)
             while True:
                 spent = time.monotonic() - began
-                # Claimed in chunks of a few seconds of the target's work, so that what documents need is
-                # looked up for many at once and a crash leaves little behind.
-                if spent < self.budget and not exhausted and len(queue) < self.senders:
-                    claims = self._claim(2 * self.senders - len(queue))
+                # Claimed in chunks of a few seconds of the target's work, so that what documents need is looked up for
+                # many at once and a crash leaves little behind. The pool has all of them: its threads go on with what
+                # is prepared while this one looks up what the next ones need.
+                ahead = max(0, len(under_way) - self.senders)
+                if spent < self.budget and not exhausted and ahead < self.senders:
+                    claims = self._claim(2 * self.senders - ahead)
                     exhausted = not claims
-                    queue.extend(self.preparation.prepared(claims))
-                while queue and len(under_way) < self.senders:
-                    claim, document = queue.popleft()
-                    context = contextvars.copy_context()
-                    under_way[pool.submit(context.run, self.sending.deliver, claim, document)] = claim
+                    for claim, document in self.preparation.prepared(claims):
+                        context = contextvars.copy_context()
+                        under_way[pool.submit(context.run, self.sending.deliver, claim, document)] = claim
                 if not under_way:
-                    if not queue and (exhausted or spent >= self.budget):
+                    if exhausted or spent >= self.budget:
                         break
                     continue
                 done, _ = wait(under_way, timeout=self.leases.seconds / 4, return_when=FIRST_COMPLETED)
@@ -129,8 +138,7 @@ class Drain:
                 self._acknowledge(arrived)
                 # Its end may have released another. Beside one that hangs nothing new is begun.
                 exhausted = self.leases.any_stuck(STUCK_SECONDS)
-                full = not queue or len(under_way) >= self.senders
-                if full and self.leases.all_stuck(under_way.values(), STUCK_SECONDS):
+                if self.leases.all_stuck(under_way.values(), STUCK_SECONDS):
                     log.critical("hung", extra={"flow": self.task.flow, "documents": len(under_way)})
                     self.give_up()
             self._suspects(began)  # those that this run has rescued
