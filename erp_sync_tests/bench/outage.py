@@ -2,7 +2,8 @@
 
 Profile life, five slots. The two hours are compressed to their effect: the ERP answers 503 while the orders are placed
 as fast as the store takes them, erp_sync receives every one, and the ERP's circuit breaker is open. Then the ERP
-answers again, and nothing but the breaker's probe finds out. While the backlog drains a new order comes now and then.
+answers again, and nothing but the breaker's probe finds out. While the backlog drains a new order comes now and then:
+it goes after those that are older. Work of another kind that is urgent waits for a slot only: how long is asked for.
 
 Slots are busy by the ERP's journal, from the first order that arrives to the last of the backlog. BENCH_ORDERS shortens
 it.
@@ -27,6 +28,8 @@ ERP, STORE = "netsuite_us", "magento_us"
 SLOTS = 5
 NEW_EVERY_SECONDS = 20.0
 NEW_MOST = 10
+ASK_EVERY_SECONDS = 5.0
+LONGEST_WAIT_SECONDS = 120.0
 PATIENCE_SECONDS = 1800.0
 
 
@@ -46,7 +49,7 @@ def measure() -> dict[str, Any]:
             _until(lambda: ERP in here.ledger.breakers.open())
             supervisor.clear_faults(bench.settings.sandboxes, "netsuite")
             back = time.time()
-            new = _new_orders(bench, later, placed)
+            new, slots = _new_orders(bench, here, later, placed)
             settled = playing.wait_until_settled(here, len(placed) + len(new), PATIENCE_SECONDS)
         finally:
             here.close()
@@ -71,6 +74,8 @@ def measure() -> dict[str, Any]:
         "new_orders": len(new),
         "new_order_s_p50": waits["p50"],
         "new_order_s_max": waits["max"],
+        "urgent_call_waits_s_p95": slots["p95"],
+        "urgent_call_waits_s_max": slots["max"],
         "netsuite_calls": report["api_calls"]["netsuite"]["by_endpoint"],
         "refused_calls": report["api_calls"]["netsuite"]["refused"],
         "settled": settled,
@@ -88,16 +93,26 @@ def _order_id(placed: Any) -> int:
     return int(placed.order_id)
 
 
-def _new_orders(bench: Bench, day: Any, backlog: Sequence[Any]) -> list[Any]:
-    """One now and then, until the backlog is in the ERP or no basket is left."""
+def _new_orders(bench: Bench, here: Installation, day: Any, backlog: Sequence[Any]) -> tuple[list[Any], dict[str, Any]]:
+    """One now and then, until the backlog is in the ERP or no basket is left; and what urgent calls waited."""
     new: list[Any] = []
+    waited: list[float] = []
     for basket in day.baskets:
         new += _place(bench, type(day)(day.day, (basket,)))
-        time.sleep(NEW_EVERY_SECONDS)
+        for _ in range(round(NEW_EVERY_SECONDS / ASK_EVERY_SECONDS)):
+            time.sleep(ASK_EVERY_SECONDS)
+            waited.append(_wait_for_slot(here))
         arrived = arrivals(bench.states["netsuite"])
         if all(one.order_id in arrived for one in backlog):
             break
-    return new
+    return new, spread(waited)
+
+
+def _wait_for_slot(here: Installation) -> float:
+    """Seconds until an urgent call might have left. It is not made: the slot goes back at once."""
+    began = time.monotonic()
+    here.ledger.limits.release(here.ledger.limits.acquire(ERP, "now", began + LONGEST_WAIT_SECONDS))
+    return time.monotonic() - began
 
 
 def arrivals(netsuite: dict[str, Any]) -> dict[int, float]:
