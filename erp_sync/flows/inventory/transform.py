@@ -113,7 +113,8 @@ def desired(levels: Sequence[StockLevel], around: Surroundings) -> Desired:
             unusable.append(Unusable(position=position, rule=problem.code, problem=str(problem)))
     return Desired(
         rows=[
-            *(_offer(levels, sku, source, parts) for (sku, source), parts in found.items()),
+            # A product's rows stand together: those who write some of them ask for few products.
+            *(_offer(levels, *place, found[place]) for place in sorted(found)),
             *terms.values(),
         ],
         unusable=unusable,
