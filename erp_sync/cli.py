@@ -19,6 +19,7 @@ from erp_sync.commands import (
     forgetting,
     letters,
     maintaining,
+    sandboxes,
     watching,
 )
 from erp_sync.commands.output import Json, installation, refuse, show
@@ -79,19 +80,30 @@ def sandbox_up(
     vendors: Vendors = None,
     profile: Annotated[str, typer.Option(help="latency: life, demo, fast or none")] = "fast",
     contract: Annotated[bool, typer.Option(help="check every exchange against the vendors' contracts")] = False,
+    option: Annotated[
+        list[str] | None,
+        typer.Option(help="VENDOR.NAME=VALUE, as often as wanted: netsuite.tax=legacy, magento.edition=commerce ..."),
+    ] = None,
+    tls: Annotated[
+        list[str] | None, typer.Option(help="VENDOR=HOST: serve TLS under the vendor's host name, with an own CA")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Start the sandboxes and wait until they answer.
 
-    Example: erp-sync sandbox up netsuite --profile life
+    Example: erp-sync sandbox up netsuite --profile life --option netsuite.tax=legacy
     """
     from erp_sync.sandbox import supervisor
 
-    chosen = _settings()
+    chosen, started = _settings(), vendors or ["netsuite", "magento"]
+    options, hosts = sandboxes.options(option or [], started), sandboxes.hosts(tls or [], started)
     with connecting.progress(as_json) as told:
         told("starting the sandboxes", 0, None)
-        result = supervisor.up(chosen.sandboxes, vendors or ["netsuite", "magento"], profile, contract=contract)
-    show(result, as_json, _sandbox_text)
+        try:
+            result = supervisor.up(chosen.sandboxes, started, profile, options, contract=contract, hosts=hosts)
+        except supervisor.SandboxError as error:
+            refuse(error)
+    show(result, as_json, sandboxes.text)
 
 
 @sandbox_app.command("down")
@@ -108,13 +120,13 @@ def sandbox_down(vendors: Vendors = None, as_json: Json = False) -> None:
 
 @sandbox_app.command("status")
 def sandbox_status(as_json: Json = False) -> None:
-    """Base URL, credentials, files of state and journal of each sandbox.
+    """Base URL, credentials, latency, files of state and journal of each sandbox; what was checked by which contract.
 
     Example: erp-sync sandbox status --json
     """
     from erp_sync.sandbox import supervisor
 
-    show(supervisor.status(_settings().sandboxes), as_json, _sandbox_text)
+    show(supervisor.status(_settings().sandboxes), as_json, sandboxes.text)
 
 
 @sandbox_app.command("fault")
@@ -143,16 +155,6 @@ def sandbox_fault(
         show(supervisor.fault(folder, vendor, rule), as_json)
     except (supervisor.SandboxError, ValueError) as error:
         refuse(error)
-
-
-def _sandbox_text(states: dict[str, Any]) -> str:
-    if not states:
-        return "no sandbox was ever started here; next: erp-sync sandbox up"
-    return "\n".join(
-        f"{name}: {state.get('base_url', '')} {'running' if state.get('running') else 'stopped'}, "
-        f"profile {state.get('profile', '')}, state {state.get('database', '')}"
-        for name, state in states.items()
-    )
 
 
 @demo_app.callback(invoke_without_command=True)

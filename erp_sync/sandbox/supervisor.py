@@ -151,7 +151,7 @@ def down(folder: Path, names: Iterable[str] | None = None, timeout: float = 5.0)
 
 
 def status(folder: Path) -> dict[str, Any]:
-    """Every sandbox by name: running, pid, profile, base_url, credentials, files, options, latency.
+    """Every sandbox by name: running, pid, profile, base_url, credentials, files, options, latency, contract counts.
 
     JSON-able. Of a sandbox that does not run only what is on disk is told; `stale` is true if its process was
     killed rather than stopped.
@@ -319,6 +319,8 @@ def _status(folder: Path, name: str) -> dict[str, Any]:
         told["resolve"] = {host: f"127.0.0.1:{launch['port']}" for host in launch["hosts"]}
     if process is not None:
         told = {**_call(home, folder, "GET", "status", None, 30.0), **told}
+        if launch["contract"]:
+            told["contract"] = _call(home, folder, "GET", "contract", None, 30.0)
     return told
 
 
