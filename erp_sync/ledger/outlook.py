@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 import sqlalchemy as sa
 
-from erp_sync.ledger.schema import cursors, deliveries, handled, handled_marks, known_state, plan_rows, received
+from erp_sync.ledger.plan_values import PlanState
+from erp_sync.ledger.schema import cursors, deliveries, handled, handled_marks, known_state, plan_rows, plans, received
 
 if TYPE_CHECKING:
     from erp_sync.ledger.engine import Database
@@ -52,8 +53,8 @@ def outlook(database: Database, readers: Sequence[Reader]) -> Outlook:
         read_to = read.execute(sa.select(*columns)).all()
         return Outlook(
             unhandled=_rows(read, _unhandled(readers)) if readers else frozenset(),
-            deliveries=_rows(read, _due(deliveries, now)),
-            rows=_rows(read, _due(plan_rows, now)),
+            deliveries=_rows(read, _due_deliveries(now)),
+            rows=_rows(read, _due_rows(now)),
             unsure=_rows(
                 read,
                 sa.select(known_state.c.connection, known_state.c.entity)
@@ -72,8 +73,23 @@ def _rows(read: sa.Connection, query: sa.Select[Any]) -> frozenset[Any]:
     return frozenset(tuple(row) for row in read.execute(query))
 
 
-def _due(table: sa.Table, now: datetime) -> sa.Select[Any]:
-    return sa.select(table.c.route, table.c.flow, table.c.target).where(table.c.due_at <= now).distinct()
+def _due_deliveries(now: datetime) -> sa.Select[Any]:
+    named = (deliveries.c.route, deliveries.c.flow, deliveries.c.target)
+    return sa.select(*named).where(deliveries.c.due_at <= now).distinct()
+
+
+def _due_rows(now: datetime) -> sa.Select[Any]:
+    """One look a plan that is open: its first due row in the queue. A first load has 150,000 due rows, or as many that
+    wait, and neither are gone through."""
+    one = sa.exists().where(
+        plan_rows.c.flow == plans.c.flow,
+        plan_rows.c.target == plans.c.target,
+        plan_rows.c.lane == plans.c.lane,
+        plan_rows.c.due_at <= now,
+        plan_rows.c.route == plans.c.route,
+    )
+    going = plans.c.state.in_([PlanState.JUDGED, PlanState.APPROVED])
+    return sa.select(plans.c.route, plans.c.flow, plans.c.target).where(going, one).distinct()
 
 
 def _unhandled(readers: Sequence[Reader]) -> sa.Select[Any]:

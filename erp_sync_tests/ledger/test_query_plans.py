@@ -127,3 +127,13 @@ def test_rows_whose_owner_died_are_looked_for_in_open_plans_only(filled: Ledger)
         way = [row[3] for row in read.exec_driver_sql(f"EXPLAIN QUERY PLAN {lost[0]}", lost[1])]
     assert way[0] == "SEARCH plan_rows USING INDEX ix_plan_rows_plan_id_state (plan_id=? AND state=?)"
     assert any(step.startswith("SEARCH plans USING INDEX ix_plans_state (state=?") for step in way)
+
+
+def test_the_sensor_looks_at_the_first_due_row_of_a_plan_only(filled: Ledger):
+    with statements(filled) as seen:
+        assert filled.outlook([]).rows == frozenset()
+    (due,) = [one for one in seen if " plan_rows" in one[0]]
+    with filled.database.read() as read:
+        way = [row[3] for row in read.exec_driver_sql(f"EXPLAIN QUERY PLAN {due[0]}", due[1])]
+    assert way[0].startswith("SEARCH plans USING INDEX ix_plans_state (state=?")
+    assert "SEARCH plan_rows USING INDEX ix_plan_rows_queue (flow=? AND target=? AND lane=? AND due_at<?)" in way
