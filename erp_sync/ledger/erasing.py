@@ -15,6 +15,7 @@ from erp_sync.ledger.errors import WrongState
 from erp_sync.ledger.privacy import NOBODY_PAYLOAD, hits
 from erp_sync.ledger.scrubbing import changed_rows, scrub
 from erp_sync.ledger.sql import chunks
+from erp_sync.model.keys import Entity
 from erp_sync.model.personal import FIELDS, PersonalTexts
 
 
@@ -80,23 +81,26 @@ def _add(found: dict[str, dict[tuple[Any, ...], dict[str, Any]]], table: sa.Tabl
 
 
 def _own(write: sa.Connection, person: PersonalTexts) -> dict[str, set[Any]]:
-    """Ids of received records and deliveries about the person; what refers to them is theirs as well."""
-    own: dict[str, set[Any]] = {"received_id": set(), "delivery_id": set(), "native_id": set()}
+    """Ids of received records and deliveries about the person, and their places: what refers to them is theirs as well.
+
+    A place is (connection, entity, native id): customer 15 of a store is not whoever gave order 15.
+    """
+    own: dict[str, set[Any]] = {"received_id": set(), "delivery_id": set(), "place": set()}
     for table, name in ((schema.received, "received_id"), (schema.deliveries, "delivery_id")):
         for row in write.execute(sa.select(table).where(hits(table, person, write.dialect.name == "sqlite"))).all():
             if person.concerns((row.payload or b"").decode(errors="replace")):
                 own[name].add(row.id)
-                own["native_id"].add((row.connection, row.native_id))
+                own["place"].add((row.connection, row.entity, row.native_id))
                 if name == "delivery_id" and row.received_id is not None:
                     own["received_id"].add(row.received_id)
-    own["native_id"] |= person.orders | person.customers
+    for entity, places in ((Entity.SALES_ORDER, person.orders), (Entity.CUSTOMER, person.customers)):
+        own["place"] |= {(connection, entity, native_id) for connection, native_id in places}
     # A delivery is the person's where its document is, also once it was erased before a run that was cut short.
-    places = [(row.id, (row.connection, row.native_id)) for row in write.execute(
-        sa.select(schema.deliveries.c.id, schema.deliveries.c.connection, schema.deliveries.c.native_id).where(
-            schema.deliveries.c.native_id.in_([one for _, one in own["native_id"]])
-        )
-    )]  # fmt: skip
-    own["delivery_id"] |= {one for one, place in places if place in own["native_id"]}
+    table = schema.deliveries
+    query = sa.select(table.c.id, table.c.connection, table.c.entity, table.c.native_id)
+    for row in write.execute(query.where(table.c.native_id.in_(_native_ids(own)))):
+        if (row.connection, row.entity, row.native_id) in own["place"]:
+            own["delivery_id"].add(row.id)
     return own
 
 
@@ -107,8 +111,8 @@ def _owned(own: Mapping[str, set[Any]]) -> Any:
         if table is schema.deliveries:
             return row["id"] in own["delivery_id"]
         if table is schema.hand_shipments:
-            return (row["store"], row["order_id"]) in own["native_id"]
-        return (row.get("connection"), row.get("native_id")) in own["native_id"]
+            return (row["store"], Entity.SALES_ORDER, row["order_id"]) in own["place"]
+        return (row.get("connection"), row.get("entity"), row.get("native_id")) in own["place"]
 
     return owned
 
@@ -122,10 +126,14 @@ def _among(table: sa.Table, own: Mapping[str, set[Any]]) -> sa.ColumnElement[boo
     if table is schema.deliveries:
         some.append(table.c.id.in_(sorted(own["delivery_id"])))
     if table is schema.hand_shipments:
-        some.append(table.c.order_id.in_(sorted({one for _, one in own["native_id"]})))
+        some.append(table.c.order_id.in_(_native_ids(own)))
     if "native_id" in table.c and table is not schema.received:
-        some.append(table.c.native_id.in_(sorted({one for _, one in own["native_id"]})))
+        some.append(table.c.native_id.in_(_native_ids(own)))
     return sa.or_(*some)
+
+
+def _native_ids(own: Mapping[str, set[Any]]) -> list[str]:
+    return sorted({native_id for _, _, native_id in own["place"]})
 
 
 def _end(write: sa.Connection, database: Database, ids: set[int], who: str) -> None:

@@ -8,15 +8,17 @@ from typing import Any
 import msgspec
 import pytest
 import sqlalchemy as sa
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from erp_sync.ledger import Ledger, NewDelivery, State, erasing, schema
 from erp_sync.ledger.by_hand import HandShipment
 from erp_sync.ledger.errors import WrongState
 from erp_sync.ledger.privacy import is_nobody
-from erp_sync.model.keys import EntityKey
+from erp_sync.model.keys import Entity, EntityKey
 from erp_sync.model.personal import PersonalTexts, texts_of
 from erp_sync.ports.raw import RawRecord
-from erp_sync_tests.ledger.world import Clock
+from erp_sync_tests.ledger.world import Clock, empty
 
 STORE, ERP, ROUTE = "magento_us", "netsuite_us", "us"
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -29,16 +31,16 @@ def order(email: str, first: str, last: str = "Müller", street: str = "7 Ring")
     return {"customer_email": email, "billing_address": address, "grand_total": 10}
 
 
-def receive(ledger: Ledger, native_id: str, payload: dict[str, Any]) -> int:
+def receive(ledger: Ledger, native_id: str, payload: dict[str, Any], entity: str = "sales_order") -> int:
     record = RawRecord(native_id=native_id, version="1", source_time=NOON, created_time=NOON, payload=payload)
-    return ledger.receive(STORE, "sales_order", [record], run_id="run")[0]
+    return ledger.receive(STORE, entity, [record], run_id="run")[0]
 
 
-def delivery(ledger: Ledger, native_id: str, payload: dict[str, Any]) -> int:
+def delivery(ledger: Ledger, native_id: str, payload: dict[str, Any], entity: str = "sales_order") -> int:
     """A received order that is due, with a word about its street and one in quarantine."""
-    received = receive(ledger, native_id, payload)
+    received = receive(ledger, native_id, payload, entity)
     row = ledger.received.rows([received])[0]
-    key = EntityKey(STORE, "", "sales_order", native_id)
+    key = EntityKey(STORE, "", entity, native_id)
     with ledger.handling(ROUTE, "orders", "run") as work:
         work.mark_handled([received])
         work.quarantine(
@@ -85,6 +87,44 @@ def test_a_person_leaves_every_table_and_others_stay(ledger: Ledger) -> None:
     assert ledger.deliveries.get(bo).state is State.DUE
     assert [is_nobody(row.payload) for row in ledger.received.of(STORE, "sales_order", ["1", "2"])] == [True, False]
     assert not erasing.erase(ledger.database, person, FIELDS, "ann").total()
+
+
+PLACES = st.tuples(st.sampled_from([Entity.SALES_ORDER, Entity.CUSTOMER, Entity.REFUND]), st.sampled_from(["15", "16"]))
+
+
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.dictionaries(PLACES, st.booleans(), min_size=2))
+def test_order_15_and_customer_15_are_not_confused(ledger: Ledger, anns: dict[tuple[str, str], bool]) -> None:
+    empty(ledger)
+    ids = {
+        place: delivery(ledger, place[1], order(ANN, "Ann") if own else order(BO, "Bo", "Lee", "9 Alley"), place[0])
+        for place, own in anns.items()
+    }
+    erasing.erase(ledger.database, known(ledger), FIELDS, "ann")
+    assert {place: ledger.deliveries.get(one).state is State.DISMISSED for place, one in ids.items()} == anns
+    payloads = {place: ledger.deliveries.get(one).payload for place, one in ids.items()}
+    assert {place: b"9 Alley" not in payload for place, payload in payloads.items()} == anns
+
+
+@pytest.mark.parametrize("entity", [Entity.SALES_ORDER, Entity.CUSTOMER])
+def test_whose_record_is_erased_already_is_known_by_its_place(ledger: Ledger, entity: str) -> None:
+    """An erasure that goes on: nothing in the rows says whose they are, and somebody has the same number elsewhere."""
+    other = Entity.CUSTOMER if entity == Entity.SALES_ORDER else Entity.SALES_ORDER
+    mine, theirs = (delivery(ledger, "15", order(BO, "Bo", "Lee", "9 Alley"), one) for one in (entity, other))
+    place = frozenset({(STORE, "15")})
+    named = {"orders": place} if entity == Entity.SALES_ORDER else {"customers": place}
+    erasing.erase(ledger.database, PersonalTexts(email=ANN, mark="mark", **named), FIELDS, "ann")
+    assert ledger.deliveries.get(mine).state is State.DISMISSED
+    assert ledger.deliveries.get(theirs).state is State.DUE
+    assert b"9 Alley" in ledger.deliveries.get(theirs).payload
+
+
+def test_a_customer_is_not_who_has_an_order_of_that_number(ledger: Ledger) -> None:
+    receive(ledger, "15", {**order(BO, "Bo"), "id": 15, "customer_id": 7})
+    assert ledger.privacy.email_of(STORE, "15") is None
+    assert ledger.privacy.email_of(STORE, "7") == BO
+    receive(ledger, "15", {"id": 15, "email": ANN}, Entity.CUSTOMER)
+    assert ledger.privacy.email_of(STORE, "15") == ANN
 
 
 def test_what_left_by_hand_for_the_person_is_theirs_though_it_names_nobody(ledger: Ledger) -> None:
