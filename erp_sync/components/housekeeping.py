@@ -56,6 +56,7 @@ def keep_house(here: Installation, now: datetime) -> Housework:
             partial(_lake, here.lake, connection, entity, snapshots.get((connection, entity)), now),
         )
     do("erased persons", lambda: {"lake_erased": _erased(here)})
+    do("exchanges of erased persons", lambda: _forgotten(here, now))
     do("lake", lambda: {"lake_swept": here.lake.sweep()})
     return work
 
@@ -76,6 +77,24 @@ def _erased(here: Installation) -> int:
     """What an extraction had landed of a person who was erased at that moment, and what a restored lake has of one."""
     nobodies = here.ledger.privacy.nobodies()
     return sum(here.lake.erase(connection, entity, ids) for (connection, entity), ids in nobodies.items())
+
+
+def _forgotten(here: Installation, now: datetime) -> dict[str, int]:
+    """What the exchange log has since the last time of persons who were erased: a store restored from its own backup
+    sends them again."""
+    from erp_sync.model.remains import Remains
+    from erp_sync.transport.exchange_forgetting import Position, forget
+
+    erased = here.ledger.privacy.erased()
+    if not erased:
+        return {}
+    file = here.settings.home / "privacy" / "exchanges-looked-through.json"
+    before = msgspec.json.decode(file.read_bytes(), type=Position) if file.is_file() else Position()
+    remains = Remains(erased, here.ledger.privacy.returned)
+    done, position = forget(here.exchanges, remains, before, now)
+    file.parent.mkdir(mode=0o700, exist_ok=True)
+    file.write_bytes(msgspec.json.encode(position))
+    return {"exchange_bodies_erased": done["bodies"], "exchange_words_erased": done["exchanges"]}
 
 
 def _snapshots(here: Installation) -> Iterator[tuple[str, str, set[str]]]:

@@ -17,8 +17,10 @@ import sqlalchemy as sa
 from erp_sync.ledger import codec
 from erp_sync.ledger.schema import deliveries, received, tombstones
 from erp_sync.ledger.sql import upsert
+from erp_sync.model.keys import Entity
 from erp_sync.model.personal import IMPERSONAL, NOBODY, PersonalTexts, Tombstone, known_again, likeness, texts_of
 from erp_sync.model.personal import tombstones as tombstones_of
+from erp_sync.model.remains import Erased
 from erp_sync.packing import Packed, PackedText, content
 from erp_sync.ports.raw import RawRecord
 
@@ -158,6 +160,35 @@ class Privacy:
         with self._database.read() as read:
             return read.execute(known.limit(1)).first() is not None
 
+    def erased(self) -> list[Erased]:
+        """Who was erased, as one looks for what is left of them."""
+        persons: dict[str, list[Buried]] = {}
+        for one in self.buried():
+            persons.setdefault(one.person, []).append(one)
+        return [
+            Erased(
+                mark=mark,
+                salt=own[0].salt,
+                erased_at=max(one.erased_at for one in own),
+                kinds={one.token: one.kind for one in own},
+            )
+            for mark, own in persons.items()
+        ]
+
+    def returned(self) -> set[str]:
+        """Marks of erased persons who bought again: the ledger has records that are theirs and not nobody's."""
+        erased, found = self.erased(), set()
+        query = sa.select(received.c.payload).where(
+            received.c.payload.is_not(None), received.c.payload != NOBODY_PAYLOAD, received.c.entity.not_in(IMPERSONAL)
+        )
+        with self._database.read() as read:
+            for row in read.execute(query) if erased else ():
+                payload = codec.from_json(row.payload) if row.payload else None
+                for one in erased:
+                    if one.mark not in found and known_again(likeness(payload, bytes.fromhex(one.salt)), one.kinds):
+                        found.add(one.mark)
+        return found
+
     def persons_known_again(self) -> set[str]:
         """E-mail addresses of erased persons whose data is here all the same: after a restore."""
         buried, found = self.buried(), set()
@@ -185,23 +216,24 @@ class Privacy:
                         if body:
                             person = person.joined(texts_of(codec.from_json(body), email))
                     own = frozenset({(row.connection, row.native_id)})
-                    if row.entity == "sales_order":
+                    if row.entity == Entity.SALES_ORDER:
                         person = person.joined(PersonalTexts(email=email, orders=own))
-                    elif row.entity == "customer":
+                    elif row.entity == Entity.CUSTOMER:
                         person = person.joined(PersonalTexts(email=email, customers=own))
         return person
 
     def email_of(self, connection: str, customer: str) -> str | None:
         """Of a store's customer, by what their orders say."""
         with self._database.read() as read:
-            query = sa.select(received.c.payload).where(
-                received.c.connection == connection, received.c.entity.in_(("sales_order", "customer"))
+            query = sa.select(received.c.entity, received.c.payload).where(
+                received.c.connection == connection, received.c.entity.in_((Entity.SALES_ORDER, Entity.CUSTOMER))
             )
             for row in read.execute(query):
                 payload = codec.from_json(row.payload) if row.payload else None
                 if not isinstance(payload, dict):
                     continue
-                if str(payload.get("customer_id") or payload.get("id") or "") == customer:
+                name = "customer_id" if row.entity == Entity.SALES_ORDER else "id"
+                if str(payload.get(name) or "") == customer:
                     found = next(iter(_addresses(payload)), None)
                     if found:
                         return found

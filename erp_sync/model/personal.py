@@ -40,7 +40,7 @@ FIELDS = frozenset(
 )
 #: Entities that say nothing of persons: no record of theirs is looked through.
 IMPERSONAL = frozenset(["product", "stock_level", "price"])
-_EMAIL = re.compile(r"[\w.+%-]+@[\w-]+\.[\w.-]*\w")
+EMAIL = re.compile(r"[\w.+%-]+@[\w-]+\.[\w.-]*\w")
 _FIRST = ("first_name", "firstname", "customer_firstname", "firstName")
 _LAST = ("last_name", "lastname", "customer_lastname", "lastName")
 _STREET = ("street", "addr1", "addr2")
@@ -116,7 +116,7 @@ class PersonalTexts(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         folded = normal(text)
         if any(normal(form) in folded for form in forms(self.email)):
             return True
-        if any(not one.endswith(_DOMAIN) for one in _EMAIL.findall(folded)):
+        if any(not one.endswith(_DOMAIN) for one in EMAIL.findall(folded)):
             return False
         return self._named(folded) and (self._any(folded, self.streets) or self._any(folded, self.phones))
 
@@ -253,7 +253,7 @@ def likeness(value: Any, salt: bytes) -> Likeness:
     return Likeness(
         tokens=frozenset(token(text, salt) for text in texts),
         nobody=any(f"@{_DOMAIN}" in text for text in texts),
-        addressed=any(_EMAIL.search(text) for text in texts),
+        addressed=any(EMAIL.search(text) for text in texts),
     )
 
 

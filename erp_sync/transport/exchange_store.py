@@ -328,9 +328,9 @@ class Store:
                 plain.connection.driver_connection.execute("PRAGMA incremental_vacuum")  # type: ignore[union-attr]
         return deleted, list(names)
 
-    def every(self, chunk: int = 1000) -> Iterator[Exchange]:
-        """All exchanges, oldest first."""
-        last = 0
+    def every(self, chunk: int = 1000, after: int = 0) -> Iterator[Exchange]:
+        """All exchanges, or those since one, oldest first."""
+        last = after
         while True:
             found = self.search([exchanges.c.id > last, exchanges.c.id <= last + chunk], chunk)
             yield from found
@@ -346,6 +346,15 @@ class Store:
         with self.engine.begin() as connection:
             nothing = {f"{side}_offset": None, f"{side}_length": None}
             connection.execute(exchanges.update().where(exchanges.c.id == identity).values(**nothing))
+
+    def time_of(self, identity: int) -> datetime | None:
+        with self.engine.connect() as connection:
+            return connection.scalar(sa.select(exchanges.c.time).where(exchanges.c.id == identity))
+
+    def reword(self, identity: int, words: Mapping[str, str]) -> None:
+        """Other words in the row of one exchange."""
+        with self.engine.begin() as connection:
+            connection.execute(exchanges.update().where(exchanges.c.id == identity).values(**words))
 
     def replace(self, person: PersonalTexts) -> int:
         """Take the person out of the words of every row; gives how many changed."""

@@ -14,7 +14,8 @@ import threading
 import time
 import weakref
 from collections import Counter, deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -397,27 +398,19 @@ class ExchangeLog:
         Gives `bodies`, `exchanges` (changed rows), and `elsewhere`: bodies in files of other machines, which must be
         erased there. Idempotent; bodies are overwritten where they stand, so that others may go on writing.
         """
-        self.flush()
-        store = self._store()
-        try:
-            done: Counter[str] = Counter()
+        done: Counter[str] = Counter()
+        with self.opened() as store:
             for exchange in store.every():
                 for side in ("request", "response"):
                     self._erase_body(store, exchange, side, person, done)
             done["exchanges"] += store.replace(person)
             store.vacuum()
-            return done
-        finally:
-            store.close()
+        return done
 
     def about(self, person: PersonalTexts) -> list[Exchange]:
         """Every exchange that names the person, bodies included."""
-        self.flush()
-        store = self._store()
-        try:
+        with self.opened() as store:
             return [one for one in store.every() if self._names(one, person)]
-        finally:
-            store.close()
 
     def _names(self, exchange: Exchange, person: PersonalTexts) -> bool:
         words = " ".join((exchange.url, exchange.document, exchange.error))
@@ -442,10 +435,25 @@ class ExchangeLog:
             done["elsewhere"] += exchange.host != this_host()
             return
         if exchange.operation.startswith(ABOUT_PERSONS) or person.mentions(self.text(exchange, side)):
-            offset, length = getattr(exchange, f"{side}_offset"), getattr(exchange, f"{side}_length")
-            overwrite(self._segments / exchange.segment, offset, length)
-            store.without_body(exchange.id, side)
+            self.wipe(store, exchange, side)
             done["bodies"] += 1
+
+    def wipe(self, store: Store, exchange: Exchange, side: str) -> None:
+        """Overwrite a body that can be read here."""
+        assert exchange.segment is not None
+        offset, length = getattr(exchange, f"{side}_offset"), getattr(exchange, f"{side}_length")
+        overwrite(self._segments / exchange.segment, offset, length)
+        store.without_body(exchange.id, side)
+
+    @contextmanager
+    def opened(self) -> Iterator[Store]:
+        """The database, with all that this process has recorded."""
+        self.flush()
+        store = self._store()
+        try:
+            yield store
+        finally:
+            store.close()
 
     def _store(self) -> Store:
         store = Store(self.url, self.folder)
