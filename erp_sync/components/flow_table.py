@@ -17,6 +17,7 @@ class FlowKind(msgspec.Struct, frozen=True, kw_only=True):
     `writes`: what its operations at the target are called before the dot.
     `compares`: entities that are compared with it every day and that no flow moves.
     `priority`: of its usual runs, in Dagster's queue and for the processor; 0 comes first.
+    `longest_seconds`: a usual run that takes longer hangs, and Dagster ends it: what it had in hand is due again.
     """
 
     name: str
@@ -29,6 +30,7 @@ class FlowKind(msgspec.Struct, frozen=True, kw_only=True):
     description: str
     compares: tuple[str, ...] = ()
     priority: int = 0
+    longest_seconds: int = 3600
 
 
 FLOWS: dict[str, FlowKind] = {
@@ -95,6 +97,7 @@ FLOWS: dict[str, FlowKind] = {
             title="products",
             description="Products and variants, from the ERP to the store, after approval.",
             priority=-2,
+            longest_seconds=7200,
         ),
         FlowKind(
             name="prices",

@@ -13,13 +13,16 @@ from datetime import UTC, datetime
 
 import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
-from dagster._core.storage.tags import PRIORITY_TAG
+from dagster._core.storage.tags import MAX_RUNTIME_SECONDS_TAG, PRIORITY_TAG
 
 from erp_sync.components.configuration import Configuration, Mode, RouteSpec
 from erp_sync.components.flow_table import FLOWS
 
 BEHIND_ALL = -2
 """Priority of runs that compare everything."""
+
+WHOLE = 6
+"""A run that compares everything may take so many times as long as a usual one of its flow."""
 
 
 def asset_keys(configuration: Configuration, route: str, flow: str, stages: Sequence[str]) -> list[dg.AssetKey]:
@@ -67,6 +70,8 @@ def run_request(
             **({"erp_sync/lane": lane} if lane != "normal" else {}),
             **({"erp_sync/full": "true"} if full else {}),
             **({PRIORITY_TAG: str(priority)} if priority else {}),
+            # Backfills, which nobody starts here, take as long as they take.
+            MAX_RUNTIME_SECONDS_TAG: str(FLOWS[flow].longest_seconds * (WHOLE if full or lane == "bulk" else 1)),
         },
     )
 

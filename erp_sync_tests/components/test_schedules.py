@@ -343,6 +343,22 @@ def test_a_run_request_names_route_flow_lane_and_why_and_selects_one_flow_of_tod
     assert configs == [{"lane": "now", "full": False, "keys": ["7"]}] * 3
 
 
+@pytest.mark.parametrize("flow", FLOWS)
+def test_a_run_that_hangs_is_ended_by_dagster_and_one_of_everything_may_take_longer(flow):
+    """Three runs of a flow that never end would keep every later one of it away."""
+    (route,) = SHIPPED.routes
+    usual, whole = (
+        int(
+            run_request(SHIPPED, route, flow, STAGES, now=datetime.now(UTC), why="", full=full).tags[
+                "dagster/max_runtime"
+            ]
+        )
+        for full in (False, True)
+    )
+    assert 3600 <= usual <= 7200
+    assert whole == 6 * usual
+
+
 @pytest.mark.parametrize(
     ("flow", "how", "priority"),
     [
