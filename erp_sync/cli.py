@@ -204,13 +204,16 @@ def demo(
 
 
 def _forget_again(settings: settings_module.Settings) -> None:
-    """A ledger that was restored from before an erasure forgets that person again, before anything runs on it."""
+    """An erasure that was cut short goes on, and a ledger restored from before one forgets that person again: before
+    anything runs on it."""
     if not (settings.home / "privacy").is_dir():
         return  # nobody was ever erased
     from erp_sync.commands.output import installation
-    from erp_sync.operations.privacy import after_restore
+    from erp_sync.operations.privacy import after_restore, resume
 
     with installation() as here:
+        for one in resume(here):
+            typer.echo(f"an erasure had been cut short: {one.why or one.file}", err=True)
         if done := after_restore(here, who="erp-sync up"):
             typer.echo(f"the ledger was restored: {len(done)} persons were erased again", err=True)
 

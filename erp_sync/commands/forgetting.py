@@ -1,4 +1,4 @@
-"""Commands about a person's rights: `privacy export`, `erase`, `again`."""
+"""Commands about a person's rights: `privacy export`, `erase`, `resume`, `again`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ def erase(
 ) -> None:
     """Erase a person here and in every connected system, with a certificate of what was done where.
 
-    What was cut short goes on when it is asked for again. A later sync, backfill or restore does not bring them back.
+    What was cut short goes on by `privacy resume` or when it is asked for again. A later sync, backfill or restore does
+    not bring them back.
 
     Example: erp-sync privacy erase ann@example.com --dry-run
     """
@@ -45,6 +46,25 @@ def export(what: Whom, as_json: Json = False) -> None:
         show(everything_of(here, what), as_json)
 
 
+@privacy_app.command("resume")
+def resume(as_json: Json = False) -> None:
+    """End erasures that were cut short, without naming the person; `erp-sync up` does so, too.
+
+    Example: erp-sync privacy resume
+    """
+    from erp_sync.operations import privacy
+
+    with installation() as here:
+        done = privacy.resume(here)
+        show({"resumed": done}, as_json, lambda it: "\n".join(map(_resumed, it["resumed"])) or "nothing was cut short")
+        if any(one.why for one in done):
+            raise typer.Exit(1)
+
+
+def _resumed(one: Any) -> str:
+    return f"{one.person}: {one.why or f'certificate: {one.file}'}"
+
+
 @privacy_app.command("again")
 def again(who: Who = None, as_json: Json = False) -> None:
     """After a restore from a backup: erase again whoever was erased since it was made.
@@ -59,6 +79,6 @@ def again(who: Who = None, as_json: Json = False) -> None:
 
 
 def _text(certificate: Any) -> str:
-    from erp_sync.operations.privacy import in_words
+    from erp_sync.operations.certificates import in_words
 
     return in_words(certificate) + (f"\ncertificate: {certificate.file}" if certificate.file else "")

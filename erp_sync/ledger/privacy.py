@@ -18,7 +18,7 @@ from erp_sync.ledger import codec
 from erp_sync.ledger.schema import deliveries, received, tombstones
 from erp_sync.ledger.sql import upsert
 from erp_sync.model.keys import Entity
-from erp_sync.model.personal import IMPERSONAL, NOBODY, PersonalTexts, Tombstone, known_again, likeness, texts_of
+from erp_sync.model.personal import IMPERSONAL, NOBODY, PersonalTexts, Tombstone, known_again, likeness, texts_of, token
 from erp_sync.model.personal import tombstones as tombstones_of
 from erp_sync.model.remains import Erased
 from erp_sync.packing import Packed, PackedText, content
@@ -32,6 +32,9 @@ NOBODY_PAYLOAD = codec.to_bytes(NOBODY)
 
 CLOCKS_DIFFER = timedelta(minutes=5)
 """How far a system's clock may be behind ours."""
+
+KEY = "key"
+"""Kind of the rows that are no tombstone: keys of erasures under way (`begin`)."""
 
 MEANWHILE = timedelta(hours=1)
 """No run holds a page of records in its hands for so long before it records them."""
@@ -79,7 +82,35 @@ class Privacy:
     def buried(self) -> list[Buried]:
         """All tombstones."""
         with self._database.read() as read:
-            return [Buried(**row._mapping) for row in read.execute(sa.select(tombstones))]
+            return [
+                Buried(**row._mapping) for row in read.execute(sa.select(tombstones).where(tombstones.c.kind != KEY))
+            ]
+
+    def begin(self, email: str) -> tuple[str, bytes]:
+        """Of an erasure that begins or goes on: the person's mark, and the key of what it writes down of them."""
+        with self._database.write(durable=True) as write:
+            salt = write.execute(sa.select(tombstones.c.salt).limit(1)).scalar() or secrets.token_hex(32)
+            mark = token(email, bytes.fromhex(salt))[:16]
+            own = sa.select(tombstones.c.token).where(tombstones.c.person == mark, tombstones.c.kind == KEY)
+            key = write.execute(own).scalar()
+            if key is None:
+                key = secrets.token_hex(32)
+                row = {"token": key, "person": mark, "kind": KEY, "salt": salt, "erased_at": self._database.now()}
+                write.execute(sa.insert(tombstones).values(**row))
+        return mark, bytes.fromhex(key)
+
+    def under_way(self) -> dict[str, bytes]:
+        """Keys of erasures that have not ended, by mark."""
+        query = sa.select(tombstones.c.person, tombstones.c.token).where(tombstones.c.kind == KEY)
+        with self._database.read() as read:
+            return {row.person: bytes.fromhex(row.token) for row in read.execute(query)}
+
+    def end(self, mark: str) -> None:
+        """Destroy the key of an erasure."""
+        with self._database.write(durable=True) as write:
+            if self._database.sqlite:
+                write.exec_driver_sql("PRAGMA secure_delete=ON")
+            write.execute(sa.delete(tombstones).where(tombstones.c.person == mark, tombstones.c.kind == KEY))
 
     def bury(self, person: PersonalTexts, at: datetime | None = None) -> list[Buried]:
         """From now on records of this person are known again. Idempotent; what is known in addition is added."""
@@ -118,7 +149,9 @@ class Privacy:
         """
         if not records or entity in IMPERSONAL:
             return records
-        lately = sa.select(tombstones).where(tombstones.c.erased_at >= self._database.now() - MEANWHILE)
+        lately = sa.select(tombstones).where(
+            tombstones.c.erased_at >= self._database.now() - MEANWHILE, tombstones.c.kind != KEY
+        )
         buried = [Buried(**row._mapping) for row in write.execute(lately)]
         return self._forgotten(connection, entity, records, buried) if buried else records
 
@@ -127,7 +160,7 @@ class Privacy:
         is to be left of them."""
         found: dict[tuple[str, str], set[str]] = {}
         with self._database.read() as read:
-            if read.execute(sa.select(tombstones.c.token).limit(1)).first() is None:
+            if read.execute(sa.select(tombstones.c.token).where(tombstones.c.kind != KEY).limit(1)).first() is None:
                 return {}
             query = sa.select(received.c.connection, received.c.entity, received.c.native_id)
             for row in read.execute(query.where(received.c.payload == NOBODY_PAYLOAD)):

@@ -1,18 +1,15 @@
-"""Where a person's data may be: the systems, the lake, and what is kept of an erasure that is under way."""
+"""Where a person's data may be: the systems and the lake; and the folder for what is kept of erasures."""
 
 from __future__ import annotations
 
-import hashlib
 import importlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from erp_sync.components.installation import Installation
-from erp_sync.model.personal import PersonalTexts, normal, texts_of
+from erp_sync.model.personal import PersonalTexts, texts_of
 from erp_sync.operations.choosing import CannotDo
 from erp_sync.ports.privacy import Holding
 
@@ -30,15 +27,6 @@ def email_of(here: Installation, what: str) -> str:
     return email
 
 
-def known(here: Installation, email: str) -> PersonalTexts:
-    """What ledger and an erasure that is under way know of a person."""
-    person = here.ledger.privacy.texts(email)
-    path = under_way(here, email)
-    if path.is_file():
-        person = person.joined(msgspec.json.decode(path.read_bytes(), type=PersonalTexts))
-    return person
-
-
 def found(here: Installation, person: PersonalTexts) -> tuple[PersonalTexts, dict[str, list[Holding]]]:
     """What every system holds of a person, and what that says of them besides. Raises CallFailed."""
     held = {name: port_of(here, name).find(person) for name in here.configuration.connections}
@@ -49,16 +37,10 @@ def found(here: Installation, person: PersonalTexts) -> tuple[PersonalTexts, dic
 
 
 def folder(here: Installation) -> Path:
-    """Of certificates, tombstones and erasures under way."""
+    """Of certificates, tombstones and, sealed, erasures under way."""
     path = here.settings.home / "privacy"
     path.mkdir(mode=0o700, exist_ok=True)
     return path
-
-
-def under_way(here: Installation, email: str) -> Path:
-    """Where is kept what an erasure that goes on must know."""
-    name = hashlib.sha256(normal(email).encode()).hexdigest()[:16]
-    return folder(here) / f"under-way-{name}.json"
 
 
 def write(path: Path, content: bytes) -> None:

@@ -1,54 +1,30 @@
 """A person's right to be erased: everywhere, with a certificate of what was done.
 
-An erasure that is cut short goes on where it is asked for again: what is known of the person is kept beside the ledger
-until the last step is done, and every step may be repeated. Tombstones come first, so that nothing returns meanwhile;
-the logs come last, since the calls to the systems stand in them.
+An erasure that is cut short goes on by itself (`resume`), or where it is asked for again: what is known of the person
+is kept, sealed, until the last step is done (`under_way`), and every step may be repeated. Tombstones come first, so
+that nothing returns meanwhile; the logs come last, since the calls to the systems stand in them.
 """
 
 from __future__ import annotations
 
-import os
 from collections import Counter
-from collections.abc import Iterator
-from datetime import datetime
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 
 import msgspec
 
 from erp_sync.components.installation import Installation
 from erp_sync.ledger import erasing
+from erp_sync.ledger.errors import LedgerError
 from erp_sync.ledger.privacy import Buried
 from erp_sync.model.personal import PersonalTexts
-from erp_sync.operations import papers, personal_files, personal_places
+from erp_sync.operations import papers, personal_files, personal_places, under_way
+from erp_sync.operations.certificates import NONE_FOUND, Certificate, Line, in_words, joined
 from erp_sync.operations.choosing import CannotDo
-from erp_sync.ports.privacy import Holding, Treatment
-
-
-class Line(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing that was done. Attributes: where (a system, or a part of this installation), what, how, count, why."""
-
-    where: str
-    what: str
-    how: str
-    count: int = 1
-    native_id: str = ""
-    why: str = ""
-
-
-class Certificate(msgspec.Struct, frozen=True, kw_only=True):
-    """What was done where. Holds nothing of the person but a salted hash.
-
-    Attributes:
-        person: the first half of the tombstone's token.
-        file: where the certificate lies, as JSON; beside it in words.
-    """
-
-    person: str
-    at: datetime
-    who: str
-    dry_run: bool
-    lines: list[Line]
-    file: str = ""
+from erp_sync.operations.under_way import UnderWay
+from erp_sync.ports.outcomes import CallFailed
+from erp_sync.ports.privacy import Holding, Treated, Treatment
 
 
 def erase(here: Installation, what: str, *, who: str, also_open: bool = False, dry_run: bool = False) -> Certificate:
@@ -58,32 +34,68 @@ def erase(here: Installation, what: str, *, who: str, also_open: bool = False, d
         also_open: also where goods are still to be sent to them; else that is refused, and nothing is done.
     """
     email = personal_places.email_of(here, what)
-    person, held = personal_places.found(here, personal_places.known(here, email))
-    waiting = [
-        f"{number} ({state})" for _, number, state in here.ledger.privacy.on_their_way(person) if state != "dead"
-    ]
-    waiting += [f"{one.entity} {one.native_id} of {name}" for name, some in held.items() for one in some if one.open]
-    if dry_run:
-        return _foreseen(here, person, held, waiting, who)
-    if waiting and not also_open:
-        raise CannotDo(
-            f"goods are still to be sent to this person: {', '.join(waiting[:10])}. Erase them once that has ended, or "
-            "say --also-open: then these orders lose name and address"
-        )
-    _remember(here, person)
-    mark = here.ledger.privacy.bury(person)[0].person
-    person = msgspec.structs.replace(person, mark=mark)
+    with under_way.alone(here, wait=not dry_run):
+        person, held = personal_places.found(here, here.ledger.privacy.texts(email))
+        waiting = [
+            f"{number} ({state})" for _, number, state in here.ledger.privacy.on_their_way(person) if state != "dead"
+        ]
+        waiting += [
+            f"{one.entity} {one.native_id} of {name}" for name, some in held.items() for one in some if one.open
+        ]
+        if dry_run:
+            return _foreseen(here, person, held, waiting, who)
+        if waiting and not also_open:
+            raise CannotDo(
+                f"goods are still to be sent to this person: {', '.join(waiting[:10])}. Erase them once that has "
+                "ended, or say --also-open: then these orders lose name and address"
+            )
+        return _done(here, under_way.begin(here, person, who))
+
+
+class Resumed(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of one that had been cut short. `why` it could not be ended now; else `file` is its certificate."""
+
+    person: str
+    file: str = ""
+    why: str = ""
+
+
+def resume(here: Installation) -> list[Resumed]:
+    """End what was cut short, without being told who it is about. None where one is being done at this moment."""
+    done = []
+    with under_way.alone(here, wait=False) as may:
+        for work in under_way.all_of(here) if may else ():
+            try:
+                done.append(Resumed(person=work.mark, file=_done(here, work).file))
+            except (CallFailed, LedgerError) as problem:
+                done.append(Resumed(person=work.mark, why=str(problem)))
+    return done
+
+
+def _done(here: Installation, work: UnderWay) -> Certificate:
+    """Every step, those as well that were done before it was cut short: done twice they change nothing."""
+    here.ledger.privacy.bury(work.progress.person)
     _keep_tombstones(here)
     # The ledger first: from then on no run sends anything of theirs. What one sent until then is found now.
-    rows = erasing.erase(here.ledger.database, person, personal_places.fields_of(here), who)
-    person, held = personal_places.found(here, person)
-    _remember(here, person)
-    lines = [line for name, holdings in held.items() for line in _in_system(here, name, person, holdings)]
-    lines += _in_house(here, person, who, rows)
+    with work.step("ledger") as lines:
+        lines += _in_ledger(here, work.progress.person, work.progress.who)
+    work.learned(*personal_places.found(here, work.progress.person))
+    person = work.progress.person
+    here.ledger.privacy.bury(person)
+    for name, holdings in work.progress.holdings.items():
+        if not holdings:
+            work.progress.lines.append(Line(where=name, what="records", how=NONE_FOUND, count=0))
+        for holding in list(holdings):
+            treated = personal_places.port_of(here, name).erase(person, holding)
+            work.treated(name, holding, [_of_record(name, one) for one in treated])
+    for where, act in _in_house(here, person, work.progress.who):
+        with work.step(where) as lines:
+            lines += act()
     certificate = _certified(here, Certificate(
-        person=mark, at=here.ledger.now(), who=who, dry_run=False, lines=lines
+        person=work.mark, at=here.ledger.now(), who=work.progress.who, dry_run=False,
+        lines=joined(work.progress.lines),
     ))  # fmt: skip
-    _forget(here, email)
+    work.end()
     return certificate
 
 
@@ -101,58 +113,71 @@ def again(here: Installation, *, who: str) -> list[str]:
     for email in sorted(here.ledger.privacy.persons_known_again()):
         person = here.ledger.privacy.texts(email)
         mark = here.ledger.privacy.bury(person)[0].person
-        _in_house(here, msgspec.structs.replace(person, mark=mark), who, Counter())
+        for _, act in _in_house(here, msgspec.structs.replace(person, mark=mark), who):
+            list(act())
         done.append(mark)
     return done
 
 
-def _in_system(here: Installation, name: str, person: PersonalTexts, holdings: list[Holding]) -> Iterator[Line]:
-    port = personal_places.port_of(here, name)
-    if not holdings:
-        yield Line(where=name, what="records", how="none found", count=0)
-    for holding in holdings:
-        for done in port.erase(person, holding):
-            yield Line(where=name, what=done.entity, how=done.how.value, native_id=done.native_id, why=done.why)
+def _of_record(name: str, done: Treated) -> Line:
+    return Line(where=name, what=done.entity, how=done.how.value, native_id=done.native_id, why=done.why)
 
 
-def _in_house(here: Installation, person: PersonalTexts, who: str, rows: Counter[str]) -> list[Line]:
-    """`rows`: what was changed in the ledger already."""
-    lines = []
+def _in_house(
+    here: Installation, person: PersonalTexts, who: str
+) -> Iterator[tuple[str, Callable[[], Iterable[Line]]]]:
+    """The parts of the installation, and what is done in each; in this order."""
     # Again: on a database where others write at the same time, a run may have recorded what it read before.
-    rows += erasing.erase(here.ledger.database, person, personal_places.fields_of(here), who)
+    yield "ledger", partial(_in_ledger, here, person, who)
+    yield "lake", partial(_in_lake, here, person)
+    yield "fallback export", partial(_papers, here, person)
+    yield "exchange log", partial(_in_exchanges, here, person)
+    yield "logs", partial(_in_logs, here, person)
+    yield "Dagster's storage", partial(_in_dagster, here, person)
+    yield "ledger", partial(_in_journal, here)
+
+
+def _in_ledger(here: Installation, person: PersonalTexts, who: str) -> Iterator[Line]:
+    rows = erasing.erase(here.ledger.database, person, personal_places.fields_of(here), who)
     here.ledger.database.engine.dispose()
-    lines += [
-        Line(where="ledger", what=table, how="anonymised", count=count)
-        for table, count in sorted(rows.items())
-        if count
-    ]
+    for table, count in sorted(rows.items()):
+        if count:
+            yield Line(where="ledger", what=table, how="anonymised", count=count)
+
+
+def _in_lake(here: Installation, person: PersonalTexts) -> Iterator[Line]:
     lake: Counter[str] = Counter()
     for connection, entity, ids in personal_places.in_lake(here, person):
         lake[f"{connection}/{entity}"] += here.lake.erase(connection, entity, ids)
     for (connection, entity), ids in here.ledger.privacy.nobodies().items():
         # What an extraction under way had landed when it was found out whose it is.
         lake[f"{connection}/{entity}"] += here.lake.erase(connection, entity, ids)
-    lines += [Line(where="lake", what=what, how="deleted", count=count) for what, count in lake.items() if count]
-    lines += _papers(here, person)
+    for what, count in lake.items():
+        if count:
+            yield Line(where="lake", what=what, how="deleted", count=count)
+
+
+def _in_exchanges(here: Installation, person: PersonalTexts) -> Iterator[Line]:
     done = here.exchanges.erase(person)
-    lines.append(Line(where="exchange log", what="bodies", how="deleted", count=done["bodies"]))
-    lines.append(Line(where="exchange log", what="words", how="anonymised", count=done["exchanges"]))
+    yield Line(where="exchange log", what="bodies", how="deleted", count=done["bodies"])
+    yield Line(where="exchange log", what="words", how="anonymised", count=done["exchanges"])
     if done["elsewhere"]:
         why = "their files are on another machine: erase again there"
-        lines.append(
-            Line(where="exchange log", what="bodies", how=Treatment.KEPT.value, count=done["elsewhere"], why=why)
-        )
+        yield Line(where="exchange log", what="bodies", how=Treatment.KEPT.value, count=done["elsewhere"], why=why)
+
+
+def _in_logs(here: Installation, person: PersonalTexts) -> Iterator[Line]:
     found = sum(personal_files.overwrite(path, person) for path in personal_files.texts(here.settings))
-    lines.append(Line(where="logs", what="words", how="overwritten", count=found))
-    lines.append(Line(where="Dagster's storage", what="rows", how="anonymised", count=_in_dagster(here, person)))
-    if here.ledger.database.sqlite:
-        if not personal_files.purge(here.ledger.database.engine):
-            why = "others read at that moment; erase again with the services down"
-            lines.append(Line(where="ledger", what="journal of the database", how=Treatment.KEPT.value, why=why))
-    else:
+    yield Line(where="logs", what="words", how="overwritten", count=found)
+
+
+def _in_journal(here: Installation) -> Iterator[Line]:
+    if not here.ledger.database.sqlite:
         why = "PostgreSQL keeps dead rows until its vacuum has passed, and write-ahead log and backups as you set them"
-        lines.append(Line(where="ledger", what="dead rows", how=Treatment.KEPT.value, why=why))
-    return lines
+        yield Line(where="ledger", what="dead rows", how=Treatment.KEPT.value, why=why)
+    elif not personal_files.purge(here.ledger.database.engine):
+        why = "others read at that moment; erase again with the services down"
+        yield Line(where="ledger", what="journal of the database", how=Treatment.KEPT.value, why=why)
 
 
 def _papers(here: Installation, person: PersonalTexts) -> Iterator[Line]:
@@ -172,9 +197,10 @@ def _papers(here: Installation, person: PersonalTexts) -> Iterator[Line]:
             yield Line(where="fallback export", what=paper.path.name, how="anonymised", count=count, why=why)
 
 
-def _in_dagster(here: Installation, person: PersonalTexts) -> int:
+def _in_dagster(here: Installation, person: PersonalTexts) -> Iterator[Line]:
     urls = personal_files.storages(here.settings).values()
-    return sum(sum(personal_files.scrub_database(url, person).values()) for url in urls)
+    count = sum(sum(personal_files.scrub_database(url, person).values()) for url in urls)
+    yield Line(where="Dagster's storage", what="rows", how="anonymised", count=count)
 
 
 def _foreseen(
@@ -203,22 +229,6 @@ def _foreseen(
     return Certificate(person="", at=here.ledger.now(), who=who, dry_run=True, lines=lines)
 
 
-def _remember(here: Installation, person: PersonalTexts) -> None:
-    """Until the last step is done: what a run that goes on must know."""
-    personal_places.write(personal_places.under_way(here, person.email), msgspec.json.encode(person))
-
-
-def _forget(here: Installation, email: str) -> None:
-    path = personal_places.under_way(here, email)
-    if path.is_file():
-        size = path.stat().st_size
-        with path.open("r+b") as file:
-            file.write(bytes(size))
-            file.flush()
-            os.fsync(file.fileno())
-        path.unlink()
-
-
 def _keep_tombstones(here: Installation) -> None:
     """Beside the ledger, too: one restored from before the erasure has none. Each gets what only the other has."""
     here.ledger.privacy.rebury(_beside(here))
@@ -242,14 +252,3 @@ def _certified(here: Installation, certificate: Certificate) -> Certificate:
     personal_places.write(path, msgspec.json.format(msgspec.json.encode(certificate), indent=2))
     personal_places.write(path.with_suffix(".md"), in_words(certificate).encode())
     return certificate
-
-
-def in_words(certificate: Certificate) -> str:
-    """For the person, and for who has to prove it."""
-    title = "What would be erased" if certificate.dry_run else f"Certificate of erasure {certificate.person}"
-    rows: Counter[tuple[str, str, str, str]] = Counter()
-    for line in certificate.lines:
-        rows[line.where, line.what, line.how, line.why] += line.count
-    table = [f"| {where} | {what} | {how} | {count} | {why} |" for (where, what, how, why), count in rows.items()]
-    head = [f"# {title}", "", f"At {certificate.at:%Y-%m-%d %H:%M} UTC, by {certificate.who}.", ""]
-    return "\n".join([*head, "| where | what | how | number | why |", "|---|---|---|---|---|", *table, ""])

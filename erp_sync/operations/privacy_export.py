@@ -16,7 +16,7 @@ from erp_sync.operations import papers, personal_files, personal_places
 def export(here: Installation, what: str) -> dict[str, Any]:
     """As JSON takes it. `what`: e-mail address, or CONNECTION:CUSTOMER. Raises CannotDo, CallFailed."""
     email = personal_places.email_of(here, what)
-    person, held = personal_places.found(here, personal_places.known(here, email))
+    person, held = personal_places.found(here, here.ledger.privacy.texts(email))
     exchanges = [
         {
             "time": one.time, "connection": one.connection, "operation": one.operation, "url": one.url,

@@ -166,7 +166,7 @@ def test_an_erasure_that_is_cut_short_goes_on_where_it_is_asked_for_again(
     def killed(*_: object) -> None:
         raise KeyboardInterrupt
 
-    for name in ("_in_dagster", "_papers", "_in_system"):
+    for name in ("_in_dagster", "_papers", "_of_record"):
         with monkeypatch.context() as cut:
             cut.setattr(privacy, name, killed)
             with pytest.raises(KeyboardInterrupt):

@@ -207,3 +207,16 @@ def test_tombstones_survive_a_restore_and_a_later_erasure_moves_them(ledger: Led
     ledger.privacy.rebury(stones)
     assert {one.erased_at for one in ledger.privacy.buried()} == {again[0].erased_at}
     assert {one.token for one in ledger.privacy.buried()} == {one.token for one in stones}
+
+
+def test_an_erasure_under_way_has_one_key_that_is_no_tombstone_and_is_destroyed(ledger: Ledger) -> None:
+    mark, key = ledger.privacy.begin(ANN)
+    assert ledger.privacy.begin(ANN.upper()) == (mark, key)
+    other, _ = ledger.privacy.begin(BO)
+    assert ledger.privacy.under_way().keys() == {mark, other}
+    assert ledger.privacy.buried() == []
+    assert {one.person for one in ledger.privacy.bury(texts_of(order(ANN, "Ann"), ANN))} == {mark}
+    ledger.privacy.end(mark)
+    assert ledger.privacy.under_way().keys() == {other}
+    assert {one.person for one in ledger.privacy.buried()} == {mark}
+    assert key.hex() not in everything(ledger)
