@@ -8,6 +8,7 @@ from erp_sync.ports.mapping import Direction
 from erp_sync.ports.mapping_overlay import names
 from erp_sync.systems.netsuite.connector import mappings
 from erp_sync.systems.netsuite.mapping.identity import external_id, order_of
+from erp_sync.systems.netsuite.mapping.shipment import SHIPMENT
 from erp_sync_tests.systems.netsuite.conftest import connection
 
 # Fields of the REST API Browser 2026.1 that the mappings write, by record. A field that is not here is a
@@ -93,3 +94,8 @@ def test_two_keys_never_become_one():
 def test_an_order_belongs_to_the_store_whose_name_its_key_begins_with(key, found):
     assert order_of(key, ["shop", "shop_eu", "shop_eu_de"]) == found
     assert order_of(key, []) == ("", "")
+
+
+def test_item_names_that_came_with_a_shipment_are_read_and_no_fields_that_were_dropped():
+    """They are keyed by the item's id: every article of the catalogue would be listed as a field."""
+    assert SHIPMENT.unread({"skus": {"2015": "MUG", "4730": "TEA"}, "record": {"mood": "fine"}}) == ["record.mood"]

@@ -53,7 +53,12 @@ LINES = RecordMapping(
     IN,
     (
         Field("orderLine", "order_line", rules.text(), required=True, note="`line` of the order's item sublist"),
-        Field("item", "sku", rules.computed("item name of the item's id", _sku, reads=("item.id",)), required=True),
+        Field(
+            "item",
+            "sku",
+            rules.computed("item name of the item's id", _sku, reads=("item.id", "$.skus")),
+            required=True,
+        ),
         Field("quantity", "quantity", Rule("number without sign", _quantity), required=True),
         Field("location", "location", ref, default=""),
     ),
