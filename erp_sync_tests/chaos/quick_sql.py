@@ -128,8 +128,13 @@ class _Plan:
         if compiled.insert_prefetch or compiled.update_prefetch:
             raise NotImplementedError(f"defaults of Python's own: {compiled.string}")
         self.compiled = compiled
-        self.expands = bool(compiled.literal_execute_params or compiled.post_compile_params)
-        self._places = [] if self.expands else _places_of(compiled)
+        self._places = _places_of(compiled)
+        lists = [place for place, one in enumerate(self._places) if one[2] in compiled.post_compile_params]
+        # Texts by how long the lists are, whose values then stand where their list stood.
+        self._lists, self._texts = set(lists), dict[tuple[int, ...], str]()
+        self.simple = not compiled.literal_execute_params and not any(
+            self._places[place][2].type._is_tuple_type or self._places[place][2].literal_execute for place in lists
+        )
         self.metadata: SimpleResultMetaData | None = None
         if columns := compiled._result_columns:
             converters = [
@@ -142,23 +147,34 @@ class _Plan:
 
     def bound(self, values: Mapping[str, Any] | None, extracted: Any, collected: Any) -> tuple[str, tuple[Any, ...]]:
         """The statement's text and its values by position."""
+        if not self.simple or collected:
+            return self._by_sqlalchemy(values, extracted, collected)
+        found, lengths = self._by_position(values or {}, extracted)
+        if not self._lists:
+            return self.compiled.string, tuple(found)
+        if (text := self._texts.get(lengths)) is None:
+            text = self._texts[lengths] = self._by_sqlalchemy(values, extracted, collected)[0]
+        return text, tuple(found)
+
+    def _by_sqlalchemy(
+        self, values: Mapping[str, Any] | None, extracted: Any, collected: Any
+    ) -> tuple[str, tuple[Any, ...]]:
         compiled = self.compiled
-        if not self.expands and not collected:
-            return compiled.string, self._by_position(values or {}, extracted)
         given = compiled.construct_params(
             values, extracted_parameters=extracted, escape_names=False, _collected_params=collected
         )
         text, places, converters = compiled.string, compiled.positiontup, compiled._bind_processors
-        if self.expands:
+        if compiled.literal_execute_params or compiled.post_compile_params:
             expanded = compiled._process_parameters_for_postcompile(given)
             text, places, given = expanded.statement, expanded.positiontup, {**given, **expanded.parameters}
             converters = {**converters, **expanded.processors}
         return text, tuple([converters[one](given[one]) if one in converters else given[one] for one in places])
 
-    def _by_position(self, values: Mapping[str, Any], extracted: Any) -> tuple[Any, ...]:
-        """What `construct_params` does, of what was looked up once."""
-        found = []
-        for key, name, parameter, place, convert in self._places:
+    def _by_position(self, values: Mapping[str, Any], extracted: Any) -> tuple[list[Any], tuple[int, ...]]:
+        """What `construct_params` does, of what was looked up once; and how long the lists among the values are."""
+        found: list[Any] = []
+        lengths: list[int] = []
+        for position, (key, name, parameter, place, convert) in enumerate(self._places):
             if key in values:
                 value = values[key]
             elif name in values:
@@ -168,8 +184,13 @@ class _Plan:
             else:
                 its = extracted[place] if extracted and place is not None else parameter
                 value = its.effective_value if parameter.callable else its.value
-            found.append(value if convert is None else convert(value))
-        return tuple(found)
+            if position in self._lists:
+                some = list(value)
+                found += some if convert is None else map(convert, some)
+                lengths.append(len(some))
+            else:
+                found.append(value if convert is None else convert(value))
+        return found, tuple(lengths)
 
 
 def _places_of(compiled: Any) -> list[tuple[str, str, Any, int | None, Any]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,18 @@ STATEMENTS: dict[str, tuple[Any, Any]] = {
     "a parameter by name": (BY_NAME, {"of_name": "b"}),
     "a value in the statement": (sa.select(things.c.id).where(things.c.at == NOW).order_by(things.c.id), None),
     "a list": (sa.select(things.c.name).where(things.c.name.in_(["a", "c", "x"])).order_by(things.c.name), None),
+    "a list of times": (
+        sa.select(things.c.name).where(things.c.at.in_([NOW]), things.c.name != "b").order_by(things.c.name),
+        None,
+    ),
+    "lists and a value by name": (
+        sa.select(things.c.name).where(
+            things.c.id.in_(sa.bindparam("of_ids", expanding=True)),
+            things.c.at > sa.bindparam("of_at", type_=Utc),
+            things.c.name.in_(sa.bindparam("of_names", expanding=True)),
+        ),
+        {"of_names": ["b", "c", "d"], "of_at": NOW - timedelta(days=1), "of_ids": [2, 3, 4, 5]},
+    ),
     "an empty list": (sa.select(things.c.name).where(things.c.name.in_([])), None),
     "a count": (sa.select(sa.func.count(), sa.func.max(things.c.at)), None),
     "text": (sa.text("SELECT name, at FROM things WHERE id > :least ORDER BY id"), {"least": 2}),
@@ -84,6 +96,17 @@ def test_a_statement_gives_the_same(engine: sa.Engine, words: str):
     for _ in range(2):  # compiled, and known already
         with ours.connect() as connection, connection.begin():
             assert _played(connection, statement, parameters) == theirs
+    ours.dispose()
+
+
+def test_lists_of_other_lengths_are_other_texts(engine: sa.Engine):
+    query = sa.select(things.c.name).where(things.c.name.in_(sa.bindparam("of_names", expanding=True)))
+    ours = Engine(engine)
+    with ours.connect() as connection, connection.begin():
+        connection.execute(sa.insert(things), ROWS)
+        for names in (["a"], ["b", "c"], [], ["d"], ["c", "a"]):
+            found = connection.execute(query.order_by(things.c.id), {"of_names": names}).scalars().all()
+            assert found == sorted(names)
     ours.dispose()
 
 

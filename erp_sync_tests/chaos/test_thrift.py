@@ -48,3 +48,12 @@ def test_a_request_is_signed_as_by_the_library(request_: httpx.Request, realm: s
     ours._signer.nonce, ours._signer.timestamp = "123", "1793628000"
     parts = [sorted(how(ours, request_).removeprefix("OAuth ").split(", ")) for how in (thrift.signed, OAuth1._header)]
     assert parts[0] == parts[1]
+
+
+def test_cookies_are_kept_as_by_the_library():
+    jars = [httpx.Cookies(), httpx.Cookies()]
+    for headers in ({"set-cookie": "seat=12; Path=/"}, {}):
+        response = httpx.Response(200, headers=headers, request=REQUESTS[0])
+        thrift.cookies_kept(jars[0], response)
+        jars[1].extract_cookies(response)
+    assert [dict(jar) for jar in jars] == [{"seat": "12"}] * 2

@@ -1,5 +1,6 @@
 """What a seed does not pay for: importing the quality engine, an engine for each comparison, redacting exchanges,
-escaping the same texts and taking the same addresses apart in every call, several times over for a signature.
+escaping the same texts and taking the same addresses apart in every call, several times over for a signature, looking
+for cookies in answers without one.
 
 A rule on a row says the same whoever evaluates it, which `test_thrift` holds against the engine itself.
 """
@@ -11,7 +12,7 @@ import base64
 import hmac
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import lru_cache
 from typing import Any
 from unittest import mock
@@ -123,6 +124,13 @@ def signed(self: OAuth1, request: httpx.Request) -> str:
 
 
 _header = OAuth1._header
+_extract_cookies = httpx.Cookies.extract_cookies
+
+
+def cookies_kept(self: httpx.Cookies, response: httpx.Response) -> None:
+    """`Cookies.extract_cookies` where there is a cookie."""
+    if "set-cookie" in response.headers:
+        _extract_cookies(self, response)
 
 
 @contextmanager
@@ -137,10 +145,13 @@ def thrifty() -> Iterator[None]:
         mock.patch.object(oauth_utils, "escape", lru_cache(4096)(oauth_utils.escape)),
         mock.patch.object(urls, "urlparse", lru_cache(4096)(urls.urlparse)),
         mock.patch.object(OAuth1, "_header", signed),
+        mock.patch.object(httpx.Cookies, "extract_cookies", cookies_kept),
     )
     record, Log._record = Log._record, lambda *_: None  # type: ignore[method-assign]
     try:
-        with remembered[0], remembered[1], remembered[2]:
+        with ExitStack() as stack:
+            for one in remembered:
+                stack.enter_context(one)
             yield
     finally:
         Log._record = record  # type: ignore[method-assign]
