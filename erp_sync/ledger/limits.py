@@ -43,8 +43,10 @@ LONGEST_CALL_SECONDS = 150.0
 POLL_SECONDS = (0.005, 0.025)
 #: Who has waited so much longer goes first.
 ELDER_SECONDS = 0.25
-#: With others to go first one looks less often, down to a so many-th.
-SELDOM = 8
+#: So long a free slot is left to those who go first: theirs may be a process that has no time to look.
+GIVE_WAY_SECONDS = 0.05
+#: The more wait, the less often each looks, down to a so many-th: together they look about as often as two would.
+SELDOM = 16
 #: A waiter says so with each poll; its word is forgotten after this long.
 WAITER_SECONDS = 1.0
 #: Who waits looks this often whether those who hold the slots still live.
@@ -80,8 +82,10 @@ class LimitState(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Wait(Exception):
-    def __init__(self, seconds: float, why: str, elders: int = 0) -> None:
-        self.seconds, self.why, self.elders = seconds, why, elders
+    """`others`: how many look before or beside one. `way_given`: one might start, but for those who wait longer."""
+
+    def __init__(self, seconds: float, why: str, others: int = 0, way_given: bool = False) -> None:
+        self.seconds, self.why, self.others, self.way_given = seconds, why, others, way_given
 
 
 class LedgerSlots:
@@ -94,6 +98,7 @@ class LedgerSlots:
         self._pid = 0
         self._looked_for_dead = -LOOK_FOR_DEAD_SECONDS
         # Seams for tests on a virtual clock.
+        self.give_way_seconds = GIVE_WAY_SECONDS
         self.sleep: Callable[[float], None] = time.sleep
         self.monotonic: Callable[[], float] = time.monotonic
 
@@ -168,20 +173,26 @@ class LedgerSlots:
         """
         lane_rank(lane)
         lease = SlotLease(connection, uuid.uuid4().hex, lane, cost, self._now())
-        waited, said = False, -math.inf
+        waited, said, pressing_at = False, -math.inf, math.inf
         try:
             while True:
                 try:
+                    pressing = self.monotonic() >= pressing_at
                     if self.monotonic() - said < WAITER_SECONDS / 2:
-                        self._look(lease)
+                        self._look(lease, pressing)
                     said = self.monotonic()
-                    self._try(lease, waited)
+                    self._try(lease, waited, pressing)
                 except _Wait as wait:
                     waited = True
                     left = deadline - self.monotonic()
                     if left <= 0 or wait.seconds > left:
                         raise NoSlot(connection, max(wait.seconds, 0.05), wait.why) from None
-                    self.sleep(max(wait.seconds, random.uniform(*POLL_SECONDS) * min(1 + wait.elders, SELDOM)))
+                    if wait.way_given:
+                        pressing_at = min(pressing_at, self.monotonic() + self.give_way_seconds)
+                    else:
+                        pressing_at = math.inf
+                    seldom = min(1 + wait.others, SELDOM)
+                    self.sleep(max(wait.seconds, random.uniform(*POLL_SECONDS) * seldom))
                 else:
                     waited = False
                     return lease
@@ -299,17 +310,17 @@ class LedgerSlots:
         with self._database.write() as write:
             write.execute(_FORGET, {"lease": lease.id})
 
-    def _look(self, lease: SlotLease) -> None:
+    def _look(self, lease: SlotLease, pressing: bool) -> None:
         """Raise _Wait where an attempt would: a look hinders nobody, an attempt is alone in the database."""
         with self._database.read() as read:
             now = self._now()
             rows = read.execute(_LIMITS_AND_LEASES, {"connection": lease.connection}).all()
         held = [row for row in rows if row.id is not None and row.until > now]
-        problem = self._refusal(rows[0] if rows else None, held, lease, now)
+        problem = self._refusal(rows[0] if rows else None, held, lease, now, pressing)
         if problem is not None:
             raise problem
 
-    def _try(self, lease: SlotLease, waited: bool) -> None:
+    def _try(self, lease: SlotLease, waited: bool, pressing: bool) -> None:
         """One attempt, one transaction. Raises _Wait, having said that this lane waits."""
         problem: _Wait | None = None
         with self._database.write() as write:
@@ -321,10 +332,10 @@ class LedgerSlots:
             if any(one.until <= now for one in leases):
                 write.execute(_FORGET_ENDED, {"of_connection": lease.connection, "of_now": now})
             held = [one for one in leases if one.until > now]
-            problem = self._refusal(settings, held, lease, now)
+            problem = self._refusal(settings, held, lease, now, pressing)
             if problem is not None and (gone := self._of_the_dead(held)):
                 write.execute(sa.delete(limit_leases).where(limit_leases.c.id.in_(gone)))
-                problem = self._refusal(settings, [one for one in held if one.id not in gone], lease, now)
+                problem = self._refusal(settings, [one for one in held if one.id not in gone], lease, now, pressing)
             waiting = problem is not None
             row = {
                 "id": lease.id,
@@ -352,7 +363,7 @@ class LedgerSlots:
         gone = {owner for owner in {one.owner for one in leases} if owners.is_gone(owner)}
         return {one.id for one in leases if one.owner in gone}
 
-    def _refusal(self, settings: Any, leases: list[Any], lease: SlotLease, now: float) -> _Wait | None:
+    def _refusal(self, settings: Any, leases: list[Any], lease: SlotLease, now: float, pressing: bool) -> _Wait | None:
         if settings is None:
             return None
         if settings.paused_until > now:
@@ -362,15 +373,19 @@ class LedgerSlots:
             return _Wait(86400 - now % 86400, f"the quota of {quota} calls a day is used up")
         others = [one for one in leases if one.id != lease.id]
         before = lease.since - ELDER_SECONDS
-        elders = sum(1 for one in others if one.waiting and one.lane == lease.lane and one.since < before)
+        waiting = [one.since for one in others if one.waiting and one.lane == lease.lane]
+        elders = sum(1 for since in waiting if since < before)
+        peers = sum(1 for since in waiting if before <= since <= lease.since + ELDER_SECONDS)
+        ahead = max(elders, peers // 2)
         slots = settings.concurrency
         shares = codec.from_json(settings.lane_shares)
-        if slots is not None and not _may_start(slots, shares, others, lease.lane, elders):
-            why = f"all {slots} slots are in use, or owed to other lanes or to calls that wait longer"
-            return _Wait(0.0, why, elders)
+        if slots is not None and not _may_start(slots, shares, others, lease.lane):
+            return _Wait(0.0, f"all {slots} slots are in use or owed to other lanes", ahead)
+        if slots is not None and not pressing and not _may_start(slots, shares, others, lease.lane, elders):
+            return _Wait(0.0, f"all {slots} slots are in use, or owed to calls that wait longer", ahead, way_given=True)
         if settings.rate_per_second is not None:
             tokens = _tokens(settings, now)
-            needed = min(lease.cost + elders, float(settings.burst))
+            needed = min(lease.cost + (0 if pressing else elders), float(settings.burst))
             if tokens < needed:
                 unit = "calls" if lease.cost == 1 else "points"
                 why = f"{settings.rate_per_second:g} {unit} a second"

@@ -94,6 +94,7 @@ def test_bulk_does_not_take_what_an_urgent_caller_waits_for(ledger: Ledger):
 
 def test_slots_go_to_those_who_wait_longest(ledger: Ledger, clock):
     ledger.limits.configure(ERP, Limits(concurrency=1))
+    ledger.limits.give_way_seconds = 10.0
     held = no_wait(ledger)
     started: list[int] = []
     threads = []
@@ -135,6 +136,31 @@ def test_a_new_call_does_not_pass_one_that_waits(ledger: Ledger, clock):
         pass  # the elder one had not looked yet
     else:
         assert results == ["normal"], "a new call went before an elder one"
+    elder.join(10)
+    assert results == ["normal"]
+
+
+def test_a_slot_is_not_left_for_long_to_one_that_does_not_look(ledger: Ledger, clock):
+    """Its process may have no time; others go on, and it keeps its place."""
+    ledger.limits.configure(ERP, Limits(concurrency=1))
+    held = no_wait(ledger)
+    results: list[str] = []
+    busy = threading.Event()
+    ledger.limits.sleep = lambda seconds: busy.wait(20)
+    elder = waiting(ledger, "normal", results)
+    clock.advance(0.5)
+    ledger.limits.release(held)
+    slept: list[float] = []
+
+    def look_again(seconds: float) -> None:
+        slept.append(seconds)
+        time.sleep(seconds)
+
+    ledger.limits.sleep = look_again
+    passed = ledger.limits.acquire(ERP, "normal", time.monotonic() + 10)
+    assert slept, "the elder one was given no way"
+    ledger.limits.release(passed)
+    busy.set()
     elder.join(10)
     assert results == ["normal"]
 
