@@ -6,8 +6,10 @@ import sys
 import textwrap
 from pathlib import Path
 
+import pytest
 import sqlalchemy as sa
 
+from erp_sync.ledger import engine
 from erp_sync.ledger.engine import Database
 
 #: In ten writes together; with SQLite's own waiting it was some 2,000.
@@ -28,7 +30,10 @@ WRITER = textwrap.dedent("""
 """)
 
 
-def test_who_waits_to_write_is_passed_a_few_times_by_a_process_that_writes_without_a_pause(tmp_path: Path):
+def test_who_has_waited_for_long_is_passed_a_few_times_by_a_process_that_writes_without_a_pause(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(engine, "PATIENCE_SECONDS", 0.02)
     url = f"sqlite:///{tmp_path / 'ledger.db'}"
     database = Database(url)
     sqlite3.connect(tmp_path / "ledger.db").execute("PRAGMA journal_mode=WAL")
