@@ -2,8 +2,8 @@
 
 SQLite: write-ahead log; every writing transaction is ``BEGIN IMMEDIATE`` and waits for its turn, so
 none fails half-way with "database is locked". Threads of one process queue on a lock. Processes wait as SQLite
-has them wait: ever longer between looks. Beside a process that writes without a pause that would never end: who has waited for
-`PATIENCE_SECONDS` looks every `LOOK_SECONDS`.
+has them wait: ever longer between looks. Beside a process that writes without a
+pause that would never end: who has waited for `PATIENCE_SECONDS` looks every `LOOK_SECONDS`.
 
 What a crash leaves. kill -9 of any process loses no committed transaction. On power loss
 ``synchronous=NORMAL`` may lose the last commits, never the database; that is harmless for state
