@@ -17,8 +17,8 @@ from erp_sync.components.documents import flow_module
 from erp_sync.components.installation import Installation
 from erp_sync.ledger import Delivery, State
 from erp_sync.model.keys import Entity, EntityKey
-from erp_sync.model.money import decimal_of
-from erp_sync.model.order import OrderStatus
+from erp_sync.model.money import ZERO, decimal_of
+from erp_sync.model.order import OrderStatus, SalesOrder
 from erp_sync.model.order_status import OrderStatusUpdate
 from erp_sync.model.remaining import ended, lost, remaining
 from erp_sync.operations.choosing import connector
@@ -88,14 +88,16 @@ class _Orders(Comparison):
             Entity.SALES_ORDER, self.route.store, [order.native_id for order in orders], self.route.erp
         )
         self.linked |= {identity: native_id for native_id, identity in linked.items()}
-        # Adopted orders carry no key of ours: they are read by the id that the cross references know.
+        # Adopted orders carry no key of ours: they are read by the id that the cross references know. So is one of
+        # ours that cannot be mapped any more.
         others = [linked[order.native_id] for order in orders if order.key not in there and order.native_id in linked]
         by_id: dict[str, Receipt] = target.read_back_ids(others) if others else {}
+        adopted = self.here.ledger.cross_references.adopted(Entity.SALES_ORDER, self.route.erp) if by_id else {}
         for order in orders:
             receipt, match = there.get(order.key), matches.get(order.native_id)
             candidates = set(match.target_ids) if match is not None else set()
             if receipt is None and (receipt := by_id.get(linked.get(order.native_id, ""))) is not None:
-                self.counts["adopted"] += 1
+                self.counts["adopted"] += receipt.target_id in adopted
             if receipt is not None:
                 candidates.add(receipt.target_id)
                 self._total(order, receipt)
@@ -170,11 +172,8 @@ class _Orders(Comparison):
                     # What had left before the rest was cancelled stays: nothing of the order is open, it is no more.
                     partly = gone and any(line.quantity_shipped for line in order.document.lines)
                     self.cancelled[record.native_id] = (order.number, gone, partly)
-                    if order.document.status is not OrderStatus.CANCELLED:
-                        steps = self.target.steps(order.document)
-                    else:
-                        open_again = msgspec.structs.replace(order.document, status=OrderStatus.OPEN)
-                        steps = self.target.steps(open_again)
+                    self.counts["cancelled_in_store"] += gone
+                    steps = self.target.steps(_placed(order.document) if gone else order.document)
                     order.key = next((step.key for step in steps if step.name == Entity.SALES_ORDER), "")
                 except (BadRecord, MappingProblem) as problem:
                     order.problem = str(problem)
@@ -300,5 +299,21 @@ class _Orders(Comparison):
                 self.differs("extra", update.number, erp=update.native_id, words=words)
 
 
-_COUNTS = ("in_erp", "adopted", "totals_compared", "contents_compared", "statuses_compared", COUNTED, REFUNDS_COMPARED)
+def _placed(order: SalesOrder) -> SalesOrder:
+    """An order of which nothing is left, as it was placed: what went to the ERP had this one's key."""
+    replace = msgspec.structs.replace
+    lines = tuple(replace(line, quantity_cancelled=ZERO, quantity_refunded=ZERO) for line in order.lines)
+    return replace(order, status=OrderStatus.OPEN, lines=lines)
+
+
+_COUNTS = (
+    "in_erp",
+    "adopted",
+    "cancelled_in_store",
+    "totals_compared",
+    "contents_compared",
+    "statuses_compared",
+    COUNTED,
+    REFUNDS_COMPARED,
+)
 _NOT_SENT = (State.WAITING, State.DUE, State.DEAD, State.HELD, State.DISMISSED)

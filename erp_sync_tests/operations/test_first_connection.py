@@ -118,6 +118,7 @@ def test_reconciliation_finds_all_orders_and_tells_the_doubtful_one_as_open(firs
         "in_store": 5,
         "in_erp": 4,
         "adopted": 2,
+        "cancelled_in_store": 0,
         "totals_compared": 4,
         "contents_compared": 2,
         "statuses_compared": 4,

@@ -204,3 +204,22 @@ def test_an_order_cancelled_on_one_side_only_is_named(shop: Business) -> None:
         found = reconcile(here, here.configuration.routes["us"], "orders")
     statuses = [one for one in found.differences if one.kind == "status"]
     assert [(one.key, one.store, one.erp) for one in statuses] == [(number, "cancelled", "open")]
+
+
+def test_orders_that_the_store_cancelled_are_counted_as_that_and_not_as_adopted(shop: Business) -> None:
+    """One before it went, one after: the second carries our key at the ERP as every other does."""
+    with shop.installation() as here:
+        before = reconcile(here, here.configuration.routes["us"], "orders").counts
+    unsent, sent = shop.store.buy("ivy", {"TEA": 1}), shop.store.buy("jon", {"TEA": 1})
+    shop.store.cancel(unsent)
+    shop.settle()
+    shop.store.cancel(sent)
+    shop.settle()
+    shop.clock.skipped += timedelta(seconds=5)
+    with shop.installation() as here:
+        found = reconcile(here, here.configuration.routes["us"], "orders")
+    assert [one for one in found.differences if one.key in (unsent, sent)] == []
+    assert [(one.key, one.state) for one in found.open if one.key in (unsent, sent)] == [(unsent, "left_out")]
+    assert found.counts["adopted"] == 0
+    assert found.counts["in_erp"] == before["in_erp"] + 1
+    assert found.counts["cancelled_in_store"] == before["cancelled_in_store"] + 2
