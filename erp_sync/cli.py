@@ -78,8 +78,12 @@ Vendors = Annotated[list[str] | None, typer.Argument(help="netsuite, magento; bo
 @sandbox_app.command("up")
 def sandbox_up(
     vendors: Vendors = None,
-    profile: Annotated[str, typer.Option(help="latency: life, demo, fast or none")] = "fast",
-    contract: Annotated[bool, typer.Option(help="check every exchange against the vendors' contracts")] = False,
+    profile: Annotated[
+        str | None, typer.Option(help="latency: life, demo, fast or none; as last time, the first time fast")
+    ] = None,
+    contract: Annotated[
+        bool | None, typer.Option(help="check every exchange against the vendors' contracts, or no longer")
+    ] = None,
     option: Annotated[
         list[str] | None,
         typer.Option(help="VENDOR.NAME=VALUE, as often as wanted: netsuite.tax=legacy, magento.edition=commerce ..."),
@@ -89,7 +93,7 @@ def sandbox_up(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Start the sandboxes and wait until they answer.
+    """Start the sandboxes, as each was last started but for what is said here, and wait until they answer.
 
     Example: erp-sync sandbox up netsuite --profile life --option netsuite.tax=legacy
     """
@@ -100,7 +104,7 @@ def sandbox_up(
     with connecting.progress(as_json) as told:
         told("starting the sandboxes", 0, None)
         try:
-            result = supervisor.up(chosen.sandboxes, started, profile, options, contract=contract, hosts=hosts)
+            result = supervisor.up_again(chosen.sandboxes, started, profile, options, contract=contract, hosts=hosts)
         except supervisor.SandboxError as error:
             refuse(error)
     show(result, as_json, sandboxes.text)

@@ -18,9 +18,9 @@ import ssl
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -108,27 +108,53 @@ def up(
         )
         for name, vendor in names.items()
     ]
-    for launch in launches:
-        _check(launch)
     with _locked(folder):
-        started = [(launch, _start(folder, launch, fresh)) for launch in launches]
-        deadline = time.monotonic() + timeout
-        for launch, process in started:
-            _wait_until_ready(folder / launch.name, launch.name, process, deadline)
+        _bring_up(folder, launches, fresh, timeout)
+    return status(folder)
+
+
+def up_again(
+    folder: Path,
+    vendors: Iterable[str] = VENDORS,
+    profile: str | None = None,
+    options: Mapping[str, Mapping[str, Any]] | None = None,
+    *,
+    contract: bool | None = None,
+    hosts: Mapping[str, tuple[str, ...]] | None = None,
+    first_profile: str = "fast",
+    timeout: float = 20.0,
+) -> dict[str, Any]:
+    """`up`, each sandbox as it was last started but for what is said here; of options, only those that are named.
+
+    Arguments:
+        profile, contract: None: as last time.
+        hosts: per sandbox name, in place of its last ones.
+        first_profile: of a sandbox that was never started.
+
+    Raises SandboxError.
+    """
+    with _locked(folder):
+        launches = []
+        for name in vendors:
+            last = _last(folder, name) or Launch(name=name, vendor=name, profile=first_profile)
+            launches.append(
+                replace(
+                    last,
+                    profile=last.profile if profile is None else profile,
+                    options={**last.options, **(options or {}).get(name, {})},
+                    contract=last.contract if contract is None else contract,
+                    hosts=tuple((hosts or {}).get(name, last.hosts)),
+                )
+            )
+        _bring_up(folder, launches, False, timeout)
     return status(folder)
 
 
 def resume(folder: Path, timeout: float = 20.0) -> dict[str, Any]:
     """Start every sandbox that was ever started in this folder, as it was, with its state. Raises SandboxError."""
     with _locked(folder):
-        launches = [
-            Launch(**{**json.loads((_home(folder, name) / "launch.json").read_text()), "port": 0})
-            for name in _names(folder)
-        ]
-        started = [(launch, _start(folder, launch, fresh=False)) for launch in launches]
-        deadline = time.monotonic() + timeout
-        for launch, process in started:
-            _wait_until_ready(folder / launch.name, launch.name, process, deadline)
+        launches = [launch for name in _names(folder) if (launch := _last(folder, name)) is not None]
+        _bring_up(folder, launches, False, timeout)
     return status(folder)
 
 
@@ -193,6 +219,35 @@ def _check(launch: Launch) -> None:
         raise SandboxError(f"no latency profile {launch.profile!r}; known are {', '.join(PROFILES)}")
     if not launch.name.replace("_", "").replace("-", "").isalnum():
         raise SandboxError(f"sandbox name {launch.name!r}: letters, digits, - and _ only")
+
+
+def _last(folder: Path, name: str) -> Launch | None:
+    """How a sandbox was last started, on whatever port; None: never."""
+    launch = _read(folder / name / "launch.json")
+    return None if launch is None else Launch(**{**launch, "port": 0})
+
+
+def _bring_up(folder: Path, launches: Sequence[Launch], fresh: bool, timeout: float) -> None:
+    for launch in launches:
+        _check(launch)
+    before = {launch.name: _read(folder / launch.name / "launch.json") for launch in launches}
+    started = [(launch, _start(folder, launch, fresh)) for launch in launches]
+    deadline = time.monotonic() + timeout
+    for launch, process in started:
+        try:
+            _wait_until_ready(folder / launch.name, launch.name, process, deadline)
+        except SandboxDidNotStart:
+            # What it cannot start with is not kept for the next time.
+            if process is not None and process.poll() is not None:
+                _keep(folder / launch.name / "launch.json", before[launch.name])
+            raise
+
+
+def _keep(file: Path, launch: Any) -> None:
+    if launch is None:
+        file.unlink(missing_ok=True)
+    else:
+        _write(file, launch)
 
 
 def _start(folder: Path, launch: Launch, fresh: bool) -> subprocess.Popen[bytes] | None:
@@ -353,6 +408,11 @@ def _call(home: Path, folder: Path, method: str, path: str, body: Any, timeout: 
 
 
 # -- files -------------------------------------------------------------------------------------------------
+
+
+def _read(path: Path) -> Any:
+    """None where there is no such file."""
+    return json.loads(path.read_text()) if path.exists() else None
 
 
 def _write(path: Path, data: Any) -> None:

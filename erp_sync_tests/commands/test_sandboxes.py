@@ -34,10 +34,37 @@ def test_edition_and_tax_are_chosen_and_every_exchange_is_counted_by_class(home)
     assert lines[-1] == "  against the contract: 0"
 
 
+def test_a_sandbox_comes_up_as_it_was_last_started_but_for_what_is_said(home):
+    """A demo's sandboxes, stopped and started by hand, answer as slowly as they did and are the same account."""
+    folder, demos = home / "sandboxes", {"netsuite": {"tax": "legacy", "concurrency": 5}}
+    supervisor.up(folder, ["netsuite"], "demo", demos)
+    supervisor.down(folder)
+
+    def up(*words):
+        done = run("sandbox", "up", "netsuite", *words, "--json")
+        assert done.exit_code == 0, done.output
+        return json.loads(done.stdout)["netsuite"]
+
+    first = up()
+    assert (first["profile"], first["options"]) == ("demo", demos["netsuite"])
+    assert first["latency"]["profile"] == "demo"
+    assert up()["pid"] == first["pid"], "it runs already, and as it should"
+    supervisor.down(folder)
+    told = up("--profile", "none", "--option", "netsuite.concurrency=7", "--contract")
+    assert (told["profile"], told["options"]) == ("none", {"tax": "legacy", "concurrency": 7})
+    supervisor.down(folder)
+    assert up()["contract"]["violations_total"] == 0
+    supervisor.down(folder)
+    told = up("--no-contract")
+    assert ("contract" in told, told["profile"]) == (False, "none")
+
+
 def test_a_sandbox_that_cannot_be_is_refused_with_what_it_may_be(home):
     result = run("sandbox", "up", "netsuite", "--option", "netsuite.tax=none")
     assert result.exit_code == 2
     assert "option tax is 'none'; expected one of suitetax, legacy" in result.stderr
+    started = run("sandbox", "up", "netsuite", "--json")
+    assert json.loads(started.stdout)["netsuite"]["options"] == {}, "what it could not start with is not kept"
 
 
 @pytest.mark.parametrize(
