@@ -103,6 +103,6 @@ def test_it_is_one_job_with_a_daily_schedule_and_its_figures_are_seen(here: Inst
     (schedule,) = [one for one in definitions.schedules or [] if one.name == "daily_housekeeping"]
     assert (schedule.cron_schedule, schedule.default_status) == ("30 1 * * *", dg.DefaultScheduleStatus.RUNNING)
     with dg.DagsterInstance.ephemeral() as instance:
-        ran = definitions.get_job_def("housekeeping").execute_in_process(instance=instance)
+        ran = definitions.resolve_job_def("housekeeping").execute_in_process(instance=instance)
         (event,) = ran.asset_materializations_for_node(KEY.to_python_identifier())
     assert event.metadata["exchanges"].value == 0

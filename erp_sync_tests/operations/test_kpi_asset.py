@@ -64,7 +64,7 @@ def test_the_asset_runs_hourly_and_gives_the_figures(house: House, monkeypatch: 
     defs = dg.Definitions.merge(installation_definitions(configuration), kpi_definitions(configuration))
     (schedule,) = [one for one in defs.schedules or () if one.name == "hourly_kpis"]  # type: ignore[union-attr]
     assert schedule.cron_schedule == "5 * * * *"  # type: ignore[union-attr]
-    result = defs.get_job_def("kpis").execute_in_process()
+    result = defs.resolve_job_def("kpis").execute_in_process()
     (event,) = result.asset_materializations_for_node(KEY.to_python_identifier())
     assert event.metadata["us orders: success rate (%)"].value == 100.0
     (check,) = result.get_asset_check_evaluations()

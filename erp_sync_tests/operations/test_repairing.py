@@ -178,7 +178,7 @@ def run(house: House, monkeypatch: pytest.MonkeyPatch, done: list[FlowReconciled
     monkeypatch.setattr(reconcile_asset, "current", lambda: house.here)
     monkeypatch.setattr(repairing, "reconcile_route", lambda here, route, run_id: done)
     definitions = reconcile_definitions(house.here.configuration)
-    return definitions.get_job_def("reconciliation").execute_in_process(raise_on_error=False)
+    return definitions.resolve_job_def("reconciliation").execute_in_process(raise_on_error=False)
 
 
 def test_the_asset_tells_numbers_and_checks_of_each_flow(house: House, monkeypatch: pytest.MonkeyPatch):
