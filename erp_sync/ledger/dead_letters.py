@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 #: Dead because a step's outcome is unknown and the target cannot tell: retrying says "it is not there".
 OUTCOME_UNKNOWN = "outcome_unknown"
+#: Codes of this kind. The other one: what was asked for leaves no trace there that anybody could look up.
+MAY_HAVE_LEFT = (OUTCOME_UNKNOWN, "no_trace")
 
 
 class DeadGroup(msgspec.Struct, frozen=True, kw_only=True):
@@ -113,8 +115,8 @@ class DeadLetters:
     ) -> list[int]:
         """Make dead letters due: by id, or all of a route, flow or code (at least one of them). Gives their ids.
 
-        Steps that are confirmed stay so; the delivery goes on at the first one that is not. One that died as
-        `OUTCOME_UNKNOWN` is sent again: retrying it says that somebody looked and it is not there.
+        Steps that are confirmed stay so; the delivery goes on at the first one that is not. One that died of
+        `MAY_HAVE_LEFT` is sent again: retrying it says that somebody looked and it is not there.
 
         Raises NotInLedger or WrongState for an id that is not a dead letter: then none is retried.
         """
@@ -125,7 +127,7 @@ class DeadLetters:
             now = self._database.now()
             chosen = self._chosen(write, ids, route, flow, code)
             for some in chunks(sorted(chosen)):
-                unknown = [one for one in some if chosen[one] == OUTCOME_UNKNOWN]
+                unknown = [one for one in some if chosen[one] in MAY_HAVE_LEFT]
                 if unknown:
                     write.execute(
                         sa.update(steps)

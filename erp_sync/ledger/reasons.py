@@ -22,6 +22,16 @@ REASONS = (
         "`erp-sync retry ID`.",
     ),
     Reason(
+        code="no_trace",
+        means="A message (an e-mail to the customer) was asked for once and no answer came. The target keeps no record "
+        "that tells whether it went, and it is not sent again by itself, so that nobody gets two. Everything before it "
+        "is at the target; later changes of the document wait behind it.",
+        look=("erp-sync deadletters show ID", "erp-sync trace NUMBER"),
+        do="Look for it where the reason says, not in the target's records, at the time of `sending` in the trace. It "
+        "went, or that cannot be found out: `erp-sync deadletters dismiss ID --why TEXT` sends nothing and lets later "
+        "changes go. It certainly did not go: `erp-sync retry ID` sends it once more.",
+    ),
+    Reason(
         code="defect",
         means="A defect of erp_sync shows with this document or record; it alone stops.",
         look=("erp-sync deadletters show ID", "grep -rl defect $ERP_SYNC_HOME/logs"),

@@ -167,4 +167,15 @@ class Ambiguous(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     target_ids: tuple[str, ...]
 
 
-Finding = Found | Absent | Later | Ambiguous
+class Untraceable(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """It leaves no trace at the target that tells whether it happened, as a second e-mail about the same thing: a case
+    for an operator.
+
+    Attributes:
+        why: what may or may not have happened, and how a person finds out, in words that an operator understands.
+    """
+
+    why: str
+
+
+Finding = Found | Absent | Later | Ambiguous | Untraceable

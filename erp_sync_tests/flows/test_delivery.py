@@ -21,7 +21,7 @@ from erp_sync.ledger.errors import LeaseLost, LedgerBusy, WrongState
 from erp_sync.ports.capabilities import Guarantee
 from erp_sync.ports.documents import Requirement, StepRequest
 from erp_sync.ports.leaving import may_leave
-from erp_sync.ports.outcomes import Again, CallFailed, Finding, NotSent, Outcome, Receipt, Refused
+from erp_sync.ports.outcomes import Again, CallFailed, Finding, NotSent, Outcome, Receipt, Refused, Untraceable
 from erp_sync_tests.flows.world import (
     ERP,
     FLOW,
@@ -281,6 +281,31 @@ def test_class_d_goes_once_more_when_a_person_says_it_is_not_there(ledger: Ledge
     assert store.has("order 1") == 1
 
 
+class Mute(System):
+    """What it was asked to send leaves no trace."""
+
+    def _find(self, key: str) -> Finding:
+        return Untraceable(why=f"{key} went or not: ask who should have it")
+
+
+@pytest.mark.parametrize(("lost", "went"), [(lose_request, 0), (lose_answer, 1)])
+def test_what_leaves_no_trace_is_a_case_in_the_targets_words_and_goes_again_only_by_a_person(
+    ledger: Ledger, clock: Clock, lost, went
+):
+    store = Mute(Guarantee.NONE, clock=clock)
+    store.on("notice", lost)
+    (delivery,) = accept(ledger, Order(number="1", notice=True))
+    for _ in range(3):
+        drain(ledger, store, clock)
+        clock.advance(SETTLE)
+    assert state_of(ledger, delivery) == (State.DEAD, "no_trace")
+    assert ledger.deliveries.get(delivery).reason == "notice 1 went or not: ask who should have it"
+    assert (store.sent.count("notice 1"), store.has("notice 1")) == (1, went)
+    ledger.dead_letters.retry([delivery], who="ann", why="the customer had none")
+    assert drain(ledger, store, clock).delivered == 1
+    assert (store.sent.count("order 1"), store.has("notice 1")) == (1, went + 1)
+
+
 # Refusals -----------------------------------------------------------------------------------------------
 
 
@@ -447,8 +472,10 @@ def test_a_document_that_always_meets_a_defect_is_a_dead_letter_at_the_third_tim
 def test_a_thread_that_hangs_with_a_document_ends_the_process_and_the_others_have_gone(ledger, clock, monkeypatch):
     """Its leases were renewed for ever: the document was nobody's, and three such runs stopped the flow."""
     freed = threading.Event()
+    hanging: list[str] = []
 
     def hang(system: System, request: StepRequest) -> Outcome:
+        hanging.append(request.step.key)  # of whichever thread came first
         assert freed.wait(30), "nobody noticed"
         return apply(system, request)
 
@@ -463,7 +490,7 @@ def test_a_thread_that_hangs_with_a_document_ends_the_process_and_the_others_hav
     accept(ledger, *[Order(number=str(number)) for number in range(6)])
     monkeypatch.setattr(delivery_drain, "STUCK_SECONDS", 1.0)
     drain(ledger, erp, clock, senders=2, lease_seconds=1.0, give_up=give_up)
-    assert given_up[0] == [f"order {number}" for number in range(1, 6)]
+    assert sorted([*given_up[0], *hanging]) == [f"order {number}" for number in range(6)]
     assert len(erp.committed) == 6
 
 

@@ -10,7 +10,7 @@ from erp_sync.flows.delivery.report import DrainTask
 from erp_sync.ledger.documents import Claim, StepRow
 from erp_sync.ports.capabilities import Guarantee, Operation
 from erp_sync.ports.documents import Step, StepRequest
-from erp_sync.ports.outcomes import Absent, Accepted, Ambiguous, CallFailed, Found, Later, NotSent, Receipt
+from erp_sync.ports.outcomes import Absent, Accepted, Ambiguous, CallFailed, Found, Later, NotSent, Receipt, Untraceable
 
 # The longest interval at which the target is asked for what it took and has not done.
 LONGEST_POLL = timedelta(minutes=1)
@@ -68,6 +68,8 @@ class Resuming:
                 self.endings.dead(
                     claim, "ambiguous", f"several records of {self.task.connection} carry {step.key}: {', '.join(ids)}"
                 )
+            case Untraceable(why=why):
+                self.endings.dead(claim, "no_trace", why)
             case Absent() if operation.guarantee is Guarantee.SEARCHABLE:
                 self.task.ledger.steps.absent(claim, step.name)
                 return SEND_AGAIN

@@ -23,6 +23,7 @@ from erp_sync.ports.outcomes import (
     Receipt,
     Refused,
     Unknown,
+    Untraceable,
     above_open_in,
 )
 from erp_sync.ports.raw import MappingProblem, Window
@@ -446,6 +447,18 @@ def test_a_lost_answer_of_a_parcel_is_found_by_its_tracking_number():
     assert target.find([asked]) == [Absent()]
     listed["tracks"].append({"track_number": "1Z2"})
     assert isinstance(target.find([asked])[0], Found)
+
+
+def test_a_lost_answer_of_an_email_is_no_second_record_and_nothing_is_searched_for():
+    sender = FakeSender()
+    target = shipment_target(sender)
+    document = shipment(parcels=("1Z1", "1Z2"))
+    notice = target.steps(document)[-1]
+    (found,) = target.find([request(notice, document, shipment=Receipt(target_id="31"))])
+    assert isinstance(found, Untraceable)
+    assert "shipment 31" in found.why
+    assert "mail server" in found.why
+    assert sender.calls == []
 
 
 @pytest.mark.parametrize(

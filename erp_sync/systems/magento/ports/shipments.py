@@ -15,7 +15,18 @@ from erp_sync.ports.capabilities import Capabilities
 from erp_sync.ports.connection import ConnectionSettings
 from erp_sync.ports.documents import Requirement, Step, StepRequest
 from erp_sync.ports.lookups import Lookups
-from erp_sync.ports.outcomes import Absent, Again, Ambiguous, Applied, Finding, Found, Outcome, Receipt, Refused
+from erp_sync.ports.outcomes import (
+    Absent,
+    Again,
+    Ambiguous,
+    Applied,
+    Finding,
+    Found,
+    Outcome,
+    Receipt,
+    Refused,
+    Untraceable,
+)
 from erp_sync.ports.raw import MappingProblem
 from erp_sync.ports.reconciling import BookedShipment
 from erp_sync.systems.magento.client import BadAnswer, MagentoClient
@@ -271,7 +282,7 @@ class ShipmentTarget:
         pages = self._client.by_keys(
             "shipments",
             "order_id",
-            [request.document.order_key for request in requests],
+            [request.document.order_key for request in requests if request.step.operation != NOTIFY],
             operation="shipment.find",
             page_size=self._page_size,
             fields=SHIPMENT_FIELDS,
@@ -283,8 +294,7 @@ class ShipmentTarget:
     def _found(self, request: StepRequest, listed: Sequence[Mapping[str, Any]]) -> Finding:
         operation = request.step.operation
         if operation == NOTIFY:
-            # An e-mail leaves no trace that tells one from two: an operator decides.
-            return Ambiguous(target_ids=(_leading_receipt(request).target_id,))
+            return Untraceable(why=_maybe_notified(request))
         if operation == ADD_PARCEL:
             shipment_id = _leading_receipt(request).target_id
             number = request.step.name.partition(":")[2]
@@ -359,6 +369,18 @@ def _leading_receipt(request: StepRequest) -> Receipt:
 def _receipt(shipment_id: str, tracks: Sequence[str], *, notified: bool) -> Receipt:
     values = {_TRACKS: msgspec.json.encode(list(tracks)).decode(), _NOTIFIED: "true" if notified else "false"}
     return Receipt(target_id=shipment_id, values=values)
+
+
+def _maybe_notified(request: StepRequest) -> str:
+    """The store keeps of a shipment's e-mails only whether there was any (magento2 ShipmentSender: email_sent), and
+    the first went when the shipment was made."""
+    parcels = ", ".join(parcel.tracking_number for parcel in request.document.parcels)
+    return (
+        f"the store was asked once to send the e-mail of shipment {_leading_receipt(request).target_id} (order "
+        f"{request.document.order_key}, parcels {parcels}) again for a parcel added later, and no answer came: it may "
+        "have gone or not, and the shipment's page does not tell. Look for it in the log of the mail server that the "
+        "store sends by, or ask the customer. It went, or nobody can tell: dismiss. It certainly did not: retry."
+    )
 
 
 def _list(receipt: Receipt, name: str) -> list[str]:
