@@ -258,6 +258,11 @@ class House:
 
         self._frozen: list[Any] = []
 
+    @property
+    def interruptions(self) -> list[float]:
+        """Moments at which a process died or stood still."""
+        return [moment for moment, _, _ in self.here.kills] + self.here.standstills
+
     @staticmethod
     def _options(vendor: str) -> dict[str, Any]:
         return dict(getattr(people_of(vendor), "OPTIONS", {}))

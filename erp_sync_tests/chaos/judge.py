@@ -1,5 +1,5 @@
 """Two passes over what a seed left: source against target, record by record, by the sandboxes' checker; then ledger
-and lake against both, which the checker does not believe in."""
+and lake against both, which the checker does not believe in. What is left to a person is judged in `cases`."""
 
 from __future__ import annotations
 
@@ -13,10 +13,9 @@ from erp_sync.demo.judging import claims
 from erp_sync.flows.comparison import value_text
 from erp_sync.ledger import State
 from erp_sync.sandbox.checker import Report, SystemFiles, check
+from erp_sync_tests.chaos.cases import Cases, Explaining
 from erp_sync_tests.chaos.house import FLOWS as PLAYED
 from erp_sync_tests.chaos.house import House, people_of
-
-OPEN = (State.DEAD, State.HELD)
 
 
 @dataclass
@@ -47,7 +46,9 @@ def judge(house: House, here: Installation, defects: list[str]) -> Verdict:
     systems, route = house.network.systems, house.route
     store, erp = (SystemFiles(systems[name].database, systems[name].journal.path) for name in (route.store, route.erp))
     report = check(store, erp, claims(here))
-    _compared(verdict, report, here, skewed=any(system.clock.skew for system in systems.values()))
+    cases = Explaining(house, here, report).look()
+    verdict.cases, verdict.unexplained = cases.counted, verdict.unexplained + cases.unexplained
+    compared(verdict, report, cases, skewed=any(system.clock.skew for system in systems.values()))
     for system in systems.values():
         verdict.duplicated += getattr(people_of(system.vendor), "twice", lambda _: [])(system.database)
     _deliveries(verdict, here)
@@ -56,11 +57,20 @@ def judge(house: House, here: Installation, defects: list[str]) -> Verdict:
     return verdict
 
 
-def _compared(verdict: Verdict, report: Report, here: Installation, *, skewed: bool) -> None:
+def compared(verdict: Verdict, report: Report, cases: Cases, *, skewed: bool) -> None:
+    """What the checker found, but for what an explained case already says."""
     orders, shipments, stock = report.orders, report.shipments, report.stock
-    dead = {one.number for one in here.ledger.deliveries.find(flow="shipments", states=OPEN, limit=1000)}
+    dead = cases.numbers("shipments")
     verdict.lost += [f"order {one} is not in the ERP" for one in orders.lost]
+    verdict.lost += [
+        f"order {one} is open in the store and given up in the ERP" for one in orders.open_but_closed_in_erp
+    ]
     verdict.lost += [f"fulfillment {one} is not in the store" for one in shipments.missing if one not in dead]
+    verdict.unexplained += [
+        f"fulfillment {one} is another one in the store: {what}"
+        for one, what in shipments.differing.items()
+        if one not in dead
+    ]
     verdict.duplicated += [f"order {one} is in the ERP twice" for one in orders.duplicated]
     verdict.duplicated += [f"a deposit of order {one} is in the ERP twice" for one in orders.deposits_duplicated]
     verdict.duplicated += [f"customer {one} is in the ERP twice" for one in orders.customers_duplicated]
@@ -82,7 +92,7 @@ def _compared(verdict: Verdict, report: Report, here: Installation, *, skewed: b
     ]
     verdict.unexplained += [f"order {number}: {why}" for number, why in orders.false_claims.items()]
     verdict.unexplained += [f"order {one} of the ERP is nobody's" for one in orders.not_from_store]
-    open_orders = {one.number for one in here.ledger.deliveries.find(flow="orders", states=OPEN, limit=1000)}
+    open_orders = cases.numbers("orders")
     verdict.lost += [
         f"the cancellation of order {one}, which is open in the ERP,"
         for one in orders.cancelled_open_in_erp
@@ -94,14 +104,9 @@ def _compared(verdict: Verdict, report: Report, here: Installation, *, skewed: b
 
 
 def _deliveries(verdict: Verdict, here: Installation) -> None:
-    """Each accepted version has one effect or one dead letter, and nothing is on its way any more."""
-    for one in here.ledger.deliveries.find(limit=10_000):
-        if one.state in OPEN or one.state is State.WAITING:
-            verdict.cases[f"{one.flow} {one.state} {one.code}"] += 1
-        elif one.state in (State.DUE, State.CLAIMED):
-            verdict.unexplained.append(f"{one.flow} {one.number} is still {one.state}: {one.code} {one.reason}")
-    for row in here.ledger.quarantine.find(limit=1000):
-        verdict.cases[f"{row.flow} quarantine {row.rule}"] += 1
+    """Nothing is on its way any more."""
+    for one in here.ledger.deliveries.find(states=[State.DUE, State.CLAIMED], limit=10_000):
+        verdict.unexplained.append(f"{one.flow} {one.number} is still {one.state}: {one.code} {one.reason}")
 
 
 def _known_state(verdict: Verdict, house: House, here: Installation) -> None:

@@ -100,6 +100,7 @@ class Simulation:
         self.processes: dict[Process, None] = {}
         self._names: dict[str, Process] = {}
         self.kills: list[tuple[float, str, str]] = []
+        self.standstills: list[float] = []
         # (point, how many more times it is passed unharmed) at which the process that comes there dies.
         self.traps: dict[str, int] = {}
         self.suspends: list[tuple[int, float]] = []  # after so many transactions a process stands still for so long
@@ -255,6 +256,7 @@ class Simulation:
     def stall(self, process: Process, seconds: float) -> None:
         """Nothing of it runs for a while, as with a machine that is suspended; nobody tells it."""
         process.stalled_until = self.now + seconds
+        self.standstills.append(self.now)
 
     def kill(self, process: Process, where: str) -> None:
         """Everything of it ends where it stands; what it had sent is on its way all the same."""

@@ -138,12 +138,14 @@ class Seed:
     # -- death -------------------------------------------------------------------------------------
 
     def _kill(self, whom: str) -> None:
+        self.here.interruptions.append(time.time())
         if whom == MACHINE:
             services.kill_everything(self.here.settings)
         elif whom == "worker":
             whom = self._kill_a_worker()
         else:
             self._kill_service(whom)
+        self.here.interruptions.append(time.time())
         self.kills.append(whom)
         self.tell(f"killed {whom}")
         if whom in (MACHINE, "supervisor"):

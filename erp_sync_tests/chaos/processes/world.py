@@ -58,6 +58,7 @@ class World:
     vendors: Mapping[str, str]
     log: Path
     ports: tuple[int, int] = field(default_factory=lambda: (_steady_port(), _steady_port()))
+    interruptions: list[float] = field(default_factory=list)  # when a process was killed, Unix seconds
 
     def __post_init__(self) -> None:
         states = supervisor.status(self.settings.sandboxes)

@@ -34,6 +34,11 @@ ENDPOINTS: Mapping[str, tuple[str, ...]] = {
     ),
     "reads": ("GET /V1/orders", "GET /V1/inventory/source-items", "POST /V1/products/base-prices-information"),
 }
+# Where the store's own tables tell whether something is there, by entity and key.
+HOLDS: Mapping[str, str] = {
+    "sales_order": "SELECT 1 FROM sales_order WHERE entity_id = ?",
+    "product": "SELECT 1 FROM catalog_product_entity WHERE sku = ?",
+}
 DOINGS: Mapping[str, int] = {"buy": 12, "cancel": 1}
 
 

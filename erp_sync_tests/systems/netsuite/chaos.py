@@ -29,6 +29,11 @@ ENDPOINTS: Mapping[str, tuple[str, ...]] = {
     "writes": ("salesOrder.create", "salesOrder.create", "customerDeposit.create", "customer.create"),
     "reads": ("suiteql",),
 }
+# Where the account's own tables tell whether something is there, by entity and key.
+HOLDS: Mapping[str, str] = {
+    "product": "SELECT 1 FROM item WHERE itemid = ?",
+    "currency": "SELECT 1 FROM currency WHERE symbol = ?",
+}
 HABITS = Habits(partial=0.25, stepwise=0.25, two_parcels=0.15, late_parcel=0.15, most_orders=3, receive=3, count=3)
 
 
