@@ -24,6 +24,7 @@ from erp_sync.monitoring import alerting
 from erp_sync.monitoring.expectations import LONGEST, WEEKS, Expectation, silence
 from erp_sync.operations.watching_events import Announcements
 from erp_sync.runtime.supervisor import files_of
+from erp_sync.transport import losses
 
 WATCH = "watch/"
 #: The sensor ticks about every second; a code location that is loaded anew takes a while.
@@ -41,6 +42,13 @@ DISK_NEARLY_FULL = 0.05
 REPLACED_TOLD = timedelta(hours=1)
 #: A document or change that a run has had in hand for so long, without a step forward, is told of.
 IN_HAND = timedelta(minutes=10)
+#: Why exchanges are given up, and what a person does about it.
+GIVEN_UP = {
+    losses.DISK: ("the disk of {folder} is full or cannot be written", "Make room, or mend it"),
+    losses.DATABASE: ("the database of the log cannot be written", "See `ls -l {folder}` and the disk's speed"),
+    losses.QUEUE: ("it is written more slowly than systems are called", "Look at the disk's speed and other load"),
+    losses.DEFECT: ("single ones cannot be written", "Report it with the logs of the runs"),
+}
 #: What is wrong of itself after a time without services, until they have caught up.
 CATCHING_UP = ("sensor", "overdue/", "queue/", "not_looked/", "not_compared/", "unannounced/")
 
@@ -106,6 +114,7 @@ class Watchdog:
         beats = self.here.ledger.heartbeats.all()
         away = self.here.ledger.unreachable()
         yield from _disk(self.here)
+        yield from _given_up(self.here, now)
         sensor = beats.get(SENSOR_ALIVE)
         if sensor is not None and now - sensor.at > SENSOR_SILENT:
             yield Condition(
@@ -297,4 +306,18 @@ def _disk(here: Installation) -> Iterator[Condition]:
             severity="error",
             text=f"The disk of {here.settings.home} has {usage.free // 2**20:,} MB left of {usage.total // 2**20:,}: "
             "when it is full nothing can be recorded, and so nothing is sent. Make room.",
+        )
+
+
+def _given_up(here: Installation, now: datetime) -> Iterator[Condition]:
+    for loss in here.exchanges.losses():
+        if loss.over(now):
+            continue
+        why, do = (words.format(folder=here.settings.exchanges) for words in GIVEN_UP[loss.cause])
+        yield Condition(
+            key=f"exchanges_lost/{loss.cause}",
+            severity="warning",
+            text=f"{loss.number:,} calls since {loss.since:%Y-%m-%d %H:%M} UTC, the last {loss.last:%H:%M}, are not in "
+            f"the log of what was said to systems: {why} ({loss.why}). The calls themselves were made, and the ledger "
+            f"knows what became of each document; a trace lacks them for good. {do}.",
         )

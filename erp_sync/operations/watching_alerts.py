@@ -87,6 +87,16 @@ ALERTS = (
         do="See the entry of their reason, which the message links to, too.",
     ),
     Alert(
+        cause="exchanges_lost",
+        means="Calls were made that the exchange log could not keep: traces lack what was said to a system. Documents "
+        "are not concerned, the ledger has what became of them. It is over once calls are written again and none was "
+        "lost for ten minutes.",
+        look=("df -h $ERP_SYNC_HOME", "ls -l $ERP_SYNC_HOME/exchanges", "cat $ERP_SYNC_HOME/exchanges/losses.jsonl"),
+        do="Disk: make room or enlarge it; `ERP_SYNC_EXCHANGE_DAYS` shortens what is kept. Database: where the log is "
+        "of another version, move its folder aside. Too slow: take other load from the disk, or give it a faster one. "
+        "Defect: report it. What is lost stays lost; runs go on by themselves.",
+    ),
+    Alert(
         cause="disk",
         means="The disk is nearly full. Once it is, nothing can be recorded, and so nothing is sent.",
         look=("df -h $ERP_SYNC_HOME", "du -sh $ERP_SYNC_HOME/*"),

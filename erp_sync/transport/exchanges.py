@@ -14,7 +14,7 @@ import threading
 import time
 import weakref
 from collections import Counter, deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -33,6 +33,7 @@ from erp_sync.transport.exchange_store import (
     empty_polls,
     exchanges,
 )
+from erp_sync.transport.losses import DEFECT, QUEUE, Loss, Losses, cause_of
 from erp_sync.transport.segments import SUFFIX, BodyLost, SegmentWriter, overwrite, read_body, this_host
 
 __all__ = ["BodyLost", "Calls", "EmptyPolls", "Exchange", "ExchangeLog", "Expired", "WrongExchangeLog"]
@@ -46,6 +47,10 @@ _COLUMNS = (
 _KEYS = frozenset({*_COLUMNS, "found_nothing", "request_headers", "request_body", "response_headers", "response_body"})
 _WRITE_ATTEMPTS = 3
 _PLAIN_BYTES = 2048  # rough size of an exchange without its bodies
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
 
 
 class Expired(msgspec.Struct, frozen=True, kw_only=True):
@@ -85,9 +90,10 @@ class ExchangeLog:
         most_body_bytes: of a longer body only the beginning is kept; its size is known all the same.
         most_queued_bytes: beyond them `record` waits for `longest_wait` seconds, then drops.
         linger_seconds: how long the writer gathers exchanges for one transaction.
+        clock: aware; by which losses are told.
 
     Attributes:
-        lost: exchanges of this process that were dropped or could not be written.
+        lost: exchanges of this process that were dropped or could not be written; `losses` tells of all processes.
     """
 
     def __init__(
@@ -100,12 +106,14 @@ class ExchangeLog:
         longest_wait: float = 0.5,
         linger_seconds: float = 0.1,
         segment_bytes: int = 64 * 1024 * 1024,
+        clock: Callable[[], datetime] = _utc_now,
     ) -> None:
         self.folder, self.url = folder, url or f"sqlite:///{folder / 'exchanges.db'}"
         self._segments = folder / "segments"
         self._most_body_bytes, self._most_queued_bytes = most_body_bytes, most_queued_bytes
         self._longest_wait, self._linger, self._segment_bytes = longest_wait, linger_seconds, segment_bytes
-        self.lost = 0
+        self.lost, self._clock = 0, clock
+        self._losses = Losses(folder, clock)
         self._guard = threading.Lock()
         self._process: _Process | None = None
         _logs.add(self)
@@ -127,20 +135,22 @@ class ExchangeLog:
         with process.condition:
             if process.closing:
                 return False
-            if process.queued_bytes and process.queued_bytes + size > self._most_queued_bytes:
+            full = process.queued_bytes > 0 and process.queued_bytes + size > self._most_queued_bytes
+            if full:
                 process.hurry = True
                 process.condition.notify_all()
-                if not process.condition.wait_for(
+                full = not process.condition.wait_for(
                     lambda: process.queued_bytes + size <= self._most_queued_bytes or not process.queued_bytes,
                     self._longest_wait,
-                ):
-                    self._lose(1, "the queue is full")
-                    return True
-            process.queue.append(item)
-            process.queued_bytes += size
-            process.taken += 1
-            if len(process.queue) == 1:
-                process.condition.notify_all()
+                )
+            if not full:
+                process.queue.append(item)
+                process.queued_bytes += size
+                process.taken += 1
+                if len(process.queue) == 1:
+                    process.condition.notify_all()
+        if full:
+            self._lose(1, QUEUE, f"{self._most_queued_bytes:,} bytes wait to be written")
         return True
 
     @property
@@ -186,18 +196,24 @@ class ExchangeLog:
                 self._process = process
             return process
 
-    def _lose(self, number: int, why: str) -> None:
-        self.lost += number
-        log.error("exchanges_lost", extra={"number": number, "why": why, "lost": self.lost})
+    def losses(self) -> list[Loss]:
+        """What any process had to give up, by cause, also where that is over. Raises OSError: it cannot be read."""
+        return self._losses.all()
+
+    def _lose(self, number: int, cause: str, why: str) -> None:
+        with self._guard:
+            self.lost += number
+        log.error("exchanges_lost", extra={"number": number, "cause": cause, "why": why, "lost": self.lost})
+        self._losses.lose(cause, number, why)
 
     def _write(self, process: _Process) -> None:
         try:
             self._write_batches(process)
         except Exception as error:
             log.exception("exchange_log_writer_died")
-            why = _words(error)
+            cause, why = cause_of(error), _words(error)
         else:
-            why = "the writer ended"
+            cause, why = DEFECT, "the writer ended"
         # Nobody waits for a writer that is gone, and the next exchange starts another.
         with process.condition:
             left = len(process.queue)
@@ -207,9 +223,10 @@ class ExchangeLog:
             process.written = process.taken
             process.condition.notify_all()
         if left:
-            self._lose(left, why)
+            self._lose(left, cause, why)
 
     def _write_batches(self, process: _Process) -> None:
+        self._losses.prepare()
         store = Store(self.url, self.folder)
         writer = SegmentWriter(self._segments, self._segment_bytes)
         prepared = False
@@ -221,7 +238,9 @@ class ExchangeLog:
                         prepared = True
                     self._keep(store, writer, batch)
                 except (sa.exc.SQLAlchemyError, OSError, WrongExchangeLog) as error:
-                    self._lose(len(batch), _words(error))
+                    if isinstance(error, OSError):
+                        writer.abandon()
+                    self._lose(len(batch), cause_of(error), _words(error))
                 finally:
                     with process.condition:
                         process.written += len(batch)
@@ -239,7 +258,7 @@ class ExchangeLog:
         except Exception as error:
             log.exception("exchange_not_written", extra={"number": len(batch)})
             if len(batch) == 1:
-                self._lose(1, _words(error))
+                self._lose(1, cause_of(error), _words(error))
                 return
             for item in batch:
                 self._keep(store, writer, [item])
@@ -282,6 +301,7 @@ class ExchangeLog:
         for attempt in range(1, _WRITE_ATTEMPTS + 1):
             try:
                 store.write(segment, this_host(), rows, polls.values())
+                self._losses.written()
                 return
             except sa.exc.OperationalError:  # a database that was restarted, for one
                 if attempt == _WRITE_ATTEMPTS:
@@ -463,6 +483,7 @@ class ExchangeLog:
     def _forget_parent(self) -> None:
         """In a child: the parent's thread does not exist here, and its lock may have been held."""
         self._guard, self._process, self.lost = threading.Lock(), None, 0
+        self._losses = Losses(self.folder, self._clock)
 
 
 _logs: weakref.WeakSet[ExchangeLog] = weakref.WeakSet()

@@ -6,6 +6,7 @@ changes or it is full; whole files are dropped when everything in them has expir
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import secrets
@@ -77,6 +78,14 @@ class SegmentWriter:
         """
         if self._file:
             self._file.flush()
+
+    def abandon(self) -> None:
+        """Leave a file that could not be written: where its end is, is not known any more. The next body begins
+        another."""
+        file, self._file = self._file, None
+        if file:
+            with contextlib.suppress(OSError):  # closing tries once more to write what could not be written
+                file.close()
 
     def close(self) -> None:
         if self._file:

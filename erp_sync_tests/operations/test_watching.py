@@ -19,6 +19,7 @@ from erp_sync.components.installation import Installation
 from erp_sync.operations.watching import Watchdog
 from erp_sync.runtime.processes import write_whole
 from erp_sync.runtime.supervisor import ServiceState, Status, files_of
+from erp_sync.transport.losses import Losses
 from erp_sync_tests.operations.house import ERP, ROUTE, STORE, House, write_defs
 
 FRIDAY = datetime(2026, 11, 27, 16, 0, tzinfo=UTC)
@@ -243,6 +244,26 @@ def test_dead_letters_of_one_cause_are_one_matter(place: House):
     texts = {one.key.rpartition("/")[2]: one.text for one in place.ledger.notices.open()}
     assert "2 documents need a person, the latest 000000902" in texts["unmapped_payment_method"]
     assert "`erp-sync deadletters --code malformed_address`" in texts["malformed_address"]
+
+
+def test_calls_that_the_log_gave_up_are_told_once_by_cause_and_that_it_is_over(place: House, clock: Clock):
+    """They were counted in the process that met them, and nobody heard of them."""
+    orders_until_now(place)
+    assert watched(place) == {}
+    losses = Losses(place.here.settings.exchanges, clock)
+    losses.lose("disk", 40, "OSError: No space left on device")
+    losses.lose("queue", 2, "67,108,864 bytes wait to be written")
+    for _ in range(2):
+        assert watched(place) == {"exchanges_lost/disk": "warning", "exchanges_lost/queue": "warning"}
+    texts = {one.key.rpartition("/")[2]: one.text for one in place.ledger.notices.open()}
+    assert "40 calls since 2026-11-27 16:00 UTC, the last 16:00, are not in the log" in texts["disk"]
+    assert "is full or cannot be written (OSError: No space left on device)" in texts["disk"]
+    assert [one.times for one in place.ledger.notices.open()] == [2, 2]
+    clock.advance(minutes=10)
+    assert watched(place) == {"exchanges_lost/disk": "warning"}, "nothing was written since"
+    place.exchange()
+    assert watched(place) == {}
+    assert place.ledger.notices.open() == []
 
 
 def test_a_comparison_that_did_not_happen_is_told(place: House, clock: Clock):
