@@ -3,7 +3,9 @@
 A file gets its name when it is whole and on disk, and counts once its manifest names it. What a crash
 leaves behind in between is never read, and swept later. Compaction and erasure write replacements and
 swap them in with one line of the manifest; what was swapped out stays for readers under way until the
-sweep. One machine's processes share a lake on a local (or mounted) folder.
+sweep, which has the manifest forget its name. The replacement says in its own footer which files its rows
+came from, so that the manifest is as long as the lake has files, not as long as it ever had.
+One machine's processes share a lake on a local (or mounted) folder.
 """
 
 from __future__ import annotations
@@ -22,7 +24,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from erp_sync.lake.errors import DamagedFile, LakeError, NotInManifest
-from erp_sync.lake.manifest import Change, FileEntry, Manifest, Part, sync_folder
+from erp_sync.lake.manifest import Change, FileEntry, Manifest, sync_folder
+from erp_sync.lake.origins import Part, packed, unpacked
 
 #: Rows a compacted file has at most.
 COMPACTED_ROWS = 200_000
@@ -104,7 +107,7 @@ class Lake:
             raise LakeError(f"the lake has no {entity} of {connection} for this")
         paths = [str(self._checked(entry)) for entry in entries]
         database = duckdb.connect(":memory:")
-        database.execute("SET TimeZone = 'UTC'")
+        database.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false")
         try:
             return database.read_parquet(paths, union_by_name=True)
         except duckdb.Error as error:
@@ -132,8 +135,7 @@ class Lake:
 
         Raises NotInManifest, DamagedFile, IndexError.
         """
-        entry, offset = self._locate(file)
-        rows = next((part.rows for part in entry.parts if part.file == file), entry.rows)
+        entry, offset, rows = self._locate(file)
         if not 0 <= number < rows:
             raise IndexError(f"{file} has {rows} rows, none is number {number}")
         return self._read(entry).slice(offset + number, 1).to_pylist()[0]
@@ -151,7 +153,9 @@ class Lake:
         Safe beside readers and writers, and beside another compaction: the swap that comes second finds its
         files gone and leaves everything as it is.
         """
-        small = [entry for entry in self.files(connection, entity, until=before) if entry.rows < smaller_than]
+        small = [
+            entry for entry in self.files(connection, entity, until=before) if entry.rows < smaller_than or entry.parts
+        ]
         groups: list[list[FileEntry]] = [[]]
         for entry in small:
             if sum(one.rows for one in groups[-1]) + entry.rows > rows:
@@ -159,7 +163,7 @@ class Lake:
             groups[-1].append(entry)
         replaced = 0
         for group in groups:
-            if len(group) < 2:
+            if len(group) < 2 and not any(entry.parts for entry in group):
                 continue
             table = pa.concat_tables([self._read(entry) for entry in group], promote_options="default")
             if self._swap(connection, entity, group, table):
@@ -253,9 +257,7 @@ class Lake:
         now = self._now()
         written = max(entry.written_at for entry in old)
         first = min(entry.earliest for entry in old)
-        parts = tuple(part for entry in old for part in (entry.parts or (Part(entry.file, entry.rows),)))
-        if len(old) == 1 and not old[0].parts:
-            parts = (Part(old[0].file, old[0].rows),)
+        parts = tuple(part for entry in old for part in self._origins(entry))
         name = f"{written:%Y/%m/%d}/{now:%H%M%S}-{uuid.uuid4().hex[:12]}.parquet"
         run_id = old[0].run_id if len(old) == 1 else ""
         entry = self._put(folder, name, table, written, first, run_id, parts)
@@ -287,16 +289,19 @@ class Lake:
         with unfinished.open("wb") as out:
             # Most files are of a few records: smallest and largest record of each, repeated in three places, and a
             # second description of the columns were more than half of them.
-            pq.write_table(
-                table,
+            with pq.ParquetWriter(
                 out,
+                table.schema,
                 compression="zstd",
                 compression_level=_LEVEL,
                 use_dictionary=False,
                 write_statistics=[name for name in table.column_names if name != "payload"],
                 store_schema=False,
                 write_page_checksum=True,
-            )
+            ) as writer:
+                writer.write_table(table)
+                if parts:
+                    writer.add_key_value_metadata(packed(parts))
             out.flush()
             os.fsync(out.fileno())
             size = out.tell()
@@ -309,7 +314,7 @@ class Lake:
             written_at=written_at,
             first_at=first_at if first_at != written_at else None,
             run_id=run_id,
-            parts=parts,
+            joined=len(parts),
         )
 
     def _checked(self, entry: FileEntry) -> Path:
@@ -342,19 +347,34 @@ class Lake:
         for entry in entries:
             self._read(entry, checksums=True)
 
-    def _locate(self, file: str) -> tuple[FileEntry, int]:
+    def _locate(self, file: str) -> tuple[FileEntry, int, int]:
+        """The file that has the rows of `file` now, the number of the first of them there, and how many they are."""
         parts = Path(file).parts
         if len(parts) < 3 or Path(file).is_absolute() or ".." in parts:
             raise NotInManifest(file)
-        for entry in Manifest(self.root / parts[0] / parts[1]).entries():
+        entries = Manifest(self.root / parts[0] / parts[1]).entries()
+        for entry in entries:
             if entry.file == file:
-                return entry, 0
+                return entry, 0, entry.rows
+        day = "/".join(parts[2:5])
+        for entry in entries:
+            if not f"{entry.earliest:%Y/%m/%d}" <= day <= f"{entry.written_at:%Y/%m/%d}":
+                continue
             offset = 0
-            for part in entry.parts:
+            for part in self._origins(entry):
                 if part.file == file:
-                    return entry, offset
+                    return entry, offset, part.rows
                 offset += part.rows
         raise NotInManifest(file)
+
+    def _origins(self, entry: FileEntry) -> tuple[Part, ...]:
+        """The files that the rows of a file were received in, in order: most often itself. Raises DamagedFile."""
+        if entry.parts or not entry.joined:
+            return entry.parts or (Part(entry.file, entry.rows),)
+        try:
+            return unpacked(pq.read_metadata(self._checked(entry)).metadata)
+        except (pa.ArrowException, OSError, ValueError) as error:
+            raise DamagedFile(entry.file, str(error)) from error
 
     def _folder(self, connection: str, entity: str) -> Path:
         for name in (connection, entity):

@@ -18,15 +18,9 @@ from pathlib import Path
 import msgspec
 
 from erp_sync.lake.errors import LakeError
+from erp_sync.lake.origins import Part
 
 _TAIL = 4096
-
-
-class Part(msgspec.Struct, frozen=True, array_like=True):
-    """Where rows of a compacted file came from: `rows` rows of `file`, in order."""
-
-    file: str
-    rows: int
 
 
 class FileEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -35,7 +29,8 @@ class FileEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     Attributes:
         written_at: when its rows were received, UTC; for a compacted file of its latest rows.
         first_at: of its earliest rows, where that differs.
-        parts: for a compacted or rewritten file: the files it replaced, in the order of its rows.
+        joined: for a joined or rewritten file: how many files its rows came from. Their names are in its footer.
+        parts: these names, in manifests of before they were in the footer. The next compaction moves them there.
     """
 
     file: str
@@ -44,6 +39,7 @@ class FileEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     written_at: datetime
     first_at: datetime | None = None
     run_id: str = ""
+    joined: int = 0
     parts: tuple[Part, ...] = ()
 
     @property
