@@ -137,6 +137,17 @@ BENCHES: dict[str, Bench] = {
             },
         },
     ),
+    "lake-year": Bench(
+        "lake_year",
+        "a year of runs every five minutes in the lake: its files joined, and read before and after",
+        "",
+        {
+            "rows_lost": Target(0),
+            "manifest_bytes_after_over_before": Target(0.01),
+            "latest_state_s_after_over_before": Target(0.1),
+            "one_day_s_after_over_before": Target(1),
+        },
+    ),
     "definitions": Bench(
         "definitions",
         "loading the definitions of 10 and 50 generated routes, in times of `import dagster`",
