@@ -29,7 +29,7 @@ ACCOUNT = {"netsuite": {"automatic_locations": True, "push_records": ["itemFulfi
 PUSH_SECRET = "NETSUITE_US_PUSH_SECRET"
 EVENTS_PORT = 3001
 # How long the installation may take to finish what the day left, before the report says what is open.
-SETTLE_SECONDS = 90.0
+SETTLE_SECONDS = 120.0
 
 
 def prepare(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections import Counter
@@ -19,8 +20,10 @@ from erp_sync.model.keys import Entity
 DAY = timedelta(hours=24)
 # When the buyer is at work, as a share of the day, with articles that nobody buys after the other share.
 BUYER_AFTER, SOLD_UNTIL = 0.25, 0.12
-# Nothing moves for longer than two ticks of every lane of the demo's route.
+# So long nothing moves, and what has not been looked at by then was not there.
 QUIET_SECONDS = 8
+# What people do in either system until the day closes is read by these.
+PEOPLES_FLOWS = ("orders", "order_status", "shipments", "inventory")
 
 Tell = Callable[[str], None]
 # Name of a figure, how far it is, and of how many.
@@ -91,7 +94,8 @@ def play_people(
         buyer.join()
         operator.join()
         tell(f"the warehouses shipped {staff.parcels} parcels and went home; waiting for the last of it")
-        done = wait_until_settled(installation, len(played.orders), settle)
+        quiet = round_seconds(installation) + QUIET_SECONDS
+        done = wait_until_settled(installation, len(played.orders), settle, quiet)
     finally:
         closing.set()
         watching.stop()
@@ -178,12 +182,29 @@ def settled(installation: Any, placed: int) -> bool:
     return True
 
 
-def wait_until_settled(installation: Any, placed: int, seconds: float) -> bool:
-    """Wait until nothing moves for a few seconds; False where that takes too long."""
-    deadline, quiet = time.monotonic() + seconds, 0
-    while time.monotonic() < deadline:
-        time.sleep(1)
-        quiet = quiet + 1 if settled(installation, placed) else 0
-        if quiet >= QUIET_SECONDS:
+def round_seconds(installation: Any) -> float:
+    """So long it takes until each of `PEOPLES_FLOWS` has looked at its source once, on every route."""
+    return max(
+        (
+            spec.every.total_seconds()
+            for route in installation.configuration.routes.values()
+            for name, spec in route.flows.items()
+            if name in PEOPLES_FLOWS and spec.mode is not Mode.OFF
+        ),
+        default=0.0,
+    )
+
+
+def wait_until_settled(installation: Any, placed: int, seconds: float, quiet: float = QUIET_SECONDS) -> bool:
+    """Wait until nothing has moved for `quiet` seconds; False where that takes longer than `seconds`.
+
+    What nobody has looked at yet does not move: where somebody may have changed something at the very end,
+    `quiet` is to be longer than `round_seconds`.
+    """
+    deadline, since = time.monotonic() + seconds, math.inf
+    while (now := time.monotonic()) < deadline:
+        since = min(since, now) if settled(installation, placed) else math.inf
+        if now - since >= quiet:
             return True
+        time.sleep(1)
     return False
