@@ -167,6 +167,7 @@ def play(
             installation, states, catalogue, day, seconds=seconds, tell=tell, progress=progress, settle=SETTLE_SECONDS
         )
         report = judge(settings, installation, wall_s=time.monotonic() - began)
+        report["settled"] = played.settled
         report["articles"] = articles(states["magento"], played.buyer, played.operator)
     finally:
         installation.close()

@@ -14,6 +14,7 @@ from typing import Any
 
 WIDTH = 34
 SHOWN = 12
+NOT_SETTLED = "LOOK: work was still under way when this was counted: make it again for the day's figures."
 
 
 def text(report: Mapping[str, Any]) -> str:
@@ -26,6 +27,7 @@ def _sections(it: Mapping[str, Any]) -> Iterator[list[str]]:
         f"A shopping day of {it['orders_placed']} orders, profile {it.get('profile', '-')}, "
         f"in {it.get('wall_s', 0):.0f} s of wall time",
         "Counted from the sandboxes' databases and journals; latencies are wall seconds.",
+        *([] if it.get("settled", True) else [NOT_SETTLED]),
     ]
     yield _orders(it)
     yield _latencies(it)

@@ -77,6 +77,11 @@ def test_orders_that_were_cancelled_after_their_goods_had_left_have_a_line_of_th
     assert line_of("cancelled on one side only").split()[-2:] == ["0", "ok"]
 
 
+def test_a_report_of_a_day_that_was_not_over_says_so():
+    assert "still under way" in text({**REPORT, "settled": False})
+    assert "still under way" not in text({**REPORT, "settled": True})
+
+
 def test_what_is_not_in_the_erp_is_named_with_its_reason():
     assert line_of("000000017").strip() == "order 000000017 is dead lettered: malformed_address: no postcode"
     assert line_of("dead letters, with a reason").endswith("malformed_address 1")

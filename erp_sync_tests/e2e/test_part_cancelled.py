@@ -259,6 +259,30 @@ def test_what_leaves_between_our_look_and_our_write_stays_and_a_person_is_told(
     assert shop.report().orders.cancelled_open_in_erp == []
 
 
+@pytest.mark.parametrize("packed", ["A", "B"], ids=["picked", "packed"])
+def test_of_a_parcel_that_is_being_packed_a_person_is_told_before_it_leaves(shop: Business, packed: str):
+    number = sold(shop, {"MUG": 2, "TEA": 3})
+    leave(shop, number, {"MUG": 2}, packed)
+    shop.store.cancel(number)
+    shop.settle()
+    assert standing(shop, number) == {"MUG": (2, 0, True), "TEA": (3, 0, True)}, "nothing more can be picked"
+    (case,) = shop.deliveries("orders", State.DEAD)
+    assert case.code == ALREADY_SHIPPED
+    assert "1 of 2 lines" in case.reason
+    assert "picked, shipped or billed" in case.reason
+    agreed = shop.report().orders
+    assert (agreed.cancelled_after_shipping, agreed.false_claims) == ([number], {})
+    erp = shop.hands_in_erp()
+    try:
+        (parcel,) = shop.erp_rows("SELECT id FROM \"transaction\" WHERE type = 'ItemShip'")
+        erp.change(f"itemFulfillment/{parcel['id']}", SHIPPED)
+    finally:
+        erp.close()
+    shop.settle()
+    agreed = shop.report().orders
+    assert (agreed.cancelled_after_shipping, agreed.cancelled_open_in_erp) == ([number], [])
+
+
 def test_a_write_whose_answer_is_lost_closes_once(shop: Business):
     number = sold(shop, {"MUG": 2, "TEA": 3})
     shop.converge(full=True)

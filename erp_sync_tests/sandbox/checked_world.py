@@ -32,8 +32,8 @@ ERP = """
 CREATE TABLE "transaction" (id, type, tranid, externalid, otherrefnum, status, foreigntotal, taxtotal, shippingcost,
   salesorder, payment, voided, createdfrom, currency);
 CREATE TABLE transactionline ("transaction", id, mainline, taxline, kitcomponent, donotdisplayline, linesequencenumber,
-  item, itemtype, quantity, foreignamount, location, quantitycommitted, quantityshiprecv, iscogs, isclosed,
-  fulfillable);
+  item, itemtype, quantity, foreignamount, location, quantitycommitted, quantitypicked, quantityshiprecv, iscogs,
+  isclosed, fulfillable);
 CREATE TABLE transactiontaxdetail ("transaction", taxrate, taxamount);
 CREATE TABLE item (id, itemid, itemtype, isinactive);
 CREATE TABLE location (id, name, externalid);

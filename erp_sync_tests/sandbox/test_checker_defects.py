@@ -344,6 +344,15 @@ def test_a_cancelled_order_whose_goods_have_left_is_told_apart_where_a_person_wa
     assert day.check(claim).orders.cancelled_after_shipping == ["000000004"]
 
 
+def test_a_cancelled_order_whose_goods_are_being_packed_is_told_apart_where_a_person_was_told(day: World):
+    day.book(4, status="F")
+    in_erp("UPDATE transactionline SET quantitypicked = '2.00000', isclosed = 'T' WHERE \"transaction\" = 400")(day)
+    assert zeroes(day) == {}, "nothing has left: whoever was not told yet can be told"
+    claim = Claim("000000004", "already_shipped", "2 of 2 lines were picked")
+    assert zeroes(day, claim) == {}
+    assert day.check(claim).orders.cancelled_after_shipping == ["000000004"]
+
+
 def test_what_is_said_to_have_left_and_has_not_is_open(day: World):
     day.book(4)
     found = zeroes(day, Claim("000000004", "already_shipped"))

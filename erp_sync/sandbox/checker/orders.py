@@ -118,10 +118,11 @@ def _presence(
             found.cancelled.append(name)
             known = shop.shipped_units(order, conventions)
             told = claim is not None and claim.claim == "already_shipped"
-            too_much = [row for row in rows if beyond(books.shipped_units(row), known)]
+            too_much = any(beyond(books.shipped_units(row), known) for row in rows)
+            being_packed = any(beyond(books.picked_units(row), known) for row in rows)
             if any(map(books.open_units, rows)) or (too_much and not told):
                 found.cancelled_open_in_erp.append(name)
-            elif too_much:
+            elif too_much or (told and being_packed):
                 found.cancelled_after_shipping.append(name)
                 continue
         elif shop.lost_any(order) and any(

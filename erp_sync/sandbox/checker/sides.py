@@ -136,10 +136,17 @@ class Books:
 
     def shipped_units(self, row: Row) -> dict[str, Decimal]:
         """Units by SKU that have left."""
+        return self._units(row, "quantityshiprecv")
+
+    def picked_units(self, row: Row) -> dict[str, Decimal]:
+        """Units by SKU that have left or are being packed."""
+        return self._units(row, "quantitypicked")
+
+    def _units(self, row: Row, column: str) -> dict[str, Decimal]:
         found: dict[str, Decimal] = {}
         for line in self.lines.get(row["id"], []):
-            if number(line["quantityshiprecv"]):
-                found[line["sku"]] = found.get(line["sku"], Decimal(0)) + number(line["quantityshiprecv"])
+            if number(line[column]):
+                found[line["sku"]] = found.get(line["sku"], Decimal(0)) + number(line[column])
         return found
 
     def closed_units(self, row: Row) -> dict[str, Decimal]:

@@ -35,8 +35,8 @@ MOST_ROUNDS = 4
 class CancellationTarget:
     """`DocumentTarget` of cancellations; the document is a `SalesOrder` that was cancelled, or that lost units.
 
-    What is open of it is closed. Where more was shipped or billed than the store keeps, it is refused all the same
-    (code ``already_fulfilled``): a person decides about a return.
+    What is open of it is closed. Where more was picked, shipped or billed than the store keeps, it is refused all the
+    same (code ``already_fulfilled``): a person stops the parcel, or decides about a return.
     """
 
     def __init__(self, client: NetSuiteClient) -> None:
@@ -125,12 +125,13 @@ class CancellationTarget:
         return self._client.get("salesOrder", identity, **asked, expand=True)
 
     def find(self, requests: Sequence[StepRequest]) -> list[Finding]:
-        """Found where nothing is left to close. One record read each: cancellations are rare."""
+        """Found where nothing is left to close, nor to be told. One record read each: cancellations are rare."""
         findings: list[Finding] = []
         for request in requests:
             try:
                 order = self._read(request)
-                done = order is not None and not self._todo(request.document, order, ()).body
+                todo = None if order is None else self._todo(request.document, order, ())
+                done = todo is not None and not todo.body and not todo.beyond
             except MappingProblem:
                 done = False
             except TransportError as error:
@@ -157,8 +158,8 @@ def _ended(order: Mapping[str, Any], done: Closing, *, existed: bool) -> Outcome
     lines = items_of(order.get("item"))
     return Refused(
         code="already_fulfilled",
-        message=f"{len(done.beyond)} of {len(lines)} lines of order {order.get('tranId')} were shipped or billed "
-        f"before the cancellation came: {there} units, of which the store keeps {keeps}. "
+        message=f"{len(done.beyond)} of {len(lines)} lines of order {order.get('tranId')} were picked, shipped or "
+        f"billed before the cancellation came: {there} units, of which the store keeps {keeps}. "
         "What was open is closed: stop the parcel, or take the goods back.",
     )
 

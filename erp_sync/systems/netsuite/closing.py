@@ -53,7 +53,7 @@ class Closing(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         body: of the PATCH; empty where nothing is to be done.
         closes: lines that it closes.
-        beyond: of every line of which more was shipped or billed than the store keeps: both quantities.
+        beyond: of every line of which more was picked, shipped or billed than the store keeps: both quantities.
     """
 
     body: dict[str, Any] = {}
@@ -95,8 +95,9 @@ def closing(
             continue
         fulfilled, billed = _number(line, "quantityFulfilled"), _number(line, "quantityBilled")
         done = max(fulfilled, billed)
-        if done > want.quantity:
-            beyond.append((done, want.quantity))
+        # A parcel that is being packed leaves though its line is closed, unless somebody stops it.
+        if (leaves := max(done, _number(line, "quantityPicked"))) > want.quantity:
+            beyond.append((leaves, want.quantity))
         closed, target = line.get("isClosed") is True, max(done, want.quantity)
         if closed and not (number in reopen and done):
             continue

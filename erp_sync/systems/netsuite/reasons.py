@@ -16,11 +16,11 @@ REASONS = (
     ),
     Reason(
         code="already_fulfilled",
-        means="The order, or a part of it, was cancelled in the store, and NetSuite had shipped or billed more of it "
-        "than the store keeps. What was still open there is closed.",
+        means="The order, or a part of it, was cancelled in the store, and NetSuite had picked, shipped or billed more "
+        "of it than the store keeps. What was still open there is closed.",
         look=_SHOW,
-        do="Stop the parcel, or take the goods back and refund them; then `erp-sync deadletters dismiss ID --why "
-        "TEXT`.",
+        do="Stop the parcel, or take the goods back and refund them; a line that was closed while its parcel was "
+        "packed is opened again to bill it. Then `erp-sync deadletters dismiss ID --why TEXT`.",
     ),
     Reason(
         code="edit_stays",

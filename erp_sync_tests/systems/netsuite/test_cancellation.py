@@ -11,7 +11,7 @@ import pytest
 from erp_sync.model.order import OrderStatus, SalesOrder
 from erp_sync.ports.documents import StepRequest
 from erp_sync.ports.outcomes import Absent, Again, Applied, Found, Refused
-from erp_sync.systems.netsuite.closing import closing
+from erp_sync.systems.netsuite.closing import Closing, closing
 from erp_sync.systems.netsuite.mapping.order_lines import Discounts
 from erp_sync_tests.systems.netsuite.samples import line, order
 from erp_sync_tests.systems.netsuite.scripted import Answer, created, refused
@@ -173,6 +173,21 @@ def test_nothing_that_has_left_or_is_billed_is_touched(cancelled, fulfilled, bil
     assert [one["quantity"] for one in items] == ([cut_to] if cut_to else [])
     assert all("isClosed" not in one for one in items)
     assert found.beyond == beyond
+
+
+def test_what_is_being_packed_is_closed_and_told_where_the_store_keeps_less():
+    document = lose(order(), line_2={"quantity_cancelled": D(2)})
+    packed = {**WHOLE[1], "quantityPicked": D(2)}
+    assert changes(document, WHOLE[0], packed).beyond == ((D(2), D(1)),)
+    assert changes(document, WHOLE[0], {**packed, "quantityPicked": D(1)}).beyond == ()
+    closed = {**packed, "isClosed": True}
+    assert changes(CANCELLED, {**WHOLE[0], "isClosed": True}, closed) == Closing(beyond=((D(2), D(0)),))
+
+
+def test_a_cancellation_of_which_a_person_is_still_to_be_told_is_not_found(connector, server):
+    server.on("GET", "/salesOrder/", netsuite_order({"line": 1, "isClosed": True, "quantityPicked": 1}))
+    port, request = cancel(connector)
+    assert port.find([request]) == [Absent()]
 
 
 def test_what_is_cut_already_or_closed_by_somebody_is_left_alone():
