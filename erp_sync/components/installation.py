@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from erp_sync import settings as settings_module
-from erp_sync.components.configuration import Configuration, RouteSpec, read_configuration
+from erp_sync.components.configuration import Configuration, RouteSpec, WrongConfiguration, read_configuration
 from erp_sync.model.advice import Advice
 from erp_sync.model.keys import Entity
 from erp_sync.ports.outcomes import CallFailed
@@ -118,6 +118,17 @@ class Installation:
     def capabilities(self, vendor: str) -> Any:
         """What the vendor declares of itself; of no connection in particular."""
         return importlib.import_module(f"erp_sync.systems.{vendor}.capabilities").CAPABILITIES
+
+    def capabilities_of(self, connection: str) -> Any:
+        """What the vendor declares of this connection, by its settings. Raises WrongConfiguration for wrong ones."""
+        spec = self.configuration.connection(connection)
+        module = importlib.import_module(f"erp_sync.systems.{spec.vendor}.capabilities")
+        if not hasattr(module, "capabilities_of"):
+            return module.CAPABILITIES
+        try:
+            return module.capabilities_of(spec.settings)
+        except ValueError as wrong:
+            raise WrongConfiguration(f"connection {connection}", "settings", str(wrong)) from wrong
 
     def connector(self, name: str) -> Connector:
         """The connector of a connection. Raises KeyError or WrongConfiguration where it is not configured."""

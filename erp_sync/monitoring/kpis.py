@@ -203,7 +203,8 @@ KPIS: dict[str, Kpi] = {
             title="units cancelled for lack of stock",
             unit="units",
             window=DAY,
-            words="Units of orders that the ERP cancelled with a reason that the flow's `lack_of_stock` names.",
+            words="Units of orders that the ERP cancelled with a reason that the flow's `lack_of_stock` names; unknown "
+            "where that names none, or the ERP's connection has no field that reasons are read from.",
         ),
         Kpi(
             name="cancelled_revenue",

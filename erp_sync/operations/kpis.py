@@ -221,14 +221,15 @@ class Gathering:
         return found
 
     def cancelled(self) -> list[Figure]:
-        """By the ERP, with a reason that the flow's rule `lack_of_stock` names; unknown where it names none."""
+        """By the ERP, with a reason that the flow's rule `lack_of_stock` names; unknown where it names none, and where
+        the ERP's connection tells no reasons: then not one is cancelled for lack of stock as far as anybody sees."""
         told = self.here.ledger.performance.told(self._since("cancelled_units"), self.end, "order_status")
         found = []
         for route in self.routes:
             flow = route.flows.get("order_status")
             words = [str(one).lower() for one in (flow.rules.get("lack_of_stock") or ())] if flow is not None else []
-            if not words:
-                found.append(_figure("cancelled_units", route, "", None))
+            if not words or not self.here.capabilities_of(route.erp).reading("order_status").tells_reason:
+                found += [_figure(kpi, route, "", None) for kpi in ("cancelled_units", "cancelled_revenue")]
                 continue
             found += self._cancelled(route, words, [one[1:] for one in told if one[0] == route.name])
         return found
@@ -237,12 +238,11 @@ class Gathering:
         self, route: RouteSpec, words: Sequence[str], told: list[tuple[dict[str, str], bytes]]
     ) -> list[Figure]:
         decode = flow_module("order_status", "transform").decode
-        orders = set()
+        reasons: dict[str, str] = {}  # as the last word of the ERP is, oldest first
         for facts, payload in told:
             if facts.get("status") == OrderStatus.CANCELLED:
-                reason = decode(payload).reason.lower()
-                if any(word in reason for word in words):
-                    orders.add(facts["order"])
+                reasons[facts["order"]] = decode(payload).reason.lower()
+        orders = {order for order, reason in reasons.items() if any(word in reason for word in words)}
         units, revenue = Decimal(0), defaultdict[str, Decimal](Decimal)
         decode = flow_module("orders", "transform").decode
         for payload in self.here.ledger.performance.payloads(route.name, orders).values():

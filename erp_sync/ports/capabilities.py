@@ -45,6 +45,7 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
         lateness_seconds: how late a change may appear below an already read time; windows overlap by it.
         resolution_seconds: resolution of the updated time.
         page_size: rows a call.
+        tells_reason: it says why a document was cancelled; where it does not, nobody knows what was cancelled for what.
     """
 
     entity: str
@@ -52,6 +53,7 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     lateness_seconds: float = 0.0
     resolution_seconds: float = 1.0
     page_size: int = 100
+    tells_reason: bool = False
     source: str = ""
 
 

@@ -390,12 +390,14 @@ def business(
     catalogue: Catalogue = CATALOGUE,
     shared: bool = False,
     flows: Sequence[str] = ("orders", "order_status", "shipments"),
+    rules: Mapping[str, dict[str, Any]] | None = None,
     ledger_url: str = "",
 ) -> Iterator[Business]:
     """Stores and an ERP, joined by a route per store: ``us`` for ``magento_us`` and so on.
 
     Args:
         erp_settings: by route: settings of that route's connection to the ERP, of which each has its own.
+        rules: by flow, of every route.
         store_data: what every store holds besides the catalogue, in the form of its sandbox's seed.
         ledger_url: of its database; a file of SQLite where nothing is said.
         shared: all routes have one connection to the ERP, with the settings of the first.
@@ -429,6 +431,8 @@ def business(
             documents = _documents(
                 route, shops[name], erp, (erp_settings or {}).get(route, {}), store_settings or {}, flows
             )
+            for flow, values in (rules or {}).items():
+                documents[2]["attributes"]["flows"][flow] |= {"rules": values}
             if shared:
                 documents[2]["attributes"]["erp"] = documents[1]["attributes"]["name"] = "netsuite"
                 del documents[1]["attributes"]["settings"]["source_connections"]
@@ -482,7 +486,7 @@ def _documents(
                 "store": store.name,
                 "erp": f"netsuite_{route}",
                 "lookups": "../../lookups",
-                "flows": {name: flow for name in flows},
+                "flows": {name: dict(flow) for name in flows},
             },
         },
     ]

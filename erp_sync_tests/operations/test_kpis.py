@@ -19,7 +19,9 @@ from erp_sync.components.installation import Installation
 from erp_sync.ledger import NewDelivery, codec
 from erp_sync.model.keys import EntityKey
 from erp_sync.model.order import OrderStatus
+from erp_sync.monitoring.exposition import render
 from erp_sync.monitoring.kpis import KPIS, ROWS_COMPARED, ROWS_EQUAL, UNITS_ORDERED, UNITS_SHORT, Figure, Value
+from erp_sync.operations.kpi_asset import metadata_of
 from erp_sync.operations.kpis import figures
 from erp_sync.operations.status import status
 from erp_sync.ports.raw import RawRecord
@@ -29,6 +31,7 @@ from erp_sync_tests.operations.house import ERP, ROUTE, STORE, House, write_defs
 NOW = datetime(2026, 11, 27, 12, 0, tzinfo=UTC)
 ON = {"mode": "on", "start": "2026-01-01T00:00:00Z"}
 RULES = {"rules": {"lack_of_stock": ["out of stock"]}}
+REASONS = {"cancel_reason_field": "custbody_cancel_reason"}
 
 
 class Clock:
@@ -54,7 +57,9 @@ def opened(home: Path, clock: Clock) -> Iterator[OpenHouse]:
 
     def make(**changes: Any) -> House:
         flows = {"orders": ON, "order_status": {**ON, **RULES}, "shipments": ON, "inventory": {"mode": "on"}}
-        write_defs(home.parent / "defs", **{"route": {"flows": flows}, **changes})
+        changes = {"route": {"flows": flows}, ERP: {"settings": {}}, **changes}
+        changes[ERP] = {"settings": {**REASONS, **changes[ERP]["settings"]}}
+        write_defs(home.parent / "defs", **changes)
         houses.append(House(Installation(settings_module.load(), clock=clock)))
         return houses[-1]
 
@@ -199,7 +204,7 @@ def test_placed_to_picked_and_shipped_is_read_from_first_fulfillments(opened: Op
     assert of(house, "placed_to_shipped")["p95"] == 3 * 3600.0
 
 
-def cancel(house: House, order: str, reason: str) -> None:
+def cancel(house: House, order: str, reason: str, version: str = "1") -> None:
     update = samples.update(native_id=f"9{order}", order_key=order, status=OrderStatus.CANCELLED, reason=reason)
     facts = {"order": order, "status": "cancelled"}
     accept(
@@ -208,6 +213,7 @@ def cancel(house: House, order: str, reason: str) -> None:
         ERP,
         STORE,
         native_id=update.native_id,
+        version=version,
         facts=facts,
         payload=msgspec.json.encode(update),
     )
@@ -230,6 +236,38 @@ def test_where_no_reason_means_lack_of_stock_nobody_knows_what_was_cancelled_for
     house = opened(route={"flows": {"orders": ON, "order_status": ON}})
     cancel(house, "7", "out of stock")
     assert of(house, "cancelled_units") == {"": None}
+    assert of(house, "cancelled_revenue") == {"": None}
+
+
+def test_where_the_erp_tells_no_reasons_nobody_knows_what_was_cancelled_for_lack_of_stock(opened: OpenHouse):
+    """The rule names reasons, but no field is read: none of them ever matches, which is not zero."""
+    house = opened(**{ERP: {"settings": {"cancel_reason_field": ""}}})
+    cancel(house, "7", "")
+    assert of(house, "cancelled_units") == {"": None}
+    assert of(house, "cancelled_revenue") == {"": None}
+    told = {one.kpi: one.text for one in status(house.here).kpis if one.kpi.startswith("cancelled")}
+    assert told == {"cancelled_units": "unknown", "cancelled_revenue": "unknown"}
+    page = render(figures(house.here), NOW.timestamp()).decode()
+    assert [line for line in page.splitlines() if line.startswith("erp_sync_stock_cancelled")] == []
+    (table,) = [one for name, one in metadata_of(figures(house.here)).items() if name == "routes"]
+    values = {one.data["figure"]: one.data["value"] for one in table.records}
+    assert values["units cancelled for lack of stock"] == values["revenue cancelled for lack of stock"] == "unknown"
+
+
+def test_a_reason_that_was_corrected_counts_as_it_is_now(opened: OpenHouse):
+    house = opened()
+    payload = msgspec.json.Encoder(decimal_format="string").encode(samples.order())
+    accept(house, "orders", STORE, ERP, native_id="7", payload=payload)
+    cancel(house, "7", "out of stock")
+    assert of(house, "cancelled_units") != {"": 0}
+    cancel(house, "7", "customer asked", version="2")
+    assert of(house, "cancelled_units") == {"": 0}
+
+
+def test_a_field_of_reasons_that_is_none_is_refused_by_name(opened: OpenHouse):
+    house = opened(**{ERP: {"settings": {"cancel_reason_field": "memo"}}})
+    with pytest.raises(WrongConfiguration, match=f"connection {ERP}: settings: .*'memo' is no script id"):
+        figures(house.here)
 
 
 def test_figures_name_kinds_that_are_described(opened: OpenHouse):

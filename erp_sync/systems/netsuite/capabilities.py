@@ -6,6 +6,7 @@ REST API Browser 2026.1. "unconfirmed" marks what neither says.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -191,45 +192,75 @@ CAPABILITIES = Capabilities(
 
 
 def capabilities_of(settings: Mapping[str, Any]) -> Capabilities:
-    """The capabilities of one connection: setting ``settle_seconds`` ({operation: seconds}) overrules the vendor's.
+    """The capabilities of one connection: setting ``settle_seconds`` ({operation: seconds}) overrules the vendor's, and
+    order status tells why an order was cancelled where setting ``cancel_reason_field`` names the field that says it.
 
-    Raises ValueError for an operation that does not exist.
+    Raises ValueError for an operation that does not exist, and for what is no custom body field.
     """
+    declared = CAPABILITIES
+    if cancel_reason_field(settings):
+        readings = [
+            msgspec.structs.replace(one, tells_reason=True) if one.entity == "order_status" else one for one in READINGS
+        ]
+        declared = msgspec.structs.replace(declared, readings=tuple(readings))
     settle = dict(settings.get("settle_seconds") or {})
     known = [one.name for one in OPERATIONS]
     for name in settle:
         if name not in known:
             raise ValueError(f"setting settle_seconds: {name!r} does not exist; known are {', '.join(known)}")
     if not settle:
-        return CAPABILITIES
+        return declared
     operations = tuple(
         msgspec.structs.replace(one, settle_seconds=float(settle[one.name]), settle_source="setting of the connection")
         if one.name in settle
         else one
         for one in OPERATIONS
     )
-    return msgspec.structs.replace(CAPABILITIES, operations=operations)
+    return msgspec.structs.replace(declared, operations=operations)
 
+
+def cancel_reason_field(settings: Mapping[str, Any]) -> str:
+    """Setting ``cancel_reason_field``: the custom body field of sales orders that says why one was cancelled or closed;
+    "" where none is named.
+
+    NetSuite has no such field of its own: of the sales order, the REST API Browser 2026.1 and SuiteTalk's schema name
+    `paymentEventHoldReason` only (that no feature adds one is unconfirmed). Raises ValueError for what is no script id
+    of a custom body field.
+    """
+    name = str(settings.get("cancel_reason_field") or "")
+    if name and not _CUSTOM_BODY_FIELD.fullmatch(name):
+        raise ValueError(f"setting cancel_reason_field: {name!r} is no script id of a custom body field (custbody_...)")
+    return name
+
+
+_CUSTOM_BODY_FIELD = re.compile(r"custbody[a-z0-9_]+", re.IGNORECASE | re.ASCII)
 
 # Settings of a connection, each explained in docs/settings.md, and what is expected (ports/expected.py): a name
 # that stands not here and a value that is none of these are refused at start.
 SETTINGS: Mapping[str, Expected] = {
     **dict.fromkeys(
-        ("backorder_column", "category_column", "class", "currency", "department", "deposit_account"), WORD
+        ("backorder_column", "cancel_reason_field", "category_column", "class", "currency", "department"), WORD
     ),
+    **dict.fromkeys(("deposit_account", "description_column", "discount_item", "instructions_field", "location"), WORD),
+    **dict.fromkeys(("order_deployment", "order_script", "payment_field", "restlet_url", "restock_date_column"), WORD),
     **dict.fromkeys(
-        ("description_column", "discount_item", "instructions_field", "location", "order_deployment"), WORD
-    ),
-    **dict.fromkeys(("order_script", "payment_field", "restlet_url", "restock_date_column", "search_deployment"), WORD),
-    **dict.fromkeys(
-        ("search_script", "subsidiary", "tax_class", "tax_type", "web_guest_customer", "weight_unit"), WORD
+        (
+            "search_deployment",
+            "search_script",
+            "subsidiary",
+            "tax_class",
+            "tax_type",
+            "web_guest_customer",
+            "weight_unit",
+        ),
+        WORD,
     ),
     **dict.fromkeys(("deadline_seconds", "read_timeout_seconds", "recent_shipment_hours"), NUMBER),
     **dict.fromkeys(("tax_tolerance", "total_tolerance", "write_timeout_seconds"), NUMBER),
     **dict.fromkeys(("adopt_external_ids", "backorder_values", "damaged_statuses", "item_columns"), LIST),
     **dict.fromkeys(("quarantined_statuses", "source_connections", "stock_locations"), LIST),
-    **dict.fromkeys(("currencies", "events", "lookups", "matrix_options", "price_levels", "price_table"), TABLE),
-    **dict.fromkeys(("saved_searches", "settle_seconds", "special_price_dates", "websites"), TABLE),
+    **dict.fromkeys(("cancel_reasons", "currencies", "events", "lookups", "matrix_options", "price_levels"), TABLE),
+    **dict.fromkeys(("price_table", "saved_searches", "settle_seconds", "special_price_dates", "websites"), TABLE),
     "assertion_algorithm": ("PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "RS256"),
     "authentication": ("oauth1", "oauth2"),
     "coupon_code": YES_OR_NO,

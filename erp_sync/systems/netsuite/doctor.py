@@ -22,7 +22,7 @@ from erp_sync.systems.netsuite.capabilities import CAPABILITIES
 from erp_sync.systems.netsuite.catalogue import item_reading
 from erp_sync.systems.netsuite.client import NetSuiteClient
 from erp_sync.systems.netsuite.mapping.order import LEGACY, SUITETAX
-from erp_sync.systems.netsuite.order_status import ORDERS
+from erp_sync.systems.netsuite.order_status import order_reading
 from erp_sync.systems.netsuite.rows import RowReader
 from erp_sync.transport.errors import NotAuthenticated, Rejected, TransportError
 
@@ -180,7 +180,7 @@ def _concurrency(client: NetSuiteClient) -> Diagnosis:
 
 def _queries(client: NetSuiteClient) -> Iterable[Diagnosis]:
     readings = {
-        "orders": ORDERS,
+        "orders": order_reading(client.connection.settings),
         "shipments": shipments.FULFILLMENTS,
         "customers": adoption.CUSTOMERS,
         "items": item_reading(client.connection.settings),

@@ -1,8 +1,17 @@
-"""Status of sales orders out of NetSuite: one SuiteQL row an order, changed ones by lastmodifieddate."""
+"""Status of sales orders out of NetSuite: one SuiteQL row an order, changed ones by lastmodifieddate.
+
+Setting ``cancel_reason_field`` names the custom body field that says why an order was cancelled; it is read with the
+rest. A field of a list gives an internal id in SuiteQL (BUILTIN.DF would give its label, and whether it takes a field
+of free text is unconfirmed): setting ``cancel_reasons`` says what the ids mean.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import msgspec
 
 from erp_sync.model.money import decimal_of
 from erp_sync.model.order_status import OrderStatusUpdate
@@ -11,7 +20,7 @@ from erp_sync.ports.mapping import Context, RecordMapping
 from erp_sync.ports.raw import News, RawRecord, Window, all_new
 from erp_sync.ports.reconciling import Shortage
 from erp_sync.systems.netsuite import suiteql
-from erp_sync.systems.netsuite.capabilities import CAPABILITIES
+from erp_sync.systems.netsuite.capabilities import cancel_reason_field, capabilities_of
 from erp_sync.systems.netsuite.client import NetSuiteClient
 from erp_sync.systems.netsuite.mapping.identity import external_id
 from erp_sync.systems.netsuite.mapping.order_status import status_letter
@@ -41,14 +50,22 @@ SHORT = (
 )
 
 
+def order_reading(settings: Mapping[str, Any]) -> Reading:
+    """The query of a connection: with its ``cancel_reason_field``, where it has one. Raises ValueError for a name that
+    is none."""
+    field = cancel_reason_field(settings)
+    if not field:
+        return ORDERS
+    return msgspec.structs.replace(ORDERS, columns=f"{ORDERS.columns}, t.{field} AS cancel_reason")
+
+
 class OrderStatusSource:
     """`DocumentSource` of order status. Setting ``source_connections`` names the stores' connections."""
 
-    capabilities = CAPABILITIES
-
     def __init__(self, client: NetSuiteClient, mapping: RecordMapping) -> None:
         self._client, self._mapping = client, mapping
-        self._rows = RowReader(client, ORDERS)
+        self.capabilities = capabilities_of(client.connection.settings)
+        self._rows = RowReader(client, order_reading(client.connection.settings))
         self._connections = tuple(client.connection.settings.get("source_connections") or ())
 
     def changed(self, window: Window, news: News = all_new) -> Iterator[list[RawRecord]]:
@@ -99,5 +116,7 @@ class OrderStatusSource:
 
 
 def _version(row: Row) -> str:
-    """Time of last change has seconds: the status tells two changes of one second apart."""
-    return f"{row.get('modified', '')} {status_letter(row.get('status', ''))}".strip()
+    """Time of last change has seconds: status and reason tell two changes of one second apart."""
+    reason = str(row.get("cancel_reason") or "")
+    said = f" {hashlib.sha256(reason.encode()).hexdigest()[:8]}" if reason else ""
+    return f"{row.get('modified', '')} {status_letter(row.get('status', ''))}{said}".strip()

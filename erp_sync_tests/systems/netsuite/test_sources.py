@@ -108,6 +108,37 @@ def status_of(connector, server, row: dict[str, Any], shipped: str = "0", **sett
     return port.to_canonical(all_of(port.changed(WINDOW))[0], Passthrough())
 
 
+REASON = {"cancel_reason_field": "custbody_why", "source_connections": ["magento_us"]}
+
+
+@pytest.mark.parametrize(
+    ("status", "value", "reason"),
+    [
+        ("C", "Out of stock", "Out of stock"),
+        ("H", "3", "no stock left"),
+        ("H", "4", "4"),
+        ("C", "", ""),
+        ("B", "3", ""),
+    ],
+)
+def test_the_reason_of_a_cancellation_is_what_the_named_field_says(connector, server, status, value, reason):
+    """A field of a list says an id; what it means is a setting. Of an open order it says nothing yet."""
+    row = status_row(7, status, **({"cancel_reason": value} if value else {}))
+    update = status_of(connector, server, row, **REASON, cancel_reasons={3: "no stock left"})
+    assert update.reason == reason
+    asked = [query for query in server.queries() if "FROM transaction t" in query]
+    assert all("t.custbody_why AS cancel_reason" in query for query in asked)
+
+
+def test_a_reason_given_in_the_second_of_the_cancellation_is_a_new_version(connector, server):
+    versions = set()
+    for value in ("", "Out of stock", "customer asked"):
+        server.rows("FROM transaction t", status_row(7, "C", **({"cancel_reason": value} if value else {})))
+        (record,) = all_of(connector(**REASON).port("order_status", "source").changed(WINDOW))
+        versions.add(record.version)
+    assert len(versions) == 3
+
+
 @pytest.mark.parametrize(
     ("status", "shipped", "expected"),
     [

@@ -42,6 +42,14 @@ def _status(scope: Scope) -> Any:
     return status
 
 
+def _reason(scope: Scope) -> str:
+    value = str(scope.record.get("cancel_reason") or "").strip()
+    if not value or _status(scope) not in (OrderStatus.CANCELLED, OrderStatus.CLOSED):
+        return ""
+    words = scope.context.connection.settings.get("cancel_reasons") or {}
+    return next((str(said) for name, said in words.items() if str(name) == value), value)
+
+
 _STORE, _ORDER = order_named_by("externalid")
 
 ORDER_STATUS = RecordMapping(
@@ -58,6 +66,9 @@ ORDER_STATUS = RecordMapping(
         Field("status", "status", rules.computed(
             "A, B open; C cancelled; D, E partially fulfilled; F, G fulfilled; H closed, or cancelled where nothing "
             "was shipped", _status), required=True),
+        Field("cancel_reason", "reason", rules.computed(
+            "of cancelled and closed orders: what setting cancel_reasons says of the value, else the value itself",
+            _reason), default="", note="the field that setting cancel_reason_field names"),
         Field("modified", "updated_at", rules.timestamp("%Y-%m-%d %H:%M:%S"), required=True),
         Field("otherrefnum", "custom.order_number", rules.text(), note="the store's order number"),
         Field("foreigntotal", "custom.grand_total", rules.decimal(), note="in the order's currency"),
