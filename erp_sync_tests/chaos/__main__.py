@@ -31,7 +31,7 @@ def main() -> int:
     for result in campaign.play_seeds(seeds, route=route, mutant=mutant, processes=min(campaign.cores(), count)):
         results.append(result)
         if result.words:
-            print(campaign.told(result), flush=True)
+            print(campaign.told(result, route=route, mutant=mutant), flush=True)
         if len(results) % 100 == 0:
             print(f"{len(results)} of {count} seeds, {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
     found = campaign.figures(results)

@@ -6,6 +6,7 @@ import gc
 import logging
 import multiprocessing
 import os
+import shlex
 import time
 import traceback
 from collections import Counter
@@ -173,13 +174,21 @@ def hunt(work: tuple[str, Sequence[int]]) -> list[SeedResult]:
     return played
 
 
-def told(result: SeedResult) -> str:
-    """A failed seed in words, with how to play it again."""
-    lines = [f"seed {result.seed} fails: make chaos-sim FIRST_SEED={result.seed} SEEDS=1"]
+def told(result: SeedResult, *, route: str = ROUTE, mutant: str = "", target: str = "chaos-sim") -> str:
+    """A failed seed in words, with the command that plays it again."""
+    lines = [f"seed {result.seed} fails: {replay(result.seed, route=route, mutant=mutant, target=target)}"]
     lines += [f"  {word}" for word in result.words[:TOLD]]
     if len(result.words) > TOLD:
         lines.append(f"  and {len(result.words) - TOLD} more")
     return "\n".join(lines)
+
+
+def replay(seed: int, *, route: str, mutant: str, target: str) -> str:
+    """The command line of one seed, in a shell's words; what is as usual is left out."""
+    given = {"ERP_SYNC_DEFS": os.environ.get("ERP_SYNC_DEFS") or ""}
+    variables = {"FIRST_SEED": str(seed), "SEEDS": "1", "ROUTE": route if route != ROUTE else "", "MUTANT": mutant}
+    words = [f"{name}={shlex.quote(value)}" for name, value in given.items() if value]
+    return " ".join([*words, "make", target, *(f"{name}={shlex.quote(one)}" for name, one in variables.items() if one)])
 
 
 def cores() -> int:

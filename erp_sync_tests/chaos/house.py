@@ -45,17 +45,20 @@ from erp_sync.sandbox.journal import Journal
 from erp_sync.sandbox.latency import latency
 from erp_sync.sandbox.people import place
 from erp_sync.transport import client as transport_client
-from erp_sync_tests.chaos import runs
 from erp_sync_tests.chaos.network import Network, People, SkewedClock, System, Trouble
 from erp_sync_tests.chaos.quick_sql import Engine
 from erp_sync_tests.chaos.simulation import Killed, Simulation
 from erp_sync_tests.chaos.threads import load_everything, simulated
 from erp_sync_tests.ledger import fresh
 
-DEFS = Path(runs.__file__).parents[2] / "erp_sync" / "defs"
 FLOWS = ("orders", "order_status", "shipments", "inventory", "prices")
 # As many as make 50 keys of stock and prices.
 ARTICLES = 16
+
+
+def defs() -> Path:
+    """The folder of connections and routes that is played: ``ERP_SYNC_DEFS``, else what ships."""
+    return settings_module.load().defs
 
 
 def _item(number: int, **values: Any) -> Item:
@@ -125,8 +128,8 @@ class Template:
     def __init__(self, route: str, folder: Path) -> None:
         self.folder, self.live = folder / "template", folder / "live"
         self.folder.mkdir()
-        self.settings = settings_module.load({"ERP_SYNC_HOME": str(self.live), "ERP_SYNC_DEFS": str(DEFS)})
-        shipped = read_configuration(DEFS)
+        self.settings = settings_module.load({"ERP_SYNC_HOME": str(self.live), "ERP_SYNC_DEFS": str(defs())})
+        shipped = read_configuration(defs())
         self.route = self.flows_on(shipped.route(route))
         self.vendors = {name: shipped.connection(name).vendor for name in (self.route.store, self.route.erp)}
         load_everything(self.vendors.values())

@@ -12,7 +12,7 @@ from erp_sync.components.installation import Installation
 from erp_sync.demo.judging import claims
 from erp_sync.flows.comparison import value_text
 from erp_sync.ledger import State
-from erp_sync.sandbox.checker import Report, SystemFiles, check
+from erp_sync.sandbox.checker import Conventions, Report, SystemFiles, check
 from erp_sync_tests.chaos.cases import Cases, Explaining
 from erp_sync_tests.chaos.house import FLOWS as PLAYED
 from erp_sync_tests.chaos.house import House, people_of
@@ -45,7 +45,8 @@ def judge(house: House, here: Installation, defects: list[str]) -> Verdict:
     verdict = Verdict(unexplained=list(dict.fromkeys(defects)))
     systems, route = house.network.systems, house.route
     store, erp = (SystemFiles(systems[name].database, systems[name].journal.path) for name in (route.store, route.erp))
-    report = check(store, erp, claims(here))
+    conventions = Conventions(external_id=f"{route.store}_{{entity_id}}")
+    report = check(store, erp, claims(here), conventions)
     cases = Explaining(house, here, report).look()
     verdict.cases, verdict.unexplained = cases.counted, verdict.unexplained + cases.unexplained
     compared(verdict, report, cases, skewed=any(system.clock.skew for system in systems.values()))

@@ -33,7 +33,7 @@ def main() -> int:
             results.append(_played(route, seed, mutant))
             print(msgspec.json.encode(results[-1]).decode(), file=sys.stderr, flush=True)
             if results[-1].words:
-                print(figures.told(results[-1]), flush=True)
+                print(figures.told(results[-1], route=route, mutant=mutant), flush=True)
     finally:
         leave()
     made = figures.bench(results, route=route, mutant=mutant, seconds=time.monotonic() - began)

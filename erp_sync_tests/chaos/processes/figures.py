@@ -51,6 +51,6 @@ def bench(results: Sequence[SeedResult], *, route: str, mutant: str, seconds: fl
     }
 
 
-def told(result: SeedResult) -> str:
-    """A failed seed in words, with how to play it again."""
-    return campaign.told(result).replace("make chaos-sim ", "make chaos ", 1)
+def told(result: SeedResult, *, route: str = campaign.ROUTE, mutant: str = "") -> str:
+    """A failed seed in words, with the command that plays it again."""
+    return campaign.told(result, route=route, mutant=mutant, target="chaos")

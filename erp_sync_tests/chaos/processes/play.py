@@ -51,9 +51,9 @@ PLAYED_SET = frozenset(PLAYED)
 def schedule_of(route: str, seed: int) -> Schedule:
     """The schedule of a seed for a route by name."""
     from erp_sync.components.configuration import read_configuration
-    from erp_sync_tests.chaos.house import DEFS
+    from erp_sync_tests.chaos.house import defs
 
-    shipped = read_configuration(DEFS)
+    shipped = read_configuration(defs())
     spec = shipped.route(route)
     modules = {name: people_of(shipped.connection(name).vendor) for name in (spec.store, spec.erp)}
     return draw(

@@ -10,7 +10,7 @@ from unittest import mock
 
 from erp_sync.components.configuration import Mode, read_configuration
 from erp_sync_tests.chaos.campaign import ROUTE
-from erp_sync_tests.chaos.house import FLOWS, people_of
+from erp_sync_tests.chaos.house import FLOWS, defs, people_of
 from erp_sync_tests.chaos.processes.world import infect, write_route
 
 VENDORS = {"magento_us": "magento", "netsuite_us": "netsuite"}
@@ -22,7 +22,7 @@ STATES = {
 
 
 def test_the_shipped_route_is_on_in_all_flows_that_are_played_and_waits_for_nobody(tmp_path: Path):
-    write_route(tmp_path / "defs", ROUTE, VENDORS, STATES)
+    write_route(defs(), tmp_path / "defs", ROUTE, VENDORS, STATES)
     written = read_configuration(tmp_path / "defs")
     route = written.route(ROUTE)
     assert set(route.flows) == set(FLOWS)
@@ -32,7 +32,7 @@ def test_the_shipped_route_is_on_in_all_flows_that_are_played_and_waits_for_nobo
 
 
 def test_its_connections_are_the_sandboxes_with_what_each_vendor_s_chaos_declares(tmp_path: Path):
-    write_route(tmp_path / "defs", ROUTE, VENDORS, STATES)
+    write_route(defs(), tmp_path / "defs", ROUTE, VENDORS, STATES)
     written = read_configuration(tmp_path / "defs")
     for name, vendor in VENDORS.items():
         connection = written.connection(name)

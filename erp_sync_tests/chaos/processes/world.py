@@ -32,7 +32,7 @@ from erp_sync.runtime.storage import initialise
 from erp_sync.sandbox import supervisor
 from erp_sync.settings import Settings
 from erp_sync_tests.chaos import mutants
-from erp_sync_tests.chaos.house import DEFS, FLOWS, catalogue, people_of
+from erp_sync_tests.chaos.house import FLOWS, catalogue, defs, people_of
 from erp_sync_tests.chaos.processes.schedule import Schedule
 from erp_sync_tests.chaos.workshop import workshop
 from erp_sync_tests.ledger.databases import postgres
@@ -117,7 +117,7 @@ def goods() -> Any:
 @contextmanager
 def world(route: str, plan: Schedule, mutant: str = "") -> Iterator[World]:
     """Everything fresh in a folder of its own, nothing started but the sandboxes; all of it gone at the end."""
-    before = dict(os.environ)
+    before, played = dict(os.environ), defs()
     with ExitStack() as stack:
         folder = stack.enter_context(workshop(Path(tempfile.gettempdir())))
         stack.callback(_restore, before)
@@ -131,8 +131,8 @@ def world(route: str, plan: Schedule, mutant: str = "") -> Iterator[World]:
         os.environ |= {"ERP_SYNC_HOME": str(folder / "home"), "ERP_SYNC_DEFS": str(folder / "defs")}
         (folder / "defs").mkdir()
         settings = settings_module.load()
-        spec = read_configuration(DEFS).route(route)
-        vendors = {name: read_configuration(DEFS).connection(name).vendor for name in (spec.store, spec.erp)}
+        spec = read_configuration(played).route(route)
+        vendors = {name: read_configuration(played).connection(name).vendor for name in (spec.store, spec.erp)}
         options = {name: dict(getattr(people_of(vendor), "OPTIONS", {})) for name, vendor in vendors.items()}
         if plan.lag:
             options[spec.erp]["index_lag_seconds"] = plan.lag
@@ -142,7 +142,7 @@ def world(route: str, plan: Schedule, mutant: str = "") -> Iterator[World]:
         for name in vendors:
             seed = goods().seed(erp=name == spec.erp)
             supervisor.control(settings.sandboxes, name, "POST", "seed", seed)
-        write_route(folder / "defs", route, vendors, states)
+        write_route(played, folder / "defs", route, vendors, states)
         initialise(settings, anyway=True)
         here = Installation(settings)
         try:
@@ -184,10 +184,11 @@ def _restore(environment: Mapping[str, str]) -> None:
     os.environ.update(environment)
 
 
-def write_route(folder: Path, route: str, vendors: Mapping[str, str], states: Mapping[str, Any]) -> None:
-    """A copy of the shipped YAML with the route's flows on, every two seconds, pointed at these sandboxes; no plan
+def write_route(played: Path, folder: Path, route: str, vendors: Mapping[str, str], states: Mapping[str, Any]) -> None:
+    """A copy of the YAML that is `played`, with the route's flows on, every two seconds, pointed at these sandboxes; no
+    plan
     waits for a person, who would not be there."""
-    shutil.copytree(DEFS, folder, dirs_exist_ok=True)
+    shutil.copytree(played, folder, dirs_exist_ok=True)
     for file in folder.rglob("defs.yaml"):
         kept = []
         for document in yaml.safe_load_all(file.read_text()):
