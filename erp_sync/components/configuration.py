@@ -172,6 +172,10 @@ class Expected(_Strict):
         return ByHand(days=days, begins=self.begins, ends=self.ends, per_hour=self.per_hour)
 
 
+#: What the store decides in its own time: a payment that is not there yet, an order that somebody looks at there.
+_OF_THE_STORE = dict.fromkeys(("pending_payment", "on_hold_in_store"), timedelta(days=7))
+
+
 class FlowSpec(_Strict):
     """One flow of a route.
 
@@ -194,6 +198,9 @@ class FlowSpec(_Strict):
         checks: rules of quality over custom fields, see `erp_sync.components.custom_checks`.
         expected: documents an hour, by weekday and hour, below which the flow is silent; learned where not said.
         overdue: a document that may go and waits longer is told of.
+        held: a document that waits for a person, or for what its target lacks, longer is told of, with all of its
+            cause.
+        held_for: the same of single causes, by code. The store itself moves what waits for its payment.
     """
 
     mode: Mode = Mode.OFF
@@ -210,10 +217,19 @@ class FlowSpec(_Strict):
     checks: tuple[CustomCheck, ...] = ()
     expected: tuple[Expected, ...] = ()
     overdue: timedelta = timedelta(minutes=30)
+    held: timedelta = timedelta(hours=4)
+    held_for: dict[str, timedelta] = {}
 
-    _durations = field_validator("every", "latest", "full", "overdue", mode="before")(
+    _durations = field_validator("every", "latest", "full", "overdue", "held", mode="before")(
         lambda value: None if value is None else duration(value)
     )
+    _causes = field_validator("held_for", mode="before")(
+        lambda value: {code: duration(one) for code, one in value.items()} if isinstance(value, dict) else value
+    )
+
+    def held_before_told(self, code: str) -> timedelta:
+        """How long documents held for this cause may stand before anybody is told."""
+        return self.held_for.get(code, _OF_THE_STORE.get(code, self.held))
 
     @field_validator("mode", mode="before")
     @classmethod

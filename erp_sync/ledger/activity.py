@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import sqlalchemy as sa
 
-from erp_sync.ledger import could_go
+from erp_sync.ledger import could_go, held_since
 from erp_sync.ledger.documents import State
 from erp_sync.ledger.rows import RowState
 from erp_sync.ledger.schema import deliveries, plan_rows, received, steps
@@ -43,6 +43,25 @@ class DeadGroup(msgspec.Struct, frozen=True, kw_only=True):
     flow: str
     code: str
     count: int
+    number: str
+    reason: str
+
+
+class HeldGroup(msgspec.Struct, frozen=True, kw_only=True):
+    """Documents of one cause that no time will move. Times UTC.
+
+    Attributes:
+        code: why they are held, or ``requirement_missing``.
+        lacks: kind of what the target lacks (``product``, ``customer``), else "".
+        oldest, number, reason: of the one that has stood longest.
+    """
+
+    route: str
+    flow: str
+    code: str
+    lacks: str
+    count: int
+    oldest: datetime
     number: str
     reason: str
 
@@ -184,6 +203,23 @@ class Activity:
                 )
                 for row in read.execute(query.order_by(groups.c.route, groups.c.flow, groups.c.code))
             ]
+
+    def held(self) -> list[HeldGroup]:
+        """What waits for a person, or for what its target lacks, by cause: `held_since`."""
+        found = held_since.documents()
+        columns = (found.c.route, found.c.flow, found.c.code, found.c.lacks)
+        ranked = sa.select(
+            *columns,
+            found.c.since.label("oldest"),
+            found.c.number,
+            found.c.reason,
+            sa.func.count().over(partition_by=columns).label("count"),
+            sa.func.row_number().over(partition_by=columns, order_by=(found.c.since, found.c.id)).label("place"),
+        ).subquery()
+        query = sa.select(*[one for one in ranked.c if one.name != "place"]).where(ranked.c.place == 1)
+        with self._database.read() as read:
+            rows = read.execute(query.order_by(ranked.c.route, ranked.c.flow, ranked.c.code, ranked.c.lacks))
+            return [HeldGroup(**row._mapping) for row in rows]
 
     def _count(self, column: sa.Column[datetime], start: datetime, end: datetime) -> Counter[FlowName]:
         query = (

@@ -122,9 +122,11 @@ def message_of(notice: Notice, installation: str, base_url: str = "", runbook: s
 
 
 def addresses(key: str, runbook: str) -> list[str]:
-    """Of a notice's entries in the runbook: that of its cause, and of dead letters first that of their reason."""
+    """Of a notice's entries in the runbook: that of its cause, and of documents that stand still first that of their
+    reason: ``watch/held/us/orders/tax_difference``."""
     cause = cause_of(key)
-    reason = [reasons.address(key.rpartition("/")[2], runbook)] if cause == "dead" else []
+    code = key.removeprefix("watch/").split("/")[3:4] if cause in ("dead", "held", "refused") else []
+    reason = [reasons.address(one, runbook) for one in code]
     return [*reason, f"{runbook}#{anchor('alert', cause)}"]
 
 

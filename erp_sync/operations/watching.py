@@ -131,6 +131,7 @@ class Watchdog:
         yield from self._unannounced(now, away)
         yield from self._queues(now, away)
         yield from self._dead()
+        yield from self._held(now)
         yield from self._hung(now)
 
     def _hung(self, now: datetime) -> Iterator[Condition]:
@@ -292,6 +293,50 @@ class Watchdog:
                 text=f"{FLOWS[group.flow].title} on {group.route}: {many}: {group.code}: {group.reason.rstrip('.')}. "
                 f"`erp-sync deadletters --code {group.code}` says which, `erp-sync deadletters show ID` what to do.",
             )
+
+    def _held(self, now: datetime) -> Iterator[Condition]:
+        """Documents that stand still without being dead: held for a person, lacking something, or refused as they
+        came. One matter a cause, of all that have it, once the first has stood too long."""
+        for one in self.here.ledger.activity.held():
+            flow = self._delivering(one.route, one.flow)
+            if flow is None or now - one.oldest <= flow.held_before_told(one.code):
+                continue
+            waits = f"waiting for a {one.lacks} at the target" if one.lacks else "held for a person"
+            kind = f"/{one.lacks}" if one.lacks else ""
+            yield Condition(
+                key=f"held/{one.route}/{one.flow}/{one.code}{kind}",
+                severity="error",
+                text=f"{FLOWS[one.flow].title} on {one.route}: {waits}: {one.count}, the oldest {one.number} "
+                f"{_since(one.oldest, now)}: {one.code}: {one.reason.rstrip('.')}. `erp-sync deadletters --code "
+                f"{one.code}` says which, `erp-sync deadletters show ID` what to do.",
+            )
+        for refused in self.here.ledger.quarantine.groups():
+            flow = self._delivering(refused.route, refused.flow)
+            if flow is None or now - refused.oldest <= flow.held_before_told(refused.rule):
+                continue
+            yield Condition(
+                key=f"refused/{refused.route}/{refused.flow}/{refused.rule}",
+                severity="error",
+                text=f"{FLOWS[refused.flow].title} on {refused.route}: refused, in quarantine: {refused.count}, the "
+                f"oldest {_since(refused.oldest, now)}: {refused.rule}: "
+                f"{refused.example.rstrip('.')}. `erp-sync deadletters --code {refused.rule}` says which, "
+                "`erp-sync deadletters show ID` what to do.",
+            )
+
+    def _delivering(self, route: str, flow: str) -> FlowSpec | None:
+        """A flow of documents that is on."""
+        spec = self.here.configuration.routes.get(route)
+        found = spec.flows.get(flow) if spec is not None and flow in FLOWS and FLOWS[flow].delivers else None
+        return found if found is not None and found.mode is Mode.ON else None
+
+
+def _since(moment: datetime, now: datetime) -> str:
+    """``since 2026-11-27 16:00 UTC (for 2 days)``."""
+    minutes = (now - moment) // timedelta(minutes=1)
+    age = f"{minutes} minutes"
+    if minutes >= 2 * 60:
+        age = f"{minutes // 60} hours" if minutes < 48 * 60 else f"{minutes // (24 * 60)} days"
+    return f"since {moment:%Y-%m-%d %H:%M} UTC (for {age})"
 
 
 def _of(flow: str) -> str:

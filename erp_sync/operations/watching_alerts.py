@@ -97,6 +97,22 @@ ALERTS = (
         "Defect: report it. What is lost stays lost; runs go on by themselves.",
     ),
     Alert(
+        cause="held",
+        means="Documents stand still until a person decides, or until the target has what they lack; the others go on. "
+        "They have stood longer than `held` (or `held_for` this cause) of the route's flow says.",
+        look=("erp-sync deadletters", "erp-sync deadletters show ID"),
+        do="See the entry of their reason, which the message links to, too. Most end with `erp-sync approve ID --why "
+        "TEXT` or `erp-sync reject ID --why TEXT`; what lacks an item or customer goes by itself once that is there.",
+    ),
+    Alert(
+        cause="refused",
+        means="Records of documents were refused as they came: they are in quarantine and go nowhere, the others go "
+        "on.",
+        look=("erp-sync deadletters", "erp-sync deadletters show ID"),
+        do="See the entry of their rule, which the message links to, too. Corrected at the source they come again by "
+        "themselves; corrected here: `erp-sync deadletters edit ID`.",
+    ),
+    Alert(
         cause="disk",
         means="The disk is nearly full. Once it is, nothing can be recorded, and so nothing is sent.",
         look=("df -h $ERP_SYNC_HOME", "du -sh $ERP_SYNC_HOME/*"),

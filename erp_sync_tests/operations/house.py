@@ -57,14 +57,15 @@ class House:
     def __init__(self, here: Installation) -> None:
         self.here, self.ledger = here, here.ledger
 
-    def receive(self, native_id: str, payload: dict[str, Any], run_id: str = "run-1") -> int:
-        record = RawRecord(native_id=native_id, version="1", source_time=NOON, created_time=NOON, payload=payload)
+    def receive(self, native_id: str, payload: dict[str, Any], run_id: str = "run-1", version: str = "1") -> int:
+        record = RawRecord(native_id=native_id, version=version, source_time=NOON, created_time=NOON, payload=payload)
         return self.ledger.receive(STORE, "sales_order", [record], advance_to=NOON, run_id=run_id)[0]
 
-    def order(self, native_id: str, held: tuple[str, str] | None = None, sku: str = "MUG") -> int:
+    def order(self, native_id: str, held: tuple[str, str] | None = None, sku: str = "MUG", version: str = "1") -> int:
         """A received order that became a due (or held) delivery; gives its id."""
         number = f"{int(native_id):09d}"
-        received = self.receive(native_id, {"entity_id": int(native_id), "increment_id": number, "grand_total": 10.99})
+        payload = {"entity_id": int(native_id), "increment_id": number, "grand_total": 10.99}
+        received = self.receive(native_id, payload, version=version)
         with self.ledger.handling(ROUTE, "orders", "run-1") as work:
             work.mark_handled([received])
             accepted = work.accept(
@@ -72,7 +73,7 @@ class House:
                     NewDelivery(
                         key=EntityKey(STORE, "", "sales_order", native_id),
                         target=ERP,
-                        version="1",
+                        version=version,
                         payload=json.dumps({"number": number, "lines": [{"sku": sku}]}, separators=(",", ":")).encode(),
                         number=number,
                         held=held,

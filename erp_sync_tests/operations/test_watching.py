@@ -14,9 +14,12 @@ from typer.testing import CliRunner
 
 from erp_sync import settings as settings_module
 from erp_sync.cli import app
+from erp_sync.components.configuration import FlowSpec
 from erp_sync.components.due import SENSOR_ALIVE, look_alive
 from erp_sync.components.installation import Installation
+from erp_sync.monitoring import alerting
 from erp_sync.operations.watching import Watchdog
+from erp_sync.ports.documents import Requirement
 from erp_sync.runtime.processes import write_whole
 from erp_sync.runtime.supervisor import ServiceState, Status, files_of
 from erp_sync.transport.losses import Losses
@@ -195,6 +198,91 @@ def test_a_document_that_could_go_and_does_not_is_told(place: House, clock: Cloc
     assert watched(place)["overdue/us/orders"] == "error"
     place.ledger.maintenance.start(ERP, starts_at=clock(), ends_at=clock() + timedelta(hours=1), why="", who="ann")
     assert "overdue/us/orders" not in watched(place)
+
+
+HELD = {"orders": {"held": "1h", "held_for": {"changed_after_delivery": "30m"}}}
+
+
+def stands(place: House) -> dict[str, str]:
+    """Key and text of what is told of documents that stand still."""
+    Watchdog(place.here).look()
+    found = {one.key.removeprefix("watch/"): one.text for one in place.ledger.notices.open()}
+    return {key: text for key, text in found.items() if key.startswith(("held/", "refused/"))}
+
+
+@pytest.fixture
+def told_after_an_hour(place: House) -> House:
+    route = place.here.configuration.routes[ROUTE]
+    for name, values in HELD.items():
+        route.flows[name] = FlowSpec.model_validate({"mode": "on", "start": "2026-11-27T15:00:00Z", **values})
+    return place
+
+
+def test_documents_that_are_held_are_told_once_a_cause_and_taken_back(told_after_an_hour: House, clock: Clock):
+    """A tax difference waited for a person for ever, and nobody heard of it."""
+    place = told_after_an_hour
+    first = place.order("900", held=("tax_difference", "tax is 1.00 here, 1.20 there"))
+    clock.advance(minutes=40)
+    second = place.order("901", held=("tax_difference", "tax is 2.00 here, 2.20 there"))
+    place.order("902", held=("changed_after_delivery", "compare both"))
+    assert stands(place) == {}
+    clock.advance(minutes=21)
+    told = stands(place)
+    assert set(told) == {"held/us/orders/tax_difference"}
+    text = told["held/us/orders/tax_difference"]
+    assert "held for a person: 2, the oldest 000000900 since 2026-11-27 16:00 UTC (for 61 minutes)" in text
+    assert "tax is 1.00 here, 1.20 there" in text
+    clock.advance(minutes=10)
+    assert set(stands(place)) == {"held/us/orders/tax_difference", "held/us/orders/changed_after_delivery"}
+    place.ledger.deliveries.approve(first, "ann", "so be it")
+    assert set(stands(place)) == {"held/us/orders/changed_after_delivery"}, "the other has not stood for an hour"
+    clock.advance(minutes=30)
+    assert "held for a person: 1, the oldest 000000901" in stands(place)["held/us/orders/tax_difference"]
+    place.ledger.deliveries.reject(second, "ann", "entered by hand")
+    assert "held/us/orders/tax_difference" not in stands(place)
+
+
+def test_a_newer_version_that_is_held_alike_stands_since_the_first(told_after_an_hour: House, clock: Clock):
+    place, differs = told_after_an_hour, ("tax_difference", "tax differs")
+    delivery = place.order("900")
+    clock.advance(minutes=30)
+    place.ledger.deliveries.hold(place.claim(), *differs)
+    for version in ("2", "3"):
+        clock.advance(minutes=25)
+        place.order("900", version=version)
+        place.ledger.deliveries.hold(place.claim(), *differs)
+    clock.advance(minutes=9)
+    assert stands(place) == {}, "it could go for the first half hour"
+    clock.advance(minutes=2)
+    assert "since 2026-11-27 16:30 UTC" in stands(place)["held/us/orders/tax_difference"]
+    place.ledger.deliveries.approve(delivery, "ann", "so be it")
+    place.ledger.deliveries.hold(place.claim(), *differs)
+    assert stands(place) == {}, "a person decided: it begins anew"
+
+
+def test_what_lacks_something_at_the_target_and_what_was_refused_is_told_alike(told_after_an_hour: House, clock: Clock):
+    place = told_after_an_hour
+    place.order("900")
+    place.ledger.deliveries.wait_for(place.claim(), [Requirement("product", "MUG")])
+    place.refused("901")
+    clock.advance(minutes=61)
+    told = stands(place)
+    assert set(told) == {"held/us/orders/requirement_missing/product", "refused/us/orders/malformed_address"}
+    assert "waiting for a product at the target: 1, the oldest 000000900" in told[sorted(told)[0]]
+    assert "refused, in quarantine: 1, the oldest since" in told[sorted(told)[1]]
+    assert [alerting.addresses(f"watch/{key}", "book") for key in sorted(told)] == [
+        ["book#reason-requirement_missing", "book#alert-held"],
+        ["book#reason-malformed_address", "book#alert-refused"],
+    ]
+
+
+def test_what_the_store_decides_in_its_own_time_is_told_after_a_week(told_after_an_hour: House, clock: Clock):
+    place = told_after_an_hour
+    place.order("900", held=("pending_payment", "the store waits for the payment"))
+    clock.advance(days=6)
+    assert stands(place) == {}
+    clock.advance(days=1, seconds=1)
+    assert set(stands(place)) == {"held/us/orders/pending_payment"}
 
 
 def test_a_document_that_fails_and_is_tried_again_for_long_is_told(place: House, clock: Clock):

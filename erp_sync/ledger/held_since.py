@@ -1,0 +1,72 @@
+"""Since when documents stand still that no time will move: held for a person, or waiting for what the target lacks.
+
+A newer version that is held for the same reason, or lacks the same, takes the place of the one before: the document
+stands still since the first of them. A person's word (approved, retried, edited) begins anew.
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from erp_sync.ledger.documents import State
+from erp_sync.ledger.schema import deliveries, delivery_events, requirements
+
+_LET_GO = ("approved", "retried", "edited")
+_HELD = ("held", "waiting")
+
+
+def documents() -> sa.Subquery:
+    """Id, route, flow, number, code, reason, `since` and `lacks` of documents that are held, or lack something: the
+    kind of it, else ""."""
+    last = delivery_events.alias("let_go")
+    floor = (
+        sa.select(sa.func.coalesce(sa.func.max(last.c.id), 0))
+        .where(last.c.delivery_id == deliveries.c.id, last.c.kind.in_(_LET_GO))
+        .scalar_subquery()
+    )
+    # Held, or found lacking, by a look at the target: each look says so again.
+    by_look = (
+        sa.select(sa.func.min(delivery_events.c.at))
+        .where(
+            delivery_events.c.delivery_id == deliveries.c.id,
+            delivery_events.c.kind.in_(_HELD),
+            delivery_events.c.details.contains('"code":"' + deliveries.c.code + '"'),
+            delivery_events.c.id > floor,
+        )
+        .scalar_subquery()
+    )
+    # Held as it came: the version that could go until then had another state.
+    by_version = (
+        sa.select(sa.func.max(delivery_events.c.at))
+        .where(
+            delivery_events.c.delivery_id == deliveries.c.id,
+            delivery_events.c.kind == "replaced",
+            ~delivery_events.c.details.contains('"was":"' + deliveries.c.state + '"'),
+        )
+        .scalar_subquery()
+    )
+    lacks = (
+        sa.select(sa.func.min(requirements.c.entity))
+        .where(requirements.c.delivery_id == deliveries.c.id, deliveries.c.state == State.WAITING)
+        .scalar_subquery()
+    )
+    columns = deliveries.c
+    return (
+        sa.select(
+            columns.id,
+            columns.route,
+            columns.flow,
+            columns.number,
+            columns.code,
+            columns.reason,
+            sa.func.coalesce(by_look, by_version, columns.accepted_at, type_=columns.accepted_at.type).label("since"),
+            sa.func.coalesce(lacks, "").label("lacks"),
+        )
+        .where(
+            sa.or_(
+                columns.state == State.HELD,
+                sa.and_(columns.state == State.WAITING, columns.code == "requirement_missing"),
+            )
+        )
+        .subquery()
+    )

@@ -1,0 +1,60 @@
+"""Since when a document stands still: from the first version that was held for the cause it has now."""
+
+from __future__ import annotations
+
+from erp_sync.ledger import Ledger
+from erp_sync.ledger.activity import HeldGroup
+from erp_sync.ports.documents import Requirement
+from erp_sync_tests.ledger.world import FLOW, ROUTE, START, Clock, accept, claim, document
+
+TAX = ("tax_difference", "tax differs")
+
+
+def test_causes_are_counted_with_the_one_that_has_stood_longest(ledger: Ledger, clock: Clock) -> None:
+    for native_id in ("1", "2"):
+        accept(ledger, document(native_id, held=TAX))
+        clock.advance(60)
+    accept(ledger, document("3"), document("4"))
+    of_three, of_four = claim(ledger)
+    ledger.deliveries.wait_for(of_three, [Requirement("product", "MUG")])
+    ledger.deliveries.wait_for(of_four, [Requirement("customer", "ann@example.com")])
+    accept(ledger, document("5"))
+    lacking = {"route": ROUTE, "flow": FLOW, "code": "requirement_missing", "oldest": clock(), "count": 1}
+    assert ledger.activity.held() == [
+        HeldGroup(number="N4", lacks="customer", reason="lacks customer ann@example.com", **lacking),
+        HeldGroup(number="N3", lacks="product", reason="lacks product MUG", **lacking),
+        HeldGroup(
+            route=ROUTE, flow=FLOW, code=TAX[0], lacks="", count=2, oldest=START, number="N1", reason="tax differs"
+        ),
+    ]
+
+
+def test_a_version_that_could_go_in_between_ends_it_and_one_that_could_not_does_not(
+    ledger: Ledger, clock: Clock
+) -> None:
+    accept(ledger, document("1", held=("pending_payment", "waits")))
+    clock.advance(60)
+    accept(ledger, document("1", "2", held=("pending_payment", "waits")))
+    assert [one.oldest for one in ledger.activity.held()] == [START]
+    accept(ledger, document("1", "3"))
+    assert ledger.activity.held() == []
+    clock.advance(60)
+    accept(ledger, document("1", "4", held=("on_hold_in_store", "waits")))
+    assert [(one.code, one.oldest) for one in ledger.activity.held()] == [("on_hold_in_store", clock())]
+    clock.advance(60)
+    ledger.deliveries.approve(accept(ledger, document("1", "4"))[0].id, "ann", "so be it")
+    since = clock()
+    for again in range(2):
+        ledger.deliveries.hold(claim(ledger)[0], *TAX)
+        assert [(one.code, one.oldest) for one in ledger.activity.held()] == [(TAX[0], since)]
+        clock.advance(60)
+        accept(ledger, document("1", f"{5 + again}"))
+
+
+def test_each_look_that_finds_it_lacking_leaves_its_age(ledger: Ledger, clock: Clock) -> None:
+    accept(ledger, document("1"))
+    for _ in range(3):
+        ledger.deliveries.wait_for(claim(ledger)[0], [Requirement("product", "MUG")])
+        (group,) = ledger.activity.held()
+        assert (group.oldest, group.lacks) == (START, "product")
+        clock.advance(700)
