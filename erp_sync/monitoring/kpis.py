@@ -14,6 +14,8 @@ from decimal import ROUND_HALF_EVEN, Decimal
 
 import msgspec
 
+#: Where documents and rows stand that are not finished.
+QUEUE = ("due", "later", "claimed", "waiting", "held", "dead", "quarantine")
 QUANTILES = ("p50", "p95", "p99")
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)

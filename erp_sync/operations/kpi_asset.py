@@ -7,22 +7,30 @@ import dagster as dg
 
 from erp_sync.components.configuration import Configuration, Mode
 from erp_sync.components.installation import current
-from erp_sync.monitoring.kpis import KPIS, Figure, Shown, shown
+from erp_sync.monitoring.kpis import KPIS, QUEUE, Figure, Shown, shown
 
 KEY = dg.AssetKey(["installation", "kpis"])
 JOB = "kpis"
 TARGETS = "targets"
-#: What is plotted; tables of the event have more, `erp-sync status --json` everything.
-PLOTTED = {
-    "success_rate": "",
-    "latency": "p95",
-    "documents_per_hour": "finished",
-    "oldest_due": "",
-    "accuracy": "",
-    "oversell_rate": "",
-    "placed_to_picked": "p50",
-    "placed_to_shipped": "p50",
-    "calls_per_order": "",
+#: What is plotted, and of which labels; None: of all that there are, each by itself. Every kind of figure is, so that
+#: each has a past; tables of the event have more of a kind, `erp-sync status --json` everything.
+PLOTTED: dict[str, tuple[str, ...] | None] = {
+    "success_rate": ("",),
+    "latency": ("p95",),
+    "document_error_rate": None,
+    "call_error_rate": None,
+    "queue_depth": ("due", "waiting", "held", "dead"),
+    "oldest_due": ("",),
+    "documents_per_hour": ("finished",),
+    "manual_decisions": None,
+    "decision_time": ("p50",),
+    "accuracy": ("",),
+    "oversell_rate": ("",),
+    "placed_to_picked": ("p50",),
+    "placed_to_shipped": ("p50",),
+    "cancelled_units": ("",),
+    "cancelled_revenue": None,
+    "calls_per_order": ("",),
     "cost_per_order": None,
 }
 _UNITS = {"ratio": "%", "seconds": "s"}
@@ -32,11 +40,12 @@ def plotted(figures: Sequence[Figure]) -> dict[str, float]:
     """Name to number; shares in per cent. What is unknown leaves a gap in the plot."""
     found = {}
     for one in figures:
-        kpi, wanted = KPIS[one.kpi], PLOTTED.get(one.kpi, "-")
-        if one.value is None or wanted not in (None, one.label):
+        kpi, wanted = KPIS[one.kpi], PLOTTED[one.kpi]
+        if one.value is None or (wanted is not None and one.label not in wanted):
             continue
         unit = one.label if kpi.unit == "currency" else _UNITS.get(kpi.unit, kpi.unit)
-        label = f" {one.label}" if kpi.label == "quantile" else ""
+        several = kpi.label == "quantile" or wanted is None or len(wanted) > 1
+        label = f" {one.label}" if several and kpi.unit != "currency" else ""
         place = f"{one.route} {one.flow}".strip()
         found[f"{place}: {kpi.title}{label} ({unit})"] = round(
             float(one.value) * (100 if kpi.unit == "ratio" else 1), 4
@@ -56,7 +65,8 @@ _COLUMNS = (
 
 
 def metadata_of(figures: Sequence[Figure]) -> dict[str, Any]:
-    """What the UI shows of an hour: a table of the flows, one of the routes, errors by kind, and what is plotted."""
+    """What the UI shows of an hour: tables of flows, routes, errors by kind, queues by state and what people decided,
+    and what is plotted."""
     told = [shown(one) for one in figures]
     by_place = {(one.route, one.flow, one.kpi, one.label): one for one in told}
     flows = [
@@ -69,10 +79,21 @@ def metadata_of(figures: Sequence[Figure]) -> dict[str, Any]:
         for one in told
         if one.kpi in ("document_error_rate", "call_error_rate")
     ]
+    people = [
+        (f"{one.route} {one.flow}", f"{one.title} {one.label}".strip(), one.text)
+        for one in told
+        if one.kpi in ("manual_decisions", "decision_time")
+    ]
+    queues = [
+        (f"{route} {flow}", *[_cell(by_place.get((route, flow, "queue_depth", state))) for state in QUEUE])
+        for route, flow in dict.fromkeys((one.route, one.flow) for one in told if one.kpi == "queue_depth")
+    ]
     tables = {
         "flows": _table(("flow", *[heading for _, _, heading in _COLUMNS]), flows),
         "routes": _table(("route", "figure", "value", "aim"), routes),
         "errors": _table(("flow", "what", "kind", "share"), errors),
+        "queues": _table(("flow", *QUEUE), queues),
+        "people": _table(("flow", "figure", "value"), people),
     }
     return {name: table for name, table in tables.items() if table.records} | plotted(figures)
 

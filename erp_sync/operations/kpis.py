@@ -21,6 +21,7 @@ from erp_sync.model.order import OrderStatus
 from erp_sync.monitoring.kpis import (
     DAY,
     KPIS,
+    QUEUE,
     ROWS_COMPARED,
     ROWS_EQUAL,
     UNITS_ORDERED,
@@ -37,7 +38,6 @@ from erp_sync.transport.exchanges import Calls
 
 #: Verdicts of calls that did what they should.
 FINE = ("ok", "authentication")
-QUEUE = ("due", "later", "claimed", "waiting", "held", "dead", "quarantine")
 
 
 class Rates(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

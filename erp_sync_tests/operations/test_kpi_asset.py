@@ -7,7 +7,7 @@ import pytest
 
 from erp_sync.components.configuration import Configuration, Mode
 from erp_sync.components.route import installation_definitions
-from erp_sync.monitoring.kpis import Figure
+from erp_sync.monitoring.kpis import KPIS, Figure
 from erp_sync.operations import kpi_asset
 from erp_sync.operations.kpi_asset import KEY, check_of, kpi_definitions, metadata_of, plotted
 from erp_sync_tests.operations.house import House
@@ -30,7 +30,38 @@ def test_plots_have_shares_in_per_cent_and_gaps_where_nothing_is_known():
         "us orders: success rate (%)": 75.0,
         "us orders: latency p95 (s)": 8.0,
         "us: cost per order (USD)": 0.02,
+        "us orders: document errors unknown_item (%)": 25.0,
     }
+
+
+def test_every_kind_of_figure_has_a_past_in_the_ui():
+    """A kind that is measured and not plotted would be seen as it is now only."""
+    labels = {"quantile": "p50", "state": "held", "what": "finished", "kind": "approved", "currency": "USD"}
+    labels |= {"": ""}
+    names = {
+        name: plotted([Figure(kpi=name, route="us", label=labels[kpi.label], value=1)]) for name, kpi in KPIS.items()
+    }
+    assert [name for name, found in names.items() if name != "latency" and len(found) != 1] == []
+
+
+def test_queues_and_what_people_decided_are_shown_by_flow():
+    found = metadata_of(
+        [
+            Figure(kpi="queue_depth", route="us", flow="orders", label="held", value=3),
+            Figure(kpi="manual_decisions", route="us", flow="orders", label="approved", value=2),
+            Figure(kpi="decision_time", route="us", flow="orders", label="p95", value=300.0),
+            Figure(kpi="cancelled_revenue", route="us", label="USD", value=1200),
+        ]
+    )
+    (queue,) = [one.data for one in found["queues"].records]
+    assert (queue["flow"], queue["held"], queue["due"]) == ("us orders", "3 documents", "")
+    assert [(one.data["figure"], one.data["value"]) for one in found["people"].records] == [
+        ("manual decisions approved", "2 decisions"),
+        ("held to decided p95", "5.0 min"),
+    ]
+    assert found["us orders: queue held (documents)"] == 3.0
+    assert found["us orders: manual decisions approved (decisions)"] == 2.0
+    assert found["us: revenue cancelled for lack of stock (USD)"] == 1200.0
 
 
 def test_tables_show_flows_routes_and_errors_and_mark_what_misses_its_target():
