@@ -17,7 +17,7 @@ import msgspec
 from erp_sync.model.advice import Advice
 from erp_sync.model.money import BadNumber, decimal_of
 from erp_sync.ports.outcomes import Again
-from erp_sync.systems.magento.criteria import Criteria, chunks, time_of
+from erp_sync.systems.magento.criteria import Criteria, chunks, in_order, time_of
 from erp_sync.transport.client import Call, Reply, path_segment, retry_after
 from erp_sync.transport.errors import (
     NotAuthenticated,
@@ -264,8 +264,11 @@ class MagentoClient:
         also: Callable[[Criteria], Criteria] = lambda criteria: criteria,
         sort: Sequence[str] = (),
     ) -> Iterator[list[dict[str, Any]]]:
-        """Records whose field is one of the keys, in as few calls as the URL's length allows."""
-        for part in chunks(sorted(set(keys)), page_size):
+        """Records whose field is one of the keys, in as few calls as the URL's length allows.
+
+        Ids go in the order of their numbers: what was placed first is read first, from call to call too.
+        """
+        for part in chunks(in_order(keys), page_size):
             criteria = also(Criteria().any_of(field, part).only(fields))
             yield from self.all(path, criteria, operation=operation, page_size=page_size, sort=sort or (field,))
 

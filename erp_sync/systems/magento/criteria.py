@@ -132,3 +132,10 @@ def chunks(values: Sequence[str], count: int, characters: int = 4000) -> Iterabl
         length += cost
     if part:
         yield part
+
+
+def in_order(keys: Iterable[str]) -> list[str]:
+    """Each key once: as numbers where all are (9 before 10), else as texts."""
+    found = set(keys)
+    numbers = all(one.isascii() and one.isdigit() for one in found)
+    return sorted(found, key=lambda one: (int(one), one)) if numbers else sorted(found)

@@ -103,6 +103,21 @@ def test_a_window_is_read_oldest_first_by_time_and_id():
     assert parameter(call, "searchCriteria[sortOrders][1][field]") == "entity_id"
 
 
+@pytest.mark.parametrize(
+    ("keys", "asked"),
+    [
+        (["100", "9", "10", "9"], ["9,10", "100"]),
+        (["B", "9", "10"], ["10,9", "B"]),
+    ],
+    ids=["ids as numbers", "names as texts"],
+)
+def test_records_of_keys_are_read_in_the_order_of_the_keys_from_call_to_call(keys, asked):
+    sender = FakeSender()
+    sender.answer("GET", "orders", search([]))
+    list(MagentoClient(sender).by_keys("orders", "entity_id", keys, operation="read", page_size=2))
+    assert [one["value"] for call in sender.calls for one in filters(call)] == asked
+
+
 def test_paging_stops_at_total_count_even_where_the_last_page_repeats_for_ever():
     sender = FakeSender()
     items = [{"sku": "A"}, {"sku": "B"}, {"sku": "C"}]
