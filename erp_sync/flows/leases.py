@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Collection, Hashable, Iterator, Sequence
@@ -10,9 +11,11 @@ from typing import Generic, TypeVar
 
 from erp_sync.ledger.deliveries import Deliveries
 from erp_sync.ledger.documents import Claim
-from erp_sync.ledger.errors import LeaseLost, LedgerBusy
+from erp_sync.ledger.errors import LeaseLost, is_away
 from erp_sync.ledger.plans import Plans
 from erp_sync.ledger.rows import RowClaim
+
+log = logging.getLogger(__name__)
 
 Held = TypeVar("Held")
 
@@ -76,17 +79,21 @@ class Leases(Generic[Held]):
 
     @contextmanager
     def kept(self) -> Iterator[None]:
-        """Renew the leases of everything claimed, whatever the other threads wait for."""
+        """Renew the leases of everything claimed, whatever the other threads wait for.
+
+        While the ledger's database is away (`is_away`) they are asked for again with every beat. Another error ends
+        the renewing and is raised at the end, unless what was done meanwhile has failed by itself.
+        """
         stop = threading.Event()
+        failures: list[Exception] = []
 
         def beat() -> None:
-            while not stop.wait(self.seconds / 4):
-                with self._lock:
-                    claims = list(self._held.values())
-                if claims:
-                    # A ledger that is busy for once leaves three more beats before a lease ends.
-                    with suppress(LedgerBusy):
-                        self._renew(claims)
+            try:
+                while not stop.wait(self.seconds / 4):
+                    self._beat()
+            except Exception as failure:
+                log.exception("heartbeat ended", extra={"leases": self.name})
+                failures.append(failure)
 
         thread = threading.Thread(target=beat, name=self.name, daemon=True)
         thread.start()
@@ -95,6 +102,21 @@ class Leases(Generic[Held]):
         finally:
             stop.set()
             thread.join()
+        for failure in failures:
+            raise failure
+
+    def _beat(self) -> None:
+        with self._lock:
+            claims = list(self._held.values())
+        if not claims:
+            return
+        try:
+            self._renew(claims)
+        except Exception as failure:
+            # A database that is away for once leaves three more beats before a lease ends.
+            if not is_away(failure):
+                raise
+            log.warning("ledger away", extra={"leases": self.name, "why": str(failure)})
 
     def _renew(self, claims: Sequence[Held]) -> None:
         asked = time.monotonic()

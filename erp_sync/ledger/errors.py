@@ -15,6 +15,7 @@ LedgerError
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -210,13 +211,14 @@ class DatabaseAway(LedgerError):
         )
 
 
-#: What a database's driver raises where it does not answer: restarted, out of connections, its disk full.
-NO_ANSWER = (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.TimeoutError)
+#: What is raised where a database does not answer: restarted, out of connections, its disk full. Of SQLite its driver's
+#: own error, too: SQLAlchemy does not wrap what its listeners raise, which begin the transactions.
+NO_ANSWER = (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.TimeoutError, sqlite3.OperationalError)
 
 
 def is_away(error: BaseException) -> bool:
     """Whether the ledger's database could not be used for now: no answer, or busy."""
-    return isinstance(error, (LedgerBusy, *NO_ANSWER))
+    return isinstance(error, (LedgerBusy, DatabaseAway, *NO_ANSWER))
 
 
 @contextmanager

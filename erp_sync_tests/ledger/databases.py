@@ -12,6 +12,7 @@ import os
 import shutil
 import signal
 import tempfile
+import threading
 import time
 import uuid
 from collections.abc import Iterator
@@ -20,9 +21,43 @@ from pathlib import Path
 from typing import NamedTuple, TextIO
 
 import psycopg
+import sqlalchemy as sa
+
+from erp_sync.ledger import Ledger
 
 _PREFIX = "erp_sync_postgres_"
 _LOCKS_STAY_SECONDS = 3600
+
+
+_ANY_SIZE = 1 << 30  # pages; nearly SQLite's own bound
+
+
+class Disk:
+    """Of a ledger's file of SQLite. While it is full, no transaction can make the file larger (SQLITE_FULL)."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._full, self._at_once = threading.Event(), True
+        sa.event.listen(ledger.database.engine, "begin", self._begin)
+
+    def fill(self, at_once: bool = True) -> None:
+        """From the next transaction on.
+
+        Args:
+            at_once: a writing transaction needs room as it begins; else only where what it writes does.
+        """
+        self._at_once = at_once
+        self._full.set()
+
+    def make_room(self) -> None:
+        self._full.clear()
+
+    def _begin(self, connection: sa.Connection) -> None:
+        raw = connection.connection.dbapi_connection
+        assert raw is not None
+        full = self._full.is_set()
+        raw.execute(f"PRAGMA max_page_count={1 if full else _ANY_SIZE}")  # SQLite: never less than there is
+        if full and self._at_once and connection.get_execution_options().get("ledger_begin") == "IMMEDIATE":
+            raw.execute("CREATE TABLE ballast AS SELECT zeroblob(10000000) AS weight")
 
 
 class Server:
