@@ -17,7 +17,7 @@ import msgspec
 
 from erp_sync.ledger import State, StepState
 from erp_sync.ledger.documents import FINISHED, Delivery
-from erp_sync.ports.capabilities import Guarantee
+from erp_sync.ports.capabilities import Capabilities, Guarantee
 from erp_sync.sandbox.checker import Conventions, Report, SystemFiles
 from erp_sync.sandbox.checker.sides import Shop
 from erp_sync.sandbox.checker.sources import reading
@@ -38,6 +38,12 @@ class Cases:
 
     def numbers(self, flow: str) -> set[str]:
         return {number for one, number in self.explained if one == flow}
+
+
+def capabilities_of(vendor: str) -> Capabilities:
+    """What its connector declares, without the settings of a connection."""
+    found: Capabilities = importlib.import_module(f"erp_sync.systems.{vendor}.capabilities").CAPABILITIES
+    return found
 
 
 class Explaining:
@@ -127,7 +133,7 @@ class Explaining:
     def _met_no_fault(self, one: Delivery) -> str:
         """Only what the vendor gives nothing to find it by may stay open, and only where something went wrong."""
         system = self._systems[one.target]
-        capabilities = importlib.import_module(f"erp_sync.systems.{system.vendor}.capabilities").CAPABILITIES
+        capabilities = capabilities_of(system.vendor)
         unknown = [step for step in self._ledger.steps.of(one.id) if step.state is StepState.UNKNOWN]
         traceless = [step for step in unknown if capabilities.operation(step.operation).guarantee is Guarantee.NONE]
         if not traceless:

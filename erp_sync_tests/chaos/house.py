@@ -31,6 +31,7 @@ from erp_sync.components.configuration import (
     RouteSpec,
     read_configuration,
 )
+from erp_sync.components.flow_table import FLOWS as FLOW_TABLE
 from erp_sync.components.installation import Installation
 from erp_sync.lake import Lake
 from erp_sync.lake import lake as lake_module
@@ -47,6 +48,7 @@ from erp_sync.sandbox.people import place
 from erp_sync.transport import client as transport_client
 from erp_sync_tests.chaos.network import Network, People, SkewedClock, System, Trouble
 from erp_sync_tests.chaos.quick_sql import Engine
+from erp_sync_tests.chaos.sensor import PAUSES
 from erp_sync_tests.chaos.simulation import Killed, Simulation
 from erp_sync_tests.chaos.threads import load_everything, simulated
 from erp_sync_tests.ledger import fresh
@@ -262,8 +264,13 @@ class House:
         self._frozen: list[Any] = []
 
     @property
+    def pauses(self) -> dict[str, float]:
+        """Seconds between two looks at the source, by flow of state."""
+        return {flow: pause for flow, pause in PAUSES.items() if not FLOW_TABLE[flow].delivers}
+
+    @property
     def interruptions(self) -> list[float]:
-        """Moments at which a process died or stood still."""
+        """Moments at which a process died or stood still, or until which it did or the ledger was locked."""
         return [moment for moment, _, _ in self.here.kills] + self.here.standstills
 
     @staticmethod

@@ -13,9 +13,10 @@ from erp_sync.demo.judging import claims
 from erp_sync.flows.comparison import value_text
 from erp_sync.ledger import State
 from erp_sync.sandbox.checker import Conventions, Report, SystemFiles, check
-from erp_sync_tests.chaos.cases import Cases, Explaining
+from erp_sync_tests.chaos.cases import Cases, Explaining, capabilities_of
 from erp_sync_tests.chaos.house import FLOWS as PLAYED
 from erp_sync_tests.chaos.house import House, people_of
+from erp_sync_tests.chaos.staleness import allowed, overstayed, stale_values
 
 
 @dataclass
@@ -50,6 +51,11 @@ def judge(house: House, here: Installation, defects: list[str]) -> Verdict:
     cases = Explaining(house, here, report).look()
     verdict.cases, verdict.unexplained = cases.counted, verdict.unexplained + cases.unexplained
     compared(verdict, report, cases, skewed=any(system.clock.skew for system in systems.values()))
+    values = stale_values(store, erp, house.interruptions)
+    source, target = (capabilities_of(systems[name].vendor) for name in (route.erp, route.store))
+    most = {flow: allowed(flow, source, target, pause) for flow, pause in house.pauses.items()}
+    verdict.stale += overstayed(values, most)
+    verdict.stale_seconds = max((one.seconds for one in values), default=0.0)
     for system in systems.values():
         verdict.duplicated += getattr(people_of(system.vendor), "twice", lambda _: [])(system.database)
     _deliveries(verdict, here)
@@ -101,7 +107,6 @@ def compared(verdict: Verdict, report: Report, cases: Cases, *, skewed: bool) ->
     ]
     if not skewed:
         verdict.unexplained += [f"a mail of fulfillment {one} went out early" for one in shipments.mails_early]
-    verdict.stale_seconds = max(stock.latencies, default=0.0)
 
 
 def _deliveries(verdict: Verdict, here: Installation) -> None:

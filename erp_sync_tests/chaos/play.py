@@ -116,6 +116,7 @@ class Seed:
 
     def _lock(self, seconds: float) -> None:
         self.here.locked_until = self.here.now + seconds
+        self.here.standstills.append(self.here.locked_until)
         self.house.network.faults["ledger locked"] += 1
 
     # -- workers -----------------------------------------------------------------------------------

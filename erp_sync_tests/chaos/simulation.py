@@ -256,7 +256,7 @@ class Simulation:
     def stall(self, process: Process, seconds: float) -> None:
         """Nothing of it runs for a while, as with a machine that is suspended; nobody tells it."""
         process.stalled_until = self.now + seconds
-        self.standstills.append(self.now)
+        self.standstills += [self.now, self.now + seconds]
 
     def kill(self, process: Process, where: str) -> None:
         """Everything of it ends where it stands; what it had sent is on its way all the same."""

@@ -58,6 +58,8 @@ class World:
     vendors: Mapping[str, str]
     log: Path
     ports: tuple[int, int] = field(default_factory=lambda: (_steady_port(), _steady_port()))
+    # How long a value is stale is the machine's here: it is told, and no time of it is judged.
+    pauses: Mapping[str, float] = field(default_factory=dict)
     interruptions: list[float] = field(default_factory=list)  # when a process was killed, Unix seconds
 
     def __post_init__(self) -> None:
@@ -186,8 +188,7 @@ def _restore(environment: Mapping[str, str]) -> None:
 
 def write_route(played: Path, folder: Path, route: str, vendors: Mapping[str, str], states: Mapping[str, Any]) -> None:
     """A copy of the YAML that is `played`, with the route's flows on, every two seconds, pointed at these sandboxes; no
-    plan
-    waits for a person, who would not be there."""
+    plan waits for a person, who would not be there."""
     shutil.copytree(played, folder, dirs_exist_ok=True)
     for file in folder.rglob("defs.yaml"):
         kept = []
