@@ -152,7 +152,7 @@ class FastLane(_Strict):
 
 
 class Expected(_Strict):
-    """How many documents are expected, at least, at some hours: what nobody can learn from history yet.
+    """How many documents, or changed rows, are expected at least, at some hours: what no history can tell yet.
 
     `days` as ``mon``, ``tue`` ...; `begins` and `ends` (``from`` and ``to`` in YAML) times of day of the source.
     """
@@ -196,7 +196,8 @@ class FlowSpec(_Strict):
             nothing is said.
         rules: the flow's own rules, as data.
         checks: rules of quality over custom fields, see `erp_sync.components.custom_checks`.
-        expected: documents an hour, by weekday and hour, below which the flow is silent; learned where not said.
+        expected: documents, or changed rows of a state flow, an hour, by weekday and hour, below which the flow is
+            silent; learned where not said.
         overdue: a document that may go and waits longer is told of.
         held: a document that waits for a person, or for what its target lacks, longer is told of, with all of its
             cause.

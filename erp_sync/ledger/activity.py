@@ -11,11 +11,14 @@ import sqlalchemy as sa
 
 from erp_sync.ledger import could_go, held_since
 from erp_sync.ledger.documents import State
+from erp_sync.ledger.plan_values import PlanState
 from erp_sync.ledger.rows import RowState
-from erp_sync.ledger.schema import deliveries, plan_rows, received, steps
+from erp_sync.ledger.schema import approvals, deliveries, plan_rows, plans, received, steps
 
 if TYPE_CHECKING:
     from erp_sync.ledger.engine import Database
+
+_BY_ITSELF = [PlanState.JUDGED.value, PlanState.APPLIED.value, PlanState.UNDONE.value]
 
 FlowName = tuple[str, str]
 """Route and flow."""
@@ -34,6 +37,16 @@ class Queue(msgspec.Struct, frozen=True, kw_only=True):
     target: str
     due: int
     oldest: datetime
+
+
+class Change(msgspec.Struct, frozen=True, kw_only=True):
+    """A plan that nobody had to let pass: `rows` of the flow's target were to change. Times UTC."""
+
+    plan: int
+    route: str
+    flow: str
+    at: datetime
+    rows: int
 
 
 class DeadGroup(msgspec.Struct, frozen=True, kw_only=True):
@@ -121,6 +134,35 @@ class Activity:
         with self._database.read() as read:
             found: datetime | None = read.execute(query).scalar()
         return found
+
+    def changes(
+        self,
+        *,
+        after: int = 0,
+        since: datetime | None = None,
+        of: FlowName | None = None,
+    ) -> list[Change]:
+        """Plans beyond the one of this id, or of one flow, made since then; oldest first.
+
+        What was held, and what restores something, is not among them: a plan that waits is made again and again, and
+        both say what a person did, not what the source does.
+        """
+        decided = sa.exists().where(approvals.c.subject == "plan", approvals.c.subject_id == plans.c.id)
+        query = (
+            sa.select(plans.c.id, plans.c.route, plans.c.flow, plans.c.created_at, plans.c.row_count)
+            .where(plans.c.undoes.is_(None), plans.c.state.in_(_BY_ITSELF), ~decided)
+            .order_by(plans.c.id)
+        )
+        if after:
+            query = query.where(plans.c.id > after)
+        if since is not None:
+            query = query.where(plans.c.created_at >= since)
+        if of is not None:
+            query = query.where(plans.c.route == of[0], plans.c.flow == of[1])
+        with self._database.read() as read:
+            return [
+                Change(plan=row[0], route=row[1], flow=row[2], at=row[3], rows=row[4]) for row in read.execute(query)
+            ]
 
     def made(self, connection: str, entity: str, after: datetime, *, read_within: timedelta) -> list[datetime]:
         """When each document was made at its source, by the source, oldest first: those made after then and received

@@ -7,6 +7,10 @@ A flow is silent where what came in the last half hour, or longer, is so little 
 expected rate would show that only once in a thousand looks (Poisson). So a busy flow is missed after half an hour, and
 one with three orders an hour after some: nobody could tell earlier. It is silent no more once the time in which
 twenty were expected brought 70 % of them, whatever was missed before.
+
+State flows are judged by the rows that their plans change. Rows come many at once, so that it is not rows that are
+counted but handfuls of them: a usual plan's rows, as learned. What only a lapse of our own held up comes as one large
+plan, so that nothing before the last plan of usual size is judged.
 """
 
 from __future__ import annotations
@@ -45,21 +49,43 @@ class ByHand(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Expectation:
-    """Documents an hour that are expected at any moment, in the source's time zone."""
+    """Documents, or changed rows, an hour that are expected at any moment, in the source's time zone.
 
-    def __init__(self, zone: ZoneInfo, learned: dict[tuple[int, int], float], by_hand: Sequence[ByHand] = ()) -> None:
-        self.zone, self._learned, self._by_hand = zone, learned, tuple(by_hand)
+    Attributes:
+        handful: so many usually come at once; documents come one by one.
+    """
+
+    def __init__(
+        self,
+        zone: ZoneInfo,
+        learned: dict[tuple[int, int], float],
+        by_hand: Sequence[ByHand] = (),
+        handful: float = 1.0,
+    ) -> None:
+        self.zone, self._learned, self._by_hand, self.handful = zone, learned, tuple(by_hand), handful
 
     @classmethod
     def learned(
         cls, times: Iterable[datetime], since: datetime | None, now: datetime, zone: ZoneInfo, by_hand: Sequence[ByHand]
     ) -> Expectation:
         """From when documents came, over at most the last four weeks; `since` is the first one ever."""
-        rates: dict[tuple[int, int], float] = {}
-        if since is not None and now - since >= timedelta(days=DAYS_TO_LEARN) and not by_hand:
-            first = max(since, now - timedelta(weeks=WEEKS))
-            rates = _rates([moment.astimezone(zone) for moment in times], first.astimezone(zone), now.astimezone(zone))
-        return cls(zone, rates, by_hand)
+        return cls(zone, {} if by_hand else _learned([(moment, 1) for moment in times], since, now, zone), by_hand)
+
+    @classmethod
+    def of_changes(
+        cls,
+        changes: Sequence[tuple[datetime, int]],
+        since: datetime | None,
+        now: datetime,
+        zone: ZoneInfo,
+        by_hand: Sequence[ByHand],
+    ) -> Expectation:
+        """From when plans changed how many rows, over at most the last four weeks; `since` is the first one ever."""
+        rates = _learned(changes, since, now, zone)
+        # A first load, or a season's new prices, is no part of what is usual.
+        most = 2 * max(rates.values(), default=0.0)
+        usual = sorted(rows for _, rows in changes if rows <= most)
+        return cls(zone, {} if by_hand else rates, by_hand, float(_middle_of_rows(usual)))
 
     def rate(self, moment: datetime) -> float:
         """Documents an hour at a moment. What is said by hand stands instead of what was learned."""
@@ -113,6 +139,30 @@ def silence(expectation: Expectation, times: Sequence[datetime], start: datetime
     return None
 
 
+def stillness(
+    expectation: Expectation, changes: Sequence[tuple[datetime, int]], start: datetime, now: datetime, every: timedelta
+) -> Silence | None:
+    """The shortest window up to `now` in which a state flow changed far less than it usually does, or None.
+
+    Args:
+        changes: when a plan changed how many rows, sorted; all since `start` at least.
+        start: nothing before is judged.
+        every: how often its source is looked at: three looks may find nothing, whatever is said by hand.
+    """
+    usual = [moment for moment, rows in changes if rows >= expectation.handful]
+    start = max([start, *usual[-1:]])
+    length = max(SHORTEST, 3 * every)
+    while length <= LONGEST and now - length >= start:
+        since = now - length
+        expected = expectation.between(since, now)
+        came = sum(rows for moment, rows in changes if since < moment <= now)
+        handfuls, enough = int(came / expectation.handful), expected / expectation.handful * NORMAL_SHARE
+        if chance(handfuls, enough) < CHANCE:
+            return Silence(since=since, came=came, expected=expected)
+        length = length * 2
+    return None
+
+
 def chance(came: int, expected: float) -> float:
     """Probability of at most so many where so many are expected (Poisson)."""
     if expected <= 0:
@@ -120,12 +170,32 @@ def chance(came: int, expected: float) -> float:
     return min(1.0, sum(math.exp(-expected + k * math.log(expected) - math.lgamma(k + 1)) for k in range(came + 1)))
 
 
-def _rates(times: Sequence[datetime], first: datetime, now: datetime) -> dict[tuple[int, int], float]:
-    """Median documents of each (weekday, hour) over the whole hours of the history, wall clock."""
+def _learned(
+    counts: Sequence[tuple[datetime, int]], since: datetime | None, now: datetime, zone: ZoneInfo
+) -> dict[tuple[int, int], float]:
+    if since is None or now - since < timedelta(days=DAYS_TO_LEARN):
+        return {}
+    first = max(since, now - timedelta(weeks=WEEKS))
+    local = [(moment.astimezone(zone), count) for moment, count in counts]
+    return _rates(local, first.astimezone(zone), now.astimezone(zone))
+
+
+def _middle_of_rows(sizes: Sequence[int]) -> int:
+    """Half of all rows came in plans of at least so many. `sizes` are sorted."""
+    half, total = sum(sizes) / 2, 0
+    for size in sizes:
+        total += size
+        if total >= half:
+            return max(size, 1)
+    return 1
+
+
+def _rates(times: Sequence[tuple[datetime, int]], first: datetime, now: datetime) -> dict[tuple[int, int], float]:
+    """Median count of each (weekday, hour) over the whole hours of the history, wall clock."""
     counts: dict[datetime, int] = {}
-    for moment in times:
-        hour = moment.replace(minute=0, second=0, microsecond=0)
-        counts[hour.astimezone(UTC)] = counts.get(hour.astimezone(UTC), 0) + 1
+    for moment, count in times:
+        hour = moment.replace(minute=0, second=0, microsecond=0).astimezone(UTC)
+        counts[hour] = counts.get(hour, 0) + count
     by_week: dict[tuple[int, int], list[int]] = {}
     by_day: dict[int, list[int]] = {}
     hour = first.replace(minute=0, second=0, microsecond=0).astimezone(UTC) + HOUR

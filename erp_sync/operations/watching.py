@@ -22,6 +22,7 @@ from erp_sync.ledger.heartbeats import Heartbeat
 from erp_sync.ledger.ledger import Unreachable
 from erp_sync.monitoring import alerting
 from erp_sync.monitoring.expectations import LONGEST, WEEKS, Expectation, silence
+from erp_sync.operations.watching_changes import LEARN_EVERY, Changes
 from erp_sync.operations.watching_events import Announcements
 from erp_sync.runtime.supervisor import files_of
 from erp_sync.transport import losses
@@ -35,8 +36,6 @@ COMPARISON_LATE = timedelta(hours=30)
 #: A queue of fewer documents is nothing to tell of, however it grows.
 SMALL_QUEUE = 20
 GROWTH = timedelta(minutes=30)
-#: Expectations are learned anew this often.
-LEARN_EVERY = timedelta(hours=1)
 DISK_NEARLY_FULL = 0.05
 #: That a service hung and was replaced is told for so long.
 REPLACED_TOLD = timedelta(hours=1)
@@ -50,7 +49,7 @@ GIVEN_UP = {
     losses.DEFECT: ("single ones cannot be written", "Report it with the logs of the runs"),
 }
 #: What is wrong of itself after a time without services, until they have caught up.
-CATCHING_UP = ("sensor", "overdue/", "queue/", "not_looked/", "not_compared/", "unannounced/")
+CATCHING_UP = ("sensor", "overdue/", "queue/", "not_looked/", "not_compared/", "unannounced/", "unchanged/")
 
 
 class Condition(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,6 +75,7 @@ class Watchdog:
         self.here, self.channels = here, channels
         self._patient_until = here.ledger.now() + patience
         self._announcements = Announcements(here)
+        self._changes = Changes(here)
         self._expectations: dict[tuple[str, str], tuple[datetime, Expectation]] = {}
 
     def look(self) -> list[Condition]:
@@ -124,6 +124,7 @@ class Watchdog:
                 "Its daemon or code server is gone, or sensor due_work fails. `erp-sync status` shows the services, "
                 "`erp-sync up` starts them; the sensor's page in the UI shows its error.",
             )
+        self._changes.look(now)
         for route in self.here.configuration.routes.values():
             for name, flow in route.flows.items():
                 if flow.mode is not Mode.OFF:
@@ -186,9 +187,13 @@ class Watchdog:
             return
         if kind.delivers and flow.mode is Mode.ON:
             yield from self._silent(route, kind, flow, now)
+        sensor, look = beats.get(SENSOR_ALIVE), beats.get(look_alive(route.name, kind.name))
+        # Where nobody looks for work, that is the cause, and told already.
+        looked = source not in away and (sensor is None or now - sensor.at <= SENSOR_SILENT)
+        if not kind.delivers and flow.mode is Mode.ON and looked:
+            yield from self._unchanged(route, kind, flow, now)
         if target in away and away[target].planned:
             return
-        sensor, look = beats.get(SENSOR_ALIVE), beats.get(look_alive(route.name, kind.name))
         late = max(LOOK_LATE, 5 * flow.every)
         # Where the sensor itself is silent, that is the cause, and told already.
         if look is not None and sensor is not None and source not in away and sensor.at - look.at > late:
@@ -225,6 +230,20 @@ class Watchdog:
                 f"{quiet.since:%Y-%m-%d %H:%M} UTC, about {quiet.expected:.0f} are usual by now. Look whether {source} "
                 f"takes orders at all and whether its integration still tells them: `erp-sync doctor {route.name}`, "
                 f"`erp-sync reconcile {route.name}`.",
+                link=f"/asset-groups/{route.name}_{kind.name}",
+            )
+
+    def _unchanged(self, route: RouteSpec, kind: FlowKind, flow: FlowSpec, now: datetime) -> Iterator[Condition]:
+        source = getattr(route, kind.source)
+        still = self._changes.still(route, kind, flow, now)
+        if still is not None:
+            yield Condition(
+                key=f"unchanged/{route.name}/{kind.name}",
+                severity="error",
+                text=f"{kind.title.capitalize()} on {route.name}: runs found {still.came} changes since "
+                f"{still.since:%Y-%m-%d %H:%M} UTC, about {still.expected:.0f} are usual by now. Either nothing "
+                f"changes in {source}, or it no longer says so: change one there and look whether it arrives; "
+                f"`erp-sync plan {kind.name} --route {route.name} --full` compares everything.",
                 link=f"/asset-groups/{route.name}_{kind.name}",
             )
 

@@ -46,6 +46,15 @@ ALERTS = (
         "subscription has changed. A quiet day: say so by `expected` in the route's YAML.",
     ),
     Alert(
+        cause="unchanged",
+        means="Stock, prices or products change far less than is usual at this weekday and hour, although runs are "
+        "green: the shop may offer what the ERP has no more, or sell at yesterday's price.",
+        look=(_STATUS, "erp-sync plan FLOW --route ROUTE --full", "erp-sync doctor ROUTE"),
+        do="Change one record in the source and look whether it arrives. The full comparison finds what the runs did "
+        "not: a search, a saved list, a role or a change stamp of the source has changed. A quiet day: say so by "
+        "`expected` in the route's YAML.",
+    ),
+    Alert(
         cause="unannounced",
         means="A system that should tell of changes does not any more, although documents go on coming. Nothing is "
         "lost: polling finds everything, as late as the flow's `every` says.",

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from erp_sync.monitoring.expectations import ByHand, Expectation, chance, silence
+from erp_sync.monitoring.expectations import ByHand, Expectation, chance, silence, stillness
 
 BERLIN = ZoneInfo("Europe/Berlin")
 HOUR = timedelta(hours=1)
@@ -113,6 +113,61 @@ def test_what_lies_before_the_start_is_not_judged():
     usual = learned(busy_weeks(4))
     assert silence(usual, [], FRIDAY, FRIDAY + timedelta(minutes=29)) is None
     assert silence(usual, [], FRIDAY, FRIDAY + timedelta(minutes=30)) is not None
+
+
+def hourly_changes(weeks: int, rows: int, until: datetime = FRIDAY) -> list[tuple[datetime, int]]:
+    """Prices: a plan of so many rows at ten past every hour, day and night."""
+    first = until - timedelta(weeks=weeks) + timedelta(minutes=10)
+    return [(first + hour * HOUR, rows) for hour in range(weeks * 7 * 24)]
+
+
+def of_changes(changes: list[tuple[datetime, int]], now: datetime = FRIDAY) -> Expectation:
+    return Expectation.of_changes(changes, changes[0][0], now, BERLIN, ())
+
+
+def test_changes_that_come_by_the_hundred_are_as_few_as_the_plans_they_come_in():
+    changes = hourly_changes(4, 200)
+    usual = of_changes(changes)
+    assert (usual.rate(FRIDAY), usual.handful) == (200, 200)
+    told = [
+        hours
+        for hours in range(24)
+        if stillness(usual, changes, FRIDAY - timedelta(weeks=4), FRIDAY + hours * HOUR, every=HOUR)
+    ]
+    assert told == list(range(12, 24))  # windows of 3, 6 and 12 hours; ten plans are told from none
+
+
+def test_a_first_load_is_no_part_of_what_usually_changes():
+    changes = hourly_changes(1, 10)
+    assert of_changes([(changes[0][0], 50_000), *changes[1:]]).handful == 10
+
+
+def test_a_trickle_is_no_sign_of_life_and_a_usual_plan_is():
+    changes = hourly_changes(4, 200)
+    usual, start, now = of_changes(changes), FRIDAY - timedelta(weeks=4), FRIDAY + 13 * HOUR
+    trickle = [(FRIDAY + hour * HOUR, 1) for hour in range(13)]
+    found = stillness(usual, changes + trickle, start, now, every=HOUR)
+    assert found is not None
+    assert found.came < 20
+    assert stillness(usual, [*changes, *trickle, (now - HOUR, 200)], start, now, every=HOUR) is None
+
+
+def test_the_first_plan_after_days_without_us_ends_what_was_missed():
+    changes = hourly_changes(4, 200)
+    caught_up = FRIDAY + timedelta(days=2)
+    usual = of_changes(changes)
+    late = [*changes, (caught_up, 900)]
+    for hours in range(6):
+        assert stillness(usual, late, FRIDAY - timedelta(weeks=4), caught_up + hours * HOUR, every=HOUR) is None
+
+
+def test_three_looks_may_find_nothing_whatever_is_said_by_hand():
+    by_hand = ByHand(days=tuple(range(7)), begins=time(0), ends=time(0), per_hour=20)
+    told = Expectation.of_changes([], None, FRIDAY, BERLIN, [by_hand])
+    start = FRIDAY - timedelta(days=7)
+    changes = [(FRIDAY, 20)]
+    assert stillness(told, changes, start, FRIDAY + 2 * HOUR, every=HOUR) is None
+    assert stillness(told, changes, start, FRIDAY + 3 * HOUR, every=HOUR) is not None
 
 
 @given(st.integers(0, 60), st.floats(0.01, 60))

@@ -1,0 +1,71 @@
+"""Whether state flows still change as much as they usually do.
+
+A run that compares and finds nothing is green, and so is one whose source answers what it said yesterday: only what a
+flow usually changes at this hour tells them apart.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from erp_sync.components.configuration import FlowSpec, RouteSpec
+from erp_sync.components.flow_table import FlowKind
+from erp_sync.components.installation import Installation
+from erp_sync.ledger.activity import Change
+from erp_sync.ledger.plan_values import PlanState
+from erp_sync.monitoring.expectations import LONGEST, WEEKS, Expectation, Silence, stillness
+
+#: Expectations are learned anew this often.
+LEARN_EVERY = timedelta(hours=1)
+#: A plan may become visible so much later than one with a higher number.
+LATE = timedelta(minutes=10)
+
+
+class Changes:
+    """Looks at one installation, again and again; remembers what it learned and which plans it has seen."""
+
+    def __init__(self, here: Installation) -> None:
+        self._here = here
+        self._learned: dict[tuple[str, str], tuple[datetime, Expectation]] = {}
+        self._seen: dict[int, Change] = {}
+        self._after = 0
+
+    def still(self, route: RouteSpec, kind: FlowKind, flow: FlowSpec, now: datetime) -> Silence | None:
+        """What is missing of a flow that is on, or None. A plan that is held is told of by itself, and until it is
+        decided nobody can say what is usual."""
+        ledger = self._here.ledger
+        if flow.approval == "required":
+            return None
+        expectation = self._expected(route, kind, flow, now)
+        opened = ledger.maintenance.last_ended(getattr(route, kind.source))
+        start = max([one for one in (flow.start, opened) if one is not None], default=now - LONGEST)
+        changes = [
+            (one.at, one.rows)
+            for one in sorted(self._seen.values(), key=lambda one: one.at)
+            if (one.route, one.flow) == (route.name, kind.name)
+        ]
+        found = stillness(expectation, changes, start, now, flow.every)
+        if found is None or ledger.plans.find(route=route.name, flow=kind.name, states=[PlanState.HELD], limit=1):
+            return None
+        return found
+
+    def look(self, now: datetime) -> None:
+        """Read the plans that were made since the last look. Those of the last week are kept."""
+        for one in self._here.ledger.activity.changes(after=self._after, since=now - LONGEST):
+            self._seen[one.plan] = one
+        self._seen = {plan: one for plan, one in self._seen.items() if one.at >= now - LONGEST}
+        self._after = max([self._after, *(plan for plan, one in self._seen.items() if one.at < now - LATE)])
+
+    def _expected(self, route: RouteSpec, kind: FlowKind, flow: FlowSpec, now: datetime) -> Expectation:
+        name = (route.name, kind.name)
+        known = self._learned.get(name)
+        if known is not None and now - known[0] < LEARN_EVERY:
+            return known[1]
+        zone = ZoneInfo(self._here.configuration.connection(getattr(route, kind.source)).time_zone)
+        ever = self._here.ledger.activity.changes(of=name)
+        lately = [(one.at, one.rows) for one in ever if one.at >= now - timedelta(weeks=WEEKS)]
+        since = ever[0].at if ever else None
+        learned = Expectation.of_changes(lately, since, now, zone, [one.by_hand() for one in flow.expected])
+        self._learned[name] = (now, learned)
+        return learned
