@@ -79,7 +79,14 @@ def play_seeds(
 
 @contextmanager
 def players(route: str, processes: int) -> Iterator[Callable[[Callable[[Any], Any], Sequence[Any]], Iterator[Any]]]:
-    """Processes with a template each; gives what lets them work a list off, in no order."""
+    """Processes with a template each; gives what lets them work a list off, in no order.
+
+    Raises KeyError for a route that is not there: a pool would start its processes for ever.
+    """
+    from erp_sync.components.configuration import read_configuration
+    from erp_sync_tests.chaos.house import defs
+
+    read_configuration(defs()).route(route)
     if processes == 1:
         _begin(route)
         try:

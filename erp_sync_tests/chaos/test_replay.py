@@ -98,3 +98,8 @@ def test_a_route_of_another_folder_is_played_as_soon_as_its_yaml_is_there(tmp_pa
     words, figures = run(f"{sys.executable} -m erp_sync_tests.chaos", **environment)
     assert (figures["route"], figures["failed_seeds"]) == ("second", []), words
     assert figures["documents"] >= 20
+
+
+def test_a_route_that_is_not_there_is_told_at_once():
+    with pytest.raises(KeyError, match="no route is called nowhere; configured are: netsuite_magento"):
+        list(campaign.play_seeds([1, 2], route="nowhere", processes=2))
