@@ -69,8 +69,13 @@ def _ledger(here: Installation) -> dict[str, int]:
 
 
 def _exchanges(here: Installation, now: datetime) -> dict[str, int]:
-    done = here.exchanges.expire(now - here.settings.exchange_retention)
-    return {"exchanges": done.exchanges, "exchange_segments": done.segments, "exchange_bytes": done.freed_bytes}
+    done = here.exchanges.expire(now - here.settings.exchange_retention, here.ledger.retention.open())
+    return {
+        "exchanges": done.exchanges,
+        "exchanges_kept_open": done.kept,
+        "exchange_segments": done.segments,
+        "exchange_bytes": done.freed_bytes,
+    }
 
 
 def _erased(here: Installation) -> int:
@@ -131,7 +136,8 @@ def housekeeping() -> dg.Definitions:
         group_name="installation",
         description=(
             "Once a day: removes finished deliveries, plans and payloads from the ledger, old exchanges from the "
-            "exchange log, old snapshots and files that nothing names from the lake, and joins its small files. "
+            "exchange log (not those of what is still open), old snapshots and files that nothing names from the lake, "
+            "and joins its small files. "
             "Its metadata says how many of each."
         ),
         kinds={"python"},

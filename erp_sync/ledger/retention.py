@@ -35,6 +35,8 @@ from erp_sync.ledger.schema import (
     row_deaths,
     steps,
 )
+from erp_sync.ledger.still_open import still_open
+from erp_sync.model.still_open import StillOpen
 
 if TYPE_CHECKING:
     from erp_sync.ledger.engine import Database
@@ -67,6 +69,10 @@ class Expiry:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+
+    def open(self) -> StillOpen:
+        """By which names calls were made for what is still open."""
+        return still_open(self._database)
 
     def expire(self, keep: Retention = Retention(), readers: Sequence[Reader] = ()) -> dict[str, int]:
         """Remove what is older, in small transactions; gives how many rows by kind. Run it daily.

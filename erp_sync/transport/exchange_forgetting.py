@@ -32,7 +32,7 @@ def forget(log: ExchangeLog, remains: Remains, after: Position, now: datetime) -
     """
     done: Counter[str] = Counter()
     position = after
-    with log.opened() as store:
+    with log.erasing() as store:
         last = after.id if after.time is not None and store.time_of(after.id) == after.time else 0
         for exchange in store.every(after=last):
             for side in ("request", "response"):

@@ -181,6 +181,15 @@ class Calls(msgspec.Struct, frozen=True, kw_only=True):
     count: int
 
 
+class Body(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a body stands in its segment. `side` is request or response."""
+
+    exchange: int
+    side: str
+    offset: int
+    length: int
+
+
 class Store:
     """The database of an exchange log. An engine must not be carried through a fork: make a new Store."""
 
@@ -304,29 +313,60 @@ class Store:
         with self.engine.connect() as connection:
             return [EmptyPolls(**row._asdict()) for row in connection.execute(statement)]
 
-    def expire(self, older_than: datetime, closed_before: datetime, chunk: int = 5000) -> tuple[int, list[str]]:
-        """Delete rows in short transactions; gives their number and the names of the segments that nothing
-        refers to any more. Their rows are gone already. `closed_before`: younger segments may be open."""
-        deleted = 0
-        while True:
-            old = sa.select(exchanges.c.id).where(exchanges.c.time < older_than).limit(chunk)
-            with self.engine.begin() as connection:
-                gone = connection.execute(exchanges.delete().where(exchanges.c.id.in_(old))).rowcount
-            deleted += gone
-            if gone < chunk:
-                break
+    def drop_segments(self, older_than: datetime, before: datetime) -> list[str]:
+        """Forget counters of old polls, and segments that nothing refers to any more; gives their names. Younger ones
+        than `before` may be open."""
         used = sa.exists().where(exchanges.c.segment_id == segments.c.id)
         with self.engine.begin() as connection:
             connection.execute(empty_polls.delete().where(empty_polls.c.day < older_than.astimezone(UTC).date()))
             names = connection.scalars(
-                segments.delete()
-                .where(segments.c.last_at < min(older_than, closed_before), ~used)
-                .returning(segments.c.name)
+                segments.delete().where(segments.c.last_at < before, ~used).returning(segments.c.name)
             ).all()
         if self.engine.dialect.name == "sqlite":
             with self.engine.connect() as plain:
                 plain.connection.driver_connection.execute("PRAGMA incremental_vacuum")  # type: ignore[union-attr]
-        return deleted, list(names)
+        return list(names)
+
+    def referred(self, before: datetime) -> list[tuple[int, str, int]]:
+        """Segments whose exchanges are all older: id, name, bytes that exchanges refer to."""
+        length = sa.func.coalesce(exchanges.c.request_length, 0) + sa.func.coalesce(exchanges.c.response_length, 0)
+        query = (
+            sa.select(segments.c.id, segments.c.name, sa.func.sum(length))
+            .join(exchanges, exchanges.c.segment_id == segments.c.id)
+            .where(segments.c.last_at < before)
+            .group_by(segments.c.id, segments.c.name)
+        )
+        with self.engine.connect() as connection:
+            return [(row[0], row[1], int(row[2])) for row in connection.execute(query)]
+
+    def bodies(self, segment: int) -> tuple[datetime, list[Body]]:
+        """When the last exchange of a segment was, and where the bodies of all that refer to it stand."""
+        found = []
+        with self.engine.connect() as connection:
+            last = connection.scalars(sa.select(segments.c.last_at).where(segments.c.id == segment)).one()
+            for row in connection.execute(sa.select(exchanges).where(exchanges.c.segment_id == segment)):
+                for side in ("request", "response"):
+                    offset, length = row._mapping[f"{side}_offset"], row._mapping[f"{side}_length"]
+                    if offset is not None and length is not None:
+                        found.append(Body(exchange=row.id, side=side, offset=offset, length=length))
+        return last, found
+
+    def move(self, segment: int, name: str, host: str, last: datetime, moved: Sequence[tuple[Body, int]]) -> bool:
+        """These bodies stand in another file, at these offsets, and nothing in the old one. False, and nothing is
+        changed, where it is not as it was read: an exchange was forgotten or its body wiped meanwhile."""
+        with self.engine.begin() as connection:
+            identity = self._segment(connection, name, host, last)
+            for body, offset in moved:
+                column = exchanges.c[f"{body.side}_offset"]
+                mine = sa.and_(
+                    exchanges.c.id == body.exchange, exchanges.c.segment_id == segment, column == body.offset
+                )
+                if connection.execute(exchanges.update().where(mine).values({column: offset})).rowcount != 1:
+                    connection.rollback()
+                    return False
+            connection.execute(exchanges.update().where(exchanges.c.segment_id == segment).values(segment_id=identity))
+            connection.execute(segments.delete().where(segments.c.id == segment))
+        return True
 
     def every(self, chunk: int = 1000, after: int = 0) -> Iterator[Exchange]:
         """All exchanges, or those since one, oldest first."""

@@ -8,6 +8,7 @@ ends by `os._exit`, which runs no exit handlers.
 from __future__ import annotations
 
 import atexit
+import fcntl
 import logging
 import os
 import threading
@@ -24,6 +25,8 @@ import msgspec
 import sqlalchemy as sa
 
 from erp_sync.model.personal import PersonalTexts
+from erp_sync.model.still_open import StillOpen
+from erp_sync.transport.exchange_expiry import forget_rows, gather, keeper
 from erp_sync.transport.exchange_store import (
     Calls,
     EmptyPolls,
@@ -54,9 +57,11 @@ def _utc_now() -> datetime:
 
 
 class Expired(msgspec.Struct, frozen=True, kw_only=True):
-    """What `ExchangeLog.expire` deleted: exchanges, segment files and their bytes."""
+    """What `ExchangeLog.expire` deleted: exchanges, segment files and their bytes. `kept`: exchanges as old that
+    stay, since their document is open."""
 
     exchanges: int
+    kept: int
     segments: int
     freed_bytes: int
 
@@ -282,7 +287,7 @@ class ExchangeLog:
         polls: dict[tuple[Any, ...], dict[str, Any]] = {}
         segment = None
         if any(not item["found_nothing"] and (item["request_body"] or item["response_body"]) for item in batch):
-            writer.turn_to(datetime.now(UTC).date())
+            writer.turn_to(self._clock().astimezone(UTC).date())
             segment = writer.name
         for item in batch:
             if item["found_nothing"]:
@@ -349,13 +354,25 @@ class ExchangeLog:
 
     def request_body(self, exchange: Exchange) -> bytes:
         """Raises BodyLost, which names the segment file and, where it is elsewhere, the machine."""
-        return self._body(exchange, exchange.request_offset, exchange.request_length)
+        return self._body(exchange, "request")
 
     def response_body(self, exchange: Exchange) -> bytes:
         """Raises BodyLost, which names the segment file and, where it is elsewhere, the machine."""
-        return self._body(exchange, exchange.response_offset, exchange.response_length)
+        return self._body(exchange, "response")
 
-    def _body(self, exchange: Exchange, offset: int | None, length: int | None) -> bytes:
+    def _body(self, exchange: Exchange, side: str) -> bytes:
+        try:
+            return self._read(exchange, side)
+        except BodyLost:
+            # Housekeeping may have moved it since its row was read.
+            with self.opened() as store:
+                found = store.search([exchanges.c.id == exchange.id], 1)
+            if not found or found[0].segment == exchange.segment:
+                raise
+            return self._read(found[0], side)
+
+    def _read(self, exchange: Exchange, side: str) -> bytes:
+        offset, length = getattr(exchange, f"{side}_offset"), getattr(exchange, f"{side}_length")
         if offset is None or length is None or exchange.segment is None:
             return b""
         if exchange.host != this_host() and not (self._segments / exchange.segment).exists():
@@ -386,19 +403,24 @@ class ExchangeLog:
         finally:
             store.close()
 
-    def expire(self, older_than: datetime) -> Expired:
-        """Delete exchanges begun before `older_than` (aware), and segment files that nothing refers to any
-        more, also those that a crash left without a row. Safe while others write; running it again does no harm.
+    def expire(self, older_than: datetime, still: StillOpen = StillOpen()) -> Expired:
+        """Delete exchanges begun before `older_than` (aware), but for those of what is still open (`exchange_expiry`
+        says how many at most), and segment files that nothing refers to any more, also those that a crash left without
+        a row. Safe while others write; running it again does no harm.
         """
         # A writer leaves yesterday's file with its first exchange of today.
-        today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+        today = self._clock().astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+        before = min(older_than, today - timedelta(hours=1))
         store = self._store()
         try:
-            number, names = store.expire(older_than, today - timedelta(hours=1))
+            number, kept = forget_rows(store, older_than, keeper(still))
+            files = [self._segments / name for name in store.drop_segments(older_than, before)]
+            with self._rewriting(wait=False) as alone:
+                if alone:  # else somebody erases: the next time
+                    files += gather(store, self._segments, before, today)
             known = store.segment_names()
         finally:
             store.close()
-        files = [self._segments / name for name in names]
         for path in self._segments.glob(f"*{SUFFIX}"):
             if path.name not in known and path not in files and _modified(path) < older_than.timestamp():
                 files.append(path)
@@ -410,7 +432,29 @@ class ExchangeLog:
             except FileNotFoundError:
                 continue  # another machine's, which will find it without a row
             freed, removed = freed + size, removed + 1
-        return Expired(exchanges=number, segments=removed, freed_bytes=freed)
+        return Expired(exchanges=number, kept=kept, segments=removed, freed_bytes=freed)
+
+    @contextmanager
+    def _rewriting(self, *, wait: bool) -> Iterator[bool]:
+        """Alone among those who move bodies or write over them on this machine; False where another does and one does
+        not wait."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with open(self.folder / "bodies.lock", "w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+            except BlockingIOError:
+                yield False
+                return
+            try:
+                yield True
+            finally:
+                fcntl.flock(lock, fcntl.LOCK_UN)
+
+    @contextmanager
+    def erasing(self) -> Iterator[Store]:
+        """The database, with all that this process has recorded; nobody moves bodies meanwhile."""
+        with self._rewriting(wait=True), self.opened() as store:
+            yield store
 
     def erase(self, person: PersonalTexts) -> Counter[str]:
         """Remove whatever names the person: bodies whole, and the words in addresses, headers and errors.
@@ -419,7 +463,7 @@ class ExchangeLog:
         erased there. Idempotent; bodies are overwritten where they stand, so that others may go on writing.
         """
         done: Counter[str] = Counter()
-        with self.opened() as store:
+        with self.erasing() as store:
             for exchange in store.every():
                 for side in ("request", "response"):
                     self._erase_body(store, exchange, side, person, done)

@@ -64,12 +64,22 @@ class SegmentWriter:
 
     def append(self, body: bytes) -> tuple[int, int]:
         """Offset and length of the compressed body."""
-        assert self._file is not None
         packed = _packed(body)
+        return self.append_packed(packed), len(packed)
+
+    def append_packed(self, packed: bytes) -> int:
+        """Offset of a body that is compressed already."""
+        assert self._file is not None
         offset = self._size
         self._file.write(packed)
         self._size += len(packed)
-        return offset, len(packed)
+        return offset
+
+    def sync(self) -> None:
+        """Once this returns everything is on the disk: what it was copied from may go."""
+        if self._file:
+            self._file.flush()
+            os.fsync(self._file.fileno())
 
     def flush(self) -> None:
         """Hand everything to the operating system: rows that refer to it may be committed now.

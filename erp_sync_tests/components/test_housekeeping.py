@@ -19,6 +19,7 @@ from erp_sync.ports.raw import RawRecord
 from erp_sync.settings import load
 from erp_sync_tests.components.two_systems import YAML
 from erp_sync_tests.ledger import fresh
+from erp_sync_tests.operations.house import STORE, House
 
 STOCK = "stock_level"
 
@@ -106,3 +107,33 @@ def test_it_is_one_job_with_a_daily_schedule_and_its_figures_are_seen(here: Inst
         ran = definitions.resolve_job_def("housekeeping").execute_in_process(instance=instance)
         (event,) = ran.asset_materializations_for_node(KEY.to_python_identifier())
     assert event.metadata["exchanges"].value == 0
+
+
+def test_exchanges_of_a_dead_letter_stay_until_it_is_resolved(here: Installation):
+    """They went after a month, the letter open or not: who came to it then could not see what the system had said."""
+    time = datetime(2026, 6, 1, 12, tzinfo=UTC)
+    days = Installation(here.settings, here.configuration, clock=lambda: time)
+    house = House(days)
+    letter, held = house.dead("7"), house.order("8", held=("tax_difference", "tax differs"))
+    house.delivered("9")
+    for number in (7, 8, 9):
+        house.exchange(document=f"{number:09d}", time=time, request_body=f"order {number}".encode())
+    house.exchange(connection=STORE, run_id="run-1", time=time, response_body=b"a page of orders")
+    house.exchange(connection=STORE, run_id="run-0", time=time, response_body=b"another page")
+
+    def kept() -> list[tuple[str, bytes]]:
+        assert keep_house(days, time).failed == []
+        log = days.exchanges
+        return [(one.document, log.request_body(one) + log.response_body(one)) for one in log.search()]
+
+    page = ("", b"a page of orders")
+    time += timedelta(days=31)
+    assert kept() == [("000000007", b"order 7"), ("000000008", b"order 8"), page]
+    time += timedelta(days=300)
+    assert len(kept()) == 3
+    days.ledger.dead_letters.dismiss([letter], "ann", "entered by hand")
+    assert kept() == [("000000008", b"order 8"), page]
+    days.ledger.deliveries.reject(held, "ann", "no")
+    assert kept() == []
+    assert list((days.settings.exchanges / "segments").iterdir()) == []
+    days.close()

@@ -170,13 +170,7 @@ def test_polls_that_found_nothing_are_counted_by_day(log):
 
 def test_old_exchanges_and_their_files_expire(log, monkeypatch):
     now = [datetime(2026, 10, 1, 12, tzinfo=UTC)]
-
-    class Now(datetime):
-        @classmethod
-        def now(cls, tz=None):
-            return now[0]
-
-    monkeypatch.setattr("erp_sync.transport.exchanges.datetime", Now)
+    monkeypatch.setattr(log, "_clock", lambda: now[0])
     log.record(exchange(time=now[0], operation="old"))
     log.record(exchange(time=now[0], found_nothing=True))
     log.flush()

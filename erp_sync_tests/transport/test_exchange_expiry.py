@@ -1,0 +1,201 @@
+"""What is still open keeps its exchanges and their bodies past their time; what is settled goes whole."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from erp_sync.model.personal import PersonalTexts
+from erp_sync.model.still_open import StillOpen
+from erp_sync.transport import exchange_expiry, exchange_store
+from erp_sync.transport.exchange_expiry import gather
+from erp_sync.transport.exchanges import ExchangeLog
+from erp_sync_tests.transport.test_exchanges import exchange, postgresql  # noqa: F401 - a fixture
+
+NOON = datetime(2026, 10, 1, 12, 0, tzinfo=UTC)
+MONTH, DAY = timedelta(days=30), timedelta(days=1)
+
+
+class Clock:
+    time = NOON
+
+    def __call__(self) -> datetime:
+        return self.time
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def log(request: pytest.FixtureRequest, tmp_path: Path, clock: Clock) -> Iterator[ExchangeLog]:
+    url = None
+    if request.param == "postgresql":
+        url = request.getfixturevalue("postgresql")
+        engine = sa.create_engine(url)
+        exchange_store.metadata.drop_all(engine)
+        engine.dispose()
+    exchange_log = ExchangeLog(tmp_path / "exchanges", url, clock=clock)
+    yield exchange_log
+    exchange_log.close()
+
+
+def body(name: str) -> bytes:
+    return name.encode() + os.urandom(100)
+
+
+def files(log: ExchangeLog) -> list[Path]:
+    return sorted((log.folder / "segments").iterdir())
+
+
+def expire(log: ExchangeLog, clock: Clock, still: StillOpen = StillOpen()) -> tuple[int, int]:
+    """Rows that went and that stayed."""
+    log.flush()
+    done = log.expire(clock.time - MONTH, still)
+    return done.exchanges, done.kept
+
+
+def test_exchanges_of_what_is_open_stay_until_it_is_settled(log, clock):
+    names = [
+        exchange(document="10045"),
+        exchange(document="key-9"),
+        exchange(document="7", connection="shop"),
+        exchange(document="", run_id="read", connection="shop"),
+        exchange(document="", run_id="plan"),
+    ]
+    others = [
+        exchange(document="10046"),
+        exchange(document="7", connection="erp_us"),
+        exchange(document="10045x"),
+        exchange(document="", run_id="read", connection="erp_us"),
+        exchange(document="8", run_id="read", connection="shop"),
+    ]
+    for one in [*names, *others]:
+        log.record({**one, "time": clock.time})
+    still = StillOpen(
+        names=frozenset({"10045", "key-9"}),
+        ids=frozenset({("shop", "7")}),
+        reads=frozenset({("shop", "read")}),
+        runs=frozenset({"plan"}),
+    )
+    for days in (31, 32, 90, 400):
+        clock.time = NOON + timedelta(days=days)
+        assert expire(log, clock, still) == (5 if days == 31 else 0, 5)
+        assert [one.document for one in log.search()] == ["10045", "key-9", "7", "", ""]
+    assert expire(log, clock) == (5, 0)
+    assert log.search() == []
+    assert files(log) == []
+
+
+def test_bodies_of_the_kept_are_read_and_those_of_the_rest_are_nowhere(log, clock):
+    kept, forgotten = body("kept"), body("forgotten")
+    log.record(exchange(document="a", time=clock.time, request_body=forgotten, response_body=forgotten))
+    log.record(exchange(document="b", time=clock.time, request_body=kept, response_body=kept[::-1]))
+    log.record(exchange(document="c", time=clock.time, request_body=kept[:50], response_body=b""))
+    (before,) = log.search(document="b")
+    clock.time += MONTH + DAY
+    still = StillOpen(names=frozenset({"b", "c"}))
+    assert expire(log, clock, still) == (1, 2)
+    found = log.search()
+    assert [(log.request_body(one), log.response_body(one)) for one in found] == [(kept, kept[::-1]), (kept[:50], b"")]
+    assert (log.request_body(before), log.response_body(before)) == (kept, kept[::-1]), "who read its row just before"
+    assert sum(path.stat().st_size for path in files(log)) == sum(
+        (one.request_length or 0) + (one.response_length or 0) for one in found
+    )
+    names = [path.name for path in files(log)]
+    clock.time += DAY
+    expire(log, clock, still)
+    assert [path.name for path in files(log)] == names, "nothing to move"
+    expire(log, clock, StillOpen(names=frozenset({"c"})))
+    (one,) = log.search()
+    assert log.request_body(one) == kept[:50]
+    assert [path.stat().st_size for path in files(log)] == [one.request_length]
+
+
+def test_a_file_with_younger_exchanges_is_left_as_it_is(log, clock):
+    log.record(exchange(document="old", time=clock.time))
+    log.record(exchange(document="gone", time=clock.time))
+    log.record(exchange(document="new", time=clock.time + timedelta(hours=6)))
+    log.flush()
+    names = [path.name for path in files(log)]
+    clock.time += MONTH + timedelta(hours=3)
+    assert expire(log, clock, StillOpen(names=frozenset({"old"}))) == (1, 1)
+    assert [path.name for path in files(log)] == names
+    assert [log.request_body(one) for one in log.search()] == [exchange()["request_body"]] * 2
+
+
+def test_of_one_document_the_newest_stay_and_of_all_no_more_than_a_bound(log, clock, monkeypatch):
+    monkeypatch.setattr(exchange_expiry, "MOST_OF_DOCUMENT", 3)
+    monkeypatch.setattr(exchange_expiry, "MOST_OF_RUN", 2)
+    for minute in range(6):
+        at = clock.time + timedelta(minutes=minute)
+        log.record(exchange(document="a", time=at, attempt=minute))
+        log.record(exchange(document="", run_id="read", time=at, attempt=minute))
+    clock.time += MONTH + DAY
+    still = StillOpen(names=frozenset({"a"}), reads=frozenset({("erp_us", "read")}))
+    assert expire(log, clock, still) == (7, 5)
+    kept = [(one.document, one.attempt) for one in log.search()]
+    assert kept == [("a", 3), ("a", 4), ("", 4), ("a", 5), ("", 5)]
+    keep = exchange_expiry.keeper(still, most=2)
+    assert [keep(one) for one in reversed(log.search())] == [True, True, False, False, False]
+
+
+def test_chunks_forget_the_same(log, clock):
+    for number in range(20):
+        log.record(exchange(document=f"{number % 4}", time=clock.time, request_body=b""))
+    log.flush()
+    with log.opened() as store:
+        keep = exchange_expiry.keeper(StillOpen(names=frozenset({"1"})))
+        assert exchange_expiry.forget_rows(store, clock.time + DAY, keep, chunk=3) == (15, 5)
+    assert {one.document for one in log.search()} == {"1"}
+
+
+def test_nothing_moves_while_somebody_erases_and_what_was_erased_does_not_come_back(log, clock):
+    kept = b'{"email": "jane@example.com"}' + os.urandom(50)
+    log.record(exchange(document="a", time=clock.time, request_body=kept))
+    log.record(exchange(document="b", time=clock.time))
+    log.flush()
+    clock.time += MONTH + DAY
+    still = StillOpen(names=frozenset({"a"}))
+    with open(log.folder / "bodies.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert expire(log, clock, still) == (1, 1)
+        (one,) = log.search()
+        assert one.segment == files(log)[0].name
+        assert log.request_body(one) == kept
+    expire(log, clock, still)
+    (one,) = log.search()
+    assert log.request_body(one) == kept
+    assert log.erase(PersonalTexts(email="jane@example.com"))["bodies"] == 1
+    (one,) = log.search()
+    assert log.request_body(one) == b""
+    assert all(not path.read_bytes().strip(b"\0") for path in files(log))
+
+
+def test_what_changes_while_bodies_are_copied_stays_as_it_is(log, clock, monkeypatch):
+    log.record(exchange(document="a", time=clock.time))
+    log.record(exchange(document="b", time=clock.time))
+    log.flush()
+    clock.time += MONTH + DAY
+    log.expire(clock.time - MONTH - 10 * DAY)
+    with log.opened() as store:
+        exchange_expiry.forget_rows(store, clock.time - MONTH, exchange_expiry.keeper(StillOpen(names=frozenset("a"))))
+        bodies = store.bodies
+
+        def wiped_meanwhile(segment):
+            found = bodies(segment)
+            log.wipe(store, log.search()[0], "request")
+            return found
+
+        monkeypatch.setattr(store, "bodies", wiped_meanwhile)
+        assert gather(store, log.folder / "segments", clock.time - MONTH, clock.time) == []
+    (one,) = log.search()
+    assert log.request_body(one) == b""
+    assert one.segment in {path.name for path in files(log)}
