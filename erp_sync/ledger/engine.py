@@ -13,6 +13,10 @@ request leaves), its outcome, an inbox event (before it is answered), a person's
 commit also makes all commits before it durable, they share the log. PostgreSQL: its
 ``synchronous_commit`` stays on.
 
+Away. A PostgreSQL that is restarted is back within seconds: whoever begins a transaction meanwhile waits for it, at
+most until `RESTART_SECONDS` after the first of them found it gone, and only where it has answered this process before.
+A transaction that was under way fails; whoever was in it says whether that can be done again.
+
 Fork: connections belong to the process that opened them; a child builds its own on first use and
 never touches or closes its parent's.
 """
@@ -46,6 +50,8 @@ PATIENCE_SECONDS = 1.0
 LOOK_SECONDS = (0.0005, 0.002)
 """Looking so often from the first moment on is no gain: the demo's day took 337 and 355 s with it, 308 s without (one
 run each; supposed, not measured: processes that take turns read their pages anew for every transaction)."""
+RESTART_SECONDS = 5.0
+KNOCK_SECONDS = (0.05, 0.15)
 CACHED_STATEMENTS = 1000
 """What SQLite's driver keeps prepared on a connection: all of the ledger's. Its own 128 are used up within a run."""
 
@@ -78,6 +84,8 @@ class Database:
         self._pid = 0
         self._local = threading.local()
         self._creating = threading.Lock()
+        self._answered = False
+        self._away_since: float | None = None  # of time.monotonic()
 
     def now(self) -> datetime:
         """The clock's time; refuses a clock without a time zone."""
@@ -113,7 +121,7 @@ class Database:
     def read(self) -> Iterator[sa.Connection]:
         """One consistent look at the database, however many statements; not for writing."""
         options = {"ledger_begin": "DEFERRED"} if self.sqlite else {"isolation_level": "REPEATABLE READ"}
-        with self.engine.connect() as connection, connection.execution_options(**options).begin():
+        with self._connect() as connection, connection.execution_options(**options).begin():
             yield connection
 
     @contextmanager
@@ -133,7 +141,7 @@ class Database:
         self._local.writing = True
         try:
             options = {"ledger_begin": "IMMEDIATE", "ledger_durable": durable}
-            with self.engine.connect() as connection:
+            with self._connect() as connection:
                 connection = connection.execution_options(**options)
                 try:
                     transaction = connection.begin()
@@ -147,6 +155,24 @@ class Database:
             self._local.writing = False
             if lock is not None:
                 lock.release()
+
+    def _connect(self) -> sa.Connection:
+        """From the pool; a server that is restarted is waited for. A file needs nobody to answer."""
+        if self.sqlite:
+            return self.engine.connect()
+        while True:
+            try:
+                connection = self.engine.connect()
+            except OperationalError:
+                now = time.monotonic()
+                if self._away_since is None:
+                    self._away_since = now
+                if not self._answered or now - self._away_since > RESTART_SECONDS:
+                    raise
+                time.sleep(random.uniform(*KNOCK_SECONDS))
+            else:
+                self._answered, self._away_since = True, None
+                return connection
 
     def exclude(self, connection: sa.Connection, *name: str) -> None:
         """Until the transaction ends nobody else passes here with the same name.

@@ -216,6 +216,15 @@ class DatabaseAway(LedgerError):
 NO_ANSWER = (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.TimeoutError, sqlite3.OperationalError)
 
 
+def is_restarted(error: BaseException) -> bool:
+    """Whether the database's server went away with the connection, or is not back yet: it may answer soon. What was
+    under way may have been committed. A file's trouble is not of this kind."""
+    if not isinstance(error, sa.exc.OperationalError):
+        return False
+    # No connection, no state: a server that refuses a statement gives one.
+    return error.connection_invalidated or getattr(error.orig, "sqlstate", "") is None
+
+
 def is_away(error: BaseException) -> bool:
     """Whether the ledger's database could not be used for now: no answer, or busy."""
     return isinstance(error, (LedgerBusy, DatabaseAway, *NO_ANSWER))

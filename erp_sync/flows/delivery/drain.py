@@ -22,6 +22,7 @@ from erp_sync.flows.first_look import FirstLook
 from erp_sync.flows.leases import of_deliveries
 from erp_sync.ledger import Ledger
 from erp_sync.ledger.documents import Claim
+from erp_sync.ledger.errors import NO_ANSWER
 
 log = logging.getLogger(__name__)
 
@@ -119,7 +120,7 @@ class Drain:
                 if spent < self.budget and not exhausted and ahead < self.senders:
                     claims = self._claim(2 * self.senders - ahead)
                     exhausted = not claims
-                    for claim, document in self.preparation.prepared(claims):
+                    for claim, document in self._prepared(claims):
                         context = contextvars.copy_context()
                         under_way[pool.submit(context.run, self.sending.deliver, claim, document)] = claim
                 if not under_way:
@@ -145,6 +146,16 @@ class Drain:
         self.report.seconds = round(time.monotonic() - began, 3)
         self.defects.raise_first()
         return self.report
+
+    def _prepared(self, claims: Sequence[Claim]) -> list[tuple[Claim, Any]]:
+        """Those that may be sent. None where the ledger did not answer: their leases end by themselves."""
+        try:
+            return self.preparation.prepared(claims)
+        except NO_ANSWER as failure:
+            self.defects.remember(failure)
+            for claim in claims:
+                self.leases.let_go(claim)
+            return []
 
     def _suspects(self, began: float) -> None:
         """Documents with which processes died, one after the other: should we die too, it is known with which."""
@@ -174,6 +185,15 @@ class Drain:
                 self.endings.delivered([claim])
 
     def _claim(self, limit: int, suspects: bool = False) -> list[Claim]:
+        """What may be worked on now. None while the ledger does not answer: the run goes on with what it has in hand,
+        and fails in the end."""
+        try:
+            return self._claimed(limit, suspects)
+        except NO_ANSWER as failure:
+            self.defects.remember(failure)
+            return []
+
+    def _claimed(self, limit: int, suspects: bool) -> list[Claim]:
         if self.task.connection in self.task.ledger.unreachable():
             return []  # what is due queues: no attempt is spent on a target that is away
         asked = time.monotonic()

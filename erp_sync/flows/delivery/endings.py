@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 from erp_sync.flows.delivery.report import DrainReport, DrainTask
 from erp_sync.flows.leases import Leases
 from erp_sync.ledger.deliveries import DEFECT
 from erp_sync.ledger.documents import Claim, State
-from erp_sync.ledger.errors import LeaseLost, WrongState
+from erp_sync.ledger.errors import NO_ANSWER, LeaseLost, WrongState, is_restarted
 from erp_sync.ports.differences import Difference
 from erp_sync.ports.documents import Requirement
 
 log = logging.getLogger(__name__)
+
+Written = TypeVar("Written")
+WRITTEN_AGAIN_SECONDS = 0.2
 
 # A document that was refused "for now" is tried again after this long, doubling up to the longest.
 FIRST_RETRY = timedelta(seconds=2)
@@ -41,9 +46,22 @@ class Endings:
         self.report = DrainReport()
         self._lock = threading.Lock()
 
+    def written(self, claims: Sequence[Claim], write: Callable[[], Written]) -> Written:
+        """What `write` gives, which writes into the ledger; done again while the ledger's server is restarted and the
+        leases hold. It may have been committed before that: to do it twice must change nothing more."""
+        while True:
+            try:
+                return write()
+            except NO_ANSWER as error:
+                if not is_restarted(error) or not all(map(self.leases.holds, claims)):
+                    raise
+                keys = ", ".join(claim.delivery.number for claim in claims)
+                log.warning("written again", extra={"flow": self.task.flow, "key": keys})
+                time.sleep(WRITTEN_AGAIN_SECONDS)
+
     def delivered(self, claims: Sequence[Claim]) -> None:
         """Every step of them is confirmed. One transaction for all of them."""
-        problems = self.task.ledger.deliveries.complete_all(claims)
+        problems = self.written(claims, lambda: self.task.ledger.deliveries.complete_all(claims))
         for claim, problem in zip(claims, problems, strict=True):
             if isinstance(problem, LeaseLost):
                 self.lost(claim)

@@ -88,7 +88,14 @@ class Recording:
         }
 
     def outcome(self, claim: Claim, step: Step, outcome: Outcome, operation: Operation) -> Receipt | None:
-        """The step's receipt, or None where the delivery ends here for now."""
+        """The step's receipt, or None where the delivery ends here for now.
+
+        Nothing but this process knows what the target has answered: where the ledger's server is restarted it is
+        written once that is back. If that takes longer than the lease, the step is as unknown as after a crash.
+        """
+        return self.endings.written([claim], lambda: self._outcome(claim, step, outcome, operation))
+
+    def _outcome(self, claim: Claim, step: Step, outcome: Outcome, operation: Operation) -> Receipt | None:
         match outcome:
             case Applied(receipt=receipt):
                 self.confirm(claim, step, receipt)

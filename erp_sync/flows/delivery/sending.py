@@ -47,7 +47,8 @@ class Sending:
                 self.endings.dead(claim, problem.code, str(problem))
                 return False
             reuse = {step.operation for step in planned if self._guarantee(step) is Guarantee.UNIQUE_KEY}
-            known = {row.name: row for row in self.task.ledger.steps.plan(claim, planned, reuse=reuse)}
+            rows = self.endings.written([claim], lambda: self.task.ledger.steps.plan(claim, planned, reuse=reuse))
+            known = {row.name: row for row in rows}
             receipts: dict[str, Receipt] = {}
             for step in planned:
                 receipt = self._step(claim, document, step, known[step.name], receipts)
@@ -103,12 +104,7 @@ class Sending:
                 return found
         try:
             # Classes A and B may be sent again at once; the others hold the key for their settle time.
-            self.task.ledger.steps.begin(
-                claim,
-                step.name,
-                settle_seconds=0.0 if again else operation.settle_seconds,
-                moves=self._moves(document, operation),
-            )
+            self._begin(claim, step, 0.0 if again else operation.settle_seconds, self._moves(document, operation))
         except KeyBusy as busy:
             self.endings.later(claim, busy.until, str(busy), "key_busy")
             return None
@@ -117,6 +113,18 @@ class Sending:
             return already.receipt
         self.endings.called()
         return self.recording.outcome(claim, step, self.task.target.submit([request])[0], operation)
+
+    def _begin(self, claim: Claim, step: Step, settle_seconds: float, moves: list[tuple[str, str, list[str]]]) -> None:
+        steps, tried = self.task.ledger.steps, False
+
+        def write() -> None:
+            nonlocal tried
+            if tried and any(one.name == step.name and one.state is StepState.SENDING for one in steps.of(claim.id)):
+                steps.not_sent(claim, step.name, "the ledger was restarted as this was about to leave")
+            tried = True
+            steps.begin(claim, step.name, settle_seconds=settle_seconds, moves=moves)
+
+        self.endings.written([claim], write)
 
     def _moves(self, document: Any, operation: Operation) -> list[tuple[str, str, list[str]]]:
         """Known state that the write changes besides its own key, as the operation declares it."""
