@@ -21,6 +21,21 @@ RUNBOOK = "docs/runbook.md"
 _CHECKOUT = Path(__file__).resolve().parent.parent
 
 
+#: Settings of days by field: variable, days where nothing is said, and the fewest that what reads them can do with. The
+#: figures of the watchdog learn from four weeks, those of the KPIs are of a month, and events are looked at for a week.
+DAYS = {
+    "exchange_days": ("ERP_SYNC_EXCHANGE_DAYS", 30, 1),
+    "run_days": ("ERP_SYNC_RUN_DAYS", 30, 1),
+    "payload_days": ("ERP_SYNC_PAYLOAD_DAYS", 30, 1),
+    "delivery_days": ("ERP_SYNC_DELIVERY_DAYS", 400, 40),
+    "plan_days": ("ERP_SYNC_PLAN_DAYS", 90, 30),
+    "event_days": ("ERP_SYNC_EVENT_DAYS", 30, 8),
+    "quarantine_days": ("ERP_SYNC_QUARANTINE_DAYS", 180, 1),
+    "metric_days": ("ERP_SYNC_METRIC_DAYS", 800, 31),
+    "snapshot_days": ("ERP_SYNC_SNAPSHOT_DAYS", 7, 1),
+}
+
+
 class WrongSetting(ValueError):
     """A setting is missing or wrong. Attributes: name, expected."""
 
@@ -46,6 +61,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         dagster_postgres_url: where Dagster stores runs and events (``ERP_SYNC_DAGSTER_POSTGRES_URL``,
             ``postgresql+psycopg2://...``); None for SQLite in `dagster_home`.
         run_days: how long finished runs and their events are kept (``ERP_SYNC_RUN_DAYS``, default 30).
+        payload_days: how long the ledger keeps payloads of received records that every flow has handled
+            (``ERP_SYNC_PAYLOAD_DAYS``, default 30); ids stay.
+        delivery_days: how long it keeps finished deliveries (``ERP_SYNC_DELIVERY_DAYS``, default 400), 35 days longer
+            at least than any route's `reconcile_window`.
+        plan_days: how long it keeps plans that are through (``ERP_SYNC_PLAN_DAYS``, default 90).
+        event_days: how long it keeps events that were handled (``ERP_SYNC_EVENT_DAYS``, default 30).
+        quarantine_days: how long it keeps resolved rows of the quarantine (``ERP_SYNC_QUARANTINE_DAYS``, default 180).
+        metric_days: how long it keeps counters by hour (``ERP_SYNC_METRIC_DAYS``, default 800).
+        snapshot_days: how long the lake keeps whole snapshots that nothing is compared with any more
+            (``ERP_SYNC_SNAPSHOT_DAYS``, default 7).
         alert_urls: who is told, Apprise URLs parted by blanks (``ERP_SYNC_ALERT_URLS``, secret).
         alert_severity: told from this one on: critical, error, warning or info (``ERP_SYNC_ALERT_SEVERITY``).
         document_deaths: a document that so many processes in a row died with is a dead letter
@@ -61,6 +86,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     exchange_days: int = 30
     dagster_postgres_url: str | None = None
     run_days: int = 30
+    payload_days: int = 30
+    delivery_days: int = 400
+    plan_days: int = 90
+    event_days: int = 30
+    quarantine_days: int = 180
+    metric_days: int = 800
+    snapshot_days: int = 7
     alert_urls: tuple[str, ...] = ()
     alert_severity: str = "warning"
     document_deaths: int = 5
@@ -105,17 +137,12 @@ def load(environment: dict[str, str] | None = None) -> Settings:
     defs = Path(env.get("ERP_SYNC_DEFS") or Path(__file__).parent / "defs").expanduser().absolute()
     if not defs.is_dir():
         raise WrongSetting("ERP_SYNC_DEFS", str(defs), "a folder of connection and route YAML files")
-    days = env.get("ERP_SYNC_EXCHANGE_DAYS", "30")
-    if not days.isdigit() or int(days) < 1:
-        raise WrongSetting("ERP_SYNC_EXCHANGE_DAYS", days, "a whole number of days, at least 1")
+    days = {field: _days(env, *setting) for field, setting in DAYS.items()}
     postgres = env.get("ERP_SYNC_DAGSTER_POSTGRES_URL") or None
     if postgres is not None and not postgres.startswith("postgresql+psycopg2://"):
         # Dagster's notifications are written for psycopg2; SQLAlchemy would take psycopg 3 for a plain postgresql://
         shape = "postgresql+psycopg2://USER@HOST/DATABASE"
         raise WrongSetting("ERP_SYNC_DAGSTER_POSTGRES_URL", postgres.split("@")[-1], shape)
-    run_days = env.get("ERP_SYNC_RUN_DAYS", "30")
-    if not run_days.isdigit() or int(run_days) < 1:
-        raise WrongSetting("ERP_SYNC_RUN_DAYS", run_days, "a whole number of days, at least 1")
     deaths = env.get("ERP_SYNC_DOCUMENT_DEATHS", "5")
     if not deaths.isdigit() or int(deaths) < 2:
         raise WrongSetting("ERP_SYNC_DOCUMENT_DEATHS", deaths, "a whole number, at least 2")
@@ -126,27 +153,32 @@ def load(environment: dict[str, str] | None = None) -> Settings:
         home=home,
         ledger_url=url,
         defs=defs,
-        exchange_days=int(days),
         dagster_postgres_url=postgres,
-        run_days=int(run_days),
         alert_urls=tuple((env.get("ERP_SYNC_ALERT_URLS") or "").split()),
         alert_severity=severity,
         document_deaths=int(deaths),
         ui_url=(env.get("ERP_SYNC_UI_URL") or "").rstrip("/"),
         runbook_url=(env.get("ERP_SYNC_RUNBOOK_URL") or RUNBOOK).rstrip("#/"),
+        **days,
     )
+
+
+def _days(env: dict[str, str], name: str, default: int, least: int) -> int:
+    value = env.get(name, str(default))
+    if not value.isdecimal() or int(value) < least:
+        raise WrongSetting(name, value, f"a whole number of days, at least {least}")
+    return int(value)
 
 
 _KNOWN = {
     "ERP_SYNC_HOME",
     "ERP_SYNC_LEDGER_URL",
     "ERP_SYNC_DEFS",
-    "ERP_SYNC_EXCHANGE_DAYS",
     "ERP_SYNC_DAGSTER_POSTGRES_URL",
-    "ERP_SYNC_RUN_DAYS",
     "ERP_SYNC_ALERT_URLS",
     "ERP_SYNC_ALERT_SEVERITY",
     "ERP_SYNC_DOCUMENT_DEATHS",
     "ERP_SYNC_UI_URL",
     "ERP_SYNC_RUNBOOK_URL",
+    *(name for name, _, _ in DAYS.values()),
 }

@@ -247,7 +247,8 @@ class FlowSpec(_Strict):
 
 # Two comparisons of every document at least, should one not come to pass; and deliveries are kept for some time only.
 SHORTEST_WINDOW, LONGEST_WINDOW = timedelta(days=2), timedelta(days=365)
-KEPT_DAYS = 400  # `ledger.retention.Retention.deliveries`; the ledger is not imported to read YAML
+# What was sent is kept longer than it is compared: see `settings.Settings.delivery_days`.
+DELIVERIES_BEYOND = timedelta(days=35)
 DOCUMENT_FLOWS = ("orders", "order_status", "shipments")
 STATE_FLOWS = ("inventory", "products", "prices")
 
@@ -280,7 +281,8 @@ class RouteSpec(_Strict):
         if not SHORTEST_WINDOW <= value <= LONGEST_WINDOW:
             raise ValueError(
                 f"{value} is too short or too long: documents are compared once a day, and what was sent of them is "
-                f"kept for {KEPT_DAYS} days; expected {SHORTEST_WINDOW.days}d to {LONGEST_WINDOW.days}d"
+                "kept for 400 days where ERP_SYNC_DELIVERY_DAYS says nothing; "
+                f"expected {SHORTEST_WINDOW.days}d to {LONGEST_WINDOW.days}d"
             )
         return value
 

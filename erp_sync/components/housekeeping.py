@@ -7,7 +7,6 @@ cannot do keeps no other from its work.
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from functools import partial
-from typing import TYPE_CHECKING
 
 import dagster as dg
 import msgspec
@@ -15,15 +14,10 @@ import msgspec
 from erp_sync.components.flow_table import FLOWS
 from erp_sync.components.installation import Installation
 
-if TYPE_CHECKING:
-    from erp_sync.lake import Lake
-
 KEY = dg.AssetKey(["installation", "housekeeping"])
 JOB = "housekeeping"
 # Files of the last day are left as they are: runs under way read what they have written.
 COMPACT_AFTER = timedelta(days=1)
-# Whole snapshots of sources are only compared with the next one.
-SNAPSHOTS_FOR = timedelta(days=7)
 
 
 class Housework(msgspec.Struct, kw_only=True):
@@ -53,7 +47,7 @@ def keep_house(here: Installation, now: datetime) -> Housework:
     for connection, entity in here.lake.entities():
         do(
             f"lake {connection}/{entity}",
-            partial(_lake, here.lake, connection, entity, snapshots.get((connection, entity)), now),
+            partial(_lake, here, connection, entity, snapshots.get((connection, entity)), now),
         )
     do("erased persons", lambda: {"lake_erased": _erased(here)})
     do("exchanges of erased persons", lambda: _forgotten(here, now))
@@ -63,8 +57,18 @@ def keep_house(here: Installation, now: datetime) -> Housework:
 
 def _ledger(here: Installation) -> dict[str, int]:
     from erp_sync.components.due import readers
+    from erp_sync.ledger.retention import Retention
 
-    expired = here.ledger.retention.expire(readers=readers(here.configuration))
+    days = here.settings
+    keep = Retention(
+        payloads=days.payload_days,
+        deliveries=days.delivery_days,
+        plans=days.plan_days,
+        inbox=days.event_days,
+        quarantine=days.quarantine_days,
+        metrics=days.metric_days,
+    )
+    expired = here.ledger.retention.expire(keep, readers(here.configuration))
     return {f"ledger_{kind}": count for kind, count in expired.items()}
 
 
@@ -120,12 +124,15 @@ def _snapshots(here: Installation) -> Iterator[tuple[str, str, set[str]]]:
         yield source, folder, runs - {""}
 
 
-def _lake(lake: "Lake", connection: str, entity: str, snapshots_of: set[str] | None, now: datetime) -> dict[str, int]:
+def _lake(
+    here: Installation, connection: str, entity: str, snapshots_of: set[str] | None, now: datetime
+) -> dict[str, int]:
     """`snapshots_of`: runs whose snapshot is needed; None where the folder holds no snapshots."""
     if snapshots_of is None:
-        return {"lake_compacted": lake.compact(connection, entity, now - COMPACT_AFTER)}
-    needed = [one.written_at for one in lake.files(connection, entity) if one.run_id in snapshots_of]
-    return {"lake_snapshots": lake.remove(connection, entity, min([now - SNAPSHOTS_FOR, *needed]))}
+        return {"lake_compacted": here.lake.compact(connection, entity, now - COMPACT_AFTER)}
+    needed = [one.written_at for one in here.lake.files(connection, entity) if one.run_id in snapshots_of]
+    old = now - timedelta(days=here.settings.snapshot_days)
+    return {"lake_snapshots": here.lake.remove(connection, entity, min([old, *needed]))}
 
 
 def housekeeping() -> dg.Definitions:

@@ -16,7 +16,13 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from erp_sync import settings as settings_module
-from erp_sync.components.configuration import Configuration, RouteSpec, WrongConfiguration, read_configuration
+from erp_sync.components.configuration import (
+    DELIVERIES_BEYOND,
+    Configuration,
+    RouteSpec,
+    WrongConfiguration,
+    read_configuration,
+)
 from erp_sync.model.advice import Advice
 from erp_sync.model.keys import Entity
 from erp_sync.ports.outcomes import CallFailed
@@ -70,6 +76,14 @@ class Installation:
         self.settings, self.offline = settings, offline
         self._clock = clock
         self.configuration = configuration or read_configuration(settings.defs)
+        for route in self.configuration.routes.values():
+            least = (route.reconcile_window + DELIVERIES_BEYOND).days
+            if settings.delivery_days < least:
+                raise settings_module.WrongSetting(
+                    "ERP_SYNC_DELIVERY_DAYS",
+                    settings.delivery_days,
+                    f"at least {least}: what route {route.name} compares (reconcile_window) and 35 days",
+                )
         self._lock = threading.RLock()
         self._opened: dict[str, Any] = {}
 

@@ -14,7 +14,8 @@ import pytest
 
 from erp_sync.components import known_names
 from erp_sync.components.configuration import (
-    KEPT_DAYS,
+    DELIVERIES_BEYOND,
+    LONGEST_WINDOW,
     STATE_FLOWS,
     Configuration,
     Mode,
@@ -380,4 +381,4 @@ def test_definitions_and_sensors_import_neither_pandas_nor_great_expectations(tm
 
 
 def test_the_window_of_the_daily_comparison_keeps_to_what_the_ledger_keeps():
-    assert Retention().deliveries == KEPT_DAYS
+    assert timedelta(days=Retention().deliveries) >= LONGEST_WINDOW + DELIVERIES_BEYOND

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
+import msgspec
 import pytest
 
 from erp_sync.components.configuration import read_configuration
@@ -15,8 +16,9 @@ from erp_sync.components.installation import Installation
 from erp_sync.components.route import installation_definitions
 from erp_sync.components.run_context import land_records
 from erp_sync.flows.state_extraction import snapshot_entity
+from erp_sync.ledger.retention import Expiry, Retention
 from erp_sync.ports.raw import RawRecord
-from erp_sync.settings import load
+from erp_sync.settings import WrongSetting, load
 from erp_sync_tests.components.two_systems import YAML
 from erp_sync_tests.ledger import fresh
 from erp_sync_tests.operations.house import STORE, House
@@ -83,6 +85,40 @@ def test_a_snapshot_that_is_compared_with_stays_and_keeps_its_run(here: Installa
     assert done.removed["lake_snapshots"] == 1
     assert here.lake.table("netsuite_us", folder, run_id="last").num_rows == 2
     assert here.lake.table("netsuite_us", folder, run_id="old").num_rows == 0
+
+
+def with_days(here: Installation, **days: int) -> Installation:
+    return Installation(msgspec.structs.replace(here.settings, **days), here.configuration)
+
+
+def test_how_long_snapshots_are_kept_is_a_setting(here: Installation):
+    now = datetime.now(UTC)
+    land(here, snapshot_entity(STOCK), "old", "a")
+    longer = with_days(here, snapshot_days=20)
+    assert keep_house(longer, now + timedelta(days=19)).removed["lake_snapshots"] == 0
+    assert keep_house(longer, now + timedelta(days=21)).removed["lake_snapshots"] == 1
+    longer.close()
+
+
+def test_how_long_the_ledger_keeps_what_is_finished_are_settings(here: Installation, monkeypatch):
+    kept: list[Retention] = []
+    expire = Expiry.expire
+    monkeypatch.setattr(Expiry, "expire", lambda self, keep, readers: kept.append(keep) or expire(self, keep, readers))
+    other = with_days(
+        here, payload_days=31, delivery_days=401, plan_days=91, event_days=32, quarantine_days=181, metric_days=801
+    )
+    for one in (here, other):
+        assert keep_house(one, datetime.now(UTC)).failed == []
+    other.close()
+    changed = Retention(payloads=31, deliveries=401, plans=91, inbox=32, quarantine=181, metrics=801)
+    assert kept == [Retention(), changed]
+
+
+def test_deliveries_are_not_kept_shorter_than_a_route_compares_them(here: Installation):
+    """A document that was sent and is forgotten would be a lost one to the comparison."""
+    with pytest.raises(WrongSetting, match="ERP_SYNC_DELIVERY_DAYS is 41; expected at least 42: what route us"):
+        with_days(here, delivery_days=41)
+    with_days(here, delivery_days=42).close()
 
 
 def test_a_half_written_file_is_named_and_keeps_nothing_else_from_its_work(here: Installation):
