@@ -1,4 +1,4 @@
-"""What the watchdog looks at: everything that fails without an error. Calls no vendor and knows no Dagster.
+"""What the watchdog looks at: everything that fails without an error. Calls no vendor.
 
 Each thing that is not as it should be is a condition with a key: told once, and told again when it is over. What
 planned maintenance explains is no condition.
@@ -18,11 +18,13 @@ from erp_sync.components.due import SENSOR_ALIVE, look_alive
 from erp_sync.components.flow_table import FLOWS, FlowKind
 from erp_sync.components.installation import Installation
 from erp_sync.ledger.breakers import matter
+from erp_sync.ledger.errors import NO_ANSWER, DatabaseAway
 from erp_sync.ledger.heartbeats import Heartbeat
 from erp_sync.ledger.ledger import Unreachable
 from erp_sync.monitoring import alerting
 from erp_sync.monitoring.expectations import LONGEST, WEEKS, Expectation, silence
 from erp_sync.operations.watching_changes import LEARN_EVERY, Changes
+from erp_sync.operations.watching_dagster import NEEDED, DagsterStorage
 from erp_sync.operations.watching_events import Announcements
 from erp_sync.runtime.supervisor import files_of
 from erp_sync.transport import losses
@@ -49,7 +51,10 @@ GIVEN_UP = {
     losses.DEFECT: ("single ones cannot be written", "Report it with the logs of the runs"),
 }
 #: What is wrong of itself after a time without services, until they have caught up.
-CATCHING_UP = ("sensor", "overdue/", "queue/", "not_looked/", "not_compared/", "unannounced/", "unchanged/")
+CATCHING_UP = (
+    *("sensor", "daemon", "schedule/", "overdue/", "queue/", "not_looked/", "not_compared/", "unannounced/"),
+    "unchanged/",
+)
 
 
 class Condition(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,6 +81,7 @@ class Watchdog:
         self._patient_until = here.ledger.now() + patience
         self._announcements = Announcements(here)
         self._changes = Changes(here)
+        self._dagster_storage = DagsterStorage(here.settings)
         self._expectations: dict[tuple[str, str], tuple[datetime, Expectation]] = {}
 
     def look(self) -> list[Condition]:
@@ -116,7 +122,8 @@ class Watchdog:
         yield from _disk(self.here)
         yield from _given_up(self.here, now)
         sensor = beats.get(SENSOR_ALIVE)
-        if sensor is not None and now - sensor.at > SENSOR_SILENT:
+        sensor_silent = sensor is not None and now - sensor.at > SENSOR_SILENT
+        if sensor is not None and sensor_silent:
             yield Condition(
                 key="sensor",
                 severity="critical",
@@ -125,6 +132,7 @@ class Watchdog:
                 "`erp-sync up` starts them; the sensor's page in the UI shows its error.",
             )
         self._changes.look(now)
+        yield from self._dagster(now, sensor_silent)
         for route in self.here.configuration.routes.values():
             for name, flow in route.flows.items():
                 if flow.mode is not Mode.OFF:
@@ -134,6 +142,40 @@ class Watchdog:
         yield from self._dead()
         yield from self._held(now)
         yield from self._hung(now)
+
+    def _dagster(self, now: datetime, sensor_silent: bool) -> Iterator[Condition]:
+        """What follows from a matter that is told already is not told beside it; what was told before it stays."""
+        if not self._dagster_storage.exists:
+            return
+        told = {notice.key for notice in self.here.ledger.notices.open()}
+        try:
+            silent = self._dagster_storage.silent_daemons(now)
+            late = self._dagster_storage.late_schedules(now)
+        except (DatabaseAway, *NO_ANSWER) as away:
+            yield Condition(
+                key="daemon",
+                severity="critical",
+                text=f"Dagster's storage does not answer, so no run begins and none ends: {away}",
+            )
+            return
+        if silent and (not sensor_silent or WATCH + "daemon" in told):
+            lost = "; ".join(f"{NEEDED[name]} ({name}) since {at:%Y-%m-%d %H:%M} UTC" for name, at in silent.items())
+            yield Condition(
+                key="daemon",
+                severity="critical",
+                text=f"Dagster's daemon gives no sign of life: {lost}. `erp-sync status` shows the services; end the "
+                "daemon where it lives, `erp-sync up` starts it anew.",
+            )
+        for one in late:
+            key = f"schedule/{one.name}"
+            if WATCH + key in told or not (sensor_silent or "SCHEDULER" in silent):
+                yield Condition(
+                    key=key,
+                    severity="error",
+                    text=f"Schedule {one.name} ({one.cron}) is on and did not tick since {one.last:%Y-%m-%d %H:%M} "
+                    "UTC: what it starts is not done. Its page in the UI shows its ticks and their errors.",
+                    link="/automation",
+                )
 
     def _hung(self, now: datetime) -> Iterator[Condition]:
         for name, service in files_of(self.here.settings.home).status().services.items():

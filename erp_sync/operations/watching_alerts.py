@@ -16,6 +16,22 @@ ALERTS = (
         "is lost: what was missed is read once it runs.",
     ),
     Alert(
+        cause="daemon",
+        means="A part of Dagster's daemon stands still, or its storage does not answer: sensors, schedules or new runs "
+        "wait, as the message says. Nothing is lost: what was missed is done once it goes on.",
+        look=(_STATUS, "tail -n 50 $ERP_SYNC_HOME/logs/*.log"),
+        do="Storage: start its database, or make room. Daemon: where it is gone, `erp-sync up` starts it; where it "
+        "lives and stands still, end its process (kill PID, as status shows it), and it is started anew.",
+    ),
+    Alert(
+        cause="schedule",
+        means="A schedule that is on did not tick when it should have: comparisons, repairs, house-keeping or key "
+        "figures that it starts were not done. Orders and stock go on.",
+        look=(_STATUS, "tail -n 50 $ERP_SYNC_HOME/logs/*.log"),
+        do="The schedule's page in the UI shows failed ticks with their error: mend that. Where it does not exist any "
+        "more, or is not to run, switch it off there. What it starts can be started there at once, too.",
+    ),
+    Alert(
         cause="ledger",
         means="The ledger's database does not answer: nothing is synchronised, nothing else can be told. Nothing is "
         "lost: documents wait at their source.",

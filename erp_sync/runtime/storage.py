@@ -117,14 +117,14 @@ def _filled(value: Any, home: str) -> Any:
 def _create_dagster_storage(settings: Settings) -> None:
     from dagster import DagsterInstance
 
-    with _dagster_answers(settings), DagsterInstance.from_config(str(settings.dagster_home)) as instance:
+    with dagster_answers(settings), DagsterInstance.from_config(str(settings.dagster_home)) as instance:
         instance.upgrade()
         instance.get_runs(limit=1)
         instance.all_instigator_state()
 
 
 @contextmanager
-def _dagster_answers(settings: Settings) -> Iterator[None]:
+def dagster_answers(settings: Settings) -> Iterator[None]:
     """What is raised where Dagster's PostgreSQL does not answer becomes DatabaseAway."""
     if settings.dagster_postgres_url is None:
         yield

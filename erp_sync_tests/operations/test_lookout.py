@@ -136,7 +136,7 @@ def test_every_command_says_in_a_sentence_which_database_does_not_answer(
 def test_where_dagsters_storage_does_not_answer_its_setting_is_named(home: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("ERP_SYNC_DAGSTER_POSTGRES_URL", "postgresql+psycopg2://clerk:hidden@127.0.0.1:1/dagster")
     # Dagster itself tries for ten seconds; this is what it raises then.
-    with pytest.raises(DatabaseAway) as away, storage._dagster_answers(settings_module.load()):
+    with pytest.raises(DatabaseAway) as away, storage.dagster_answers(settings_module.load()):
         raise DagsterPostgresException("too many retries for DB connection") from GONE
     assert str(away.value) == (
         "Dagster's storage at postgresql+psycopg2://clerk:***@127.0.0.1:1/dagster does not answer: connection refused; "
