@@ -1,4 +1,5 @@
-"""Customers that went to the ERP with an order, compared field by field with what was sent: whenever that was.
+"""Customers that went to the ERP with an order, compared field by field with what was sent, whenever that was; those
+that were there before us, with the store's accounts.
 
 What somebody changed of them, who is inactive and who is gone is named with both values. A customer that the store
 changed since is judged by what the store has today. Nothing is asked for one by one.
@@ -11,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from erp_sync.components.documents import flow_module
+from erp_sync.flows.orders.first_look import customer_id
 from erp_sync.ledger.finding import Made
 from erp_sync.model.customer import Customer
 from erp_sync.model.keys import Entity
@@ -45,7 +47,7 @@ def compare_customers(orders: Comparison) -> None:
     ledger, route = orders.here.ledger, orders.route
     for page in ledger.deliveries.made(route.name, "orders", route.erp, MADE_BY, size=CUSTOMERS_AT_ONCE):
         one.compare(page)
-    # Linked, not made: their values were never ours.
+    # Linked, not made: what the store's account says was never sent.
     adopted = ledger.cross_references.all(Entity.CUSTOMER, route.store, route.erp)
     for start in range(0, len(adopted), CUSTOMERS_AT_ONCE):
         one.compare_adopted(dict(list(adopted.items())[start : start + CUSTOMERS_AT_ONCE]))
@@ -57,6 +59,7 @@ class _Customers:
         self.here, self.route = orders.here, orders.route
         self.decode = flow_module("orders", "transform").decode
         self.owned = owned_by_target(self.route)
+        self.compared: set[str] = set()
 
     def compare(self, page: Sequence[Made]) -> None:
         """Customers that our orders made."""
@@ -69,8 +72,9 @@ class _Customers:
                 if not is_pseudonym(order.customer.email):
                     sent[made.receipt.target_id] = made, order
         self._count(len(sent))
+        self.compared |= sent.keys()
         customers = {
-            identity: SentCustomer(key=made.key, order=order if made.ours else None)
+            identity: SentCustomer(key=made.key, order=order) if made.ours else _before_us(made.key, customer_id(order))
             for identity, (made, order) in sent.items()
         }
         found = self.target.customer_edits(customers, self._now) if customers else {}
@@ -79,7 +83,7 @@ class _Customers:
             key = keys[made.key]
             number = customer_number(order, made.key)
             edited = found.get(identity, EditedCustomer(name=made.receipt.number or identity, edits=[]))
-            compared = self._named(number, edited, accepted.get(key, frozenset()))
+            compared = self._named(number, edited, accepted.get(key, frozenset()), ours=made.ours)
             waits = corrections.get(key)
             if compared or (waits is not None and waits.operation == PUT_BACK and waits.finished_at is None):
                 self.orders.edited.append(
@@ -93,20 +97,25 @@ class _Customers:
                 )
 
     def compare_adopted(self, links: Mapping[str, str]) -> None:
-        """Customers that were there before us: whether they still are, and active."""
-        customers = {there: SentCustomer(key=_name(native_id)) for native_id, there in links.items()}
+        """Customers that were there before us: whether they still are, active, and as the store's accounts are."""
+        customers = {
+            there: _before_us(_name(native_id), native_id)
+            for native_id, there in links.items()
+            if there not in self.compared
+        }
         self._count(len(customers))
         for identity, edited in self.target.customer_edits(customers, self._now).items():
-            self._named(customers[identity].key, edited, frozenset())
+            self._named(customers[identity].key, edited, frozenset(), ours=False)
 
     def _named(
-        self, number: str, edited: EditedCustomer, accepted: frozenset[tuple[str, str]]
+        self, number: str, edited: EditedCustomer, accepted: frozenset[tuple[str, str]], *, ours: bool
     ) -> list[tuple[Edited, Difference]]:
         compared = []
         for one in edited.edits:
             if self.owned(one.part) or (one.field, one.there) in accepted:
                 continue
-            words = f"{one.field} was {'changed' if one.there else 'taken away'} in {edited.name}"
+            became = ("taken away", "changed") if ours else ("not there", "other than the store's")
+            words = f"{one.field} was {became[bool(one.there)]} in {edited.name}"
             words += f"; it stays: {one.stays}" if one.stays else ""
             difference = self.orders.differs("edited", number, store=one.sent, erp=one.there, words=words)
             compared.append((one, difference))
@@ -122,13 +131,20 @@ class _Customers:
         for records in source.fetch(list(ids)):
             for record in records:
                 try:
-                    found[record.native_id] = source.to_canonical(record, self.orders.lookups)
+                    account: Customer = source.to_canonical(record, self.orders.lookups)
                 except (BadRecord, MappingProblem):
                     continue  # what was sent is all that is known of this one
+                if not is_pseudonym(account.email):
+                    found[record.native_id] = account
         return found
 
     def _count(self, number: int) -> None:
         self.orders.counts[COUNTED] = self.orders.counts.get(COUNTED, 0) + number
+
+
+def _before_us(key: str, account: str) -> SentCustomer:
+    """A record of which no value is ours. One who was erased is compared with nobody."""
+    return SentCustomer(key=key, account="" if is_pseudonym(account) else account)
 
 
 def _name(native_id: str) -> str:

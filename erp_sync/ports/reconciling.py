@@ -112,10 +112,13 @@ class SentCustomer(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         key: of the step that made the record.
         order: as it was sent; None for a record that was there before us, of which no value is ours.
+        account: of such a record, the store's id of the customer, or a guest's e-mail address; "" where neither is
+            known.
     """
 
     key: str
     order: SalesOrder | None = None
+    account: str = ""
 
 
 class EditedCustomer(msgspec.Struct, frozen=True, kw_only=True):
@@ -142,9 +145,10 @@ class TellsCustomerEdits(Protocol):
     def customer_edits(self, customers: Mapping[str, SentCustomer], current: Current) -> dict[str, EditedCustomer]:
         """Of customers by their id at the target: edited, inactive and gone ones.
 
-        What was never sent is nobody's edit, nor is a value that the store itself has by now.
+        What was never sent is nobody's edit, nor is a value that the store itself has by now. A record that was there
+        before us is compared with the store's account of today, a guest's by the e-mail address.
 
         Args:
-            current: asked once, of those alone that differ from what was sent.
+            current: asked of accounts that were there before us, and of those that differ from what was sent.
         Raises CallFailed.
         """

@@ -260,7 +260,70 @@ def test_customers_that_are_inactive_or_gone_are_named(shop: Business) -> None:
     assert "deleted, or merged into another" in words
 
 
-def test_a_customer_that_was_there_before_us_is_compared_by_no_field_and_named_once_it_is_inactive(
+def known_before_us(shop: Business, member: Any, **other: Any) -> dict[str, Any]:
+    """The record of a customer that a person entered, with an address, and that an order of theirs was linked to."""
+    home = {"addressee": f"{member.first_name} {member.last_name}", "addr1": member.place.street}
+    home |= {"city": member.place.city, "state": member.place.region, "zip": member.place.postcode}
+    home |= {"country": {"id": "US"}, "addrPhone": member.phone}
+    line = {"label": "Home", "defaultBilling": True, "defaultShipping": True, "addressBookAddress": home}
+    person = {
+        "isPerson": True,
+        "firstName": member.first_name,
+        "lastName": member.last_name,
+        "email": member.email,
+        "phone": member.phone,
+        "subsidiary": {"id": "1"},
+        "addressBook": {"items": [line]},
+        **other,
+    }
+    erp = shop.hands_in_erp()
+    there = erp.create("customer", person)
+    erp.close()
+    customer = bought(shop, member)
+    assert customer["id"] == there
+    return customer
+
+
+def test_an_account_that_was_there_before_us_is_compared_with_the_stores_field_by_field(shop: Business) -> None:
+    """Only its being there and active was looked at: another name stood there for ever, and nobody was told."""
+    member = MEMBERS[1]
+    customer = known_before_us(shop, member)
+    name = customer["entityid"]
+    assert of(daily(shop), name) == {}
+    (line,) = book(shop, customer["id"])
+    edit(
+        shop,
+        f"customer/{customer['id']}",
+        firstName="Third",
+        phone="(217) 555-0142",
+        addressBook={"items": [{"id": str(line["internalid"]), "addressBookAddress": {"addr1": "9 Old Road"}}]},
+    )
+    policy(shop, PUT_BACK)
+    done = daily(shop)
+    assert of(done, name) == {
+        "first name": (member.first_name, "Third"),
+        "phone": (member.phone, "(217) 555-0142"),
+        "billing and shipping address, addr1": (member.place.street, "9 Old Road"),
+    }
+    assert all("other than the store's" in words and "entered there before us" in words for words in left(done, name))
+    shop.settle()
+    assert record(shop, customer["id"])["firstname"] == "Third", "nothing of ours was there to go back"
+    policy(shop, {"fields": {"customer.phone": "erp", "customer.addresses": "erp"}, "foreign_edits": "report"})
+    assert set(of(daily(shop), name)) == {"first name"}
+    edit(shop, f"customer/{customer['id']}", firstName=member.first_name)
+    assert of(daily(shop), name) == {}
+
+
+def test_an_account_that_changed_in_the_store_after_it_was_linked_differs_until_the_erp_has_it(shop: Business) -> None:
+    member = MEMBERS[2]
+    customer = known_before_us(shop, member)
+    shop.store.sql("UPDATE customer_entity SET lastname = 'Married' WHERE email = ?", member.email)
+    assert of(daily(shop), customer["entityid"]) == {"last name": ("Married", member.last_name)}
+    edit(shop, f"customer/{customer['id']}", lastName="Married")
+    assert of(daily(shop), customer["entityid"]) == {}
+
+
+def test_a_guest_who_was_there_before_us_is_compared_by_the_e_mail_address_alone(
     shop: Business,
 ) -> None:
     erp = shop.hands_in_erp()
@@ -271,9 +334,10 @@ def test_a_customer_that_was_there_before_us_is_compared_by_no_field_and_named_o
     assert customer["id"] == there
     assert of(daily(shop), customer["entityid"]) == {}
     policy(shop, PUT_BACK)
-    edit(shop, f"customer/{there}", isInactive=True, lastName="Other")
+    edit(shop, f"customer/{there}", isInactive=True, lastName="Other", email="else@example.com")
     done = daily(shop)
-    assert of(done, customer["entityid"]) == {"active": ("yes", "inactive")}
+    told = {"active": ("yes", "inactive"), "e-mail": ("lou@example.com", "else@example.com")}
+    assert of(done, customer["entityid"]) == told
     assert "entered there before us" in left(done, customer["entityid"])[0]
 
 
@@ -310,8 +374,8 @@ def test_many_customers_are_asked_for_together(shop: Business, monkeypatch: pyte
     done = daily(shop)
     assert done.found is not None
     assert done.found.counts["customers_compared"] >= 10
-    # Records, subsidiaries, address books, addresses; and the records of those that were adopted.
-    assert asked.count("customer.compare") == 5
+    # Records, subsidiaries, address books, addresses; of those that were adopted all but the subsidiaries.
+    assert asked.count("customer.compare") == 7
 
 
 def test_another_installation_does_not_take_what_an_earlier_one_sent_for_an_edit(shop: Business) -> None:

@@ -5,20 +5,27 @@ one where the currency was the order's. Addresses are read by their own key and 
 was never sent the ERP may add: another phone number, a further address. A line of the address book has no key of ours:
 one that is no longer there as it was sent is compared with the line of the same label or default.
 
+A record that was there before us is compared with what the mapping makes of the store's account of today, but for our
+key, subsidiary and currency, which an account does not say, and of its addresses with those that are a default.
+
 That NetSuite may print a phone number otherwise than it was written is unconfirmed: digits are compared. A column that
 SuiteQL does not know (a mapped field of the account's own, say) is left out of the comparison with a warning.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 
+from erp_sync.model.address import Address
 from erp_sync.model.customer import Customer, CustomerAddress
-from erp_sync.model.order import SalesOrder
+from erp_sync.model.money import ZERO
+from erp_sync.model.order import OrderCustomer, OrderStatus, OrderTotals, SalesOrder
 from erp_sync.ports.documents import Requirement
 from erp_sync.ports.lookups import Lookups
 from erp_sync.ports.mapping import Context, RecordMapping
@@ -53,6 +60,9 @@ FIELDS: Mapping[str, tuple[str, str]] = {
 ADDRESSES = f"{PART}.addresses"
 DEFAULTS = ("defaultBilling", "defaultShipping")
 ADDRESS_FIELDS = ("addressee", "attention", "addr1", "addr2", "addr3", "city", "state", "zip", "country", "addrPhone")
+# Of the record, what an account of the store says nothing of.
+_OF_ORDERS = ("externalId", SUBSIDIARY, "currency", BOOK)
+_NEVER = datetime.min.replace(tzinfo=UTC)
 # Columns that every account has; any other may be missing.
 _SURE = ("companyname", "currency", "email", "externalid", "firstname", "isperson", "lastname", "phone")
 
@@ -79,6 +89,7 @@ class CustomerEdits:
     def edits(self, customers: Mapping[str, SentCustomer], current: Current) -> dict[str, EditedCustomer]:
         """By internal id. Raises the TransportError tree."""
         bodies = self._bodies(customers)
+        bodies |= self._accounts(customers, current)
         rows, columns = self._rows(list(customers), sorted({name.lower() for body in bodies.values() for name in body}))
         bodies = {
             identity: {name: value for name, value in body.items() if name == BOOK or name.lower() in columns}
@@ -86,13 +97,15 @@ class CustomerEdits:
         }
         if any(SUBSIDIARY in body for body in bodies.values()):
             self._add_subsidiaries(rows)
-        books = self._books([one for one in bodies if one in rows])
+        books = self._books([one for one, body in bodies.items() if one in rows and BOOK in body])
         differing: dict[str, list[Edited]] = {}
         for identity, customer in customers.items():
             found = self._presence(customer, rows.get(identity))
             if identity in rows and identity in bodies:
                 found += _of_record(identity, bodies[identity], {}, rows[identity])
                 found += _of_book(identity, _sent_lines(bodies[identity]), [], books.get(identity, []))
+            if customer.order is None:
+                found = [msgspec.structs.replace(one, mend="", stays=one.stays or NOT_OURS) for one in found]
             if found:
                 differing[identity] = [_mended(one, identity) for one in found]
         known = self._known_now(differing, customers, current)
@@ -174,6 +187,41 @@ class CustomerEdits:
         """The record as the customer's step sends it, without the order's currency, whose id is looked up."""
         return self._mapping.apply(order, Context(self._client.connection, self._lookups, {"external_id": key}))
 
+    def _accounts(self, customers: Mapping[str, SentCustomer], current: Current) -> dict[str, dict[str, Any]]:
+        """Of records that were there before us, as we would make them today of the store's accounts; those that the
+        store does not know, or that cannot be mapped, are left out."""
+        before_us = {identity: one.account for identity, one in customers.items() if one.order is None and one.account}
+        asked = sorted({account for account in before_us.values() if "@" not in account})
+        accounts = current(asked) if asked else {}
+        bodies: dict[str, dict[str, Any]] = {}
+        for identity, account in before_us.items():
+            if "@" in account:
+                bodies[identity] = {"email": account}
+            elif account in accounts:
+                try:
+                    bodies[identity] = self._account_body(accounts[account])
+                except MappingProblem:
+                    continue
+        return bodies
+
+    def _account_body(self, now: Customer) -> dict[str, Any]:
+        fields = tuple(one for one in self._mapping.fields if one.target.partition(".")[0] not in _OF_ORDERS)
+        context = Context(self._client.connection, self._lookups)
+        body: dict[str, Any] = dataclasses.replace(self._mapping, fields=fields).apply(as_order(now), context)
+        defaults = [one for one in now.addresses if one.default_billing or one.default_shipping]
+        if defaults:
+            body[BOOK] = {"items": [self._book_line(one) for one in defaults]}
+        return body
+
+    def _book_line(self, one: CustomerAddress) -> dict[str, Any]:
+        kinds = {"billing": one.default_billing, "shipping": one.default_shipping}
+        return {
+            "label": " and ".join(kind for kind, holds in kinds.items() if holds).capitalize(),
+            "defaultBilling": one.default_billing,
+            "defaultShipping": one.default_shipping,
+            "addressBookAddress": ADDRESS.apply(one.address, Context(self._client.connection, self._lookups)),
+        }
+
     def _line(self, one: CustomerAddress) -> Line:
         """An address of the store's account."""
         body = ADDRESS.apply(one.address, Context(self._client.connection, self._lookups))
@@ -246,6 +294,37 @@ def now_of(order: SalesOrder, now: Customer) -> SalesOrder:
     names = ("email", "first_name", "last_name", "company", "phone", "tax_number", "group")
     known = {name: value for name in names if (value := getattr(now, name))}
     return msgspec.structs.replace(order, customer=msgspec.structs.replace(order.customer, **known))
+
+
+def as_order(now: Customer) -> SalesOrder:
+    """An order of nothing by this customer: what the mapping of a customer reads."""
+    billing = next((one.address for one in now.addresses if one.default_billing), None)
+    return SalesOrder(
+        connection=now.connection,
+        scope=now.scope,
+        native_id="",
+        number="",
+        version="",
+        status=OrderStatus.OPEN,
+        placed_at=_NEVER,
+        updated_at=_NEVER,
+        currency=now.currency,
+        base_currency=now.currency,
+        customer=OrderCustomer(
+            native_id=now.native_id,
+            guest=False,
+            email=now.email,
+            first_name=now.first_name,
+            last_name=now.last_name,
+            company=now.company,
+            phone=now.phone,
+            tax_number=now.tax_number,
+            group=now.group,
+        ),
+        billing_address=billing or Address(country=""),
+        lines=(),
+        totals=OrderTotals(subtotal=ZERO, grand_total=ZERO),
+    )
 
 
 def plain(value: Any) -> str:
