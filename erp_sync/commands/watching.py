@@ -38,7 +38,17 @@ def status(
         if watch:
             from rich.console import Console
 
-            keep_looking(lambda: _status_text(look(here)), every, Console())
+            from erp_sync.ledger.errors import DatabaseAway, LedgerBusy, answering
+
+            def text() -> str:
+                """A ledger that does not answer is said on the screen; the next look finds it again."""
+                try:
+                    with answering(here.settings.ledger_url):
+                        return _status_text(look(here))
+                except (DatabaseAway, LedgerBusy) as away:
+                    return str(away)
+
+            keep_looking(text, every, Console())
         else:
             show(look(here), as_json, _status_text)
 

@@ -9,8 +9,6 @@ from __future__ import annotations
 import math
 import os
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -19,24 +17,14 @@ import dagster as dg
 from erp_sync.components import events, metadata, shadow, state_assets
 from erp_sync.components.configuration import FlowSpec, Mode, RouteSpec
 from erp_sync.components.flow_table import FlowKind
-from erp_sync.components.installation import Installation, current
+from erp_sync.components.installation import Installation, current, ledger_answers
 from erp_sync.components.run_context import config_of, days_of, is_full, land_records, lane_of
 from erp_sync.flows import extraction
-from erp_sync.ledger.errors import NO_ANSWER, DatabaseAway
 from erp_sync.ports.outcomes import CallFailed
 from erp_sync.ports.raw import RawRecord
 
 # Of a run that nobody starts again soon: how often its source is asked again, and how long after each time, doubled.
 RETRIES, RETRY_SECONDS, LONGEST_WAIT = 3, 30.0, 600.0
-
-
-@contextmanager
-def _ledger_answers() -> Iterator[None]:
-    """Where it does not the run fails with one sentence: which database, why, what to do. What is due stays so."""
-    try:
-        yield
-    except NO_ANSWER as error:
-        raise DatabaseAway("the ledger", "ERP_SYNC_LEDGER_URL", current().settings.ledger_url, error) from None
 
 
 def extract(
@@ -51,7 +39,7 @@ def extract(
     starts again soon; other runs fail at once and the sensor's next look starts another.
     """
     try:
-        with _ledger_answers():
+        with ledger_answers():
             return _extract(context, connection, kind, routes)
     except CallFailed as failure:
         if not failure.planned:
@@ -136,7 +124,7 @@ def transform(context: dg.AssetExecutionContext, route: str, kind: FlowKind) -> 
     """Run the transformation of a flow; its checks' results are part of the materialisation."""
     here = current()
     spec = here.configuration.routes[route]
-    with _ledger_answers():
+    with ledger_answers():
         if kind.delivers:
             return _transform_documents(context, here, spec, kind, spec.flows[kind.name])
         return state_assets.transform(context, here, spec, kind)
@@ -199,7 +187,7 @@ def _transform_documents(
 def load(context: dg.AssetExecutionContext, route: str, kind: FlowKind) -> dg.MaterializeResult:
     """Drain whatever is due for the flow and its target. In shadow mode tells only what would go."""
     here = current()
-    with _ledger_answers():
+    with ledger_answers():
         return _load(context, here, route, kind)
 
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 import importlib
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -249,3 +250,16 @@ def current() -> Installation:
         if _current is None or _current[0] != os.getpid():
             _current = (os.getpid(), Installation(settings_module.load()))
         return _current[1]
+
+
+@contextmanager
+def ledger_answers() -> Iterator[None]:
+    """Where it does not a run or a tick fails with one sentence: which database, why, what to do. What is due stays
+    so, and the next one goes on."""
+    from erp_sync.ledger.errors import NO_ANSWER, DatabaseAway
+
+    try:
+        yield
+    except NO_ANSWER as error:
+        # Without the driver's own trace, which says nothing more.
+        raise DatabaseAway("the ledger", "ERP_SYNC_LEDGER_URL", current().settings.ledger_url, error) from None

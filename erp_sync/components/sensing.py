@@ -91,7 +91,7 @@ def due_work_sensor(configuration: Configuration, jobs: Sequence[UnresolvedAsset
     )
     def due_work(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
         from erp_sync.components.due import look
-        from erp_sync.components.installation import current
+        from erp_sync.components.installation import current, ledger_answers
         from erp_sync.components.metadata import fresh_events
         from erp_sync.components.shadow import shown
         from erp_sync.components.under_way import runs_under_way
@@ -99,7 +99,8 @@ def due_work_sensor(configuration: Configuration, jobs: Sequence[UnresolvedAsset
         now = datetime.now(UTC)
         runs = runs_under_way(context.instance)
         in_shadow = shown(context.instance, configuration)
-        looked = look(configuration, now, json.loads(context.cursor or "{}"), runs=runs, shown=in_shadow)
+        with ledger_answers():
+            looked = look(configuration, now, json.loads(context.cursor or "{}"), runs=runs, shown=in_shadow)
         requests = [
             run_request(
                 configuration,
@@ -114,18 +115,19 @@ def due_work_sensor(configuration: Configuration, jobs: Sequence[UnresolvedAsset
             )
             for work in looked.due
         ]
-        fresh = [
-            event
-            for route, flow, count in looked.fresh
-            for event in fresh_events(
-                current(),
-                configuration.routes[route],
-                FLOWS[flow],
-                asset_keys(configuration, route, flow, ["loaded"])[0],
-                now,
-                count,
-            )
-        ]
+        with ledger_answers():
+            fresh = [
+                event
+                for route, flow, count in looked.fresh
+                for event in fresh_events(
+                    current(),
+                    configuration.routes[route],
+                    FLOWS[flow],
+                    asset_keys(configuration, route, flow, ["loaded"])[0],
+                    now,
+                    count,
+                )
+            ]
         cursor = json.dumps(looked.cursor, sort_keys=True)
         if not requests and not fresh:
             context.update_cursor(cursor)

@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 import yaml
 
-from erp_sync.components import execution
+from erp_sync.components import execution, installation
 from erp_sync.components.configuration import read_configuration
 from erp_sync.components.route import flow_key, installation_definitions
 from erp_sync.ports.outcomes import Again
@@ -82,7 +82,7 @@ def test_a_run_whose_ledger_is_gone_says_which_and_what_to_do_in_one_sentence(mo
     def gone(*_: Any) -> dg.MaterializeResult:
         raise sa.exc.OperationalError("SELECT 1", {}, Exception("server closed the connection unexpectedly"))
 
-    monkeypatch.setattr(execution, "current", lambda: here)
+    monkeypatch.setattr(installation, "current", lambda: here)
     monkeypatch.setattr(execution, "_extract", gone)
     job = installation_definitions(SHIPPED).get_repository_def().get_job(ROUTE.name)
     ran = job.execute_in_process(asset_selection=[ORDERS], raise_on_error=False, partition_key="2026-11-23")

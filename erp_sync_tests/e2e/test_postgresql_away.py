@@ -10,10 +10,17 @@ from contextlib import contextmanager, suppress
 from datetime import timedelta
 from typing import Any
 
+import dagster as dg
 import pytest
+from rich.console import Console
+from typer.testing import CliRunner
 
+from erp_sync.cli import app
+from erp_sync.commands import watching
+from erp_sync.components import due, installation
+from erp_sync.components.route import installation_definitions
 from erp_sync.flows.delivery import endings
-from erp_sync.ledger.errors import NO_ANSWER
+from erp_sync.ledger.errors import NO_ANSWER, DatabaseAway
 from erp_sync.ledger.limits import LONGEST_CALL_SECONDS
 from erp_sync.systems.netsuite.client import NetSuiteClient
 from erp_sync_tests.e2e.business import Business, business
@@ -170,3 +177,56 @@ def test_gone_until_the_run_has_ended_the_next_one_delivers_the_rest(
     shop.clock.skip_to(shop.clock() + timedelta(seconds=LONGEST_CALL_SECONDS))
     shop.settle()
     exactly_once(shop, numbers)
+
+
+def test_a_look_of_the_sensor_fails_with_one_sentence_and_the_next_one_works(
+    shop: Business, server: OwnServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    number = shop.store.buy("sensor")
+    with shop.installation() as here, dg.DagsterInstance.ephemeral() as instance:
+        monkeypatch.setattr(installation, "current", lambda: here)
+        monkeypatch.setattr(due, "current", lambda: here)
+        repository = installation_definitions(here.configuration).get_repository_def()
+        sensor = repository.get_sensor_def("due_work")
+
+        def tick() -> object:
+            return sensor.evaluate_tick(dg.build_sensor_context(instance=instance, repository_def=repository))
+
+        tick()
+        server.stop()
+        try:
+            with pytest.raises(DatabaseAway, match=f"the ledger at .*{here.ledger.database.url.database}") as failed:
+                tick()
+        finally:
+            server.start()
+        assert "next: start the database, or correct ERP_SYNC_LEDGER_URL" in str(failed.value)
+        assert failed.value.__suppress_context__
+        tick()
+    shop.settle()
+    exactly_once(shop, [number])
+
+
+def test_status_that_is_watched_says_so_and_goes_on(
+    shop: Business, server: OwnServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts: list[str] = []
+
+    def looking(look: Callable[[], str], every: float, console: Console) -> None:
+        texts.append(look())
+        server.stop()
+        try:
+            texts.append(look())
+        finally:
+            server.start()
+        texts.append(look())
+
+    monkeypatch.setattr(watching, "keep_looking", looking)
+    for name in ("HOME", "DEFS", "LEDGER_URL"):
+        monkeypatch.setenv(f"ERP_SYNC_{name}", str(getattr(shop.settings, name.lower())))
+    result = CliRunner().invoke(app, ["status", "--watch"])
+    assert result.exit_code == 0, result.output
+    up, away, again = texts
+    assert "orders" in up
+    assert away.startswith("the ledger at postgresql")
+    assert "\n" not in away
+    assert "orders" in again
