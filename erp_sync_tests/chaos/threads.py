@@ -260,31 +260,46 @@ _sleep = time.sleep
 def _sleepers() -> Iterator[dict[str, Any]]:
     """Defaults of the product's classes that sleep as the machine does where nobody tells them otherwise."""
     seen: set[int] = set()
+    for module in _modules():
+        for thing in list(vars(module).values()):
+            defaults = getattr(getattr(thing, "__init__", None), "__kwdefaults__", None)
+            if isinstance(thing, type) and defaults and defaults.get("sleep") is _sleep and id(defaults) not in seen:
+                seen.add(id(defaults))
+                yield defaults
+
+
+def _modules() -> Iterator[ModuleType]:
     for name, module in list(sys.modules.items()):
         if name.startswith("erp_sync.") and "sandbox" not in name.split("."):
-            for thing in list(vars(module).values()):
-                defaults = getattr(getattr(thing, "__init__", None), "__kwdefaults__", None)
-                if (
-                    isinstance(thing, type)
-                    and defaults
-                    and defaults.get("sleep") is _sleep
-                    and id(defaults) not in seen
-                ):
-                    seen.add(id(defaults))
-                    yield defaults
+            yield module
+
+
+#: By how many modules are loaded: where real threads stand, what stands for them, and who sleeps.
+_places: dict[int, tuple[list[tuple[ModuleType, str, Any, Any]], list[dict[str, Any]]]] = {}
+
+
+def _found() -> tuple[list[tuple[ModuleType, str, Any, Any]], list[dict[str, Any]]]:
+    """Looking through all modules is a hundredth of a seed."""
+    if len(sys.modules) not in _places:
+        _places.clear()
+        _places[len(sys.modules)] = (
+            [
+                (module, attribute, real, ours)
+                for module in _modules()
+                for attribute, real, ours in _REPLACED
+                if getattr(module, attribute, None) is real
+            ],
+            list(_sleepers()),
+        )
+    return _places[len(sys.modules)]
 
 
 @contextmanager
 def simulated(here: Simulation) -> Iterator[None]:
     """The product's modules use these instead of real threads."""
-    changed: list[tuple[ModuleType, str, Any]] = []
-    for name, module in list(sys.modules.items()):
-        if name.startswith("erp_sync.") and "sandbox" not in name.split("."):
-            for attribute, real, ours in _REPLACED:
-                if getattr(module, attribute, None) is real:
-                    changed.append((module, attribute, real))
-                    setattr(module, attribute, ours)
-    sleepers = list(_sleepers())
+    places, sleepers = _found() if not _current else ([], [])
+    for module, attribute, _, ours in places:
+        setattr(module, attribute, ours)
     for defaults in sleepers:
         defaults["sleep"] = here.sleep
     _current.append(here)
@@ -294,5 +309,5 @@ def simulated(here: Simulation) -> Iterator[None]:
         _current.pop()
         for defaults in sleepers:
             defaults["sleep"] = _sleep
-        for module, attribute, real in changed:
+        for module, attribute, real, _ in places:
             setattr(module, attribute, real)

@@ -1,6 +1,6 @@
 """What a seed does not pay for: importing the quality engine, an engine for each comparison, redacting exchanges,
-escaping the same texts and taking the same addresses apart in every call, several times over for a signature, looking
-for cookies in answers without one.
+escaping the same texts, reading them and taking the same addresses apart in every call, several times over for a
+signature, looking for cookies in answers without one.
 
 A rule on a row says the same whoever evaluates it, which `test_thrift` holds against the engine itself.
 """
@@ -11,6 +11,7 @@ import atexit
 import base64
 import hmac
 import re
+import urllib.parse
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import lru_cache
@@ -114,7 +115,9 @@ def signed(self: OAuth1, request: httpx.Request) -> str:
     query = parse_qsl(url.query.decode("ascii"), keep_blank_values=True)
     pairs = sorted((_escaped(name), _escaped(value)) for name, value in [*query, *ours])
     address = f"{url.scheme}://{url.netloc.decode('ascii')}{url.raw_path.partition(b'?')[0].decode('ascii')}"
-    base = "&".join(map(oauth_utils.escape, (request.method, address, "&".join(map("=".join, pairs)))))
+    # What is escaped holds no other characters that are to be.
+    twice = "&".join(map("=".join, pairs)).replace("%", "%25").replace("&", "%26").replace("=", "%3D")
+    base = "&".join((_escaped(request.method), _escaped(address), twice))
     key = f"{_escaped(signer.client_secret)}&{_escaped(signer.resource_owner_secret)}".encode()
     digest = hmac.digest(key, base.encode(), signer.signature_method.removeprefix("HMAC-").lower())
     ours.append(("oauth_signature", base64.b64encode(digest).decode()))
@@ -143,6 +146,8 @@ def thrifty() -> Iterator[None]:
     urls = httpx._urls
     remembered = (
         mock.patch.object(oauth_utils, "escape", lru_cache(4096)(oauth_utils.escape)),
+        mock.patch.object(urllib.parse, "quote_from_bytes", lru_cache(4096)(urllib.parse.quote_from_bytes)),
+        mock.patch.object(urllib.parse, "unquote_to_bytes", lru_cache(4096)(urllib.parse.unquote_to_bytes)),
         mock.patch.object(urls, "urlparse", lru_cache(4096)(urls.urlparse)),
         mock.patch.object(OAuth1, "_header", signed),
         mock.patch.object(httpx.Cookies, "extract_cookies", cookies_kept),
