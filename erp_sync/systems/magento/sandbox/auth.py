@@ -11,8 +11,10 @@ import hashlib
 import hmac
 import re
 import secrets
+from collections.abc import Mapping
 from datetime import timedelta
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote, unquote, unquote_plus, urlsplit
 
@@ -72,7 +74,7 @@ def identify(shop: Shop, request: Request) -> User | None:
     """
     header = request.headers.get("authorization", "")
     if re.search(r"oauth ", header, re.IGNORECASE) and not header.lower().startswith("bearer"):
-        _verify(shop, request, _header_parameters(header))
+        _verify(shop, request, header)
         return User("integration", CONSUMER_ID)
     scheme, _, token = header.partition(" ")
     if scheme.lower() != "bearer" or not token.strip():
@@ -114,17 +116,18 @@ def spend_nonce(shop: Shop, request: Request) -> None:
         raise OAuthError("The nonce is already being used by the consumer with ID %1.", [str(CONSUMER_ID)])
 
 
-def _header_parameters(header: str) -> dict[str, str]:
+@lru_cache(maxsize=256)  # asked for three times in a call
+def _header_parameters(header: str) -> Mapping[str, str]:
     position = header.lower().find("oauth ")
     found = {}
     for part in header[position + 6 :].split(","):
         name, equals, value = part.strip().partition("=")
         if equals and re.search(r"oauth_[a-z_-]+", name):
             found[unquote(name)] = unquote(value.strip('"'))
-    return found
+    return MappingProxyType(found)
 
 
-def _checked(shop: Shop, given: dict[str, str]) -> None:
+def _checked(shop: Shop, given: Mapping[str, str]) -> None:
     if given.get("oauth_version", "1.0") != "1.0":
         raise InputException('The "%1" Oauth version isn\'t supported.', [given["oauth_version"]])
     missing = [name for name in _REQUIRED if name not in given]
@@ -144,25 +147,26 @@ def _checked(shop: Shop, given: dict[str, str]) -> None:
         raise InputException("The timestamp value in the oauth_timestamp parameter is invalid.")
 
 
-def _verify(shop: Shop, request: Request, given: dict[str, str]) -> None:
+def _verify(shop: Shop, request: Request, header: str) -> None:
+    given = _header_parameters(header)
     _checked(shop, given)
     keys = credentials(shop)
     if given["oauth_token"] != keys["access_token"]:
         raise OAuthError("Specified token does not exist")
     if shop.config("sandbox/integration_revoked") == "1":
         raise OAuthError("Access token has been revoked")
-    parameters = {name: value for name, value in given.items() if name != "oauth_signature"}
-    parameters |= _query_parameters(urlsplit(request.url).query)
-    expected = signature(
-        request.method,
-        request.url,
-        parameters,
-        keys["consumer_secret"],
-        keys["access_token_secret"],
-        given["oauth_signature_method"],
-    )
+    expected = _expected(request.method, request.url, header, keys["consumer_secret"], keys["access_token_secret"])
     if not hmac.compare_digest(expected, given["oauth_signature"]):
         raise OAuthError("The signature is invalid. Verify and try again.")
+
+
+@lru_cache(maxsize=256)  # a call is looked at before it is let in, and again when its turn comes
+def _expected(method: str, url: str, header: str, consumer_secret: str, token_secret: str) -> str:
+    """The signature that the request is to carry."""
+    given = _header_parameters(header)
+    parameters = {name: value for name, value in given.items() if name != "oauth_signature"}
+    parameters |= _query_parameters(urlsplit(url).query)
+    return signature(method, url, parameters, consumer_secret, token_secret, given["oauth_signature_method"])
 
 
 def _query_parameters(query: str) -> dict[str, str]:
@@ -181,7 +185,9 @@ def signature(
         host = f"{host}:{parts.port}"
     pairs = sorted((_encoded(name), _encoded(value)) for name, value in parameters.items())
     normalised = "&".join(f"{name}={value}" for name, value in pairs)
-    base = "&".join((method.upper(), _encoded(f"{scheme}://{host}{parts.path or '/'}"), _encoded(normalised)))
+    # What is encoded holds no other characters that are to be.
+    normalised = normalised.replace("%", "%25").replace("&", "%26").replace("=", "%3D")
+    base = "&".join((method.upper(), _encoded(f"{scheme}://{host}{parts.path or '/'}"), normalised))
     key = f"{_encoded(consumer_secret)}&{_encoded(token_secret)}"
     return base64.b64encode(hmac.new(key.encode(), base.encode(), _METHODS[algorithm]).digest()).decode()
 

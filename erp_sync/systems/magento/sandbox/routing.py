@@ -131,9 +131,11 @@ class Router:
     """Finds the route of a path; of several that match, the one with the fewest parameters."""
 
     def __init__(self, routes: Iterable[Route]) -> None:
-        self._by_shape: dict[tuple[str, int], list[tuple[list[str], Route]]] = {}
+        # Of each part of a template: the text itself, and the name of the parameter that it is, if it is one.
+        self._by_shape: dict[tuple[str, int], list[tuple[list[tuple[str, str]], Route]]] = {}
         for entry in sorted(routes, key=lambda entry: entry.template.count("{")):
-            parts = [part for part in entry.template.split("/") if part]
+            texts = [part for part in entry.template.split("/") if part]
+            parts = [(text, found[1] if (found := _PARAMETER.fullmatch(text)) else "") for text in texts]
             self._by_shape.setdefault((entry.method, len(parts)), []).append((parts, entry))
         self._by_name = {entry.name: entry for entries in self._by_shape.values() for _, entry in entries}
 
@@ -144,11 +146,10 @@ class Router:
         """`raw_segments` are still percent-encoded, from ``V1`` on."""
         for parts, entry in self._by_shape.get((method, len(raw_segments)), ()):
             found: dict[str, str] = {}
-            for part, raw in zip(parts, raw_segments, strict=True):
-                parameter = _PARAMETER.fullmatch(part)
+            for (text, parameter), raw in zip(parts, raw_segments, strict=True):
                 if parameter:
-                    found[parameter.group(1)] = unquote(raw)
-                elif part != raw:
+                    found[parameter] = unquote(raw)
+                elif text != raw:
                     break
             else:
                 return entry, found

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
+from functools import cached_property, lru_cache
 from typing import Any
 
 from erp_sync.sandbox.clock import Clock
@@ -131,6 +132,10 @@ class Shop:
         return row
 
     def default_store_id(self) -> int:
+        return self._first_store_id
+
+    @cached_property  # every call asks for it; store views come, and none ever goes
+    def _first_store_id(self) -> int:
         return int(self.database.value("SELECT min(store_id) AS first FROM store"))
 
     def rate(self, base: str, other: str) -> Decimal:
@@ -158,7 +163,7 @@ class Shop:
 
     def secret(self, purpose: str, length: int = 32) -> str:
         """A value that is the same for the same seed and purpose."""
-        return hashlib.sha256(f"{self.options.seed}/{purpose}".encode()).hexdigest()[:length]
+        return _secret(self.options.seed, purpose)[:length]
 
     def token(self) -> str:
         return secrets.token_hex(16)
@@ -168,6 +173,11 @@ class Shop:
         report_id = "webapi-" + secrets.token_hex(7)[:13]
         self.database.insert("sandbox_report", {"report_id": report_id, "message": message, "created_at": self.now()})
         return report_id
+
+
+@lru_cache(maxsize=1024)  # every call asks for all of the integration's
+def _secret(seed: int, purpose: str) -> str:
+    return hashlib.sha256(f"{seed}/{purpose}".encode()).hexdigest()
 
 
 def json_text(value: Any) -> str:

@@ -218,11 +218,13 @@ def base_string(request: Request, oauth: dict[str, str]) -> str:
     if url.port and url.port != default_port:
         host = f"{host}:{url.port}"
     parameters = "&".join(f"{name}={value}" for name, value in encoded)
+    # What is escaped holds no other characters that are to be.
+    parameters = parameters.replace("%", "%25").replace("&", "%26").replace("=", "%3D")
     return "&".join(
         (
             request.method.upper(),
             _escape(f"{url.scheme.lower()}://{host}{url.path or '/'}"),
-            _escape(parameters),
+            parameters,
         )
     )
 
