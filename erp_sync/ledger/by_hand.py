@@ -206,11 +206,9 @@ class ByHand:
 
     def unknown_to_erp(self, route: str, since: datetime) -> list[HandShipment]:
         """What left by hand and the ERP does not know of, or did not at `since`."""
-        unknown = sa.or_(
-            sa.and_(cross_references.c.linked_at.is_(None), ~_SETTLED), cross_references.c.linked_at >= since
-        )
         with self._database.read() as read:
-            return [HandShipment(**row._mapping) for row in read.execute(_SHIPMENTS.where(_of(route), unknown))]
+            rows = read.execute(_UNKNOWN, {"of_route": route, "of_since": since})
+            return [HandShipment(**row._mapping) for row in rows]
 
     def shipments_of_orders(self, target: str, concerns: Iterable[str]) -> list[Delivery]:
         """Shipments on their way to the store, or there, of these orders; the last version of each."""
@@ -235,6 +233,15 @@ class ByHand:
 
 def _of(route: str) -> sa.ColumnElement[bool]:
     return hand_shipments.c.route == route
+
+
+_UNKNOWN = _SHIPMENTS.where(
+    hand_shipments.c.route == sa.bindparam("of_route"),
+    sa.or_(
+        sa.and_(cross_references.c.linked_at.is_(None), ~_SETTLED),
+        cross_references.c.linked_at >= sa.bindparam("of_since"),
+    ),
+)
 
 
 def _handed_out(read: sa.Connection, route: str, native_ids: Iterable[str]) -> dict[str, HandedOut]:

@@ -77,12 +77,19 @@ class Corrections:
         latest: dict[int, bytes] = {}
         with self._database.read() as read:
             for some in chunks(sorted(row.id for row in rows)):
-                query = sa.select(corrections.c.received_id, corrections.c.corrected).where(
-                    corrections.c.received_id.in_(some), corrections.c.route == route, corrections.c.flow == flow
-                )
-                latest.update(
-                    (row.received_id, row.corrected) for row in read.execute(query.order_by(corrections.c.id))
-                )
+                found = read.execute(_OF_RECORDS, {"of_ids": list(some), "of_route": route, "of_flow": flow})
+                latest.update((row.received_id, row.corrected) for row in found)
         if not latest:
             return list(rows)
         return [msgspec.structs.replace(row, payload=latest[row.id]) if row.id in latest else row for row in rows]
+
+
+_OF_RECORDS = (
+    sa.select(corrections.c.received_id, corrections.c.corrected)
+    .where(
+        corrections.c.received_id.in_(sa.bindparam("of_ids", expanding=True)),
+        corrections.c.route == sa.bindparam("of_route"),
+        corrections.c.flow == sa.bindparam("of_flow"),
+    )
+    .order_by(corrections.c.id)
+)

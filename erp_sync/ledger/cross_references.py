@@ -126,12 +126,9 @@ class CrossReferences:
     def adopted(self, entity: str, connection: str) -> dict[str, tuple[str, datetime]]:
         """Records of `connection` that carried no key of ours when they were linked: id to the other connection, and
         when that was."""
-        columns = cross_references.c
-        query = sa.select(columns.id_b, columns.connection_a, columns.linked_at).where(
-            columns.entity == entity, columns.connection_b == connection, columns.origin == "adopted"
-        )
         with self._database.read() as read:
-            return {row.id_b: (row.connection_a, row.linked_at) for row in read.execute(query)}
+            rows = read.execute(_ADOPTED, {"of_entity": entity, "of_connection": connection})
+            return {row.id_b: (row.connection_a, row.linked_at) for row in rows}
 
     def unlink(self, entity: str, connection_a: str, id_a: str, connection_b: str, scope_a: str = "") -> bool:
         """Forget a link; False where there is none."""
@@ -145,3 +142,10 @@ class CrossReferences:
                 columns.connection_b == connection_b,
             )
             return write.execute(sa.delete(cross_references).where(condition)).rowcount > 0
+
+
+_ADOPTED = sa.select(cross_references.c.id_b, cross_references.c.connection_a, cross_references.c.linked_at).where(
+    cross_references.c.entity == sa.bindparam("of_entity"),
+    cross_references.c.connection_b == sa.bindparam("of_connection"),
+    cross_references.c.origin == "adopted",
+)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import sqlalchemy as sa
@@ -159,18 +160,8 @@ class Finding:
         Done is what follows an earlier delivery of its document, has a step of one of the operations in one of the
         step states, or died of one of the codes `dead_of`.
         """
-        begun = sa.exists().where(
-            steps.c.delivery_id == deliveries.c.id,
-            steps.c.operation.in_(sorted(operations)),
-            steps.c.state.in_([state.value for state in step_states]),
-        )
-        died = sa.and_(deliveries.c.state == State.DEAD, deliveries.c.code.in_(list(dead_of)))
-        done = sa.or_(deliveries.c.sequence > 1, begun, died)
-        payload = sa.case((done, None), else_=sa.func.coalesce(deliveries.c.corrected, deliveries.c.payload))
-        query = (
-            sa.select(deliveries.c.native_id, done.label("done"), payload.label("payload"))
-            .where(*filters(route, flow, states, None), deliveries.c.target == target)
-            .order_by(deliveries.c.id)
+        query = _effects(
+            route, flow, target, tuple(states), tuple(sorted(operations)), tuple(step_states), tuple(dead_of)
         )
         with self._database.read() as read:
             for row in read.execution_options(yield_per=CHUNK).execute(query):
@@ -193,6 +184,31 @@ _ANY_SUSPECTS = (
     )
     .limit(1)
 )
+
+
+@lru_cache(maxsize=64)  # of a route and flow all but the times of asking is the same
+def _effects(
+    route: str,
+    flow: str,
+    target: str,
+    states: tuple[State, ...],
+    operations: tuple[str, ...],
+    step_states: tuple[StepState, ...],
+    dead_of: tuple[str, ...],
+) -> sa.Select[Any]:
+    begun = sa.exists().where(
+        steps.c.delivery_id == deliveries.c.id,
+        steps.c.operation.in_(operations),
+        steps.c.state.in_([state.value for state in step_states]),
+    )
+    died = sa.and_(deliveries.c.state == State.DEAD, deliveries.c.code.in_(dead_of))
+    done = sa.or_(deliveries.c.sequence > 1, begun, died)
+    payload = sa.case((done, None), else_=sa.func.coalesce(deliveries.c.corrected, deliveries.c.payload))
+    return (
+        sa.select(deliveries.c.native_id, done.label("done"), payload.label("payload"))
+        .where(*filters(route, flow, states, None), deliveries.c.target == target)
+        .order_by(deliveries.c.id)
+    )
 
 
 def _made(row: sa.Row) -> Made:

@@ -27,6 +27,15 @@ if TYPE_CHECKING:
     from erp_sync.ledger.engine import Database
 
 
+_GONE = (
+    sa.select(
+        received.c.id, (received.c.payload == NOBODY_PAYLOAD).label("gone")
+    )  # payloads are large, and had already
+    .where(received.c.id.in_(sa.bindparam("of_ids", expanding=True)))
+    .with_for_update()
+)
+
+
 class Handling:
     """Made by `Ledger.handling`; usable until its `with` block ends, by one thread."""
 
@@ -43,9 +52,7 @@ class Handling:
         as they are until the transaction ends."""
         found: set[int] = set()
         for some in chunks(sorted(received_ids)):
-            gone = (received.c.payload == NOBODY_PAYLOAD).label("gone")  # payloads are large, and had already
-            query = sa.select(received.c.id, gone).where(received.c.id.in_(some)).with_for_update()
-            found |= {row.id for row in self._write.execute(query) if row.gone}
+            found |= {row.id for row in self._write.execute(_GONE, {"of_ids": list(some)}) if row.gone}
         return found
 
     def newest(self, keys: Iterable[EntityKey]) -> dict[EntityKey, datetime]:

@@ -76,12 +76,8 @@ class Notices:
         """The matter is settled. False where it was not open. Where somebody was told of it, that is to be told."""
         with self._database.write() as write:
             now = self._database.now()
-            told = write.execute(
-                sa.update(notices)
-                .where(notices.c.key == key, notices.c.sent_at.is_not(None), notices.c.cleared_at.is_(None))
-                .values(cleared_at=now)
-            ).rowcount
-            untold = write.execute(sa.delete(notices).where(notices.c.key == key, notices.c.sent_at.is_(None))).rowcount
+            told = write.execute(_CLEAR_TOLD, {"of_key": key, "of_now": now}).rowcount
+            untold = write.execute(_CLEAR_UNTOLD, {"of_key": key}).rowcount
             return bool(told + untold)
 
     def open(self) -> list[Notice]:
@@ -179,3 +175,11 @@ class Metrics:
         )
         with self._database.read() as read:
             return [MetricPoint(**row._mapping) for row in read.execute(query)]
+
+
+_CLEAR_TOLD = (
+    sa.update(notices)
+    .where(notices.c.key == sa.bindparam("of_key"), notices.c.sent_at.is_not(None), notices.c.cleared_at.is_(None))
+    .values(cleared_at=sa.bindparam("of_now"))
+)
+_CLEAR_UNTOLD = sa.delete(notices).where(notices.c.key == sa.bindparam("of_key"), notices.c.sent_at.is_(None))

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -105,6 +106,18 @@ def _as_planned(rows: Iterable[Any]) -> list[PlanRow]:
     return [PlanRow(**{name: row._mapping[name] for name in PlanRow.__struct_fields__}) for row in rows]
 
 
+@lru_cache(maxsize=256)  # every run of a flow asks the same
+def _found(route: str | None, flow: str | None, states: tuple[PlanState, ...], limit: int) -> sa.Select[Any]:
+    query = sa.select(plans).order_by(plans.c.id.desc()).limit(limit)
+    if route is not None:
+        query = query.where(plans.c.route == route)
+    if flow is not None:
+        query = query.where(plans.c.flow == flow)
+    if states:
+        query = query.where(plans.c.state.in_(states))
+    return query
+
+
 class Plans(RowRetries):
     """`ledger.plans`."""
 
@@ -128,13 +141,7 @@ class Plans(RowRetries):
         limit: int = 50,
     ) -> list[Plan]:
         """Plans, newest first."""
-        query = sa.select(plans).order_by(plans.c.id.desc()).limit(limit)
-        if route is not None:
-            query = query.where(plans.c.route == route)
-        if flow is not None:
-            query = query.where(plans.c.flow == flow)
-        if states:
-            query = query.where(plans.c.state.in_([PlanState(state) for state in states]))
+        query = _found(route, flow, tuple(PlanState(state) for state in states), limit)
         with self._database.read() as read:
             return [_plan_of(row) for row in read.execute(query)]
 

@@ -73,6 +73,10 @@ def _erased_at(record: RawRecord, buried: Sequence[Buried]) -> datetime | None:
     return None
 
 
+_BURIED = sa.select(tombstones).where(tombstones.c.kind != KEY)
+_BURIED_LATELY = _BURIED.where(tombstones.c.erased_at >= sa.bindparam("of_since"))
+
+
 class Privacy:
     """`ledger.privacy`."""
 
@@ -82,9 +86,7 @@ class Privacy:
     def buried(self) -> list[Buried]:
         """All tombstones."""
         with self._database.read() as read:
-            return [
-                Buried(**row._mapping) for row in read.execute(sa.select(tombstones).where(tombstones.c.kind != KEY))
-            ]
+            return [Buried(**row._mapping) for row in read.execute(_BURIED)]
 
     def begin(self, email: str) -> tuple[str, bytes]:
         """Of an erasure that begins or goes on: the person's mark, and the key of what it writes down of them."""
@@ -149,10 +151,8 @@ class Privacy:
         """
         if not records or entity in IMPERSONAL:
             return records
-        lately = sa.select(tombstones).where(
-            tombstones.c.erased_at >= self._database.now() - MEANWHILE, tombstones.c.kind != KEY
-        )
-        buried = [Buried(**row._mapping) for row in write.execute(lately)]
+        since = {"of_since": self._database.now() - MEANWHILE}
+        buried = [Buried(**row._mapping) for row in write.execute(_BURIED_LATELY, since)]
         return self._forgotten(connection, entity, records, buried) if buried else records
 
     def nobodies(self) -> dict[tuple[str, str], list[str]]:

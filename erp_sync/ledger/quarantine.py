@@ -291,20 +291,28 @@ class Quarantine:
         count = 0
         with self._database.write() as write:
             for some in chunks(sorted(set(native_ids))):
-                statement = sa.update(quarantine).where(
-                    quarantine.c.connection == connection,
-                    quarantine.c.entity == entity,
-                    quarantine.c.native_id.in_(some),
-                    quarantine.c.resolved_at.is_(None),
-                )
-                if route is not None:
-                    statement = statement.where(quarantine.c.route == route)
-                if flow is not None:
-                    statement = statement.where(quarantine.c.flow == flow)
-                count += write.execute(
-                    statement.values(resolved_at=self._database.now(), resolution=resolution)
-                ).rowcount
+                given: dict[str, Any] = {"of_connection": connection, "of_entity": entity, "of_ids": list(some)}
+                given |= {"of_now": self._database.now(), "of_resolution": resolution}
+                given |= {name: value for name, value in (("of_route", route), ("of_flow", flow)) if value is not None}
+                count += write.execute(_RESOLVE[route is not None, flow is not None], given).rowcount
         return count
+
+
+#: By whether a route is given, and a flow.
+_RESOLVE = {
+    (of_route, of_flow): sa.update(quarantine)
+    .where(
+        quarantine.c.connection == sa.bindparam("of_connection"),
+        quarantine.c.entity == sa.bindparam("of_entity"),
+        quarantine.c.native_id.in_(sa.bindparam("of_ids", expanding=True)),
+        quarantine.c.resolved_at.is_(None),
+        *([quarantine.c.route == sa.bindparam("of_route")] if of_route else []),
+        *([quarantine.c.flow == sa.bindparam("of_flow")] if of_flow else []),
+    )
+    .values(resolved_at=sa.bindparam("of_now"), resolution=sa.bindparam("of_resolution"))
+    for of_route in (True, False)
+    for of_flow in (True, False)
+}
 
 
 def _open(route: str | None, flow: str | None, rule: str | None) -> list[sa.ColumnElement[bool]]:

@@ -127,6 +127,17 @@ def _had(
     return had
 
 
+_NEWEST = (
+    sa.select(received.c.scope, received.c.native_id, sa.func.max(received.c.source_time).label("time"))
+    .where(
+        among(sa.bindparam("of_connection"), sa.bindparam("of_entity")),
+        received.c.native_id.in_(sa.bindparam("of_ids", expanding=True)),
+        received.c.source_time.is_not(None),
+    )
+    .group_by(received.c.scope, received.c.native_id)
+)
+
+
 def newest(read: sa.Connection, keys: Iterable[EntityKey]) -> dict[EntityKey, datetime]:
     """When the source last changed each record, of all that was received of it; what has no time is left out."""
     grouped: dict[tuple[str, str], set[str]] = {}
@@ -136,20 +147,19 @@ def newest(read: sa.Connection, keys: Iterable[EntityKey]) -> dict[EntityKey, da
     found: dict[EntityKey, datetime] = {}
     for (connection, entity), ids in grouped.items():
         for some in chunks(sorted(ids)):
-            query = (
-                sa.select(received.c.scope, received.c.native_id, sa.func.max(received.c.source_time).label("time"))
-                .where(
-                    among(connection, entity),
-                    received.c.native_id.in_(some),
-                    received.c.source_time.is_not(None),
-                )
-                .group_by(received.c.scope, received.c.native_id)
-            )
-            for row in read.execute(query):
+            given = {"of_connection": connection, "of_entity": entity, "of_ids": list(some)}
+            for row in read.execute(_NEWEST, given):
                 key = EntityKey(connection, row.scope, entity, row.native_id)
                 if key in wanted:
                     found[key] = row.time
     return found
+
+
+_OF_RUN = (
+    sa.select(received)
+    .where(received.c.run_id == sa.bindparam("of_run"), among(sa.bindparam("of_connection"), sa.bindparam("of_entity")))
+    .order_by(received.c.id)
+)
 
 
 class Received:
@@ -229,9 +239,9 @@ class Received:
 
     def of_run(self, connection: str, entity: str, run_id: str) -> list[ReceivedRow]:
         """What this run received, handled or not, oldest first."""
-        query = sa.select(received).where(received.c.run_id == run_id, among(connection, entity))
+        given = {"of_run": run_id, "of_connection": connection, "of_entity": entity}
         with self._database.read() as read:
-            return [ReceivedRow(**row._mapping) for row in read.execute(query.order_by(received.c.id))]
+            return [ReceivedRow(**row._mapping) for row in read.execute(_OF_RUN, given)]
 
     def of(self, connection: str, entity: str, native_ids: Sequence[str]) -> list[ReceivedRow]:
         """All versions received of these native ids, oldest first."""
