@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
 
 from erp_sync.commands.connecting import RouteArgument, Shown, progress
-from erp_sync.commands.output import Json, Who, columns, installation, me, moment, refuse, show
+from erp_sync.commands.output import Json, Who, columns, installation, instant, me, moment, refuse, show
 
 
 def adopt(
@@ -44,23 +43,13 @@ def adopt(
             here,
             choosing.route(here, route),
             apply=not dry_run,
-            since=_moment(since),
+            since=instant("--since", since),
             links=_links(link or ()),
             write_external_ids=external_ids,
             who=me(who),
             progress=told,
         )
     show(report, as_json, lambda it: _adoption_text(it, rows))
-
-
-def _moment(text: str | None) -> datetime | None:
-    if text is None:
-        return None
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        refuse(f"--since {text!r} is no date; expected e.g. 2026-01-01 or 2026-01-01T08:00:00Z")
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def _links(words: Sequence[str]) -> dict[str, str]:

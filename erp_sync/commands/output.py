@@ -128,6 +128,17 @@ def moment(value: datetime | None) -> str:
     return value.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%SZ") if value else "-"
 
 
+def instant(option: str, text: str | None) -> datetime | None:
+    """A time as it is typed, aware; UTC where it does not say. Ends the command where it is none."""
+    if text is None:
+        return None
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        refuse(f"{option} {text!r} is no date; expected e.g. 2026-01-01 or 2026-01-01T08:00:00Z")
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
 def ago(value: datetime | None, now: datetime) -> str:
     """How long ago: ``4 s``, ``3 min``, ``2 h``, ``5 d``; ``-`` for never."""
     if value is None:

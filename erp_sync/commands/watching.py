@@ -12,7 +12,7 @@ import msgspec
 import typer
 
 from erp_sync.commands.figures import kpis_text
-from erp_sync.commands.output import Json, ago, columns, installation, moment, refuse, shortened, show
+from erp_sync.commands.output import Json, ago, columns, installation, instant, moment, refuse, shortened, show
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -127,22 +127,49 @@ def _status_text(it: Any) -> str:
 
 
 def trace(
-    order: Annotated[str, typer.Argument(help="order number, id in a system, external id, delivery, or SKU")],
+    order: Annotated[
+        str | None, typer.Argument(help="order number, id in a system, external id, delivery, or SKU")
+    ] = None,
+    customer: Annotated[
+        str | None,
+        typer.Option("--customer", help="documents of a customer: e-mail address, or CONNECTION:CUSTOMER"),
+    ] = None,
+    run: Annotated[str | None, typer.Option("--run", help="only what this run did")] = None,
+    since: Annotated[
+        str | None, typer.Option("--from", metavar="TIME", help="only since then, e.g. 2026-11-27T16:00 (UTC)")
+    ] = None,
+    until: Annotated[str | None, typer.Option("--to", metavar="TIME", help="only before then")] = None,
     payloads: Annotated[bool, typer.Option("--payloads", help="show bodies whole, not their beginning")] = False,
     as_json: Json = False,
 ) -> None:
-    """Everything that ever happened to an order, document or SKU, in order, with what was said to whom.
+    """Everything that ever happened to an order, document or SKU, in order, with what was said to whom; the same of a
+    customer, a run or a span of time. Of a run or a span alone bodies are shown with --payloads only.
 
     Example: erp-sync trace 000000123 --payloads
     """
+    from erp_sync.operations import trace_search
     from erp_sync.operations.trace import trace as look
 
+    start, end = instant("--from", since), instant("--to", until)
+    if order is not None and customer is not None:
+        refuse("give an order or --customer, not both")
+    if order is None and customer is None and not (run or start or end):
+        refuse("what is to be traced? An order, SKU or other name, --customer, --run, or --from and --to")
     with installation() as here:
-        show(look(here, order), as_json, lambda it: _trace_text(it, payloads))
+        if order is not None:
+            report = trace_search.within(look(here, order), run, start, end)
+        elif customer is not None:
+            report = trace_search.within(trace_search.trace_customer(here, customer), run, start, end)
+        else:
+            report = trace_search.search(here, run=run, since=start, until=end, bodies=payloads)
+        show(report, as_json, lambda it: _trace_text(it, payloads))
 
 
 def _trace_text(it: Any, payloads: bool) -> str:
-    parts = [it.asked if it.documents else f"{it.asked}: a SKU"]
+    sku = it.known or any(entry.kind == "planned_change" for entry in it.entries)
+    parts = [f"{it.asked}: a SKU" if sku and not it.documents else it.asked]
+    if it.left_out:
+        parts.append("  older entries are left out; next: give --from and --to")
     for document in it.documents:
         elsewhere = [f"{native_id} in {name}" for name, native_id in sorted(it.partners.get(document, {}).items())]
         parts.append(f"  {document}{', is ' + ', '.join(elsewhere) if elsewhere else ''}")
@@ -179,10 +206,11 @@ def _entry_text(entry: Any, payloads: bool) -> str:
     facts = entry.facts
     if entry.kind == "exchange":
         error = f", {facts['error']}" if facts.get("error") else ""
+        of = f" of {facts['document']}" if facts.get("document") else ""
         url = facts["url"] if payloads else shortened(unquote_plus(facts["url"]), 160)
         line = (
             f"{head}{facts['connection']} {facts['method']} {url} -> {facts['status'] or 'no answer'} "
-            f"in {facts['ms']} ms, {facts['verdict']}{error} ({facts['operation']})"
+            f"in {facts['ms']} ms, {facts['verdict']}{error} ({facts['operation']}{of})"
         )
         return "\n".join([line, *_body("sent", entry.request, payloads), *_body("answer", entry.response, payloads)])
     where = " ".join(part for part in (f"d{entry.delivery}" if entry.delivery else "", entry.step) if part)

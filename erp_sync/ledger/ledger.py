@@ -24,6 +24,7 @@ from erp_sync.ledger.deliveries import Deliveries
 from erp_sync.ledger.engine import Clock, Database, utc_now
 from erp_sync.ledger.errors import LedgerMissing, SchemaTooNew, SchemaTooOld
 from erp_sync.ledger.handling import Handling
+from erp_sync.ledger.happenings import Happenings
 from erp_sync.ledger.heartbeats import Heartbeats
 from erp_sync.ledger.identifying import Identifying
 from erp_sync.ledger.inbox import Inbox
@@ -107,6 +108,7 @@ class Ledger:
         self.privacy = Privacy(database)
         self.by_hand = ByHand(database)
         self._tracing = Tracing(database)
+        self.happenings = Happenings(database)
 
     @classmethod
     def open(cls, url: str, clock: Clock = utc_now) -> Ledger:

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from erp_sync.components.installation import Installation
+from erp_sync.ledger.identifying import KnownValue, PlannedChange
 from erp_sync.ledger.trace import Trace
 from erp_sync.model.keys import Entity, EntityKey
 from erp_sync.operations.choosing import CannotDo
@@ -83,7 +84,7 @@ class DeliveryTold(msgspec.Struct, frozen=True, kw_only=True):
 
 class TraceReport(msgspec.Struct, frozen=True, kw_only=True):
     """`partners`: ids that the documents have elsewhere, by document and connection. `documents`: what the word
-    stands for."""
+    stands for. `left_out`: there are older entries."""
 
     asked: str
     documents: list[str]
@@ -91,6 +92,7 @@ class TraceReport(msgspec.Struct, frozen=True, kw_only=True):
     partners: dict[str, dict[str, str]]
     known: list[dict[str, Any]]
     entries: list[Entry]
+    left_out: bool = False
 
 
 def trace(here: Installation, asked: str) -> TraceReport:
@@ -114,6 +116,17 @@ def trace(here: Installation, asked: str) -> TraceReport:
             )
     if not (changes or known):
         keys = list(dict.fromkeys([*keys, *looking.about(keys)]))
+    return report_of(here, asked, keys, changes, known)
+
+
+def report_of(
+    here: Installation,
+    asked: str,
+    keys: Sequence[EntityKey],
+    changes: Sequence[PlannedChange] = (),
+    known: Sequence[KnownValue] = (),
+) -> TraceReport:
+    """Everything about these documents, and about a SKU what plans and known state say of it."""
     traces = [(key, here.ledger.trace(key)) for key in keys]
     entries = [entry for key, one in traces for entry in _events(key, one)]
     deliveries = [told for _, one in traces for told in _deliveries(one)]
@@ -219,7 +232,7 @@ def _exchanges(here: Installation, traces: Sequence[tuple[EntityKey, Trace]]) ->
                 # An id is one at its own system only; elsewhere the same digits mean another record.
                 own = name in numbers or name in keys or exchange.connection == key.connection
                 if own and exchange.id not in found:
-                    found[exchange.id] = _entry(here, exchange, str(key))
+                    found[exchange.id] = exchange_told(here, exchange, str(key))
         found |= _reads(here, key, one, numbers)
     return list(found.values())
 
@@ -241,7 +254,7 @@ def _reads(here: Installation, key: EntityKey, one: Trace, numbers: Iterable[str
             except BodyLost:
                 continue
             if any(word in body for word in words):
-                entry = _entry(here, exchange, str(key))
+                entry = exchange_told(here, exchange, str(key))
                 found[exchange.id] = msgspec.structs.replace(entry, response=_naming(entry.response, words))
     return found
 
@@ -259,7 +272,8 @@ def _naming(body: Any, words: Sequence[bytes]) -> Any:
     return kept
 
 
-def _entry(here: Installation, exchange: Exchange, about: str) -> Entry:
+def exchange_told(here: Installation, exchange: Exchange, about: str, *, bodies: bool = True) -> Entry:
+    """An exchange as an entry."""
     facts: dict[str, Any] = {
         "connection": exchange.connection,
         "operation": exchange.operation,
@@ -277,8 +291,8 @@ def _entry(here: Installation, exchange: Exchange, about: str) -> Entry:
         about=about,
         run_id=exchange.run_id,
         facts=facts,
-        request=_body(here.exchanges.request_body, exchange),
-        response=_body(here.exchanges.response_body, exchange),
+        request=_body(here.exchanges.request_body, exchange) if bodies else None,
+        response=_body(here.exchanges.response_body, exchange) if bodies else None,
     )
 
 
