@@ -43,6 +43,25 @@ def test_orders_queue_from_the_first_minute_of_a_window_and_go_after_it_without_
             assert here.ledger.notices.open() == []
 
 
+def test_what_queued_in_a_window_goes_oldest_first_after_it(tmp_path: Path):
+    """Over one slot, so that the ERP gets them one after the other; the order that came after the window goes last."""
+    one_slot = {"us": {"limits": {"concurrency": 1}}}
+    with business(tmp_path, erp_settings=one_slot) as shop:
+        with shop.installation() as here:
+            maintenance.start(here, ERP, timedelta(hours=2), who="ann", why="release")
+        numbers = []
+        for index in range(5):
+            numbers.append(shop.store.buy(f"guest{index}", {"MUG": 1}))
+            shop.run()
+            shop.clock.skip_to(shop.clock() + timedelta(minutes=10))
+        assert [shop.in_erp(number) for number in numbers] == [[]] * 5
+        shop.clock.skip_to(shop.clock() + timedelta(hours=2))
+        late = shop.store.buy("late", {"MUG": 1})
+        shop.settle()
+        created = [int(shop.in_erp(number)[0]["id"]) for number in (*numbers, late)]
+        assert created == sorted(created)
+
+
 def test_an_erp_that_is_down_opens_the_breaker_and_the_backlog_goes_oldest_first_once_it_answers(tmp_path: Path):
     with business(tmp_path) as shop:
         shop.erp.fault("maintenance", times=None)
