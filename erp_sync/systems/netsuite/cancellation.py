@@ -23,8 +23,10 @@ from erp_sync.systems.netsuite.closing import Closing, closing, needs_names
 from erp_sync.systems.netsuite.finding import SALES_ORDER
 from erp_sync.systems.netsuite.items import ItemNames
 from erp_sync.systems.netsuite.mapping.identity import external_id, order_key
+from erp_sync.systems.netsuite.mapping.order import LEGACY, SUITETAX
 from erp_sync.systems.netsuite.mapping.order_lines import Discounts
 from erp_sync.systems.netsuite.mapping.shipment import items_of
+from erp_sync.systems.netsuite.orders import ORDER_DEPLOYMENT, ORDER_SCRIPT
 from erp_sync.transport.errors import Rejected, TransportError
 
 CLOSE = "close_order"
@@ -89,7 +91,7 @@ class CancellationTarget:
             if refused is not None and refused[0] == todo:
                 raise refused[1]
             try:
-                self._write(request, order, todo.body)
+                self._write(request, order, todo)
                 closed |= set(todo.closes)
                 written = True
             except Rejected as rejected:
@@ -99,13 +101,27 @@ class CancellationTarget:
         return Refused(code="record_changed", message=words, again=Again.LATER)
 
     def _todo(self, document: SalesOrder, order: Mapping[str, Any], closed: Collection[str]) -> Closing:
+        legacy = self._client.connection.settings.get("tax_engine", SUITETAX) == LEGACY and document.tax_from_store
         names = {}
-        if needs_names(document):
+        if needs_names(document) or legacy:
             items = [str((line.get("item") or {}).get("id") or "") for line in items_of(order.get("item"))]
             names = self._names.keys_of(items)
-        return closing(document, order, names, self._discounts, closed)
+        return closing(document, order, names, self._discounts, closed, legacy=legacy)
 
-    def _write(self, request: StepRequest, order: Mapping[str, Any], body: Mapping[str, Any]) -> None:
+    def _write(self, request: StepRequest, order: Mapping[str, Any], todo: Closing) -> None:
+        body = todo.body
+        if todo.legacy_tax is not None:
+            # Lines and tax in one save: of a change that was made half, nothing would say so.
+            settings = self._client.connection.settings
+            self._client.restlet(
+                str(settings.get("order_script", ORDER_SCRIPT)),
+                str(settings.get("order_deployment", ORDER_DEPLOYMENT)),
+                {"record": "salesOrder", "id": str(order["id"]), "body": body, "tax": todo.legacy_tax},
+                operation=request.step.operation,
+                document=request.document.number,
+                repeatable=True,
+            )
+            return
         self._client.update(
             "salesOrder",
             str(order["id"]),

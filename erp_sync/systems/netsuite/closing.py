@@ -54,11 +54,14 @@ class Closing(msgspec.Struct, frozen=True, kw_only=True):
         body: of the PATCH; empty where nothing is to be done.
         closes: lines that it closes.
         beyond: of every line of which more was picked, shipped or billed than the store keeps: both quantities.
+        legacy_tax: of an account with legacy tax, where a line is cut: the order's tax afterwards as the order RESTlet
+            takes it, which then makes the whole change, since REST writes no legacy tax. None: its tax stays.
     """
 
     body: dict[str, Any] = {}
     closes: tuple[str, ...] = ()
     beyond: tuple[tuple[Decimal, Decimal], ...] = ()
+    legacy_tax: dict[str, Any] | None = None
 
 
 def needs_names(order: SalesOrder) -> bool:
@@ -72,12 +75,15 @@ def closing(
     names: Mapping[str, str],
     discounts: Discounts,
     reopen: Collection[str] = (),
+    *,
+    legacy: bool = False,
 ) -> Closing:
     """Compare what the store keeps with the sales order as NetSuite has it.
 
     Arguments:
-        names: SKU by internal id of the items, see `needs_names`.
+        names: SKU by internal id of the items, see `needs_names`; with `legacy` always.
         reopen: lines that were closed a moment ago: those of which something has left meanwhile are opened again.
+        legacy: the account has legacy tax, and the store's stands in it.
 
     Raises MappingProblem where the order's lines cannot be worked out.
     """
@@ -88,6 +94,8 @@ def closing(
     closes: list[str] = []
     beyond = []
     shares: dict[str, tuple[Decimal, Wanted]] = {}
+    stands = {str(line["line"]): _number(line, "quantity") for line, _ in sold}
+    cut = False
     for line, below in sold:
         number = str(line["line"])
         want = wanted.get(number)
@@ -107,6 +115,7 @@ def closing(
         elif target < (quantity := _number(line, "quantity")):
             exact = want if target == want.quantity else Wanted(quantity=target)
             again = {"isClosed": False} if closed else {}
+            stands[number], cut = target, True
             changed += [{**one, **again} for one in _cut(line, below, quantity, exact, order.currency)]
             if reference := str(line.get("taxDetailsReference") or ""):
                 shares[reference] = (target / quantity, exact)
@@ -116,7 +125,8 @@ def closing(
     details = list((record.get("taxDetails") or {}).get("items") or ())
     if shares and details and record.get("taxDetailsOverride") is True:
         body["taxDetails"] = {"items": list(_taxes(details, shares, order.currency))}
-    return Closing(body=body, closes=tuple(closes), beyond=tuple(beyond))
+    tax = _legacy_tax(order, [line for line, _ in sold], stands, names, discounts) if legacy and cut else None
+    return Closing(body=body, closes=tuple(closes), beyond=tuple(beyond), legacy_tax=tax)
 
 
 def _with_discounts(lines: Sequence[Mapping[str, Any]]) -> list[tuple[Mapping[str, Any], list[Mapping[str, Any]]]]:
@@ -168,6 +178,54 @@ def _wanted(
                 wanted[str(line["line"])] = Wanted(quantity=here)
                 rest -= here
     return wanted
+
+
+def _legacy_tax(
+    order: SalesOrder,
+    there: Sequence[Mapping[str, Any]],
+    stands: Mapping[str, Decimal],
+    names: Mapping[str, str],
+    discounts: Discounts,
+) -> dict[str, Any]:
+    """The store's tax of the units that stand there afterwards, closed ones included, which keep their amounts.
+
+    By article: of as many as were ordered, or are left, what the store says to the cent, else their share.
+    """
+    ordered, left = _tax_by_sku(order, discounts), _tax_by_sku(remaining(order), discounts)
+    lines: dict[str, list[Mapping[str, Any]]] = {}
+    for line in there:
+        lines.setdefault(names.get(str((line.get("item") or {}).get("id") or ""), ""), []).append(line)
+    details: list[dict[str, Any]] = []
+    for sku, mine in lines.items():
+        units = sum((stands[str(line["line"])] for line in mine), ZERO)
+        quantity, tax = ordered.get(sku, (ZERO, ZERO))
+        if (exact := left.get(sku)) is not None and exact[0] == units:
+            tax = exact[1]
+        elif quantity and units != quantity:
+            tax = round_money(tax * units / quantity, order.currency)
+        given = ZERO
+        for position, line in enumerate(mine, 1):
+            share = stands[str(line["line"])] / units if units else ZERO
+            amount = tax - given if position == len(mine) else round_money(tax * share, order.currency)
+            given += amount
+            details.append({"line": int(line["line"]), "amount": plain(amount)})
+    shipping = sum((tax.amount for tax in order.shipping.taxes), ZERO)
+    details.append({"line": None, "amount": plain(shipping)})
+    return {"total": plain(sum((one["amount"] for one in details), ZERO)), "details": details}
+
+
+def _tax_by_sku(order: SalesOrder, discounts: Discounts) -> dict[str, tuple[Decimal, Decimal]]:
+    """Units and tax of each article."""
+    lines = prepared(order, discounts) if order.lines else []
+    taxes: dict[str, Decimal] = {}
+    for one in tax_details(order, lines):
+        taxes[one.reference] = taxes.get(one.reference, ZERO) + one.amount
+    found: dict[str, tuple[Decimal, Decimal]] = {}
+    for line in lines:
+        if line.sku:
+            units, tax = found.get(line.sku, (ZERO, ZERO))
+            found[line.sku] = (units + (line.quantity or ZERO), tax + taxes.get(line.reference, ZERO))
+    return found
 
 
 def _amounts(left: SalesOrder, discounts: Discounts) -> dict[str, Wanted]:

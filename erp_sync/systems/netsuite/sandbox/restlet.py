@@ -93,7 +93,7 @@ class Restlets:
         if script == SEARCH and request.method == "GET":
             return self._search(session, request)
         if script == ORDER and request.method == "GET":
-            return json_response({"name": "erp_sync_order", "version": "1"})
+            return json_response({"name": "erp_sync_order", "version": "2"})
         if script == ORDER and request.method == "POST":
             return self._order(session, body)
         return failure("SSS_INVALID_SCRIPTLET_METHOD", f"The script has no function for {request.method}.", 405)
@@ -102,6 +102,8 @@ class Restlets:
 
     def _order(self, session: Session, request: Any) -> Response:
         body = request.get("body") if isinstance(request, dict) else None
+        if isinstance(body, dict) and request.get("record") == "salesOrder" and request.get("id") and body.get("item"):
+            return self._change(session, str(request["id"]), body, request.get("tax") or {})
         if not isinstance(body, dict) or request.get("record") != "salesOrder" or not body.get("externalId"):
             return failure("ERP_SYNC_BAD_REQUEST", "record salesOrder, body and body.externalId are required")
         found = self._existing(session, str(body["externalId"]))
@@ -114,6 +116,30 @@ class Restlets:
         row = self._orders.row(session, order)
         assert row is not None
         return json_response({"id": str(order), "tranId": row["tranid"], "existed": False})
+
+    def _change(self, session: Session, identity: str, body: dict[str, Any], tax: dict[str, Any]) -> Response:
+        """Lines of an order that is there, and its tax, in one save."""
+        permitted(session.options, "salesOrder", "PATCH")
+        order = self._orders.row(session, int(identity)) if identity.isdigit() else None
+        if order is None:
+            return failure("RCRD_DSNT_EXIST", f"That record does not exist. path: {identity}")
+        known = session.store.all('SELECT id FROM transactionline WHERE "transaction" = ?', order["id"])
+        numbers = {row["id"] for row in known}
+        for line in [*body["item"]["items"], *(one for one in tax["details"] if one["line"] is not None)]:
+            if line["line"] not in numbers:
+                return failure("ERP_SYNC_NO_LINE", f"order {identity} has no line {line['line']}")
+        self._orders.update(session, order["id"], {"item": body["item"]})
+        total = Decimal(str(tax["total"]))
+        if session.options.legacy_tax_on == "lines":
+            for one in tax["details"]:
+                if one["line"] is not None:
+                    keys = {"transaction": order["id"], "id": one["line"]}
+                    session.store.update(
+                        "transactionline", keys, taxamount=text_of(Decimal(str(one["amount"])), AMOUNT)
+                    )
+            total = sum((Decimal(str(one["amount"])) for one in tax["details"]), Decimal(0))
+        self._orders.override_tax(session, order["id"], text_of(total, AMOUNT))
+        return json_response({"id": identity, "tranId": order["tranid"], "existed": True})
 
     def _existing(self, session: Session, external_id: str) -> Response | None:
         order = self._orders.by_external_id(session, external_id)

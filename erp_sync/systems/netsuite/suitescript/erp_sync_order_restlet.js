@@ -3,12 +3,18 @@
  * writes no legacy tax (Oracle NetSuite help, Sales Order). Called by erp_sync, operation
  * sales_order.create_with_legacy_tax.
  *
- * GET  -> {"name": "erp_sync_order", "version": "1"}
+ * GET  -> {"name": "erp_sync_order", "version": "2"}
  * POST {"record": "salesOrder",
  *       "body": the REST body of the order, without tax fields,
  *       "tax": {"total": 5.66, "details": [{"line": index into body.item.items, null for shipping,
  *               "taxCode": {"id": "31"}, "rate": 8.25, "basis": 20, "amount": 1.65, "jurisdiction": "CA"}]}}
  *   -> {"id": "901", "tranId": "SO123", "existed": false}
+ *
+ * POST {"record": "salesOrder", "id": "901",
+ *       "body": {"item": {"items": [{"line": 1, "quantity": 3, "amount": 31.5}, {"line": 4, "isClosed": true}]}},
+ *       "tax": {"total": 2.55, "details": [{"line": 1, "amount": 2.3}, {"line": null, "amount": 0.25}]}}
+ *   -> {"id": "901", "tranId": "SO123", "existed": true}
+ * changes these lines of an order that is there, and its tax with them, in one save. Operation sales_order.close.
  *
  * An order with this external id is never created again: it is looked for first, and the record layer
  * refuses a second one that is created meanwhile; the answer then says "existed": true.
@@ -18,7 +24,7 @@
  * @NModuleScope SameAccount
  */
 define(['N/record', 'N/search', 'N/error', 'N/format'], (record, search, error, format) => {
-    const VERSION = '1';
+    const VERSION = '2';
     const SUBRECORDS = { billingAddress: 'billingaddress', shippingAddress: 'shippingaddress' };
     // Body fields of the REST API whose field id in SuiteScript is not their name in lower case.
     const FIELD_IDS = { externalId: 'externalid', otherRefNum: 'otherrefnum', orderStatus: 'orderstatus' };
@@ -26,6 +32,9 @@ define(['N/record', 'N/search', 'N/error', 'N/format'], (record, search, error, 
     const get = () => ({ name: 'erp_sync_order', version: VERSION });
 
     const post = (request) => {
+        if (request.record === 'salesOrder' && request.id && request.body && request.body.item) {
+            return change(request);
+        }
         if (request.record !== 'salesOrder' || !request.body || !request.body.externalId) {
             throw refusal('ERP_SYNC_BAD_REQUEST', 'record salesOrder, body and body.externalId are required');
         }
@@ -48,6 +57,29 @@ define(['N/record', 'N/search', 'N/error', 'N/format'], (record, search, error, 
             }
             throw problem;
         }
+    };
+
+    const change = (request) => {
+        const order = record.load({ type: record.Type.SALES_ORDER, id: request.id, isDynamic: false });
+        const at = (line) => {
+            const index = order.findSublistLineWithValue({ sublistId: 'item', fieldId: 'line', value: String(line) });
+            if (index < 0) {
+                throw refusal('ERP_SYNC_NO_LINE', `order ${request.id} has no line ${line}`);
+            }
+            return index;
+        };
+        request.body.item.items.forEach((line) => {
+            const index = at(line.line);
+            Object.keys(line).filter((name) => name !== 'line').forEach((name) => setLine(order, index, name, line[name]));
+        });
+        if (order.getSublistFields({ sublistId: 'item' }).includes('tax1amt')) {
+            request.tax.details.filter((one) => one.line !== null)
+                .forEach((one) => setLine(order, at(one.line), 'tax1Amt', one.amount));
+        } else {
+            order.setValue({ fieldId: 'taxamountoverride', value: request.tax.total });
+        }
+        order.save({ enableSourcing: true, ignoreMandatoryFields: false });
+        return { id: String(request.id), tranId: order.getValue({ fieldId: 'tranid' }), existed: true };
     };
 
     const existing = (externalId) => {

@@ -50,6 +50,25 @@ def test_an_order_that_exists_is_not_made_again(make_account):
     assert account.rows("SELECT COUNT(*) AS n FROM transaction") == [{"n": "1"}]
 
 
+@pytest.mark.parametrize("taxed", ["order", "lines"])
+def test_lines_of_an_order_and_its_tax_are_changed_in_one_save(make_account, taxed):
+    account = make_account(tax="legacy", legacy_tax_on=taxed)
+    made = account.call("POST", f"{PATH}?{ORDER}", request_of(account)).body
+    tax = {"total": 1.24, "details": [{"line": 1, "amount": 0.83}, {"line": None, "amount": 0.41}]}
+    body = {"item": {"items": [{"line": 1, "quantity": 1, "amount": 10}]}}
+    change = {"record": "salesOrder", "id": made["id"], "body": body, "tax": tax}
+    for _ in range(2):
+        answer = account.call("POST", f"{PATH}?{ORDER}", change)
+        assert (answer.status, answer.body) == (200, {**made, "existed": True})
+        order = account.get(f"salesOrder/{made['id']}")
+        assert (order["taxTotal"], order["total"]) == (Decimal("1.24"), Decimal("16.24"))
+    body["item"]["items"][0]["line"] = 7
+    refused = account.call("POST", f"{PATH}?{ORDER}", change)
+    assert (refused.status, refused.body["error"]["code"]) == (400, "ERP_SYNC_NO_LINE")
+    gone = account.call("POST", f"{PATH}?{ORDER}", {**change, "id": "9999"})
+    assert (gone.status, gone.body["error"]["code"]) == (400, "RCRD_DSNT_EXIST")
+
+
 def test_a_refused_record_is_said_in_the_scripts_words(make_account):
     account = make_account(tax="legacy")
     body = request_of(account, item={"items": [{"item": {"id": "9999"}, "quantity": 1}]})

@@ -378,6 +378,12 @@ def _restlets() -> dict[str, OperationContract]:
         {"record": {"const": "salesOrder"}, "body": {"$ref": "#/$defs/write_salesOrder"}, "tax": tax},
         ["record", "body"],
     )
+    cut = _object(
+        {"record": {"const": "salesOrder"}, "id": {"type": "string"}, "body": {"$ref": "#/$defs/write_salesOrder"},
+         "tax": _object({"total": number, "details": {"type": "array", "items": _object(
+             {"line": {"type": ["integer", "null"]}, "amount": number}, ["line", "amount"])}}, ["total", "details"])},
+        ["record", "id", "body", "tax"],
+    )  # fmt: skip
     made = _object(
         {"id": {"type": "string"}, "tranId": {"type": "string"}, "existed": {"type": "boolean"}},
         ["id", "tranId", "existed"],
@@ -394,7 +400,7 @@ def _restlets() -> dict[str, OperationContract]:
     search = Side(OWN, _query("script", "deploy", "search", "start", "end"), RESTLETS)
     found = {
         "restlet.erp_sync_order.post": OperationContract(
-            Side(PUBLISHED, order), {"200": Side(OWN, made, RESTLETS), **failures}, script
+            Side(PUBLISHED, _either(order, cut)), {"200": Side(OWN, made, RESTLETS), **failures}, script
         ),
         "restlet.erp_sync_order.get": OperationContract(
             _NO_BODY, {"200": Side(OWN, version, RESTLETS), **failures}, script
