@@ -12,6 +12,7 @@ from erp_sync import settings  # noqa: E402
 from erp_sync.components.configuration import read_configuration  # noqa: E402
 from erp_sync.components.frequencies import check_frequencies  # noqa: E402
 from erp_sync.components.route import installation_definitions  # noqa: E402
+from erp_sync.operations.chores import CHORES  # noqa: E402
 from erp_sync.operations.kpi_asset import kpi_definitions  # noqa: E402
 from erp_sync.operations.reconcile_asset import reconcile_definitions  # noqa: E402
 
@@ -22,7 +23,7 @@ try:
         # Single-run backfills are beta in this version of Dagster; said once per asset, that drowns everything else.
         warnings.simplefilter("ignore", dg.BetaWarning)
         defs = dg.Definitions.merge(
-            installation_definitions(configuration),
+            installation_definitions(configuration, CHORES),
             kpi_definitions(configuration),
             reconcile_definitions(configuration),
         )

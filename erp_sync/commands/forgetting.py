@@ -48,7 +48,7 @@ def export(what: Whom, as_json: Json = False) -> None:
 
 @privacy_app.command("resume")
 def resume(as_json: Json = False) -> None:
-    """End erasures that were cut short, without naming the person; `erp-sync up` does so, too.
+    """End erasures that were cut short, without naming the person; `erp-sync up` and the housekeeping do so, too.
 
     Example: erp-sync privacy resume
     """

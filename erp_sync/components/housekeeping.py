@@ -4,7 +4,7 @@ Ledger, exchange log and lake each say what they forget; here it is called, and 
 cannot do keeps no other from its work.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -27,7 +27,17 @@ class Housework(msgspec.Struct, kw_only=True):
     failed: list[tuple[str, str]] = []
 
 
-def keep_house(here: Installation, now: datetime) -> Housework:
+class Done(msgspec.Struct, kw_only=True):
+    """What came of a chore: how much, by kind, and what could not be done, in words."""
+
+    removed: dict[str, int] = {}
+    failed: list[str] = []
+
+
+Chore = Callable[[Installation], Done]
+
+
+def keep_house(here: Installation, now: datetime, chores: Mapping[str, Chore] = {}) -> Housework:
     """Remove what is older than the installation keeps it. Running it again removes nothing more."""
     from erp_sync.lake.errors import LakeError
     from erp_sync.ledger.errors import LedgerBusy
@@ -41,6 +51,8 @@ def keep_house(here: Installation, now: datetime) -> Housework:
         except (LakeError, LedgerBusy, OSError) as problem:
             work.failed.append((what, f"{type(problem).__name__}: {problem}"))
 
+    for what, chore in chores.items():
+        do(what, partial(_chore, here, work, what, chore))
     do("ledger", lambda: _ledger(here))
     do("exchanges", lambda: _exchanges(here, now))
     snapshots = {(connection, entity): runs for connection, entity, runs in _snapshots(here)}
@@ -53,6 +65,12 @@ def keep_house(here: Installation, now: datetime) -> Housework:
     do("exchanges of erased persons", lambda: _forgotten(here, now))
     do("lake", lambda: {"lake_swept": here.lake.sweep()})
     return work
+
+
+def _chore(here: Installation, work: Housework, what: str, chore: Chore) -> dict[str, int]:
+    done = chore(here)
+    work.failed += [(what, why) for why in done.failed]
+    return done.removed
 
 
 def _ledger(here: Installation) -> dict[str, int]:
@@ -135,8 +153,8 @@ def _lake(
     return {"lake_snapshots": here.lake.remove(connection, entity, min([old, *needed]))}
 
 
-def housekeeping() -> dg.Definitions:
-    """The asset, its job and its schedule: one for the installation."""
+def housekeeping(chores: Mapping[str, Chore] = {}) -> dg.Definitions:
+    """The asset, its job and its schedule: one for the installation. `chores`: see `keep_house`."""
 
     @dg.asset(
         key=KEY,
@@ -144,7 +162,7 @@ def housekeeping() -> dg.Definitions:
         description=(
             "Once a day: removes finished deliveries, plans and payloads from the ledger, old exchanges from the "
             "exchange log (not those of what is still open), old snapshots and files that nothing names from the lake, "
-            "and joins its small files. "
+            "and joins its small files; ends erasures of persons that were cut short. "
             "Its metadata says how many of each."
         ),
         kinds={"python"},
@@ -154,7 +172,7 @@ def housekeeping() -> dg.Definitions:
 
         from erp_sync.components.installation import current
 
-        done = keep_house(current(), datetime.now(UTC))
+        done = keep_house(current(), datetime.now(UTC), chores)
         context.log.info("housekeeping", extra=done.removed)
         if done.failed:
             raise dg.Failure(

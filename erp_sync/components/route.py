@@ -15,7 +15,7 @@ from erp_sync.components import descriptions
 from erp_sync.components.columns import column_metadata
 from erp_sync.components.configuration import Configuration, ConnectionSpec, FlowSpec, Mode, RouteSpec
 from erp_sync.components.flow_table import FLOWS, FlowKind
-from erp_sync.components.housekeeping import housekeeping
+from erp_sync.components.housekeeping import Chore, housekeeping
 from erp_sync.components.sensing import due_work_sensor, full_comparison_schedule
 
 FIRST_DAY = "2026-01-01"
@@ -243,8 +243,9 @@ def _loaded(
     return loaded
 
 
-def installation_definitions(configuration: Configuration) -> dg.Definitions:
-    """Definitions of all routes: what several routes read from one connection is extracted once."""
+def installation_definitions(configuration: Configuration, chores: Mapping[str, Chore] = {}) -> dg.Definitions:
+    """Definitions of all routes: what several routes read from one connection is extracted once. `chores`: of the
+    daily housekeeping, beside its own."""
     partitions = daily_partitions(configuration)
     routes = [Route(spec, partitions, configuration.connections) for spec in configuration.routes.values()]
     readers: dict[dg.AssetKey, tuple[str, FlowKind, list[RouteSpec]]] = {}
@@ -270,7 +271,7 @@ def installation_definitions(configuration: Configuration) -> dg.Definitions:
         sensors=[due_work_sensor(configuration, jobs)] if jobs else [],
         executor=dg.in_process_executor,
     )
-    return dg.Definitions.merge(flows, housekeeping()) if jobs else flows
+    return dg.Definitions.merge(flows, housekeeping(chores)) if jobs else flows
 
 
 def today(now: datetime) -> str:

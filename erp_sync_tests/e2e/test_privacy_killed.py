@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import signal
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +14,20 @@ import msgspec
 import pytest
 
 from erp_sync.components.configuration import read_configuration
+from erp_sync.components.housekeeping import keep_house
 from erp_sync.components.installation import Installation
 from erp_sync.ledger import erasing
 from erp_sync.operations import privacy
+from erp_sync.operations.chores import CHORES
 from erp_sync.ports.outcomes import CallFailed
 from erp_sync.settings import load
 from erp_sync.systems.magento.privacy import StorePersons
 from erp_sync.systems.netsuite.privacy import AccountPersons
 from erp_sync.transport.exchanges import ExchangeLog
 from erp_sync_tests.e2e.business import Business, business
-from erp_sync_tests.e2e.test_privacy import PAYMENTS, WORDS, ZORA, buy, traces
+from erp_sync_tests.e2e.test_privacy import PAYMENTS, WORDS, ZORA, buy
+from erp_sync_tests.e2e.test_privacy_everywhere import traces
+from erp_sync_tests.ledger.databases import postgres
 
 #: Of which only the first has to import anything.
 PROCESSES = multiprocessing.get_context("forkserver")
@@ -37,14 +42,22 @@ MOMENTS: dict[str, tuple[Any, str, bool]] = {
 }
 
 
-@pytest.fixture(scope="module")
-def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Business]:
-    with business(tmp_path_factory.mktemp("killed"), payment_methods=PAYMENTS) as running:
-        yield running
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def shop(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Business]:
+    folder = tmp_path_factory.mktemp("killed")
+    if request.param == "sqlite":
+        with business(folder, payment_methods=PAYMENTS) as running:
+            yield running
+        return
+    with postgres() as server:
+        name = server.create()
+        with business(folder, payment_methods=PAYMENTS, ledger_url=server.url(name)) as running:
+            yield running
+        server.drop(name)
 
 
-def die(home: str, defs: str, moment: str) -> None:
-    settings = load({"ERP_SYNC_HOME": home, "ERP_SYNC_DEFS": defs})
+def die(home: str, defs: str, ledger: str, moment: str) -> None:
+    settings = load({"ERP_SYNC_HOME": home, "ERP_SYNC_DEFS": defs, "ERP_SYNC_LEDGER_URL": ledger})
     here = Installation(settings, read_configuration(settings.defs))
     place, name, done = MOMENTS[moment]
     act = getattr(place, name)
@@ -61,7 +74,7 @@ def die(home: str, defs: str, moment: str) -> None:
 def cut_short(shop: Business, moment: str) -> None:
     buy(shop, ZORA)
     settings = shop.settings
-    process = PROCESSES.Process(target=die, args=(str(settings.home), str(settings.defs), moment))
+    process = PROCESSES.Process(target=die, args=(str(settings.home), str(settings.defs), settings.ledger_url, moment))
     process.start()
     process.join()
     assert process.exitcode == -signal.SIGKILL
@@ -79,7 +92,7 @@ def test_it_ends_by_itself_with_a_whole_certificate(shop: Business, moment: str)
         assert done.why == ""
         assert privacy.resume(here) == []
         assert here.ledger.privacy.under_way() == {}
-    assert traces(shop.settings.home) == []
+    assert traces(shop) == []
     assert not list((shop.settings.home / "privacy").glob("under-way-*"))
     certificate = Path(done.file).read_text()
     told = {(line["where"], line["what"], line["how"]) for line in msgspec.json.decode(certificate)["lines"]}
@@ -101,4 +114,25 @@ def test_it_waits_where_a_system_does_not_answer(shop: Business, monkeypatch: py
         assert (waits.file, waits.why) == ("", "the store does not answer")
         (done,) = privacy.resume(here)
     assert Path(done.file).is_file()
-    assert traces(shop.settings.home) == []
+    assert traces(shop) == []
+
+
+def test_the_daily_housekeeping_ends_it_and_names_what_does_not_answer(
+    shop: Business, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cut_short(shop, "before the store")
+
+    def down(*_: object) -> None:
+        raise CallFailed("the store does not answer")
+
+    with shop.installation() as here:
+        with monkeypatch.context() as patched:
+            patched.setattr(StorePersons, "erase", down)
+            ((what, why),) = keep_house(here, datetime.now(UTC), CHORES).failed
+        assert what == "erasures that were cut short"
+        assert "the store does not answer; next: erp-sync privacy resume" in why
+        done = keep_house(here, datetime.now(UTC), CHORES)
+        assert (done.failed, done.removed["erasures_ended"]) == ([], 1)
+        again = keep_house(here, datetime.now(UTC), CHORES)
+        assert (again.failed, again.removed.get("erasures_ended", 0)) == ([], 0)
+    assert traces(shop) == []
