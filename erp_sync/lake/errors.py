@@ -1,8 +1,16 @@
-"""What can go wrong in the lake: a damaged file, or one that no manifest names."""
+"""What can go wrong in the lake: no room, a damaged file, or one that no manifest names."""
 
 from __future__ import annotations
 
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
 from erp_sync.model.advice import Advice
+
+#: What the operating system says where there is no room: the disk, the user's share, the largest file allowed.
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class LakeError(Exception):
@@ -13,6 +21,24 @@ class LakeError(Exception):
         look=("erp-sync status",),
         do="See the entry of the error named.",
     )
+
+
+class LakeFull(LakeError):
+    """There is no room for a file of the lake, or for its line in the manifest. It may be
+    written again: what is not in the ledger does not count. `why` has the operating system's words."""
+
+    advice = Advice(
+        means="The disk that the raw records are on is full: nothing of this reading was recorded. It is read again by "
+        "itself; nothing is lost.",
+        look=("df -h $ERP_SYNC_HOME", "du -sh $ERP_SYNC_HOME/*"),
+        do="Make room or enlarge the disk. See alert disk.",
+    )
+
+    def __init__(self, place: str, error: OSError) -> None:
+        self.place, self.why = place, error.strerror or str(error)
+        super().__init__(
+            f"the lake has no room for {place}: {self.why}; nothing was recorded; next: make room on its disk"
+        )
 
 
 class DamagedFile(LakeError):
@@ -42,3 +68,14 @@ class NotInManifest(LakeError):
     def __init__(self, file: str) -> None:
         self.file = file
         super().__init__(f"no manifest of the lake names {file}")
+
+
+@contextmanager
+def room_for(place: Path) -> Iterator[None]:
+    """What the operating system refuses for want of room becomes LakeFull."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in NO_ROOM:
+            raise
+        raise LakeFull(str(place), error) from error

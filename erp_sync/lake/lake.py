@@ -23,7 +23,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from erp_sync.lake.errors import DamagedFile, LakeError, NotInManifest
+from erp_sync.lake.errors import DamagedFile, LakeError, NotInManifest, room_for
 from erp_sync.lake.manifest import Change, FileEntry, Manifest, sync_folder
 from erp_sync.lake.origins import Part, packed, unpacked
 
@@ -54,6 +54,7 @@ class Lake:
         """Add a table; gives the file's name below the root. Visible to readers once this returns.
 
         Not idempotent: the caller knows what it wrote already (the ledger's received ids).
+        Raises LakeFull where the disk has no room.
         """
         folder = self._folder(connection, entity)
         now = self._now()
@@ -284,29 +285,15 @@ class Lake:
         parts: tuple[Part, ...],
     ) -> FileEntry:
         path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
         unfinished = path.with_suffix(".part")
-        with unfinished.open("wb") as out:
-            # Most files are of a few records: smallest and largest record of each, repeated in three places, and a
-            # second description of the columns were more than half of them.
-            with pq.ParquetWriter(
-                out,
-                table.schema,
-                compression="zstd",
-                compression_level=_LEVEL,
-                use_dictionary=False,
-                write_statistics=[name for name in table.column_names if name != "payload"],
-                store_schema=False,
-                write_page_checksum=True,
-            ) as writer:
-                writer.write_table(table)
-                if parts:
-                    writer.add_key_value_metadata(packed(parts))
-            out.flush()
-            os.fsync(out.fileno())
-            size = out.tell()
-        os.replace(unfinished, path)
-        sync_folder(path.parent)
+        with room_for(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                size = _written(unfinished, table, parts)
+                os.replace(unfinished, path)
+            finally:
+                unfinished.unlink(missing_ok=True)  # of a full disk it would take more
+            sync_folder(path.parent)
         return FileEntry(
             file=str(path.relative_to(self.root)),
             rows=table.num_rows,
@@ -387,3 +374,26 @@ class Lake:
         if now.tzinfo is None:
             raise ValueError("the lake's clock must give times with a time zone")
         return now.astimezone(UTC)
+
+
+def _written(path: Path, table: pa.Table, parts: tuple[Part, ...]) -> int:
+    """The table as a file that is on the disk; gives its bytes."""
+    with path.open("wb") as out:
+        # Most files are of a few records: smallest and largest record of each, repeated in three places, and a
+        # second description of the columns were more than half of them.
+        with pq.ParquetWriter(
+            out,
+            table.schema,
+            compression="zstd",
+            compression_level=_LEVEL,
+            use_dictionary=False,
+            write_statistics=[name for name in table.column_names if name != "payload"],
+            store_schema=False,
+            write_page_checksum=True,
+        ) as writer:
+            writer.write_table(table)
+            if parts:
+                writer.add_key_value_metadata(packed(parts))
+        out.flush()
+        os.fsync(out.fileno())
+        return out.tell()

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import msgspec
 
-from erp_sync.lake.errors import LakeError
+from erp_sync.lake.errors import LakeError, room_for
 from erp_sync.lake.origins import Part
 
 _TAIL = 4096
@@ -93,7 +93,7 @@ class Manifest:
 
     def change(self, decide: Callable[[dict[str, FileEntry]], Change | None]) -> Change | None:
         """Append what `decide` makes of the current files, while nobody else may. None changes nothing."""
-        with self._alone() as descriptor:
+        with room_for(self.path), self._alone() as descriptor:
             change = decide(self._read()[0])
             if change is not None:
                 self._append(descriptor, _encode(change) + b"\n")
@@ -101,7 +101,7 @@ class Manifest:
 
     def rewrite(self, forget_before: datetime) -> None:
         """Shorten the manifest to what counts now, and what was removed since `forget_before`."""
-        with self._alone():
+        with room_for(self.path), self._alone():
             current, gone = self._read()
             lines = [_encode(Change(at=at, remove=(name,))) + b"\n" for name, at in gone.items() if at >= forget_before]
             if current:

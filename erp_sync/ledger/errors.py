@@ -90,7 +90,10 @@ class LedgerBusy(LedgerError):
 
     def __init__(self, place: str, seconds: float) -> None:
         self.place, self.seconds = place, seconds
-        super().__init__(f"ledger {place} was locked by another writer for more than {seconds:.0f} s")
+        super().__init__(
+            f"ledger {place} was locked by another writer for more than {seconds:.0f} s; next: nothing, it is tried "
+            "again; where it stays, end what holds it (a backup, another program)"
+        )
 
 
 class LeaseLost(LedgerError):
@@ -201,14 +204,13 @@ class DatabaseAway(LedgerError):
         "answers.",
     )
 
-    def __init__(self, what: str, setting: str, url: str, error: BaseException) -> None:
+    def __init__(self, what: str, setting: str, url: str | sa.URL, error: BaseException) -> None:
         # The driver's own words, without the statement: that may hold data, and the URL a password.
         cause = getattr(error, "orig", None) or error
         self.place, self.setting = place(url), setting
         self.why = " ".join(str(cause).split()) or type(cause).__name__
-        super().__init__(
-            f"{what} at {self.place} does not answer: {self.why}; next: start the database, or correct {setting}"
-        )
+        do = "make room on its disk" if _is_full(cause) else f"start the database, or correct {setting}"
+        super().__init__(f"{what} at {self.place} does not answer: {self.why}; next: {do}")
 
 
 #: What is raised where a database does not answer: restarted, out of connections, its disk full. Of SQLite its driver's
@@ -225,13 +227,18 @@ def is_restarted(error: BaseException) -> bool:
     return error.connection_invalidated or getattr(error.orig, "sqlstate", "") is None
 
 
+def _is_full(cause: BaseException) -> bool:
+    code = getattr(cause, "sqlite_errorcode", None)
+    return (code is not None and code & 0xFF == sqlite3.SQLITE_FULL) or getattr(cause, "sqlstate", None) == "53100"
+
+
 def is_away(error: BaseException) -> bool:
     """Whether the ledger's database could not be used for now: no answer, or busy."""
     return isinstance(error, (LedgerBusy, DatabaseAway, *NO_ANSWER))
 
 
 @contextmanager
-def answering(url: str) -> Iterator[None]:
+def answering(url: str | sa.URL) -> Iterator[None]:
     """What the driver raises where the ledger at `url` does not answer becomes DatabaseAway."""
     try:
         yield

@@ -260,3 +260,54 @@ def test_a_line_without_its_end_is_cut_off_however_long_it_is(tmp_path, length):
         out.write(b"x" * length)
     manifest.change(lambda _: Change(at=START, add=(second,)))
     assert manifest.entries() == [first, second]
+
+
+# No room ------------------------------------------------------------------------------------------------------------
+
+NARROW = """
+import os, resource, sys
+import pyarrow as pa
+from erp_sync.lake import Lake, LakeFull
+
+root, bound, payload = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+# Beyond this size the kernel refuses to write (EFBIG), as it does without room: a write that crosses it is cut short.
+resource.setrlimit(resource.RLIMIT_FSIZE, (bound, resource.RLIM_INFINITY))
+try:
+    records = pa.table({"native_id": ["new"], "payload": [os.urandom(payload).hex()]})
+    Lake(root).write("magento_us", "sales_order", "run-2", records)
+except LakeFull as full:
+    print(full)
+"""
+
+
+def written_in_a_narrow_place(lake: Lake, bound: int, payload: int) -> str:
+    """What a child says that writes one record of so many bytes where no file may be larger than the bound."""
+    command = [sys.executable, "-c", NARROW, str(lake.root), str(bound), str(payload)]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+def test_a_file_that_there_is_no_room_for_is_named_and_leaves_nothing(lake):
+    lake.write(STORE, ENTITY, "run-1", table("1"))
+    said = written_in_a_narrow_place(lake, bound=20_000, payload=100_000)
+    assert said.startswith(f"the lake has no room for {lake.root}")
+    assert said.endswith("File too large; nothing was recorded; next: make room on its disk\n")
+    assert (ids_of(lake), len(list(lake.root.rglob("*.parquet")))) == (["1"], 1)
+    assert list(lake.root.rglob("*.part")) == []
+    lake.write(STORE, ENTITY, "run-2", table("2"))
+    assert ids_of(lake) == ["1", "2"]
+
+
+def test_a_line_of_the_manifest_that_was_cut_short_does_not_count_and_the_next_is_whole(lake):
+    written = [str(number) for number in range(10, 40)]
+    for one in written:
+        lake.write(STORE, ENTITY, "run-1", table(one))
+    (manifest,) = lake.root.rglob("manifest.jsonl")
+    size = manifest.stat().st_size
+    said = written_in_a_narrow_place(lake, bound=size + 10, payload=10)
+    assert str(manifest) in said
+    assert "make room on its disk" in said
+    assert manifest.stat().st_size == size + 10, "half a line is there"
+    assert ids_of(lake) == written
+    lake.write(STORE, ENTITY, "run-2", table("40"))
+    assert ids_of(lake) == [*written, "40"]
+    assert lake.verify(STORE, ENTITY) == 31
