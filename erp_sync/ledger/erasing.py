@@ -31,6 +31,7 @@ def erase(database: Database, person: PersonalTexts, fields: frozenset[str], who
             write.exec_driver_sql("PRAGMA secure_delete=ON")
         own = _own(write, person)
         _end(write, database, own["delivery_id"], who)
+        changed["receipts"] += _forget_customer(write, own["delivery_id"])
         nobody: tuple[tuple[sa.Table, dict[str, Any], str], ...] = (
             (schema.received, {"payload": NOBODY_PAYLOAD}, "id"),
             (schema.corrections, {"original": NOBODY_PAYLOAD, "corrected": NOBODY_PAYLOAD}, "received_id"),
@@ -51,6 +52,19 @@ def erase(database: Database, person: PersonalTexts, fields: frozenset[str], who
                 continue
             changed += scrub(write, table, person, FIELDS | fields, _owned(own), _among(table, own))
     return changed
+
+
+def _forget_customer(write: sa.Connection, ids: set[int]) -> int:
+    """What was made of the person as a customer is not used for what they buy later."""
+    steps, receipts, count = schema.steps, schema.receipts, 0
+    for some in chunks(sorted(ids)):
+        query = sa.select(schema.deliveries.c.target, steps.c.key, steps.c.operation)
+        query = query.join_from(steps, schema.deliveries, schema.deliveries.c.id == steps.c.delivery_id)
+        for row in write.execute(query.where(steps.c.delivery_id.in_(some), steps.c.name == Entity.CUSTOMER)).all():
+            same = (receipts.c.target == row.target) & (receipts.c.key == row.key)
+            gone = sa.delete(receipts).where(same, receipts.c.operation == row.operation)
+            count += write.execute(gone).rowcount
+    return count
 
 
 def held(database: Database, person: PersonalTexts, fields: frozenset[str]) -> dict[str, list[dict[str, Any]]]:

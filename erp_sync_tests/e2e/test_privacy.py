@@ -256,3 +256,19 @@ def test_others_keep_what_is_theirs_also_of_the_same_household(shop: Business) -
         assert name in shop.delivery(number).payload.decode()
         assert name in str(shop.store.rows("SELECT * FROM sales_order WHERE increment_id = ?", number))
     assert shop.states()[spouse] == shop.states()[other] == ("delivered", "")
+
+
+def test_what_an_erased_person_buys_later_is_a_new_customers_and_the_erased_one_stays_nobody(shop: Business) -> None:
+    first = buy(shop, ZORA)
+    shop.settle()
+    erase(shop)
+    second = buy(shop, ZORA)
+    shop.settle()
+    (before,), (after,) = shop.in_erp(first), shop.in_erp(second)
+    assert after["entity"] != before["entity"]
+    (old,) = shop.erp_rows("SELECT * FROM customer WHERE id = ?", before["entity"])
+    assert not re.search("Quennessy|Quillback|0177|zora", str(old), re.I)
+    (new,) = shop.erp_rows("SELECT * FROM customer WHERE id = ?", after["entity"])
+    assert new["email"] == ZORA.email
+    erase(shop)
+    assert traces(shop.settings.home, (ZORA.email, ZORA.first_name)) == []

@@ -193,7 +193,11 @@ class AccountPersons:
 
 def anonymous_customer(record: dict[str, Any], person: PersonalTexts) -> dict[str, Any]:
     """Name, addresses, ways to reach them. Lines of the address book are changed by their id."""
+    # Its external id is made of the store's address or id: whoever buys again is a new customer. That PATCH takes
+    # externalId is unconfirmed.
     body: dict[str, Any] = {"email": person.pseudonym}
+    if record.get("externalId") and record.get("id"):
+        body["externalId"] = f"{person.pseudonym.partition('@')[0]}-{record['id']}"
     if record.get("isPerson"):
         body |= {"firstName": ERASED, "lastName": ERASED}
     for name in ("middleName", "salutation", "companyName", "comments", "vatRegNumber"):
