@@ -91,7 +91,7 @@ def test_a_writer_that_dies_is_seen_and_replaced(sqlite_log, monkeypatch, caplog
         raise RuntimeError("no writer today")
 
     with monkeypatch.context() as patched:
-        patched.setattr("erp_sync.transport.exchanges.Store", broken)
+        patched.setattr("erp_sync.transport.exchange_recording.Store", broken)
         sqlite_log.record(exchange(document="a"))
         assert sqlite_log.flush(5.0)
     assert sqlite_log.lost == 1
