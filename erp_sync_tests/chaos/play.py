@@ -17,7 +17,7 @@ from erp_sync.flows.state_extraction import compared_entity
 from erp_sync.ledger import State
 from erp_sync.ledger.errors import LedgerBusy
 from erp_sync.ports.outcomes import CallFailed
-from erp_sync_tests.chaos import runs, schedule
+from erp_sync_tests.chaos import company, runs, schedule
 from erp_sync_tests.chaos.house import FLOWS as PLAYED
 from erp_sync_tests.chaos.house import House, Template, in_force, people_of
 from erp_sync_tests.chaos.judge import Verdict, judge
@@ -61,6 +61,7 @@ class Seed:
         self._bought_at = 0.0
         self.runs = 0
         self.defects: list[str] = []
+        self.others = company.Others(self, company.draw(seed, DURATION, PLAYED))
 
     # -- people and trouble ------------------------------------------------------------------------
 
@@ -77,6 +78,7 @@ class Seed:
                 here.call_at(trouble.begin, lambda trouble=trouble: self.house.freeze(trouble))
         for when, point, passes, everybody in self.plan.traps:
             here.call_at(begin + when, lambda trap=(point, passes, everybody): self._set_trap(*trap))
+        self.others.arrange()
         here.ambushes, here.ambushed = list(self.plan.ambushes), self._ambushed
         self.house.network.struck = lambda trouble: self._react(trouble.then)
         for when, passes, length in self.plan.stalls:
@@ -91,7 +93,11 @@ class Seed:
         return 0.8 * min(declared, default=0.0)
 
     def _act(self, name: str, what: str) -> None:
-        self.house.people[name].do(what)
+        people = self.house.people[name]
+        people.do(what)
+        told = getattr(people, "told", [])
+        while told:
+            self.others.changed(name, *told.pop(0))
         self.sensor.changed[name] = self.here.now
         self.house.network.tick()
 
@@ -187,8 +193,8 @@ class Seed:
     # -- the whole -----------------------------------------------------------------------------------
 
     def play(self) -> Played:
-        self._outside = self.house.installation()
-        self.sensor = Sensor(self._outside, self.house.route, self.plan.skews, self.house.network.written)
+        self.outside = self.house.installation()
+        self.sensor = Sensor(self.outside, self.house.route, self.plan.skews, self.house.network.written)
         try:
             return self._play()
         finally:
@@ -202,7 +208,7 @@ class Seed:
         ]
         here.spawn(self._background, "background")
         here.run(here.start + DURATION)
-        for worker in workers:
+        for worker in [*workers, *self.others.tasks]:
             if not here.run_until(worker, here.now + 3600):
                 self.defects.append("a worker does not come to an end")
         # Nothing goes wrong any more, but what is on its way comes.
@@ -213,11 +219,11 @@ class Seed:
             system.troubles.clear()
         settled = self._settle()
         verdict = judge(
-            self.house, self._outside, self.defects if settled is not None else [*self.defects, self._moving()]
+            self.house, self.outside, self.defects if settled is not None else [*self.defects, self._moving()]
         )
-        counts = self._outside.ledger.deliveries.counts()
+        counts = self.outside.ledger.deliveries.counts()
         known = sum(
-            self._outside.ledger.known.count(getattr(self.house.route, kind.target), kind.entity)
+            self.outside.ledger.known.count(getattr(self.house.route, kind.target), kind.entity)
             for kind in FLOWS.values()
             if not kind.delivers
         )
@@ -289,7 +295,7 @@ class Seed:
         return task.result
 
     def _moving(self) -> str:
-        left = self._outside.ledger.deliveries.find(states=[State.DUE, State.CLAIMED], limit=5)
+        left = self.outside.ledger.deliveries.find(states=[State.DUE, State.CLAIMED], limit=5)
         return f"not at rest after {SETTLE_SECONDS / 3600:g} hours: " + "; ".join(
             f"{one.flow} {one.number} {one.state} {one.code} {one.reason}" for one in left
         )

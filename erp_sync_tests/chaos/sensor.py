@@ -78,7 +78,12 @@ class Sensor:
                 "SELECT min(due_at) FROM deliveries WHERE flow = ? AND due_at IS NOT NULL AND state <> 'waiting'",
                 (flow,),
             ).fetchone()
-            return _moment(found[0])
+            told = ask(
+                "SELECT min(received_at) FROM inbox WHERE processed_at IS NULL AND connection = ? AND entity = ?",
+                (source, kind.entity),
+            ).fetchone()
+            moments = (_moment(found[0]), _moment(told[0]))
+            return min((one for one in moments if one is not None), default=None)
         times = [
             ask("SELECT min(due_at) FROM plan_rows WHERE flow = ?", (flow,)).fetchone()[0],
             ask(

@@ -71,6 +71,8 @@ class People:
         self._random = random.Random(f"shoppers {seed}")
         self.orders: list[int] = list(range(1, placed + 1))
         self._count = placed
+        # What changed and nobody was told of yet: entity and id, of whatever the store sends events.
+        self.told: list[tuple[str, str]] = []
 
     def do(self, what: str) -> None:
         getattr(self, what)()
@@ -99,15 +101,19 @@ class People:
         placed = self._front.place(basket)
         if placed.order_id is not None:
             self.orders.append(placed.order_id)
+            self.told.append(("sales_order", str(placed.order_id)))
 
     def cancel(self) -> None:
         if self.orders:
             with suppress(Refused):  # shipped already, or cancelled
-                self._front.cancel(self._random.choice(self.orders[-4:]))
+                order = self._random.choice(self.orders[-4:])
+                self._front.cancel(order)
+                self.told.append(("sales_order", str(order)))
 
     def think_again(self) -> None:
         """Whoever bought last does not want it any more; of the last ones, whose order can be cancelled still."""
         for order in self.orders[:-4:-1]:
             with suppress(Refused):
                 if self._front.cancel(order):
+                    self.told.append(("sales_order", str(order)))
                     return

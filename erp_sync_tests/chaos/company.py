@@ -1,0 +1,155 @@
+"""Who acts beside the workers of a seed: a second daemon, an operator, and vendors who tell of changes as they do.
+
+Drawn from the seed by a generator of its own, so that the rest of its schedule does not depend on it. Each is counted
+among the faults, when it has really come to something.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from erp_sync.ledger import Ledger, NotInLedger, State, WrongState
+from erp_sync.ledger.dead_letters import MAY_HAVE_LEFT
+from erp_sync.ledger.errors import LedgerBusy
+from erp_sync.ledger.inbox import InboxEvent
+from erp_sync_tests.chaos.simulation import Process, Task
+
+if TYPE_CHECKING:
+    from erp_sync_tests.chaos.play import Seed
+
+WHO, WHY = "operator", "looked at it"
+# What an operator does with one letter or document.
+DOINGS = ("retry", "edit", "dismiss")
+# How a vendor tells of a change, with how often beside each other.
+MANNERS = {"in time": 3, "twice": 3, "late": 2, "out of order": 2, "never": 2}
+LATE_SECONDS = (60.0, 240.0)
+# Only these may be dismissed: the store wants nothing of them, so that nothing is missing where they are not booked.
+DISMISSED = ("quantity_above_open",)
+
+
+@dataclass
+class Company:
+    """Times are virtual seconds after the seed's beginning.
+
+    Attributes:
+        twins: (when, flow): two processes more begin a run of the flow at the same moment.
+        operator: (when, what): an operator does that with one that is open then, if there is one.
+    """
+
+    twins: list[tuple[float, str]] = field(default_factory=list)
+    operator: list[tuple[float, str]] = field(default_factory=list)
+
+
+def draw(seed: int, duration: float, flows: Sequence[str]) -> Company:
+    chance = random.Random(f"company {seed}")
+    made = Company()
+    if chance.random() < 0.6:
+        made.twins = [(chance.uniform(20, duration * 0.9), chance.choice(flows)) for _ in range(chance.choice((1, 2)))]
+    if chance.random() < 0.7:
+        # Some come when all is at rest: who was given up is looked at in the end.
+        made.operator = [
+            (chance.uniform(60, duration * 1.5), chance.choice(DOINGS)) for _ in range(chance.choice((3, 6)))
+        ]
+    return made
+
+
+class Others:
+    """The company of a seed at work."""
+
+    def __init__(self, seed: Seed, company: Company) -> None:
+        self._seed, self._company, self._here = seed, company, seed.here
+        self._random = random.Random(f"others {seed.seed}")
+        self._faults = seed.house.network.faults
+        self._told = 0
+        self._withheld: list[InboxEvent] = []
+        self.tasks: list[Task] = []
+
+    def arrange(self) -> None:
+        begin = self._here.now
+        for when, flow in self._company.twins:
+            self._here.call_at(begin + when, lambda flow=flow: self._twins(flow))
+        for when, what in self._company.operator:
+            self._here.call_at(begin + when, lambda what=what: self._spawn(WHO, lambda _: self._operate(what)))
+
+    # -- a second daemon ---------------------------------------------------------------------------
+
+    def _twins(self, flow: str) -> None:
+        self._faults["two daemons"] += 1
+        for name in ("other daemon 1", "other daemon 2"):
+            self._spawn(name, lambda process: self._seed.run(process, flow))
+
+    def _spawn(self, name: str, work: Callable[[Process], None]) -> None:
+        process = Process(name)
+
+        def live() -> None:
+            try:
+                work(process)
+            finally:
+                self._here.processes.pop(process, None)
+
+        self.tasks.append(self._here.spawn(live, name, process))
+
+    # -- an operator -------------------------------------------------------------------------------
+
+    def _operate(self, what: str) -> None:
+        """Somebody else may have been quicker, or the ledger be locked: then it is let be."""
+        with suppress(NotInLedger, WrongState, LedgerBusy):
+            if getattr(self, f"_{what}")(self._seed.outside.ledger):
+                self._faults[f"operator: {what}"] += 1
+
+    def _retry(self, ledger: Ledger) -> bool:
+        """Not what is retried only by who has looked whether it is there."""
+        letters = sorted(one.id for one in ledger.dead_letters.find() if one.code not in MAY_HAVE_LEFT)
+        if letters:
+            ledger.dead_letters.retry([self._random.choice(letters)], who=WHO, why=WHY)
+        return bool(letters)
+
+    def _dismiss(self, ledger: Ledger) -> bool:
+        letters = sorted(one.id for one in ledger.dead_letters.find() if one.code in DISMISSED)
+        if letters:
+            ledger.dead_letters.dismiss([self._random.choice(letters)], who=WHO, why=WHY)
+        return bool(letters)
+
+    def _edit(self, ledger: Ledger) -> bool:
+        """Saved as it was, and let go at once."""
+        states = (State.DUE, State.WAITING, State.DEAD, State.HELD)
+        found = sorted(ledger.deliveries.find(states=states, limit=1000), key=lambda one: one.id)
+        if found:
+            chosen = self._random.choice(found)
+            ledger.dead_letters.edit(chosen.id, chosen.payload, who=WHO, why=WHY, go=True)
+        return bool(found)
+
+    # -- vendors who tell of changes ---------------------------------------------------------------
+
+    def changed(self, connection: str, entity: str, native_id: str) -> None:
+        """A record has changed: its vendor tells of it in some manner."""
+        (manner,) = self._random.choices(list(MANNERS), list(MANNERS.values()))
+        self._told += 1
+        event = InboxEvent(
+            connection=connection, event_id=f"event {self._told}", topic="changed", entity=entity, native_id=native_id
+        )
+        self._faults[f"event {manner}"] += 1
+        soon = self._here.now + self._random.uniform(0.1, 2.0)
+        match manner:
+            case "never":
+                return
+            case "out of order":
+                self._withheld.append(event)
+                return
+            case "late":
+                soon += self._random.uniform(*LATE_SECONDS)
+            case "twice":
+                again = msgspec.structs.replace(event, event_id=f"{event.event_id}, told anew")
+                self._here.call_at(soon + 0.5, lambda: self._tell(event, again))
+        after, self._withheld = self._withheld, []
+        self._here.call_at(soon, lambda: self._tell(event, *reversed(after)))
+
+    def _tell(self, *events: InboxEvent) -> None:
+        for event in events:
+            self._seed.outside.ledger.inbox.put(event)
