@@ -109,6 +109,9 @@ class NoExchanges:
     def flush(self) -> None:
         pass
 
+    def losses(self) -> tuple[()]:
+        return ()
+
     def close(self) -> None:
         pass
 

@@ -38,8 +38,10 @@ def run(command: str, **environment: str) -> tuple[str, dict[str, Any]]:
 
 def recipe(command: str) -> str:
     """What make would run for a printed command, without its set-up."""
-    asked = command.replace("make ", f"make -n BIN={Path(sys.executable).parent} ", 1)
-    made = subprocess.run(asked, shell=True, cwd=CHECKOUT, capture_output=True, text=True, check=True)
+    asked = command.replace("make ", f"make -n --no-print-directory BIN={Path(sys.executable).parent} ", 1)
+    # The tests themselves may be run by make, which tells its children so.
+    alone = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL")}
+    made = subprocess.run(asked, shell=True, cwd=CHECKOUT, env=alone, capture_output=True, text=True, check=True)
     return made.stdout.strip().splitlines()[-1]
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +34,11 @@ class Late:
         assert self.mails() == [1]
 
     def add_parcel(self, tracking_number: str) -> None:
-        """Somebody in the warehouse adds a parcel to what has left."""
+        """Somebody in the warehouse adds a parcel to what has left, in a later second than the last change: windows of
+        these tests end two seconds ahead, so that what is read seems to be of a second that has ended (`later`)."""
+        last = datetime.now(UTC).replace(microsecond=0)
+        while datetime.now(UTC).replace(microsecond=0) == last:
+            time.sleep(0.02)
         erp = self.shop.hands_in_erp()
         package = {
             "packageTrackingNumber": tracking_number,

@@ -85,7 +85,14 @@ class Server:
 
 
 class OwnServer(Server):
-    """A server of one test's own, which may go away under those who use it, as after a crash of its machine."""
+    """A server of one test's own, which may go away under those who use it, as after a crash of its machine.
+
+    Threads may stop and start it: in turn, since pg_ctl takes a server that is back for one that never went.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self._turns = threading.Lock()
 
     def stop(self) -> None:
         """All processes of the server end at once, without a word to those who are connected."""
@@ -106,7 +113,8 @@ class OwnServer(Server):
         # A server refuses to run as root; the wheel has made a user for it.
         user = {"user": "pgserver"} if os.geteuid() == 0 else {}
         given = ("-w", "-t", "60", "-D", str(self.folder), *words)
-        pgexec("pg_ctl", given, bin_path=POSTGRES_VERSIONS[TARGET_POSTGRES_VERSION], **user)
+        with self._turns:
+            pgexec("pg_ctl", given, bin_path=POSTGRES_VERSIONS[TARGET_POSTGRES_VERSION], **user)
 
 
 @contextmanager

@@ -104,10 +104,11 @@ def world(both_with_events: World) -> World:
 
 @pytest.fixture
 def held(world: World) -> Iterator[Held]:
-    """The store's events are made and not sent."""
-    world.settle()
+    """The store's events are made and not sent. What was on its way before has arrived, and is done."""
     core: Any = world.systems.store.core
     courier = core.courier
+    courier.close()
+    world.settle()
     core.courier = Held(courier._url)
     yield core.courier
     core.courier = courier
