@@ -94,8 +94,7 @@ def play_people(
         buyer.join()
         operator.join()
         tell(f"the warehouses shipped {staff.parcels} parcels and went home; waiting for the last of it")
-        quiet = round_seconds(installation) + QUIET_SECONDS
-        done = wait_until_settled(installation, len(played.orders), settle, quiet)
+        done = wait_until_settled(installation, len(played.orders), settle, round_seconds(installation))
     finally:
         closing.set()
         watching.stop()
@@ -195,16 +194,18 @@ def round_seconds(installation: Any) -> float:
     )
 
 
-def wait_until_settled(installation: Any, placed: int, seconds: float, quiet: float = QUIET_SECONDS) -> bool:
-    """Wait until nothing has moved for `quiet` seconds; False where that takes longer than `seconds`.
+def wait_until_settled(installation: Any, placed: int, seconds: float, least: float = 0.0) -> bool:
+    """Wait until nothing has moved for `QUIET_SECONDS`; False where that takes longer than `seconds`.
 
-    What nobody has looked at yet does not move: where somebody may have changed something at the very end,
-    `quiet` is to be longer than `round_seconds`.
+    What nobody has looked at yet does not move: where somebody may have changed something just now, those seconds
+    begin after `least`, in which every flow has looked (`round_seconds`). What waits for something is looked at again
+    now and then; for longer than some seconds nothing is ever quiet.
     """
-    deadline, since = time.monotonic() + seconds, math.inf
-    while (now := time.monotonic()) < deadline:
-        since = min(since, now) if settled(installation, placed) else math.inf
-        if now - since >= quiet:
+    began = time.monotonic()
+    since = math.inf
+    while (now := time.monotonic()) < began + seconds:
+        since = min(since, now) if now >= began + least and settled(installation, placed) else math.inf
+        if now - since >= QUIET_SECONDS:
             return True
         time.sleep(1)
     return False

@@ -40,13 +40,24 @@ def test_each_flow_that_reads_what_people_do_has_looked_once_before_the_day_is_o
 
 
 def test_what_begins_to_move_within_the_quiet_time_is_waited_for(clock, monkeypatch):
-    moving = [(1005.0, 1011.0), (1020.0, 1025.0)]
+    moving = [(1005.0, 1011.0), (1015.0, 1025.0)]
     monkeypatch.setattr(playing, "settled", lambda *_: not any(begin <= clock.now < end for begin, end in moving))
-    assert playing.wait_until_settled(None, 0, 60.0, quiet=12.0)
-    assert clock.now == 1025.0 + 12.0
+    assert playing.wait_until_settled(None, 0, 60.0)
+    assert clock.now == 1025.0 + playing.QUIET_SECONDS
+
+
+def test_the_quiet_time_begins_when_everything_was_looked_at(clock, monkeypatch):
+    monkeypatch.setattr(playing, "settled", lambda *_: True)
+    assert playing.wait_until_settled(None, 0, 60.0, 20.0)
+    assert clock.now == 1000.0 + 20.0 + playing.QUIET_SECONDS
+
+
+def test_orders_that_wait_for_an_article_and_are_looked_at_again_do_not_keep_a_day_from_ending(clock, monkeypatch):
+    monkeypatch.setattr(playing, "settled", lambda *_: int(clock.now) % 15 != 0)
+    assert playing.wait_until_settled(None, 0, 60.0, 20.0)
 
 
 def test_what_never_comes_to_rest_is_said(clock, monkeypatch):
-    monkeypatch.setattr(playing, "settled", lambda *_: int(clock.now) % 10 != 0)
-    assert not playing.wait_until_settled(None, 0, 60.0, quiet=10.0)
+    monkeypatch.setattr(playing, "settled", lambda *_: int(clock.now) % 5 != 0)
+    assert not playing.wait_until_settled(None, 0, 60.0)
     assert clock.now == 1060.0
