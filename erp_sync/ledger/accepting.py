@@ -139,6 +139,7 @@ def _after(
         version=document.version,
         previous=before.version,
         was=before.state,
+        was_code=before.code or None,
         correction_dropped=before.corrected,
         **_mapping(document),
     )

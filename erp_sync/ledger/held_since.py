@@ -1,7 +1,8 @@
 """Since when documents stand still that no time will move: held for a person, or waiting for what the target lacks.
 
 A newer version that is held for the same reason, or lacks the same, takes the place of the one before: the document
-stands still since the first of them. A person's word (approved, retried, edited) begins anew.
+stands still since the first of them. A person's word (approved, retried, edited) begins anew. One that lacks something
+is looked at again every few minutes: while it is in hand for that, and after a look that failed, it lacks it still.
 """
 
 from __future__ import annotations
@@ -13,51 +14,61 @@ from erp_sync.ledger.schema import deliveries, delivery_events, requirements
 
 _LET_GO = ("approved", "retried", "edited")
 _HELD = ("held", "waiting")
+_LACKS, _LOOK_FAILED = "requirement_missing", "look_up_failed"
 
 
 def documents() -> sa.Subquery:
     """Id, route, flow, number, code, reason, `since` and `lacks` of documents that are held, or lack something: the
     kind of it, else ""."""
+    columns = deliveries.c
+    # Why it stands still, whatever its last look ended with.
+    cause = sa.case((columns.state == State.HELD, columns.code), else_=_LACKS)
     last = delivery_events.alias("let_go")
     floor = (
         sa.select(sa.func.coalesce(sa.func.max(last.c.id), 0))
-        .where(last.c.delivery_id == deliveries.c.id, last.c.kind.in_(_LET_GO))
+        .where(last.c.delivery_id == columns.id, last.c.kind.in_(_LET_GO))
         .scalar_subquery()
     )
     # Held, or found lacking, by a look at the target: each look says so again.
     by_look = (
         sa.select(sa.func.min(delivery_events.c.at))
         .where(
-            delivery_events.c.delivery_id == deliveries.c.id,
+            delivery_events.c.delivery_id == columns.id,
             delivery_events.c.kind.in_(_HELD),
-            delivery_events.c.details.contains('"code":"' + deliveries.c.code + '"'),
+            delivery_events.c.details.contains('"code":"' + cause + '"'),
             delivery_events.c.id > floor,
         )
         .scalar_subquery()
     )
-    # Held as it came: the version that could go until then had another state.
+    # Held as it came: the version before could go, or stood still for another cause.
     by_version = (
         sa.select(sa.func.max(delivery_events.c.at))
         .where(
-            delivery_events.c.delivery_id == deliveries.c.id,
+            delivery_events.c.delivery_id == columns.id,
             delivery_events.c.kind == "replaced",
-            ~delivery_events.c.details.contains('"was":"' + deliveries.c.state + '"'),
+            ~delivery_events.c.details.contains('"was_code":"' + cause + '"'),
+            sa.or_(columns.state == State.HELD, ~delivery_events.c.details.contains(f'"was_code":"{_LOOK_FAILED}"')),
         )
         .scalar_subquery()
     )
     lacks = (
         sa.select(sa.func.min(requirements.c.entity))
-        .where(requirements.c.delivery_id == deliveries.c.id, deliveries.c.state == State.WAITING)
+        .where(requirements.c.delivery_id == columns.id, columns.state != State.HELD)
         .scalar_subquery()
     )
-    columns = deliveries.c
+    # Not by an index of the state: all that is due has it, few of them lack anything.
+    looked_at_again = sa.and_(
+        columns.id.in_(sa.select(requirements.c.delivery_id)),
+        columns.state.concat("").in_([State.CLAIMED, State.DUE]),
+        columns.code.in_([_LACKS, _LOOK_FAILED]),
+    )
     return (
         sa.select(
             columns.id,
             columns.route,
             columns.flow,
             columns.number,
-            columns.code,
+            cause.label("code"),
             columns.reason,
             sa.func.coalesce(by_look, by_version, columns.accepted_at, type_=columns.accepted_at.type).label("since"),
             sa.func.coalesce(lacks, "").label("lacks"),
@@ -65,7 +76,8 @@ def documents() -> sa.Subquery:
         .where(
             sa.or_(
                 columns.state == State.HELD,
-                sa.and_(columns.state == State.WAITING, columns.code == "requirement_missing"),
+                sa.and_(columns.state == State.WAITING, columns.code == _LACKS),
+                looked_at_again,
             )
         )
         .subquery()

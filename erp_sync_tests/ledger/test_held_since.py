@@ -5,7 +5,7 @@ from __future__ import annotations
 from erp_sync.ledger import Ledger
 from erp_sync.ledger.activity import HeldGroup
 from erp_sync.ports.documents import Requirement
-from erp_sync_tests.ledger.world import FLOW, ROUTE, START, Clock, accept, claim, document
+from erp_sync_tests.ledger.world import ERP, FLOW, ROUTE, START, Clock, accept, claim, document
 
 TAX = ("tax_difference", "tax differs")
 
@@ -58,3 +58,54 @@ def test_each_look_that_finds_it_lacking_leaves_its_age(ledger: Ledger, clock: C
         (group,) = ledger.activity.held()
         assert (group.oldest, group.lacks) == (START, "product")
         clock.advance(700)
+
+
+def test_what_lacks_something_lacks_it_while_it_is_looked_at_again_and_after_a_look_that_failed(
+    ledger: Ledger, clock: Clock
+) -> None:
+    """Its notice was settled and told anew, again and again."""
+    accept(ledger, document("1"))
+    ledger.deliveries.wait_for(claim(ledger)[0], [Requirement("product", "MUG")])
+
+    def lacking() -> list[tuple[str, str, object]]:
+        return [(one.code, one.lacks, one.oldest) for one in ledger.activity.held()]
+
+    for _ in range(2):
+        clock.advance(700)
+        (again,) = claim(ledger)
+        assert lacking() == [("requirement_missing", "product", START)]
+        ledger.deliveries.later(again, clock(), "HTTP 503", "look_up_failed")
+        assert lacking() == [("requirement_missing", "product", START)]
+    clock.advance(700)
+    (again,) = claim(ledger)
+    ledger.deliveries.later(again, clock(), "HTTP 429", "throttled")
+    assert lacking() == [], "a look found it"
+
+
+def test_what_is_let_go_by_the_targets_word_lacks_nothing_while_it_is_sent(ledger: Ledger, clock: Clock) -> None:
+    accept(ledger, document("1"))
+    ledger.deliveries.wait_for(claim(ledger)[0], [Requirement("product", "MUG")])
+    ledger.deliveries.release_waiting(ERP, "product", ["MUG"])
+    assert ledger.activity.held() == []
+    claim(ledger)
+    assert ledger.activity.held() == []
+
+
+def test_another_cause_begins_anew(ledger: Ledger, clock: Clock) -> None:
+    """An order whose payment was waited for was told at once as held for days for its tax."""
+    accept(ledger, document("1", held=("pending_payment", "waits")))
+    clock.advance(5 * 24 * 3600)
+    since = clock()
+    for version in ("2", "3"):
+        accept(ledger, document("1", version, held=TAX))
+        assert [(one.code, one.oldest) for one in ledger.activity.held()] == [(TAX[0], since)]
+        clock.advance(60)
+
+
+def test_a_version_that_lacks_the_same_stands_since_the_first(ledger: Ledger, clock: Clock) -> None:
+    lacking = (Requirement("product", "MUG"),)
+    accept(ledger, document("1", requirements=lacking))
+    clock.advance(700)
+    ledger.deliveries.later(claim(ledger)[0], clock(), "HTTP 503", "look_up_failed")
+    accept(ledger, document("1", "2", requirements=lacking))
+    assert [one.oldest for one in ledger.activity.held()] == [START]
