@@ -10,7 +10,8 @@ twenty were expected brought 70 % of them, whatever was missed before.
 
 State flows are judged by the rows that their plans change. Rows come many at once, so that it is not rows that are
 counted but handfuls of them: a usual plan's rows, as learned. What only a lapse of our own held up comes as one large
-plan, so that nothing before the last plan of usual size is judged.
+plan, so that nothing before the last plan of usual size is judged. Of them only the same weekday tells anything: an ERP
+in which nobody works on Saturdays changes nothing then, from its first weekend on.
 """
 
 from __future__ import annotations
@@ -81,11 +82,11 @@ class Expectation:
         by_hand: Sequence[ByHand],
     ) -> Expectation:
         """From when plans changed how many rows, over at most the last four weeks; `since` is the first one ever."""
-        rates = _learned(changes, since, now, zone)
         # A first load, or a season's new prices, is no part of what is usual.
-        most = 2 * max(rates.values(), default=0.0)
+        most = 2 * max(_learned(changes, since, now, zone).values(), default=0.0)
         usual = sorted(rows for _, rows in changes if rows <= most)
-        return cls(zone, {} if by_hand else rates, by_hand, float(_middle_of_rows(usual)))
+        rates = {} if by_hand else _learned(changes, since, now, zone, any_day=False)
+        return cls(zone, rates, by_hand, float(_middle_of_rows(usual)))
 
     def rate(self, moment: datetime) -> float:
         """Documents an hour at a moment. What is said by hand stands instead of what was learned."""
@@ -171,13 +172,18 @@ def chance(came: int, expected: float) -> float:
 
 
 def _learned(
-    counts: Sequence[tuple[datetime, int]], since: datetime | None, now: datetime, zone: ZoneInfo
+    counts: Sequence[tuple[datetime, int]],
+    since: datetime | None,
+    now: datetime,
+    zone: ZoneInfo,
+    *,
+    any_day: bool = True,
 ) -> dict[tuple[int, int], float]:
     if since is None or now - since < timedelta(days=DAYS_TO_LEARN):
         return {}
     first = max(since, now - timedelta(weeks=WEEKS))
     local = [(moment.astimezone(zone), count) for moment, count in counts]
-    return _rates(local, first.astimezone(zone), now.astimezone(zone))
+    return _rates(local, first.astimezone(zone), now.astimezone(zone), any_day)
 
 
 def _middle_of_rows(sizes: Sequence[int]) -> int:
@@ -190,8 +196,11 @@ def _middle_of_rows(sizes: Sequence[int]) -> int:
     return 1
 
 
-def _rates(times: Sequence[tuple[datetime, int]], first: datetime, now: datetime) -> dict[tuple[int, int], float]:
-    """Median count of each (weekday, hour) over the whole hours of the history, wall clock."""
+def _rates(
+    times: Sequence[tuple[datetime, int]], first: datetime, now: datetime, any_day: bool
+) -> dict[tuple[int, int], float]:
+    """Median count of each (weekday, hour) over the whole hours of the history, wall clock; `any_day`: of the hour on
+    all days where the weekday came once only."""
     counts: dict[datetime, int] = {}
     for moment, count in times:
         hour = moment.replace(minute=0, second=0, microsecond=0).astimezone(UTC)
@@ -208,7 +217,7 @@ def _rates(times: Sequence[tuple[datetime, int]], first: datetime, now: datetime
     for weekday in range(7):
         for clock in range(24):
             same = by_week.get((weekday, clock), [])
-            values = same if len(same) >= 2 else by_day.get(clock, [])
+            values = by_day.get(clock, []) if any_day and len(same) < 2 else same
             if len(values) >= 2:
                 rates[weekday, clock] = float(median(values))
     return rates

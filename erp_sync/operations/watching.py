@@ -24,12 +24,14 @@ from erp_sync.ledger.ledger import Unreachable
 from erp_sync.monitoring import alerting
 from erp_sync.monitoring.expectations import LONGEST, WEEKS, Expectation, silence
 from erp_sync.operations.watching_changes import LEARN_EVERY, Changes
-from erp_sync.operations.watching_dagster import NEEDED, DagsterStorage
+from erp_sync.operations.watching_dagster import CATCHES_UP, NEEDED, DagsterStorage, LateSchedule
 from erp_sync.operations.watching_events import Announcements
 from erp_sync.runtime.supervisor import files_of
 from erp_sync.transport import losses
 
 WATCH = "watch/"
+#: Heartbeats: when Dagster's storage answered and did not answer last, and when sensor or schedules stood still.
+ANSWERED, NO_STORAGE, STOOD_STILL = "dagster/answered", "dagster/no_answer", "dagster/stood_still"
 #: The sensor ticks about every second; a code location that is loaded anew takes a while.
 SENSOR_SILENT = timedelta(minutes=3)
 #: A source that was looked at last longer ago than this, or than five of its intervals, is told of.
@@ -82,13 +84,15 @@ class Watchdog:
         self._announcements = Announcements(here)
         self._changes = Changes(here)
         self._dagster_storage = DagsterStorage(here.settings)
+        self._of_dagster: list[Condition] = []
         self._expectations: dict[tuple[str, str], tuple[datetime, Expectation]] = {}
 
     def look(self) -> list[Condition]:
         """Raise what is wrong now, settle what is over, tell people of both. Gives what is wrong."""
         ledger = self.here.ledger
+        beats = ledger.heartbeats.all()
         ledger.heartbeats.beat(["watchdog"])
-        found = list(self.conditions())
+        found = list(self.conditions(beats))
         told = {notice.key for notice in ledger.notices.open() if notice.key.startswith(WATCH)}
         if ledger.now() < self._patient_until:
             catching_up = tuple(WATCH + key for key in CATCHING_UP)
@@ -114,10 +118,9 @@ class Watchdog:
             )
         return found
 
-    def conditions(self) -> Iterator[Condition]:
-        """Everything that is wrong now."""
+    def conditions(self, beats: dict[str, Heartbeat]) -> Iterator[Condition]:
+        """Everything that is wrong now. `beats`: as they were before this look."""
         now = self.here.ledger.now()
-        beats = self.here.ledger.heartbeats.all()
         away = self.here.ledger.unreachable()
         yield from _disk(self.here)
         yield from _given_up(self.here, now)
@@ -131,8 +134,8 @@ class Watchdog:
                 "Its daemon or code server is gone, or sensor due_work fails. `erp-sync status` shows the services, "
                 "`erp-sync up` starts them; the sensor's page in the UI shows its error.",
             )
-        self._changes.look(now)
-        yield from self._dagster(now, sensor_silent)
+        self._changes.look(now, beats, away, sensor_silent=sensor_silent)
+        yield from self._dagster(now, sensor_silent, beats)
         for route in self.here.configuration.routes.values():
             for name, flow in route.flows.items():
                 if flow.mode is not Mode.OFF:
@@ -143,8 +146,9 @@ class Watchdog:
         yield from self._held(now)
         yield from self._hung(now)
 
-    def _dagster(self, now: datetime, sensor_silent: bool) -> Iterator[Condition]:
+    def _dagster(self, now: datetime, sensor_silent: bool, beats: dict[str, Heartbeat]) -> Iterator[Condition]:
         """What follows from a matter that is told already is not told beside it; what was told before it stays."""
+        heartbeats = self.here.ledger.heartbeats
         if not self._dagster_storage.exists:
             return
         told = {notice.key for notice in self.here.ledger.notices.open()}
@@ -152,12 +156,30 @@ class Watchdog:
             silent = self._dagster_storage.silent_daemons(now)
             late = self._dagster_storage.late_schedules(now)
         except (DatabaseAway, *NO_ANSWER) as away:
-            yield Condition(
-                key="daemon",
-                severity="critical",
-                text=f"Dagster's storage does not answer, so no run begins and none ends: {away}",
-            )
+            heartbeats.beat([NO_STORAGE])
+            before, answered = beats.get(NO_STORAGE), beats.get(ANSWERED)
+            # One look may fail by itself: a lock, a restart of its database. Two in a row do not.
+            if before is not None and (answered is None or before.at >= answered.at):
+                text = f"Dagster's storage does not answer, so no run begins and none ends: {away}"
+                self._of_dagster = [one for one in self._of_dagster if one.key != "daemon"]
+                self._of_dagster.append(Condition(key="daemon", severity="critical", text=text))
+            yield from self._of_dagster
             return
+        still = sensor_silent or "SCHEDULER" in silent
+        heartbeats.beat([ANSWERED, STOOD_STILL] if still else [ANSWERED])
+        stood = beats.get(STOOD_STILL)
+        catches_up = still or (stood is not None and now - stood.at <= CATCHES_UP)
+        self._of_dagster = list(self._of_storage(silent, late, told, sensor_silent, catches_up))
+        yield from self._of_dagster
+
+    def _of_storage(
+        self,
+        silent: dict[str, datetime],
+        late: list[LateSchedule],
+        told: set[str],
+        sensor_silent: bool,
+        catches_up: bool,
+    ) -> Iterator[Condition]:
         if silent and (not sensor_silent or WATCH + "daemon" in told):
             lost = "; ".join(f"{NEEDED[name]} ({name}) since {at:%Y-%m-%d %H:%M} UTC" for name, at in silent.items())
             yield Condition(
@@ -168,7 +190,7 @@ class Watchdog:
             )
         for one in late:
             key = f"schedule/{one.name}"
-            if WATCH + key in told or not (sensor_silent or "SCHEDULER" in silent):
+            if WATCH + key in told or not catches_up:
                 yield Condition(
                     key=key,
                     severity="error",
@@ -229,11 +251,9 @@ class Watchdog:
             return
         if kind.delivers and flow.mode is Mode.ON:
             yield from self._silent(route, kind, flow, now)
-        sensor, look = beats.get(SENSOR_ALIVE), beats.get(look_alive(route.name, kind.name))
-        # Where nobody looks for work, that is the cause, and told already.
-        looked = source not in away and (sensor is None or now - sensor.at <= SENSOR_SILENT)
-        if not kind.delivers and flow.mode is Mode.ON and looked:
+        if not kind.delivers and flow.mode is Mode.ON:
             yield from self._unchanged(route, kind, flow, now)
+        sensor, look = beats.get(SENSOR_ALIVE), beats.get(look_alive(route.name, kind.name))
         if target in away and away[target].planned:
             return
         late = max(LOOK_LATE, 5 * flow.every)

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 DAEMON_SILENT = timedelta(minutes=5)
 #: A tick that is later than this is missed. Dagster makes up for missed ones once it can.
 SCHEDULE_LATE = timedelta(minutes=30)
+#: A daemon that goes on after it stood still makes up for missed ticks within this.
+CATCHES_UP = timedelta(minutes=5)
 #: Threads of the daemon without which something stands still, and what.
 NEEDED = {
     "SENSOR": "no sensor looks for work",
@@ -97,8 +99,8 @@ class DagsterStorage:
 def longest_gap(cron: Sequence[str]) -> timedelta:
     """The longest time between two ticks, as far as a week (of rare ones thirteen ticks) shows it.
 
-    Dagster's storage does not tell a schedule's time zone, and the gap is the same in all of them but for the two days
-    on which clocks change, by less than the grace and an hour.
+    In UTC, as all schedules of ours run: Dagster's storage does not tell a schedule's time zone. One in a zone whose
+    clocks are put back once a year ticks an hour later on that day, and would be called late for it.
     """
     from dagster._utils.schedules import schedule_execution_time_iterator
 

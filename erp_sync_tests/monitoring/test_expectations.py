@@ -142,6 +142,18 @@ def test_a_first_load_is_no_part_of_what_usually_changes():
     assert of_changes([(changes[0][0], 50_000), *changes[1:]]).handful == 10
 
 
+def test_an_erp_in_which_nobody_works_at_weekends_is_not_missed_on_its_first_ones():
+    monday = FRIDAY - timedelta(days=4, hours=16)
+    worked = [one for one in hourly_changes(4, 200, monday + timedelta(weeks=4)) if one[0].weekday() < 5]
+    for week in range(4):
+        saturday = monday + timedelta(weeks=week, days=5, hours=15)
+        changes = [one for one in worked if one[0] < saturday]
+        usual = of_changes(changes, saturday)
+        assert usual.rate(saturday) == 0
+        assert stillness(usual, changes, monday, saturday, every=HOUR) is None
+        assert usual.rate(monday + timedelta(hours=12)) == (200 if week else 0), "a Monday is known by its second"
+
+
 def test_a_trickle_is_no_sign_of_life_and_a_usual_plan_is():
     changes = hourly_changes(4, 200)
     usual, start, now = of_changes(changes), FRIDAY - timedelta(weeks=4), FRIDAY + 13 * HOUR

@@ -17,10 +17,8 @@ from erp_sync.cli import app
 from erp_sync.components.configuration import FlowSpec
 from erp_sync.components.due import SENSOR_ALIVE, look_alive
 from erp_sync.components.installation import Installation
-from erp_sync.ledger.plans import NewPlan, PlanRow
 from erp_sync.monitoring import alerting
 from erp_sync.operations.watching import Watchdog
-from erp_sync.operations.watching_alerts import ALERTS
 from erp_sync.ports.documents import Requirement
 from erp_sync.runtime.processes import write_whole
 from erp_sync.runtime.supervisor import ServiceState, Status, files_of
@@ -149,64 +147,6 @@ def test_a_notice_of_a_breaker_that_is_closed_is_taken_back(place: House):
     place.ledger.notices.raise_once(f"breaker/{ERP}", "warning", "a failure that spoke after the success")
     watched(place)
     assert place.ledger.notices.open() == []
-
-
-def stock_changes(place: House, clock: Clock, until: datetime, rows: int = 5) -> None:
-    """Runs every ten minutes from eight to twenty o'clock that find so much stock changed."""
-    while clock.time < until:
-        clock.advance(minutes=10)
-        if 8 <= clock.time.hour < 20:
-            number = f"{clock.time:%d%H%M}"
-            plan = NewPlan(
-                entity="stock_level",
-                target=STORE,
-                rows=[PlanRow(key=f"east/{number}-{row}", before='"5"', after='"4"') for row in range(rows)],
-            )
-            with place.ledger.handling(ROUTE, "inventory", f"run-{number}") as work:
-                work.add_plan(plan)
-
-
-def unchanged(watchdog: Watchdog) -> list[str]:
-    return [one.text for one in watchdog.look() if one.key == "unchanged/us/inventory"]
-
-
-def test_stock_that_changes_no_more_is_told_although_every_run_is_green(place: House, clock: Clock):
-    clock.time = FRIDAY - timedelta(days=4, hours=12)
-    watchdog = Watchdog(place.here)
-    stock_changes(place, clock, FRIDAY - timedelta(hours=4))  # until Friday noon
-    assert unchanged(watchdog) == []
-    clock.advance(minutes=60)
-    assert unchanged(watchdog) == []
-    clock.advance(minutes=60)
-    (text,) = unchanged(watchdog)
-    assert text.startswith("Stock levels on us: runs found 0 changes since 2026-11-27 12:00 UTC, about 60 are usual")
-    assert "unchanged" in {one.cause for one in ALERTS}
-    # One row now and then is no business as usual; a usual plan is.
-    stock_changes(place, clock, clock.time + timedelta(minutes=20), rows=1)
-    assert len(unchanged(watchdog)) == 1
-    stock_changes(place, clock, clock.time + timedelta(minutes=10))
-    assert unchanged(watchdog) == []
-    assert [one for one in place.ledger.notices.open() if one.key == "watch/unchanged/us/inventory"] == []
-
-
-def test_stock_that_is_still_is_not_told_where_something_else_explains_it(place: House, clock: Clock):
-    clock.time = FRIDAY - timedelta(days=4, hours=12)
-    stock_changes(place, clock, FRIDAY - timedelta(hours=4))
-    watchdog = Watchdog(place.here)
-    place.ledger.heartbeats.beat([SENSOR_ALIVE])
-    clock.advance(hours=3)
-    assert unchanged(watchdog) == [], "nobody looks for work, which is told"
-    place.ledger.heartbeats.beat([SENSOR_ALIVE])
-    assert len(unchanged(watchdog)) == 1
-    held = place.held_plan()
-    assert unchanged(watchdog) == [], "a plan waits for a person, which is told"
-    place.ledger.plans.reject(held.id, "ann", "wrong")
-    assert len(unchanged(watchdog)) == 1
-    place.ledger.maintenance.start(ERP, starts_at=clock.time, ends_at=clock.time + HOUR, why="release", who="ann")
-    assert unchanged(watchdog) == []
-    clock.advance(minutes=90)
-    place.ledger.heartbeats.beat([SENSOR_ALIVE])
-    assert unchanged(watchdog) == [], "half an hour since the maintenance tells nothing"
 
 
 def test_stock_that_could_go_and_does_not_is_told_like_an_order(place: House, clock: Clock):

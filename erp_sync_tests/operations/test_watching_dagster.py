@@ -173,8 +173,28 @@ def test_a_part_of_the_daemon_that_stands_still_is_told_though_the_sensor_goes_o
     assert "no schedule ticks (SCHEDULER) since 2026-11-27 11:54 UTC" in found["daemon"]
     assert "SENSOR" not in found["daemon"]
     place.beat("SCHEDULER")
-    assert list(place.look()) == ["schedule/hourly_kpis"]
+    assert place.look() == {}, "it makes up for what it missed first"
+    assert [one.severity for one in place.told.messages] == ["critical", "recovered"]
+    place.clock.time += timedelta(minutes=5)
+    place.beat()
+    assert place.look() == {}
+    place.clock.time += timedelta(seconds=1)
+    assert list(place.look()) == ["schedule/hourly_kpis"], "it does not"
     assert [one.severity for one in place.told.messages] == ["critical", "recovered", "error"]
+
+
+def test_schedules_have_their_time_after_a_sensor_that_was_silent_and_what_was_told_before_stays(place: Place):
+    place.schedule("told", HOURLY, since=NOON - timedelta(hours=2))
+    place.beat()
+    assert list(place.look()) == ["schedule/told"]
+    place.schedule("new", HOURLY, since=NOON - timedelta(minutes=89))
+    place.clock.time += timedelta(minutes=4)
+    place.beat()
+    assert sorted(place.look_only()) == ["schedule/told", "sensor"]
+    assert list(place.look()) == ["schedule/told"]
+    place.clock.time += timedelta(minutes=6)
+    place.beat()
+    assert sorted(place.look()) == ["schedule/new", "schedule/told"]
 
 
 def test_a_daemon_that_is_gone_is_one_matter_with_the_sensor_that_is_silent_for_it(place: Place):
@@ -200,11 +220,26 @@ def test_a_storage_that_does_not_answer_is_told_and_ends_no_watchdog(place: Plac
     def away(self: DagsterStorage, now: datetime) -> dict[str, datetime]:
         raise sa.exc.OperationalError("SELECT", {}, OSError("unable to open database file"))
 
-    place.beat()
+    hourly = place.schedule("hourly_kpis", HOURLY, since=NOON - timedelta(days=3))
+
+    def look() -> dict[str, str]:
+        place.clock.time += timedelta(seconds=30)
+        place.beat()
+        return place.look()
+
+    for _ in range(2):
+        assert list(look()) == ["schedule/hourly_kpis"]
+        with monkeypatch.context() as broken:
+            broken.setattr(DagsterStorage, "silent_daemons", away)
+            assert list(look()) == ["schedule/hourly_kpis"], "one look may fail; what was told before stays"
     with monkeypatch.context() as broken:
         broken.setattr(DagsterStorage, "silent_daemons", away)
-        assert "storage does not answer" in place.look()["daemon"]
-    assert place.look() == {}
+        for _ in range(2):
+            found = look()
+            assert sorted(found) == ["daemon", "schedule/hourly_kpis"], "the second in a row, and on"
+            assert "storage does not answer" in found["daemon"]
+    place.tick(hourly, place.clock.time)
+    assert look() == {}
 
 
 def test_where_dagster_lives_on_another_machine_nothing_of_it_is_told(house: House):
