@@ -256,10 +256,12 @@ def current() -> Installation:
 def ledger_answers() -> Iterator[None]:
     """Where it does not a run or a tick fails with one sentence: which database, why, what to do. What is due stays
     so, and the next one goes on."""
-    from erp_sync.ledger.errors import NO_ANSWER, DatabaseAway
+    from erp_sync.ledger.errors import NO_ANSWER, DatabaseAway, is_away
 
     try:
         yield
     except NO_ANSWER as error:
+        if not is_away(error):
+            raise
         # Without the driver's own trace, which says nothing more.
         raise DatabaseAway("the ledger", "ERP_SYNC_LEDGER_URL", current().settings.ledger_url, error) from None

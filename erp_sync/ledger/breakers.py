@@ -12,12 +12,14 @@ due at once. In planned maintenance nothing leaves either, which is nobody's fai
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 import msgspec
 import sqlalchemy as sa
 
 from erp_sync.ledger.calendars import Window
+from erp_sync.ledger.errors import AWAY, is_away
 from erp_sync.ledger.releasing import release_postponed
 from erp_sync.ledger.schema import breakers
 from erp_sync.ledger.sql import upsert
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
     from erp_sync.ledger.engine import Database
     from erp_sync.ledger.maintenance import Maintenance
     from erp_sync.ledger.notices import Notices
+
+log = logging.getLogger(__name__)
 
 
 class BreakerPolicy(msgspec.Struct, frozen=True, kw_only=True):
@@ -102,10 +106,17 @@ class LedgerBreakers:
         """A call was answered: the failures are forgotten, an open breaker closes.
 
         Nothing is looked up where there was none to forget as the call left; what failed elsewhere meanwhile, the
-        next answer forgets.
+        next answer forgets, as it does where the ledger does not answer now: what the vendor has just answered must not
+        be lost for that.
         """
         if connection in self._well:
             return
+        try:
+            self._forget(connection)
+        except AWAY as error:
+            _not_counted(error, connection)
+
+    def _forget(self, connection: str) -> None:
         with self._database.read() as read:
             row = read.execute(_ROW, {"connection": connection}).first()
         if row is None or (row.state == "closed" and row.failures == 0):
@@ -122,9 +133,18 @@ class LedgerBreakers:
             self._notices.clear(matter(connection))
 
     def failure(self, connection: str, why: str) -> None:
-        """A call failed in a way that says that the system is not well (no answer, 5xx, maintenance)."""
-        policy = self._policy(connection)
+        """A call failed in a way that says that the system is not well (no answer, 5xx, maintenance).
+
+        Not counted where the ledger does not answer either: what became of the call must not be lost for that.
+        """
         self._well.discard(connection)
+        try:
+            self._count(connection, why)
+        except AWAY as error:
+            _not_counted(error, connection)
+
+    def _count(self, connection: str, why: str) -> None:
+        policy = self._policy(connection)
         with self._database.write() as write:
             self._database.exclude(write, "breaker", connection)
             now = self._now()
@@ -159,7 +179,7 @@ class LedgerBreakers:
     def close(self, connection: str) -> None:
         """An operator closes the breaker by hand."""
         self._well.discard(connection)
-        self.success(connection)
+        self._forget(connection)
 
     def state(self, connection: str) -> BreakerState:
         with self._database.read() as read:
@@ -192,6 +212,13 @@ class LedgerBreakers:
 
 _ALL = sa.select(breakers).order_by(breakers.c.connection)
 _ROW = sa.select(breakers).where(breakers.c.connection == sa.bindparam("connection"))
+
+
+def _not_counted(error: Exception, connection: str) -> None:
+    """Raises what is not the ledger's being away."""
+    if not is_away(error):
+        raise error
+    log.warning("call not counted", extra={"connection": connection, "why": str(error)})
 
 
 def words(window: Window) -> str:

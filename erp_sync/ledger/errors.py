@@ -214,8 +214,25 @@ class DatabaseAway(LedgerError):
 
 
 #: What is raised where a database does not answer: restarted, out of connections, its disk full. Of SQLite its driver's
-#: own error, too: SQLAlchemy does not wrap what its listeners raise, which begin the transactions.
+#: own error, too: SQLAlchemy does not wrap what its listeners raise, which begin the transactions. SQLite raises the
+#: same for a statement that is wrong: who catches these asks `is_away`.
 NO_ANSWER = (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.TimeoutError, sqlite3.OperationalError)
+
+#: What may be raised where `is_away`.
+AWAY = (LedgerBusy, DatabaseAway, *NO_ANSWER)
+
+#: SQLite's primary result codes that are about the file. Any other is about the statement.
+_OF_THE_FILE = frozenset(
+    {
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_LOCKED,
+        sqlite3.SQLITE_PROTOCOL,  # the write-ahead log was busy for too long
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_READONLY,
+    }
+)
 
 
 def is_restarted(error: BaseException) -> bool:
@@ -228,13 +245,22 @@ def is_restarted(error: BaseException) -> bool:
 
 
 def _is_full(cause: BaseException) -> bool:
-    code = getattr(cause, "sqlite_errorcode", None)
-    return (code is not None and code & 0xFF == sqlite3.SQLITE_FULL) or getattr(cause, "sqlstate", None) == "53100"
+    return _sqlite_code(cause) == sqlite3.SQLITE_FULL or getattr(cause, "sqlstate", None) == "53100"
+
+
+def _sqlite_code(cause: BaseException) -> int | None:
+    """SQLite's primary result code; None where it gave none."""
+    code: int | None = getattr(cause, "sqlite_errorcode", None)
+    return None if code is None else code & 0xFF
 
 
 def is_away(error: BaseException) -> bool:
-    """Whether the ledger's database could not be used for now: no answer, or busy."""
-    return isinstance(error, (LedgerBusy, DatabaseAway, *NO_ANSWER))
+    """Whether the ledger's database could not be used for now: no answer, or busy. Not for what a statement is to blame
+    for."""
+    if not isinstance(error, AWAY):
+        return False
+    cause = getattr(error, "orig", None) or error
+    return not isinstance(cause, sqlite3.Error) or _sqlite_code(cause) in _OF_THE_FILE
 
 
 @contextmanager
@@ -243,4 +269,6 @@ def answering(url: str | sa.URL) -> Iterator[None]:
     try:
         yield
     except NO_ANSWER as error:
+        if not is_away(error):
+            raise
         raise DatabaseAway("the ledger", "ERP_SYNC_LEDGER_URL", url, error) from error

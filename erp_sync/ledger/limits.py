@@ -31,7 +31,7 @@ import msgspec
 import sqlalchemy as sa
 
 from erp_sync.ledger import codec, owners
-from erp_sync.ledger.errors import NO_ANSWER, is_restarted
+from erp_sync.ledger.errors import AWAY, NO_ANSWER, is_away, is_restarted
 from erp_sync.ledger.lanes import lane_rank
 from erp_sync.ledger.schema import limit_leases, limits
 from erp_sync.ledger.sql import upsert
@@ -45,6 +45,8 @@ log = logging.getLogger(__name__)
 
 LONGEST_CALL_SECONDS = 150.0
 POLL_SECONDS = (0.005, 0.025)
+#: So long between two knocks at a server that is restarted, which has other things to do.
+KNOCK_SECONDS = (0.2, 0.4)
 #: Who has waited so much longer goes first.
 ELDER_SECONDS = 0.25
 #: So long a free slot is left to those who go first: theirs may be a process that has no time to look.
@@ -179,11 +181,11 @@ class LedgerSlots:
         lane_rank(lane)
         lease = SlotLease(connection, uuid.uuid4().hex, lane, cost, self._now())
         waited, said, pressing_at = False, -math.inf, math.inf
-        if self._left:
-            self._give_back()
         try:
             while True:
                 try:
+                    if self._left:
+                        self._give_back()
                     pressing = self.monotonic() >= pressing_at
                     if self.monotonic() - said < WAITER_SECONDS / 2:
                         self._look(lease, pressing)
@@ -204,7 +206,7 @@ class LedgerSlots:
                     waited = True  # it may be written all the same
                     if not is_restarted(error) or self.monotonic() >= deadline:
                         raise
-                    self.sleep(random.uniform(*POLL_SECONDS))
+                    self.sleep(random.uniform(*KNOCK_SECONDS))
                 else:
                     waited = False
                     return lease
@@ -220,9 +222,11 @@ class LedgerSlots:
         """
         try:
             self._forget(lease)
-        except NO_ANSWER:
+        except AWAY as error:
+            if not is_away(error):
+                raise
             self._left.add(lease.id)
-            log.warning("slot not given back", extra={"connection": lease.connection})
+            log.warning("slot not given back", extra={"connection": lease.connection, "why": str(error)})
 
     def charge(self, connection: str, more: float) -> None:
         """A call cost so many points more than it was let through for (fewer: below zero): those that follow wait.
@@ -233,8 +237,10 @@ class LedgerSlots:
             return
         try:
             self._charge(connection, more)
-        except NO_ANSWER:
-            log.warning("points not counted", extra={"connection": connection, "points": more})
+        except AWAY as error:
+            if not is_away(error):
+                raise
+            log.warning("points not counted", extra={"connection": connection, "points": more, "why": str(error)})
 
     def _charge(self, connection: str, more: float) -> None:
         with self._database.write() as write:
@@ -248,7 +254,18 @@ class LedgerSlots:
                 )
 
     def pause(self, connection: str, seconds: float, why: str = "the vendor asked to wait") -> None:
-        """Nobody of the installation calls before that. A shorter pause never ends a longer one."""
+        """Nobody of the installation calls before that. A shorter pause never ends a longer one.
+
+        Where the ledger does not answer nothing pauses; who calls meanwhile is told to wait by the vendor.
+        """
+        try:
+            self._pause(connection, seconds, why)
+        except AWAY as error:
+            if not is_away(error):
+                raise
+            log.warning("pause not kept", extra={"connection": connection, "seconds": seconds, "why": str(error)})
+
+    def _pause(self, connection: str, seconds: float, why: str) -> None:
         until = self._now() + seconds
         with self._database.write() as write:
             statement = upsert(write, limits)

@@ -271,11 +271,11 @@ class Steps:
                 self._keep(write, now, claim, row, receipt)
 
     def accepted(self, claim: Claim, step: str, handle: str) -> None:
-        """The target took it but is not done: ask with the handle. The key stays locked until then."""
+        """The target took it but is not done: ask with the handle. The key stays locked until then. Idempotent."""
         self._outcome(claim, step, StepState.ACCEPTED, "accepted_by_target", handle=handle, message="")
 
     def unknown(self, claim: Claim, step: str, why: str, settle_until: datetime | None = None) -> datetime:
-        """The request left and no trustworthy answer came.
+        """The request left and no trustworthy answer came. Idempotent.
 
         Args:
             settle_until: default: now plus the `settle_seconds` given to `begin`. Not from then on: what is read
@@ -286,6 +286,9 @@ class Steps:
         with self._database.write(durable=True) as write:
             now = self._database.now()
             row = self._open(write, claim, step)
+            same = (row.state, row.message) == (StepState.UNKNOWN, why) and settle_until in (None, row.settle_until)
+            if same and row.settle_until is not None and _told(write, row, "unknown"):
+                return row.settle_until
             if settle_until is None:
                 seconds = write.execute(
                     sa.select(steps.c.settle_seconds).where(steps.c.delivery_id == claim.id, steps.c.name == step)
@@ -322,14 +325,15 @@ class Steps:
             return int(read.execute(query).scalar_one())
 
     def refuse(self, claim: Claim, step: str, code: str, message: str) -> None:
-        """The target said no and certainly applied nothing. What follows (dead, later, wait_for) is the flow's."""
+        """The target said no and certainly applied nothing. What follows (dead, later, wait_for) is the flow's.
+        Idempotent."""
         self._outcome(claim, step, StepState.REFUSED, "refused", code=code, message=message)
 
     def not_sent(self, claim: Claim, step: str, why: str) -> None:
         """The request certainly did not reach the target: planned again, free to send at any guarantee class.
 
         One before it may have: then the step is as unknown as it was, and what is cancelled at the source meanwhile
-        is not taken for something that never left.
+        is not taken for something that never left. Idempotent.
         """
         self._outcome(claim, step, StepState.PLANNED, "not_sent", message=why)
 
@@ -393,6 +397,9 @@ class Steps:
             until = None
             if state is StepState.PLANNED and _may_have_left(write, claim.id, row):
                 state, until = StepState.UNKNOWN, now
+            same = (row.state, row.code, row.message, row.handle) == (state, code, message, handle)
+            if same and _told(write, row, kind):
+                return
             self._settle(write, now, claim, row, state, code=code, message=message, handle=handle, settle_until=until)
             self._attempted(write, now, claim, row, kind, code=code, message=message)
             given = {
@@ -442,6 +449,18 @@ class Steps:
                 "message": message,
             },
         )
+
+
+def _told(write: sa.Connection, row: StepRow, outcome: str) -> bool:
+    """Whether the step's last attempt has ended so already: its outcome is written once more, after a commit that was
+    not answered."""
+    query = sa.select(sa.literal(1)).where(
+        attempts.c.delivery_id == row.delivery_id,
+        attempts.c.step == row.name,
+        attempts.c.attempt == row.attempts,
+        attempts.c.outcome == outcome,
+    )
+    return write.execute(query.limit(1)).first() is not None
 
 
 def _may_have_left(write: sa.Connection, delivery_id: int, row: StepRow) -> bool:

@@ -436,7 +436,21 @@ def _disk(here: Installation) -> Iterator[Condition]:
 
 
 def _given_up(here: Installation, now: datetime) -> Iterator[Condition]:
-    for loss in here.exchanges.losses():
+    try:
+        known = here.exchanges.losses()
+    except OSError as error:
+        yield Condition(
+            key="disk/exchanges",
+            severity="error",
+            text=f"The disk of {here.settings.exchanges} cannot be read: {error}. Whether calls are missing from the "
+            "log of what was said to systems is not known. Mend the disk, or the file's permissions.",
+        )
+        for notice in here.ledger.notices.open():  # that it is over is not known either
+            if notice.key.startswith(WATCH + "exchanges_lost/"):
+                key = notice.key.removeprefix(WATCH)
+                yield Condition(key=key, severity=notice.severity, text=notice.text, link=notice.link)
+        return
+    for loss in known:
         if loss.over(now):
             continue
         why, do = (words.format(folder=here.settings.exchanges) for words in GIVEN_UP[loss.cause])

@@ -11,9 +11,12 @@ from datetime import timedelta
 from typing import Any
 
 import msgspec
+import psycopg
 import pytest
+import sqlalchemy as sa
 
 from erp_sync.flows.delivery import drain as delivery_drain
+from erp_sync.flows.delivery import endings as delivery_endings
 from erp_sync.flows.delivery.endings import LONGEST_NOT_SENT, MOST_ATTEMPTS
 from erp_sync.ledger import KnownRow, Ledger, Link, State, StepState
 from erp_sync.ledger.documents import Claim
@@ -926,6 +929,31 @@ def test_an_order_that_is_linked_to_another_record_goes_and_is_named(ledger: Led
     (notice,) = ledger.notices.open()
     assert "entered by hand" in notice.text
     assert "id of order 1" in notice.text
+
+
+def test_that_it_is_linked_to_another_record_is_told_also_where_the_ledger_is_restarted_over_it(
+    ledger: Ledger, clock: Clock, monkeypatch, caplog
+):
+    ledger.cross_references.link(
+        [Link(entity="sales_order", connection_a=STORE, id_a="1", connection_b=ERP, id_b="entered by hand")]
+    )
+    monkeypatch.setattr(delivery_endings, "WRITTEN_AGAIN_SECONDS", 0.0)
+    confirm, committed = ledger.steps.confirm, []
+
+    def unanswered(*given: Any, **more: Any) -> None:
+        confirm(*given, **more)
+        if not committed:
+            committed.append(given)
+            raise sa.exc.OperationalError("COMMIT", {}, psycopg.OperationalError("server closed the connection"))
+
+    monkeypatch.setattr(ledger.steps, "confirm", unanswered)
+    accept(ledger, Order(number="1"))
+    assert drain(ledger, System(clock=clock), clock).delivered == 1
+    assert committed
+    (notice,) = ledger.notices.open()
+    assert "entered by hand" in notice.text
+    (again,) = [record for record in caplog.records if record.msg == "written again"]
+    assert "server closed the connection" in again.why
 
 
 # What is not to go after all ----------------------------------------------------------------------------------

@@ -97,6 +97,12 @@ def raising(error: Exception) -> Callable[[], object]:
     return away
 
 
+def full() -> sqlite3.OperationalError:
+    error = sqlite3.OperationalError("database or disk is full")
+    error.sqlite_errorcode = sqlite3.SQLITE_FULL
+    return error
+
+
 def held_one(ledger: Ledger) -> tuple[leases.Leases[Claim], Claim]:
     accept(ledger, Order(number="1"))
     held = leases.of_deliveries(ledger.deliveries, SHORT, "heartbeat")
@@ -109,8 +115,8 @@ def held_one(ledger: Ledger) -> tuple[leases.Leases[Claim], Claim]:
     "error",
     [
         LedgerBusy("ledger.db", 60),
-        sa.exc.OperationalError("UPDATE", {}, sqlite3.OperationalError("database or disk is full")),
-        sqlite3.OperationalError("database or disk is full"),
+        sa.exc.OperationalError("UPDATE", {}, full()),
+        full(),
         sa.exc.OperationalError("SELECT", {}, psycopg.errors.AdminShutdown("terminating connection")),
         sa.exc.InterfaceError("SELECT", {}, psycopg.InterfaceError("the connection is closed")),
         sa.exc.TimeoutError("QueuePool limit reached"),

@@ -5,17 +5,21 @@ from __future__ import annotations
 import errno
 import os
 import sqlite3
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
 import msgspec
+import psycopg
 import pyarrow as pa
 import pytest
+import sqlalchemy as sa
 
+from erp_sync.flows.delivery.preparation import Preparation
 from erp_sync.lake import Lake, LakeFull
-from erp_sync.ledger import Ledger, State, StepState, engine
+from erp_sync.ledger import Claim, Ledger, State, StepState, engine
 from erp_sync.ledger.errors import DatabaseAway, LedgerBusy, answering
 from erp_sync.ports.capabilities import Guarantee
 from erp_sync.ports.documents import StepRequest
@@ -105,6 +109,27 @@ def test_a_ledger_whose_file_is_gone_is_named(ledger: Ledger, clock: Clock, tmp_
         away.rename(folder)
     assert drain(ledger, erp, clock).delivered == 1
     assert ledger.deliveries.get(delivery).state is State.DELIVERED
+
+
+def test_a_ledger_that_goes_away_as_documents_are_prepared_is_not_emptied_into_claims(
+    ledger: Ledger, clock: Clock, monkeypatch
+):
+    """Each claim would lie to the end of its lease and count as if its owner had died."""
+    erp = System(clock=clock)
+    ids = accept(ledger, *[Order(number=str(number)) for number in range(1, 11)])
+
+    def away(_self: Preparation, _claims: Sequence[Claim]) -> None:
+        raise sa.exc.OperationalError("SELECT", {}, psycopg.errors.AdminShutdown("terminating connection"))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Preparation, "prepared", away)
+        with pytest.raises(sa.exc.OperationalError):
+            drain(ledger, erp, clock, senders=1)
+    states = Counter(ledger.deliveries.get(one).state for one in ids)
+    assert states == {State.CLAIMED: 2, State.DUE: 8}, "one chunk, and then nothing"
+    clock.advance(LEASE)
+    drain(ledger, erp, clock, owner="run-2:1")
+    assert {ledger.deliveries.get(one).state for one in ids} == {State.DELIVERED}
 
 
 # The lake -----------------------------------------------------------------------------------------------------------

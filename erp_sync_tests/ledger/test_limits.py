@@ -1,13 +1,19 @@
 """Slots, lanes, rate, quota, pause and breakers, on a clock that stands still."""
 
+import sqlite3
 import threading
 import time
-from typing import NamedTuple
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
 
+import psycopg
 import pytest
+import sqlalchemy as sa
 
 from erp_sync.ledger import Ledger
 from erp_sync.ledger.breakers import BreakerPolicy
+from erp_sync.ledger.errors import LedgerBusy
 from erp_sync.ledger.limits import _may_start
 from erp_sync.ports.capabilities import Limits
 from erp_sync.ports.connection import NoSlot
@@ -401,3 +407,77 @@ def test_without_a_limit_any_number_may_log_in(ledger: Ledger):
 def test_a_limit_of_no_login_is_refused(ledger: Ledger):
     with pytest.raises(ValueError, match="limit sessions is 0"):
         ledger.limits.configure(ERP, Limits(), {"sessions": 0})
+
+
+# The ledger does not answer -----------------------------------------------------------------------------------------
+
+RESTARTED = sa.exc.OperationalError("UPDATE", {}, psycopg.OperationalError("server closed the connection"))
+WRONG = sa.exc.OperationalError("UPDATE", {}, sqlite3.OperationalError("no such column: nothing"))
+
+
+@contextmanager
+def meeting(ledger: Ledger, monkeypatch, error: Exception, transactions: int | None = None) -> Iterator[list[str]]:
+    """The next so many transactions, or all, meet the error as they begin; gives how each was to be."""
+    met: list[str] = []
+    with monkeypatch.context() as patched:
+        for name in ("read", "write"):
+            real = getattr(ledger.database, name)
+
+            def begin(*given: Any, name: str = name, real: Any = real, **more: Any) -> Any:
+                if transactions is not None and len(met) >= transactions:
+                    return real(*given, **more)
+                met.append(name)
+                raise error
+
+            patched.setattr(ledger.database, name, begin)
+        yield met
+
+
+@pytest.mark.parametrize("error", [LedgerBusy("ledger.db", 60), RESTARTED], ids=lambda error: type(error).__name__)
+def test_what_a_vendor_has_answered_is_not_lost_to_a_ledger_that_is_away(ledger: Ledger, monkeypatch, caplog, error):
+    ledger.limits.configure(ERP, Limits(concurrency=1))
+    lease = no_wait(ledger)
+    ledger.breakers.failure(ERP, "503")
+    ledger.breakers.check(ERP)
+    with meeting(ledger, monkeypatch, error) as met:
+        ledger.breakers.success(ERP)
+        ledger.breakers.failure(ERP, "no answer")
+        ledger.limits.pause(ERP, 30)
+        ledger.limits.charge(ERP, 5)
+        ledger.limits.release(lease)
+        with pytest.raises(type(error)):
+            ledger.breakers.close(ERP)
+    assert len(met) == 6
+    told = ["call not counted", "call not counted", "pause not kept", "points not counted", "slot not given back"]
+    assert [(one.msg, one.why) for one in caplog.records] == [(words, str(error)) for words in told]
+    assert ledger.breakers.state(ERP).failures == 1
+    no_wait(ledger)
+
+
+def test_a_statement_that_is_wrong_is_not_taken_for_a_ledger_that_is_away(ledger: Ledger, monkeypatch):
+    lease = no_wait(ledger)
+    with meeting(ledger, monkeypatch, WRONG):
+        for call in (
+            lambda: ledger.breakers.success(ERP),
+            lambda: ledger.breakers.failure(ERP, "no answer"),
+            lambda: ledger.limits.pause(ERP, 30),
+            lambda: ledger.limits.charge(ERP, 5),
+            lambda: ledger.limits.release(lease),
+        ):
+            with pytest.raises(sa.exc.OperationalError, match="no such column"):
+                call()
+
+
+def test_who_waits_for_a_restarted_server_leaves_it_time(ledger: Ledger, monkeypatch):
+    """Also where a slot of before is still to be given back."""
+    ledger.limits.configure(ERP, Limits(concurrency=1))
+    held = no_wait(ledger)
+    slept: list[float] = []
+    ledger.limits.sleep = slept.append
+    with meeting(ledger, monkeypatch, RESTARTED, transactions=1):
+        ledger.limits.release(held)
+    with meeting(ledger, monkeypatch, RESTARTED, transactions=3):
+        ledger.limits.release(ledger.limits.acquire(ERP, "normal", time.monotonic() + 60))
+    assert len(slept) == 3
+    assert min(slept) >= 0.2
+    assert ledger.limits.status()[0].in_use == {}

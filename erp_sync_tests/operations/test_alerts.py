@@ -19,6 +19,7 @@ from erp_sync.cli import app
 from erp_sync.components.installation import Installation
 from erp_sync.monitoring import alerting
 from erp_sync.operations.watching import Watchdog
+from erp_sync.transport import losses
 
 
 class Heard:
@@ -54,6 +55,26 @@ def test_a_disk_that_is_nearly_full_is_told_once_and_settled_when_there_is_room(
     assert look(50) == look(50) == []
     assert [one.severity for one in heard.messages] == ["error", "recovered"]
     assert here.ledger.notices.open() == []
+    here.close()
+
+
+def test_losses_of_the_log_that_cannot_be_read_are_told_and_everything_else_is_looked_at(home: Path):
+    heard, here = Heard(), Installation(settings_module.load())
+    watchdog = Watchdog(here, heard)
+    file = here.settings.exchanges / losses.FILE
+    log = losses.Losses(here.settings.exchanges, here.ledger.now)
+    log.lose(losses.DEFECT, 3, "no exchange")
+    assert [one.key for one in watchdog.look()] == ["exchanges_lost/defect"]
+    kept = file.read_bytes()
+    file.unlink()
+    file.mkdir()
+    assert [one.key for one in watchdog.look()] == ["disk/exchanges", "exchanges_lost/defect"]
+    told = heard.messages[-1]
+    assert (told.severity, "#alert-disk" in told.text) == ("error", True)
+    assert f"{here.settings.exchanges} cannot be read: " in told.text
+    file.rmdir()
+    file.write_bytes(kept)
+    assert [one.key for one in watchdog.look()] == ["exchanges_lost/defect"]
     here.close()
 
 

@@ -22,7 +22,7 @@ from erp_sync.flows.first_look import FirstLook
 from erp_sync.flows.leases import of_deliveries
 from erp_sync.ledger import Ledger
 from erp_sync.ledger.documents import Claim
-from erp_sync.ledger.errors import NO_ANSWER
+from erp_sync.ledger.errors import NO_ANSWER, is_away
 
 log = logging.getLogger(__name__)
 
@@ -78,6 +78,7 @@ class Drain:
         self.task = DrainTask(ledger=ledger, target=target, route=route, flow=flow, connection=connection, clock=clock)
         self.owner, self.senders, self.budget, self.lanes = owner, senders, budget_seconds, lanes
         self.mapping, self.give_up = mapping, give_up
+        self._nothing_more = False  # is claimed in this run: what was, could not be prepared
         self.leases = of_deliveries(ledger.deliveries, lease_seconds, f"heartbeat-{flow}")
         self.endings = Endings(self.task, self.leases)
         self.report = self.endings.report
@@ -119,8 +120,9 @@ class Drain:
                 ahead = max(0, len(under_way) - self.senders)
                 if spent < self.budget and not exhausted and ahead < self.senders:
                     claims = self._claim(2 * self.senders - ahead)
-                    exhausted = not claims
-                    for claim, document in self._prepared(claims):
+                    prepared = self._prepared(claims)
+                    exhausted = not claims or self._nothing_more
+                    for claim, document in prepared:
                         context = contextvars.copy_context()
                         under_way[pool.submit(context.run, self.sending.deliver, claim, document)] = claim
                 if not under_way:
@@ -138,7 +140,7 @@ class Drain:
                     self.leases.let_go(claim)
                 self._acknowledge(arrived)
                 # Its end may have released another. Beside one that hangs nothing new is begun.
-                exhausted = self.leases.any_stuck(STUCK_SECONDS)
+                exhausted = self._nothing_more or self.leases.any_stuck(STUCK_SECONDS)
                 if self.leases.all_stuck(under_way.values(), STUCK_SECONDS):
                     log.critical("hung", extra={"flow": self.task.flow, "documents": len(under_way)})
                     self.give_up()
@@ -148,10 +150,14 @@ class Drain:
         return self.report
 
     def _prepared(self, claims: Sequence[Claim]) -> list[tuple[Claim, Any]]:
-        """Those that may be sent. None where the ledger did not answer: their leases end by themselves."""
+        """Those that may be sent. None where the ledger did not answer: their leases end by themselves. Nothing more is
+        claimed in this run then, which could take all that is due and let it lie likewise."""
         try:
             return self.preparation.prepared(claims)
         except NO_ANSWER as failure:
+            if not is_away(failure):
+                raise
+            self._nothing_more = True
             self.defects.remember(failure)
             for claim in claims:
                 self.leases.let_go(claim)
@@ -160,7 +166,7 @@ class Drain:
     def _suspects(self, began: float) -> None:
         """Documents with which processes died, one after the other: should we die too, it is known with which."""
         task = self.task
-        if not task.ledger.deliveries.any_suspects(task.route, task.flow, task.connection):
+        if self._nothing_more or not task.ledger.deliveries.any_suspects(task.route, task.flow, task.connection):
             return
         while time.monotonic() - began < self.budget and (claims := self._claim(1, suspects=True)):
             for claim, document in self.preparation.prepared(claims):
@@ -190,6 +196,8 @@ class Drain:
         try:
             return self._claimed(limit, suspects)
         except NO_ANSWER as failure:
+            if not is_away(failure):
+                raise
             self.defects.remember(failure)
             return []
 

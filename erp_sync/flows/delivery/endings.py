@@ -56,7 +56,7 @@ class Endings:
                 if not is_restarted(error) or not all(map(self.leases.holds, claims)):
                     raise
                 keys = ", ".join(claim.delivery.number for claim in claims)
-                log.warning("written again", extra={"flow": self.task.flow, "key": keys})
+                log.warning("written again", extra={"flow": self.task.flow, "key": keys, "why": str(error)})
                 time.sleep(WRITTEN_AGAIN_SECONDS)
 
     def delivered(self, claims: Sequence[Claim]) -> None:

@@ -48,10 +48,11 @@ class Recording:
         try:
             self.task.ledger.steps.confirm(claim, step.name, receipt, references=links)
         except CrossReferenceConflict as conflict:
-            # It was delivered all the same; which of the two records is the right one, a person says.
-            self.task.ledger.steps.confirm(claim, step.name, receipt)
+            # It was delivered all the same; which of the two records is the right one, a person says. The notice first:
+            # once the step is confirmed nobody meets the conflict again.
             matter = f"cross_reference/{self.task.route}/{key.connection}/{key.scope}/{key.entity}/{key.native_id}"
             self.task.ledger.notices.raise_once(matter, "warning", str(conflict), link=f"trace/{claim.delivery.number}")
+            self.task.ledger.steps.confirm(claim, step.name, receipt)
 
     def implied(
         self,
