@@ -39,6 +39,7 @@ _OF_LINK = ("entity", "connection_a", "scope_a", "id_a", "connection_b")
 _MINE = sa.and_(*(cross_references.c[name] == sa.bindparam(f"of_{name}") for name in _OF_LINK))
 _PARTNER = sa.select(cross_references.c.id_b, cross_references.c.scope_b).where(_MINE)
 _UNLINK = sa.delete(cross_references).where(_MINE)
+_SAY_AGAIN = sa.update(cross_references).where(_MINE).values(origin=sa.bindparam("new_origin"))
 _LINK = sa.insert(cross_references)
 
 
@@ -48,6 +49,8 @@ def record(write: sa.Connection, now: datetime, link: Link, replace: bool = Fals
     existing = write.execute(_PARTNER, mine).first()
     if existing is not None:
         if (existing.id_b, existing.scope_b) == (link.id_b, link.scope_b):
+            if replace:  # a person's word for what is known
+                write.execute(_SAY_AGAIN, {**mine, "new_origin": link.origin})
             return False
         if not replace:
             raise CrossReferenceConflict(
@@ -122,6 +125,18 @@ class CrossReferences:
                 )
             ).all()
         return {row[0]: row[1] for row in [*backward, *forward]}
+
+    def by_hand(self, entity: str, connection: str, other: str) -> set[str]:
+        """Ids of `connection` (A of the link) that a person linked to a record of `other`."""
+        columns = cross_references.c
+        query = sa.select(columns.id_a).where(
+            columns.entity == entity,
+            columns.connection_a == connection,
+            columns.connection_b == other,
+            columns.origin == "manual",
+        )
+        with self._database.read() as read:
+            return set(read.execute(query).scalars())
 
     def adopted(self, entity: str, connection: str) -> dict[str, tuple[str, datetime]]:
         """Records of `connection` that carried no key of ours when they were linked: id to the other connection, and

@@ -8,7 +8,8 @@ changed since is judged by what the store has today. Nothing is asked for one by
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from erp_sync.components.documents import flow_module
@@ -43,19 +44,34 @@ def compare_customers(orders: Comparison) -> None:
     target: Any = erp.port(Entity.SALES_ORDER, "target")
     if not isinstance(target, TellsCustomerEdits):
         return
-    one = _Customers(orders, target)
     ledger, route = orders.here.ledger, orders.route
+    by_record: defaultdict[str, list[str]] = defaultdict(list)
+    for native_id, there in sorted(ledger.cross_references.all(Entity.CUSTOMER, route.store, route.erp).items()):
+        by_record[there].append(native_id)
+    by_hand = ledger.cross_references.by_hand(Entity.CUSTOMER, route.store, route.erp)
+    one = _Customers(orders, target, by_record, by_hand)
     for page in ledger.deliveries.made(route.name, "orders", route.erp, MADE_BY, size=CUSTOMERS_AT_ONCE):
         one.compare(page)
     # Linked, not made: what the store's account says was never sent.
-    adopted = ledger.cross_references.all(Entity.CUSTOMER, route.store, route.erp)
+    adopted = sorted(by_record.keys() - one.compared)
     for start in range(0, len(adopted), CUSTOMERS_AT_ONCE):
-        one.compare_adopted(dict(list(adopted.items())[start : start + CUSTOMERS_AT_ONCE]))
+        one.compare_adopted(adopted[start : start + CUSTOMERS_AT_ONCE])
 
 
 class _Customers:
-    def __init__(self, orders: Comparison, target: TellsCustomerEdits) -> None:
-        self.orders, self.target = orders, target
+    """Attributes:
+    by_record: the store's customers that are linked to each of the ERP's.
+    by_hand: those of them that a person linked.
+    """
+
+    def __init__(
+        self,
+        orders: Comparison,
+        target: TellsCustomerEdits,
+        by_record: Mapping[str, Sequence[str]],
+        by_hand: Collection[str],
+    ) -> None:
+        self.orders, self.target, self.by_record, self.by_hand = orders, target, by_record, by_hand
         self.here, self.route = orders.here, orders.route
         self.decode = flow_module("orders", "transform").decode
         self.owned = owned_by_target(self.route)
@@ -74,7 +90,9 @@ class _Customers:
         self._count(len(sent))
         self.compared |= sent.keys()
         customers = {
-            identity: SentCustomer(key=made.key, order=order) if made.ours else _before_us(made.key, customer_id(order))
+            identity: SentCustomer(key=made.key, order=order)
+            if made.ours
+            else self._before_us(made.key, identity, customer_id(order))
             for identity, (made, order) in sent.items()
         }
         found = self.target.customer_edits(customers, self._now) if customers else {}
@@ -96,13 +114,9 @@ class _Customers:
                     )
                 )
 
-    def compare_adopted(self, links: Mapping[str, str]) -> None:
+    def compare_adopted(self, records: Sequence[str]) -> None:
         """Customers that were there before us: whether they still are, active, and as the store's accounts are."""
-        customers = {
-            there: _before_us(_name(native_id), native_id)
-            for native_id, there in links.items()
-            if there not in self.compared
-        }
+        customers = {there: self._before_us(_name(self.by_record[there][0]), there) for there in records}
         self._count(len(customers))
         for identity, edited in self.target.customer_edits(customers, self._now).items():
             self._named(customers[identity].key, edited, frozenset(), ours=False)
@@ -117,9 +131,22 @@ class _Customers:
             became = ("taken away", "changed") if ours else ("not there", "other than the store's")
             words = f"{one.field} was {became[bool(one.there)]} in {edited.name}"
             words += f"; it stays: {one.stays}" if one.stays else ""
-            difference = self.orders.differs("edited", number, store=one.sent, erp=one.there, words=words)
+            if one.before_us:
+                # Nobody's edit: beside those it would hide them.
+                difference = self.orders.differs("other_than_store", number, store=one.sent, erp=one.there, words=words)
+            else:
+                difference = self.orders.differs("edited", number, store=one.sent, erp=one.there, words=words)
             compared.append((one, difference))
         return compared
+
+    def _before_us(self, key: str, there: str, account: str = "") -> SentCustomer:
+        """A record of which no value is ours. One who was erased is compared with nobody; the address of a guest whom a
+        person linked may be another there."""
+        linked = dict.fromkeys((account, *self.by_record.get(there, ())))
+        accounts = tuple(
+            one for one in linked if one and not is_pseudonym(one) and not ("@" in one and one in self.by_hand)
+        )
+        return SentCustomer(key=key, accounts=accounts)
 
     def _now(self, ids: Sequence[str]) -> dict[str, Customer]:
         """The store's accounts of today; a store that cannot tell has none."""
@@ -140,11 +167,6 @@ class _Customers:
 
     def _count(self, number: int) -> None:
         self.orders.counts[COUNTED] = self.orders.counts.get(COUNTED, 0) + number
-
-
-def _before_us(key: str, account: str) -> SentCustomer:
-    """A record of which no value is ours. One who was erased is compared with nobody."""
-    return SentCustomer(key=key, account="" if is_pseudonym(account) else account)
 
 
 def _name(native_id: str) -> str:

@@ -15,6 +15,8 @@ from erp_sync.ports.reconciling import Edited
 Progress = Callable[[str, int, int], None]
 # Status has no records of its own: it is compared with the orders.
 RECONCILED = ("orders", "shipments", "inventory", "products", "prices")
+#: Kinds of differences that are shown, and that nobody has to settle.
+SHOWN_ONLY = frozenset({"other_than_store"})
 
 
 class Difference(msgspec.Struct, frozen=True, kw_only=True):
@@ -23,7 +25,8 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         kind: of documents: ``not_received`` (the source has it, we never read it), ``missing`` (it should be at the
             target, and is not), ``unexpected`` (the ledger says not delivered, it is there), ``duplicate``, ``total``,
-            ``edited`` (somebody changed in the ERP what the store owns, of an order or its customer), ``status``,
+            ``edited`` (somebody changed in the ERP what the store owns, of an order or its customer),
+            ``other_than_store`` (so it stands in a customer's record that was there before us), ``status``,
             ``parcels``, ``quantity``, ``extra`` (the ERP has one of ours that the store has not, or the store a
             shipment that no fulfillment stands behind), ``refund_missing``, ``refund_extra``, ``refund_total`` (what
             was given back for an order: by one side alone, or not the same). Of state: ``missing``, ``value``, ``gone``

@@ -25,7 +25,7 @@ from erp_sync.operations.choosing import CannotDo, connector
 from erp_sync.operations.planning_states import open_plans
 from erp_sync.operations.putting_back import Corrected, correct
 from erp_sync.operations.reconcile import reconcile
-from erp_sync.operations.reconciliation import Difference, Reconciliation, flows
+from erp_sync.operations.reconciliation import SHOWN_ONLY, Difference, Reconciliation, flows
 from erp_sync.ports.outcomes import CallFailed
 from erp_sync.ports.raw import RawRecord, Window
 from erp_sync.ports.reconciling import TellsShortage
@@ -39,7 +39,8 @@ ALERTS = (
         look=("erp-sync reconcile ROUTE --flow FLOW", "erp-sync trace NUMBER"),
         do="Look at both records and correct the one that is wrong, in its system. The next comparison settles it. "
         "What is edited and held waits for `erp-sync approve NUMBER` (it is put back) or `erp-sync reject NUMBER --why "
-        "TEXT`.",
+        "TEXT`. A customer's record that the ERP had before us may stay other than the store's: give the field to the "
+        "ERP in the route's policies, or correct either side; nothing waits for it.",
     ),
 )
 NAMED = 3
@@ -53,7 +54,7 @@ class FlowReconciled(msgspec.Struct, frozen=True, kw_only=True):
         found: the comparison; None where a system did not answer: `why`.
         planned: it was planned maintenance that kept it from being compared.
         repaired: keys of differences that the flow now takes care of.
-        rest: differences for a person.
+        rest: differences for a person, and those that are shown only (`reconciliation.SHOWN_ONLY`).
     """
 
     flow: str
@@ -174,6 +175,7 @@ KINDS = {
     "duplicate": "that are there more than once",
     "total": "of which the totals differ",
     "edited": "that somebody changed in the system that does not own them",
+    "other_than_store": "that the ERP had before us, with other values than the store's of today",
     "status": "cancelled in one system only",
     "parcels": "of which the parcels differ",
     "quantity": "of which the quantities differ",
@@ -197,7 +199,7 @@ def tell(here: Installation, route: RouteSpec, one: FlowReconciled) -> None:
     for kind, some in kinds.items():
         here.ledger.notices.raise_once(
             f"{NOTICE}/{route.name}/{one.flow}/{kind}",
-            "warning",
+            "info" if kind in SHOWN_ONLY else "warning",
             f"{title} on {route.name}: the daily comparison of both systems found {_told(kind, some)}. "
             f"`erp-sync reconcile {route.name} --flow {one.flow}` shows both sides.",
             link=f"/assets/{route.name}/reconciliation",

@@ -79,6 +79,8 @@ class Edited(msgspec.Struct, frozen=True, kw_only=True):
         part: the canonical field, for which a route's policy is said: ``lines``, ``payments``.
         mend: what the target's port calls it where it is put back.
         stays: why it cannot be put back by itself; "" where it can.
+        before_us: the value stands in a record that was there before us, and `sent` is the store's of today: nobody
+            edited it.
     """
 
     field: str
@@ -87,6 +89,7 @@ class Edited(msgspec.Struct, frozen=True, kw_only=True):
     part: str = ""
     mend: str = ""
     stays: str = ""
+    before_us: bool = False
 
 
 # Receipts of confirmed steps by key, of one operation: (keys, operation).
@@ -112,13 +115,13 @@ class SentCustomer(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         key: of the step that made the record.
         order: as it was sent; None for a record that was there before us, of which no value is ours.
-        account: of such a record, the store's id of the customer, or a guest's e-mail address; "" where neither is
-            known.
+        accounts: of such a record, the store's ids of its customers, or guests' e-mail addresses; several where the
+            store has one person more than once.
     """
 
     key: str
     order: SalesOrder | None = None
-    account: str = ""
+    accounts: tuple[str, ...] = ()
 
 
 class EditedCustomer(msgspec.Struct, frozen=True, kw_only=True):
@@ -146,7 +149,8 @@ class TellsCustomerEdits(Protocol):
         """Of customers by their id at the target: edited, inactive and gone ones.
 
         What was never sent is nobody's edit, nor is a value that the store itself has by now. A record that was there
-        before us is compared with the store's account of today, a guest's by the e-mail address.
+        before us is compared with the store's account of today, a guest's by the e-mail address; where it has several
+        accounts, a value that one of them has is right.
 
         Args:
             current: asked of accounts that were there before us, and of those that differ from what was sent.

@@ -42,6 +42,15 @@ def test_an_id_has_one_partner_unless_a_person_corrects_it(ledger: Ledger):
     assert not ledger.cross_references.unlink("customer", STORE, "1", ERP)
 
 
+def test_what_a_person_linked_is_known_also_where_it_was_linked_before(ledger: Ledger):
+    references = ledger.cross_references
+    references.link([link("1", "501", origin="adopted"), link("2", "502", origin="adopted")])
+    assert references.by_hand("customer", STORE, ERP) == set()
+    assert references.link([link("1", "501", origin="manual")], replace=True) == 0
+    assert references.link([link("2", "502", origin="manual")]) == 0
+    assert references.by_hand("customer", STORE, ERP) == {"1"}
+
+
 def test_scopes_keep_the_same_id_apart(ledger: Ledger):
     ledger.cross_references.link([link("1", "501", scope_a="us"), link("1", "777", scope_a="de")])
     assert ledger.cross_references.find("customer", STORE, ["1"], ERP, scope="de") == {"1": "777"}

@@ -174,6 +174,23 @@ def test_a_check_passes_where_the_flow_takes_care_of_what_differs():
     assert not check_of(FlowReconciled(flow="orders", why="HTTP 503")).passed
 
 
+def test_what_is_shown_only_fails_no_check_hides_no_edit_and_is_no_warning(house: House, route: RouteSpec):
+    """A customer that the ERP had before us differs for ever: an edit of an order of ours is told beside it."""
+    other = Difference(kind="other_than_store", key="customer-7", store="Ann", erp="Anna", words="first name")
+    shown = reconciled("orders", other)
+    tell(house.here, route, shown)
+    told = check_of(shown)
+    assert told.passed
+    assert told.metadata["for_a_person"].value == 0
+    assert told.metadata["differences"].value.records[0].data["kind"] == "other_than_store"
+    both = reconciled("orders", other, Difference(kind="edited", key="000000001", store="5", erp="1"))
+    tell(house.here, route, both)
+    assert not check_of(both).passed
+    assert check_of(both).metadata["for_a_person"].value == 1
+    standing = {one.key.rpartition("/")[2]: one.severity for one in house.here.ledger.notices.open()}
+    assert standing == {"edited": "warning", "other_than_store": "info"}
+
+
 def run(house: House, monkeypatch: pytest.MonkeyPatch, done: list[FlowReconciled]) -> dg.ExecuteInProcessResult:
     monkeypatch.setattr(reconcile_asset, "current", lambda: house.here)
     monkeypatch.setattr(repairing, "reconcile_route", lambda here, route, run_id: done)

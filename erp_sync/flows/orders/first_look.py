@@ -165,7 +165,7 @@ def link_customer(
         id_a=match.native_id,
         connection_b=erp,
         id_b=match.target_ids[0],
-        origin="adopted",
+        origin="manual" if replace else "adopted",
     )
     try:
         return ledger.adopting.receipts(erp, [(key, operation, match.receipt)], [link], replace=replace)

@@ -88,16 +88,17 @@ class CustomerEdits:
 
     def edits(self, customers: Mapping[str, SentCustomer], current: Current) -> dict[str, EditedCustomer]:
         """By internal id. Raises the TransportError tree."""
-        bodies = self._bodies(customers)
-        bodies |= self._accounts(customers, current)
-        rows, columns = self._rows(list(customers), sorted({name.lower() for body in bodies.values() for name in body}))
-        bodies = {
-            identity: {name: value for name, value in body.items() if name == BOOK or name.lower() in columns}
-            for identity, body in bodies.items()
-        }
+        bodies, accounts = self._bodies(customers), self._accounts(customers, current)
+        every = [*([one] for one in bodies.values()), *accounts.values()]
+        rows, columns = self._rows(
+            list(customers), sorted({name.lower() for some in every for one in some for name in one})
+        )
+        bodies = {identity: _with_columns(body, columns) for identity, body in bodies.items()}
+        accounts = {identity: [_with_columns(one, columns) for one in some] for identity, some in accounts.items()}
         if any(SUBSIDIARY in body for body in bodies.values()):
             self._add_subsidiaries(rows)
-        books = self._books([one for one, body in bodies.items() if one in rows and BOOK in body])
+        of_all = {**{identity: [body] for identity, body in bodies.items()}, **accounts}
+        books = self._books([one for one, some in of_all.items() if one in rows and any(BOOK in body for body in some)])
         differing: dict[str, list[Edited]] = {}
         for identity, customer in customers.items():
             found = self._presence(customer, rows.get(identity))
@@ -106,6 +107,8 @@ class CustomerEdits:
                 found += _of_book(identity, _sent_lines(bodies[identity]), [], books.get(identity, []))
             if customer.order is None:
                 found = [msgspec.structs.replace(one, mend="", stays=one.stays or NOT_OURS) for one in found]
+                if identity in rows:
+                    found += _of_accounts(identity, accounts.get(identity, ()), rows[identity], books.get(identity, []))
             if found:
                 differing[identity] = [_mended(one, identity) for one in found]
         known = self._known_now(differing, customers, current)
@@ -187,21 +190,22 @@ class CustomerEdits:
         """The record as the customer's step sends it, without the order's currency, whose id is looked up."""
         return self._mapping.apply(order, Context(self._client.connection, self._lookups, {"external_id": key}))
 
-    def _accounts(self, customers: Mapping[str, SentCustomer], current: Current) -> dict[str, dict[str, Any]]:
+    def _accounts(self, customers: Mapping[str, SentCustomer], current: Current) -> dict[str, list[dict[str, Any]]]:
         """Of records that were there before us, as we would make them today of the store's accounts; those that the
         store does not know, or that cannot be mapped, are left out."""
-        before_us = {identity: one.account for identity, one in customers.items() if one.order is None and one.account}
-        asked = sorted({account for account in before_us.values() if "@" not in account})
+        before_us = {identity: one.accounts for identity, one in customers.items() if one.order is None}
+        asked = sorted({account for some in before_us.values() for account in some if "@" not in account})
         accounts = current(asked) if asked else {}
-        bodies: dict[str, dict[str, Any]] = {}
-        for identity, account in before_us.items():
-            if "@" in account:
-                bodies[identity] = {"email": account}
-            elif account in accounts:
-                try:
-                    bodies[identity] = self._account_body(accounts[account])
-                except MappingProblem:
-                    continue
+        bodies: dict[str, list[dict[str, Any]]] = {}
+        for identity, some in before_us.items():
+            for account in some:
+                if "@" in account:
+                    bodies.setdefault(identity, []).append({"email": account})
+                elif account in accounts:
+                    try:
+                        bodies.setdefault(identity, []).append(self._account_body(accounts[account]))
+                    except MappingProblem:
+                        continue
         return bodies
 
     def _account_body(self, now: Customer) -> dict[str, Any]:
@@ -360,6 +364,27 @@ def _of_record(identity: str, sent: Mapping[str, Any], now: Mapping[str, Any], r
         stays = LOCKED if name in (SUBSIDIARY, "currency") else ""
         found.append(Edited(field=words, sent=ours, there=there, part=part, mend=name, stays=stays))
     return found
+
+
+def _of_accounts(
+    identity: str, accounts: Sequence[Mapping[str, Any]], row: Mapping[str, Any], book: Sequence[Line]
+) -> list[Edited]:
+    """Of a record that was there before us. Of several accounts one that has the value is enough, whole address books
+    counting as one."""
+    found: dict[str, list[Edited]] = {}
+    right: set[str] = set()
+    for body in accounts:
+        differs = {one.mend: [one] for one in _of_record(identity, body, {}, row)}
+        if addresses := _of_book(identity, _sent_lines(body), [], book):
+            differs[BOOK] = addresses
+        right |= body.keys() - differs.keys()
+        found = {**differs, **found}
+    edits = [one for name, some in found.items() if name not in right for one in some]
+    return [msgspec.structs.replace(one, mend="", stays=NOT_OURS, before_us=True) for one in edits]
+
+
+def _with_columns(body: Mapping[str, Any], columns: Sequence[str]) -> dict[str, Any]:
+    return {name: value for name, value in body.items() if name == BOOK or name.lower() in columns}
 
 
 def _sent_lines(body: Mapping[str, Any]) -> list[Line]:
