@@ -26,12 +26,14 @@ from erp_sync.systems.netsuite.mapping.identity import external_id, order_key
 from erp_sync.systems.netsuite.mapping.order import LEGACY, SUITETAX
 from erp_sync.systems.netsuite.mapping.order_lines import Discounts
 from erp_sync.systems.netsuite.mapping.shipment import items_of
-from erp_sync.systems.netsuite.orders import ORDER_DEPLOYMENT, ORDER_SCRIPT
+from erp_sync.systems.netsuite.orders import ORDER_DEPLOYMENT, ORDER_SCRIPT, ORDER_SCRIPT_VERSION
 from erp_sync.transport.errors import Rejected, TransportError
 
 CLOSE = "close_order"
 #: A fulfillment may come between reading and writing; one after the other they are soon through.
 MOST_ROUNDS = 4
+#: What version 1 of the order RESTlet says to a change: it takes it for an order to create.
+CREATES_ONLY = "erp_sync_bad_request"
 
 
 class CancellationTarget:
@@ -91,7 +93,9 @@ class CancellationTarget:
             if refused is not None and refused[0] == todo:
                 raise refused[1]
             try:
-                self._write(request, order, todo)
+                problem = self._write(request, order, todo)
+                if problem is not None:
+                    return problem
                 closed |= set(todo.closes)
                 written = True
             except Rejected as rejected:
@@ -108,20 +112,34 @@ class CancellationTarget:
             names = self._names.keys_of(items)
         return closing(document, order, names, self._discounts, closed, legacy=legacy)
 
-    def _write(self, request: StepRequest, order: Mapping[str, Any], todo: Closing) -> None:
-        body = todo.body
+    def _write(self, request: StepRequest, order: Mapping[str, Any], todo: Closing) -> Refused | None:
+        """What keeps lines from being cut, once nothing else is left to do: those that need no tax go first, so that
+        nothing of them leaves."""
+        problem = todo.tax_problem
         if todo.legacy_tax is not None:
             # Lines and tax in one save: of a change that was made half, nothing would say so.
             settings = self._client.connection.settings
-            self._client.restlet(
-                str(settings.get("order_script", ORDER_SCRIPT)),
-                str(settings.get("order_deployment", ORDER_DEPLOYMENT)),
-                {"record": "salesOrder", "id": str(order["id"]), "body": body, "tax": todo.legacy_tax},
-                operation=request.step.operation,
-                document=request.document.number,
-                repeatable=True,
-            )
-            return
+            try:
+                self._client.restlet(
+                    str(settings.get("order_script", ORDER_SCRIPT)),
+                    str(settings.get("order_deployment", ORDER_DEPLOYMENT)),
+                    {"record": "salesOrder", "id": str(order["id"]), "body": todo.body, "tax": todo.legacy_tax},
+                    operation=request.step.operation,
+                    document=request.document.number,
+                    repeatable=True,
+                )
+                return None
+            except Rejected as rejected:
+                if rejected.code != CREATES_ONLY:
+                    raise
+                problem = Refused(code="order_restlet_too_old", message=_too_old(order))
+        body = todo.body if problem is None else todo.without_tax()
+        if not body:
+            return problem
+        self._update(request, order, body)
+        return None
+
+    def _update(self, request: StepRequest, order: Mapping[str, Any], body: dict[str, Any]) -> None:
         self._client.update(
             "salesOrder",
             str(order["id"]),
@@ -160,6 +178,14 @@ class CancellationTarget:
         if handles:
             raise ValueError(f"no cancellation was accepted as {handles[0]!r}")
         return []
+
+
+def _too_old(order: Mapping[str, Any]) -> str:
+    return (
+        f"order RESTlet version {ORDER_SCRIPT_VERSION} is needed to take the tax of cancelled units off order "
+        f"{order.get('tranId')}: install it (INSTALL.md). Lines that were cancelled whole are closed; those of which a "
+        "part was cancelled are open as they were."
+    )
 
 
 def _token(document: SalesOrder) -> str:

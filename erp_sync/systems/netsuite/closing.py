@@ -19,6 +19,8 @@ import msgspec
 from erp_sync.model.money import ZERO, decimal_of, round_money
 from erp_sync.model.order import OrderStatus, SalesOrder
 from erp_sync.model.remaining import kept, remaining
+from erp_sync.ports.outcomes import Refused
+from erp_sync.ports.raw import MappingProblem
 from erp_sync.systems.netsuite.mapping.common import plain
 from erp_sync.systems.netsuite.mapping.order_lines import (
     Discounts,
@@ -31,6 +33,7 @@ from erp_sync.systems.netsuite.mapping.order_lines import (
 
 # Lines that only carry an amount or a text, of the line above.
 WITHOUT_QUANTITY = ("Discount", "Subtotal", "Description", "Markup")
+Taxed = tuple[Decimal, Decimal]  # units and their tax
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,12 +59,20 @@ class Closing(msgspec.Struct, frozen=True, kw_only=True):
         beyond: of every line of which more was picked, shipped or billed than the store keeps: both quantities.
         legacy_tax: of an account with legacy tax, where a line is cut: the order's tax afterwards as the order RESTlet
             takes it, which then makes the whole change, since REST writes no legacy tax. None: its tax stays.
+        tax_problem: why that tax cannot be told; then only what is `without_tax` may go.
     """
 
     body: dict[str, Any] = {}
     closes: tuple[str, ...] = ()
     beyond: tuple[tuple[Decimal, Decimal], ...] = ()
     legacy_tax: dict[str, Any] | None = None
+    tax_problem: Refused | None = None
+
+    def without_tax(self) -> dict[str, Any]:
+        """Of the body the lines that are closed, or opened, as they stand: they keep amount and tax. Empty where there
+        are none."""
+        lines = [one for one in self.body.get("item", {}).get("items", ()) if one.keys() == {"line", "isClosed"}]
+        return {"item": {"items": lines}} if lines else {}
 
 
 def needs_names(order: SalesOrder) -> bool:
@@ -125,8 +136,14 @@ def closing(
     details = list((record.get("taxDetails") or {}).get("items") or ())
     if shares and details and record.get("taxDetailsOverride") is True:
         body["taxDetails"] = {"items": list(_taxes(details, shares, order.currency))}
-    tax = _legacy_tax(order, [line for line, _ in sold], stands, names, discounts) if legacy and cut else None
-    return Closing(body=body, closes=tuple(closes), beyond=tuple(beyond), legacy_tax=tax)
+    found = Closing(body=body, closes=tuple(closes), beyond=tuple(beyond))
+    if not (legacy and cut):
+        return found
+    try:
+        tax = _legacy_tax(order, [line for line, _ in sold], stands, names, discounts)
+    except MappingProblem as problem:
+        return msgspec.structs.replace(found, tax_problem=Refused(code=problem.code, message=str(problem)))
+    return msgspec.structs.replace(found, legacy_tax=tax)
 
 
 def _with_discounts(lines: Sequence[Mapping[str, Any]]) -> list[tuple[Mapping[str, Any], list[Mapping[str, Any]]]]:
@@ -189,20 +206,32 @@ def _legacy_tax(
 ) -> dict[str, Any]:
     """The store's tax of the units that stand there afterwards, closed ones included, which keep their amounts.
 
-    By article: of as many as were ordered, or are left, what the store says to the cent, else their share.
+    Line by line, as `_wanted` pairs them; where an article is there in another number of lines, by its units. Of as
+    many as were ordered, or are left, what the store says to the cent, else their share. A line of an article that the
+    store has not sold keeps its tax. Raises MappingProblem where an article of the store has no line there.
     """
     ordered, left = _tax_by_sku(order, discounts), _tax_by_sku(remaining(order), discounts)
     lines: dict[str, list[Mapping[str, Any]]] = {}
     for line in there:
         lines.setdefault(names.get(str((line.get("item") or {}).get("id") or ""), ""), []).append(line)
+    if missing := sorted(ordered.keys() - lines.keys()):
+        raise MappingProblem(
+            "article_without_line",
+            "lines",
+            ", ".join(missing),
+            "the sales order has no line of it in NetSuite, so its tax after the cancellation cannot be told",
+        )
     details: list[dict[str, Any]] = []
-    for sku, mine in lines.items():
+    for sku, sold in ordered.items():
+        mine, kept_of = lines[sku], left.get(sku, {})
+        if len(sold) == len(mine):
+            for line_id, line in zip(sold, mine, strict=True):
+                exact = kept_of.get(line_id, (ZERO, ZERO))
+                amount = _tax_of(stands[str(line["line"])], sold[line_id], exact, order.currency)
+                details.append({"line": int(line["line"]), "amount": plain(amount)})
+            continue
         units = sum((stands[str(line["line"])] for line in mine), ZERO)
-        quantity, tax = ordered.get(sku, (ZERO, ZERO))
-        if (exact := left.get(sku)) is not None and exact[0] == units:
-            tax = exact[1]
-        elif quantity and units != quantity:
-            tax = round_money(tax * units / quantity, order.currency)
+        tax = _tax_of(units, _summed(sold), _summed(kept_of), order.currency)
         given = ZERO
         for position, line in enumerate(mine, 1):
             share = stands[str(line["line"])] / units if units else ZERO
@@ -214,17 +243,28 @@ def _legacy_tax(
     return {"total": plain(sum((one["amount"] for one in details), ZERO)), "details": details}
 
 
-def _tax_by_sku(order: SalesOrder, discounts: Discounts) -> dict[str, tuple[Decimal, Decimal]]:
-    """Units and tax of each article."""
+def _tax_of(units: Decimal, ordered: Taxed, left: Taxed, currency: str) -> Decimal:
+    if units == left[0]:
+        return left[1]
+    quantity, tax = ordered
+    return round_money(tax * units / quantity, currency) if quantity and units != quantity else tax
+
+
+def _summed(lines: Mapping[str, Taxed]) -> Taxed:
+    return sum((one[0] for one in lines.values()), ZERO), sum((one[1] for one in lines.values()), ZERO)
+
+
+def _tax_by_sku(order: SalesOrder, discounts: Discounts) -> dict[str, dict[str, Taxed]]:
+    """Units and tax of each article, by line of the store's."""
     lines = prepared(order, discounts) if order.lines else []
     taxes: dict[str, Decimal] = {}
     for one in tax_details(order, lines):
         taxes[one.reference] = taxes.get(one.reference, ZERO) + one.amount
-    found: dict[str, tuple[Decimal, Decimal]] = {}
+    found: dict[str, dict[str, Taxed]] = {}
     for line in lines:
         if line.sku:
-            units, tax = found.get(line.sku, (ZERO, ZERO))
-            found[line.sku] = (units + (line.quantity or ZERO), tax + taxes.get(line.reference, ZERO))
+            taxed = (line.quantity or ZERO, taxes.get(line.reference, ZERO))
+            found.setdefault(line.sku, {})[line.line_id] = taxed
     return found
 
 

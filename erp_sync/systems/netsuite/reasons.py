@@ -15,6 +15,24 @@ REASONS = (
         do="Look at its system notes in NetSuite. Enter it again there and link it with `erp-sync adopt`, or dismiss.",
     ),
     Reason(
+        code="order_restlet_too_old",
+        means="A part of a line was cancelled in the store, on an account with legacy tax whose order RESTlet is of "
+        "version 1: its tax cannot be taken off, so the line is open as it was. Lines that were cancelled whole are "
+        "closed.",
+        look=("erp-sync doctor ROUTE", *_SHOW),
+        do="Upload the current script (systems/netsuite/suitescript/INSTALL.md)" + _RETRY + " Until then nobody may "
+        "ship what was cancelled.",
+    ),
+    Reason(
+        code="article_without_line",
+        means="A part of an order was cancelled in the store, on an account with legacy tax, and NetSuite's order has "
+        "no line of an article that the store sold: it was renamed or taken out. The tax that is left cannot be told; "
+        "lines that were cancelled whole are closed, others are open as they were.",
+        look=_SHOW,
+        do="Give the item its name back, or add the line again" + _RETRY + " Or cut the line and its tax by hand, then "
+        "`erp-sync deadletters dismiss ID --why TEXT`.",
+    ),
+    Reason(
         code="already_fulfilled",
         means="The order, or a part of it, was cancelled in the store, and NetSuite had picked, shipped or billed more "
         "of it than the store keeps. What was still open there is closed.",

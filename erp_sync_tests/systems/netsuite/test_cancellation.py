@@ -13,7 +13,7 @@ from erp_sync.ports.documents import StepRequest
 from erp_sync.ports.outcomes import Absent, Again, Applied, Found, Refused
 from erp_sync.systems.netsuite.closing import Closing, closing
 from erp_sync.systems.netsuite.mapping.order_lines import Discounts
-from erp_sync_tests.systems.netsuite.samples import line, order
+from erp_sync_tests.systems.netsuite.samples import line, order, tax
 from erp_sync_tests.systems.netsuite.scripted import Answer, created, refused
 
 D = Decimal
@@ -219,3 +219,106 @@ def test_a_line_of_which_something_left_while_it_was_closed_is_opened_for_what_h
     found = closing(document, record, NAMES, Discounts.NET_RATE, reopen={"4"})
     assert found.body["item"]["items"] == [{"line": 4, "quantity": 1, "amount": D("13.33"), "isClosed": False}]
     assert found.beyond == ((D(1), D(0)),)
+
+
+# Legacy tax ------------------------------------------------------------------------------------------------
+
+
+def taxed(line_id: str, sku: str, quantity: str, price: str, amount: str, **more: Any):
+    basis = str(D(quantity) * D(price))
+    return line(line_id, sku, quantity, price, taxes=(tax("10", basis, amount),), tax_amount=D(amount), **more)
+
+
+def legacy_tax(document: SalesOrder, *lines: dict[str, Any]) -> Closing:
+    return closing(document, {"item": {"items": list(lines)}}, NAMES, Discounts.NET_RATE, legacy=True)
+
+
+def test_with_legacy_tax_lines_of_one_article_at_two_prices_keep_each_its_own():
+    """20.00 of two that are closed and keep their amount, 3.00 of three out of five."""
+    ours = (taxed("1", "SKU-1", "2", "100.00", "20.00"), taxed("2", "SKU-1", "5", "10.00", "5.00"))
+    document = lose(order(lines=ours), line_1={"quantity_cancelled": D(2)}, line_2={"quantity_cancelled": D(2)})
+    found = legacy_tax(document, sold(1, "11", "2", "200.00"), sold(4, "11", "5", "50.00"))
+    assert found.closes == ("1",)
+    assert found.legacy_tax == {
+        "total": D("23.71"),
+        "details": [
+            {"line": 1, "amount": D(20)},
+            {"line": 4, "amount": D(3)},
+            {"line": None, "amount": D("0.71")},
+        ],
+    }
+
+
+def test_with_legacy_tax_an_article_in_another_number_of_lines_is_taxed_by_its_units():
+    ours = (taxed("1", "SKU-1", "2", "100.00", "20.00"), taxed("2", "SKU-1", "5", "10.00", "5.00"))
+    document = lose(order(lines=ours), line_2={"quantity_cancelled": D(2)})
+    found = legacy_tax(document, sold(1, "11", "7", "250.00"))
+    assert found.body["item"]["items"][0]["quantity"] == 5
+    assert found.legacy_tax is not None
+    assert found.legacy_tax["details"][0] == {"line": 1, "amount": D(23)}
+
+
+def test_with_legacy_tax_a_line_that_the_store_never_sold_keeps_its_tax():
+    document = lose(order(), line_2={"quantity_cancelled": D(1)})
+    found = legacy_tax(document, *WHOLE, sold(7, "13", "1", "9.00"))
+    assert found.legacy_tax is not None
+    assert [one["line"] for one in found.legacy_tax["details"]] == [1, 4, None]
+    assert found.tax_problem is None
+
+
+def test_with_legacy_tax_no_total_is_written_where_an_article_of_the_store_has_no_line():
+    """Somebody gave the item another name: a total without it would take its tax off."""
+    ours = (line("1", "SKU-1", "2", "10.00"), line("2", "SKU-2", "3", "15.00"), line("3", "SKU-3", "1", "5.00"))
+    document = lose(order(lines=ours), line_1={"quantity_cancelled": D(2)}, line_2={"quantity_cancelled": D(1)})
+    found = legacy_tax(document, *WHOLE, sold(7, "13", "1", "5.00"))
+    assert found.legacy_tax is None
+    assert found.tax_problem is not None
+    assert (found.tax_problem.code, "SKU-3" in found.tax_problem.message) == ("article_without_line", True)
+    assert found.without_tax() == {"item": {"items": [{"line": 1, "isClosed": True}]}}
+
+
+def both_lines(server) -> None:
+    lines = [
+        {"line": number, "item": {"id": item}, "quantity": units, "amount": amount}
+        for number, item, units, amount in ((1, "11", 2, 20), (4, "12", 3, 40))
+    ]
+    after = [{**lines[0], "isClosed": True}, lines[1]]
+    server.on("GET", "/salesOrder/", netsuite_order(*lines), netsuite_order(*after))
+    rows = [{"id": item, "itemid": sku} for item, sku in NAMES.items()]
+    server.on("SUITEQL", "FROM item", Answer(200, {"items": rows}))
+
+
+def test_where_the_order_restlet_is_too_old_whole_lines_are_closed_and_the_rest_is_refused(connector, server):
+    """The whole change was refused: what was cancelled stayed open, and its parcel could leave."""
+    document = lose(
+        order(tax_from_store=True), line_1={"quantity_cancelled": D(2)}, line_2={"quantity_cancelled": D(1)}
+    )
+    both_lines(server)
+    server.on("PATCH", "/salesOrder/900$", created("salesOrder", "900"))
+    words = "record salesOrder, body and body.externalId are required"
+    error = {"error": {"code": "ERP_SYNC_BAD_REQUEST", "message": words}}
+    server.on("POST", "restlet.nl", Answer(400, error, {"Content-Type": "application/json"}))
+    port, request = cancel(lambda: connector(tax_engine="legacy"), document)
+    outcome = port.submit([request])[0]
+    assert isinstance(outcome, Refused)
+    assert (outcome.code, outcome.again) == ("order_restlet_too_old", Again.NEVER)
+    assert "order RESTlet version 2 is needed" in outcome.message
+    assert "INSTALL.md" in outcome.message
+    asked, closed, rest = server.writes()
+    assert [one["line"] for one in asked.body["body"]["item"]["items"]] == [1, 4]
+    assert closed.body == {"item": {"items": [{"line": 1, "isClosed": True}]}}
+    assert [one["line"] for one in rest.body["body"]["item"]["items"]] == [4]
+
+
+def test_where_the_tax_cannot_be_told_whole_lines_are_closed_and_the_rest_is_refused(connector, server):
+    ours = (line("1", "SKU-1", "2", "10.00"), line("2", "SKU-2", "3", "15.00"), line("3", "SKU-3", "1", "5.00"))
+    document = lose(
+        order(tax_from_store=True, lines=ours), line_1={"quantity_cancelled": D(2)}, line_2={"quantity_cancelled": D(1)}
+    )
+    both_lines(server)
+    server.on("PATCH", "/salesOrder/900$", created("salesOrder", "900"))
+    port, request = cancel(lambda: connector(tax_engine="legacy"), document)
+    outcome = port.submit([request])[0]
+    assert isinstance(outcome, Refused)
+    assert outcome.code == "article_without_line"
+    assert [one.body for one in server.writes()] == [{"item": {"items": [{"line": 1, "isClosed": True}]}}]

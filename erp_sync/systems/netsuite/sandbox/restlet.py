@@ -22,7 +22,7 @@ from erp_sync.systems.netsuite.sandbox.errors import VendorError
 from erp_sync.systems.netsuite.sandbox.rest import permitted
 from erp_sync.systems.netsuite.sandbox.sales_order import SalesOrder
 from erp_sync.systems.netsuite.sandbox.session import Session
-from erp_sync.systems.netsuite.sandbox.store import AMOUNT, text_of
+from erp_sync.systems.netsuite.sandbox.store import AMOUNT, decimal, text_of
 from erp_sync.systems.netsuite.sandbox.suiteql.service import SuiteQLService
 
 PATH = "/app/site/hosting/restlet.nl"
@@ -137,7 +137,10 @@ class Restlets:
                     session.store.update(
                         "transactionline", keys, taxamount=text_of(Decimal(str(one["amount"])), AMOUNT)
                     )
-            total = sum((Decimal(str(one["amount"])) for one in tax["details"]), Decimal(0))
+            # Lines that are not named keep their tax.
+            taxed = session.store.all('SELECT taxamount FROM transactionline WHERE "transaction" = ?', order["id"])
+            total = sum((decimal(row["taxamount"]) for row in taxed), Decimal(0))
+            total += sum((Decimal(str(one["amount"])) for one in tax["details"] if one["line"] is None), Decimal(0))
         self._orders.override_tax(session, order["id"], text_of(total, AMOUNT))
         return json_response({"id": identity, "tranId": order["tranid"], "existed": True})
 

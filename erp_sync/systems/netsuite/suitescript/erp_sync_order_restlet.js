@@ -14,7 +14,8 @@
  *       "body": {"item": {"items": [{"line": 1, "quantity": 3, "amount": 31.5}, {"line": 4, "isClosed": true}]}},
  *       "tax": {"total": 2.55, "details": [{"line": 1, "amount": 2.3}, {"line": null, "amount": 0.25}]}}
  *   -> {"id": "901", "tranId": "SO123", "existed": true}
- * changes these lines of an order that is there, and its tax with them, in one save. Operation sales_order.close.
+ * changes these lines of an order that is there, and its tax with them, in one save; lines that no detail names keep
+ * theirs. Operation sales_order.close.
  *
  * An order with this external id is never created again: it is looked for first, and the record layer
  * refuses a second one that is created meanwhile; the answer then says "existed": true.
@@ -72,7 +73,7 @@ define(['N/record', 'N/search', 'N/error', 'N/format'], (record, search, error, 
             const index = at(line.line);
             Object.keys(line).filter((name) => name !== 'line').forEach((name) => setLine(order, index, name, line[name]));
         });
-        if (order.getSublistFields({ sublistId: 'item' }).includes('tax1amt')) {
+        if (taxedOnLines(order)) {
             request.tax.details.filter((one) => one.line !== null)
                 .forEach((one) => setLine(order, at(one.line), 'tax1Amt', one.amount));
         } else {
@@ -120,8 +121,7 @@ define(['N/record', 'N/search', 'N/error', 'N/format'], (record, search, error, 
     // States) take the total. Which fields an account has follows from its nexus and preferences; the field ids
     // are those of SuiteScript for legacy tax (unconfirmed for every edition: test per account).
     const setTax = (order, count, tax) => {
-        const columns = order.getSublistFields({ sublistId: 'item' });
-        if (columns.includes('taxcode') && columns.includes('tax1amt')) {
+        if (taxedOnLines(order)) {
             for (let line = 0; line < count; line += 1) {
                 const details = tax.details.filter((one) => one.line === line);
                 if (details.length) {
@@ -142,6 +142,11 @@ define(['N/record', 'N/search', 'N/error', 'N/format'], (record, search, error, 
             setField(order, 'taxItem', tax.details[0].taxCode);
             order.setValue({ fieldId: 'taxamountoverride', value: tax.total });
         }
+    };
+
+    const taxedOnLines = (order) => {
+        const columns = order.getSublistFields({ sublistId: 'item' });
+        return columns.includes('taxcode') && columns.includes('tax1amt');
     };
 
     const sum = (details, field) =>

@@ -69,6 +69,24 @@ def test_lines_of_an_order_and_its_tax_are_changed_in_one_save(make_account, tax
     assert (gone.status, gone.body["error"]["code"]) == (400, "RCRD_DSNT_EXIST")
 
 
+@pytest.mark.parametrize(("taxed", "total"), [("order", "1.24"), ("lines", "2.07")])
+def test_a_line_of_which_no_tax_is_told_keeps_it(make_account, taxed, total):
+    """Lines hold their own; an order has the total that it is told."""
+    account = make_account(tax="legacy", legacy_tax_on=taxed)
+    request = request_of(account)
+    (line,) = request["body"]["item"]["items"]
+    request["body"]["item"]["items"].append({**line, "quantity": 1})
+    request["tax"]["details"].append({**request["tax"]["details"][0], "line": 1, "basis": 10, "amount": 0.83})
+    made = account.call("POST", f"{PATH}?{ORDER}", request).body
+    tax = {"total": 1.24, "details": [{"line": 1, "amount": 0.83}, {"line": None, "amount": 0.41}]}
+    body = {"item": {"items": [{"line": 1, "quantity": 1, "amount": 10}]}}
+    answer = account.call(
+        "POST", f"{PATH}?{ORDER}", {"record": "salesOrder", "id": made["id"], "body": body, "tax": tax}
+    )
+    assert answer.status == 200
+    assert account.get(f"salesOrder/{made['id']}")["taxTotal"] == Decimal(total)
+
+
 def test_a_refused_record_is_said_in_the_scripts_words(make_account):
     account = make_account(tax="legacy")
     body = request_of(account, item={"items": [{"item": {"id": "9999"}, "quantity": 1}]})
