@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ import sqlalchemy as sa
 
 from erp_sync.model.still_open import StillOpen
 from erp_sync.transport.exchange_store import Body, Store, exchanges
-from erp_sync.transport.segments import SegmentWriter, this_host
+from erp_sync.transport.segments import GATHERED, SegmentWriter, this_host
 
 #: Beyond its time: of one document the newest so many are kept, as a trace tells them; of one run's calls to a system;
 #: and of all together. What is older goes, open or not.
@@ -79,13 +79,38 @@ def _old(store: Store, older_than: datetime, chunk: int) -> Iterator[list[Any]]:
         after = sa.and_(exchanges.c.time <= time, sa.or_(exchanges.c.time < time, exchanges.c.id < identity))
 
 
-def gather(store: Store, folder: Path, before: datetime, today: datetime) -> list[Path]:
-    """Move bodies that are kept out of old files that hold others, too; gives the files that are no longer needed.
+def delete(paths: Iterable[Path]) -> list[int]:
+    """Delete files; gives the bytes of each that was here. Another machine's will be found there without a row."""
+    freed = []
+    for path in paths:
+        try:
+            size = path.stat().st_size
+            path.unlink()
+        except FileNotFoundError:
+            continue
+        freed.append(size)
+    return freed
 
-    Call it where nobody erases bodies meanwhile. A file that was cut short, by a power failure, is left as it is.
+
+def sweep(store: Store, folder: Path) -> list[int]:
+    """Delete what a gathering of this machine left that was killed before its bodies had moved; gives bytes of files.
+
+    Call it where nobody gathers meanwhile. The copies in them no erasure would find: it goes by the rows.
     """
-    done: list[Path] = []
-    writer = SegmentWriter(folder)
+    left = list(folder.glob(f"*-{this_host()}-*{GATHERED}"))
+    known = store.segment_names() if left else set()
+    return delete(path for path in left if path.name not in known)
+
+
+def gather(store: Store, folder: Path, before: datetime, today: datetime) -> list[int]:
+    """Move bodies that are kept out of old files that hold others, too, and delete these; gives their bytes.
+
+    Call it where nobody erases bodies meanwhile. A file that was cut short, by a power failure, is left as it is. Each
+    goes as soon as its bodies have moved, so that no more room is needed than for those of one. Raises OSError where
+    that is not to be had: nothing stays of what was copied in vain.
+    """
+    freed: list[int] = []
+    writer = SegmentWriter(folder, suffix=GATHERED)
     try:
         for identity, name, used in store.referred(before):
             path = folder / name
@@ -95,13 +120,20 @@ def gather(store: Store, folder: Path, before: datetime, today: datetime) -> lis
             if any(body.offset + body.length > path.stat().st_size for body in bodies):
                 continue
             writer.turn_to(today.date())
-            moved = [(body, _copied(path, body, writer)) for body in bodies]
-            writer.sync()
+            referred = writer.size
+            try:
+                moved = [(body, _copied(path, body, writer)) for body in bodies]
+                writer.sync()
+            except OSError:
+                writer.cut(referred)
+                raise
             if store.move(identity, writer.name, this_host(), last, moved):
-                done.append(path)
+                freed += delete([path])
+            else:
+                writer.cut(referred)
     finally:
         writer.close()
-    return done
+    return freed
 
 
 def _copied(path: Path, body: Body, writer: SegmentWriter) -> int:

@@ -17,7 +17,7 @@ import sqlalchemy as sa
 
 from erp_sync.model.personal import PersonalTexts
 from erp_sync.model.still_open import StillOpen
-from erp_sync.transport.exchange_expiry import forget_rows, gather, keeper
+from erp_sync.transport.exchange_expiry import delete, forget_rows, gather, keeper, sweep
 from erp_sync.transport.exchange_recording import Recorder
 from erp_sync.transport.exchange_store import (
     Calls,
@@ -151,25 +151,21 @@ class ExchangeLog(Recorder):
         store = self._store()
         try:
             number, kept = forget_rows(store, older_than, keeper(still))
-            files = [self._segments / name for name in store.drop_segments(older_than, before)]
+            # What goes whole goes first: gathering needs room.
+            freed = delete(self._segments / name for name in store.drop_segments(older_than, before))
+            known = store.segment_names()
+            freed += delete(
+                path
+                for path in self._segments.glob(f"*{SUFFIX}")
+                if path.name not in known and _modified(path) < older_than.timestamp()
+            )
             with self._rewriting(wait=False) as alone:
                 if alone:  # else somebody erases: the next time
-                    files += gather(store, self._segments, before, today)
-            known = store.segment_names()
+                    freed += sweep(store, self._segments)
+                    freed += gather(store, self._segments, before, today)
         finally:
             store.close()
-        for path in self._segments.glob(f"*{SUFFIX}"):
-            if path.name not in known and path not in files and _modified(path) < older_than.timestamp():
-                files.append(path)
-        freed = removed = 0
-        for path in files:
-            try:
-                size = path.stat().st_size
-                path.unlink()
-            except FileNotFoundError:
-                continue  # another machine's, which will find it without a row
-            freed, removed = freed + size, removed + 1
-        return Expired(exchanges=number, kept=kept, segments=removed, freed_bytes=freed)
+        return Expired(exchanges=number, kept=kept, segments=len(freed), freed_bytes=sum(freed))
 
     @contextmanager
     def _rewriting(self, *, wait: bool) -> Iterator[bool]:
@@ -189,8 +185,10 @@ class ExchangeLog(Recorder):
 
     @contextmanager
     def erasing(self) -> Iterator[Store]:
-        """The database, with all that this process has recorded; nobody moves bodies meanwhile."""
+        """The database, with all that this process has recorded; nobody moves bodies meanwhile, and no copy is left of
+        those who were killed as they did."""
         with self._rewriting(wait=True), self.opened() as store:
+            sweep(store, self._segments)
             yield store
 
     def erase(self, person: PersonalTexts) -> Counter[str]:

@@ -1,7 +1,8 @@
 """Append-only files of compressed bodies. Each process writes files of its own, so none needs a lock.
 
 A file is named ``YYYYMMDD-host-process-random.segment`` and is left for a new one when the UTC day
-changes or it is full; whole files are dropped when everything in them has expired.
+changes or it is full; whole files are dropped when everything in them has expired. Bodies that outlive their
+file move to one that is named ``…-gathered.segment``.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from typing import IO
 from erp_sync.model.advice import Advice
 
 SUFFIX = ".segment"
+GATHERED = "-gathered" + SUFFIX
 _LONG = 32 * 1024
 _ZSTANDARD = b"\x28\xb5\x2f\xfd"
 
@@ -44,8 +46,8 @@ def this_host() -> str:
 class SegmentWriter:
     """Appends bodies to the file of this process and day. Not for use by two threads."""
 
-    def __init__(self, folder: Path, most_bytes: int = 64 * 1024 * 1024) -> None:
-        self._folder, self._most_bytes = folder, most_bytes
+    def __init__(self, folder: Path, most_bytes: int = 64 * 1024 * 1024, suffix: str = SUFFIX) -> None:
+        self._folder, self._most_bytes, self._suffix = folder, most_bytes, suffix
         self._file: IO[bytes] | None = None
         self._day: date | None = None
         self._size = 0
@@ -57,7 +59,7 @@ class SegmentWriter:
             return False
         self.close()
         self._folder.mkdir(parents=True, exist_ok=True)
-        self.name = f"{day:%Y%m%d}-{this_host()}-{os.getpid()}-{secrets.token_hex(4)}{SUFFIX}"
+        self.name = f"{day:%Y%m%d}-{this_host()}-{os.getpid()}-{secrets.token_hex(4)}{self._suffix}"
         self._file = open(self._folder / self.name, "xb")  # noqa: SIM115 - open as long as the writer
         self._day, self._size = day, 0
         return True
@@ -74,6 +76,20 @@ class SegmentWriter:
         self._file.write(packed)
         self._size += len(packed)
         return offset
+
+    @property
+    def size(self) -> int:
+        """Bytes in the open file."""
+        return self._size if self._file else 0
+
+    def cut(self, size: int) -> None:
+        """End the file after so many bytes and leave it; without any it goes. The next body begins another."""
+        self.abandon()
+        path = self._folder / self.name
+        if size:
+            os.truncate(path, size)
+        else:
+            path.unlink()
 
     def sync(self) -> None:
         """Once this returns everything is on the disk: what it was copied from may go."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -198,4 +199,99 @@ def test_what_changes_while_bodies_are_copied_stays_as_it_is(log, clock, monkeyp
         assert gather(store, log.folder / "segments", clock.time - MONTH, clock.time) == []
     (one,) = log.search()
     assert log.request_body(one) == b""
-    assert one.segment in {path.name for path in files(log)}
+    assert [path.name for path in files(log)] == [one.segment], "what was copied in vain is gone"
+
+
+class Killed(BaseException):
+    pass
+
+
+def two_days(log: ExchangeLog, clock: Clock) -> StillOpen:
+    """A file of yesterday and one of today, a month ago; of each one exchange is kept."""
+    for name in ("a", "b"):
+        log.record(exchange(document=name, time=clock.time, request_body=body(name), response_body=b""))
+        log.record(exchange(document="settled", time=clock.time))
+        log.flush()
+        clock.time += DAY
+    clock.time += MONTH
+    return StillOpen(names=frozenset({"a", "b"}))
+
+
+@pytest.mark.parametrize(
+    "next_one",
+    [
+        lambda log, clock, still: log.erase(PersonalTexts(email="jane@example.com")),
+        expire,
+    ],
+    ids=["an erasure", "the next night"],
+)
+def test_copies_of_who_was_killed_before_they_were_moved_to_are_deleted(
+    log, clock, monkeypatch, next_one: Callable[..., object]
+):
+    """No row leads to them, so an erasure would pass them by."""
+    kept = b'{"email": "jane@example.com"}' + os.urandom(50)
+    log.record(exchange(document="a", time=clock.time, request_body=kept, response_body=b""))
+    log.record(exchange(document="b", time=clock.time))
+    log.flush()
+    clock.time += MONTH + DAY
+    still = StillOpen(names=frozenset({"a"}))
+
+    def killed(*_given: object) -> bool:
+        raise Killed
+
+    with monkeypatch.context() as patched:
+        patched.setattr(exchange_store.Store, "move", killed)
+        with pytest.raises(Killed):
+            expire(log, clock, still)
+    assert len(files(log)) == 2
+    next_one(log, clock, still)
+    (one,) = log.search()
+    assert [path.name for path in files(log)] == [one.segment]
+
+
+@pytest.mark.parametrize("room_for", [0, 1])
+def test_a_disk_without_room_for_copies_has_what_is_settled_taken_away_and_nothing_added(
+    log, clock, monkeypatch, room_for: int
+):
+    log.record(exchange(document="settled", time=clock.time - DAY))
+    log.flush()
+    (whole,) = files(log)
+    clock.time += DAY
+    still = two_days(log, clock)
+    fsync, done = os.fsync, []
+
+    def full(descriptor: int) -> None:
+        if len(done) == room_for:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        done.append(descriptor)
+        fsync(descriptor)
+
+    bodies = {one.document: log.request_body(one) for one in log.search() if one.document != "settled"}
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", full)
+        for _ in range(2):
+            with pytest.raises(OSError, match="No space left"):
+                expire(log, clock, still)
+            found = log.search()
+            assert {one.document: log.request_body(one) for one in found} == bodies
+            assert {path.name for path in files(log)} == {one.segment for one in found}
+            assert not whole.exists()
+    expire(log, clock, still)
+    found = log.search()
+    assert {one.document: log.request_body(one) for one in found} == bodies
+    assert sum(path.stat().st_size for path in files(log)) == sum(one.request_length or 0 for one in found)
+
+
+def test_each_file_goes_before_the_next_is_copied(log, clock, monkeypatch):
+    """More room than for the bodies of one is not needed."""
+    still = two_days(log, clock)
+    copied, there = exchange_expiry._copied, []
+
+    def copying(*given):
+        there.append(len(files(log)))
+        return copied(*given)
+
+    monkeypatch.setattr(exchange_expiry, "_copied", copying)
+    assert expire(log, clock, still) == (2, 2)
+    assert there == [3, 2]
+    assert len(files(log)) == 1
