@@ -447,7 +447,8 @@ def _given_up(here: Installation, now: datetime) -> Iterator[Condition]:
         )
         for notice in here.ledger.notices.open():  # that it is over is not known either
             if notice.key.startswith(WATCH + "exchanges_lost/"):
-                key = notice.key.removeprefix(WATCH)
+                name = notice.key.removeprefix(WATCH + "exchanges_lost/")
+                key = f"exchanges_lost/{name}"
                 yield Condition(key=key, severity=notice.severity, text=notice.text, link=notice.link)
         return
     for loss in known:
