@@ -39,8 +39,10 @@ Chore = Callable[[Installation], Done]
 
 def keep_house(here: Installation, now: datetime, chores: Mapping[str, Chore] = {}) -> Housework:
     """Remove what is older than the installation keeps it. Running it again removes nothing more."""
+    from sqlalchemy.exc import SQLAlchemyError
+
     from erp_sync.lake.errors import LakeError
-    from erp_sync.ledger.errors import LedgerBusy
+    from erp_sync.ledger.errors import NO_ANSWER, LedgerError, in_short
 
     work = Housework()
 
@@ -48,11 +50,9 @@ def keep_house(here: Installation, now: datetime, chores: Mapping[str, Chore] = 
         try:
             for kind, count in act().items():
                 work.removed[kind] = work.removed.get(kind, 0) + count
-        except (LakeError, LedgerBusy, OSError) as problem:
-            work.failed.append((what, f"{type(problem).__name__}: {problem}"))
+        except (LakeError, LedgerError, OSError, SQLAlchemyError, *NO_ANSWER) as problem:
+            work.failed.append((what, f"{type(problem).__name__}: {in_short(problem)}"))
 
-    for what, chore in chores.items():
-        do(what, partial(_chore, here, work, what, chore))
     do("ledger", lambda: _ledger(here))
     do("exchanges", lambda: _exchanges(here, now))
     snapshots = {(connection, entity): runs for connection, entity, runs in _snapshots(here)}
@@ -64,6 +64,9 @@ def keep_house(here: Installation, now: datetime, chores: Mapping[str, Chore] = 
     do("erased persons", lambda: {"lake_erased": _erased(here)})
     do("exchanges of erased persons", lambda: _forgotten(here, now))
     do("lake", lambda: {"lake_swept": here.lake.sweep()})
+    # Last: they call systems, and what one of them raises is not all foreseen.
+    for what, chore in chores.items():
+        do(what, partial(_chore, here, work, what, chore))
     return work
 
 

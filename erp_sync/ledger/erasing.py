@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
+import msgspec
 import sqlalchemy as sa
 
 from erp_sync.ledger import schema
@@ -19,19 +21,39 @@ from erp_sync.model.keys import Entity
 from erp_sync.model.personal import FIELDS, PersonalTexts
 
 
-def erase(database: Database, person: PersonalTexts, fields: frozenset[str], who: str) -> Counter[str]:
+class Asked(msgspec.Struct, frozen=True, kw_only=True):
+    """What somebody asked for when they asked for an erasure.
+
+    Attributes:
+        at: when; what is received later is a new business with the person.
+        also_open: also where goods are still to be sent.
+    """
+
+    at: datetime
+    also_open: bool
+
+
+def erase(
+    database: Database, person: PersonalTexts, fields: frozenset[str], who: str, asked: Asked | None = None
+) -> Counter[str]:
     """Rows changed, by table. Received records of the person become nobody's; deliveries that have not ended are
     dismissed, and keep number, amounts and articles like those that have.
 
-    Raises WrongState where one is being sent at this moment.
+    Args:
+        asked: None where everything is meant that is there now.
+
+    Raises WrongState, and changes nothing, where one is being sent at this moment, or is not of what was asked for.
     """
     changed: Counter[str] = Counter()
     with database.write(durable=True) as write:
         if database.sqlite:
             write.exec_driver_sql("PRAGMA secure_delete=ON")
         own = _own(write, person)
+        if asked is not None:
+            _refuse_newer(write, person, own, asked)
         _end(write, database, own["delivery_id"], who)
         changed["receipts"] += _forget_customer(write, own["delivery_id"])
+        changed["cross_references"] += _rename_links(write, person)
         nobody: tuple[tuple[sa.Table, dict[str, Any], str], ...] = (
             (schema.received, {"payload": NOBODY_PAYLOAD}, "id"),
             (schema.corrections, {"original": NOBODY_PAYLOAD, "corrected": NOBODY_PAYLOAD}, "received_id"),
@@ -54,21 +76,69 @@ def erase(database: Database, person: PersonalTexts, fields: frozenset[str], who
     return changed
 
 
+def _refuse_newer(write: sa.Connection, person: PersonalTexts, own: Mapping[str, set[Any]], asked: Asked) -> None:
+    """An order that was bought after the erasure was asked for is not to be dismissed by it, and none that is on its
+    way to somebody unless that was asked for. Those of before that are erased already mention nobody."""
+    newer: list[str] = []
+    late: set[int] = set()
+    table = schema.received
+    for some in chunks(sorted(own["received_id"])):
+        for row in write.execute(sa.select(table).where(table.c.id.in_(some), table.c.received_at > asked.at)):
+            if person.concerns((row.payload or b"").decode(errors="replace")):
+                late.add(row.id)
+                newer.append(f"{row.entity} {row.native_id} of {row.connection}")
+    table = schema.deliveries
+    for some in chunks(sorted(own["delivery_id"])):
+        for row in write.execute(sa.select(table).where(table.c.id.in_(some), table.c.finished_at.is_(None))):
+            text = row.payload.decode(errors="replace")
+            # What a run had read before it was asked for, and accepted since, is not newer.
+            since = row.accepted_at > asked.at and (row.received_id is None or row.received_id in late)
+            unasked = row.state != State.DEAD and not asked.also_open and person.email.casefold() in text.casefold()
+            if (since and person.concerns(text)) or unasked:
+                newer.append(f"{row.number} ({row.state})")
+    if newer:
+        raise WrongState(
+            "the person",
+            f"a customer again since {asked.at:%Y-%m-%d %H:%M} UTC, when their erasure was asked for",
+            f"{', '.join(newer[:10])}. Nothing of that is touched; erase them again, by e-mail address, once it has "
+            "ended, or with --also-open",
+        )
+
+
 def _forget_customer(write: sa.Connection, ids: set[int]) -> int:
     """What was made of the person as a customer is not used for what they buy later."""
-    steps, receipts, count = schema.steps, schema.receipts, 0
+    return sum(
+        write.execute(sa.delete(schema.receipts).where(same)).rowcount for same in _receipts_of_customer(write, ids)
+    )
+
+
+def _receipts_of_customer(read: sa.Connection, ids: set[int]) -> list[sa.ColumnElement[bool]]:
+    """Conditions of the receipts of the customer whose deliveries these are."""
+    steps, receipts = schema.steps, schema.receipts
+    found: list[sa.ColumnElement[bool]] = []
     for some in chunks(sorted(ids)):
         query = sa.select(schema.deliveries.c.target, steps.c.key, steps.c.operation)
         query = query.join_from(steps, schema.deliveries, schema.deliveries.c.id == steps.c.delivery_id)
-        for row in write.execute(query.where(steps.c.delivery_id.in_(some), steps.c.name == Entity.CUSTOMER)).all():
+        for row in read.execute(query.where(steps.c.delivery_id.in_(some), steps.c.name == Entity.CUSTOMER)).all():
             same = (receipts.c.target == row.target) & (receipts.c.key == row.key)
-            gone = sa.delete(receipts).where(same, receipts.c.operation == row.operation)
-            count += write.execute(gone).rowcount
+            found.append(same & (receipts.c.operation == row.operation))
+    return found
+
+
+def _rename_links(write: sa.Connection, person: PersonalTexts) -> int:
+    """Links of who is known by their address: who was erased, bought again and is erased once more has several, which
+    have to differ."""
+    table, count = schema.cross_references, 0
+    local, _, domain = person.pseudonym.partition("@")
+    mentioned = table.c.id_a.icontains(person.email, autoescape=True)
+    for row in write.execute(sa.select(table.c.id, table.c.id_a).where(mentioned)).all():
+        new = person.without(row.id_a, own=False).replace(person.pseudonym, f"{local}-{row.id}@{domain}")
+        count += write.execute(sa.update(table).where(table.c.id == row.id).values(id_a=new)).rowcount
     return count
 
 
 def held(database: Database, person: PersonalTexts, fields: frozenset[str]) -> dict[str, list[dict[str, Any]]]:
-    """Every row of the ledger that `erase` would change, as it is, by table."""
+    """Every row of the ledger that `erase` would change or delete, as it is, by table."""
     found: dict[str, dict[tuple[Any, ...], dict[str, Any]]] = {}
     with database.read() as read:
         own = _own(read, person)
@@ -79,6 +149,8 @@ def held(database: Database, person: PersonalTexts, fields: frozenset[str]) -> d
         ):
             for some in chunks(sorted(own["received_id"])):
                 _add(found, table, read.execute(sa.select(table).where(table.c[key].in_(some))).all())
+        for same in _receipts_of_customer(read, own["delivery_id"]):
+            _add(found, schema.receipts, read.execute(sa.select(schema.receipts).where(same)).all())
         for table in schema.metadata.sorted_tables:
             if table is not schema.tombstones:
                 changes = changed_rows(read, table, person, FIELDS | fields, _owned(own), _among(table, own))

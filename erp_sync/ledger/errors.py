@@ -205,10 +205,10 @@ class DatabaseAway(LedgerError):
     )
 
     def __init__(self, what: str, setting: str, url: str | sa.URL, error: BaseException) -> None:
-        # The driver's own words, without the statement: that may hold data, and the URL a password.
+        # The URL may hold a password.
         cause = getattr(error, "orig", None) or error
         self.place, self.setting = place(url), setting
-        self.why = " ".join(str(cause).split()) or type(cause).__name__
+        self.why = in_short(error)
         do = "make room on its disk" if _is_full(cause) else f"start the database, or correct {setting}"
         super().__init__(f"{what} at {self.place} does not answer: {self.why}; next: {do}")
 
@@ -233,6 +233,12 @@ _OF_THE_FILE = frozenset(
         sqlite3.SQLITE_READONLY,
     }
 )
+
+
+def in_short(error: BaseException) -> str:
+    """What went wrong, of a database its driver's own words: with the statement there would be data in it."""
+    cause = getattr(error, "orig", None) or error
+    return " ".join(str(cause).split()) or type(cause).__name__
 
 
 def is_restarted(error: BaseException) -> bool:

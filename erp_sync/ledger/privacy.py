@@ -126,6 +126,11 @@ class Privacy:
             write.execute(_later(upsert(write, tombstones)), rows)
         return [Buried(**row) for row in rows]
 
+    def erased_at(self, email: str) -> datetime | None:
+        """When this person was erased last; None where they were not."""
+        own = [one for one in self.buried() if one.person == token(email, bytes.fromhex(one.salt))[:16]]
+        return max((one.erased_at for one in own), default=None)
+
     def rebury(self, some: Sequence[Buried]) -> None:
         """Put back tombstones, after a restore of a ledger that is older than they."""
         if some:

@@ -7,7 +7,8 @@ from erp_sync.components.installation import Installation
 
 
 def end_erasures(here: Installation) -> Done:
-    """Erasures that were cut short are ended; one whose system does not answer waits for the next day, and is named.
+    """Erasures that were cut short are ended; one whose system does not answer waits for the next day, and is named,
+    and so is one whose person has bought again.
 
     Running it again ends nothing more. One that is being done at this moment is left to whoever does it.
     """
@@ -17,7 +18,7 @@ def end_erasures(here: Installation) -> Done:
 
     resumed = resume(here)
     ended = [one for one in resumed if not one.why]
-    left = [f"person {one.person}: {one.why}; next: erp-sync privacy resume" for one in resumed if one.why]
+    left = [f"person {one.person}: {one.why}{f'; next: {one.next}' if one.next else ''}" for one in resumed if one.why]
     return Done(removed={"erasures_ended": len(ended)}, failed=left)
 
 

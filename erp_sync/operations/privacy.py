@@ -3,6 +3,10 @@
 An erasure that is cut short goes on by itself (`resume`), or where it is asked for again: what is known of the person
 is kept, sealed, until the last step is done (`under_way`), and every step may be repeated. Tombstones come first, so
 that nothing returns meanwhile; the logs come last, since the calls to the systems stand in them.
+
+It is of what was there when it was asked for: what the person buys later is served, however long the erasure takes.
+Where they have bought again before it has ended, it does not go on by itself, since nothing tells the parts of the
+installation which of both an exchange or a word in a log is of: somebody asks for it again.
 """
 
 from __future__ import annotations
@@ -16,7 +20,7 @@ import msgspec
 
 from erp_sync.components.installation import Installation
 from erp_sync.ledger import erasing
-from erp_sync.ledger.errors import LedgerError
+from erp_sync.ledger.errors import NO_ANSWER, LedgerError, WrongState, in_short
 from erp_sync.ledger.privacy import Buried
 from erp_sync.model.personal import PersonalTexts
 from erp_sync.operations import papers, personal_files, personal_places, under_way
@@ -35,6 +39,8 @@ def erase(here: Installation, what: str, *, who: str, also_open: bool = False, d
     """
     email = personal_places.email_of(here, what)
     with under_way.alone(here, wait=not dry_run):
+        # Before one looks what there is: what comes in meanwhile was not looked at.
+        asked = erasing.Asked(at=here.ledger.now(), also_open=also_open)
         person, held = personal_places.found(here, here.ledger.privacy.texts(email))
         waiting = [
             f"{number} ({state})" for _, number, state in here.ledger.privacy.on_their_way(person) if state != "dead"
@@ -49,15 +55,17 @@ def erase(here: Installation, what: str, *, who: str, also_open: bool = False, d
                 f"goods are still to be sent to this person: {', '.join(waiting[:10])}. Erase them once that has "
                 "ended, or say --also-open: then these orders lose name and address"
             )
-        return _done(here, under_way.begin(here, person, who))
+        return _done(here, under_way.begin(here, person, who, asked, held), asked)
 
 
 class Resumed(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of one that had been cut short. `why` it could not be ended now; else `file` is its certificate."""
+    """What became of one that had been cut short. `why` it could not be ended now, and what is to be done `next` where
+    that does not say so; else `file` is its certificate."""
 
     person: str
     file: str = ""
     why: str = ""
+    next: str = ""
 
 
 def resume(here: Installation) -> list[Resumed]:
@@ -66,29 +74,43 @@ def resume(here: Installation) -> list[Resumed]:
     with under_way.alone(here, wait=False) as may:
         for work in under_way.all_of(here) if may else ():
             try:
-                done.append(Resumed(person=work.mark, file=_done(here, work).file))
-            except (CallFailed, LedgerError) as problem:
+                if work.progress.asked is None:
+                    raise CannotDo(
+                        "an earlier version began it, which did not write down when: erase the person again, by e-mail "
+                        "address"
+                    )
+                certificate = _done(here, work, work.progress.asked, resumed=True)
+                done.append(Resumed(person=work.mark, file=certificate.file))
+            except (CannotDo, WrongState) as problem:
                 done.append(Resumed(person=work.mark, why=str(problem)))
+            except (CallFailed, LedgerError, OSError, *NO_ANSWER) as problem:
+                done.append(Resumed(person=work.mark, why=in_short(problem), next="erp-sync privacy resume"))
     return done
 
 
-def _done(here: Installation, work: UnderWay) -> Certificate:
-    """Every step, those as well that were done before it was cut short: done twice they change nothing."""
-    here.ledger.privacy.bury(work.progress.person)
+def _done(here: Installation, work: UnderWay, asked: erasing.Asked, *, resumed: bool = False) -> Certificate:
+    """Every step, those as well that were done before it was cut short: done twice they change nothing.
+
+    Raises CannotDo, WrongState where the person has bought again since it was asked for.
+    """
+    # By the time at which it was asked for, however late it ends: what is newer is not theirs who was erased.
+    here.ledger.privacy.bury(work.progress.person, asked.at)
     _keep_tombstones(here)
     # The ledger first: from then on no run sends anything of theirs. What one sent until then is found now.
     with work.step("ledger") as lines:
-        lines += _in_ledger(here, work.progress.person, work.progress.who)
-    work.learned(*personal_places.found(here, work.progress.person))
+        lines += _in_ledger(here, work.progress.person, work.progress.who, asked)
+    person, held = personal_places.found(here, work.progress.person)
+    _refuse_newer(here, work, held, asked, resumed)
+    work.learned(person, held)
     person = work.progress.person
-    here.ledger.privacy.bury(person)
+    here.ledger.privacy.bury(person, asked.at)
     for name, holdings in work.progress.holdings.items():
         if not holdings:
             work.progress.lines.append(Line(where=name, what="records", how=NONE_FOUND, count=0))
         for holding in list(holdings):
             treated = personal_places.port_of(here, name).erase(person, holding)
             work.treated(name, holding, [_of_record(name, one) for one in treated])
-    for where, act in _in_house(here, person, work.progress.who):
+    for where, act in _in_house(here, person, work.progress.who, asked):
         with work.step(where) as lines:
             lines += act()
     certificate = _certified(here, Certificate(
@@ -97,6 +119,29 @@ def _done(here: Installation, work: UnderWay) -> Certificate:
     ))  # fmt: skip
     work.end()
     return certificate
+
+
+def _refuse_newer(
+    here: Installation, work: UnderWay, held: dict[str, list[Holding]], asked: erasing.Asked, resumed: bool
+) -> None:
+    """What the systems did not have when it was asked for. In a store that is an order or an account of after it; an
+    ERP makes documents of old orders all the time, so there it is what goods are to be sent for. What a run sent while
+    it was asked for is not newer.
+    """
+    stores = {route.store for route in here.configuration.routes.values()}
+    newer = []
+    for name, holdings in held.items():
+        for one in holdings:
+            known = (name, one.entity, one.native_id) in work.progress.known
+            unasked = one.open and (not asked.also_open or (resumed and not known))
+            if unasked or (not known and name in stores):
+                newer.append(f"{one.entity} {one.native_id} of {name}")
+    if newer:
+        raise CannotDo(
+            f"the person is a customer again since {asked.at:%Y-%m-%d %H:%M} UTC, when their erasure was asked for: "
+            f"{', '.join(newer[:10])}. Nothing of that is touched; erase them again, by e-mail address, once it has "
+            "ended, or with --also-open"
+        )
 
 
 def after_restore(here: Installation, *, who: str) -> list[str]:
@@ -112,7 +157,8 @@ def again(here: Installation, *, who: str) -> list[str]:
     done = []
     for email in sorted(here.ledger.privacy.persons_known_again()):
         person = here.ledger.privacy.texts(email)
-        mark = here.ledger.privacy.bury(person)[0].person
+        # Not later than they were erased: what they bought since then may not have been read again yet.
+        mark = here.ledger.privacy.bury(person, here.ledger.privacy.erased_at(email))[0].person
         for _, act in _in_house(here, msgspec.structs.replace(person, mark=mark), who):
             list(act())
         done.append(mark)
@@ -124,11 +170,11 @@ def _of_record(name: str, done: Treated) -> Line:
 
 
 def _in_house(
-    here: Installation, person: PersonalTexts, who: str
+    here: Installation, person: PersonalTexts, who: str, asked: erasing.Asked | None = None
 ) -> Iterator[tuple[str, Callable[[], Iterable[Line]]]]:
     """The parts of the installation, and what is done in each; in this order."""
     # Again: on a database where others write at the same time, a run may have recorded what it read before.
-    yield "ledger", partial(_in_ledger, here, person, who)
+    yield "ledger", partial(_in_ledger, here, person, who, asked)
     yield "lake", partial(_in_lake, here, person)
     yield "fallback export", partial(_papers, here, person)
     yield "exchange log", partial(_in_exchanges, here, person)
@@ -137,8 +183,10 @@ def _in_house(
     yield "ledger", partial(_in_journal, here)
 
 
-def _in_ledger(here: Installation, person: PersonalTexts, who: str) -> Iterator[Line]:
-    rows = erasing.erase(here.ledger.database, person, personal_places.fields_of(here), who)
+def _in_ledger(
+    here: Installation, person: PersonalTexts, who: str, asked: erasing.Asked | None = None
+) -> Iterator[Line]:
+    rows = erasing.erase(here.ledger.database, person, personal_places.fields_of(here), who, asked)
     here.ledger.database.engine.dispose()
     for table, count in sorted(rows.items()):
         if count:

@@ -16,6 +16,7 @@ from pathlib import Path
 import msgspec
 
 from erp_sync.components.installation import Installation
+from erp_sync.ledger.erasing import Asked
 from erp_sync.model.personal import PersonalTexts
 from erp_sync.operations import personal_files, personal_places
 from erp_sync.operations.certificates import Line, asked_again
@@ -25,11 +26,14 @@ _NONCE = 12
 
 
 class Progress(msgspec.Struct, kw_only=True):
-    """Attributes: holdings (records of systems that are still to be treated, by connection), lines (of the certificate
-    so far), begun (the part of the installation at which it is)."""
+    """Attributes: asked (None: an earlier version began it), known (connection, entity and id of the records that the
+    systems had of the person when it was asked for), holdings (records of systems that are still to be treated, by
+    connection), lines (of the certificate so far), begun (the part of the installation at which it is)."""
 
     person: PersonalTexts
     who: str
+    asked: Asked | None = None
+    known: set[tuple[str, str, str]] = set()
     holdings: dict[str, list[Holding]] = {}
     lines: list[Line] = []
     begun: str = ""
@@ -48,6 +52,7 @@ class UnderWay:
         """What the systems say now; what they do not say any more may have been treated just before it was cut short,
         and is treated once more."""
         self.progress.person = person
+        self.progress.known |= _records(held)
         for name, holdings in held.items():
             known = {(one.entity, one.native_id): one for one in self.progress.holdings.get(name, ())}
             self.progress.holdings[name] = list(
@@ -79,8 +84,10 @@ class UnderWay:
             personal_files.purge(self._here.ledger.database.engine)
 
 
-def begin(here: Installation, person: PersonalTexts, who: str) -> UnderWay:
-    """A new one, or the one that was cut short."""
+def begin(
+    here: Installation, person: PersonalTexts, who: str, asked: Asked, held: Mapping[str, Sequence[Holding]]
+) -> UnderWay:
+    """A new one, or the one that was cut short and is asked for again: with all that the systems hold now (`held`)."""
     mark, key = here.ledger.privacy.begin(person.email)
     before = _read(here, mark, key)
     if before is None:
@@ -88,6 +95,8 @@ def begin(here: Installation, person: PersonalTexts, who: str) -> UnderWay:
     else:
         found = _continued(here, mark, key, before)
         found.progress.person = found.progress.person.joined(person)
+    found.progress.asked = asked
+    found.progress.known |= _records(held)
     found.keep()
     return found
 
@@ -111,6 +120,10 @@ def alone(here: Installation, *, wait: bool) -> Iterator[bool]:
             yield False
         else:
             yield True
+
+
+def _records(held: Mapping[str, Sequence[Holding]]) -> set[tuple[str, str, str]]:
+    return {(name, one.entity, one.native_id) for name, holdings in held.items() for one in holdings}
 
 
 def _continued(here: Installation, mark: str, key: bytes, progress: Progress) -> UnderWay:

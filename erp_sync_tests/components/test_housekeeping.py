@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -9,13 +10,15 @@ from pathlib import Path
 import dagster as dg
 import msgspec
 import pytest
+import sqlalchemy as sa
 
 from erp_sync.components.configuration import read_configuration
-from erp_sync.components.housekeeping import KEY, keep_house
+from erp_sync.components.housekeeping import KEY, Done, keep_house
 from erp_sync.components.installation import Installation
 from erp_sync.components.route import installation_definitions
 from erp_sync.components.run_context import land_records
 from erp_sync.flows.state_extraction import snapshot_entity
+from erp_sync.ledger.errors import WrongState
 from erp_sync.ledger.retention import Expiry, Retention
 from erp_sync.ports.raw import RawRecord
 from erp_sync.settings import WrongSetting, load
@@ -132,6 +135,39 @@ def test_a_half_written_file_is_named_and_keeps_nothing_else_from_its_work(here:
     assert what == "lake netsuite_us/price"
     assert damaged.name in why
     assert done.removed["lake_compacted"] == 2
+
+
+@pytest.mark.parametrize(
+    "problem",
+    [
+        sa.exc.OperationalError("UPDATE event_logs SET event = ?", ["ann@example.com"], Exception("locked")),
+        sqlite3.OperationalError("locked"),
+        WrongState("person", "erased", "locked"),
+    ],
+    ids=lambda problem: type(problem).__module__,
+)
+def test_a_chore_that_cannot_be_done_is_named_without_data_and_the_rest_is_done(here: Installation, problem: Exception):
+    def locked(_: Installation) -> Done:
+        raise problem
+
+    chores = {"first": locked, "second": lambda _: Done(removed={"seconds": 1})}
+    done = keep_house(here, datetime.now(UTC), chores)
+    ((what, why),) = done.failed
+    assert (what, why.endswith("locked"), "example.com" in why) == ("first", True, False)
+    assert done.removed["seconds"] == 1
+    assert done.removed["ledger_payloads"] == 0
+
+
+def test_what_nobody_foresaw_of_a_chore_keeps_the_house_from_nothing(here: Installation):
+    for run in range(2):
+        land(here, STOCK, f"run-{run}", "a")
+
+    def broken(_: Installation) -> Done:
+        raise RuntimeError("a defect")
+
+    with pytest.raises(RuntimeError, match="a defect"):
+        keep_house(here, datetime.now(UTC) + timedelta(days=2), {"broken": broken})
+    assert len(here.lake.files("netsuite_us", STOCK)) == 1
 
 
 def test_it_is_one_job_with_a_daily_schedule_and_its_figures_are_seen(here: Installation, monkeypatch):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import sqlite3
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,12 +13,15 @@ from typing import Any
 
 import msgspec
 import pytest
+import sqlalchemy as sa
 
 from erp_sync.components.configuration import read_configuration
 from erp_sync.components.housekeeping import keep_house
 from erp_sync.components.installation import Installation
 from erp_sync.ledger import erasing
+from erp_sync.ledger.errors import WrongState
 from erp_sync.operations import privacy
+from erp_sync.operations.choosing import CannotDo
 from erp_sync.operations.chores import CHORES
 from erp_sync.ports.outcomes import CallFailed
 from erp_sync.settings import load
@@ -101,11 +105,23 @@ def test_it_ends_by_itself_with_a_whole_certificate(shop: Business, moment: str)
     assert '"who": "ann"' in certificate
 
 
-def test_it_waits_where_a_system_does_not_answer(shop: Business, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "problem",
+    [
+        CallFailed("the store does not answer"),
+        sqlite3.OperationalError("the store does not answer"),
+        sa.exc.OperationalError("UPDATE event_logs", {}, Exception("the store does not answer")),
+        CannotDo("the store does not answer"),
+    ],
+    ids=lambda problem: type(problem).__module__,
+)
+def test_it_waits_where_a_system_does_not_answer(
+    shop: Business, monkeypatch: pytest.MonkeyPatch, problem: Exception
+) -> None:
     cut_short(shop, "before the store")
 
     def down(*_: object) -> None:
-        raise CallFailed("the store does not answer")
+        raise problem
 
     with shop.installation() as here:
         with monkeypatch.context() as patched:
@@ -115,6 +131,75 @@ def test_it_waits_where_a_system_does_not_answer(shop: Business, monkeypatch: py
         (done,) = privacy.resume(here)
     assert Path(done.file).is_file()
     assert traces(shop) == []
+
+
+def stones(here: Installation) -> set[datetime]:
+    return {one.erased_at for one in here.ledger.privacy.buried()}
+
+
+@pytest.mark.parametrize("stage", ["in the store", "received", "delivered"])
+def test_who_buys_again_before_it_has_ended_is_served_and_somebody_asks_for_it_again(
+    shop: Business, stage: str
+) -> None:
+    cut_short(shop, "before the store")
+    number = shop.store.buy(ZORA, {"MUG": 1}, ship_to=ZORA.place)
+    if stage == "received":
+        shop.extract_and_transform("orders")
+    elif stage == "delivered":
+        shop.run()
+    with shop.installation() as here:
+        before = stones(here)
+        ((_, why),) = keep_house(here, datetime.now(UTC), CHORES).failed
+        assert "customer again since" in why
+        assert f"sales_order {shop.store.id_of(number)} of magento_us" in why
+        assert why.endswith("or with --also-open")
+        assert stones(here) == before
+        assert len(here.ledger.privacy.under_way()) == 1
+    shop.run()
+    assert shop.states()[number] == ("delivered", "")
+    (sold,) = shop.in_erp(number)
+    (customer,) = shop.erp_rows("SELECT * FROM customer WHERE id = ?", sold["entity"])
+    assert customer["email"] == ZORA.email
+    (row,) = shop.store.rows("SELECT customer_email FROM sales_order WHERE increment_id = ?", number)
+    assert row["customer_email"] == ZORA.email
+    with shop.installation() as here:
+        privacy.erase(here, ZORA.email, who="bea", also_open=True)
+        assert here.ledger.privacy.under_way() == {}
+        assert max(stones(here)) > max(before)
+    assert traces(shop) == []
+
+
+def test_what_is_bought_while_the_systems_are_treated_is_served(
+    shop: Business, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    buy(shop, ZORA)
+    bought: list[str] = []
+    treat = AccountPersons.erase
+
+    def treating(*given: Any) -> Any:
+        if not bought:
+            bought.append(shop.store.buy(ZORA, {"MUG": 1}, ship_to=ZORA.place))
+            shop.extract_and_transform("orders")
+        return treat(*given)
+
+    with shop.installation() as here, monkeypatch.context() as patched:
+        patched.setattr(AccountPersons, "erase", treating)
+        with pytest.raises(WrongState, match="customer again"):
+            privacy.erase(here, ZORA.email, who="ann", also_open=True)
+    shop.run()
+    assert shop.states()[bought[0]] == ("delivered", "")
+    with shop.installation() as here:
+        privacy.erase(here, ZORA.email, who="ann", also_open=True)
+    assert traces(shop) == []
+
+
+def test_it_is_of_the_time_at_which_it_was_asked_for(shop: Business) -> None:
+    cut_short(shop, "after the store")
+    with shop.installation() as here:
+        before = stones(here)
+        (done,) = privacy.resume(here)
+        assert done.why == ""
+        assert stones(here) == before
 
 
 def test_the_daily_housekeeping_ends_it_and_names_what_does_not_answer(

@@ -13,12 +13,13 @@ from hypothesis import strategies as st
 
 from erp_sync.ledger import Ledger, NewDelivery, State, erasing, schema
 from erp_sync.ledger.by_hand import HandShipment
+from erp_sync.ledger.cross_references import Link
 from erp_sync.ledger.errors import WrongState
 from erp_sync.ledger.privacy import is_nobody
 from erp_sync.model.keys import Entity, EntityKey
-from erp_sync.model.personal import PersonalTexts, texts_of
+from erp_sync.model.personal import PersonalTexts, is_pseudonym, texts_of
 from erp_sync.ports.raw import RawRecord
-from erp_sync_tests.ledger.world import Clock, empty
+from erp_sync_tests.ledger.world import Clock, deliver, empty, step
 
 STORE, ERP, ROUTE = "magento_us", "netsuite_us", "us"
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -169,6 +170,72 @@ def test_what_is_being_sent_at_this_moment_is_not_erased_under_the_senders_hands
     with pytest.raises(WrongState, match="being sent"):
         erasing.erase(ledger.database, known(ledger), FIELDS, "ann")
     assert ANN in everything(ledger)
+
+
+def test_the_receipt_of_the_customer_goes_and_is_foretold(ledger: Ledger) -> None:
+    for native_id, who in (("1", ANN), ("2", BO)):
+        delivery(ledger, native_id, order(who, "Ann"))
+        (claim,) = ledger.deliveries.claim(ROUTE, "orders", ERP, limit=1, owner="run:1", run_id="run")
+        deliver(ledger, claim, [step("customer", f"key-of-{who[:2]}")])
+    held = erasing.held(ledger.database, known(ledger), FIELDS)
+    assert [row["key"] for row in held["receipts"]] == ["key-of-an"]
+    assert erasing.erase(ledger.database, known(ledger), FIELDS, "ann")["receipts"] == 1
+    with ledger.database.read() as read:
+        assert [row.key for row in read.execute(sa.select(schema.receipts))] == ["key-of-bo"]
+
+
+def test_who_is_erased_buys_again_and_is_erased_again_had_a_link_each_time(ledger: Ledger) -> None:
+    """Both became one, which the ledger refuses: the person could not be erased any more."""
+    for target in ("9", "10"):
+        delivery(ledger, target, order(ANN, "Ann"))
+        link = Link(entity=Entity.CUSTOMER, connection_a=STORE, id_a=ANN, connection_b=ERP, id_b=target)
+        ledger.cross_references.link([link])
+        assert erasing.erase(ledger.database, known(ledger), FIELDS, "ann")["cross_references"] == 1
+    links = ledger.cross_references.all(Entity.CUSTOMER, STORE, ERP)
+    assert sorted(links.values()) == ["10", "9"]
+    assert all(is_pseudonym(one) for one in links)
+
+
+@pytest.mark.parametrize("stage", ["received", "due", "dead"])
+def test_what_came_after_the_erasure_was_asked_for_is_not_dismissed_by_it(
+    ledger: Ledger, clock: Clock, stage: str
+) -> None:
+    """It had been cut short, and the person bought again before it went on."""
+    delivery(ledger, "1", order(ANN, "Ann"))
+    asked = erasing.Asked(at=ledger.now(), also_open=True)
+    clock.advance(60)
+    if stage == "received":
+        receive(ledger, "2", order(ANN, "Ann"))
+    else:
+        delivery(ledger, "2", order(ANN, "Ann"))
+    if stage == "dead":
+        for claim in ledger.deliveries.claim(ROUTE, "orders", ERP, limit=2, owner="run:1", run_id="run"):
+            ledger.deliveries.dead(claim, "unmapped_carriers", "no carrier")
+    before = everything(ledger)
+    with pytest.raises(WrongState, match=r"customer again since .*: .*2"):
+        erasing.erase(ledger.database, known(ledger), FIELDS, "ann", asked)
+    assert everything(ledger) == before
+
+
+def test_what_was_there_when_it_was_asked_for_is_erased_however_late_it_goes_on(ledger: Ledger, clock: Clock) -> None:
+    mine = delivery(ledger, "1", order(ANN, "Ann"))
+    asked = erasing.Asked(at=ledger.now(), also_open=True)
+    clock.advance(86_400)
+    delivery(ledger, "2", order(BO, "Bo"))
+    erasing.erase(ledger.database, known(ledger), FIELDS, "ann", asked)
+    assert ledger.deliveries.get(mine).state is State.DISMISSED
+    assert ANN not in everything(ledger)
+
+
+def test_a_dead_letter_that_was_retried_meanwhile_is_dismissed_only_where_that_was_asked_for(ledger: Ledger) -> None:
+    mine = delivery(ledger, "1", order(ANN, "Ann"))
+    asked = erasing.Asked(at=ledger.now(), also_open=False)
+    with pytest.raises(WrongState, match=r"N1 \(due\)"):
+        erasing.erase(ledger.database, known(ledger), FIELDS, "ann", asked)
+    (claim,) = ledger.deliveries.claim(ROUTE, "orders", ERP, limit=1, owner="run:1", run_id="run")
+    ledger.deliveries.dead(claim, "unmapped_carriers", "no carrier")
+    erasing.erase(ledger.database, known(ledger), FIELDS, "ann", asked)
+    assert ledger.deliveries.get(mine).state is State.DISMISSED
 
 
 def test_who_was_erased_is_received_as_nobody_until_they_buy_again(ledger: Ledger) -> None:
