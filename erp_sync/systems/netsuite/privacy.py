@@ -20,7 +20,7 @@ from typing import Any
 from erp_sync.model.personal import ERASED, PersonalTexts
 from erp_sync.ports.privacy import Holding, Treated, Treatment
 from erp_sync.systems.netsuite.client import NetSuiteClient, chunks
-from erp_sync.systems.netsuite.mapping.identity import external_id
+from erp_sync.systems.netsuite.mapping.identity import external_id, is_customer_key
 from erp_sync.systems.netsuite.suiteql import text, texts
 from erp_sync.transport.errors import Rejected
 
@@ -82,6 +82,10 @@ _HISTORY = (
     "N/piremoval (createTask, save, run), with the permissions Remove Personal Information Create and Run"
 )
 _NOTHING = "nothing personal in it but whose it is, and they are anonymised: books must be kept"
+_KEY = (
+    "its external id, which NetSuite did not let change ({code}): what they buy later is booked on this record. Give "
+    "it another external id by hand (CSV import)"
+)
 _NUMBER = "0000000"  # a phone number has at least seven characters
 
 
@@ -188,16 +192,34 @@ class AccountPersons:
             return [Treated(entity=holding.entity, native_id=holding.native_id, how=Treatment.KEPT, why=why), history]
         why = "books must be kept: the record stays, without the person"
         done = Treated(entity=holding.entity, native_id=holding.native_id, how=Treatment.ANONYMISED, why=why)
-        return [done, history]
+        return [done, *self._forget_key(person, holding), history]
+
+    def _forget_key(self, person: PersonalTexts, holding: Holding) -> list[Treated]:
+        """Ours is made of the store's address or id: without it, whoever buys again is a new customer. By a call of its
+        own, since that PATCH takes externalId is unconfirmed. That of somebody else's integration stays."""
+        key = str(holding.data.get("externalId") or "")
+        stores = {connection for connection, _ in person.orders | person.customers}
+        if holding.entity != "customer" or not is_customer_key(key, person.email, stores):
+            return []
+        new = f"{person.pseudonym.partition('@')[0]}-{holding.native_id}"
+        try:
+            self._client.update(
+                "customer",
+                holding.native_id,
+                {"externalId": new},
+                operation="customer.erase",
+                document=holding.native_id,
+                repeatable=True,
+            )
+        except Rejected as rejected:
+            why = _KEY.format(code=rejected.code)
+            return [Treated(entity="customer", native_id=holding.native_id, how=Treatment.KEPT, why=why)]
+        return []
 
 
 def anonymous_customer(record: dict[str, Any], person: PersonalTexts) -> dict[str, Any]:
     """Name, addresses, ways to reach them. Lines of the address book are changed by their id."""
-    # Its external id is made of the store's address or id: whoever buys again is a new customer. That PATCH takes
-    # externalId is unconfirmed.
     body: dict[str, Any] = {"email": person.pseudonym}
-    if record.get("externalId") and record.get("id"):
-        body["externalId"] = f"{person.pseudonym.partition('@')[0]}-{record['id']}"
     if record.get("isPerson"):
         body |= {"firstName": ERASED, "lastName": ERASED}
     for name in ("middleName", "salutation", "companyName", "comments", "vatRegNumber"):

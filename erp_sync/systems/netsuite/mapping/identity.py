@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from erp_sync.model.order import Payment, SalesOrder
@@ -40,9 +40,23 @@ def customer_key(order: SalesOrder, settings: Mapping[str, Any]) -> str:
     if customer.native_id:
         parts = ["customer", customer.native_id]
     else:
-        parts = ["guest", _digest(customer.email.strip().lower())[:24]]
+        parts = ["guest", _guest(customer.email)]
     subsidiary = other_subsidiary(order, settings)
     return external_id(order.connection, *parts, *([f"s{subsidiary}"] if subsidiary else []))
+
+
+def is_customer_key(key: str, email: str, connections: Iterable[str]) -> bool:
+    """Whether an external id is one that `customer_key` gives for this person.
+
+    `connections` are the stores' connection names; a guest's key says by itself whose it is.
+    """
+    if f"_guest_{_guest(email)}" in key:
+        return True
+    return any(key.startswith(f"{external_id(one)}_customer_") for one in connections)
+
+
+def _guest(email: str) -> str:
+    return _digest(email.strip().lower())[:24]
 
 
 def subsidiary_of(key: str) -> str:
