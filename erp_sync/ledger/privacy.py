@@ -36,6 +36,10 @@ CLOCKS_DIFFER = timedelta(minutes=5)
 KEY = "key"
 """Kind of the rows that are no tombstone: keys of erasures under way (`begin`)."""
 
+LEARNED = "learned"
+"""Kind, and token, of a person's row that is no tombstone either: when theirs were written down last. An erasure that
+ends days after it was asked for learns names then, and its tombstones are of the time of asking."""
+
 MEANWHILE = timedelta(hours=1)
 """No run holds a page of records in its hands for so long before it records them."""
 
@@ -73,8 +77,10 @@ def _erased_at(record: RawRecord, buried: Sequence[Buried]) -> datetime | None:
     return None
 
 
-_BURIED = sa.select(tombstones).where(tombstones.c.kind != KEY)
-_BURIED_LATELY = _BURIED.where(tombstones.c.erased_at >= sa.bindparam("of_since"))
+_IS_TOMBSTONE = tombstones.c.kind.not_in((KEY, LEARNED))
+_BURIED = sa.select(tombstones).where(_IS_TOMBSTONE)
+_LATELY = sa.select(tombstones.c.person).where(tombstones.c.erased_at >= sa.bindparam("of_since"))
+_BURIED_LATELY = _BURIED.where(tombstones.c.person.in_(_LATELY))
 
 
 class Privacy:
@@ -123,8 +129,12 @@ class Privacy:
             identity = next(one.token for one in stones if one.kind == "email")[:16]
             now = at or self._database.now()
             rows = [_row(one, identity, salt, now) for one in stones]
-            write.execute(_later(upsert(write, tombstones)), rows)
+            write.execute(_later(upsert(write, tombstones)), [*rows, self._learned(identity, salt)])
         return [Buried(**row) for row in rows]
+
+    def _learned(self, person: str, salt: str) -> dict[str, Any]:
+        now = self._database.now()
+        return {"token": LEARNED, "person": person, "kind": LEARNED, "salt": salt, "erased_at": now}
 
     def erased_at(self, email: str) -> datetime | None:
         """When this person was erased last; None where they were not."""
@@ -136,6 +146,8 @@ class Privacy:
         if some:
             with self._database.write(durable=True) as write:
                 rows = [msgspec.structs.asdict(one) for one in some]
+                persons = {one.person: one.salt for one in some}
+                rows += [self._learned(person, salt) for person, salt in sorted(persons.items())]
                 write.execute(_later(upsert(write, tombstones)), rows)
 
     def forget(self, connection: str, entity: str, records: Sequence[RawRecord]) -> list[RawRecord]:
@@ -165,7 +177,7 @@ class Privacy:
         is to be left of them."""
         found: dict[tuple[str, str], set[str]] = {}
         with self._database.read() as read:
-            if read.execute(sa.select(tombstones.c.token).where(tombstones.c.kind != KEY).limit(1)).first() is None:
+            if read.execute(sa.select(tombstones.c.token).where(_IS_TOMBSTONE).limit(1)).first() is None:
                 return {}
             query = sa.select(received.c.connection, received.c.entity, received.c.native_id)
             for row in read.execute(query.where(received.c.payload == NOBODY_PAYLOAD)):

@@ -287,3 +287,34 @@ def test_an_erasure_under_way_has_one_key_that_is_no_tombstone_and_is_destroyed(
     assert ledger.privacy.under_way().keys() == {other}
     assert {one.person for one in ledger.privacy.buried()} == {mark}
     assert key.hex() not in everything(ledger)
+
+
+@pytest.mark.parametrize("how", ["ends late", "restored"])
+def test_a_name_learned_long_after_the_erasure_was_asked_for_is_found_in_a_page_held_at_that_moment(
+    ledger: Ledger, clock: Clock, how: str
+) -> None:
+    """A page is looked through when it is read and once more when it is recorded: in between the erasure learned who
+    that is, by tombstones of days ago."""
+    asked = ledger.now()
+    ledger.privacy.bury(PersonalTexts(email=ANN), asked)
+    clock.advance(2 * 86_400)
+    nameless = {"shipping_address": order(ANN, "Ann")["billing_address"]}
+    page = [
+        RawRecord(native_id=one, version="1", created_time=asked - timedelta(hours=1), payload=payload)
+        for one, payload in (("1", nameless), ("2", order(BO, "Bo")))
+    ]
+    assert ledger.privacy.forget(STORE, "sales_order", page) == page
+    learned = texts_of(order(ANN, "Ann"), ANN)
+    if how == "ends late":
+        mark, _ = ledger.privacy.begin(ANN)
+        assert {one.erased_at for one in ledger.privacy.bury(learned, asked)} == {asked}
+        ledger.privacy.end(mark)
+    else:
+        stones = ledger.privacy.bury(learned, asked)
+        empty(ledger)
+        ledger.privacy.rebury(stones)
+    ledger.receive(STORE, "sales_order", page, run_id="run")
+    received = ledger.received.of(STORE, "sales_order", ["1", "2"])
+    assert [is_nobody(row.payload) for row in received] == [True, False]
+    assert {one.kind for one in ledger.privacy.buried()} == {"email", "street", "phone", "first", "last", "name"}
+    assert ledger.privacy.under_way() == {}
