@@ -234,6 +234,9 @@ _OF_THE_FILE = frozenset(
     }
 )
 
+#: PostgreSQL's class 54, program limit exceeded.
+_STATEMENT_TOO_LARGE = "54"
+
 
 def in_short(error: BaseException) -> str:
     """What went wrong, of a database its driver's own words: with the statement there would be data in it."""
@@ -266,7 +269,11 @@ def is_away(error: BaseException) -> bool:
     if not isinstance(error, AWAY):
         return False
     cause = getattr(error, "orig", None) or error
-    return not isinstance(cause, sqlite3.Error) or _sqlite_code(cause) in _OF_THE_FILE
+    if isinstance(cause, sqlite3.Error):
+        return _sqlite_code(cause) in _OF_THE_FILE
+    # Both drivers of PostgreSQL call it operational, too, that a statement is larger than it takes.
+    state = getattr(cause, "sqlstate", None) or getattr(cause, "pgcode", None) or ""
+    return not state.startswith(_STATEMENT_TOO_LARGE)
 
 
 @contextmanager

@@ -6,19 +6,21 @@ planned maintenance explains is no condition.
 
 from __future__ import annotations
 
+import logging
 import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import msgspec
+from sqlalchemy.exc import ProgrammingError
 
 from erp_sync.components.configuration import FlowSpec, Mode, RouteSpec
 from erp_sync.components.due import SENSOR_ALIVE, look_alive
 from erp_sync.components.flow_table import FLOWS, FlowKind
 from erp_sync.components.installation import Installation
 from erp_sync.ledger.breakers import matter
-from erp_sync.ledger.errors import NO_ANSWER, DatabaseAway
+from erp_sync.ledger.errors import NO_ANSWER, DatabaseAway, in_short, is_away
 from erp_sync.ledger.heartbeats import Heartbeat
 from erp_sync.ledger.ledger import Unreachable
 from erp_sync.monitoring import alerting
@@ -28,6 +30,8 @@ from erp_sync.operations.watching_dagster import CATCHES_UP, NEEDED, DagsterStor
 from erp_sync.operations.watching_events import Announcements
 from erp_sync.runtime.supervisor import files_of
 from erp_sync.transport import losses
+
+log = logging.getLogger("erp_sync.alerts")
 
 WATCH = "watch/"
 #: Heartbeats: when Dagster's storage answered and did not answer last, and when sensor or schedules stood still.
@@ -155,12 +159,9 @@ class Watchdog:
         try:
             silent = self._dagster_storage.silent_daemons(now)
             late = self._dagster_storage.late_schedules(now)
-        except (DatabaseAway, *NO_ANSWER) as away:
-            heartbeats.beat([NO_STORAGE])
-            before, answered = beats.get(NO_STORAGE), beats.get(ANSWERED)
-            # One look may fail by itself: a lock, a restart of its database. Two in a row do not.
-            if before is not None and (answered is None or before.at >= answered.at):
-                text = f"Dagster's storage does not answer, so no run begins and none ends: {away}"
+        except (DatabaseAway, ProgrammingError, *NO_ANSWER) as failure:
+            text = self._unanswered(failure, beats)
+            if text:
                 self._of_dagster = [one for one in self._of_dagster if one.key != "daemon"]
                 self._of_dagster.append(Condition(key="daemon", severity="critical", text=text))
             yield from self._of_dagster
@@ -171,6 +172,22 @@ class Watchdog:
         catches_up = still or (stood is not None and now - stood.at <= CATCHES_UP)
         self._of_dagster = list(self._of_storage(silent, late, told, sensor_silent, catches_up))
         yield from self._of_dagster
+
+    def _unanswered(self, failure: Exception, beats: dict[str, Heartbeat]) -> str:
+        """What is told of a look at Dagster's storage that failed; nothing of the first one that had no answer: one look
+        may fail by itself, a lock, a restart of its database. Two in a row do not."""
+        if not is_away(failure):
+            # Raised it would silence every other alert, look after look.
+            log.error("dagster's storage cannot be read", exc_info=failure)
+            return (
+                "Dagster's storage answers and cannot be read, so nobody sees whether its daemon and schedules work: "
+                f"{in_short(failure)}. `erp-sync up` sets it up for this version; where that does not help, report it."
+            )
+        self.here.ledger.heartbeats.beat([NO_STORAGE])
+        before, answered = beats.get(NO_STORAGE), beats.get(ANSWERED)
+        if before is None or (answered is not None and before.at < answered.at):
+            return ""
+        return f"Dagster's storage does not answer, so no run begins and none ends: {failure}"
 
     def _of_storage(
         self,

@@ -125,20 +125,24 @@ def _create_dagster_storage(settings: Settings) -> None:
 
 @contextmanager
 def dagster_answers(settings: Settings) -> Iterator[None]:
-    """What is raised where Dagster's PostgreSQL does not answer becomes DatabaseAway."""
+    """What is raised where Dagster's PostgreSQL does not answer becomes DatabaseAway. What a statement is to blame for
+    stays what it is."""
     if settings.dagster_postgres_url is None:
         yield
         return
     from dagster_postgres.utils import DagsterPostgresException
 
-    from erp_sync.ledger.errors import NO_ANSWER, DatabaseAway
+    from erp_sync.ledger.errors import NO_ANSWER, DatabaseAway, is_away
 
     try:
         yield
     except (DagsterPostgresException, *NO_ANSWER) as error:
-        cause = error.__cause__ if isinstance(error, DagsterPostgresException) else None
+        # Dagster's own error is raised also where something else went wrong again and again.
+        cause = error.__cause__ if isinstance(error, DagsterPostgresException) else error
+        if not isinstance(cause, Exception) or not is_away(cause):
+            raise
         url = settings.dagster_postgres_url
-        raise DatabaseAway("Dagster's storage", "ERP_SYNC_DAGSTER_POSTGRES_URL", url, cause or error) from error
+        raise DatabaseAway("Dagster's storage", "ERP_SYNC_DAGSTER_POSTGRES_URL", url, cause) from error
 
 
 def _dagster_state(configuration: str) -> str:

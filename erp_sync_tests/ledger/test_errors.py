@@ -96,3 +96,7 @@ def test_a_statement_that_is_wrong_is_told_as_what_it_is(tmp_path: Path, trouble
 )
 def test_a_server_that_does_not_answer_is_away(error: Exception):
     assert is_away(error)
+
+
+def test_a_statement_that_the_server_finds_too_large_is_no_server_that_does_not_answer():
+    assert not is_away(sa.exc.OperationalError("SELECT", {}, psycopg.errors.ProgramLimitExceeded("too many columns")))

@@ -6,6 +6,7 @@ from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import psycopg
 import pytest
 import sqlalchemy as sa
 from dagster_postgres.utils import DagsterPostgresException
@@ -142,3 +143,15 @@ def test_where_dagsters_storage_does_not_answer_its_setting_is_named(home: Path,
         "Dagster's storage at postgresql+psycopg2://clerk:***@127.0.0.1:1/dagster does not answer: connection refused; "
         "next: start the database, or correct ERP_SYNC_DAGSTER_POSTGRES_URL"
     )
+
+
+def test_what_a_statement_is_to_blame_for_is_no_storage_that_does_not_answer(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("ERP_SYNC_DAGSTER_POSTGRES_URL", "postgresql+psycopg2://clerk:hidden@127.0.0.1:1/dagster")
+    too_large = sa.exc.OperationalError("SELECT", {}, psycopg.errors.ProgramLimitExceeded("too many columns"))
+    with pytest.raises(sa.exc.OperationalError), storage.dagster_answers(settings_module.load()):
+        raise too_large
+    twice = sa.exc.ProgrammingError("CREATE", {}, psycopg.errors.DuplicateTable("runs is there already"))
+    with pytest.raises(DagsterPostgresException), storage.dagster_answers(settings_module.load()):
+        raise DagsterPostgresException("too many retries for DB creation") from twice

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -240,6 +241,34 @@ def test_a_storage_that_does_not_answer_is_told_and_ends_no_watchdog(place: Plac
             assert "storage does not answer" in found["daemon"]
     place.tick(hourly, place.clock.time)
     assert look() == {}
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        sa.exc.OperationalError("SELECT", {}, sqlite3.OperationalError("no such column: daemon_heartbeats.kind")),
+        sa.exc.ProgrammingError("SELECT", {}, Exception("no such column: daemon_heartbeats.kind")),
+    ],
+    ids=["sqlite", "postgresql"],
+)
+def test_a_storage_that_cannot_be_read_is_none_that_does_not_answer(
+    place: Place, monkeypatch: pytest.MonkeyPatch, failure: Exception
+):
+    def unreadable(self: DagsterStorage, now: datetime) -> dict[str, datetime]:
+        raise failure
+
+    place.schedule("hourly_kpis", HOURLY, since=NOON - timedelta(days=3))
+    place.beat()
+    assert list(place.look()) == ["schedule/hourly_kpis"]
+    with monkeypatch.context() as broken:
+        broken.setattr(DagsterStorage, "silent_daemons", unreadable)
+        found = place.look()
+        assert sorted(found) == ["daemon", "schedule/hourly_kpis"], "told at once; what was told before stays"
+        assert "does not answer" not in found["daemon"]
+        assert "cannot be read" in found["daemon"]
+        assert "no such column: daemon_heartbeats.kind" in found["daemon"]
+        assert "SELECT" not in found["daemon"]
+    assert list(place.look()) == ["schedule/hourly_kpis"]
 
 
 def test_where_dagster_lives_on_another_machine_nothing_of_it_is_told(house: House):
