@@ -10,8 +10,8 @@ What a crash leaves. kill -9 of any process loses no committed transaction. On p
 that is made again (received records with their cursor, plans, limits). What cannot be made again
 commits with `write(durable=True)`, ``synchronous=FULL``: that a step is being sent (before the
 request leaves), its outcome, an inbox event (before it is answered), a person's decision. A durable
-commit also makes all commits before it durable, they share the log. PostgreSQL: its
-``synchronous_commit`` stays on.
+commit also makes all commits before it durable, they share the log. PostgreSQL: ``synchronous_commit``
+is on in every session of ours, or what is stronger; what its server promises besides, `Database.promises` tells.
 
 Away. A PostgreSQL that is restarted is back within seconds: whoever begins a transaction meanwhile waits for it, at
 most until `RESTART_SECONDS` after the first of them found it gone, and only where it has answered this process before.
@@ -174,6 +174,14 @@ class Database:
                 self._answered, self._away_since = True, None
                 return connection
 
+    def promises(self) -> dict[str, str]:
+        """Settings of PostgreSQL that say whether what it has committed outlasts a crash of its machine, as they are in
+        force for a session of ours. Empty for SQLite."""
+        if self.sqlite:
+            return {}
+        with self.read() as read:
+            return {row.name: row.setting for row in read.execute(_PROMISES)}
+
     def exclude(self, connection: sa.Connection, *name: str) -> None:
         """Until the transaction ends nobody else passes here with the same name.
 
@@ -253,7 +261,7 @@ def _begun(raw: Any, last: bool = False) -> bool:
 
 
 def _postgres_engine(url: sa.URL) -> sa.Engine:
-    return sa.create_engine(
+    engine = sa.create_engine(
         url.set(drivername="postgresql+psycopg"),
         poolclass=QueuePool,
         hide_parameters=True,  # payloads hold personal data, and errors reach logs
@@ -263,3 +271,22 @@ def _postgres_engine(url: sa.URL) -> sa.Engine:
         pool_pre_ping=True,
         connect_args={"options": "-c timezone=utc"},
     )
+    sa.event.listen(engine, "connect", _commits_wait_for_the_disk)
+    return engine
+
+
+def _commits_wait_for_the_disk(raw: Any, _record: Any) -> None:
+    """Not among the connection's options: those would also weaken ``remote_apply`` where the server has that."""
+    raw.autocommit = True
+    raw.execute(_WAIT_FOR_THE_DISK)
+    raw.autocommit = False
+
+
+_WEAKER_THAN_ON = ("off", "local", "remote_write")
+_WAIT_FOR_THE_DISK = (
+    "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') IN "
+    f"{_WEAKER_THAN_ON}"
+)
+_PROMISES = sa.text(
+    "SELECT name, setting FROM pg_settings WHERE name IN ('fsync', 'full_page_writes', 'synchronous_commit')"
+)

@@ -62,6 +62,43 @@ def _installation(here: Installation) -> Iterator[Finding]:
         yield _error("installation", "home", f"{home} cannot be written", "Give its owner's rights to this user.")
     here.ledger.now()  # opened: it is there, and of this version
     yield _ok("installation", "ledger", f"{here.ledger.database.place} is of this version")
+    yield from _promises(here.ledger.database.promises())
+
+
+_KEPT = "ledger's commits"
+
+
+def _promises(settings: dict[str, str]) -> Iterator[Finding]:
+    """Does PostgreSQL keep what it has confirmed? What it loses was sent all the same, and would be sent again."""
+    weak = False
+    for name, mend in _MEND_PROMISE.items():
+        if settings.get(name) in ("off", "local", "remote_write"):
+            weak = True
+            yield _error(
+                "installation",
+                _KEPT,
+                f"PostgreSQL's {name} is {settings[name]}: a crash of its machine may lose what it has confirmed, and "
+                "documents that have arrived are sent again",
+                mend,
+            )
+    if settings.get("full_page_writes") == "off":
+        weak = True
+        yield _warning(
+            "installation",
+            _KEPT,
+            "PostgreSQL's full_page_writes is off: a crash of its machine may damage the ledger, unless its file "
+            "system never writes half a page",
+            "Where it may: ALTER SYSTEM SET full_page_writes = on; SELECT pg_reload_conf();",
+        )
+    if settings and not weak:
+        yield _ok("installation", _KEPT, "outlast a crash of PostgreSQL's machine")
+
+
+_MEND_PROMISE = {
+    "fsync": "ALTER SYSTEM SET fsync = on; SELECT pg_reload_conf();",
+    "synchronous_commit": "The ledger sets it for its own sessions, which does not reach the server: connect without "
+    "the pooler between them, or ALTER DATABASE ... SET synchronous_commit = on;",
+}
 
 
 def _route(here: Installation, route: RouteSpec) -> Iterator[Finding]:

@@ -174,8 +174,8 @@ class Watchdog:
         yield from self._of_dagster
 
     def _unanswered(self, failure: Exception, beats: dict[str, Heartbeat]) -> str:
-        """What is told of a look at Dagster's storage that failed; nothing of the first one that had no answer: one look
-        may fail by itself, a lock, a restart of its database. Two in a row do not."""
+        """What is told of a look at Dagster's storage that failed; nothing of the first one that had no answer: one
+        look may fail by itself, a lock, a restart of its database. Two in a row do not."""
         if not is_away(failure):
             # Raised it would silence every other alert, look after look.
             log.error("dagster's storage cannot be read", exc_info=failure)

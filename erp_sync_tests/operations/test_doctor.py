@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from erp_sync.ledger import State
+from erp_sync.ledger import State, engine
 from erp_sync.ledger.inbox import InboxEvent
 from erp_sync.operations.doctor import doctor
 from erp_sync.ports.diagnosis import Verdict
 from erp_sync.systems.magento.doctor import WRITES
 from erp_sync_tests.e2e.business import Business, business
+from erp_sync_tests.ledger.databases import postgres_of_its_own
 
 MISSING = {
     "erp_options": {"permissions": {"TRAN_SALESORD": 1, "TRAN_CUSTDEP": 2}},
@@ -80,3 +81,44 @@ def test_events_that_can_be_verified_and_never_came_are_a_warning(lacking: Busin
         assert events() == {"netsuite_us": Verdict.WARNING}
         here.ledger.inbox.put(InboxEvent(connection="netsuite_us", event_id="1", topic="save", entity="shipment"))
         assert events() == {"netsuite_us": Verdict.OK}
+
+
+def kept(shop: Business) -> list[tuple[Verdict, str]]:
+    """What is told of the ledger's commits: verdicts, and the settings named."""
+    with shop.installation() as here:
+        found = doctor(here, here.configuration.routes["us"])
+    told = [one for one in found.findings if one.check == "ledger's commits"]
+    assert all(one.mend for one in told if one.verdict is not Verdict.OK)
+    assert found.healthy == all(one.verdict is not Verdict.ERROR for one in found.findings)
+    return [(one.verdict, one.found.partition(":")[0]) for one in told]
+
+
+def test_a_postgresql_that_may_lose_what_it_has_confirmed_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def set_to(value: str, *names: str) -> None:
+        with server.connect() as connection:
+            for name in names:
+                connection.execute(f"ALTER SYSTEM SET {name} = {value}".encode())
+            connection.execute("SELECT pg_reload_conf()")
+
+    outlast = [(Verdict.OK, "outlast a crash of PostgreSQL's machine")]
+    with postgres_of_its_own() as server:
+        set_to("on", "fsync", "full_page_writes", "synchronous_commit")
+        with business(tmp_path, flows=("orders",), ledger_url=server.url(server.create())) as shop:
+            assert kept(shop) == outlast
+            set_to("off", "fsync", "full_page_writes")
+            assert kept(shop) == [
+                (Verdict.ERROR, "PostgreSQL's fsync is off"),
+                (Verdict.WARNING, "PostgreSQL's full_page_writes is off"),
+            ]
+            set_to("on", "fsync", "full_page_writes")
+            set_to("off", "synchronous_commit")
+            assert kept(shop) == outlast, "the ledger's own sessions wait for the disk"
+            # A pooler that keeps settings of sessions from its server.
+            monkeypatch.setattr(engine, "_WAIT_FOR_THE_DISK", "SELECT 1")
+            assert kept(shop) == [(Verdict.ERROR, "PostgreSQL's synchronous_commit is off")]
+
+
+def test_of_a_ledger_in_a_file_nothing_is_asked_of_a_server(lacking: Business) -> None:
+    assert kept(lacking) == []
