@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, time, timedelta
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -24,6 +24,9 @@ from erp_sync.components.maintenance_windows import MaintenanceSpec
 from erp_sync.components.ownership import EntityRecord, check
 from erp_sync.model.advice import Advice
 from erp_sync.ports.connection import ConnectionSettings
+
+if TYPE_CHECKING:
+    from erp_sync.monitoring.expectations import AtLeast, ByHand
 
 CONNECTION = "erp_sync.components.Connection"
 ROUTE = "erp_sync.components.Route"
@@ -152,24 +155,55 @@ class FastLane(_Strict):
 
 
 class Expected(_Strict):
-    """How many documents, or changed rows, are expected at least, at some hours: what no history can tell yet.
+    """How many documents, or changed rows, are expected at some hours: what no history can tell yet, or does not.
 
-    `days` as ``mon``, ``tue`` ...; `begins` and `ends` (``from`` and ``to`` in YAML) times of day of the source.
+    Attributes:
+        per_hour: so many are usual; judged as what is learned, and instead of it.
+        at_least: fewer in any time of length `within` are told; beside what is usual.
+        days: as ``mon``, ``tue`` ...
+        begins, ends: ``from`` and ``to`` in YAML, times of day of the source.
     """
 
-    per_hour: float = Field(gt=0)
+    per_hour: float | None = Field(default=None, gt=0)
+    at_least: int | None = Field(default=None, ge=1)
+    within: timedelta = timedelta(minutes=30)
     days: tuple[Weekday, ...] = WEEKDAYS
     begins: time = Field(default=time(0), alias="from")
     ends: time = Field(default=time(0), alias="to")
 
     _clock = field_validator("begins", "ends", mode="before")(clock)
+    _durations = field_validator("within", mode="before")(duration)
 
-    def by_hand(self) -> Any:
+    @model_validator(mode="after")
+    def _one_of_two(self) -> Self:
+        if (self.per_hour is None) == (self.at_least is None):
+            raise ValueError("say either per_hour (what is usual) or at_least (fewer are told)")
+        if not timedelta(minutes=5) <= self.within <= timedelta(days=7):
+            raise ValueError("within is from 5m to 7d")
+        if self.at_least is not None and self.within > self._longest():
+            raise ValueError("within is longer than the hours of from and to last, so it would never be judged")
+        return self
+
+    def _longest(self) -> timedelta:
+        """The longest time without a pause in which these hours hold, of a day, or all."""
+        if self.begins == self.ends == time(0):
+            return timedelta(days=7 if set(self.days) == set(WEEKDAYS) else 1)
+        day = timedelta(days=1)
+        begins, ends = (
+            timedelta(hours=at.hour, minutes=at.minute, seconds=at.second) for at in (self.begins, self.ends)
+        )
+        return (ends or day) - begins
+
+    def by_hand(self) -> ByHand | AtLeast:
         """As `erp_sync.monitoring.expectations` judges by it."""
-        from erp_sync.monitoring.expectations import ByHand
+        from erp_sync.monitoring.expectations import AtLeast, ByHand
 
-        days = tuple(WEEKDAYS.index(day) for day in self.days)
-        return ByHand(days=days, begins=self.begins, ends=self.ends, per_hour=self.per_hour)
+        hours: dict[str, Any] = {"days": tuple(WEEKDAYS.index(day) for day in self.days)}
+        hours |= {"begins": self.begins, "ends": self.ends}
+        if self.at_least is not None:
+            return AtLeast(**hours, count=self.at_least, within=self.within)
+        assert self.per_hour is not None
+        return ByHand(**hours, per_hour=self.per_hour)
 
 
 #: What the store decides in its own time: a payment that is not there yet, an order that somebody looks at there.
@@ -196,8 +230,8 @@ class FlowSpec(_Strict):
             nothing is said.
         rules: the flow's own rules, as data.
         checks: rules of quality over custom fields, see `erp_sync.components.custom_checks`.
-        expected: documents, or changed rows of a state flow, an hour, by weekday and hour, below which the flow is
-            silent; learned where not said.
+        expected: documents, or changed rows of a state flow, by weekday and hour: what is usual, learned where not
+            said, and least numbers.
         overdue: a document that may go and waits longer is told of.
         held: a document that waits for a person, or for what its target lacks, longer is told of, with all of its
             cause.

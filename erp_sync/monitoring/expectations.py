@@ -5,8 +5,10 @@ are two weeks of history; of the same hour of all days where there are three day
 
 A flow is silent where what came in the last half hour, or longer, is so little that a business with 70 % of the
 expected rate would show that only once in a thousand looks (Poisson). So a busy flow is missed after half an hour, and
-one with three orders an hour after some: nobody could tell earlier. It is silent no more once the time in which
-twenty were expected brought 70 % of them, whatever was missed before.
+one with three orders an hour after some: nobody could tell earlier (`patience` says when). It is silent no more once
+the time in which twenty were expected brought 70 % of them, whatever was missed before.
+
+A least number in a time, said by hand, is no rate but a bound: fewer in that time is told, without any statistics.
 
 State flows are judged by the rows that their plans change. Rows come many at once, so that it is not rows that are
 counted but handfuls of them: a usual plan's rows, as learned. What only a lapse of our own held up comes as one large
@@ -17,7 +19,7 @@ in which nobody works on Saturdays changes nothing then, from its first weekend 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, time, timedelta
 from statistics import median
 from zoneinfo import ZoneInfo
@@ -27,6 +29,8 @@ import msgspec
 HOUR = timedelta(hours=1)
 SHORTEST = timedelta(minutes=30)
 LONGEST = timedelta(days=7)
+#: Each window that is looked at is so many times the one before.
+WIDER = 1.25
 #: How much of the expected rate is still a normal day, and how seldom a normal day may be called silent.
 NORMAL_SHARE = 0.7
 CHANCE = 0.001
@@ -36,17 +40,30 @@ WEEKS = 4
 DAYS_TO_LEARN = 3
 
 
-class ByHand(msgspec.Struct, frozen=True, kw_only=True):
-    """`per_hour` documents are expected on these weekdays (0 is Monday) between two times of day."""
+class _Hours(msgspec.Struct, frozen=True, kw_only=True):
+    """Weekdays (0 is Monday), and two times of day between which something holds; an end of midnight is the day's."""
 
     days: tuple[int, ...]
     begins: time
     ends: time
-    per_hour: float
 
     def holds(self, moment: datetime) -> bool:
+        """At a moment of the wall clock that is meant."""
         clock = moment.time()
         return moment.weekday() in self.days and (self.begins <= clock and (clock < self.ends or self.ends == time(0)))
+
+
+class ByHand(_Hours, frozen=True, kw_only=True):
+    """`per_hour` documents are usual in these hours; stands instead of what was learned."""
+
+    per_hour: float
+
+
+class AtLeast(_Hours, frozen=True, kw_only=True):
+    """`count` documents have to come in any time of this length that lies in these hours; beside what was learned."""
+
+    count: int
+    within: timedelta
 
 
 class Expectation:
@@ -54,23 +71,32 @@ class Expectation:
 
     Attributes:
         handful: so many usually come at once; documents come one by one.
+        bounds: least numbers that were said by hand.
     """
 
     def __init__(
         self,
         zone: ZoneInfo,
         learned: dict[tuple[int, int], float],
-        by_hand: Sequence[ByHand] = (),
+        by_hand: Sequence[ByHand | AtLeast] = (),
         handful: float = 1.0,
     ) -> None:
-        self.zone, self._learned, self._by_hand, self.handful = zone, learned, tuple(by_hand), handful
+        self.zone, self.handful = zone, handful
+        self._by_hand = tuple(one for one in by_hand if isinstance(one, ByHand))
+        self.bounds = tuple(one for one in by_hand if isinstance(one, AtLeast))
+        self._learned = {} if self._by_hand else learned
 
     @classmethod
     def learned(
-        cls, times: Iterable[datetime], since: datetime | None, now: datetime, zone: ZoneInfo, by_hand: Sequence[ByHand]
+        cls,
+        times: Iterable[datetime],
+        since: datetime | None,
+        now: datetime,
+        zone: ZoneInfo,
+        by_hand: Sequence[ByHand | AtLeast],
     ) -> Expectation:
         """From when documents came, over at most the last four weeks; `since` is the first one ever."""
-        return cls(zone, {} if by_hand else _learned([(moment, 1) for moment in times], since, now, zone), by_hand)
+        return cls(zone, _learned([(moment, 1) for moment in times], since, now, zone), by_hand)
 
     @classmethod
     def of_changes(
@@ -79,13 +105,13 @@ class Expectation:
         since: datetime | None,
         now: datetime,
         zone: ZoneInfo,
-        by_hand: Sequence[ByHand],
+        by_hand: Sequence[ByHand | AtLeast],
     ) -> Expectation:
         """From when plans changed how many rows, over at most the last four weeks; `since` is the first one ever."""
         # A first load, or a season's new prices, is no part of what is usual.
         most = 2 * max(_learned(changes, since, now, zone).values(), default=0.0)
         usual = sorted(rows for _, rows in changes if rows <= most)
-        rates = {} if by_hand else _learned(changes, since, now, zone, any_day=False)
+        rates = _learned(changes, since, now, zone, any_day=False)
         return cls(zone, rates, by_hand, float(_middle_of_rows(usual)))
 
     def rate(self, moment: datetime) -> float:
@@ -113,11 +139,23 @@ class Expectation:
 
 
 class Silence(msgspec.Struct, frozen=True, kw_only=True):
-    """Far fewer came than expected, since a moment. UTC."""
+    """Far fewer came than expected, since a moment. UTC.
+
+    Attributes:
+        least: the bound that was said by hand, where that is what was missed.
+    """
 
     since: datetime
     came: int
     expected: float
+    least: AtLeast | None = None
+
+    def usual(self) -> str:
+        """What is missed, in words that end a sentence on how many came."""
+        if self.least is None:
+            return f"about {self.expected:.0f} are usual by now"
+        minutes = self.least.within // timedelta(minutes=1)
+        return f"at least {self.least.count} in {minutes} minutes are demanded by `expected` of the flow"
 
 
 def silence(expectation: Expectation, times: Sequence[datetime], start: datetime, now: datetime) -> Silence | None:
@@ -127,16 +165,14 @@ def silence(expectation: Expectation, times: Sequence[datetime], start: datetime
         times: when documents came, sorted; all since `start` at least.
         start: nothing before is judged: the flow was off, or its source in maintenance.
     """
-    length = SHORTEST
-    while length <= LONGEST and now - length >= start:
-        since = now - length
-        expected = expectation.between(since, now)
+    if missed := _below(expectation, [(moment, 1) for moment in times], start, now):
+        return missed
+    for since, expected in _windows(expectation, SHORTEST, start, now):
         came = sum(1 for moment in times if since <= moment <= now)
         if expected >= TELLING and came >= expected * NORMAL_SHARE:
             return None  # normal now: longer windows would tell of what is over, for days
         if chance(came, expected * NORMAL_SHARE) < CHANCE:
             return Silence(since=since, came=came, expected=expected)
-        length = length * 2
     return None
 
 
@@ -150,18 +186,55 @@ def stillness(
         start: nothing before is judged.
         every: how often its source is looked at: three looks may find nothing, whatever is said by hand.
     """
+    if missed := _below(expectation, changes, start, now):
+        return missed
     usual = [moment for moment, rows in changes if rows >= expectation.handful]
     start = max([start, *usual[-1:]])
-    length = max(SHORTEST, 3 * every)
-    while length <= LONGEST and now - length >= start:
-        since = now - length
-        expected = expectation.between(since, now)
+    for since, expected in _windows(expectation, max(SHORTEST, 3 * every), start, now):
         came = sum(rows for moment, rows in changes if since < moment <= now)
         handfuls, enough = int(came / expectation.handful), expected / expectation.handful * NORMAL_SHARE
         if chance(handfuls, enough) < CHANCE:
             return Silence(since=since, came=came, expected=expected)
-        length = length * 2
     return None
+
+
+def patience(per_hour: float) -> timedelta:
+    """After how long a flow of so many documents an hour is missed that stops altogether."""
+    enough = -math.log(CHANCE) / NORMAL_SHARE
+    return max(SHORTEST, timedelta(hours=enough / per_hour))
+
+
+def _below(
+    expectation: Expectation, counts: Sequence[tuple[datetime, int]], start: datetime, now: datetime
+) -> Silence | None:
+    """The first bound that is missed now. It is judged once it has held for as long as it asks for, so that nothing is
+    missed at the moment at which a shop opens."""
+    for one in expectation.bounds:
+        since = now - one.within
+        held = since >= start and all(one.holds(at.astimezone(expectation.zone)) for at in _minutes(since, now))
+        came = sum(count for moment, count in counts if since < moment <= now)
+        if held and came < one.count:
+            return Silence(since=since, came=came, expected=float(one.count), least=one)
+    return None
+
+
+def _windows(
+    expectation: Expectation, shortest: timedelta, start: datetime, now: datetime
+) -> Iterator[tuple[datetime, float]]:
+    """Where windows up to `now` begin, the shortest first, and what is expected in each."""
+    length, before, expected = shortest, now, 0.0
+    while length <= LONGEST and now - length >= start:
+        since = now - length
+        expected += expectation.between(since, before)
+        yield since, expected
+        length, before = length * WIDER, since
+
+
+def _minutes(start: datetime, end: datetime) -> Iterator[datetime]:
+    moment = start
+    while moment < end:
+        yield moment
+        moment += timedelta(minutes=1)
 
 
 def chance(came: int, expected: float) -> float:

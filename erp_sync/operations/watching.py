@@ -306,7 +306,7 @@ class Watchdog:
                 key=f"silent/{route.name}/{kind.name}",
                 severity="critical",
                 text=f"{kind.title} on {route.name}: {quiet.came} came from {source} since "
-                f"{quiet.since:%Y-%m-%d %H:%M} UTC, about {quiet.expected:.0f} are usual by now. Look whether {source} "
+                f"{quiet.since:%Y-%m-%d %H:%M} UTC, {quiet.usual()}. Look whether {source} "
                 f"takes orders at all and whether its integration still tells them: `erp-sync doctor {route.name}`, "
                 f"`erp-sync reconcile {route.name}`.",
                 link=f"/asset-groups/{route.name}_{kind.name}",
@@ -320,7 +320,7 @@ class Watchdog:
                 key=f"unchanged/{route.name}/{kind.name}",
                 severity="error",
                 text=f"{kind.title.capitalize()} on {route.name}: runs found {still.came} changes since "
-                f"{still.since:%Y-%m-%d %H:%M} UTC, about {still.expected:.0f} are usual by now. Either nothing "
+                f"{still.since:%Y-%m-%d %H:%M} UTC, {still.usual()}. Either nothing "
                 f"changes in {source}, or it no longer says so: change one there and look whether it arrives; "
                 f"`erp-sync plan {kind.name} --route {route.name} --full` compares everything.",
                 link=f"/asset-groups/{route.name}_{kind.name}",
@@ -334,7 +334,8 @@ class Watchdog:
         activity = self.here.ledger.activity
         zone = ZoneInfo(self.here.configuration.connection(getattr(route, kind.source)).time_zone)
         since = activity.first_accepted(*name)
-        times = activity.accepted_times(*name, now - timedelta(weeks=WEEKS), now) if not flow.expected else []
+        usual_by_hand = any(one.per_hour is not None for one in flow.expected)
+        times = [] if usual_by_hand else activity.accepted_times(*name, now - timedelta(weeks=WEEKS), now)
         learned = Expectation.learned(times, since, now, zone, [one.by_hand() for one in flow.expected])
         self._expectations[name] = (now, learned)
         return learned

@@ -7,7 +7,7 @@ import os
 import re
 import subprocess
 import sys
-from datetime import timedelta
+from datetime import time, timedelta
 from pathlib import Path
 
 import pytest
@@ -25,6 +25,7 @@ from erp_sync.components.configuration import (
 from erp_sync.components.route import installation_definitions
 from erp_sync.flows import guards
 from erp_sync.ledger.retention import Retention
+from erp_sync.monitoring.expectations import AtLeast, ByHand
 
 PACKAGE = Path(__file__).resolve().parents[2] / "erp_sync"
 SHIPPED = ("defs", "demo/defs")
@@ -255,6 +256,16 @@ WRONG = {
         "flows.prices.system_of_record.foreign_edits",
         "'put_back', 'hold' or 'report'",
     ),
+    "expected numbers of no kind": (
+        ("mode: on", "mode: on, expected: [{days: [mon]}]"),
+        "flows.orders.expected.0",
+        "say either per_hour (what is usual) or at_least (fewer are told)",
+    ),
+    "a least number of a longer time than its hours": (
+        ("mode: on", 'mode: on, expected: [{at_least: 2, within: 3h, from: "08:00", to: "10:00"}]'),
+        "flows.orders.expected.0",
+        "within is longer than the hours of from and to last",
+    ),
     "a folder that is not there": (("  store:", "  lookups: tables\n  store:"), "lookups", "is no folder"),
     "a connection without a vendor": (("vendor: magento, ", ""), "vendor", "Field required"),
     "a credential that is no text": (
@@ -378,6 +389,14 @@ def test_definitions_and_sensors_import_neither_pandas_nor_great_expectations(tm
         [sys.executable, "-c", program], capture_output=True, text=True, env=environment, check=True, cwd=PACKAGE.parent
     )
     assert done.stdout.strip() == "[]"
+
+
+def test_expected_numbers_are_what_is_usual_or_a_bound(tmp_path):
+    expected = '[{per_hour: 20, days: [mon]}, {at_least: 3, within: 45m, from: "08:00", to: "22:00"}]'
+    text = (CONNECTIONS + ROUTE).replace("mode: on", f"mode: on, expected: {expected}", 1)
+    usual, bound = (one.by_hand() for one in read(tmp_path, text).routes["us"].flows["orders"].expected)
+    assert usual == ByHand(days=(0,), begins=time(0), ends=time(0), per_hour=20)
+    assert bound == AtLeast(days=tuple(range(7)), begins=time(8), ends=time(22), count=3, within=timedelta(minutes=45))
 
 
 def test_the_window_of_the_daily_comparison_keeps_to_what_the_ledger_keeps():

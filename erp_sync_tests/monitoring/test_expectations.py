@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from erp_sync.monitoring.expectations import ByHand, Expectation, chance, silence, stillness
+from erp_sync.monitoring.expectations import AtLeast, ByHand, Expectation, chance, patience, silence, stillness
 
 BERLIN = ZoneInfo("Europe/Berlin")
 HOUR = timedelta(hours=1)
@@ -109,6 +109,90 @@ def test_what_is_said_by_hand_stands_from_the_first_day():
     assert late.holds(datetime(2026, 11, 27, 23, 59, tzinfo=BERLIN))
 
 
+SHOP_HOURS = {"days": (0, 1, 2, 3, 4), "begins": time(8), "ends": time(22)}
+ALWAYS = {"days": tuple(range(7)), "begins": time(0), "ends": time(0)}
+
+
+@pytest.mark.parametrize(("within", "count"), [(30, 1), (30, 3), (30, 100), (5, 2), (180, 2)])
+def test_a_least_number_by_hand_is_missed_as_soon_as_fewer_came_and_settled_by_as_many(within: int, count: int):
+    bound = AtLeast(**SHOP_HOURS, count=count, within=timedelta(minutes=within))
+    told = Expectation.learned([], None, FRIDAY, BERLIN, [bound])
+    start, minute = FRIDAY - timedelta(days=9), timedelta(minutes=1)
+    came = [FRIDAY + minute * number / count for number in range(count)]
+    assert silence(told, came, start, FRIDAY + minute) is None
+    assert silence(told, came, start, FRIDAY + minute * (within - 1)) is None
+    quiet = silence(told, came, start, FRIDAY + minute * (within + 1))
+    assert quiet is not None
+    assert (quiet.came, quiet.expected, quiet.least) == (0, count, bound)
+    assert quiet.usual() == f"at least {count} in {within} minutes are demanded by `expected` of the flow"
+    fresh = [FRIDAY + minute * (within + 2)] * count
+    assert silence(told, came + fresh[1:], start, FRIDAY + minute * (within + 2)) is not None
+    assert silence(told, came + fresh, start, FRIDAY + minute * (within + 2)) is None
+
+
+def test_half_of_a_least_number_is_missed_too():
+    bound = AtLeast(**SHOP_HOURS, count=4, within=timedelta(minutes=30))
+    told = Expectation.learned([], None, FRIDAY, BERLIN, [bound])
+    half = [FRIDAY + timedelta(minutes=15 * number) for number in range(8)]
+    looks = [FRIDAY + timedelta(minutes=minutes) for minutes in range(30, 120)]
+    assert all(silence(told, half, FRIDAY - timedelta(days=1), look) for look in looks)
+
+
+def test_a_least_number_is_judged_only_once_its_hours_have_lasted_as_long():
+    bound = AtLeast(**SHOP_HOURS, count=1, within=timedelta(minutes=30))
+    told = Expectation.learned([], None, FRIDAY, BERLIN, [bound])
+    opens = datetime(2026, 11, 27, 8, tzinfo=BERLIN)
+
+    def quiet(moment: datetime, start: datetime = FRIDAY - timedelta(days=30)) -> bool:
+        return silence(told, [], start, moment.astimezone(UTC)) is not None
+
+    assert not quiet(opens - timedelta(minutes=1))
+    assert not quiet(opens + timedelta(minutes=29))
+    assert quiet(opens + timedelta(minutes=30))
+    assert quiet(datetime(2026, 11, 27, 22, tzinfo=BERLIN))
+    assert not quiet(datetime(2026, 11, 27, 22, 2, tzinfo=BERLIN))
+    assert not quiet(opens + timedelta(days=1, hours=2))  # Saturday
+    # Nothing is judged before the flow was on, or its source back from maintenance.
+    assert not quiet(opens + timedelta(hours=2), start=(opens + timedelta(hours=1, minutes=31)).astimezone(UTC))
+
+
+def test_a_least_number_stands_beside_what_is_learned():
+    times = busy_weeks(4)
+    night = AtLeast(**{**ALWAYS, "begins": time(0), "ends": time(6)}, count=1, within=timedelta(hours=2))
+    usual = Expectation.learned(times, times[0], FRIDAY, BERLIN, [night])
+    assert usual.rate(FRIDAY) == 20
+    assert silence(usual, times, times[0], FRIDAY + timedelta(minutes=30)) is not None
+    at_four = datetime(2026, 11, 27, 4, tzinfo=BERLIN).astimezone(UTC)
+    before = [moment for moment in times if moment <= at_four]
+    quiet = silence(usual, before, times[0], at_four)
+    assert quiet is not None
+    assert quiet.least == night
+
+
+def test_a_least_number_of_changed_rows_counts_rows():
+    bound = AtLeast(**ALWAYS, count=100, within=timedelta(hours=2))
+    told = Expectation.of_changes([], None, FRIDAY, BERLIN, [bound])
+    every, start = timedelta(hours=1), FRIDAY - timedelta(days=1)
+    enough = [(FRIDAY - HOUR, 60), (FRIDAY - HOUR / 2, 40)]
+    assert stillness(told, enough, start, FRIDAY, every) is None
+    missed = stillness(told, enough[:1], start, FRIDAY, every)
+    assert missed is not None
+    assert (missed.came, missed.least) == (60, bound)
+
+
+@pytest.mark.parametrize("per_hour", [60, 20, 19, 10, 9, 4, 2, 1])
+def test_after_how_long_a_flow_that_stops_is_missed_can_be_said(per_hour: int):
+    told = Expectation.learned([], None, FRIDAY, BERLIN, [ByHand(**ALWAYS, per_hour=per_hour)])
+    start = FRIDAY - timedelta(days=20)
+    before = [start + HOUR * number / per_hour for number in range(20 * 24 * per_hour)]
+    noticed = next(
+        minutes for minutes in range(1, 2000) if silence(told, before, start, FRIDAY + timedelta(minutes=minutes))
+    )
+    said = patience(per_hour) / timedelta(minutes=1)
+    # Windows grow by a quarter, and one ends before the last document came.
+    assert noticed <= max(30, 1.25 * said + 1)
+
+
 def test_what_lies_before_the_start_is_not_judged():
     usual = learned(busy_weeks(4))
     assert silence(usual, [], FRIDAY, FRIDAY + timedelta(minutes=29)) is None
@@ -134,7 +218,7 @@ def test_changes_that_come_by_the_hundred_are_as_few_as_the_plans_they_come_in()
         for hours in range(24)
         if stillness(usual, changes, FRIDAY - timedelta(weeks=4), FRIDAY + hours * HOUR, every=HOUR)
     ]
-    assert told == list(range(12, 24))  # windows of 3, 6 and 12 hours; ten plans are told from none
+    assert told == list(range(11, 24))  # a window of 9.2 hours is too short; ten plans are told from none
 
 
 def test_a_first_load_is_no_part_of_what_usually_changes():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -90,6 +91,28 @@ def test_orders_that_stop_are_told_after_half_an_hour_and_settled_when_they_come
     clock.advance(seconds=1)
     assert watched(place) == {}
     assert place.ledger.notices.open() == []
+
+
+def test_a_shop_of_few_orders_is_missed_within_half_an_hour_where_a_least_number_is_said(home: Path, clock: Clock):
+    bound = {"at_least": 2, "within": "30m", "days": ["fri"], "from": "08:00", "to": "22:00"}
+    orders = {"mode": "on", "start": "2026-11-01T15:00:00Z", "expected": [bound]}
+    write_defs(home.parent / "defs", route={"flows": {"orders": orders}})
+    with closing(Installation(settings_module.load(), clock=clock)) as here:
+        place = House(here)
+        for number in range(2):
+            place.delivered(str(number))
+        clock.advance(minutes=29)
+        place.ledger.heartbeats.beat([SENSOR_ALIVE])
+        assert watched(place) == {}
+        clock.advance(minutes=2)
+        place.delivered("2")
+        place.ledger.heartbeats.beat([SENSOR_ALIVE])
+        assert watched(place) == {"silent/us/orders": "critical"}
+        (notice,) = place.ledger.notices.open()
+        assert "1 came from magento_us since 2026-11-27 16:01 UTC, at least 2 in 30 minutes are demanded" in notice.text
+        place.delivered("3")
+        clock.advance(seconds=1)
+        assert watched(place) == {}
 
 
 def test_a_store_in_planned_maintenance_is_expected_to_be_silent(place: House, clock: Clock):
