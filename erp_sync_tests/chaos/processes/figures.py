@@ -1,4 +1,7 @@
-"""What `make chaos` tells: a failed seed in words with how to play it again, and the object of its last line."""
+"""What `make chaos` tells: a failed seed in words with how to play it again, and the object of its last line.
+
+The object is a bench's, and says what a campaign of the simulated tier says by the same names beside it.
+"""
 
 from __future__ import annotations
 
@@ -28,10 +31,11 @@ TARGETS = {
 
 
 def bench(results: Sequence[SeedResult], *, route: str, mutant: str, seconds: float) -> dict[str, Any]:
-    """The last line: name, machine, profile, figures, targets and which of them are met."""
-    found = campaign.figures(results)
-    del found["cpu_s_a_seed"]
-    found |= {
+    """The last line: name, machine, profile, figures, targets and which of them are met; the campaign's figures also
+    by themselves."""
+    played = campaign.figures(results)
+    del played["cpu_s_a_seed"]
+    found = played | {
         "fault_kinds_least_a_seed": min((len(one.faults) for one in results), default=0),
         "kills_least_a_seed": min((len(one.kills) for one in results), default=0),
         "machines_killed_least_a_seed": min((one.kills.count("machine") for one in results), default=0),
@@ -43,6 +47,7 @@ def bench(results: Sequence[SeedResult], *, route: str, mutant: str, seconds: fl
         "profile": PROFILE,
         "route": route,
         **({"mutant": mutant} if mutant else {}),
+        **played,
         "figures": found,
         "targets": {
             name: f"{'at least' if target.at_least else 'at most'} {target.bound:g}" for name, target in TARGETS.items()

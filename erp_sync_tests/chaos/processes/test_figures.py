@@ -41,6 +41,16 @@ def test_good_seeds_meet_every_target_in_the_form_of_a_bench():
     }
 
 
+def test_what_both_tiers_tell_is_found_by_the_same_names():
+    made = of(seed(1), seed(2))
+    both = set(figures.campaign.figures([seed(1)])) - {"cpu_s_a_seed"}
+    assert both >= {
+        *("seeds", "documents", "state_keys", "faults_injected", "kills", "lost", "duplicated", "stale_overwrites"),
+        *("stale_seconds_max", "unexplained", "cases_open", "recovery_s"),
+    }
+    assert {name: made[name] for name in both} == {name: made["figures"][name] for name in both}
+
+
 def test_a_seed_in_which_something_is_lost_or_too_little_goes_wrong_misses_that_target():
     lost = msgspec.structs.replace(seed(1), counts={"documents": 240, "state_keys": 540, "lost": 1})
     assert [name for name, met in of(lost)["met"].items() if not met] == ["lost", "seconds_a_seed"]
