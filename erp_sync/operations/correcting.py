@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from difflib import get_close_matches
 from typing import Any
 
 import msgspec
@@ -17,6 +18,8 @@ from erp_sync.operations import letters
 from erp_sync.operations.choosing import CannotDo
 from erp_sync.ports.raw import BadRecord, MappingProblem
 
+#: Where a document holds fields that no flow declares.
+_CUSTOM = "custom"
 _PART = re.compile(r"([^.\[\]]+)|\[(\d+)\]")
 
 
@@ -42,13 +45,17 @@ def edit(
     Args:
         changes: path in the payload to its new value, e.g. ``shipping_address.postcode``, ``lines[0].sku``.
         payload: the whole of it, instead.
-    Raises CannotDo for what is no letter, a path that is not there, and what would be refused again, with the reason.
+    Raises CannotDo for what is no letter, a field that it does not have, and what would be refused again, with the
+    reason.
     """
     if not why.strip():
         raise CannotDo("a correction needs a reason: --why TEXT")
     one = letters.found(here, word)
-    before = _record(here, one) if isinstance(one, Quarantined) else codec.from_json(one.payload)
-    after = _given(payload) if payload is not None else changed(before, changes or {})
+    closed = isinstance(one, Delivery)
+    before = _whole(one.flow, one.payload) if isinstance(one, Delivery) else _record(here, one)
+    after = _given(payload) if payload is not None else changed(before, changes or {}, closed=closed)
+    if isinstance(one, Delivery):
+        _refuse_unknown(after, _whole(one.flow, codec.to_bytes(after)))
     differing = _differing(before, after)
     if not differing:
         raise CannotDo("nothing would change: give --set FIELD=VALUE or --file FILE")
@@ -60,8 +67,12 @@ def edit(
     return Edited(id=f"q{one.id}", number=one.native_id, changed=differing)
 
 
-def changed(document: Any, changes: Mapping[str, str]) -> Any:
-    """A copy of the document with other values at these paths; texts stay texts. Raises CannotDo for a wrong path."""
+def changed(document: Any, changes: Mapping[str, str], *, closed: bool = False) -> Any:
+    """A copy of the document with other values at these paths; texts stay texts. Raises CannotDo for a wrong path.
+
+    Args:
+        closed: it has all its fields: no other is put into it, but custom ones.
+    """
     copy = codec.from_json(codec.to_bytes(document))
     for path, value in changes.items():
         steps = [int(index) if index else name for name, index in _PART.findall(path)]
@@ -71,11 +82,47 @@ def changed(document: Any, changes: Mapping[str, str]) -> Any:
                 place = place[step]
             if not steps or not isinstance(place, dict | list):
                 raise KeyError(path)
+            if closed and isinstance(place, dict) and steps[-1] not in place and _CUSTOM not in steps[:-1]:
+                raise _unknown(path, str(steps[-1]), place)
             known = place[steps[-1]] if isinstance(place, list) else place.get(steps[-1])
             place[steps[-1]] = _value(value, known)
         except (KeyError, IndexError, TypeError) as error:
             raise CannotDo(f"{path} is no field of it; `erp-sync deadletters show` prints all of them") from error
     return copy
+
+
+def _unknown(path: str, name: str, siblings: Iterable[str]) -> CannotDo:
+    """That there is no such field; the one of its siblings that is spelled most like it is named."""
+    nearest = get_close_matches(name, list(siblings), 1)
+    meant = f"; {path.removesuffix(name)}{nearest[0]} is" if nearest else ""
+    return CannotDo(f"{path} is no field of it{meant}; `erp-sync deadletters show` prints all of them")
+
+
+def _whole(flow: str, payload: bytes) -> Any:
+    """The document with every field that its flow knows and no other; as it stands where it cannot be read."""
+    try:
+        return codec.from_json(codec.to_bytes(flow_module(flow, "transform").decode(payload)))
+    except msgspec.DecodeError:
+        return codec.from_json(payload)
+
+
+def _refuse_unknown(given: Any, known: Any) -> None:
+    """Raises CannotDo for the first field that decoding leaves out: nothing would be corrected by it."""
+    for path, name, siblings in _dropped(given, known):
+        raise _unknown(path, name, siblings)
+
+
+def _dropped(given: Any, known: Any, path: str = "") -> Iterator[tuple[str, str, Iterable[str]]]:
+    if isinstance(given, dict) and isinstance(known, dict):
+        for name, value in given.items():
+            inner = f"{path}.{name}" if path else name
+            if name in known:
+                yield from _dropped(value, known[name], inner)
+            else:
+                yield inner, name, known
+    elif isinstance(given, list) and isinstance(known, list):
+        for index, pair in enumerate(zip(given, known, strict=False)):
+            yield from _dropped(*pair, f"{path}[{index}]")
 
 
 def _value(text: str, known: Any) -> Any:
@@ -107,9 +154,14 @@ def check_document(here: Installation, one: Delivery, payload: bytes) -> None:
     if broken:
         raise CannotDo(f"it would be refused again: {'; '.join(broken)}")
     try:
+        getattr(checks, "check_corrected", _nothing)(document)
         logic.target(here.connector_for(route, FLOWS[one.flow].target)).steps(document)
     except MappingProblem as problem:
         raise CannotDo(f"it would be refused again: {problem.code}: {problem}") from problem
+
+
+def _nothing(document: Any) -> None:
+    """Of flows whose rules are all there is to check."""
 
 
 def _record(here: Installation, row: Quarantined) -> Any:

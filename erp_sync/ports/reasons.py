@@ -12,6 +12,13 @@ REASONS = (
         "it, the vendor has changed its format: add an overlay to the connection's mapping.",
     ),
     Reason(
+        code="malformed_address",
+        means="No carrier could deliver to this address. The order is not sent.",
+        look=("erp-sync deadletters show ID", "erp-sync trace NUMBER"),
+        do="Ask the customer and correct it in the store, or here: `erp-sync deadletters edit ID --set "
+        "shipping_address.postcode=VALUE --why TEXT`.",
+    ),
+    Reason(
         code="invalid_value",
         means="A value of this document does not fit the field that takes it at the target. It is not delivered.",
         look=("erp-sync deadletters show ID", "erp-sync mapping"),

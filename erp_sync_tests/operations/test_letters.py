@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -121,6 +122,10 @@ def test_a_correction_stands_beside_the_original_and_goes_next(tables: House) ->
         ({"lines[0].quantity": "many"}, "is no document of orders"),
         ({"payments[0].method": "bitcoin"}, "unmapped_payment_methods"),
         ({"lines[7].sku": "A"}, "is no field of it"),
+        ({"shipping_address.postcod": "62701"}, "shipping_address.postcode is"),
+        ({"lines[0].skew": "A"}, "is no field of it"),
+        ({"shipping_address.postcode": "NONSENSE"}, "malformed_address: shipping_address.postcode 'NONSENSE'"),
+        ({"billing_address.country": "ZZ"}, "malformed_address: billing_address.country 'ZZ': is no country"),
         ({}, "nothing would change"),
     ],
 )
@@ -131,6 +136,25 @@ def test_what_would_be_refused_again_is_not_taken_as_a_correction(
     with pytest.raises(CannotDo, match=words.replace("[", r"\[")):
         correcting.edit(tables.here, f"d{delivery}", changes=changes, who="ann", why="a try")
     assert tables.ledger.deliveries.get(delivery).corrected is False
+
+
+def test_a_file_with_a_field_that_no_order_has_is_not_taken_as_a_correction(tables: House, tmp_path: Path) -> None:
+    """Decoding would leave it out without a word, and the order would go as it was."""
+    delivery = dead(tables, "1", "closed_period", "closed")
+    given = json.loads(tables.ledger.deliveries.get(delivery).payload)
+    given["lines"][0]["sku_"] = "MUG"
+    (corrected := tmp_path / "corrected.json").write_text(json.dumps(given))
+    refused = run("deadletters", "edit", f"d{delivery}", "--file", str(corrected), "--why", "asked")
+    assert refused.exit_code == 2
+    assert "lines[0].sku_ is no field of it; lines[0].sku is" in refused.stderr
+    found = tables.ledger.deliveries.get(delivery)
+    assert (found.state, found.corrected) == (State.DEAD, False)
+
+
+def test_a_field_of_ones_own_may_be_added(tables: House) -> None:
+    delivery = dead(tables, "1", "closed_period", "closed")
+    correcting.edit(tables.here, f"d{delivery}", changes={"custom.gift": "yes"}, who="ann", why="asked")
+    assert json.loads(tables.ledger.deliveries.get(delivery).payload)["custom"]["gift"] == "yes"
 
 
 def test_a_later_version_from_the_source_takes_the_corrections_place(tables: House) -> None:

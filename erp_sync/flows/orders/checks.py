@@ -7,6 +7,7 @@ from typing import Any
 
 from erp_sync.model.money import ZERO, minor_units
 from erp_sync.model.order import LineKind, OrderLine, SalesOrder
+from erp_sync.ports.addresses import check_address
 from erp_sync.ports.differences import Difference
 
 SUITE = "sales_orders"
@@ -93,6 +94,14 @@ def facts(order: SalesOrder) -> dict[str, Any]:
         "currency": order.currency,
         "exchange_rate": _scaled(order.exchange_rate),
     }
+
+
+def check_corrected(order: SalesOrder) -> None:
+    """What a source's mapping checks of every order, of one that a person corrected: its addresses. Raises
+    MappingProblem."""
+    for where, address in (("billing_address", order.billing_address), ("shipping_address", order.shipping_address)):
+        if address is not None:
+            check_address(address, where)
 
 
 def differences(order: SalesOrder) -> list[Difference]:

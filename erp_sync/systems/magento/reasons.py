@@ -10,13 +10,6 @@ _PLANNED = "the next comparison plans it anew."
 
 REASONS = (
     Reason(
-        code="malformed_address",
-        means="No carrier could deliver to this address. The order waits.",
-        look=_SHOW,
-        do="Ask the customer and correct it in the store, or here: `erp-sync deadletters edit ID --set "
-        "shipping_address.postcode=VALUE --why TEXT`.",
-    ),
-    Reason(
         code="unknown_order_state",
         means="The store's order has a state that is not known here: it is not sent.",
         look=_SHOW,

@@ -22,12 +22,12 @@ from erp_sync.model.order import (
     ShippingCharge,
 )
 from erp_sync.ports import mapping_rules as rules
+from erp_sync.ports.addresses import MALFORMED
 from erp_sync.ports.mapping import Context, Direction, Field, RecordMapping, Rule, Scope, is_empty
 from erp_sync.ports.mapping_overlay import overlaid
 from erp_sync.ports.paths import MISSING
 from erp_sync.ports.raw import MappingProblem, RawRecord
 from erp_sync.systems.magento.mapping.common import (
-    MALFORMED,
     extension,
     moment,
     money,
