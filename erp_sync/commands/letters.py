@@ -188,6 +188,11 @@ def retry(
         show(retried, as_json, _retried_text)
 
 
+deadletters_app.command("retry", help=(retry.__doc__ or "").replace("erp-sync retry", "erp-sync deadletters retry"))(
+    retry
+)
+
+
 def _at_a_terminal() -> bool:
     return sys.stdin.isatty()
 

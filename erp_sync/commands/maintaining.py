@@ -1,4 +1,4 @@
-"""Commands for planned maintenance of a system."""
+"""Commands for planned maintenance of a system, and for one that is known to be back."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import typer
 
 from erp_sync.commands.output import Json, Who, Why, columns, installation, me, moment, refuse, show
 
-Connection = Annotated[str, typer.Argument(help="name of a connection, e.g. netsuite_us")]
+Connection = Annotated[str, typer.Argument(help="a connection, e.g. netsuite_us; the vendor where it has one only")]
 
 maintenance_app = typer.Typer(
     help="Planned maintenance: a system's work queues meanwhile, without error or alert.", no_args_is_help=True
@@ -27,13 +27,15 @@ def start(
 ) -> None:
     """Send nothing to a system for a while; its work queues from the first minute and goes afterwards.
 
-    Example: erp-sync maintenance start netsuite_us --for 2h --why "release 2026.2"
+    Example: erp-sync maintenance start netsuite --for 2h --why "release 2026.2"
     """
     from erp_sync.operations import maintenance
 
     with installation() as here:
         done = maintenance.start(here, connection, _lasting(lasts), at=_moment(at), who=me(who), why=why)
-        show(done, as_json, lambda it: _text([it]) + f"\nnext: erp-sync maintenance end {connection} opens it earlier")
+        show(
+            done, as_json, lambda it: _text([it]) + f"\nnext: erp-sync maintenance end {it.connection} opens it earlier"
+        )
 
 
 @maintenance_app.command("end")
@@ -59,6 +61,24 @@ def every(as_json: Json = False) -> None:
 
     with installation() as here:
         show(maintenance.every(here), as_json, _text)
+
+
+def probe(connection: Connection, as_json: Json = False) -> None:
+    """A system did not answer and is back: ask it now instead of when its circuit breaker would, and let work go.
+
+    Example: erp-sync probe netsuite
+    """
+    from erp_sync.operations import maintenance
+
+    with installation() as here:
+        show(maintenance.probe(here, connection), as_json, _probed_text)
+
+
+def _probed_text(it: Any) -> str:
+    return (
+        f"the next call asks {it.connection} (last: {it.why}); {it.waiting} on the way go once it answers\n"
+        "next: erp-sync status"
+    )
 
 
 def _text(connections: list[Any]) -> str:

@@ -70,6 +70,23 @@ class FromFile(_Strict):
 Secret = FromEnvironment | FromFile
 
 
+class BreakerSpec(_Strict):
+    """When a system counts as away: after `threshold` failures in a row nothing is sent for `cool_down`, then one call
+    probes; each probe that fails doubles the time, up to `longest`."""
+
+    threshold: int = Field(default=5, ge=1)
+    cool_down: timedelta = timedelta(seconds=15)
+    longest: timedelta = timedelta(minutes=5)
+
+    _durations = field_validator("cool_down", "longest", mode="before")(duration)
+
+    @model_validator(mode="after")
+    def _grows(self) -> Self:
+        if not timedelta(seconds=1) <= self.cool_down <= self.longest <= timedelta(hours=1):
+            raise ValueError("cool_down is at least 1s, longest at least cool_down and at most 1h")
+        return self
+
+
 class ConnectionSpec(_Strict):
     """One installation of a vendor's system.
 
@@ -84,6 +101,7 @@ class ConnectionSpec(_Strict):
     time_zone: str = "UTC"
     verify: str | Secret | None = None
     maintenance: tuple[MaintenanceSpec, ...] = ()
+    breaker: BreakerSpec = BreakerSpec()
 
     def resolve(self, environment: Mapping[str, str] | None = None, *, offline: bool = False) -> ConnectionSettings:
         """Read the secrets. Raises WrongConfiguration naming the first variable that is not set.

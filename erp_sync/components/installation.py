@@ -98,12 +98,21 @@ class Installation:
     def ledger(self) -> Ledger:
         def make() -> Ledger:
             from erp_sync.ledger import Ledger
+            from erp_sync.ledger.breakers import BreakerPolicy
             from erp_sync.ledger.engine import utc_now
 
             ledger = Ledger.open(self.settings.ledger_url, clock=self._clock or utc_now)
             ledger.deliveries.most_deaths = self.settings.document_deaths
             for name, spec in self.configuration.connections.items():
                 ledger.limits.configure(name, self.capabilities(spec.vendor).limits, spec.settings.get("limits"))
+                ledger.breakers.configure(
+                    name,
+                    BreakerPolicy(
+                        threshold=spec.breaker.threshold,
+                        cool_down_seconds=spec.breaker.cool_down.total_seconds(),
+                        longest_cool_down_seconds=spec.breaker.longest.total_seconds(),
+                    ),
+                )
                 if spec.maintenance:
                     calendars = [one.calendar(spec.time_zone) for one in spec.maintenance]
                     ledger.maintenance.configure(name, calendars)

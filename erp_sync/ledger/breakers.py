@@ -176,10 +176,19 @@ class LedgerBreakers:
             )
             self._notices.raise_once(matter(connection), "warning", text, link=f"connection/{connection}")
 
-    def close(self, connection: str) -> None:
-        """An operator closes the breaker by hand."""
-        self._well.discard(connection)
-        self._forget(connection)
+    def probe_now(self, connection: str) -> bool:
+        """Somebody knows that the system is back: the next call is the probe, and what waits is due for it. Its answer
+        closes the breaker; where there is none, the cool-down goes on growing. False where it is not open."""
+        with self._database.write() as write:
+            now = self._now()
+            opened = write.execute(
+                sa.update(breakers)
+                .where(breakers.c.connection == connection, breakers.c.state == "open")
+                .values(next_probe_at=now, changed_at=now)
+            ).rowcount
+            if opened:
+                release_postponed(write, self._database.now(), connection)
+        return bool(opened)
 
     def state(self, connection: str) -> BreakerState:
         with self._database.read() as read:

@@ -70,7 +70,7 @@ ALERTS = (
         "no attempt is spent. It is tried by itself, and the backlog goes once it answers.",
         look=("erp-sync status", "erp-sync doctor ROUTE"),
         do="See whether the vendor reports an outage. Where it is planned: `erp-sync maintenance start CONNECTION "
-        "--for "
-        "2h`. Where credentials or network changed on our side, mend them. Nothing is to be sent again by hand.",
+        "--for 2h`. Where it is back: `erp-sync probe CONNECTION`. Where credentials or network changed on our side, "
+        "mend them. Nothing is to be sent again by hand.",
     ),
 )  # fmt: skip

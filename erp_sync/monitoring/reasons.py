@@ -13,6 +13,9 @@ from erp_sync.model.advice import Reason, anchor, best, filled
 from erp_sync.ports import reasons as of_ports
 from erp_sync.transport import reasons as of_the_transport
 
+#: Stands for every code that nobody explained.
+_ANY = "{other}"
+
 
 @cache
 def known() -> tuple[Reason, ...]:
@@ -27,6 +30,16 @@ def known() -> tuple[Reason, ...]:
         for module in (of_flows, of_the_ledger, of_ports, of_the_transport, *systems)
         for reason in module.REASONS
     )
+
+
+def named() -> list[str]:
+    """Every code that stands for itself, not for several."""
+    return sorted(one.code for one in known() if "{" not in one.code)
+
+
+def is_named(code: str) -> bool:
+    """Whether a reason of ours is called so; a vendor may give codes that nobody explained."""
+    return best((one for one in known() if one.code != _ANY), code) is not None
 
 
 def of(code: str) -> Reason:

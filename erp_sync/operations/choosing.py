@@ -54,6 +54,19 @@ def flow_name(name: str | None) -> str | None:
     return name
 
 
+def connection(here: Installation, name: str) -> str:
+    """The connection of that name, or the only one to that vendor. Raises CannotDo."""
+    known = here.configuration.connections
+    if name in known:
+        return name
+    of_vendor = sorted(one for one, spec in known.items() if spec.vendor == name)
+    if len(of_vendor) == 1:
+        return of_vendor[0]
+    if of_vendor:
+        raise CannotDo(f"there are {len(of_vendor)} connections to {name}; say which: {', '.join(of_vendor)}")
+    raise CannotDo(f"no connection is called {name}; configured are: {', '.join(sorted(known)) or 'none'}")
+
+
 def connector(here: Installation, chosen: RouteSpec, side: str) -> Connector:
     """The connector of the route's store or ERP. Raises CannotDo for wrong settings or credentials."""
     try:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from difflib import get_close_matches
 
 import msgspec
 
@@ -17,6 +18,7 @@ from erp_sync.components.installation import Installation
 from erp_sync.ledger import Delivery, State
 from erp_sync.ledger.quarantine import Quarantined
 from erp_sync.ledger.sql import chunks
+from erp_sync.monitoring import reasons
 from erp_sync.operations.choosing import CannotDo, flow_name, routes
 
 DELIVERY, QUARANTINE = "delivery", "quarantine"
@@ -138,6 +140,7 @@ def letters(
 ) -> list[Letter]:
     """One by one, latest first. Raises CannotDo for a wrong name."""
     _known(here, route, flow)
+    _code(here, code)
     found = [
         _letter(one)
         for one in [
@@ -198,6 +201,7 @@ def select(
     Raises CannotDo for what is no dead letter.
     """
     _known(here, route, flow)
+    _code(here, code)
     if not words and not (everything or route or flow or code or matching):
         raise CannotDo("say which: an id, an order number, --code, --flow, --route, --matching or --all")
     if words:
@@ -298,6 +302,17 @@ def _matching(
         if not text or _row_holds(row, text)
     ]
     return ids, rows
+
+
+def _code(here: Installation, code: str | None) -> None:
+    """Raises CannotDo for a code that nothing has and that no reason is called: it is misspelt."""
+    if code is None or reasons.is_named(code):
+        return
+    there = sorted({group.code for group in groups(here)})
+    if code not in there:
+        near = get_close_matches(code, [*there, *reasons.named()], 3)
+        meant = f"is {' or '.join(near)} meant?" if near else f"there are now: {', '.join(there) or 'none'}"
+        raise CannotDo(f"no letter has the code {code}, and none is called so; {meant}")
 
 
 def _holds(one: Delivery, text: str) -> bool:

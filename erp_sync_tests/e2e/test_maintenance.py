@@ -5,8 +5,11 @@ from __future__ import annotations
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
+
 from erp_sync.ledger import State
 from erp_sync.operations import maintenance
+from erp_sync.operations.choosing import CannotDo
 from erp_sync_tests.e2e.business import Business, business
 
 ERP = "netsuite_us"
@@ -63,7 +66,8 @@ def test_what_queued_in_a_window_goes_oldest_first_after_it(tmp_path: Path):
 
 
 def test_an_erp_that_is_down_opens_the_breaker_and_the_backlog_goes_oldest_first_once_it_answers(tmp_path: Path):
-    with business(tmp_path) as shop:
+    one_slot = {"us": {"limits": {"concurrency": 1}}}
+    with business(tmp_path, erp_settings=one_slot) as shop:
         shop.erp.fault("maintenance", times=None)
         numbers = [shop.store.buy(f"guest{index}", {"MUG": 1}) for index in range(4)]
         for _ in range(3):
@@ -82,6 +86,29 @@ def test_an_erp_that_is_down_opens_the_breaker_and_the_backlog_goes_oldest_first
         with shop.installation() as here:
             assert here.ledger.notices.open() == []
         created = [int(shop.in_erp(number)[0]["id"]) for number in numbers]
-        assert len(created) == 4
+        assert created == sorted(created)
         report = shop.report()
         assert (report.orders.lost, report.orders.duplicated) == ([], [])
+
+
+def test_an_erp_that_is_known_to_be_back_is_asked_at_once(tmp_path: Path):
+    with business(tmp_path) as shop:
+        shop.erp.fault("maintenance", times=None)
+        number = shop.store.buy("guest", {"MUG": 1})
+        for _ in range(6):
+            shop.run()
+            shop.clock.skip_to(shop.clock() + timedelta(seconds=30))
+        with shop.installation() as here:
+            assert here.ledger.breakers.state(ERP).retry_after_seconds > 20
+        shop.erp.clear_faults()
+        shop.run()
+        assert shop.in_erp(number) == []  # nobody asks before it is time
+        with shop.installation() as here:
+            told = maintenance.probe(here, "netsuite")
+            assert (told.connection, told.waiting) == (ERP, 1)
+        shop.run()
+        assert len(shop.in_erp(number)) == 1
+        with shop.installation() as here:
+            assert here.ledger.notices.open() == []
+            with pytest.raises(CannotDo, match="does not wait to be asked again; its breaker is closed"):
+                maintenance.probe(here, ERP)

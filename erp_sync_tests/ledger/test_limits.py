@@ -1,10 +1,13 @@
 """Slots, lanes, rate, quota, pause and breakers, on a clock that stands still."""
 
 import sqlite3
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any, NamedTuple
 
 import psycopg
@@ -17,6 +20,7 @@ from erp_sync.ledger.errors import LedgerBusy
 from erp_sync.ledger.limits import _may_start
 from erp_sync.ports.capabilities import Limits
 from erp_sync.ports.connection import NoSlot
+from erp_sync_tests.ledger.world import accept, claim, document
 
 ERP = "netsuite_us"
 
@@ -373,8 +377,53 @@ def test_breakers_of_other_connections_stay_closed(ledger: Ledger):
         ledger.breakers.failure(ERP, "down")
     ledger.breakers.check("magento_us")
     assert [state.connection for state in ledger.breakers.all()] == [ERP]
-    ledger.breakers.close(ERP)
+
+
+#: A worker that asks in vain, and ends.
+FAILS = """
+import sys
+from datetime import datetime
+from erp_sync.ledger import Ledger
+url, connection, moment = sys.argv[1:]
+ledger = Ledger.open(url, lambda: datetime.fromisoformat(moment))
+for _ in range(5):
+    ledger.breakers.check(connection)
+    ledger.breakers.failure(connection, "503")
+"""
+
+
+def test_a_breaker_that_one_process_opened_is_open_for_every_other(ledger: Ledger, clock):
+    ledger.breakers.check(ERP)  # this process has seen it closed
+    url = ledger.database.url.render_as_string(hide_password=False)
+    subprocess.run([sys.executable, "-c", FAILS, url, ERP, clock().isoformat()], check=True)
+    with pytest.raises(NoSlot, match="open: 503"):
+        ledger.breakers.check(ERP)
+    clock.advance(15)
+    # And its probe is one for all: while this process asks, another one may not.
     ledger.breakers.check(ERP)
+    other = subprocess.run(
+        [sys.executable, "-c", FAILS, url, ERP, clock().isoformat()], capture_output=True, text=True, check=False
+    )
+    assert "circuit breaker half_open" in other.stderr
+
+
+def test_a_system_that_is_known_to_be_back_is_asked_with_the_next_call(ledger: Ledger, clock):
+    ledger.breakers.configure(ERP, BreakerPolicy(threshold=1, cool_down_seconds=300))
+    (waiting,) = accept(ledger, document("1"))
+    assert not ledger.breakers.probe_now(ERP)
+    ledger.breakers.failure(ERP, "no answer")
+    (claimed,) = claim(ledger)
+    ledger.deliveries.later(claimed, clock.time + timedelta(minutes=5), "circuit breaker open", "not_sent")
+    assert claim(ledger) == []
+    assert ledger.breakers.probe_now(ERP)
+    assert [one.id for one in claim(ledger)] == [waiting.id]
+    ledger.breakers.check(ERP)
+    # It is one call that asks, and its failure waits for longer than the one before.
+    with pytest.raises(NoSlot, match="half_open"):
+        ledger.breakers.check(ERP)
+    assert not ledger.breakers.probe_now(ERP)
+    ledger.breakers.failure(ERP, "no answer")
+    assert ledger.breakers.state(ERP).retry_after_seconds == 300
 
 
 def test_no_more_logins_than_the_system_allows_and_calls_are_counted_apart(ledger: Ledger, clock):
@@ -446,7 +495,7 @@ def test_what_a_vendor_has_answered_is_not_lost_to_a_ledger_that_is_away(ledger:
         ledger.limits.charge(ERP, 5)
         ledger.limits.release(lease)
         with pytest.raises(type(error)):
-            ledger.breakers.close(ERP)
+            ledger.breakers.probe_now(ERP)
     assert len(met) == 6
     told = ["call not counted", "call not counted", "pause not kept", "points not counted", "slot not given back"]
     assert [(one.msg, one.why) for one in caplog.records] == [(words, str(error)) for words in told]

@@ -19,6 +19,17 @@ def test_dead_letters_and_quarantine_are_grouped_by_code(house: House) -> None:
     ]
 
 
+def test_a_code_that_is_misspelt_is_refused_with_the_one_that_is_meant(house: House) -> None:
+    house.dead("1", code="unknown_sku")
+    for ask in (dead_letters.letters, dead_letters.select):
+        with pytest.raises(CannotDo, match="no letter has the code unknow_sku, and none is called so; is unknown_sku"):
+            ask(house.here, code="unknow_sku")
+        with pytest.raises(CannotDo, match="there are now: unknown_sku"):
+            ask(house.here, code="zzz")
+        ask(house.here, code="tax_difference")  # it exists; nothing has it now
+        ask(house.here, code="unmapped_carriers")
+
+
 def test_retry_of_a_code_leaves_other_codes_alone(house: House) -> None:
     first, second = house.dead("1"), house.dead("2", code="closed_period")
     retried = dead_letters.retry(house.here, code="closed_period", who="ann")

@@ -10,6 +10,8 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from erp_sync.cli import app
+from erp_sync.operations import choosing
+from erp_sync.operations.choosing import CannotDo
 from erp_sync_tests.operations.house import House
 
 
@@ -32,6 +34,29 @@ def test_a_window_is_ordered_shown_and_ended_early(house: House) -> None:
     assert told["netsuite_us"] == ordered["window"]
     assert as_json("end", "netsuite_us")["window"] is None
     assert "maintenance until" not in CliRunner().invoke(app, ["status"]).stdout
+
+
+def test_a_vendor_is_its_only_connection(house: House) -> None:
+    assert as_json("start", "netsuite", "--for", "2h")["connection"] == "netsuite_us"
+    assert as_json("end", "netsuite")["connection"] == "netsuite_us"
+
+
+def test_of_two_connections_to_a_vendor_one_has_to_be_named(house: House) -> None:
+    eu = house.here.configuration.connections["netsuite_us"].model_copy(update={"name": "netsuite_eu"})
+    house.here.configuration.connections["netsuite_eu"] = eu
+    with pytest.raises(CannotDo, match="there are 2 connections to netsuite; say which: netsuite_eu, netsuite_us"):
+        choosing.connection(house.here, "netsuite")
+
+
+def test_a_system_that_answers_has_nothing_to_be_asked(house: House) -> None:
+    refused = CliRunner().invoke(app, ["probe", "netsuite"])
+    assert refused.exit_code == 2
+    assert "netsuite_us does not wait to be asked again; its breaker is closed: calls go" in refused.stderr
+    for _ in range(5):
+        house.here.ledger.breakers.failure("netsuite_us", "HTTP 503")
+    asked = CliRunner().invoke(app, ["probe", "netsuite"])
+    assert asked.exit_code == 0
+    assert "the next call asks netsuite_us (last: HTTP 503); 0 on the way go once it answers" in asked.stdout
 
 
 def test_a_later_window_is_shown_as_the_next_one(house: House) -> None:
