@@ -164,6 +164,12 @@ class Activity:
                 Change(plan=row[0], route=row[1], flow=row[2], at=row[3], rows=row[4]) for row in read.execute(query)
             ]
 
+    def plans_held(self) -> set[FlowName]:
+        """Flows of which a plan waits for a person."""
+        query = sa.select(plans.c.route, plans.c.flow).where(plans.c.state == PlanState.HELD.value).distinct()
+        with self._database.read() as read:
+            return {(row[0], row[1]) for row in read.execute(query)}
+
     def made(self, connection: str, entity: str, after: datetime, *, read_within: timedelta) -> list[datetime]:
         """When each document was made at its source, by the source, oldest first: those made after then and received
         so soon. From an index."""

@@ -15,7 +15,6 @@ from erp_sync.components.flow_table import FLOWS, FlowKind
 from erp_sync.components.installation import Installation
 from erp_sync.ledger.activity import Change
 from erp_sync.ledger.heartbeats import Heartbeat
-from erp_sync.ledger.plan_values import PlanState
 from erp_sync.monitoring.expectations import LONGEST, WEEKS, Expectation, Silence, stillness
 
 #: Expectations are learned anew this often.
@@ -45,8 +44,8 @@ class Changes:
         self._unlooked_at: dict[str, datetime] = {}
 
     def still(self, route: RouteSpec, kind: FlowKind, flow: FlowSpec, now: datetime) -> Silence | None:
-        """What is missing of a flow, or None. A plan that is held is told of by itself, and until it is decided nobody
-        can say what is usual. Nothing is judged before the last moment at which the flow could not be looked at."""
+        """What is missing of a flow, or None. Nothing is judged before the last moment at which the flow could not be
+        looked at."""
         ledger, name = self._here.ledger, unlooked(route.name, kind.name)
         if flow.approval == "required" or name in self._unlooked:
             return None
@@ -59,27 +58,28 @@ class Changes:
             for one in sorted(self._seen.values(), key=lambda one: one.at)
             if (one.route, one.flow) == (route.name, kind.name)
         ]
-        found = stillness(expectation, changes, start, now, flow.every)
-        if found is None or ledger.plans.find(route=route.name, flow=kind.name, states=[PlanState.HELD], limit=1):
-            return None
-        return found
+        return stillness(expectation, changes, start, now, flow.every)
 
     def look(
         self, now: datetime, beats: Mapping[str, Heartbeat], away: Collection[str], *, sensor_silent: bool
     ) -> None:
         """Read the plans that were made since the last look, and note which flows cannot be looked at now: they are not
-        on, nobody looks for work, or one of the sides that they compare is away. Plans of the last week are kept.
+        on, nobody looks for work, one of the sides that they compare is away, or a plan of theirs is held. That is told
+        by itself; what changes meanwhile joins that plan, so that the time until it is decided says nothing of what is
+        usual, after the decision neither. Plans of the last week are kept.
 
         Args:
             beats: as they were before this look.
         """
         last = beats.get("watchdog")
         unknown = sensor_silent or (last is not None and now - last.at > UNWATCHED)
+        held = self._here.ledger.activity.plans_held()
         self._unlooked = {
             unlooked(route.name, flow)
             for route in self._here.configuration.routes.values()
             for flow, spec in route.flows.items()
-            if not FLOWS[flow].delivers and (unknown or spec.mode is not Mode.ON or _away(route, FLOWS[flow], away))
+            if not FLOWS[flow].delivers
+            and (unknown or spec.mode is not Mode.ON or (route.name, flow) in held or _away(route, FLOWS[flow], away))
         }
         # In the ledger, so that a watchdog that is started anew, or by cron, knows it.
         self._here.ledger.heartbeats.beat(self._unlooked, NOTED_EVERY)
