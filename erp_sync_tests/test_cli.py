@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,10 @@ from typer.testing import CliRunner
 from erp_sync.cli import app
 from erp_sync.components.configuration import read_configuration
 from erp_sync.components.starting import check_start
+from erp_sync.operations import reconcile
+from erp_sync.operations.reconcile_documents import Comparison
+from erp_sync.operations.reconciliation import Reconciliation
+from erp_sync.ports.raw import Window
 from erp_sync.systems.magento.ports.orders import OrderSource
 from erp_sync_tests.operations.conftest import home, house
 from erp_sync_tests.operations.house import CREDENTIALS, ERP, STORE, House, write_defs
@@ -242,6 +246,38 @@ def test_a_system_that_does_not_answer_is_one_sentence_and_exit_code_2(house: Ho
     result = run("reconcile", "us", "--days", "1", "--show", "5")
     assert result.exit_code == 2
     assert result.stderr.startswith("erp-sync: magento_us sales_order.list")
+
+
+@pytest.mark.parametrize(
+    ("kinds", "exit_code", "words"),
+    [
+        ((), 0, "no difference"),
+        (("other_than_store",), 0, "differences: 1, none that must be settled"),
+        (("other_than_store", "edited"), 1, "differences: 2\n"),
+    ],
+)
+def test_reconcile_ends_with_1_where_something_is_to_be_settled(
+    house: House, monkeypatch: pytest.MonkeyPatch, kinds: tuple[str, ...], exit_code: int, words: str
+) -> None:
+    """A customer's record that the ERP had before us differs for ever: a job that asks every night must not fail."""
+
+    class Found(Comparison):
+        flow, batch, what = "orders", 100, "orders"
+
+        def finish(self, ids: Sequence[str]) -> None:
+            for kind in kinds:
+                self.differs(kind, "customer-7", store="Ann", erp="Anna", words="first name")
+
+    class Nothing:
+        def created(self, window: Window) -> list[str]:
+            return []
+
+    def compared(here: Any, route: Any, window: Window, progress: Any) -> Reconciliation:
+        return Found(here, route, window, Nothing(), (STORE, ERP)).run(progress)
+
+    monkeypatch.setattr(reconcile, "reconcile_orders", compared)
+    result = run("reconcile", "us", "--flow", "orders")
+    assert (result.exit_code, words in result.stdout) == (exit_code, True), result.output
 
 
 def test_a_wrong_flow_or_route_is_refused_with_those_that_exist(house: House) -> None:

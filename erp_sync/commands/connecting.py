@@ -185,7 +185,8 @@ def reconcile(
 ) -> None:
     """Compare both systems record by record: orders, shipments, stock, products and prices, with both values.
 
-    Documents by created time, state as it is now. Exit code 1 where something differs. What the ledger holds, has
+    Documents by created time, state as it is now. Exit code 1 where something differs that is to be settled: what is
+    shown only (`other_than_store`: customers that the ERP had before us) leaves it 0. What the ledger holds, has
     dead-lettered, or what waits in a plan, is listed as open. Changes nothing.
 
     Example: erp-sync reconcile netsuite_magento --flow orders --days 3
@@ -224,7 +225,8 @@ def _reconciled_text(it: Any, most: int) -> str:
             for one in it.differences[:most]
         ]
         headers = ("difference", "what", "store", "ERP", "")
-        parts += [f"differences: {len(it.differences)}", columns(headers, differs, "  ")]
+        settle = ", none that must be settled" if it.agrees else ""
+        parts += [f"differences: {len(it.differences)}{settle}", columns(headers, differs, "  ")]
         if len(it.differences) > most:
             parts.append(f"  ... {len(it.differences) - most} more, see --show or --json")
     else:

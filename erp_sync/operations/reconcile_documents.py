@@ -14,6 +14,7 @@ from erp_sync.operations.reconciliation import (
     OpenRecord,
     Progress,
     Reconciliation,
+    agree,
     sorted_differences,
 )
 from erp_sync.ports.raw import Window
@@ -74,7 +75,7 @@ class Comparison:
             counts={side: len(ids), **self.counts},
             open=self.open,
             differences=sorted_differences(self.differences),
-            agrees=not self.differences,
+            agrees=agree(self.differences),
             edited=self.edited,
         )
 

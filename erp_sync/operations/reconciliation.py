@@ -79,6 +79,7 @@ class Reconciliation(msgspec.Struct, frozen=True, kw_only=True):
         open: held, waiting, refused: told, no difference.
         edited: documents that somebody edited in the system that does not own them, as policies are kept of them.
         only_in_store: state that the ERP says nothing of: nobody's to judge.
+        agrees: nothing differs that is somebody's to settle: `SHOWN_ONLY` is not.
     """
 
     route: str
@@ -93,6 +94,11 @@ class Reconciliation(msgspec.Struct, frozen=True, kw_only=True):
     only_in_store: list[str] = []
     agrees: bool
     edited: list[EditedDocument] = []
+
+
+def agree(differences: Sequence[Difference]) -> bool:
+    """Nothing is among them that somebody has to settle."""
+    return all(one.kind in SHOWN_ONLY for one in differences)
 
 
 def sorted_differences(differences: Sequence[Difference]) -> list[Difference]:
