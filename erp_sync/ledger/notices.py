@@ -35,35 +35,56 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True):
     cleared_at: datetime | None = None
 
 
+_TOLD = [notices.c[name] for name in Notice.__struct_fields__]
+
+
 class Notices:
     """`ledger.notices`."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def raise_once(self, key: str, severity: str, text: str, link: str = "", anew: bool = False) -> bool:
+    def about(self, key: str) -> frozenset[str]:
+        """The digests that `raise_once` was given with what stands, or was settled a moment ago; empty where nothing
+        does."""
+        with self._database.read() as read:
+            known = read.execute(sa.select(notices.c.about).where(notices.c.key == key)).scalar()
+        return frozenset((known or "").split())
+
+    def raise_once(
+        self,
+        key: str,
+        severity: str,
+        text: str,
+        link: str = "",
+        anew: bool = False,
+        about: Collection[str] = (),
+    ) -> bool:
         """A matter came up. True the first time, and again only after it was cleared.
 
         Where it was settled and that is not told yet, it goes on as if it had not been: nobody hears of either.
 
         Args:
             anew: it has become another matter: who was told of it is told again.
+            about: digests of the single matters that it stands for, without blanks; it becomes another with the first
+                that it did not stand for.
         """
         with self._database.write() as write:
             self._database.exclude(write, "notice", key)
             now = self._database.now()
-            known = write.execute(sa.select(notices.c.key).where(notices.c.key == key)).first()
+            known = write.execute(sa.select(notices.c.about).where(notices.c.key == key)).first()
+            digests = " ".join(sorted(set(about)))
             if known is not None:
+                anew = anew or bool(set(about) - set(known.about.split()))
                 values: dict[str, Any] = {"sent_at": None} if anew else {}
                 values |= {"text": text, "link": link, "severity": severity, "last_at": now, "cleared_at": None}
+                values["about"] = digests
                 write.execute(
                     sa.update(notices).where(notices.c.key == key).values(**values, times=notices.c.times + 1)
                 )
                 return False
-            write.execute(
-                sa.insert(notices),
-                {"key": key, "severity": severity, "text": text, "link": link, "raised_at": now, "last_at": now},
-            )
+            values = {"key": key, "severity": severity, "text": text, "link": link, "about": digests}
+            write.execute(sa.insert(notices), {**values, "raised_at": now, "last_at": now})
             return True
 
     def reword(self, key: str, text: str, link: str = "") -> None:
@@ -84,7 +105,7 @@ class Notices:
         """What stands, newest first."""
         with self._database.read() as read:
             query = (
-                sa.select(notices)
+                sa.select(*_TOLD)
                 .where(notices.c.cleared_at.is_(None))
                 .order_by(notices.c.raised_at.desc(), notices.c.key)
             )
@@ -101,11 +122,9 @@ class Notices:
                 sa.update(notices)
                 .where(notices.c.sent_at.is_(None), notices.c.severity.in_(sorted(severities)))
                 .values(sent_at=now)
-                .returning(notices)
+                .returning(*_TOLD)
             ).all()
-            settled = write.execute(
-                sa.delete(notices).where(notices.c.cleared_at.is_not(None)).returning(notices)
-            ).all()
+            settled = write.execute(sa.delete(notices).where(notices.c.cleared_at.is_not(None)).returning(*_TOLD)).all()
         found = [Notice(**row._mapping) for row in (*raised, *settled)]
         return sorted(found, key=lambda notice: (notice.cleared_at or notice.raised_at, notice.key))
 

@@ -166,6 +166,7 @@ notices = sa.Table(
     sa.Column("times", sa.Integer, nullable=False, server_default="1"),
     time("sent_at", optional=True),
     time("cleared_at", optional=True),
+    text("about", ""),
 )
 
 owed_messages = sa.Table(

@@ -2,12 +2,14 @@
 
 A document that its source has and we never received is received: the flow then delivers it. State that differs is
 read and planned anew, under the flow's guards and approval. What somebody edited in an order goes back or waits for a
-person where the route says so. What is left is told: one notice for each flow and kind of
-difference, taken back once a comparison no longer finds it. A flow in shadow is compared and told of in the run alone.
+person where the route says so. What is left is told: one notice for each flow and kind of difference, told anew with
+the first record (of edits: the first field or value) that people have not heard of, and taken back once a comparison no
+longer finds any. A flow in shadow is compared and told of in the run alone.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 from typing import Any
@@ -38,6 +40,7 @@ ALERTS = (
         "side lacks, another total, one that only one side cancelled. Nothing was changed by itself.",
         look=("erp-sync reconcile ROUTE --flow FLOW", "erp-sync trace NUMBER"),
         do="Look at both records and correct the one that is wrong, in its system. The next comparison settles it. "
+        "Another record, field or value that differs is told anew, and named as what came since. "
         "What is edited and held waits for `erp-sync approve NUMBER` (it is put back) or `erp-sync reject NUMBER --why "
         "TEXT`. A customer's record that the ERP had before us may stay other than the store's: give the field to the "
         "ERP in the route's policies, or correct either side; nothing waits for it.",
@@ -197,23 +200,40 @@ def tell(here: Installation, route: RouteSpec, one: FlowReconciled) -> None:
     for difference in one.rest:
         kinds[difference.kind].append(difference)
     for kind, some in kinds.items():
+        key = f"{NOTICE}/{route.name}/{one.flow}/{kind}"
+        before = here.ledger.notices.about(key)
+        digests = {_digest(difference): difference for difference in some}
+        new = [difference for digest, difference in digests.items() if digest not in before] if before else []
+        lately = f", since it was told last {_named(new)}" if new else ""
         here.ledger.notices.raise_once(
-            f"{NOTICE}/{route.name}/{one.flow}/{kind}",
+            key,
             "info" if kind in SHOWN_ONLY else "warning",
-            f"{title} on {route.name}: the daily comparison of both systems found {_told(kind, some)}. "
+            f"{title} on {route.name}: the daily comparison of both systems found {_told(kind, some)}{lately}. "
             f"`erp-sync reconcile {route.name} --flow {one.flow}` shows both sides.",
             link=f"/assets/{route.name}/reconciliation",
+            about=digests,
         )
     _clear(here, f"{NOTICE}/{route.name}/{one.flow}/", kinds)
 
 
 def _told(kind: str, some: Sequence[Difference]) -> str:
     """``3 of which the totals differ: 000000001, 000000002, 000000003 (+0.10 in SO1)``."""
+    words = KINDS.get(kind, f"with a difference of kind {kind}")
+    return f"{len(some)} {words}: {_named(some)}"
+
+
+def _named(some: Sequence[Difference]) -> str:
     names = ", ".join(difference.key for difference in some[:NAMED])
     more = f" and {len(some) - NAMED} more" if len(some) > NAMED else ""
     first = some[0].words or " / ".join(part for part in (some[0].store, some[0].erp) if part)
-    words = KINDS.get(kind, f"with a difference of kind {kind}")
-    return f"{len(some)} {words}: {names}{more}{f' ({first})' if first else ''}"
+    return f"{names}{more}{f' ({first})' if first else ''}"
+
+
+def _digest(one: Difference) -> str:
+    """What makes a difference another matter. Of what somebody edits: the record, the field and the value, since each
+    edit is a decision of its own; else the record alone, whose values go on moving while it differs."""
+    facts = (one.key, one.words, one.erp) if one.kind in ("edited", HELD) else (one.key,)
+    return hashlib.sha256(repr(facts).encode()).hexdigest()[:10]
 
 
 def _clear(here: Installation, prefix: str, standing: Collection[str]) -> None:

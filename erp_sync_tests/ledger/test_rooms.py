@@ -221,6 +221,22 @@ def test_what_comes_back_before_its_end_was_told_goes_on_in_silence(ledger: Ledg
     assert [one.text for one in ledger.notices.open()] == ["does not answer again"]
 
 
+def test_a_matter_that_comes_to_stand_for_more_is_told_again_and_for_less_is_not(ledger: Ledger):
+    def found(*digests: str) -> list[str]:
+        ledger.notices.raise_once("edited", "warning", " and ".join(digests), about=digests)
+        return [one.text for one in ledger.notices.take_untold(TOLD)]
+
+    assert found("ann", "lou") == ["ann and lou"]
+    assert found("lou", "ann") == []
+    assert found("lou") == []
+    assert ledger.notices.about("edited") == {"lou"}
+    assert found("lou", "ann") == ["lou and ann"]
+    ledger.notices.clear("edited")
+    assert found("ann", "max") == ["ann and max"], "before it was told that the others are settled"
+    assert [one.times for one in ledger.notices.open()] == [5]
+    assert ledger.notices.about("another") == frozenset()
+
+
 def test_what_could_not_be_told_is_told_later_unless_it_is_too_light(ledger: Ledger):
     ledger.notices.raise_once("a", "error", "one")
     ledger.notices.raise_once("b", "info", "two")

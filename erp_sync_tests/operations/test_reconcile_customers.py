@@ -112,8 +112,15 @@ def test_every_field_of_a_customer_is_named_with_both_values_and_stays_where_the
     assert record(shop, customer["id"])["firstname"] == "Anna"
     with shop.installation() as here:
         (notice,) = (one for one in here.ledger.notices.open() if one.key == "reconcile/us/orders/edited")
+        here.ledger.notices.take_untold(["warning"])
     assert "guest-" in notice.text
     assert "ann@example.com" not in notice.text
+    for name_there, told in (("Anna", 0), ("Hanna", 1), ("Hanna", 0)):
+        edit(shop, f"customer/{customer['id']}", firstName=name_there)
+        daily(shop)
+        with shop.installation() as here:
+            untold = here.ledger.notices.take_untold(["warning"])
+        assert len([one for one in untold if one.key == notice.key]) == told
 
 
 def test_all_of_a_customer_is_put_back_as_it_was_sent_and_once(shop: Business) -> None:

@@ -149,6 +149,30 @@ def test_what_is_left_is_one_notice_a_kind_until_it_is_found_no_more(house: Hous
     assert notices(house) == {}
 
 
+def test_a_second_edit_is_told_while_the_first_stands_and_named_first(house: House, route: RouteSpec):
+    """Whoever put the first one off would never hear of the second."""
+
+    def told(*found: Difference) -> list[str]:
+        tell(house.here, route, reconciled("orders", *found))
+        return [one.text for one in house.ledger.notices.take_untold(["warning"])]
+
+    def edited(key: str, field: str, there: str, kind: str = "edited") -> Difference:
+        return Difference(kind=kind, key=key, store="sent", erp=there, words=f"{field} was changed in CUST{key}")
+
+    phone, name = edited("1", "phone", "0199"), edited("1", "first name", "Anna")
+    assert len(told(phone)) == 1
+    assert told(phone) == []
+    (text,) = told(phone, name)
+    assert "2 that somebody changed" in text
+    assert ", since it was told last 1 (first name was changed in CUST1). " in text
+    assert told(name) == [], "what was settled is no news"
+    (text,) = told(edited("1", "first name", "Hanna"))
+    assert "since it was told last 1 (first name was changed in CUST1)" in text
+    assert len(told(edited("1", "first name", "Hanna"), TOTAL)) == 1
+    moved = Difference(kind="total", key=TOTAL.key, store="10 USD", erp="8", words="-2 in SO1")
+    assert told(edited("1", "first name", "Hanna"), moved) == [], "the same order, still wrong"
+
+
 def test_a_system_that_does_not_answer_keeps_no_other_flow_from_its_comparison(
     house: House, route: RouteSpec, monkeypatch: pytest.MonkeyPatch
 ):
