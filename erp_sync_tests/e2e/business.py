@@ -41,6 +41,7 @@ from erp_sync.sandbox.warehouse import NetSuite
 from erp_sync.settings import Settings, load
 from erp_sync.systems.magento import sandbox as magento
 from erp_sync.systems.netsuite import sandbox as netsuite
+from erp_sync.transport.context import call_context
 from erp_sync_tests.ledger import fresh
 
 SHIPPED_LOOKUPS = Path(__file__).parents[2] / "erp_sync" / "defs" / "netsuite_magento" / "lookups"
@@ -235,7 +236,8 @@ class Business:
         run_id = f"run-{self.runs}"
         with self.installation() as here:
             spec = here.configuration.routes[route]
-            extraction = self.extract(here, spec, flow, run_id, days)
+            with call_context(run_id=run_id, lane="normal", route=route, flow=flow):
+                extraction = self.extract(here, spec, flow, run_id, days)
             transformed = self.transform(here, spec, flow, run_id)
             drained = drain_documents(here, spec, FLOWS[flow], owner=f"{run_id}:1", lane="normal")
             drain_bookings(here, spec, FLOWS[flow], owner=f"{run_id}:1")
@@ -267,7 +269,8 @@ class Business:
         run_id = f"run-{self.runs}"
         with self.installation() as here:
             spec = here.configuration.routes[route]
-            self.extract(here, spec, flow, run_id)
+            with call_context(run_id=run_id, lane="normal", route=route, flow=flow):
+                self.extract(here, spec, flow, run_id)
             self.transform(here, spec, flow, run_id)
 
     def converge(self, *routes: str, flow: str = "inventory", full: bool = False) -> list[ConvergenceReport]:
@@ -280,7 +283,9 @@ class Business:
             def land(entity: str, records: list[Any]) -> str:
                 return land_records(here, specs[0].erp, entity, run_id, records)
 
-            read_states(here, specs[0].erp, kind, specs, land, run_id=run_id, now=later(), full=full)
+            names = ",".join(spec.name for spec in specs)
+            with call_context(run_id=run_id, lane="normal", route=names, flow=flow):
+                read_states(here, specs[0].erp, kind, specs, land, run_id=run_id, now=later(), full=full)
             for spec in specs:
                 transform_states(here, spec, kind, spec.flows[flow], run_id=run_id, full=full)
             return [load_states(here, spec, kind, owner=f"{run_id}:1") for spec in specs]

@@ -161,3 +161,33 @@ def test_figures_of_orders_shipments_cancellations_and_refunds_are_what_the_chec
     # Both systems agree, and nothing waits.
     assert counted["stock_mismatches"] == 0
     assert told(shop, "queue_depth", "orders")["due"] == 0
+
+
+def test_an_order_costs_the_calls_that_both_systems_journals_hold_at_the_rates_of_the_settings(tmp_path: Path):
+    """People's calls, of shoppers and of the warehouse, are nobody's cost; every flow's are."""
+    costs = {"store": {"currency": "USD", "per_call": "0.001"},
+             "erp": {"currency": "USD", "per_call": "0.02", "per_month": "30"}}  # fmt: skip
+    with business(
+        tmp_path,
+        erp_settings={"us": {**SETTINGS, "cost": costs["erp"]}},
+        erp_options={"custom_fields": {FIELD: {"type": "list", "label": "Cancellation reason"}}},
+        store_settings={"cost": costs["store"]},
+        flows=FLOWS_ON,
+    ) as shop:
+        numbers = [shop.store.buy(who, {"MUG": 2}, payment="checkmo") for who in ("ann", "bea", "cid")]
+        shop.settle()
+        shop.converge(full=True)
+        ship(shop, numbers[0])
+        for flow in ("shipments", "order_status", "orders"):
+            shop.settle(flow)  # the last ones find nothing, and ask all the same
+        shop.converge()
+        made = {name: counted["total"] for name, counted in shop.report().calls.items()}
+        orders = len(shop.deliveries("orders", State.DELIVERED))
+        assert orders == 3
+        assert min(made.values()) > orders, "each system was asked more than once an order"
+        assert told(shop, "calls_per_order")[""] == pytest.approx(
+            Decimal(sum(made.values())) / orders, abs=Decimal("0.000001")
+        )
+        a_day = Decimal(30) / 30
+        money = made["magento"] * Decimal("0.001") + made["netsuite"] * Decimal("0.02") + a_day
+        assert told(shop, "cost_per_order")["USD"] == pytest.approx(money / orders, abs=Decimal("0.000001"))
