@@ -7,25 +7,33 @@ among the faults, when it has really come to something.
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import msgspec
 
+from erp_sync.components.configuration import RouteSpec
+from erp_sync.components.flow_table import FLOWS
+from erp_sync.components.installation import Installation
 from erp_sync.ledger import Ledger, NotInLedger, State, WrongState
 from erp_sync.ledger.dead_letters import MAY_HAVE_LEFT
-from erp_sync.ledger.errors import LedgerBusy
+from erp_sync.ledger.errors import AWAY, is_away
 from erp_sync.ledger.inbox import InboxEvent
-from erp_sync_tests.chaos.simulation import Process, Task
-
-if TYPE_CHECKING:
-    from erp_sync_tests.chaos.play import Seed
+from erp_sync.ledger.plan_values import PlanState
+from erp_sync_tests.chaos.house import House
+from erp_sync_tests.chaos.schedule import DURATION
+from erp_sync_tests.chaos.simulation import Process, Simulation, Task
 
 WHO, WHY = "operator", "looked at it"
-# What an operator does with one letter or document.
-DOINGS = ("retry", "edit", "dismiss")
+# What an operator does with one letter or document, or with what a run has in its hands.
+DOINGS = ("retry", "edit", "dismiss", "grasp")
+GRASP_SECONDS = 60.0  # until there is something
+# In some seeds these wait for a person, who looks so often: all of them, or what goes further than the guards allow.
+JUDGED, LOOKS_SECONDS = "prices", (40.0, 90.0)
+GUARD = {"max_jump_factor": 2.0}
 # How a vendor tells of a change, with how often beside each other.
 MANNERS = {"in time": 3, "twice": 3, "late": 2, "out of order": 2, "never": 2}
 LATE_SECONDS = (60.0, 240.0)
@@ -40,10 +48,14 @@ class Company:
     Attributes:
         twins: (when, flow): two processes more begin a run of the flow at the same moment.
         operator: (when, what): an operator does that with one that is open then, if there is one.
+        backfills: (when, flow): everything of the last day is read once more, beside what the others read.
+        approval: which plans of prices wait until somebody approves them: "", "all" or "guarded".
     """
 
     twins: list[tuple[float, str]] = field(default_factory=list)
     operator: list[tuple[float, str]] = field(default_factory=list)
+    backfills: list[tuple[float, str]] = field(default_factory=list)
+    approval: str = ""
 
 
 def draw(seed: int, duration: float, flows: Sequence[str]) -> Company:
@@ -56,52 +68,40 @@ def draw(seed: int, duration: float, flows: Sequence[str]) -> Company:
         made.operator = [
             (chance.uniform(60, duration * 1.5), chance.choice(DOINGS)) for _ in range(chance.choice((3, 6)))
         ]
+    if chance.random() < 0.3:
+        documents = [flow for flow in flows if FLOWS[flow].delivers]
+        made.backfills = [(chance.uniform(60, duration * 0.9), chance.choice(documents))]
+    if chance.random() < 0.3:
+        made.approval = chance.choice(("all", "guarded"))
     return made
 
 
-class Others:
-    """The company of a seed at work."""
+def judged(route: RouteSpec, approval: str) -> RouteSpec:
+    """The route with plans that wait for a person."""
+    if not approval:
+        return route
+    flow = route.flows[JUDGED]
+    update = {"approval": "required"} if approval == "all" else {"guards": {**flow.guards, **GUARD}}
+    return route.model_copy(update={"flows": {**route.flows, JUDGED: flow.model_copy(update=update)}})
 
-    def __init__(self, seed: Seed, company: Company) -> None:
-        self._seed, self._company, self._here = seed, company, seed.here
-        self._random = random.Random(f"others {seed.seed}")
-        self._faults = seed.house.network.faults
-        self._told = 0
-        self._withheld: list[InboxEvent] = []
-        self.tasks: list[Task] = []
 
-    def arrange(self) -> None:
-        begin = self._here.now
-        for when, flow in self._company.twins:
-            self._here.call_at(begin + when, lambda flow=flow: self._twins(flow))
-        for when, what in self._company.operator:
-            self._here.call_at(begin + when, lambda what=what: self._spawn(WHO, lambda _: self._operate(what)))
+class Operator:
+    """A person who works on what is open while runs do."""
 
-    # -- a second daemon ---------------------------------------------------------------------------
+    def __init__(self, chance: random.Random, faults: Counter[str]) -> None:
+        self._random, self._faults = chance, faults
 
-    def _twins(self, flow: str) -> None:
-        self._faults["two daemons"] += 1
-        for name in ("other daemon 1", "other daemon 2"):
-            self._spawn(name, lambda process: self._seed.run(process, flow))
-
-    def _spawn(self, name: str, work: Callable[[Process], None]) -> None:
-        process = Process(name)
-
-        def live() -> None:
-            try:
-                work(process)
-            finally:
-                self._here.processes.pop(process, None)
-
-        self.tasks.append(self._here.spawn(live, name, process))
-
-    # -- an operator -------------------------------------------------------------------------------
-
-    def _operate(self, what: str) -> None:
-        """Somebody else may have been quicker, or the ledger be locked: then it is let be."""
-        with suppress(NotInLedger, WrongState, LedgerBusy):
-            if getattr(self, f"_{what}")(self._seed.outside.ledger):
-                self._faults[f"operator: {what}"] += 1
+    def act(self, ledger: Ledger, what: str) -> bool:
+        """Whether it was done: somebody else may have been quicker, or the ledger be away; then it is let be."""
+        try:
+            with suppress(NotInLedger, WrongState):
+                if getattr(self, f"_{what}")(ledger):
+                    self._faults[f"operator: {what}"] += 1
+                    return True
+        except AWAY as error:
+            if not is_away(error):
+                raise
+        return False
 
     def _retry(self, ledger: Ledger) -> bool:
         """Not what is retried only by who has looked whether it is there."""
@@ -124,6 +124,100 @@ class Others:
             chosen = self._random.choice(found)
             ledger.dead_letters.edit(chosen.id, chosen.payload, who=WHO, why=WHY, go=True)
         return bool(found)
+
+    def _approve(self, ledger: Ledger) -> bool:
+        """Each plan that waits for a person goes."""
+        approved = 0
+        for plan in ledger.plans.find(states=[PlanState.HELD]):
+            with suppress(WrongState):
+                ledger.plans.approve(plan.id, WHO, WHY)
+                approved += 1
+        return bool(approved)
+
+    def _grasp(self, ledger: Ledger) -> bool:
+        """What a run has in its hands just now is not to be edited, and none the worse for it."""
+        found = sorted(ledger.deliveries.find(states=[State.CLAIMED], limit=100), key=lambda one: one.id)
+        for one in found:
+            with suppress(WrongState):
+                ledger.dead_letters.edit(one.id, one.payload, WHO, WHY, go=True)
+        return bool(found)
+
+
+class World(Protocol):
+    """The seed that the company is in. `outside`: the installation as somebody has it who looks from outside."""
+
+    seed: int
+    here: Simulation
+    house: House
+    outside: Installation
+
+    def run(self, process: Process, flow: str, *, full: bool = False) -> None:
+        """One run of a flow by that process."""
+
+
+class Others:
+    """The company of a seed at work."""
+
+    def __init__(self, seed: World, company: Company) -> None:
+        self._seed, self._company, self._here = seed, company, seed.here
+        self._random = random.Random(f"others {seed.seed}")
+        self._faults = seed.house.network.faults
+        self._operator = Operator(self._random, self._faults)
+        self._told = 0
+        self._withheld: list[InboxEvent] = []
+        self.tasks: list[Task] = []
+
+    def arrange(self) -> None:
+        begin = self._here.now
+        for when, flow in self._company.twins:
+            self._here.call_at(begin + when, lambda flow=flow: self._twins(flow))
+        for when, what in self._company.operator:
+            self._here.call_at(begin + when, lambda what=what: self._spawn(WHO, lambda _: self._operate(what)))
+        for when, flow in self._company.backfills:
+            self._here.call_at(begin + when, lambda flow=flow: self._backfill(flow))
+        if self._company.approval:
+            self._spawn(WHO, lambda _: self._look())
+
+    # -- an operator, and whoever reads once more what others read ----------------------------------
+
+    def _operate(self, what: str) -> None:
+        until = self._here.now + (GRASP_SECONDS if what == "grasp" else 0.0)
+        while not self._operator.act(self._seed.outside.ledger, what) and self._here.now < until:
+            self._here.sleep(0.5)
+
+    def _look(self) -> None:
+        while self._here.now < self._here.start + DURATION:
+            self._here.sleep(self._random.uniform(*LOOKS_SECONDS))
+            self.approve()
+
+    def approve(self) -> bool:
+        """Let everything go that waits for a person; whether there was anything. Until now it was rightly old."""
+        if not self._company.approval or not self._operator.act(self._seed.outside.ledger, "approve"):
+            return False
+        self._here.standstills.append(self._here.now)
+        return True
+
+    def _backfill(self, flow: str) -> None:
+        self._faults["windows overlap"] += 1
+        self._spawn("backfill", lambda process: self._seed.run(process, flow, full=True))
+
+    # -- a second daemon ---------------------------------------------------------------------------
+
+    def _twins(self, flow: str) -> None:
+        self._faults["two daemons"] += 1
+        for name in ("other daemon 1", "other daemon 2"):
+            self._spawn(name, lambda process: self._seed.run(process, flow))
+
+    def _spawn(self, name: str, work: Callable[[Process], None]) -> None:
+        process = Process(name)
+
+        def live() -> None:
+            try:
+                work(process)
+            finally:
+                self._here.processes.pop(process, None)
+
+        self.tasks.append(self._here.spawn(live, name, process))
 
     # -- vendors who tell of changes ---------------------------------------------------------------
 

@@ -23,7 +23,6 @@ from unittest import mock
 import httpx
 
 from erp_sync import settings as settings_module
-from erp_sync.components import states
 from erp_sync.components.configuration import (
     Configuration,
     ConnectionSpec,
@@ -33,23 +32,18 @@ from erp_sync.components.configuration import (
 )
 from erp_sync.components.flow_table import FLOWS as FLOW_TABLE
 from erp_sync.components.installation import Installation
-from erp_sync.lake import Lake
-from erp_sync.lake import lake as lake_module
-from erp_sync.lake.manifest import Manifest
-from erp_sync.ledger import Ledger, limits, owners
 from erp_sync.ledger import engine as ledger_engine
-from erp_sync.ledger.errors import LedgerBusy
-from erp_sync.ledger.plans import Plans
-from erp_sync.ledger.steps import Steps
+from erp_sync.ledger import limits, owners
 from erp_sync.sandbox.catalogue import Catalogue, Coupon, Item, Warehouse
 from erp_sync.sandbox.journal import Journal
 from erp_sync.sandbox.latency import latency
 from erp_sync.sandbox.people import place
 from erp_sync.transport import client as transport_client
 from erp_sync_tests.chaos.network import Network, People, SkewedClock, System, Trouble
+from erp_sync_tests.chaos.points import points
 from erp_sync_tests.chaos.quick_sql import Engine
 from erp_sync_tests.chaos.sensor import PAUSES
-from erp_sync_tests.chaos.simulation import Killed, Simulation
+from erp_sync_tests.chaos.simulation import Simulation
 from erp_sync_tests.chaos.threads import load_everything, simulated
 from erp_sync_tests.ledger import fresh
 
@@ -239,6 +233,8 @@ class House:
         self, template: Template, here: Simulation, seed: int, skews: Mapping[str, float] | None = None
     ) -> None:
         self.template, self.here, self.seed = template, here, seed
+        self.route: RouteSpec = template.route
+        self.poisoned: set[str] = set()  # records that nobody can use, by their own id
         live = template.live
         live.mkdir()
         shutil.copy(template.folder / "ledger.db", live / "ledger.db")
@@ -280,12 +276,17 @@ class House:
     def _options(vendor: str) -> dict[str, Any]:
         return dict(getattr(people_of(vendor), "OPTIONS", {}))
 
-    @property
-    def route(self) -> RouteSpec:
-        return self.template.route
-
     def installation(self) -> Installation:
         return self.template.installation(self.here)
+
+    def poison(self, name: str, native_id: str) -> None:
+        """Make a record of a system one that nobody can use, whatever is done later."""
+        system = self.network.systems[name]
+        with sqlite3.connect(system.database) as database:
+            database.execute(people_of(system.vendor).POISON, [native_id])
+        database.close()
+        self.poisoned.add(native_id)
+        self.network.faults["poison record"] += 1
 
     def freeze(self, trouble: Trouble) -> None:
         """From now on reads that the fault hits see what is there at this moment."""
@@ -322,10 +323,8 @@ class House:
 @contextmanager
 def in_force(here: Simulation, house_of: Any) -> Iterator[Any]:
     """The simulation's clocks, threads and wire in the place of the real ones; gives the house."""
-    points = (_ledger_points, _begun_points, _lake_points)
     with here.running(), simulated(here), _one_engine(), _slots(here), ExitStack() as stack:
-        for one in points:
-            stack.enter_context(one(here))
+        stack.enter_context(points(here))
         house = house_of()
         before, transport_client.pooled = transport_client.pooled, house.network.pooled
         try:
@@ -349,106 +348,3 @@ def _slots(here: Simulation) -> Iterator[None]:
         for one in changed:
             stack.enter_context(one)
         yield
-
-
-@contextmanager
-def _ledger_points(here: Simulation) -> Iterator[None]:
-    """Where a process may die around a transaction of the ledger, and others may come in between."""
-    original = ledger_engine.Database.write
-
-    @contextmanager
-    def write(self: Any, durable: bool = False) -> Iterator[Any]:
-        here.point("before a transaction")
-        here.sleep(0.001)
-        if here.current is not None and here.locked_until > here.now:
-            here.sleep(min(here.locked_until - here.now, ledger_engine.BUSY_SECONDS))
-            if here.locked_until > here.now:
-                raise LedgerBusy(self.place, ledger_engine.BUSY_SECONDS)
-        with original(self, durable) as connection:
-            yield connection
-            here.point("in a transaction")
-        here.point("after a transaction")
-
-    handling, receive, gather = Ledger.handling, Ledger.receive, states.gather
-
-    @contextmanager
-    def handle(self: Ledger, *arguments: Any, **options: Any) -> Iterator[Any]:
-        here.point("before documents are accepted")
-        with handling(self, *arguments, **options) as work:
-            yield work
-        here.point("documents accepted")
-
-    def receive_and_die(self: Ledger, *arguments: Any, **options: Any) -> Any:
-        ids = receive(self, *arguments, **options)
-        here.point("records received")
-        return ids
-
-    def gather_and_die(*arguments: Any, **options: Any) -> Any:
-        found = gather(*arguments, **options)
-        if found:
-            here.point("values gathered")
-        return found
-
-    states.gather = gather_and_die  # type: ignore[attr-defined]
-    ledger_engine.Database.write = write  # type: ignore[method-assign]
-    Ledger.handling, Ledger.receive = handle, receive_and_die  # type: ignore[method-assign]
-    try:
-        yield
-    finally:
-        states.gather = gather  # type: ignore[attr-defined]
-        ledger_engine.Database.write = original  # type: ignore[method-assign]
-        Ledger.handling, Ledger.receive = handling, receive  # type: ignore[method-assign]
-
-
-@contextmanager
-def _begun_points(here: Simulation) -> Iterator[None]:
-    """Where a write is begun in the ledger and has not left."""
-    begin_steps, begin_rows = Steps.begin_all, Plans.begin
-
-    def steps(self: Steps, *arguments: Any, **options: Any) -> Any:
-        begun = begin_steps(self, *arguments, **options)
-        if any(isinstance(one, int) for one in begun):
-            here.point("write begun")
-        return begun
-
-    def rows(self: Plans, *arguments: Any, **options: Any) -> Any:
-        begun = begin_rows(self, *arguments, **options)
-        if begun:
-            here.point("write begun")
-        return begun
-
-    with mock.patch.object(Steps, "begin_all", steps), mock.patch.object(Plans, "begin", rows):
-        yield
-
-
-@contextmanager
-def _lake_points(here: Simulation) -> Iterator[None]:
-    """Where a process may die while it writes to the lake; what it had written by then lies there."""
-    put, append, write_table = Lake._put, Manifest._append, lake_module.pq.write_table
-
-    def half_table(table: Any, out: Any, **options: Any) -> None:
-        write_table(table, out, **options)
-        try:
-            here.point("parquet half written")
-        except Killed:
-            out.truncate(out.tell() // 2)
-            raise
-
-    def put_and_die(self: Lake, *arguments: Any) -> Any:
-        entry = put(self, *arguments)
-        here.point("parquet written")
-        return entry
-
-    def half_line(self: Manifest, descriptor: int, line: bytes) -> None:
-        try:
-            here.point("manifest half written")
-        except Killed:
-            append(self, descriptor, line[: len(line) // 2])
-            raise
-        append(self, descriptor, line)
-
-    Lake._put, Manifest._append, lake_module.pq.write_table = put_and_die, half_line, half_table  # type: ignore
-    try:
-        yield
-    finally:
-        Lake._put, Manifest._append, lake_module.pq.write_table = put, append, write_table  # type: ignore

@@ -12,6 +12,7 @@ from erp_sync.components.installation import Installation
 from erp_sync.demo.judging import claims
 from erp_sync.flows.comparison import value_text
 from erp_sync.ledger import State
+from erp_sync.ledger.plan_values import PlanState
 from erp_sync.sandbox.checker import Conventions, Report, SystemFiles, check
 from erp_sync_tests.chaos.cases import Cases, Explaining, capabilities_of
 from erp_sync_tests.chaos.house import FLOWS as PLAYED
@@ -59,6 +60,7 @@ def judge(house: House, here: Installation, defects: list[str]) -> Verdict:
     for system in systems.values():
         verdict.duplicated += getattr(people_of(system.vendor), "twice", lambda _: [])(system.database)
     _deliveries(verdict, here)
+    _plans(verdict, here)
     _known_state(verdict, house, here)
     _received(verdict, house, here)
     return verdict
@@ -113,6 +115,12 @@ def _deliveries(verdict: Verdict, here: Installation) -> None:
     """Nothing is on its way any more."""
     for one in here.ledger.deliveries.find(states=[State.DUE, State.CLAIMED], limit=10_000):
         verdict.unexplained.append(f"{one.flow} {one.number} is still {one.state}: {one.code} {one.reason}")
+
+
+def _plans(verdict: Verdict, here: Installation) -> None:
+    """Nobody is waited for any more."""
+    for one in here.ledger.plans.find(states=[PlanState.HELD]):
+        verdict.unexplained.append(f"plan {one.id} of {one.flow} still waits for a person: {one.reason}")
 
 
 def _known_state(verdict: Verdict, house: House, here: Installation) -> None:

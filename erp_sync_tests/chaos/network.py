@@ -31,7 +31,12 @@ from erp_sync_tests.chaos.simulation import Simulation
 # After a time-out the vendor may take this long at most to commit; with its execution it stays below what any
 # connector declares as settle time.
 LATEST_COMMIT = 40.0
-_PLAIN = {"too_many_requests": 429, "server_error": 500, "maintenance": 503}
+_PLAIN = {"too_many_requests": 429, "server_error": 500, "maintenance": 503, "bad_gateway": 502, "gateway_timeout": 504}
+# No fault of a call: people of the system do something as soon as it is answered.
+LIST_CHANGES = "list_changes"
+READ_ON_SECONDS = 15.0  # who asks later has begun anew
+# Of these the vendor knows nothing: whatever stands before it says so.
+_GATEWAY = {"bad_gateway": "502 Bad Gateway", "gateway_timeout": "504 Gateway Time-out"}
 
 
 class SkewedClock(Clock):
@@ -89,6 +94,7 @@ class System:
     capabilities: Capabilities
     troubles: list[Trouble] = field(default_factory=list)
     slots: int = 0
+    changed: float = 0.0  # when people last did something in it
 
 
 class Network:
@@ -101,6 +107,8 @@ class Network:
         self.calls = 0
         self.written: dict[str, float] = {}  # when the product last changed something in a system
         self.struck: Callable[[Trouble], None] = lambda trouble: None
+        self.act: Callable[[str, str], None] = lambda name, what: None
+        self._pages: dict[Any, tuple[Request, float]] = {}  # what each task read last, and when
 
     # -- the product's side ------------------------------------------------------------------------
 
@@ -211,10 +219,20 @@ class Network:
             if one.kind == "twice" and not _sure(endpoint, operation):
                 continue
             one.made += 1
+            if one.kind == LIST_CHANGES:
+                return one
             self.faults[one.kind + (" after commit" if one.after else "")] += 1
             self.struck(one)
             return one
         return None
+
+    def page_read(self, system: System, reader: Any, asked: Request) -> None:
+        """Counts lists that changed between two reads of one reader, who was in the middle of them."""
+        before, self._pages[reader] = self._pages.get(reader), (asked, self.simulation.now)
+        if before is None or not before[1] < system.changed < self.simulation.now < before[1] + READ_ON_SECONDS:
+            return
+        if _goes_on(before[0], asked):
+            self.faults["list changed while read"] += 1
 
 
 class _Wire(httpx.BaseTransport):
@@ -258,7 +276,8 @@ class _Flight:
         self.trouble = self.network.trouble(system, front, self._operation())
         kind = self.trouble.kind if self.trouble else ""
         assert self.entry.call is not None
-        self.entry.call.fault = kind or None
+        self.entry.call.fault = kind if kind != LIST_CHANGES else None
+        self.reader = here.current
         if front.slot:
             system.slots += 1
         service = system.latency.draw(front.kind)
@@ -302,18 +321,25 @@ class _Flight:
             second = self.network.entry(system, self.asked, self.endpoint)
             handled = self.network.handle(system, core, self.asked, self.endpoint, second)
             system.journal.append(second)
+        elif not self.endpoint.writes:
+            self.network.page_read(system, self.reader, self.asked)
         answer, at = handled.response, here.now + rest
         match kind:
             case "timeout" | "late_commit":
                 here.call_at(max(at, self.deadline + 1), self.end)
             case "drop_connection":
                 here.call_at(at, lambda: self.break_off(httpx.ReadError("connection reset by peer")))
+            case "list_changes":
+                here.call_at(at, lambda: self.arrive_and_change(answer))
             case "truncate_body":
                 cut = httpx.RemoteProtocolError("peer closed connection without sending complete message body")
                 here.call_at(at, lambda: self.break_off(cut))
             case "wrong_body":
                 page = b"<html><body>Please sign in to the network.</body></html>"
                 here.call_at(at, lambda: self.arrive(Response(200, {"content-type": "text/html"}, page)))
+            case "double_body":
+                double = Response(answer.status, dict(answer.headers), answer.body * 2)
+                here.call_at(at, lambda: self.arrive(double))
             case "half_body":
                 half = Response(answer.status, dict(answer.headers), answer.body[: len(answer.body) // 2])
                 here.call_at(at, lambda: self.arrive(half))
@@ -323,6 +349,9 @@ class _Flight:
                 here.call_at(at, lambda: self.arrive(answer))
 
     def _fault_response(self, kind: str) -> Response:
+        if kind in _GATEWAY:
+            page = f"<html><head><title>{_GATEWAY[kind]}</title></head><body></body></html>".encode()
+            return Response(_PLAIN[kind], {"content-type": "text/html"}, page)
         hook = getattr(self.system.core, "fault_response", None)
         response: Response | None = hook(kind, self.asked) if hook else None
         if response is None:
@@ -338,6 +367,12 @@ class _Flight:
             assert self.entry.call is not None
             self.entry.call.status, self.entry.call.response_bytes = answer.status, len(answer.body)
         self.end()
+
+    def arrive_and_change(self, answer: Response) -> None:
+        assert self.trouble is not None
+        if self.trouble.then is not None:
+            self.network.act(*self.trouble.then)
+        self.arrive(answer)
 
     def break_off(self, error: httpx.RequestError) -> None:
         error.request = self.request
@@ -361,6 +396,11 @@ def _sure(endpoint: Endpoint, operation: Operation | None) -> bool:
     if operation is None:
         return not endpoint.writes
     return operation.guarantee in (Guarantee.UNIQUE_KEY, Guarantee.IDEMPOTENCY_TOKEN)
+
+
+def _goes_on(one: Request, other: Request) -> bool:
+    """Whether the other reads on in the list of the one: the same place, asked for something else of it."""
+    return (one.method, one.path) == (other.method, other.path) and (one.query, one.body) != (other.query, other.body)
 
 
 def _front(system: System, asked: Request) -> Endpoint | Response:

@@ -14,15 +14,16 @@ from erp_sync.components.flow_table import FLOWS
 from erp_sync.components.installation import Installation
 from erp_sync.components.state_reading import snapshot_position
 from erp_sync.flows.state_extraction import compared_entity
+from erp_sync.lake import LakeFull
 from erp_sync.ledger import State
-from erp_sync.ledger.errors import LedgerBusy
+from erp_sync.ledger.errors import NO_ANSWER, LedgerBusy, is_away
 from erp_sync.ports.outcomes import CallFailed
 from erp_sync_tests.chaos import company, runs, schedule
 from erp_sync_tests.chaos.house import FLOWS as PLAYED
 from erp_sync_tests.chaos.house import House, Template, in_force, people_of
 from erp_sync_tests.chaos.judge import Verdict, judge
 from erp_sync_tests.chaos.network import System
-from erp_sync_tests.chaos.schedule import DURATION, LEAST, Schedule
+from erp_sync_tests.chaos.schedule import DURATION, LEAST, POISON, Schedule
 from erp_sync_tests.chaos.sensor import Sensor
 from erp_sync_tests.chaos.simulation import Ambush, Killed, Process, Simulation, Task
 from erp_sync_tests.chaos.thrift import thrifty
@@ -61,7 +62,10 @@ class Seed:
         self._bought_at = 0.0
         self.runs = 0
         self.defects: list[str] = []
-        self.others = company.Others(self, company.draw(seed, DURATION, PLAYED))
+        drawn = company.draw(seed, DURATION, PLAYED)
+        house.route = company.judged(house.route, drawn.approval)
+        self.others = company.Others(self, drawn)
+        self._missed: set[tuple[float, str]] = set()
 
     # -- people and trouble ------------------------------------------------------------------------
 
@@ -81,10 +85,11 @@ class Seed:
         self.others.arrange()
         here.ambushes, here.ambushed = list(self.plan.ambushes), self._ambushed
         self.house.network.struck = lambda trouble: self._react(trouble.then)
+        self.house.network.act = self._act
         for when, passes, length in self.plan.stalls:
             here.call_at(begin + when, lambda stall=(passes, length): self._stall(*stall))
-        for when, length in self.plan.locked:
-            here.call_at(begin + when, lambda length=length: self._lock(length))
+        for when, what, length, point in self.plan.outages:
+            here.call_at(begin + when, lambda outage=(what, length, point): self._outage(*outage))
 
     @staticmethod
     def _lateness(system: System) -> float:
@@ -94,7 +99,10 @@ class Seed:
 
     def _act(self, name: str, what: str) -> None:
         people = self.house.people[name]
-        people.do(what)
+        people.do("buy" if what == POISON else what)
+        if what == POISON and people.told:
+            self.house.poison(name, people.told[-1][1])
+        self.house.network.systems[name].changed = self.here.now
         told = getattr(people, "told", [])
         while told:
             self.others.changed(name, *told.pop(0))
@@ -120,10 +128,11 @@ class Seed:
         self.here.suspends.append((passes, seconds))
         self.house.network.faults["worker suspended"] += 1
 
-    def _lock(self, seconds: float) -> None:
-        self.here.locked_until = self.here.now + seconds
-        self.here.standstills.append(self.here.locked_until)
-        self.house.network.faults["ledger locked"] += 1
+    def _outage(self, what: str, seconds: float, point: str) -> None:
+        if point:
+            self.here.going.append((point, what, seconds))
+        else:
+            self.here.outage(what, seconds)
 
     # -- workers -----------------------------------------------------------------------------------
 
@@ -151,7 +160,25 @@ class Seed:
     def _choose(self) -> str | None:
         flows = list(PLAYED)
         self.random.shuffle(flows)
-        return next((flow for flow in flows if self.sensor.wanted(flow, self.here.now)), None)
+        try:
+            return next(
+                (flow for flow in flows if self.sensor.wanted(flow, self.here.now) and not self._skips(flow)), None
+            )
+        except (LedgerBusy, *NO_ANSWER) as error:
+            if not is_away(error):
+                raise
+            return None  # it looks again later
+
+    def _skips(self, flow: str) -> bool:
+        """Whether nobody is to start a run of it now, though there is something for it."""
+        passed = self.here.now - self.here.start
+        for when, one, seconds in self.plan.skipped:
+            if one == flow and when <= passed < when + seconds:
+                if (when, flow) not in self._missed:
+                    self._missed.add((when, flow))
+                    self.house.network.faults["windows skipped"] += 1
+                return True
+        return False
 
     def installation(self, process: Process) -> Installation:
         if process not in self.installations:
@@ -166,11 +193,13 @@ class Seed:
         try:
             full = full or self._never_compared(here, flow)
             runs.run(here, self.house.route, flow, f"run{self.runs}", full=full)
-        except (CallFailed, LedgerBusy):
+        except (CallFailed, LakeFull):
             return
         except Killed:
             raise
         except Exception as defect:  # noqa: BLE001 - a finding: the run has failed, the seed goes on
+            if is_away(defect):
+                return
             place = traceback.extract_tb(defect.__traceback__)[-1]
             where = f"{Path(place.filename).name}:{place.lineno} {place.name}"
             self.defects.append(f"{flow}: {type(defect).__name__} at {where}: {defect}")
@@ -215,12 +244,15 @@ class Seed:
         here.traps.clear()
         here.suspends.clear()
         here.ambushes.clear()
+        here.going.clear()
+        here.outages.clear()
         for system in network.systems.values():
             system.troubles.clear()
         settled = self._settle()
         verdict = judge(
             self.house, self.outside, self.defects if settled is not None else [*self.defects, self._moving()]
         )
+        network.faults.update(Counter(what for what, _ in here.suffered))
         counts = self.outside.ledger.deliveries.counts()
         known = sum(
             self.outside.ledger.known.count(getattr(self.house.route, kind.target), kind.entity)
@@ -265,7 +297,7 @@ class Seed:
         process = Process("settling")
         began, late_buyers = here.now, LATE_BUYERS
         while here.now < began + SETTLE_SECONDS:
-            quiet = True
+            quiet = not self._in_task(Process("operator"), self.others.approve)
             for flow in PLAYED:
                 if self.sensor.wanted(flow, self.here.now):
                     quiet = False

@@ -12,7 +12,7 @@ from erp_sync.components.configuration import RouteSpec
 from erp_sync.components.flow_table import FLOWS
 from erp_sync.ports.capabilities import Guarantee
 from erp_sync.transport.policies import RetryPolicy
-from erp_sync_tests.chaos.network import Trouble
+from erp_sync_tests.chaos.network import LIST_CHANGES, Trouble
 from erp_sync_tests.chaos.simulation import Ambush
 
 # Faults come, people act and workers die within so many virtual seconds; then everything is let settle.
@@ -32,8 +32,13 @@ KINDS: Mapping[str, int] = {
     "drop_connection after commit": 3,
     "server_error": 2,
     "server_error after commit": 3,
+    "bad_gateway": 1,
+    "bad_gateway after commit": 2,
+    "gateway_timeout": 1,
+    "gateway_timeout after commit": 2,
     "truncate_body": 3,
     "half_body": 2,
+    "double_body": 2,
     "wrong_body": 2,
     "too_many_requests": 3,
     "maintenance": 2,
@@ -56,6 +61,12 @@ POINTS: Mapping[str, int] = {
     "manifest half written": 2,
 }
 
+# What the machine under the product lacks, with how likely that is in a seed; for so many seconds.
+OUTAGES: Mapping[str, float] = {"ledger locked": 0.2, "ledger full": 0.2, "lake full": 0.2, "ledger gone": 0.25}
+OUTAGE_SECONDS = (5.0, 30.0, 75.0)
+# Where in a transaction the ledger goes: before its commit, or when it is done and nobody is told.
+GOES = ("in a transaction", "after a transaction")
+
 OFTEN = {point for point in POINTS if point.endswith(("send", "answer", "transaction"))}
 
 
@@ -66,8 +77,9 @@ class Schedule:
     Attributes:
         acts: (when, whose side, what people do).
         traps: (when, point, how often it is passed unharmed before somebody dies there, whether all die with it).
-        locked: (when, how long) the ledger is somebody else's.
+        outages: (when, which of `OUTAGES`, how long, at which point it begins; "" at that moment).
         ambushes: who is caught in the middle of a flow, where and with what.
+        skipped: (when, flow, how long) nobody starts a run of the flow, whatever there is for it.
         stalls: (when, after how many transactions more, how long) nothing of a worker runs, and it does not know.
     """
 
@@ -75,9 +87,10 @@ class Schedule:
     acts: list[tuple[float, str, str]] = field(default_factory=list)
     troubles: list[Trouble] = field(default_factory=list)
     traps: list[tuple[float, str, int, bool]] = field(default_factory=list)
-    locked: list[tuple[float, float]] = field(default_factory=list)
+    outages: list[tuple[float, str, float, str]] = field(default_factory=list)
     stalls: list[tuple[float, int, float]] = field(default_factory=list)
     ambushes: list[Ambush] = field(default_factory=list)
+    skipped: list[tuple[float, str, float]] = field(default_factory=list)
 
 
 def draw(seed: int, start: float, doings: Mapping[str, Mapping[str, int]], route: RouteSpec) -> Schedule:
@@ -92,8 +105,10 @@ def draw(seed: int, start: float, doings: Mapping[str, Mapping[str, int]], route
         (point,) = chance.choices(list(POINTS), list(POINTS.values()))
         passes = chance.randint(0, 15) if point in OFTEN else chance.randint(0, 2)
         made.traps.append((chance.uniform(0, DURATION * 0.8), point, passes, chance.random() < 0.3))
-    if chance.random() < 0.2:
-        made.locked.append((chance.uniform(0, DURATION * 0.8), chance.choice((5.0, 30.0, 75.0))))
+    for what, likely in OUTAGES.items():
+        if chance.random() < likely:
+            point = chance.choice(GOES) if what == "ledger gone" else ""
+            made.outages.append((chance.uniform(0, DURATION * 0.8), what, chance.choice(OUTAGE_SECONDS), point))
     if chance.random() < 0.5:
         made.stalls.append(
             (chance.uniform(0, DURATION * 0.7), chance.randint(0, 40), chance.choice((20.0, 50.0, 120.0)))
@@ -101,6 +116,12 @@ def draw(seed: int, start: float, doings: Mapping[str, Mapping[str, int]], route
     for aim in chance.sample(AIMS, 3):
         aim(made, chance, start, route)
     _acts(made, chance, doings)
+    # A generator of their own: the rest of a seed does not depend on them.
+    more = random.Random(f"more {seed}")
+    if more.random() < 0.4:
+        _skipped_windows(made, more, start, doings, route)
+    if more.random() < 0.25:
+        made.acts.append((more.uniform(20, DURATION * 0.6), route.store, POISON))
     made.acts.sort()
     return made
 
@@ -182,8 +203,28 @@ def _no_trace(made: Schedule, chance: random.Random, start: float, route: RouteS
         )  # fmt: skip
 
 
+def _skipped_windows(
+    made: Schedule, chance: random.Random, start: float, doings: Mapping[str, Mapping[str, int]], route: RouteSpec
+) -> None:
+    """For some time nothing is read, then much at once, in a list that changes between its pages."""
+    flow = chance.choice(DOCUMENTS)
+    when, seconds = chance.uniform(20, DURATION * 0.45), chance.uniform(150, 250)
+    made.skipped.append((when, flow, seconds))
+    source = _source(route, flow)
+    then = (source, chance.choice(list(doings[source])))
+    begin = start + when + seconds
+    made.troubles.insert(
+        0,
+        Trouble(kind=LIST_CHANGES, system=source, begin=begin, end=begin + 120, writes=False, flow=flow,
+                times=chance.choice((1, 2)), then=then),
+    )  # fmt: skip
+
+
 AIMS = (_overtaken_document, _cancelled_under_way, _overtaken_value, _lost_lease, _silent_write, _late_value, _no_trace)
 STATES = ("inventory", "prices")
+DOCUMENTS = ("orders", "order_status", "shipments")
+# Somebody buys, and what the store holds of it cannot be used.
+POISON = "poison"
 # Of one call, by the client itself.
 ATTEMPTS = RetryPolicy().attempts
 # Lease, settle time of a write that may have left, and the time until the other worker looks again.

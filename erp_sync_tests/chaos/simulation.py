@@ -107,7 +107,9 @@ class Simulation:
         self.ambushes: list[Ambush] = []
         self.ambushed: Callable[[Ambush], None] = lambda ambush: None
         self.takes_all: set[str] = set()  # traps in which every process dies
-        self.locked_until = 0.0  # somebody else has the ledger until then
+        self.outages: dict[str, float] = {}  # what is not to be had, and until when
+        self.going: list[tuple[str, str, float]] = []  # (point, what, seconds): who comes there finds it gone
+        self.suffered: set[tuple[str, float]] = set()  # the same, of those that somebody met
         self._horizon = 0.0  # who sleeps beyond it gives its turn back
         self._due: list[tuple[float, float, int, Callable[[], None]]] = []
         self._count = 0
@@ -257,6 +259,27 @@ class Simulation:
         """Nothing of it runs for a while, as with a machine that is suspended; nobody tells it."""
         process.stalled_until = self.now + seconds
         self.standstills += [self.now, self.now + seconds]
+
+    def outage(self, what: str, seconds: float) -> None:
+        """For so long every process lacks that."""
+        self.outages[what] = self.now + seconds
+        self.standstills += [self.now, self.now + seconds]
+
+    def goes(self, point: str) -> bool:
+        """Whether something goes away under whoever is at work, at this very point."""
+        if self.current is None or self.current.process is None or not self.going or self.going[0][0] != point:
+            return False
+        _, what, seconds = self.going.pop(0)
+        self.outage(what, seconds)
+        return self.lacks(what) > 0
+
+    def lacks(self, what: str) -> float:
+        """For how many seconds more whoever is at work will lack that; 0 where it is there."""
+        until = self.outages.get(what, 0.0)
+        if self.current is None or until <= self.now:
+            return 0.0
+        self.suffered.add((what, until))
+        return until - self.now
 
     def kill(self, process: Process, where: str) -> None:
         """Everything of it ends where it stands; what it had sent is on its way all the same."""

@@ -34,6 +34,7 @@ class World:
         fresh.create(url)
         self.ledger = Ledger.open(url, self.clock)
         self.interruptions: list[float] = []
+        self.poisoned: set[str] = set()
         self.said: list[Said] = []
         self.route = SimpleNamespace(store=STORE, erp=ERP, name=ROUTE)
         sides = ((STORE, "magento", "store"), (ERP, "netsuite", "erp"))
@@ -119,6 +120,8 @@ def test_a_record_that_was_refused_is_told(world: World):
     )
     world.ledger.quarantine.add([refusal], ROUTE, "orders")
     assert world.look().unexplained == ["orders 7 was refused as total_is_not_negative: no record was made wrong"]
+    world.poisoned = {"7"}
+    assert world.look().unexplained == []
 
 
 def test_a_shipment_beyond_what_is_open_is_explained_by_units_that_the_store_lost(world: World):

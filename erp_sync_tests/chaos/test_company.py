@@ -10,11 +10,14 @@ from typing import Any
 
 import pytest
 
+from erp_sync.components.configuration import read_configuration
 from erp_sync.ledger import State
 from erp_sync.ledger.dead_letters import MAY_HAVE_LEFT
 from erp_sync.ledger.inbox import InboxEvent
-from erp_sync_tests.chaos.company import DOINGS, MANNERS, Company, Others, draw
-from erp_sync_tests.chaos.house import FLOWS
+from erp_sync.ledger.plan_values import NewPlan, PlanRow, PlanState
+from erp_sync_tests.chaos.campaign import ROUTE
+from erp_sync_tests.chaos.company import DOINGS, MANNERS, Company, Others, draw, judged
+from erp_sync_tests.chaos.house import FLOWS, defs
 from erp_sync_tests.chaos.simulation import Simulation
 from erp_sync_tests.chaos.test_cases import World
 
@@ -35,10 +38,11 @@ def here() -> Iterator[Simulation]:
         yield made
 
 
-def others(world: World, here: Simulation, *operator: tuple[float, str], **values: Any) -> Others:
+def others(world: World, here: Simulation, *operator: tuple[float, str], approval: str = "", **values: Any) -> Others:
     network = SimpleNamespace(faults=Counter())
     seed: Any = SimpleNamespace(seed=1, here=here, house=SimpleNamespace(network=network), outside=world, **values)
-    return Others(seed, Company(operator=list(operator), twins=[(5.0, "orders")] if values else []))
+    twins = [(5.0, "orders")] if values else []
+    return Others(seed, Company(operator=list(operator), twins=twins, approval=approval))
 
 
 def played(company: Others, seconds: float = 600.0) -> dict[str, int]:
@@ -51,10 +55,12 @@ def played(company: Others, seconds: float = 600.0) -> dict[str, int]:
 
 
 def test_the_same_seed_draws_the_same_and_all_is_drawn():
-    drawn = [draw(seed, 600.0, FLOWS) for seed in range(60)]
-    assert drawn == [draw(seed, 600.0, FLOWS) for seed in range(60)]
+    drawn = [draw(seed, 600.0, FLOWS) for seed in range(100)]
+    assert drawn == [draw(seed, 600.0, FLOWS) for seed in range(100)]
     assert {what for one in drawn for _, what in one.operator} == set(DOINGS)
     assert {flow for one in drawn for _, flow in one.twins} == set(FLOWS)
+    assert {flow for one in drawn for _, flow in one.backfills} == {"orders", "order_status", "shipments"}
+    assert {one.approval for one in drawn} == {"", "all", "guarded"}
 
 
 @pytest.mark.parametrize("code", MAY_HAVE_LEFT)
@@ -82,6 +88,38 @@ def test_an_operator_saves_a_document_and_lets_it_go(world: World, here: Simulat
     assert played(others(world, here, (1.0, "edit"))) == {"operator: edit": 1}
     (edited,) = world.ledger.deliveries.find()
     assert (edited.state, edited.corrected, edited.payload) == (State.DUE, True, b"{}")
+
+
+def test_an_operator_cannot_edit_what_a_run_has_in_its_hands(world: World, here: Simulation):
+    assert played(others(world, here, (1.0, "grasp"))) == {}
+    world.claimed("orders", "000000001")
+    assert played(others(world, here, (1.0, "grasp"))) == {"operator: grasp": 1}
+    (one,) = world.ledger.deliveries.find()
+    assert (one.state, one.corrected) == (State.CLAIMED, False)
+
+
+@pytest.mark.parametrize("approval", ["", "all", "guarded"])
+def test_plans_wait_for_an_operator_who_lets_them_go(world: World, here: Simulation, approval: str):
+    route = judged(read_configuration(defs()).route(ROUTE), approval)
+    prices = route.flows["prices"]
+    assert (prices.approval, "max_jump_factor" in prices.guards) == {
+        "": ("none", False), "all": ("required", False), "guarded": ("none", True)
+    }[approval]  # fmt: skip
+    row = PlanRow(key="base/A", action="update", before=None, after="1", source_order=1)
+    with world.ledger.handling(ROUTE, "prices", run_id="r") as work:
+        work.add_plan(NewPlan(entity="price", target="m", rows=[row], compared=None, approval=True))
+    assert played(others(world, here, approval=approval)) == ({"operator: approve": 1} if approval else {})
+    (plan,) = world.ledger.plans.find()
+    assert plan.state is (PlanState.APPROVED if approval else PlanState.HELD)
+    assert bool(here.standstills) == bool(approval)
+
+
+def test_everything_is_read_once_more_beside_what_others_read(world: World, here: Simulation):
+    read: list[tuple[str, str, bool]] = []
+    company = others(world, here, run=lambda process, flow, full: read.append((process.name, flow, full)))
+    company._company = Company(backfills=[(5.0, "orders")])
+    assert played(company) == {"windows overlap": 1}
+    assert read == [("backfill", "orders", True)]
 
 
 def test_two_daemons_begin_the_same_flow_at_the_same_moment(world: World, here: Simulation):

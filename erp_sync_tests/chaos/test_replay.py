@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -45,8 +46,11 @@ def recipe(command: str) -> str:
     return made.stdout.strip().splitlines()[-1]
 
 
+shipped_configuration = cache(read_configuration)
+
+
 def drawn(seed: int) -> Schedule:
-    shipped = read_configuration(defs())
+    shipped = shipped_configuration(defs())
     route = shipped.route(campaign.ROUTE)
     doings = {name: people_of(shipped.connection(name).vendor).DOINGS for name in (route.store, route.erp)}
     return draw(seed, 0.0, doings, route)

@@ -19,7 +19,7 @@ from erp_sync.sandbox.shoppers import Storefront
 
 # How often each is done, beside what other systems' people do.
 # Lists come in several pages, between which they change.
-SETTINGS: Mapping[str, Any] = {"page_size": 8}
+SETTINGS: Mapping[str, Any] = {"page_size": 5}
 # Among real processes: nothing is waited for longer, and a write is there this soon or never.
 _WRITES = (
     *("order_status.comment", "sales_order.cancel", "shipment.create", "shipment.add_parcel", "shipment.notify"),
@@ -39,6 +39,8 @@ HOLDS: Mapping[str, str] = {
     "sales_order": "SELECT 1 FROM sales_order WHERE entity_id = ?",
     "product": "SELECT 1 FROM catalog_product_entity WHERE sku = ?",
 }
+# Makes of an order, by its id, one that nobody can use.
+POISON = "UPDATE sales_order SET order_currency_code = 'dollars' WHERE entity_id = ?"
 DOINGS: Mapping[str, int] = {"buy": 12, "cancel": 1}
 
 
