@@ -23,6 +23,7 @@ def documents() -> sa.Subquery:
     columns = deliveries.c
     # Why it stands still, whatever its last look ended with.
     cause = sa.case((columns.state == State.HELD, columns.code), else_=_LACKS)
+    was = '"was":"' + sa.case((columns.state == State.HELD, "held"), else_="waiting") + '"'
     last = delivery_events.alias("let_go")
     floor = (
         sa.select(sa.func.coalesce(sa.func.max(last.c.id), 0))
@@ -47,6 +48,8 @@ def documents() -> sa.Subquery:
             delivery_events.c.delivery_id == columns.id,
             delivery_events.c.kind == "replaced",
             ~delivery_events.c.details.contains('"was_code":"' + cause + '"'),
+            # Before codes were written beside it, the state alone said what the version before was.
+            sa.or_(delivery_events.c.details.contains('"was_code":'), ~delivery_events.c.details.contains(was)),
             sa.or_(columns.state == State.HELD, ~delivery_events.c.details.contains(f'"was_code":"{_LOOK_FAILED}"')),
         )
         .scalar_subquery()

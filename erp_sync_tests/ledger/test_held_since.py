@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from erp_sync.ledger import Ledger
+import sqlalchemy as sa
+
+from erp_sync.ledger import Ledger, held_since
 from erp_sync.ledger.activity import HeldGroup
+from erp_sync.ledger.schema import delivery_events
 from erp_sync.ports.documents import Requirement
 from erp_sync_tests.ledger.world import ERP, FLOW, ROUTE, START, Clock, accept, claim, document
 
@@ -109,3 +112,32 @@ def test_a_version_that_lacks_the_same_stands_since_the_first(ledger: Ledger, cl
     ledger.deliveries.later(claim(ledger)[0], clock(), "HTTP 503", "look_up_failed")
     accept(ledger, document("1", "2", requirements=lacking))
     assert [one.oldest for one in ledger.activity.held()] == [START]
+
+
+def test_what_was_replaced_before_an_update_stands_since_the_first_version_in_that_state(
+    ledger: Ledger, clock: Clock
+) -> None:
+    """Earlier versions wrote no code beside the state: each replacement seemed to begin anew."""
+    lacking = (Requirement("product", "MUG"),)
+    accept(ledger, document("1", held=TAX), document("2", requirements=lacking), document("3"))
+    clock.advance(60)
+    could_go_until = clock()
+    for version in ("2", "3"):
+        accept(
+            ledger,
+            document("1", version, held=TAX),
+            document("2", version, requirements=lacking),
+            document("3", version, held=TAX),
+        )
+        clock.advance(60)
+    with ledger.database.write() as write:
+        details = delivery_events.c.details
+        for code in (f'"{TAX[0]}"', '"requirement_missing"', "null"):
+            write.execute(
+                sa.update(delivery_events).values(details=sa.func.replace(details, f'"was_code":{code},', ""))
+            )
+        assert not write.execute(sa.select(details).where(details.contains("was_code"))).all()
+    with ledger.database.read() as read:
+        found = held_since.documents()
+        since = dict(read.execute(sa.select(found.c.number, found.c.since)).tuples().all())
+    assert since == {"N1": START, "N2": START, "N3": could_go_until}
