@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import pytest
+import sqlalchemy as sa
 
 from erp_sync import settings as settings_module
 from erp_sync.components.installation import Installation
 from erp_sync.demo import day
 from erp_sync.flows.state_extraction import base_entity
 from erp_sync.ledger.plans import PlanState
+from erp_sync.ledger.schema import heartbeats
 from erp_sync.runtime import services
 from erp_sync.sandbox import supervisor
 from erp_sync.sandbox.checker import Report, SystemFiles, check
@@ -28,6 +32,7 @@ from erp_sync.settings import Settings
 from erp_sync_tests.bench.installation import only
 from erp_sync_tests.e2e.business import CATALOGUE, basket
 from erp_sync_tests.e2e.test_dagster import wait_for
+from erp_sync_tests.monitoring.webhooks import Webhook
 
 pytestmark = pytest.mark.e2e
 
@@ -35,6 +40,7 @@ ROUTE = "netsuite_magento"
 FLOWS = ("orders", "order_status", "shipments", "inventory", "prices", "products")
 # What the issue allows after the restart.
 AGAIN_SECONDS = 120
+SENSOR_GONE = "Dagster does not look for work"
 
 
 @dataclass
@@ -45,6 +51,7 @@ class Everything:
     front: Storefront
     warehouse: NetSuite
     placed: list[int]
+    webhook: Webhook
 
     def buy(self) -> int:
         done = self.front.place(basket(f"shopper{len(self.placed)}", {"MUG": 2}))
@@ -58,6 +65,26 @@ class Everything:
 
     def start(self) -> None:
         services.start(self.settings, services.dagster_services(self.settings, web_port=None), wait_seconds=240)
+
+    def alerted(self) -> list[str]:
+        """What a watchdog in a process of its own tells by a webhook, in one look; of the sensor only."""
+        before = len(self.webhook.posted)
+        command = [sys.executable, "-m", "erp_sync.cli", "alerts", "watch", "--once", "--json"]
+        looked = subprocess.run(command, env={**os.environ, "ERP_SYNC_ALERT_URLS": self.webhook.url}, check=False)
+        assert looked.returncode in (0, 1)
+        titles = [str(one["title"]).partition(": ")[2] for one in self.webhook.posted[before:]]
+        return [title.partition(" since ")[0] for title in titles if SENSOR_GONE in title]
+
+    def pass_by(self, time: timedelta) -> None:
+        """So much time, for all who said that they are alive."""
+
+        def ask(here: Installation) -> None:
+            beats = here.ledger.heartbeats.all().values()
+            with here.ledger.database.write() as write:
+                for beat in beats:
+                    write.execute(sa.update(heartbeats).where(heartbeats.c.name == beat.name).values(at=beat.at - time))
+
+        self.in_ledger(ask)
 
     def rows(self, system: str, statement: str, *values: Any) -> list[Any]:
         file = supervisor.status(self.settings.sandboxes)[system]["database"]
@@ -158,9 +185,10 @@ def everything(tmp_path: Path) -> Iterator[Everything]:
             store, erp = states["magento"], states["netsuite"]
             front = Storefront(store["base_url"], store["credentials"], CATALOGUE)
             hands = NetSuite(erp["base_url"], erp["credentials"])
-            made = Everything(settings, front, hands, [])
+            made = Everything(settings, front, hands, [], Webhook())
             made.start()
             yield made
+            made.webhook.close()
             front.close()
             hands.close()
         finally:
@@ -178,7 +206,11 @@ def test_every_flow_moves_again_after_a_kill_of_everything(everything: Everythin
     wait_for(lambda: all_of_it.in_erp() == 2, 120, "both orders in the ERP", all_of_it.tell)
     wait_for(all_of_it.compared, 120, "stock, prices and products were compared", all_of_it.tell)
     waiting = set(all_of_it.waiting_products())
+    assert all_of_it.alerted() == []  # the watchdog looks while all is well
     services.kill_everything(all_of_it.settings)
+    all_of_it.pass_by(timedelta(minutes=4))
+    assert all_of_it.alerted() == [SENSOR_GONE]
+    assert all_of_it.alerted() == []  # once per cause
 
     assert all_of_it.ship() >= 1
     third = all_of_it.buy()
@@ -209,6 +241,7 @@ def test_every_flow_moves_again_after_a_kill_of_everything(everything: Everythin
         "every flow moves again",
         lambda: f"{ {flow: done() for flow, done in again.items()} }\n{all_of_it.tell()}",
     )
+    assert all_of_it.alerted() == [f"settled: {SENSOR_GONE}"]
     report = all_of_it.report()
     assert (report.orders.lost, report.orders.duplicated, report.orders.deposits_duplicated) == ([], [], [])
     shipments = report.shipments

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import email
-import json
-import threading
 from collections.abc import Iterator
 from email.header import decode_header, make_header
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +16,7 @@ from erp_sync.monitoring.alerting import AppriseChannels, Message, WrongChannel,
 from erp_sync.runtime.service_set import free_port
 from erp_sync_tests.ledger import fresh
 from erp_sync_tests.ledger.world import Clock
+from erp_sync_tests.monitoring.webhooks import Webhook
 
 
 @pytest.fixture
@@ -30,34 +28,11 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
     opened.close()
 
 
-class Webhook:
-    """What was posted to it. `status` is what it answers."""
-
-    def __init__(self) -> None:
-        self.posted: list[dict[str, Any]] = []
-        self.status = 200
-        hook = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                hook.posted.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-                self.send_response(hook.status)
-                self.end_headers()
-
-            def log_message(self, *_: Any) -> None:
-                pass
-
-        self.server = HTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"json://127.0.0.1:{self.server.server_port}/hook?token=secret-token"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-
-
 @pytest.fixture
 def webhook() -> Iterator[Webhook]:
     hook = Webhook()
     yield hook
-    hook.server.shutdown()
-    hook.server.server_close()
+    hook.close()
 
 
 def test_a_matter_is_told_once_and_its_end_once(ledger: Ledger, webhook: Webhook):
