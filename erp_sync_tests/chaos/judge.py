@@ -5,19 +5,22 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 from erp_sync.components.flow_table import FLOWS
 from erp_sync.components.installation import Installation
 from erp_sync.demo.judging import claims
 from erp_sync.flows.comparison import value_text
-from erp_sync.ledger import State
+from erp_sync.ledger import Ledger, State
 from erp_sync.ledger.plan_values import PlanState
 from erp_sync.sandbox.checker import Conventions, Report, SystemFiles, check
 from erp_sync_tests.chaos.cases import Cases, Explaining, capabilities_of
 from erp_sync_tests.chaos.house import FLOWS as PLAYED
 from erp_sync_tests.chaos.house import House, people_of
 from erp_sync_tests.chaos.staleness import allowed, overstayed, stale_values
+
+BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass
@@ -61,6 +64,7 @@ def judge(house: House, here: Installation, defects: list[str]) -> Verdict:
         verdict.duplicated += getattr(people_of(system.vendor), "twice", lambda _: [])(system.database)
     _deliveries(verdict, here)
     _plans(verdict, here)
+    _rows(verdict, house.route, here.ledger)
     _known_state(verdict, house, here)
     _received(verdict, house, here)
     return verdict
@@ -121,6 +125,19 @@ def _plans(verdict: Verdict, here: Installation) -> None:
     """Nobody is waited for any more."""
     for one in here.ledger.plans.find(states=[PlanState.HELD]):
         verdict.unexplained.append(f"plan {one.id} of {one.flow} still waits for a person: {one.reason}")
+
+
+def _rows(verdict: Verdict, route: Any, ledger: Ledger) -> None:
+    """No row of a plan is on its way, and no value was given up: what is sent in a seed is right."""
+    for flow in PLAYED:
+        kind = FLOWS[flow]
+        if kind.delivers:
+            continue
+        target = getattr(route, kind.target)
+        for state, count in ledger.plans.pending(route.name, flow, target).items():
+            verdict.unexplained.append(f"{count} rows of {flow} are still {state}")
+        for one in ledger.plans.refusals(target, kind.entity, BEGINNING).values():
+            verdict.unexplained.append(f"{flow} {one.key} was given up as {one.after}: {one.code} {one.message}")
 
 
 def _known_state(verdict: Verdict, house: House, here: Installation) -> None:

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from erp_sync.ledger import Ledger
+from erp_sync.ledger.plans import NewPlan, PlanRow
 from erp_sync_tests.chaos.cases import Cases
-from erp_sync_tests.chaos.judge import Verdict, compared
+from erp_sync_tests.chaos.judge import Verdict, _rows, compared
+from erp_sync_tests.ledger import fresh
+from erp_sync_tests.ledger.world import ROUTE
 from erp_sync_tests.sandbox.checked_world import World
 
 
@@ -56,3 +61,32 @@ def test_an_order_that_the_erp_has_given_up_is_lost_while_the_store_has_it_open(
     world.insert(world.store, "sales_order_tax_item", tax_id=2, tax_percent="5.0000", real_amount="0.5000")
     world.insert(world.erp, "transactiontaxdetail", transaction=200, taxrate="5", taxamount="0.50")
     assert words(world) == ["lost: order 000000002 is open in the store and given up in the ERP"]
+
+
+STORE, STOCK, FLOW = "magento_us", "stock_level", "inventory"
+
+
+def test_a_value_that_was_given_up_or_is_on_its_way_is_told_until_it_is_there(tmp_path: Path):
+    fresh.create(f"sqlite:///{tmp_path}/ledger.db")
+    ledger = Ledger.open(f"sqlite:///{tmp_path}/ledger.db")
+
+    def told() -> list[str]:
+        verdict = Verdict()
+        _rows(verdict, SimpleNamespace(name=ROUTE, store=STORE, erp="netsuite_us"), ledger)
+        return verdict.words()
+
+    for after in ("5", "6"):
+        row = PlanRow(key="MUG|east", before="1", after=after, source_order=int(after))
+        with ledger.handling(ROUTE, FLOW, "run-0") as work:
+            work.add_plan(NewPlan(entity=STOCK, target=STORE, rows=[row]))
+        assert "unexplained: 1 rows of inventory are still due" in told()
+        mine = ledger.plans.claim(ROUTE, FLOW, STORE, owner="run-1:1")
+        assert mine is not None
+        sent = ledger.plans.begin(mine)
+        if after == "5":
+            ledger.plans.refused(mine, [(one, "no_such_sku", "unknown product") for one in sent])
+            assert told() == ["unexplained: inventory MUG|east was given up as 5: no_such_sku unknown product"]
+        else:
+            ledger.plans.applied(mine, sent)
+    assert told() == []
+    ledger.close()
