@@ -36,7 +36,7 @@ def bench(results: Sequence[SeedResult], *, route: str, mutant: str, seconds: fl
     played = campaign.figures(results)
     del played["cpu_s_a_seed"]
     found = played | {
-        "fault_kinds_least_a_seed": min((len(one.faults) for one in results), default=0),
+        "fault_kinds_least_a_seed": min((sum(map(_is_fault, one.faults)) for one in results), default=0),
         "kills_least_a_seed": min((len(one.kills) for one in results), default=0),
         "machines_killed_least_a_seed": min((one.kills.count("machine") for one in results), default=0),
         "seconds_a_seed": round(seconds / max(1, len(results)), 1),
@@ -54,6 +54,11 @@ def bench(results: Sequence[SeedResult], *, route: str, mutant: str, seconds: fl
         },
         "met": {name: target.met(found[name]) for name, target in TARGETS.items()},
     }
+
+
+def _is_fault(kind: str) -> bool:
+    """Not what people do, nor how a vendor tells of a change."""
+    return not kind.startswith(("event ", "operator: "))
 
 
 def told(result: SeedResult, *, route: str = campaign.ROUTE, mutant: str = "") -> str:

@@ -11,8 +11,10 @@ import subprocess
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import dagster as dg
@@ -29,13 +31,17 @@ from erp_sync.runtime.workers import WarmFolder
 from erp_sync.sandbox import supervisor
 from erp_sync.sandbox.caller import Refused
 from erp_sync_tests.chaos.campaign import SeedResult
+from erp_sync_tests.chaos.company import Operator
 from erp_sync_tests.chaos.house import FLOWS as PLAYED
 from erp_sync_tests.chaos.house import people_of
 from erp_sync_tests.chaos.judge import judge
+from erp_sync_tests.chaos.processes import machine
 from erp_sync_tests.chaos.processes.schedule import BRIEF, DURATION, MACHINE, Fault, Schedule, draw
 from erp_sync_tests.chaos.processes.world import World, world
+from erp_sync_tests.chaos.staleness import RUN_SECONDS
 
-# Wall seconds: until everything must be at rest, for how long it must be, and until a run must be there to be killed.
+# Wall seconds: until everything must be at rest (on a quiet machine), for how long it must be, and until a run must be
+# there to be killed.
 SETTLE_SECONDS = 300.0
 QUIET_SECONDS = 4.0
 VICTIM_SECONDS = 12.0
@@ -46,6 +52,11 @@ UNFINISHED = [
     dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING,
 ]  # fmt: skip
 PLAYED_SET = frozenset(PLAYED)
+STATE_FLOWS = [name for name in PLAYED if not FLOWS[name].delivers]
+# Between two looks at a source (`world.EVERY`, and the sensor's own), between two of the operator; how long on a quiet
+# machine everything takes to start, and every flow to move then.
+LOOK_SECONDS, OPERATOR_SECONDS, START_SECONDS = 4.0, 2.0, 25.0
+MOVING_SECONDS = 10.0
 
 
 def schedule_of(route: str, seed: int) -> Schedule:
@@ -74,12 +85,14 @@ class Seed:
     def __init__(self, here: World, plan: Schedule, seed: int, tell: Callable[[str], None]) -> None:
         self.here, self.plan, self.seed, self._tell = here, plan, seed, tell
         self.random = random.Random(f"victims {seed}")
-        self.faults: Counter[str] = Counter()
+        self.faults = here.faults
         self.kills: list[str] = []
         self.recoveries: list[float] = []
         self.hit_people: Counter[str] = Counter()
         self.defects: list[str] = []
         self._began = 0.0
+        self._slowness = 1.0
+        self._over = threading.Event()
         self._stands, self._clock = False, threading.Lock()
 
     def tell(self, words: str) -> None:
@@ -150,9 +163,25 @@ class Seed:
         self.tell(f"killed {whom}")
         if whom in (MACHINE, "supervisor"):
             time.sleep(DOWN_SECONDS)
+            if whom == MACHINE and self.plan.upgrade:
+                self._upgrade()
             again, began = time.monotonic(), datetime.now(UTC)
             self._up()
             self._recovered(again, began)
+            self.here.interruptions.append(time.time())
+
+    def _upgrade(self) -> None:
+        """The new version's first start is killed in the middle of its migrations."""
+        settings, folder = self.here.settings, self.here.settings.home.parent / "upgrade"
+        with self._standing():
+            self._installation.ledger.database.close()
+            machine.set_back(settings)
+            found = machine.upgrade_killed(settings, self.here.starting(), folder, self.plan.upgrade, self.here.log)
+        if found != machine.BEFORE:
+            self.defects.append(f"killed in a migration the ledger is of version {found}, not {machine.BEFORE}")
+        self.kills.append("upgrade")
+        self.faults["killed_in_migration"] += 1
+        self.tell(f"an upgrade of the ledger was killed after {self.plan.upgrade} migrations")
 
     def _kill_a_worker(self) -> str:
         """The process of a run; that of the fork server where no run comes in time."""
@@ -177,29 +206,76 @@ class Seed:
         if process is not None:
             process.signal(signal.SIGKILL)
 
-    def _up(self) -> None:
-        stood = time.monotonic()
-        self._stands = True
+    def _suffer(self, what: str, seconds: float) -> None:
+        """Something of the machine's is not there for a while; what runs goes on by itself, then and after."""
+        settings, postgres = self.here.settings, self.here.postgres
+        self.here.interruptions.append(time.time())
+        if what == "postgresql_restart":
+            assert postgres is not None
+            postgres.restart()
+        elif what == "postgresql_gone":
+            assert postgres is not None
+            postgres.stop()
+            time.sleep(seconds)
+            postgres.start()
+        else:
+            with machine.ledger_locked(settings.ledger_url, self.random.choice(machine.LOCKED_TABLES)):
+                time.sleep(seconds)
+        self.here.interruptions.append(time.time())
+        self.faults[what] += 1
+        self.tell(f"suffered {what} for {seconds:g} s")
+
+    def _operate(self) -> None:
+        """An operator, until everything is at rest."""
+        operator, left = Operator(random.Random(f"operator {self.seed}"), self.faults), list(self.plan.operator)
+        while not self._over.wait(OPERATOR_SECONDS):
+            while left and not self._stands and time.monotonic() >= self._began + left[0][0]:
+                operator.act(self._installation.ledger, left.pop(0)[1])
+
+    @contextmanager
+    def _standing(self) -> Iterator[None]:
+        """The schedule's clock stands."""
+        stood, self._stands = time.monotonic(), True
         try:
-            self.here.up()
-        except subprocess.SubprocessError as error:
-            # Without the services there is nothing to kill and nothing that comes to rest.
-            raise RuntimeError(f"erp-sync up fails: {self.here.log.read_text(errors='replace')[-600:]}") from error
-        with self._clock:
-            self._began += time.monotonic() - stood
-            self._stands = False
+            yield
+        finally:
+            with self._clock:
+                self._began += time.monotonic() - stood
+                self._stands = False
+
+    @property
+    def _patience(self) -> float:
+        """Seconds until everything must move, or be at rest: how long starting took tells how slow this machine is."""
+        return SETTLE_SECONDS * self._slowness
+
+    def _up(self) -> None:
+        began = time.monotonic()
+        with self._standing():
+            try:
+                self.here.up()
+            except subprocess.SubprocessError as error:
+                # Without the services there is nothing to kill and nothing that comes to rest.
+                why = self.here.log.read_text(errors="replace")[-600:]
+                raise RuntimeError(f"erp-sync up fails: {why}") from error
+        self._slowness = max(self._slowness, (time.monotonic() - began) / START_SECONDS)
 
     def _recovered(self, again: float, began: datetime) -> None:
-        """Wait until every flow moves: since the restart its source has answered, and what that started has ended."""
-        end = again + SETTLE_SECONDS
-        while time.monotonic() < end:
-            missing = self._not_moved_since(began)
-            if not missing:
-                self.recoveries.append(time.monotonic() - again)
-                self.tell(f"every flow moves again {self.recoveries[-1]:.0f} s after the restart")
-                return
+        """Wait until every flow moves: since the restart its source has answered, and what that started has ended. The
+        schedule's clock stands from when that takes longer than on a quiet machine."""
+        if missing := self._missing(began, time.monotonic() + MOVING_SECONDS):
+            with self._standing():
+                missing = self._missing(began, again + self._patience)
+        if missing:
+            self.defects.append(f"flows that do not move {self._patience:.0f} s after a restart: {', '.join(missing)}")
+            return
+        self.recoveries.append(time.monotonic() - again)
+        self.tell(f"every flow moves again {self.recoveries[-1]:.0f} s after the restart")
+
+    def _missing(self, began: datetime, end: float) -> list[str]:
+        """Wait for flows that do not move, until then; gives those that do not all the same."""
+        while (missing := self._not_moved_since(began)) and time.monotonic() < end:
             time.sleep(0.3)
-        self.defects.append(f"flows that do not move {SETTLE_SECONDS:g} s after a restart: {', '.join(missing)}")
+        return missing
 
     def _not_moved_since(self, moment: datetime) -> list[str]:
         """Flows without a run that was begun since and succeeded, which were not looked at since either, or whose look
@@ -237,23 +313,32 @@ class Seed:
         for people in self.here.people.values():
             people.begin(self.seed)
         self._up()
-        installation = self.here.installation()
+        installation = self._installation = self.here.installation()
+        operator = threading.Thread(target=self._operate, daemon=True)
         try:
             with dg.DagsterInstance.from_config(str(self.here.settings.dagster_home)) as self.instance:
-                return self._play(installation)
+                return self._play(installation, operator)
         finally:
+            self._over.set()
+            if operator.ident is not None:
+                operator.join()
             installation.close()
 
-    def _play(self, installation: Installation) -> SeedResult:
+    def _play(self, installation: Installation, operator: threading.Thread) -> SeedResult:
         self.tell("everything runs")
         self._began = time.monotonic()
+        operator.start()
         threads = [threading.Thread(target=self._work, args=(name,), daemon=True) for name in self.here.vendors]
         threads.append(threading.Thread(target=self._trouble, daemon=True))
         for thread in threads:
             thread.start()
-        for when, whom in self.plan.kills:
+        moments: list[tuple[float, Callable[[], None]]] = [
+            *((when, partial(self._kill, whom)) for when, whom in self.plan.kills),
+            *((when, partial(self._suffer, what, seconds)) for when, what, seconds in self.plan.mishaps),
+        ]
+        for when, happen in sorted(moments, key=lambda one: one[0]):
             self._at(when)
-            self._kill(whom)
+            happen()
         for thread in threads:
             thread.join()
         if self.plan.lag:
@@ -261,6 +346,8 @@ class Seed:
         self.tell(f"all is done: {dict(self.faults)}, people: {dict(self.hit_people)}")
         settled = self._settle(installation)
         self.tell(f"at rest after {settled} s")
+        self._over.set()
+        operator.join()
         return self._judged(installation)
 
     def _settle(self, installation: Installation) -> float | None:
@@ -269,7 +356,7 @@ class Seed:
         time.sleep(self.plan.lag)
         moment = datetime.now(UTC)
         quiet_since: float | None = None
-        while time.monotonic() < began + SETTLE_SECONDS:
+        while time.monotonic() < began + self._patience:
             time.sleep(0.5)
             why = self._moving(installation, moment)
             if why:
@@ -278,11 +365,13 @@ class Seed:
                 quiet_since = time.monotonic()
             elif time.monotonic() - quiet_since > QUIET_SECONDS:
                 return round(time.monotonic() - began, 1)
-        self.defects.append(f"not at rest after {SETTLE_SECONDS:g} s: {why}")
+        self.defects.append(f"not at rest after {self._patience:.0f} s: {why}")
         return None
 
     def _moving(self, installation: Installation, moment: datetime) -> str:
         """What still moves, in words; empty where nothing does."""
+        if self.here.teller is not None and self.here.teller.waiting():
+            return "events on their way"
         missing = PLAYED_SET - self._looked_since(moment)
         if missing:
             return f"{', '.join(sorted(missing))} were not looked at"
@@ -303,6 +392,11 @@ class Seed:
 
     def _judged(self, installation: Installation) -> SeedResult:
         services.stop(self.here.settings)
+        # A run takes longer, too, where starting did.
+        slower = RUN_SECONDS * (self._slowness - 1)
+        self.here.pauses.update({flow: LOOK_SECONDS + slower for flow in STATE_FLOWS})
+        if self.plan.upgrade:
+            self.defects += [f"after the upgrade: {one}" for one in machine.schema_differences(self.here.settings)]
         verdict = judge(self.here, installation, self.defects)  # type: ignore[arg-type]
         ledger, route = installation.ledger, self.here.route
         return SeedResult(

@@ -32,6 +32,16 @@ FAULTS: Mapping[str, Mapping[str, Any]] = {
 }
 # What may not last: a read that is stale is so from the rule's beginning.
 BRIEF = frozenset({"stale_read"})
+# Beside the kills, each at a moment of its own between them: wall seconds that it lasts.
+MISHAPS: Mapping[str, tuple[float, ...]] = {
+    "ledger_locked": (4.0, 8.0),
+    "postgresql_restart": (0.0,),
+    "postgresql_gone": (7.0, 10.0),
+}
+# A restart, or gone for longer than who begins a transaction waits.
+OF_POSTGRESQL = ("postgresql_restart", "postgresql_gone")
+# What an operator does now and then.
+OPERATIONS = ("retry", "edit", "dismiss")
 # Everything of the machine, and two more of these.
 MACHINE = "machine"
 VICTIMS: Mapping[str, int] = {"worker": 6, "fork-server": 2, "daemon": 2, "code-server": 2, "supervisor": 1}
@@ -54,13 +64,21 @@ class Schedule:
     acts: (when, whose side, what people do).
     kills: (when, whom): a service's name, ``worker`` for the process of a run, ``machine`` for everything.
     lag: seconds by which the ERP's search index is behind its writes, for the whole seed.
+    mishaps: (when, what of `MISHAPS`, for how long): what the machine itself suffers.
+    operator: (when, what): an operator does that with one that is open then, if there is one.
+    upgrade: the dead machine comes back with a new version, whose upgrade of the ledger is killed when so many
+        migrations are done; 0: it comes back as it was.
     """
 
+    seed: int = 0
     acts: list[tuple[float, str, str]] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
     kills: list[tuple[float, str]] = field(default_factory=list)
     lag: float = 0.0
     postgres: bool = False
+    mishaps: list[tuple[float, str, float]] = field(default_factory=list)
+    operator: list[tuple[float, str]] = field(default_factory=list)
+    upgrade: int = 0
 
 
 def draw(
@@ -73,7 +91,7 @@ def draw(
         endpoints: per system the endpoints that are written (``writes``) and read (``reads``).
     """
     chance = random.Random(f"processes {seed}")
-    made = Schedule(postgres=seed % 2 == 0, lag=chance.choice((0.0, 1.5, 3.0)))
+    made = Schedule(seed=seed, postgres=seed % 2 == 0, lag=chance.choice((0.0, 1.5, 3.0)))
     for name, things in doings.items():
         for what, weight in things.items():
             for _ in range(weight * LOAD):
@@ -90,7 +108,24 @@ def draw(
     victims = [MACHINE, *chance.choices(list(VICTIMS), list(VICTIMS.values()), k=2)]
     chance.shuffle(victims)
     made.kills = [(DURATION * moment, victim) for moment, victim in zip(moments, victims, strict=True)]
+    _more(made, seed)
     return made
+
+
+def _more(made: Schedule, seed: int) -> None:
+    """What was thought of later, drawn apart: the rest of a seed does not depend on it."""
+    chance = random.Random(f"mishaps {seed}")
+    # In turn, so that few seeds have all of them.
+    kinds = ["ledger_locked", *([OF_POSTGRESQL[seed // 2 % 2]] if made.postgres else [])]
+    chance.shuffle(kinds)
+    gaps = chance.sample(((0.28, 0.36), (0.58, 0.7)), len(kinds))
+    made.mishaps = sorted(
+        (DURATION * chance.uniform(*gap), kind, chance.choice(MISHAPS[kind]))
+        for gap, kind in zip(gaps, kinds, strict=True)
+    )
+    made.operator = sorted((chance.uniform(10, DURATION * 1.2), chance.choice(OPERATIONS)) for _ in range(6))
+    # Half of the seeds of each database.
+    made.upgrade = chance.randint(1, 4) if seed % 4 in (1, 2) else 0
 
 
 def _fault(chance: random.Random, name: str, endpoints: Mapping[str, Mapping[str, tuple[str, ...]]]) -> Fault:

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 
 from erp_sync_tests.chaos.campaign import ROUTE
 from erp_sync_tests.chaos.house import people_of
 from erp_sync_tests.chaos.processes.play import schedule_of
-from erp_sync_tests.chaos.processes.schedule import DURATION, FAULTS, LATEST_COMMIT, MACHINE, STALE_SECONDS
+from erp_sync_tests.chaos.processes.schedule import (
+    DURATION,
+    FAULTS,
+    LATEST_COMMIT,
+    MACHINE,
+    MISHAPS,
+    OF_POSTGRESQL,
+    OPERATIONS,
+    STALE_SECONDS,
+)
 
 SEEDS = range(1, 61)
 
@@ -30,6 +41,22 @@ def test_every_seed_has_all_kinds_of_fault_and_kills_three_times_of_which_once_t
 
 def test_ledgers_are_in_sqlite_and_in_postgresql_in_turn():
     assert [schedule_of(ROUTE, seed).postgres for seed in range(1, 5)] == [False, True, False, True]
+
+
+def test_few_seeds_have_every_mishap_of_the_machine_between_its_kills_and_every_act_of_an_operator():
+    plans = [schedule_of(ROUTE, seed) for seed in range(1, 21)]
+    assert {what for plan in plans for _, what, _ in plan.mishaps} == set(MISHAPS)
+    assert all(set(OF_POSTGRESQL) & {what for _, what, _ in plan.mishaps} for plan in plans if plan.postgres)
+    assert not any(set(OF_POSTGRESQL) & {what for _, what, _ in plan.mishaps} for plan in plans if not plan.postgres)
+    assert {what for plan in plans for _, what in plan.operator} == set(OPERATIONS)
+    for plan in plans:
+        moments = sorted([when for when, _ in plan.kills] + [when for when, _, _ in plan.mishaps])
+        assert min(later - earlier for earlier, later in itertools.pairwise(moments)) > 1
+
+
+def test_one_seed_in_four_of_either_database_upgrades_its_ledger():
+    plans = [schedule_of(ROUTE, seed) for seed in range(1, 21)]
+    assert [plan.postgres for plan in plans if plan.upgrade] == [False, True] * 5
 
 
 @pytest.mark.parametrize("vendor", ["magento", "netsuite"])

@@ -31,6 +31,15 @@ def test_the_shipped_route_is_on_in_all_flows_that_are_played_and_waits_for_nobo
     assert {flow.every.total_seconds() for flow in route.flows.values()} == {2}
 
 
+def test_an_erp_that_tells_of_changes_is_listened_to(tmp_path: Path):
+    erp = people_of("netsuite")
+    assert erp.event_options("http://there", "word") == {"push_url": "http://there", "push_secret": "word"}
+    told = {**STATES["netsuite_us"]["credentials"], **erp.event_credentials("word")}
+    states = {**STATES, "netsuite_us": {**STATES["netsuite_us"], "credentials": told}}
+    write_route(defs(), tmp_path / "defs", ROUTE, VENDORS, states)
+    assert read_configuration(tmp_path / "defs").connection("netsuite_us").credentials["push_secret"] == "word"
+
+
 def test_its_connections_are_the_sandboxes_with_what_each_vendor_s_chaos_declares(tmp_path: Path):
     write_route(defs(), tmp_path / "defs", ROUTE, VENDORS, STATES)
     written = read_configuration(tmp_path / "defs")

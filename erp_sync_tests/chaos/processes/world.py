@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -33,13 +34,16 @@ from erp_sync.sandbox import supervisor
 from erp_sync.settings import Settings
 from erp_sync_tests.chaos import mutants
 from erp_sync_tests.chaos.house import FLOWS, catalogue, defs, people_of
+from erp_sync_tests.chaos.processes.events import Teller
 from erp_sync_tests.chaos.processes.schedule import Schedule
 from erp_sync_tests.chaos.workshop import workshop
-from erp_sync_tests.ledger.databases import postgres
+from erp_sync_tests.ledger.databases import OwnServer, postgres_of_its_own
 
 # Articles, and units of each that the ERP has at each of two places: three state keys an article.
 ARTICLES, UNITS = 180, 60
 EVERY = "2s"
+# Of those who tell of changes.
+SECRET = "the secret of a seed's events"
 # No plan waits for a person, who would not be there: prices jump here as they never do in life.
 GUARDS: Mapping[str, Mapping[str, float]] = {
     "inventory": {"max_zeroed_share": 1, "max_missing_share": 1},
@@ -58,9 +62,13 @@ class World:
     vendors: Mapping[str, str]
     log: Path
     ports: tuple[int, int] = field(default_factory=lambda: (_steady_port(), _steady_port()))
-    # How long a value is stale is the machine's here: it is told, and no time of it is judged.
-    pauses: Mapping[str, float] = field(default_factory=dict)
-    interruptions: list[float] = field(default_factory=list)  # when a process was killed, Unix seconds
+    postgres: OwnServer | None = None
+    faults: Counter[str] = field(default_factory=Counter)
+    teller: Teller | None = None
+    # Between two looks at a source, by flow; a slow machine's are longer.
+    pauses: dict[str, float] = field(default_factory=dict)
+    # When a process was killed, when everything moved again after it, when a mishap began and ended: Unix seconds.
+    interruptions: list[float] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         states = supervisor.status(self.settings.sandboxes)
@@ -75,6 +83,8 @@ class World:
                 for name, vendor in self.vendors.items()
             }
         )
+        if self.teller is not None:
+            self.teller.to = f"http://127.0.0.1:{self.ports[1]}/events/{self.route.erp}"
         self._wires = [httpx.Client(timeout=PATIENCE, trust_env=False) for _ in self.vendors]
         self.people = {
             name: people_of(vendor).People(states[name]["base_url"], states[name], goods(), wire)
@@ -85,12 +95,14 @@ class World:
         """As an operator starts everything, after a power cut, too."""
         with self.log.open("ab") as out:
             subprocess.run(
-                [sys.executable, "-m", "erp_sync.cli", "up", "--json", *self._options()],
-                stdout=out, stderr=out, stdin=subprocess.DEVNULL, check=True, timeout=540,
+                [sys.executable, *self.starting()], stdout=out, stderr=out, stdin=subprocess.DEVNULL, check=True,
+                timeout=540,
             )  # fmt: skip
 
-    def _options(self) -> list[str]:
-        return ["--port", str(self.ports[0]), "--events-port", str(self.ports[1])]
+    def starting(self) -> list[str]:
+        """Arguments of Python that start everything."""
+        ports = ["--port", str(self.ports[0]), "--events-port", str(self.ports[1])]
+        return ["-m", "erp_sync.cli", "up", "--json", *ports]
 
     def installation(self) -> Installation:
         return Installation(self.settings)
@@ -123,11 +135,10 @@ def world(route: str, plan: Schedule, mutant: str = "") -> Iterator[World]:
     with ExitStack() as stack:
         folder = stack.enter_context(workshop(Path(tempfile.gettempdir())))
         stack.callback(_restore, before)
+        server: OwnServer | None = None
         if plan.postgres:
-            server = stack.enter_context(postgres())
+            server = stack.enter_context(postgres_of_its_own())
             ledger, storage = server.create(), server.create()
-            stack.callback(server.drop, ledger)
-            stack.callback(server.drop, storage)
             os.environ["ERP_SYNC_LEDGER_URL"] = server.url(ledger)
             os.environ["ERP_SYNC_DAGSTER_POSTGRES_URL"] = server.url(storage).replace("+psycopg:", "+psycopg2:")
         os.environ |= {"ERP_SYNC_HOME": str(folder / "home"), "ERP_SYNC_DEFS": str(folder / "defs")}
@@ -138,12 +149,19 @@ def world(route: str, plan: Schedule, mutant: str = "") -> Iterator[World]:
         options = {name: dict(getattr(people_of(vendor), "OPTIONS", {})) for name, vendor in vendors.items()}
         if plan.lag:
             options[spec.erp]["index_lag_seconds"] = plan.lag
+        faults: Counter[str] = Counter()
+        teller = Teller(plan.seed, faults) if hasattr(people_of(vendors[spec.erp]), "event_options") else None
+        if teller is not None:
+            stack.callback(teller.close)
+            options[spec.erp] |= people_of(vendors[spec.erp]).event_options(teller.url, SECRET)
         settings.home.mkdir(parents=True)
         states = supervisor.up(settings.sandboxes, vendors, "fast", options, fresh=True)
         stack.callback(supervisor.down, settings.sandboxes)
         for name in vendors:
             seed = goods().seed(erp=name == spec.erp)
             supervisor.control(settings.sandboxes, name, "POST", "seed", seed)
+        if teller is not None:
+            states[spec.erp]["credentials"] |= people_of(vendors[spec.erp]).event_credentials(SECRET)
         write_route(played, folder / "defs", route, vendors, states)
         initialise(settings, anyway=True)
         here = Installation(settings)
@@ -158,7 +176,7 @@ def world(route: str, plan: Schedule, mutant: str = "") -> Iterator[World]:
             here.close()
         if mutant:
             infect(folder / "mutant", mutant)
-        made = World(settings, made_route, vendors, folder / "up.log")
+        made = World(settings, made_route, vendors, folder / "up.log", postgres=server, faults=faults, teller=teller)
         stack.callback(made.close)
         # Nothing is kept, so nothing has to end in order.
         stack.callback(services.stop, settings)

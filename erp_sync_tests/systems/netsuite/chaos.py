@@ -24,6 +24,18 @@ REAL_TIME: Mapping[str, Any] = {
     "read_timeout_seconds": 4, "write_timeout_seconds": 4, "deadline_seconds": 20,
     "limits": {"concurrency": 4}, "settle_seconds": _SETTLE,
 }  # fmt: skip
+
+
+def event_options(url: str, secret: str) -> dict[str, str]:
+    """Options of an account that tells of changes there."""
+    return {"push_url": url, "push_secret": secret}
+
+
+def event_credentials(secret: str) -> dict[str, str]:
+    """Credentials of a connection that takes them."""
+    return {"push_secret": secret}
+
+
 # What a route calls here.
 ENDPOINTS: Mapping[str, tuple[str, ...]] = {
     "writes": ("salesOrder.create", "salesOrder.create", "customerDeposit.create", "customer.create"),
