@@ -37,6 +37,16 @@ _LATEST = (
     .order_by(deliveries.c.id)  # of one document, and of rows to lock: everybody's order
 )
 _LATEST_LOCKED = _LATEST.with_for_update()
+_ACCEPTED = sa.select(deliveries).where(deliveries.c.id == sa.bindparam("of_delivery"))
+_INSERT = sa.insert(deliveries).returning(deliveries.c.id)
+_BEGUN = (
+    sa.select(steps.c.delivery_id)
+    .where(
+        steps.c.delivery_id.in_(sa.bindparam("of_deliveries", expanding=True)),
+        steps.c.state.in_(["sending", "unknown", "accepted", "confirmed"]),
+    )
+    .distinct()
+)
 
 
 def latest(
@@ -87,7 +97,7 @@ def accept(
             accepted = _after(write, now, route, flow, run_id, document, before, before.id in started)
         results.append(accepted)
         if accepted.change in (Change.NEW, Change.REPLACED, Change.FOLLOW_UP):
-            row = write.execute(sa.select(deliveries).where(deliveries.c.id == accepted.id)).one()
+            row = write.execute(_ACCEPTED, {"of_delivery": accepted.id}).one()
             current[document.target, document.key] = delivery_of(row)
     return results
 
@@ -176,7 +186,7 @@ def _insert(
         queued_at=_queued_at(now, document, follow_up=before is not None),
         accepted_at=now,
     )
-    result = write.execute(sa.insert(deliveries).returning(deliveries.c.id), values)
+    result = write.execute(_INSERT, values)
     delivery_id = int(result.scalar_one())
     _require(write, delivery_id, document)
     events.append(
@@ -254,15 +264,7 @@ def begun(write: sa.Connection, ids: Sequence[int]) -> set[int]:
     confirmed or is unknown must not be forgotten; a step only planned does not count)."""
     found: set[int] = set()
     for some in chunks(sorted(ids)):
-        found.update(
-            write.execute(
-                sa.select(steps.c.delivery_id)
-                .where(
-                    steps.c.delivery_id.in_(some), steps.c.state.in_(["sending", "unknown", "accepted", "confirmed"])
-                )
-                .distinct()
-            ).scalars()
-        )
+        found.update(write.execute(_BEGUN, {"of_deliveries": list(some)}).scalars())
     return found
 
 

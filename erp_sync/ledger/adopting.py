@@ -24,6 +24,10 @@ from erp_sync.ports.outcomes import Receipt
 if TYPE_CHECKING:
     from erp_sync.ledger.engine import Database
 
+_POSITION = sa.select(cursors.c.position).where(
+    cursors.c.connection == sa.bindparam("of_connection"), cursors.c.entity == sa.bindparam("of_entity")
+)
+
 
 class AdoptedDocument(msgspec.Struct, frozen=True, kw_only=True):
     """A document that a person or an earlier integration entered at the target.
@@ -143,11 +147,8 @@ class Adopting:
 
     def finished_until(self, route: str, target: str) -> datetime | None:
         """See `finished`; None where the route was never adopted."""
-        query = sa.select(cursors.c.position).where(
-            cursors.c.connection == target, cursors.c.entity == f"adopted/{route}"
-        )
         with self._database.read() as read:
-            return read.execute(query).scalar()
+            return read.execute(_POSITION, {"of_connection": target, "of_entity": f"adopted/{route}"}).scalar()
 
     def left_out(
         self, route: str, flow: str, connection: str, entity: str, code: str, only: Collection[str] | None = None

@@ -13,7 +13,8 @@ due at once. In planned maintenance nothing leaves either, which is nobody's fai
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import sqlalchemy as sa
@@ -22,7 +23,7 @@ from erp_sync.ledger.calendars import Window
 from erp_sync.ledger.errors import AWAY, is_away
 from erp_sync.ledger.releasing import release_postponed
 from erp_sync.ledger.schema import breakers
-from erp_sync.ledger.sql import upsert
+from erp_sync.ledger.sql import insert_into
 from erp_sync.ports.connection import NoSlot
 
 if TYPE_CHECKING:
@@ -122,11 +123,7 @@ class LedgerBreakers:
         if row is None or (row.state == "closed" and row.failures == 0):
             return
         with self._database.write() as write:
-            write.execute(
-                sa.update(breakers)
-                .where(breakers.c.connection == connection)
-                .values(state="closed", failures=0, openings=0, next_probe_at=0.0, why="", changed_at=self._now())
-            )
+            write.execute(_CLOSE, {"of_connection": connection, "changed_at": self._now()})
             if row.state != "closed":
                 release_postponed(write, self._database.now(), connection)
         if row.state != "closed":
@@ -164,11 +161,7 @@ class LedgerBreakers:
                 "why": why,
                 "changed_at": now,
             }
-            statement = upsert(write, breakers)
-            write.execute(
-                statement.on_conflict_do_update(index_elements=["connection"], set_=values),
-                {"connection": connection, **values},
-            )
+            write.execute(_counted(write.dialect.name), {"connection": connection, **values})
         if state == "open":
             text = (
                 f"{connection} does not answer ({failures} calls in a row failed, the last: {why}): nothing is sent to "
@@ -219,6 +212,21 @@ class LedgerBreakers:
         return self._database.now().timestamp()
 
 
+@cache
+def _counted(dialect: str) -> Any:
+    """A breaker's row, new or in the place of the one that is there."""
+    statement = insert_into(dialect, breakers)
+    columns = [column.name for column in breakers.c if column.name != "connection"]
+    return statement.on_conflict_do_update(
+        index_elements=["connection"], set_={name: statement.excluded[name] for name in columns}
+    )
+
+
+_CLOSE = (
+    sa.update(breakers)
+    .where(breakers.c.connection == sa.bindparam("of_connection"))
+    .values(state="closed", failures=0, openings=0, next_probe_at=0.0, why="")
+)
 _ALL = sa.select(breakers).order_by(breakers.c.connection)
 _ROW = sa.select(breakers).where(breakers.c.connection == sa.bindparam("connection"))
 

@@ -34,6 +34,16 @@ _GONE = (
     .where(received.c.id.in_(sa.bindparam("of_ids", expanding=True)))
     .with_for_update()
 )
+_NOTED = sa.select(notes.c.id).where(
+    notes.c.route == sa.bindparam("of_route"),
+    notes.c.flow == sa.bindparam("of_flow"),
+    notes.c.connection == sa.bindparam("of_connection"),
+    notes.c.scope == sa.bindparam("of_scope"),
+    notes.c.entity == sa.bindparam("of_entity"),
+    notes.c.native_id == sa.bindparam("of_native_id"),
+    notes.c.code == sa.bindparam("of_code"),
+)
+_NOTE = sa.insert(notes)
 
 
 class Handling:
@@ -93,18 +103,18 @@ class Handling:
 
     def note(self, key: EntityKey, code: str, reason: str, number: str = "") -> None:
         """Why a record became nothing: leaving one out always leaves a row. Once per key and code."""
-        condition = sa.and_(
-            notes.c.route == self.route,
-            notes.c.flow == self.flow,
-            notes.c.connection == key.connection,
-            notes.c.scope == key.scope,
-            notes.c.entity == key.entity,
-            notes.c.native_id == key.native_id,
-            notes.c.code == code,
-        )
-        if self._write.execute(sa.select(notes.c.id).where(condition)).first() is None:
+        given = {
+            "of_route": self.route,
+            "of_flow": self.flow,
+            "of_connection": key.connection,
+            "of_scope": key.scope,
+            "of_entity": key.entity,
+            "of_native_id": key.native_id,
+            "of_code": code,
+        }
+        if self._write.execute(_NOTED, given).first() is None:
             self._write.execute(
-                sa.insert(notes),
+                _NOTE,
                 {
                     "route": self.route,
                     "flow": self.flow,

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -97,6 +98,8 @@ OF_KEYS = sa.and_(
 _IN_ORDER = (
     sa.select(known_state.c.key).where(OF_KEYS).order_by(known_state.c.scope, known_state.c.key).with_for_update()
 )
+_COUNT = sa.select(sa.func.count()).select_from(known_state).where(_OF_ENTITY, known_state.c.value.is_not(None))
+_EDITED = sa.select(known_state.c.key, known_state.c.agreed).where(_OF_ENTITY, known_state.c.agreed.is_not(None))
 _NOW = sa.bindparam("of_now", type_=known_state.c.observed_at.type)
 _MARK = (
     sa.update(known_state)
@@ -110,6 +113,13 @@ _BLOCK = sa.update(known_state).where(
         known_state.c.blocked_until < sa.bindparam("of_until", type_=known_state.c.blocked_until.type),
     ),
 )
+
+
+@cache
+def _table_queries(names: tuple[str, ...]) -> tuple[sa.Select[Any], sa.Select[Any]]:
+    """These columns of all that is known of an entity, in order, and of some of its keys."""
+    query = sa.select(*(known_state.c[name] for name in names))
+    return query.where(_OF_ENTITY).order_by(known_state.c.scope, known_state.c.key), query.where(OF_KEYS)
 
 
 class KnownState:
@@ -128,17 +138,14 @@ class KnownState:
             names: only these columns, scope and key among them. Times take longest to read.
         """
         schema = pa.schema([SCHEMA.field(name) for name in names])
-        columns = [known_state.c[name] for name in names]
-        query = sa.select(*columns)
+        whole, of_some = _table_queries(tuple(names))
         rows: list[Any] = []
         with self._database.read() as read:
             if keys is None:
-                query = query.where(known_state.c.connection == connection, known_state.c.entity == entity)
-                rows = list(read.execute(query.order_by(known_state.c.scope, known_state.c.key)).all())
+                rows = list(read.execute(whole, {"of_connection": connection, "of_entity": entity}).all())
             else:
-                query = query.where(OF_KEYS)
                 for mine in of_keys(read, connection, entity, keys):
-                    rows.extend(read.execute(query, mine).all())
+                    rows.extend(read.execute(of_some, mine).all())
                 rows.sort(key=lambda row: (row.scope, row.key))
         if not rows:
             return schema.empty_table()
@@ -190,17 +197,8 @@ class KnownState:
 
     def count(self, connection: str, entity: str) -> int:
         """How many keys are known to be there."""
-        query = (
-            sa.select(sa.func.count())
-            .select_from(known_state)
-            .where(
-                known_state.c.connection == connection,
-                known_state.c.entity == entity,
-                known_state.c.value.is_not(None),
-            )
-        )
         with self._database.read() as read:
-            return int(read.execute(query).scalar_one())
+            return int(read.execute(_COUNT, {"of_connection": connection, "of_entity": entity}).scalar_one())
 
     def any_unsure(self, connection: str, entity: str) -> bool:
         """Is there anything to read again now? One cheap query."""
@@ -208,13 +206,9 @@ class KnownState:
 
     def edited(self, connection: str, entity: str, keys: Sequence[str] | None = None) -> dict[str, str]:
         """What was agreed on, by key, where somebody else wrote since. None: of all keys."""
-        query = sa.select(known_state.c.key, known_state.c.agreed).where(
-            known_state.c.connection == connection,
-            known_state.c.entity == entity,
-            known_state.c.agreed.is_not(None),
-        )
+        given = {"of_connection": connection, "of_entity": entity}
         with self._database.read() as read:
-            found = {key: agreed for key, agreed in read.execute(query)}
+            found = {key: agreed for key, agreed in read.execute(_EDITED, given)}
         return found if keys is None else {key: found[key] for key in keys if key in found}
 
     def settle_edits(self, connection: str, entity: str, keys: Sequence[str]) -> None:

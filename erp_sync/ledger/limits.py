@@ -148,7 +148,7 @@ class LedgerSlots:
         }
         names = [row["connection"], logins["connection"]]
         with self._database.read() as read:
-            found = read.execute(sa.select(limits).where(limits.c.connection.in_(names))).all()
+            found = read.execute(_LIMITS_OF, {"of_connections": names}).all()
         current = {one.connection: one._mapping for one in found}
         wanted = [row, *([logins] if values["sessions"] is not None or names[1] in current else [])]
         changed = [
@@ -472,6 +472,7 @@ class LedgerSlots:
 
 
 _LIMITS = sa.select(limits).where(limits.c.connection == sa.bindparam("connection"))
+_LIMITS_OF = sa.select(limits).where(limits.c.connection.in_(sa.bindparam("of_connections", expanding=True)))
 _LEASES = sa.select(
     limit_leases.c.id, limit_leases.c.lane, limit_leases.c.waiting, limit_leases.c.until, limit_leases.c.owner
 ).where(limit_leases.c.connection == sa.bindparam("connection"))

@@ -211,11 +211,9 @@ class Quarantine:
 
     def open_ids(self, connection: str, route: str, flow: str) -> set[str]:
         """Native ids of a source's records that have open rows in a flow."""
-        query = sa.select(quarantine.c.native_id).where(
-            quarantine.c.connection == connection, *_open(route, flow, None)
-        )
+        given = {"of_connection": connection, "of_route": route, "of_flow": flow}
         with self._database.read() as read:
-            return set(read.execute(query.distinct()).scalars())
+            return set(read.execute(_OPEN_IDS, given).scalars())
 
     def reasons(self, connection: str, route: str, flow: str, native_ids: Sequence[str]) -> dict[str, tuple[str, str]]:
         """Rule and problem of those of a source's records that have an open row in a flow; of several the latest."""
@@ -313,6 +311,18 @@ _RESOLVE = {
     for of_route in (True, False)
     for of_flow in (True, False)
 }
+
+
+_OPEN_IDS = (
+    sa.select(quarantine.c.native_id)
+    .where(
+        quarantine.c.connection == sa.bindparam("of_connection"),
+        quarantine.c.resolved_at.is_(None),
+        quarantine.c.route == sa.bindparam("of_route"),
+        quarantine.c.flow == sa.bindparam("of_flow"),
+    )
+    .distinct()
+)
 
 
 def _open(route: str | None, flow: str | None, rule: str | None) -> list[sa.ColumnElement[bool]]:

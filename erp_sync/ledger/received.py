@@ -197,12 +197,8 @@ class Received:
         had: set[tuple[str, str]] = set()
         with self._database.read() as read:
             for ids in chunks(sorted(versions)):
-                rows = read.execute(
-                    sa.select(received.c.native_id, received.c.version).where(
-                        among(connection, entity), received.c.native_id.in_(ids)
-                    )
-                )
-                had.update((row.native_id, row.version) for row in rows)
+                given = {"of_connection": connection, "of_entity": entity, "of_ids": list(ids)}
+                had.update((row.native_id, row.version) for row in read.execute(_HAD, given))
         return {native_id for native_id, version in versions.items() if (native_id, version) not in had}
 
     def count_new(self, connection: str, entity: str, versions: Mapping[str, str]) -> int:

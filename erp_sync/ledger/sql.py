@@ -8,6 +8,7 @@ are named ``of_...``, so that none is taken for a column that is written.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache
 from itertools import repeat
 from typing import Any, TypeVar
 
@@ -37,6 +38,9 @@ def upsert(connection: sa.Connection, table: sa.Table) -> Any:
 def insert_into(dialect: str, table: sa.Table) -> Any:
     """The same by the database's name: for statements that are built once."""
     return sqlite.insert(table) if dialect == "sqlite" else postgresql.insert(table)
+
+
+_insertion = cache(insert_into)
 
 
 def _positional(
@@ -78,7 +82,7 @@ def insert_columns(
     size = len(next(iter(columns.values())))
     if not size:
         return 0
-    statement = upsert(connection, table)
+    statement = _insertion(connection.dialect.name, table)
     counted = {"preserve_rowcount": True}
     if connection.dialect.name == "sqlite":
         if conflict is not None:
