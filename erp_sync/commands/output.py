@@ -129,14 +129,14 @@ def moment(value: datetime | None) -> str:
 
 
 def instant(option: str, text: str | None) -> datetime | None:
-    """A time as it is typed, aware; UTC where it does not say. Ends the command where it is none."""
+    """A time as it is typed, in UTC; what does not say its zone is UTC. Ends the command where it is none."""
     if text is None:
         return None
     try:
         found = datetime.fromisoformat(text)
     except ValueError:
         refuse(f"{option} {text!r} is no date; expected e.g. 2026-01-01 or 2026-01-01T08:00:00Z")
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
+    return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def ago(value: datetime | None, now: datetime) -> str:

@@ -168,7 +168,11 @@ def trace(
 def _trace_text(it: Any, payloads: bool) -> str:
     sku = it.known or any(entry.kind == "planned_change" for entry in it.entries)
     parts = [f"{it.asked}: a SKU" if sku and not it.documents else it.asked]
-    if it.left_out:
+    if it.older:
+        parts.append(
+            f"  {it.older} older orders and records are left out; next: erp-sync trace ORDER tells one of them"
+        )
+    elif it.left_out:
         parts.append("  older entries are left out; next: give --from and --to")
     for document in it.documents:
         elsewhere = [f"{native_id} in {name}" for name, native_id in sorted(it.partners.get(document, {}).items())]

@@ -84,7 +84,8 @@ class DeliveryTold(msgspec.Struct, frozen=True, kw_only=True):
 
 class TraceReport(msgspec.Struct, frozen=True, kw_only=True):
     """`partners`: ids that the documents have elsewhere, by document and connection. `documents`: what the word
-    stands for. `left_out`: there are older entries."""
+    stands for. `left_out`: there are older entries. `older`: of a customer, so many orders and records are not told,
+    which are older than those that are."""
 
     asked: str
     documents: list[str]
@@ -93,6 +94,7 @@ class TraceReport(msgspec.Struct, frozen=True, kw_only=True):
     known: list[dict[str, Any]]
     entries: list[Entry]
     left_out: bool = False
+    older: int = 0
 
 
 def trace(here: Installation, asked: str) -> TraceReport:

@@ -18,18 +18,22 @@ MOST_ENTRIES = 1000
 
 
 def trace_customer(here: Installation, what: str) -> TraceReport:
-    """The latest documents of a person, by e-mail address or as CONNECTION:CUSTOMER: their orders, what belongs to
-    these, and their customer records. Every record as received is looked at. Raises CannotDo for an unknown one."""
+    """The latest documents of a person, by e-mail address or as CONNECTION:CUSTOMER: of their orders and of their
+    customer records `MOST` each, the report says how many more there are, and what belongs to these orders. Every
+    record as received is looked at. Raises CannotDo for an unknown one."""
     person = here.ledger.privacy.texts(email_of(here, what))
     looking = here.ledger.identifying
     keys: list[EntityKey] = []
+    older = 0
     for entity, some in ((Entity.SALES_ORDER, person.orders), (Entity.CUSTOMER, person.customers)):
+        older += max(0, len(some) - MOST)
         for connection, native_id in sorted(some, key=lambda one: (one[1].zfill(20), one))[-MOST:]:
             known = [key for key in looking.named(native_id) if (key.connection, key.entity) == (connection, entity)]
             keys += known or [EntityKey(connection, "", entity, native_id)]
     if not keys:
         raise CannotDo(f"nothing is known of customer {what}")
-    return report_of(here, f"customer {what}", list(dict.fromkeys([*keys, *looking.about(keys)])))
+    report = report_of(here, f"customer {what}", list(dict.fromkeys([*keys, *looking.about(keys)])))
+    return msgspec.structs.replace(report, left_out=older > 0, older=older)
 
 
 def search(

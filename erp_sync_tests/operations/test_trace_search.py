@@ -97,6 +97,32 @@ def test_a_customer_is_found_by_address_and_by_id_with_their_orders_alone(house:
         trace_customer(house.here, "eve@example.com")
 
 
+def test_of_a_customer_with_many_orders_it_is_said_how_many_are_left_out(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trace_search, "MOST", 2)
+    for number in ("7", "8", "9"):
+        house.receive(number, {"entity_id": int(number), "customer_email": "ann@example.com"})
+    report = trace_customer(house.here, "ann@example.com")
+    assert (report.documents, report.left_out, report.older) == (
+        [f"sales_order {number} of magento_us" for number in ("8", "9")],
+        True,
+        1,
+    )
+    text = run("--customer", "ann@example.com").stdout
+    assert "1 older orders and records are left out; next: erp-sync trace ORDER" in text
+    assert "--from" not in text, "a span of time shows no older order"
+    monkeypatch.setattr(trace_search, "MOST", 3)
+    whole = trace_customer(house.here, "ann@example.com")
+    assert (whole.left_out, whole.older) == (False, 0)
+
+
+def test_a_time_of_another_zone_is_said_in_utc(house: House) -> None:
+    house.exchange(document="7", time=datetime(2026, 11, 27, 14, 30, tzinfo=UTC))
+    text = run("--from", "2026-11-27T16:00+02:00", "--to", "2026-11-27T15:00").stdout
+    assert text.startswith("from 2026-11-27 14:00:00 UTC, to 2026-11-27 15:00:00 UTC\n")
+
+
 def test_the_command_takes_each_of_them(house: House) -> None:
     house.receive("7", {"entity_id": 7, "customer_email": "ann@example.com"})
     house.exchange(document="000000007", run_id="run-7", time=datetime(2026, 11, 20, 8, 30, tzinfo=UTC))
