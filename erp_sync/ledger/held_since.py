@@ -59,11 +59,21 @@ def documents() -> sa.Subquery:
         .where(requirements.c.delivery_id == columns.id, columns.state != State.HELD)
         .scalar_subquery()
     )
-    # Not by an index of the state: all that is due has it, few of them lack anything.
-    looked_at_again = sa.and_(
-        columns.id.in_(sa.select(requirements.c.delivery_id)),
-        columns.state.concat("").in_([State.CLAIMED, State.DUE]),
-        columns.code.in_([_LACKS, _LOOK_FAILED]),
+    # Each by its own way: no index of states serves them together. Few lack anything: these are found by that, not by
+    # state and code, which nearly all that is due shares.
+    other = deliveries.alias("other")
+    looked_at_again = (
+        sa.select(requirements.c.delivery_id)
+        .join(other, other.c.id == requirements.c.delivery_id)
+        .where(
+            other.c.state.concat("").in_([State.CLAIMED, State.DUE]),
+            other.c.code.concat("").in_([_LACKS, _LOOK_FAILED]),
+        )
+    )
+    standing = sa.union_all(
+        sa.select(other.c.id).where(other.c.state == State.HELD),
+        sa.select(other.c.id).where(other.c.state == State.WAITING, other.c.code == _LACKS),
+        looked_at_again,
     )
     return (
         sa.select(
@@ -76,12 +86,6 @@ def documents() -> sa.Subquery:
             sa.func.coalesce(by_look, by_version, columns.accepted_at, type_=columns.accepted_at.type).label("since"),
             sa.func.coalesce(lacks, "").label("lacks"),
         )
-        .where(
-            sa.or_(
-                columns.state == State.HELD,
-                sa.and_(columns.state == State.WAITING, columns.code == _LACKS),
-                looked_at_again,
-            )
-        )
+        .where(columns.id.in_(standing))
         .subquery()
     )

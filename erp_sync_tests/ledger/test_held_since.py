@@ -141,3 +141,19 @@ def test_what_was_replaced_before_an_update_stands_since_the_first_version_in_th
         found = held_since.documents()
         since = dict(read.execute(sa.select(found.c.number, found.c.since)).tuples().all())
     assert since == {"N1": START, "N2": START, "N3": could_go_until}
+
+
+def test_what_stands_still_is_found_without_a_pass_over_all_that_is_due(ledger: Ledger) -> None:
+    """On any version of PostgreSQL: an index of states and codes was read whole for its codes alone."""
+    with ledger.database.read() as read:
+        query = str(sa.select(held_since.documents().c.id).compile(read, compile_kwargs={"literal_binds": True}))
+        if ledger.database.sqlite:
+            plan = "\n".join(row.detail for row in read.exec_driver_sql(f"EXPLAIN QUERY PLAN {query}"))
+            assert "SEARCH deliveries USING INTEGER PRIMARY KEY" in plan
+            assert "SCAN deliveries" not in plan
+            assert "SCAN other" not in plan
+        else:
+            read.exec_driver_sql("SET LOCAL enable_seqscan = off")
+            plan = "\n".join(row[0] for row in read.exec_driver_sql("EXPLAIN " + query.replace("%", "%%")))
+            conditions = [line for line in plan.splitlines() if "Index Cond" in line]
+            assert not [line for line in conditions if "code" in line and "state" not in line], plan
