@@ -23,6 +23,7 @@ from erp_sync.ledger.breakers import matter
 from erp_sync.ledger.errors import NO_ANSWER, DatabaseAway, in_short, is_away
 from erp_sync.ledger.heartbeats import Heartbeat
 from erp_sync.ledger.ledger import Unreachable
+from erp_sync.ledger.notices import Notice
 from erp_sync.monitoring import alerting
 from erp_sync.monitoring.expectations import LONGEST, WEEKS, Expectation, silence
 from erp_sync.operations.watching_changes import LEARN_EVERY, Changes
@@ -88,7 +89,6 @@ class Watchdog:
         self._announcements = Announcements(here)
         self._changes = Changes(here)
         self._dagster_storage = DagsterStorage(here.settings)
-        self._of_dagster: list[Condition] = []
         self._expectations: dict[tuple[str, str], tuple[datetime, Expectation]] = {}
 
     def look(self) -> list[Condition]:
@@ -155,23 +155,24 @@ class Watchdog:
         heartbeats = self.here.ledger.heartbeats
         if not self._dagster_storage.exists:
             return
-        told = {notice.key for notice in self.here.ledger.notices.open()}
+        # From the ledger: from cron each look is a process of its own.
+        before = [_as_it_was(one) for one in self.here.ledger.notices.open() if one.key.startswith(WATCH)]
         try:
             silent = self._dagster_storage.silent_daemons(now)
             late = self._dagster_storage.late_schedules(now)
         except (DatabaseAway, ProgrammingError, *NO_ANSWER) as failure:
             text = self._unanswered(failure, beats)
+            of_dagster = {one.key: one for one in before if one.key == "daemon" or one.key.startswith("schedule/")}
             if text:
-                self._of_dagster = [one for one in self._of_dagster if one.key != "daemon"]
-                self._of_dagster.append(Condition(key="daemon", severity="critical", text=text))
-            yield from self._of_dagster
+                of_dagster["daemon"] = Condition(key="daemon", severity="critical", text=text)
+            yield from of_dagster.values()
             return
         still = sensor_silent or "SCHEDULER" in silent
         heartbeats.beat([ANSWERED, STOOD_STILL] if still else [ANSWERED])
         stood = beats.get(STOOD_STILL)
         catches_up = still or (stood is not None and now - stood.at <= CATCHES_UP)
-        self._of_dagster = list(self._of_storage(silent, late, told, sensor_silent, catches_up))
-        yield from self._of_dagster
+        told = {WATCH + one.key for one in before}
+        yield from self._of_storage(silent, late, told, sensor_silent, catches_up)
 
     def _unanswered(self, failure: Exception, beats: dict[str, Heartbeat]) -> str:
         """What is told of a look at Dagster's storage that failed; nothing of the first one that had no answer: one
@@ -429,6 +430,12 @@ class Watchdog:
         return found if found is not None and found.mode is Mode.ON else None
 
 
+def _as_it_was(notice: Notice) -> Condition:
+    """What was told before, where nobody can see now whether it is over."""
+    key = notice.key.removeprefix(WATCH)
+    return Condition(key=key, severity=notice.severity, text=notice.text, link=notice.link)
+
+
 def _since(moment: datetime, now: datetime) -> str:
     """``since 2026-11-27 16:00 UTC (for 2 days)``."""
     minutes = (now - moment) // timedelta(minutes=1)
@@ -465,9 +472,7 @@ def _given_up(here: Installation, now: datetime) -> Iterator[Condition]:
         )
         for notice in here.ledger.notices.open():  # that it is over is not known either
             if notice.key.startswith(WATCH + "exchanges_lost/"):
-                name = notice.key.removeprefix(WATCH + "exchanges_lost/")
-                key = f"exchanges_lost/{name}"
-                yield Condition(key=key, severity=notice.severity, text=notice.text, link=notice.link)
+                yield _as_it_was(notice)
         return
     for loss in known:
         if loss.over(now):

@@ -243,6 +243,31 @@ def test_a_storage_that_does_not_answer_is_told_and_ends_no_watchdog(place: Plac
     assert look() == {}
 
 
+def test_what_was_told_stays_through_a_failed_look_of_a_watchdog_from_cron(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+):
+    """Each look is a process of its own: it was settled and told anew, at night by every lock."""
+
+    def away(self: DagsterStorage, now: datetime) -> dict[str, datetime]:
+        raise sa.exc.OperationalError("SELECT", {}, OSError("unable to open database file"))
+
+    def look() -> dict[str, str]:
+        place.clock.time += timedelta(seconds=30)
+        place.beat()
+        place.watchdog = Watchdog(place.here, place.told)
+        return place.look()
+
+    place.schedule("hourly_kpis", HOURLY, since=NOON - timedelta(days=3))
+    before = look()
+    assert list(before) == ["schedule/hourly_kpis"]
+    with monkeypatch.context() as broken:
+        broken.setattr(DagsterStorage, "silent_daemons", away)
+        assert look() == before
+        assert sorted(look()) == ["daemon", "schedule/hourly_kpis"]
+    assert look() == before
+    assert [one.severity for one in place.told.messages] == ["error", "critical", "recovered"]
+
+
 @pytest.mark.parametrize(
     "failure",
     [
