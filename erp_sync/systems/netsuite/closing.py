@@ -33,7 +33,9 @@ from erp_sync.systems.netsuite.mapping.order_lines import (
 
 # Lines that only carry an amount or a text, of the line above.
 WITHOUT_QUANTITY = ("Discount", "Subtotal", "Description", "Markup")
-Taxed = tuple[Decimal, Decimal]  # units and their tax
+Taxed = tuple[Decimal, tuple[Decimal, ...]]  # units and each of their taxes
+
+NOTHING: Taxed = (ZERO, ())
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
@@ -226,7 +228,7 @@ def _legacy_tax(
         mine, kept_of = lines[sku], left.get(sku, {})
         if len(sold) == len(mine):
             for line_id, line in zip(sold, mine, strict=True):
-                exact = kept_of.get(line_id, (ZERO, ZERO))
+                exact = kept_of.get(line_id, NOTHING)
                 amount = _tax_of(stands[str(line["line"])], sold[line_id], exact, order.currency)
                 details.append({"line": int(line["line"]), "amount": plain(amount)})
             continue
@@ -244,26 +246,30 @@ def _legacy_tax(
 
 
 def _tax_of(units: Decimal, ordered: Taxed, left: Taxed, currency: str) -> Decimal:
+    """Each tax has its own share, rounded by itself as the store's are: the same units have the same tax whatever else
+    is cancelled later."""
     if units == left[0]:
-        return left[1]
-    quantity, tax = ordered
-    return round_money(tax * units / quantity, currency) if quantity and units != quantity else tax
+        return sum(left[1], ZERO)
+    quantity, taxes = ordered
+    if not quantity or units == quantity:
+        return sum(taxes, ZERO)
+    return sum((round_money(tax * units / quantity, currency) for tax in taxes), ZERO)
 
 
 def _summed(lines: Mapping[str, Taxed]) -> Taxed:
-    return sum((one[0] for one in lines.values()), ZERO), sum((one[1] for one in lines.values()), ZERO)
+    return sum((one[0] for one in lines.values()), ZERO), tuple(tax for one in lines.values() for tax in one[1])
 
 
 def _tax_by_sku(order: SalesOrder, discounts: Discounts) -> dict[str, dict[str, Taxed]]:
-    """Units and tax of each article, by line of the store's."""
+    """Units and taxes of each article, by line of the store's."""
     lines = prepared(order, discounts) if order.lines else []
-    taxes: dict[str, Decimal] = {}
+    taxes: dict[str, tuple[Decimal, ...]] = {}
     for one in tax_details(order, lines):
-        taxes[one.reference] = taxes.get(one.reference, ZERO) + one.amount
+        taxes[one.reference] = (*taxes.get(one.reference, ()), one.amount)
     found: dict[str, dict[str, Taxed]] = {}
     for line in lines:
         if line.sku:
-            taxed = (line.quantity or ZERO, taxes.get(line.reference, ZERO))
+            taxed = (line.quantity or ZERO, taxes.get(line.reference, ()))
             found.setdefault(line.sku, {})[line.line_id] = taxed
     return found
 

@@ -249,6 +249,24 @@ def test_with_legacy_tax_lines_of_one_article_at_two_prices_keep_each_its_own():
     }
 
 
+def test_with_legacy_tax_a_line_that_was_cut_before_keeps_its_tax_to_the_cent_when_another_is_cut():
+    """Two taxes of 0.04 on five are 0.02 each on three, and 0.05 together: the order was a cent off, twice written."""
+    taxes = (tax("10", "1.00", "0.04"), tax("10", "1.00", "0.04"))
+    ours = (
+        line("1", "SKU-1", "5", "0.20", taxes=taxes, tax_amount=D("0.08")),
+        taxed("2", "SKU-2", "5", "10.00", "5.00"),
+    )
+    first = lose(order(lines=ours), line_1={"quantity_cancelled": D(2)})
+    cut = legacy_tax(first, sold(1, "11", "5", "1.00"), sold(4, "12", "5", "50.00"))
+    # What was left of it is cancelled, too: it is closed with the amount of three.
+    more = lose(order(lines=ours), line_1={"quantity_cancelled": D(5)}, line_2={"quantity_cancelled": D(2)})
+    again = legacy_tax(more, sold(1, "11", "3", "0.60"), sold(4, "12", "5", "50.00"))
+    for found in (cut, again):
+        assert found.legacy_tax is not None
+        assert found.legacy_tax["details"][0] == {"line": 1, "amount": D("0.04")}
+    assert again.closes == ("1",)
+
+
 def test_with_legacy_tax_an_article_in_another_number_of_lines_is_taxed_by_its_units():
     ours = (taxed("1", "SKU-1", "2", "100.00", "20.00"), taxed("2", "SKU-1", "5", "10.00", "5.00"))
     document = lose(order(lines=ours), line_2={"quantity_cancelled": D(2)})
