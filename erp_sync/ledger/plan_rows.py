@@ -145,12 +145,14 @@ class PlanRows:
         with self._database.read() as read:
             return row_deaths.any_of(read, target)
 
-    def begin(self, claim: RowClaim, settle_seconds: float = 0.0) -> list[ClaimedRow]:
+    def begin(self, claim: RowClaim, settle_seconds: float = 0.0, *, again: bool = False) -> list[ClaimedRow]:
         """Persist "sending", durably, before the request leaves; gives the rows that are still to be sent.
 
         Rows that a newer plan or a newer known version overtook meanwhile are left out, rows whose key a document
         moves, and rows with a handle: the target has them.
 
+        Args:
+            again: it was begun, nobody knows whether that was committed, and nothing has left since.
         Raises LeaseLost where the lease ended.
         """
         with self._database.write(durable=True) as write:
@@ -166,9 +168,8 @@ class PlanRows:
                 known.c.source_order > plan_rows.c.source_order,
             )
             moved = known_state.held(plan_rows.c.target, plan_rows.c.entity, plan_rows.c.key, now)
-            mine = sa.and_(
-                plan_rows.c.token == claim.token, plan_rows.c.state == RowState.CLAIMED, plan_rows.c.handle == ""
-            )
+            begun = plan_rows.c.state.in_([RowState.CLAIMED, *([RowState.SENDING] if again else [])])
+            mine = sa.and_(plan_rows.c.token == claim.token, begun, plan_rows.c.handle == "")
             ids = [row.id for row in claim.rows]
             touched: set[int] = set()
             standing: set[int] = set()

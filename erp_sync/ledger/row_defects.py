@@ -32,6 +32,15 @@ class RowDefects(PlanRows):
                 found |= {row.id: (RowState(row.state), row.handle) for row in read.execute(query)}
         return found
 
+    def have_ended(self, rows: Sequence[ClaimedRow], state: RowState) -> bool:
+        """Whether all of these are in that state now."""
+        found = 0
+        with self._database.read() as read:
+            for some in chunks([row.id for row in rows]):
+                query = sa.select(sa.func.count()).where(plan_rows.c.id.in_(some), plan_rows.c.state == state)
+                found += int(read.execute(query).scalar_one())
+        return found == len(rows)
+
     def suspects(self, target: str, entity: str, keys: Collection[str], since: datetime) -> set[tuple[str, str]]:
         """(scope, key) of those that since then were sent together with others when a defect was met."""
         found: set[tuple[str, str]] = set()

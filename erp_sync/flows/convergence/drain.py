@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from erp_sync.flows.convergence.endings import Endings
@@ -16,8 +17,9 @@ from erp_sync.flows.convergence.readiness import Readiness
 from erp_sync.flows.convergence.report import ConvergenceReport, ConvergenceTask
 from erp_sync.flows.convergence.sending import Sending
 from erp_sync.flows.leases import of_rows
+from erp_sync.flows.writing_again import claimed_again
 from erp_sync.ledger import Ledger
-from erp_sync.ledger.errors import LeaseLost
+from erp_sync.ledger.errors import AWAY, LeaseLost, is_away
 from erp_sync.ledger.rows import RowClaim
 from erp_sync.ports.documents import Requirement
 from erp_sync.ports.leaving import while_held
@@ -70,10 +72,11 @@ class Convergence:
             clock=clock,
         )
         self.owner, self.senders, self.budget, self.give_up = owner, senders, budget_seconds, give_up
+        self._nothing_more = False  # is claimed in this run: the ledger does not answer
         self.leases, self.lanes = of_rows(ledger.plans, lease_seconds, f"heartbeat-{flow}"), tuple(lanes)
         writes = [one for one in target.capabilities.operations if one.name.startswith(f"{entity}.write")]
         self.batch_size = max((operation.batch_size for operation in writes), default=1)
-        self.endings = Endings(self.task)
+        self.endings = Endings(self.task, self.leases)
         self.report = self.endings.report
         self.readiness = Readiness(self.task, self.endings)
         self.isolation = Isolation(self.task, self.endings)
@@ -82,7 +85,8 @@ class Convergence:
     def run(self) -> ConvergenceReport:
         """Drain until nothing is due or the budget is spent. Raises nothing for what a target did.
 
-        A defect of ours does not keep the other rows; one whose row is not found yet is raised at the end.
+        A defect of ours does not keep the other rows; one whose row is not found yet is raised at the end. So is what
+        the ledger raised that was away for longer than is waited for it.
         """
         began = time.monotonic()
         # Rows with which processes died go last, so that nothing waits behind the next death.
@@ -95,7 +99,11 @@ class Convergence:
             ThreadPoolExecutor(max_workers=self.senders, thread_name_prefix=f"write-{self.task.flow}") as pool,
         ):
             while True:
-                while not exhausted and len(under_way) < self.senders and time.monotonic() - began < budget:
+                while (
+                    not (exhausted or self._nothing_more)
+                    and len(under_way) < self.senders
+                    and time.monotonic() - began < budget
+                ):
                     claim = self._claim()
                     if claim is None:
                         exhausted = True
@@ -106,8 +114,9 @@ class Convergence:
                     break
                 done, _ = wait(under_way, timeout=self.leases.seconds / 4, return_when=FIRST_COMPLETED)
                 for future in done:
-                    del under_way[future]
-                    future.result()  # trouble of machine or ledger must be seen, not swallowed
+                    # Trouble of the machine must be seen, not swallowed.
+                    if not self._ended(under_way.pop(future), future.result):
+                        exhausted = False  # what it gave back is due
                 exhausted |= self.leases.any_stuck(STUCK_SECONDS)
                 if self.leases.all_stuck(under_way.values(), STUCK_SECONDS):
                     log.critical("hung", extra={"flow": self.task.flow, "batches": len(under_way)})
@@ -127,12 +136,49 @@ class Convergence:
 
     def _suspects(self, began: float) -> None:
         """In smaller and smaller batches, nothing beside them: should we die too, it is known with which."""
-        if not self.task.ledger.plans.any_suspects(self.task.connection):
+        if self._nothing_more or not self.task.ledger.plans.any_suspects(self.task.connection):
             return
         while time.monotonic() - began < self.budget and (claim := self._claim(suspects=True)) is not None:
-            self._batch(claim)
+            self._ended(claim, partial(self._batch, claim))
+
+    def _ended(self, claim: RowClaim, result: Callable[[], None]) -> bool:
+        """Whether the batch went through. Where the ledger was away under it, what was not sent is due again; what may
+        have left is read back after the lease, as after a crash, and the run fails in the end."""
+        try:
+            result()
+        except AWAY as failure:
+            if not is_away(failure):
+                raise
+            if self._given_back(claim):
+                log.warning("given back", extra={"flow": self.task.flow, "rows": len(claim.rows), "why": str(failure)})
+            else:
+                failure.add_note(f"with {len(claim.rows)} rows of {self.task.flow} from {claim.rows[0].key} on")
+                self.isolation.remember(failure)
+            return False
+        return True
+
+    def _given_back(self, claim: RowClaim) -> bool:
+        try:
+            self.task.ledger.plans.release(claim)
+            return not self.task.ledger.plans.in_hand(claim)
+        except AWAY as failure:
+            if not is_away(failure):
+                raise
+            self._nothing_more = True
+            return False
 
     def _claim(self, suspects: bool = False) -> RowClaim | None:
+        """None: nothing is due, or the ledger is away: what is in hand goes on, and the run fails in the end."""
+        try:
+            return claimed_again(lambda: self._claimed(suspects), self.task.flow)
+        except AWAY as failure:
+            if not is_away(failure):
+                raise
+            self._nothing_more = True
+            self.isolation.remember(failure)
+            return None
+
+    def _claimed(self, suspects: bool) -> RowClaim | None:
         if self.task.connection in self.task.ledger.unreachable():
             return None  # what is due queues
         asked = time.monotonic()
@@ -177,7 +223,7 @@ class Convergence:
         if not rows:
             return
         operation = self.task.target.capabilities.operation(self.task.target.operation(rows[0].row))
-        standing = {row.id for row in self.task.ledger.plans.begin(claim, settle_seconds=operation.settle_seconds)}
+        standing = self.endings.begun(claim, operation.settle_seconds)
         rows = [sent for sent in rows if sent.claimed.id in standing]
         # What takes the place of another row goes once that is gone: a store may refuse both beside each other.
         if away := [one for one in rows if one.value is None]:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Sequence
-from datetime import timedelta
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from typing import Any
 
 from erp_sync.flows.convergence.report import ConvergenceReport, ConvergenceTask, Sent, waiting_code
+from erp_sync.flows.leases import Leases
+from erp_sync.flows.writing_again import Patience
 from erp_sync.ledger.deliveries import DEFECT
+from erp_sync.ledger.errors import NO_ANSWER, LeaseLost, LedgerBusy
 from erp_sync.ledger.quarantine import Refusal
-from erp_sync.ledger.rows import ClaimedRow, PutBack, RowClaim
+from erp_sync.ledger.rows import ClaimedRow, PutBack, RowClaim, RowState
 from erp_sync.ports.documents import Requirement
 from erp_sync.ports.outcomes import Again, Refused
 
@@ -25,12 +29,60 @@ DEPENDENCY_RETRY = timedelta(hours=1)
 class Endings:
     """Writes an ending into the ledger and counts it."""
 
-    def __init__(self, task: ConvergenceTask) -> None:
-        self.task = task
+    def __init__(self, task: ConvergenceTask, leases: Leases[RowClaim]) -> None:
+        self.task, self.leases = task, leases
         self.report = ConvergenceReport()
         self._lock = threading.Lock()
         self._created: list[str] = []
         self._needs: set[Requirement] = set()
+
+    def written(
+        self, claim: RowClaim, rows: Sequence[ClaimedRow], ended: RowState, write: Callable[[], object]
+    ) -> None:
+        """`write`, which ends these rows so; done again where the ledger is away for a moment (`Patience`). What was
+        committed before that is found ended. Raises LeaseLost where somebody else has taken them."""
+        patience, tried = Patience(lambda: self.leases.holds(claim)), False
+        while True:
+            try:
+                write()
+                return
+            except LeaseLost:
+                if tried and self.task.ledger.plans.have_ended(rows, ended):
+                    return
+                raise
+            except (LedgerBusy, *NO_ANSWER) as error:
+                if not patience.lasts(error):
+                    raise
+                tried = True
+                log.warning("written again", extra={"flow": self.task.flow, "rows": len(rows), "why": str(error)})
+
+    def begun(self, claim: RowClaim, settle_seconds: float) -> set[int]:
+        """Ids of the rows that are to be sent, with that in the ledger; begun again as `written`."""
+        patience, again = Patience(lambda: self.leases.holds(claim)), False
+        while True:
+            try:
+                rows = self.task.ledger.plans.begin(claim, settle_seconds=settle_seconds, again=again)
+                return {row.id for row in rows}
+            except (LedgerBusy, *NO_ANSWER) as error:
+                if not patience.lasts(error):
+                    raise
+                again = True
+                log.warning("begun again", extra={"flow": self.task.flow, "why": str(error)})
+
+    def unknown(self, claim: RowClaim, rows: Sequence[ClaimedRow], why: str, code: str = "", **more: Any) -> None:
+        """No trustworthy answer: their keys are read back. In the report as `code`."""
+        plans = self.task.ledger.plans
+        self.written(claim, rows, RowState.UNKNOWN, lambda: plans.unknown(claim, rows, why, code=code, **more))
+
+    def taken(self, claim: RowClaim, some: Sequence[tuple[ClaimedRow, str]], due_at: datetime) -> None:
+        """(row, handle): the target took these; it is asked again from then on."""
+        plans, rows = self.task.ledger.plans, [row for row, _ in some]
+        self.written(claim, rows, RowState.ACCEPTED, lambda: plans.accepted(claim, some, due_at=due_at))
+
+    def in_work(self, claim: RowClaim, some: Sequence[tuple[ClaimedRow, str]]) -> None:
+        """(row, handle): the target took these while we wait for them."""
+        plans, rows = self.task.ledger.plans, [row for row, _ in some]
+        self.written(claim, rows, RowState.SENDING, lambda: plans.keep_handles(claim, some))
 
     def take_created(self) -> list[str]:
         """Keys created since this was last asked: what waited for them may go."""
@@ -46,11 +98,12 @@ class Endings:
 
     def applied(self, claim: RowClaim, rows: list[Sent]) -> None:
         """The target has these values."""
-        self.task.ledger.plans.applied(
-            claim,
-            [sent.claimed for sent in rows],
-            values={sent.claimed.id: sent.value for sent in rows},
-            agreed={sent.claimed.id: sent.agreed for sent in rows if sent.agreed is not None},
+        claimed = [sent.claimed for sent in rows]
+        values = {sent.claimed.id: sent.value for sent in rows}
+        agreed = {sent.claimed.id: sent.agreed for sent in rows if sent.agreed is not None}
+        plans = self.task.ledger.plans
+        self.written(
+            claim, claimed, RowState.APPLIED, lambda: plans.applied(claim, claimed, values=values, agreed=agreed)
         )
         with self._lock:
             self.report.applied += len(rows)
@@ -94,14 +147,20 @@ class Endings:
             return
         refusals = [self._refusal(sent.claimed, one.code, one.message) for sent, one in never]
         refused = [(sent.claimed, one.code, one.message) for sent, one in never]
-        self.task.ledger.plans.refused(claim, refused, refusals, self.task.run_id)
+        plans, claimed = self.task.ledger.plans, [sent.claimed for sent, _ in never]
+        self.written(
+            claim, claimed, RowState.REFUSED, lambda: plans.refused(claim, refused, refusals, self.task.run_id)
+        )
         for sent, one in never:
             log.warning("refused", extra={"flow": self.task.flow, "key": sent.claimed.key, "code": one.code})
             self.count("refused", 1, one.code)
 
     def defective(self, claim: RowClaim, row: ClaimedRow, why: str) -> None:
         """Our own code fails with this row."""
-        self.task.ledger.plans.defective(claim, row, why, [self._refusal(row, DEFECT, why)], self.task.run_id)
+        plans, refusals = self.task.ledger.plans, [self._refusal(row, DEFECT, why)]
+        self.written(
+            claim, [row], RowState.REFUSED, lambda: plans.defective(claim, row, why, refusals, self.task.run_id)
+        )
         self.count("refused", 1, DEFECT)
 
     def _refusal(self, row: ClaimedRow, code: str, problem: str) -> Refusal:
@@ -160,7 +219,8 @@ class Endings:
 
     def _put_back(self, claim: RowClaim, some: Sequence[PutBack]) -> None:
         if some:
-            self.task.ledger.plans.put_back(claim, some)
+            rows = [row for one in some for row in one.rows]
+            self.written(claim, rows, RowState.DUE, lambda: self.task.ledger.plans.put_back(claim, some))
 
     @staticmethod
     def backoff(rows: Sequence[ClaimedRow]) -> timedelta:

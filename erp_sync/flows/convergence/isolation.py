@@ -74,18 +74,22 @@ class Isolation:
         untouched = [row for row in mine if standing[row.id] == (RowState.CLAIMED, "")]
         if not mine or left:
             failure.add_note(f"with {len(part.rows)} rows of {self.task.flow} from {part.rows[0].key} on")
-            self._first = self._first or failure
+            self.remember(failure)
         if left:
-            self.task.ledger.plans.unknown(part, left, why, code=DEFECT)
+            self.endings.unknown(part, left, why, code=DEFECT)
             self.endings.count("unknown", len(left), DEFECT)
         if taken and len(taken) == len(part.rows):
             untouched = [row for row, _ in taken]  # they were only asked for: which of them it is, halves tell
         elif taken:
-            self.task.ledger.plans.accepted(part, taken, due_at=self.task.clock() + ASK_AGAIN)
+            self.endings.taken(part, taken, self.task.clock() + ASK_AGAIN)
             self.endings.count("later", len(taken), DEFECT)
         middle = len(untouched) // 2
         for half in (untouched[:middle], untouched[middle:]):
             self.work(part, half, work)
+
+    def remember(self, failure: Exception) -> None:
+        """The run fails in the end."""
+        self._first = self._first or failure
 
     def raise_first(self) -> None:
         """What the run fails with."""

@@ -64,14 +64,14 @@ class Sending:
             if isinstance(outcome, Unknown):
                 doubtful.setdefault(outcome.why, []).append(sent)
         for why, some in doubtful.items():
-            self.task.ledger.plans.unknown(claim, [sent.claimed for sent in some], why)
+            self.endings.unknown(claim, [sent.claimed for sent in some], why)
             self.endings.count("unknown", len(some), "outcome_unknown")
         if accepted:
             self._settle(claim, accepted)
 
     def _settle(self, claim: RowClaim, accepted: list[tuple[Sent, str]]) -> None:
         """Ask what became of accepted rows, for a minute at most; then a later run does."""
-        self.task.ledger.plans.keep_handles(claim, [(sent.claimed, handle) for sent, handle in accepted])
+        self.endings.in_work(claim, [(sent.claimed, handle) for sent, handle in accepted])
         began, pause = time.monotonic(), 0.25
         self.endings.accepted(len(accepted))
         while accepted and time.monotonic() - began < LONGEST_WAIT_SECONDS:
@@ -103,9 +103,9 @@ class Sending:
         endless = [sent.claimed for sent, _ in accepted if now - (sent.claimed.sent_at or now) > LONGEST_JOB]
         if endless:
             why = f"{self.task.connection} took it and has not said for {LONGEST_JOB} what became of it"
-            self.task.ledger.plans.unknown(claim, endless, why, settle_until=now)
+            self.endings.unknown(claim, endless, why, settle_until=now)
             self.endings.count("unknown", len(endless), "never_done")
         kept = [(sent.claimed, handle) for sent, handle in accepted if sent.claimed not in endless]
         if kept:
-            self.task.ledger.plans.accepted(claim, kept, due_at=now + ASK_AGAIN)
+            self.endings.taken(claim, kept, now + ASK_AGAIN)
             self.endings.count("later", len(kept), "not_done_yet")

@@ -20,9 +20,10 @@ from erp_sync.flows.delivery.resolved import Resolved
 from erp_sync.flows.delivery.sending import Sending
 from erp_sync.flows.first_look import FirstLook
 from erp_sync.flows.leases import of_deliveries
+from erp_sync.flows.writing_again import claimed_again
 from erp_sync.ledger import Ledger
 from erp_sync.ledger.documents import Claim
-from erp_sync.ledger.errors import NO_ANSWER, is_away
+from erp_sync.ledger.errors import AWAY, is_away
 
 log = logging.getLogger(__name__)
 
@@ -154,7 +155,7 @@ class Drain:
         claimed in this run then, which could take all that is due and let it lie likewise."""
         try:
             return self.preparation.prepared(claims)
-        except NO_ANSWER as failure:
+        except AWAY as failure:
             if not is_away(failure):
                 raise
             self._nothing_more = True
@@ -194,8 +195,8 @@ class Drain:
         """What may be worked on now. None while the ledger does not answer: the run goes on with what it has in hand,
         and fails in the end."""
         try:
-            return self._claimed(limit, suspects)
-        except NO_ANSWER as failure:
+            return claimed_again(lambda: self._claimed(limit, suspects), self.task.flow)
+        except AWAY as failure:
             if not is_away(failure):
                 raise
             self.defects.remember(failure)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
@@ -12,16 +11,16 @@ from typing import TypeVar
 
 from erp_sync.flows.delivery.report import DrainReport, DrainTask
 from erp_sync.flows.leases import Leases
+from erp_sync.flows.writing_again import Patience
 from erp_sync.ledger.deliveries import DEFECT
 from erp_sync.ledger.documents import Claim, State
-from erp_sync.ledger.errors import NO_ANSWER, LeaseLost, WrongState, is_restarted
+from erp_sync.ledger.errors import NO_ANSWER, LeaseLost, LedgerBusy, WrongState
 from erp_sync.ports.differences import Difference
 from erp_sync.ports.documents import Requirement
 
 log = logging.getLogger(__name__)
 
 Written = TypeVar("Written")
-WRITTEN_AGAIN_SECONDS = 0.2
 
 # A document that was refused "for now" is tried again after this long, doubling up to the longest.
 FIRST_RETRY = timedelta(seconds=2)
@@ -47,17 +46,18 @@ class Endings:
         self._lock = threading.Lock()
 
     def written(self, claims: Sequence[Claim], write: Callable[[], Written]) -> Written:
-        """What `write` gives, which writes into the ledger; done again while the ledger's server is restarted and the
-        leases hold. It may have been committed before that: to do it twice must change nothing more."""
+        """What `write` gives, which writes into the ledger; done again where that is away for a moment (`Patience`). It
+        may have been committed before that: to do it twice must change nothing more."""
+        patience = Patience(lambda: all(map(self.leases.holds, claims)))
         while True:
             try:
                 return write()
-            except NO_ANSWER as error:
-                if not is_restarted(error) or not all(map(self.leases.holds, claims)):
-                    raise
+            except (LedgerBusy, *NO_ANSWER) as error:
                 keys = ", ".join(claim.delivery.number for claim in claims)
-                log.warning("written again", extra={"flow": self.task.flow, "key": keys, "why": str(error)})
-                time.sleep(WRITTEN_AGAIN_SECONDS)
+                again = {"flow": self.task.flow, "key": keys, "why": str(error)}
+                if not patience.lasts(error):
+                    raise
+                log.warning("written again", extra=again)
 
     def delivered(self, claims: Sequence[Claim]) -> None:
         """Every step of them is confirmed. One transaction for all of them."""
