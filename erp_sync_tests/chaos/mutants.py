@@ -266,8 +266,8 @@ def state_is_written_when_sent(stack: ExitStack) -> None:
 def state_does_not_settle(stack: ExitStack) -> None:
     begin = Plans.begin
 
-    def at_once(self: Plans, claim: Any, settle_seconds: float = 0.0) -> Any:
-        return begin(self, claim, settle_seconds=0.0)
+    def at_once(self: Plans, claim: Any, settle_seconds: float = 0.0, **more: Any) -> Any:
+        return begin(self, claim, settle_seconds=0.0, **more)
 
     _put(stack, Plans, "begin", at_once)
 
