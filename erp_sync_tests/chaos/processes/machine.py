@@ -92,6 +92,7 @@ _BACK = {
         "CREATE INDEX ix_plan_rows_queue ON plan_rows (flow, target, lane, id, due_at) WHERE due_at IS NOT NULL",
     ),
     "0016": _say("ALTER TABLE limit_leases DROP COLUMN since"),
+    "0017": _say("ALTER TABLE notices DROP COLUMN about"),
 }
 
 
