@@ -432,8 +432,7 @@ class Watchdog:
 
 def _as_it_was(notice: Notice) -> Condition:
     """What was told before, where nobody can see now whether it is over."""
-    key = notice.key.removeprefix(WATCH)
-    return Condition(key=key, severity=notice.severity, text=notice.text, link=notice.link)
+    return Condition(key=notice.key.removeprefix(WATCH), severity=notice.severity, text=notice.text, link=notice.link)
 
 
 def _since(moment: datetime, now: datetime) -> str:

@@ -149,7 +149,7 @@ def causes() -> set[str]:
             if isinstance(argument, ast.BinOp):
                 continue  # the watchdog raises its conditions, which are found themselves
             if isinstance(argument, ast.Call):
-                found.add("breaker")  # `breakers.matter`
+                found.add("breaker")  # `breakers.matter`; else what was raised before stays, and is found there
                 continue
             text = value_of(argument, scope)
             assert text, f"the key of {ast.unparse(node)} is not understood"
