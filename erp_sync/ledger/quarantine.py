@@ -61,7 +61,7 @@ class Quarantined(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RefusedGroup(msgspec.Struct, frozen=True, kw_only=True):
-    """Open rows with one rule. `example` is the problem of the newest; times UTC."""
+    """Open rows with one rule. `example` is the problem of the newest, whose id is `example_row`; times UTC."""
 
     route: str
     flow: str
@@ -71,6 +71,7 @@ class RefusedGroup(msgspec.Struct, frozen=True, kw_only=True):
     latest: datetime
     example: str
     example_id: str
+    example_row: int
 
 
 def add(
@@ -257,6 +258,7 @@ class Quarantine:
                     latest=row.latest,
                     example=row.problem,
                     example_id=row.native_id,
+                    example_row=row.example,
                 )
                 for row in read.execute(query)
             ]

@@ -7,8 +7,8 @@ from erp_sync.model.advice import Alert, Reason
 REASONS = (
     Reason(
         code="requirement_missing",
-        means="The target lacks an item or customer of this document: it cannot be fulfilled yet. It waits, and is a "
-        "dead letter after its deadline.",
+        means="The target lacks an item or customer of this document: it cannot be fulfilled yet. It waits until "
+        "its deadline, and is a dead letter after it.",
         look=("erp-sync deadletters show ID", "erp-sync plan products"),
         do="Create the item there: the document then goes by itself. Where the SKU is another one there, take the one "
         "proposed: `erp-sync deadletters fix ID --accept`.",
@@ -50,7 +50,7 @@ REASONS = (
     ),
     Reason(
         code="unmapped_{table}",
-        means="Look-up table {table} has no row or rule for a value of this document. It waits for a row.",
+        means="Look-up table {table} has no row or rule for a value of this document. It is not sent without one.",
         look=("erp-sync deadletters fix ID", "erp-sync lookups export {table} {table}.csv"),
         do="`erp-sync deadletters fix ID --accept --remember` takes the proposed row; else add one to {table}.csv and "
         "`erp-sync lookups import`, then `erp-sync retry --code unmapped_{table}`.",

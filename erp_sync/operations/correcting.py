@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from difflib import get_close_matches
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -14,8 +13,9 @@ from erp_sync.components.flow_table import FLOWS
 from erp_sync.components.installation import Installation
 from erp_sync.ledger import Delivery, codec
 from erp_sync.ledger.quarantine import Quarantined
-from erp_sync.operations import letters
 from erp_sync.operations.choosing import CannotDo
+from erp_sync.operations.finding import found
+from erp_sync.operations.record_fields import RecordFields, in_record, no_field, refuse_unread
 from erp_sync.ports.raw import BadRecord, MappingProblem
 
 #: Where a document holds fields that no flow declares.
@@ -43,19 +43,26 @@ def edit(
     """Correct a letter; the next run takes it. A later version from the source takes the correction's place.
 
     Args:
-        changes: path in the payload to its new value, e.g. ``shipping_address.postcode``, ``lines[0].sku``.
+        changes: path in the payload to its new value, e.g. ``shipping_address.postcode``, ``lines[0].sku``. A record
+            in quarantine takes the document's paths, by the mapping that its source declares, and its own.
         payload: the whole of it, instead.
     Raises CannotDo for what is no letter, a field that it does not have, and what would be refused again, with the
     reason.
     """
     if not why.strip():
         raise CannotDo("a correction needs a reason: --why TEXT")
-    one = letters.found(here, word)
-    closed = isinstance(one, Delivery)
-    before = _whole(one.flow, one.payload) if isinstance(one, Delivery) else _record(here, one)
-    after = _given(payload) if payload is not None else changed(before, changes or {}, closed=closed)
+    one = found(here, word)
+    fields = RecordFields(here)
     if isinstance(one, Delivery):
+        before = _whole(one.flow, one.payload)
+        after = _given(payload) if payload is not None else changed(before, changes or {}, closed=True)
         _refuse_unknown(after, _whole(one.flow, codec.to_bytes(after)))
+    else:
+        before, mapping = _record(here, one), fields.mapping(one)
+        own = in_record(mapping, before, changes or {}) if mapping is not None else changes or {}
+        after = _given(payload) if payload is not None else changed(before, own)
+        if mapping is not None:
+            refuse_unread(mapping, before, after)
     differing = _differing(before, after)
     if not differing:
         raise CannotDo("nothing would change: give --set FIELD=VALUE or --file FILE")
@@ -64,7 +71,7 @@ def edit(
         here.ledger.dead_letters.edit(one.id, codec.to_bytes(after), who, why, go=True)
         return Edited(id=f"d{one.id}", number=one.number, changed=differing)
     _correct_record(here, one, after, who, why)
-    return Edited(id=f"q{one.id}", number=one.native_id, changed=differing)
+    return Edited(id=f"q{one.id}", number=fields.number(one), changed=differing)
 
 
 def changed(document: Any, changes: Mapping[str, str], *, closed: bool = False) -> Any:
@@ -83,19 +90,13 @@ def changed(document: Any, changes: Mapping[str, str], *, closed: bool = False) 
             if not steps or not isinstance(place, dict | list):
                 raise KeyError(path)
             if closed and isinstance(place, dict) and steps[-1] not in place and _CUSTOM not in steps[:-1]:
-                raise _unknown(path, str(steps[-1]), place)
+                stem = path.removesuffix(str(steps[-1]))
+                raise no_field(path, [f"{stem}{name}" for name in place])
             known = place[steps[-1]] if isinstance(place, list) else place.get(steps[-1])
             place[steps[-1]] = _value(value, known)
         except (KeyError, IndexError, TypeError) as error:
             raise CannotDo(f"{path} is no field of it; `erp-sync deadletters show` prints all of them") from error
     return copy
-
-
-def _unknown(path: str, name: str, siblings: Iterable[str]) -> CannotDo:
-    """That there is no such field; the one of its siblings that is spelled most like it is named."""
-    nearest = get_close_matches(name, list(siblings), 1)
-    meant = f"; {path.removesuffix(name)}{nearest[0]} is" if nearest else ""
-    return CannotDo(f"{path} is no field of it{meant}; `erp-sync deadletters show` prints all of them")
 
 
 def _whole(flow: str, payload: bytes) -> Any:
@@ -108,18 +109,18 @@ def _whole(flow: str, payload: bytes) -> Any:
 
 def _refuse_unknown(given: Any, known: Any) -> None:
     """Raises CannotDo for the first field that decoding leaves out: nothing would be corrected by it."""
-    for path, name, siblings in _dropped(given, known):
-        raise _unknown(path, name, siblings)
+    for path, siblings in _dropped(given, known):
+        raise no_field(path, siblings)
 
 
-def _dropped(given: Any, known: Any, path: str = "") -> Iterator[tuple[str, str, Iterable[str]]]:
+def _dropped(given: Any, known: Any, path: str = "") -> Iterator[tuple[str, list[str]]]:
     if isinstance(given, dict) and isinstance(known, dict):
+        stem = f"{path}." if path else ""
         for name, value in given.items():
-            inner = f"{path}.{name}" if path else name
             if name in known:
-                yield from _dropped(value, known[name], inner)
+                yield from _dropped(value, known[name], stem + name)
             else:
-                yield inner, name, known
+                yield stem + name, [stem + one for one in known]
     elif isinstance(given, list) and isinstance(known, list):
         for index, pair in enumerate(zip(given, known, strict=False)):
             yield from _dropped(*pair, f"{path}[{index}]")
@@ -136,8 +137,6 @@ def _value(text: str, known: Any) -> Any:
 
 def check_document(here: Installation, one: Delivery, payload: bytes) -> None:
     """Would the flow take this? Decoded, judged by its rules, mapped for its target. Raises CannotDo: the reason."""
-    from erp_sync.quality.gate import judge
-
     logic, checks = flow_module(one.flow, "transform"), flow_module(one.flow, "checks")
     try:
         document = logic.decode(payload)
@@ -146,18 +145,24 @@ def check_document(here: Installation, one: Delivery, payload: bytes) -> None:
     identity = getattr(document, "native_id", one.key.native_id)
     if identity != one.key.native_id:
         raise CannotDo(f"native_id {identity} is another document; it is {one.key.native_id}")
-    holding: frozenset[str] = getattr(checks, "HOLDING", frozenset())
+    _judge(here, one.route, one.flow, document)
     route = here.configuration.routes[one.route]
-    custom = route.flows[one.flow].checks
-    judgement = judge(suite_of(one.flow, custom), [judged_facts(one.flow, document, custom)])
-    broken = [item.rule.words for item in judgement.broken if item.rule.name not in holding]
-    if broken:
-        raise CannotDo(f"it would be refused again: {'; '.join(broken)}")
     try:
         getattr(checks, "check_corrected", _nothing)(document)
         logic.target(here.connector_for(route, FLOWS[one.flow].target)).steps(document)
     except MappingProblem as problem:
         raise CannotDo(f"it would be refused again: {problem.code}: {problem}") from problem
+
+
+def _judge(here: Installation, route: str, flow: str, document: Any) -> None:
+    from erp_sync.quality.gate import judge
+
+    holding: frozenset[str] = getattr(flow_module(flow, "checks"), "HOLDING", frozenset())
+    custom = here.configuration.routes[route].flows[flow].checks
+    judgement = judge(suite_of(flow, custom), [judged_facts(flow, document, custom)])
+    broken = [item.rule.words for item in judgement.broken if item.rule.name not in holding]
+    if broken:
+        raise CannotDo(f"it would be refused again: {'; '.join(broken)}")
 
 
 def _nothing(document: Any) -> None:
@@ -178,9 +183,11 @@ def _correct_record(here: Installation, row: Quarantined, after: Any, who: str, 
     source = here.source(route, row.flow)
     record = msgspec.structs.replace(received, payload=corrected).record()
     try:
-        source.to_canonical(record, here.lookups(route))
+        document = source.to_canonical(record, here.lookups(route))
     except (BadRecord, MappingProblem) as problem:
         raise CannotDo(f"it would be refused again: {problem}") from problem
+    if FLOWS[row.flow].delivers:
+        _judge(here, row.route, row.flow, document)
     here.ledger.corrections.add(row.route, row.flow, received, corrected, who=who, why=why)
     here.ledger.received.rewind(row.route, row.flow, [row.received_id])
 

@@ -20,6 +20,7 @@ from erp_sync.ledger.quarantine import Quarantined
 from erp_sync.ledger.sql import chunks
 from erp_sync.monitoring import reasons
 from erp_sync.operations.choosing import CannotDo, flow_name, routes
+from erp_sync.operations.record_fields import RecordFields
 
 DELIVERY, QUARANTINE = "delivery", "quarantine"
 UNDECIDED = (State.HELD, State.WAITING)
@@ -114,6 +115,8 @@ def groups(here: Installation, route: str | None = None, flow: str | None = None
         )
         for one in here.ledger.dead_letters.groups(route, flow, (State.DEAD, *UNDECIDED))
     ]
+    fields, refused = RecordFields(here), here.ledger.quarantine.groups(route, flow)
+    numbers = {row.id: fields.number(row) for row in here.ledger.quarantine.some([one.example_row for one in refused])}
     found += [
         Group(
             where=QUARANTINE,
@@ -124,9 +127,9 @@ def groups(here: Installation, route: str | None = None, flow: str | None = None
             oldest=one.oldest,
             latest=one.latest,
             sample=one.example,
-            sample_number=one.example_id,
+            sample_number=numbers.get(one.example_row, one.example_id),
         )
-        for one in here.ledger.quarantine.groups(route, flow)
+        for one in refused
     ]
     return sorted(found, key=lambda group: (-group.count, group.route, group.flow, group.code))
 
@@ -150,7 +153,8 @@ def letters(
         if one.code
     ]
     rows = here.ledger.quarantine.find(route=route, flow=flow, rule=code, limit=limit)
-    found += [_row_letter(row) for row in rows]
+    fields = RecordFields(here)
+    found += [_row_letter(row, fields) for row in rows]
     return sorted(found, key=lambda letter: letter.since, reverse=True)[:limit]
 
 
@@ -168,12 +172,12 @@ def _letter(one: Delivery, found_in: str = "") -> Letter:
     )
 
 
-def _row_letter(row: Quarantined, found_in: str = "") -> Letter:
+def _row_letter(row: Quarantined, fields: RecordFields, found_in: str = "") -> Letter:
     return Letter(
         id=f"q{row.id}",
         route=row.route,
         flow=row.flow,
-        number=row.native_id,
+        number=fields.number(row),
         code=row.rule,
         reason=row.problem,
         since=row.last_at,
@@ -224,10 +228,12 @@ def preview(here: Installation, chosen: Selection) -> Preview:
         _letter(one, _found_in(chosen.matching, one.number, f"{one.code} {one.reason}"))
         for one in sorted(here.ledger.deliveries.some(latest), key=lambda one: -one.id)
     ]
-    found += [
-        _row_letter(row, _found_in(chosen.matching, row.native_id, f"{row.rule} {row.problem}"))
-        for row in sorted(chosen.rows, key=lambda row: -row.id)[: SHOWN - len(found)]
-    ]
+    fields = RecordFields(here)
+    newest = sorted((row.id for row in chosen.rows), reverse=True)[: SHOWN - len(found)]
+    for row in reversed(here.ledger.quarantine.some(newest)):
+        number = fields.number(row)
+        text = f"{row.native_id} {number}"
+        found.append(_row_letter(row, fields, _found_in(chosen.matching, text, f"{row.rule} {row.problem}")))
     return Preview(
         count=chosen.count,
         deliveries=len(chosen.deliveries),

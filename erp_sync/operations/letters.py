@@ -5,7 +5,8 @@ Dead letters, records in quarantine, and documents that wait for what the target
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -15,10 +16,13 @@ from erp_sync.components.installation import Installation
 from erp_sync.ledger import Delivery, State, codec
 from erp_sync.ledger.quarantine import Quarantined
 from erp_sync.monitoring import reasons
-from erp_sync.operations.choosing import CannotDo
+from erp_sync.operations import proposing
+from erp_sync.operations.finding import found
+from erp_sync.operations.record_fields import RecordFields
 from erp_sync.ports.differences import Difference
 
-OPEN = (State.DEAD, State.HELD, State.WAITING)
+#: What a remedy's commands leave open, which is known of one letter.
+_COMMAND, _WORD, _SET = re.compile(r"`[^`]*`"), re.compile(r"\b(?:ID|NUMBER)\b"), re.compile(r"--set \S+=VALUE")
 
 
 class Tried(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,7 +35,14 @@ class Tried(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Told(msgspec.Struct, frozen=True, kw_only=True):
-    """One letter. `payload` is what would go now, `original` what it was before somebody corrected it."""
+    """One letter.
+
+    Attributes:
+        payload: what would go now; `original`: what it was before somebody corrected it.
+        deadline: when what waits becomes a dead letter, UTC; None for what does not.
+        proposals: what is likely for each cause that is known, as `erp-sync deadletters fix` applies it.
+        can_do: commands as they are to be given, but for what a person has to fill in (VALUE, TEXT).
+    """
 
     id: str
     route: str
@@ -44,44 +55,14 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
     meaning: str
     runbook: str
     since: datetime
+    deadline: datetime | None = None
     payload: Any
     original: Any = None
     corrections: list[Tried] = []
     tried: list[Tried] = []
     differences: list[Difference] = []
+    proposals: list[proposing.Proposal] = []
     can_do: list[str] = []
-
-
-def found(here: Installation, word: str) -> Delivery | Quarantined:
-    """What a word names: ``d12``, ``q7``, or the number of a document of which one letter is open. Raises CannotDo."""
-    if word[:1] in ("d", "q") and word[1:].isdigit() and len(word) < 19:
-        one = _by_id(here, word[0], int(word[1:]))
-        if one is None:
-            raise CannotDo(f"{word} is no open letter; next: erp-sync deadletters --each, or erp-sync trace {word[1:]}")
-        return one
-    keys = here.ledger.identifying.documents(word)
-    some: list[Delivery | Quarantined] = [
-        *here.ledger.deliveries.of(keys, OPEN),
-        *here.ledger.quarantine.of(keys),
-    ]
-    if len(some) == 1:
-        return some[0]
-    if some:
-        raise CannotDo(f"{word} names several letters; say which: {', '.join(map(identity, some))}")
-    raise CannotDo(f"{word} is no open letter; next: erp-sync deadletters --each, or erp-sync trace {word}")
-
-
-def open_letters(here: Installation, code: str | None = None) -> Iterator[Delivery | Quarantined]:
-    """All of them, or those of one code; page by page."""
-    for page in here.ledger.deliveries.pages(states=OPEN, code=code):
-        yield from page
-    for rows in here.ledger.quarantine.pages(rule=code):
-        yield from rows
-
-
-def code_of(one: Delivery | Quarantined) -> str:
-    """What lists group it by."""
-    return one.code if isinstance(one, Delivery) else one.rule
 
 
 def told(here: Installation, word: str) -> Told:
@@ -90,19 +71,8 @@ def told(here: Installation, word: str) -> Told:
     return _of_delivery(here, one) if isinstance(one, Delivery) else _of_row(here, one)
 
 
-def _by_id(here: Installation, kind: str, number: int) -> Delivery | Quarantined | None:
-    if kind == "q":
-        return next(iter(here.ledger.quarantine.some([number])), None)
-    return next((one for one in here.ledger.deliveries.some([number]) if one.state in OPEN), None)
-
-
-def identity(one: Delivery | Quarantined) -> str:
-    """As `found` takes it."""
-    return f"d{one.id}" if isinstance(one, Delivery) else f"q{one.id}"
-
-
 def _of_delivery(here: Installation, one: Delivery) -> Told:
-    trace = here.ledger.trace(one.key)
+    trace, proposals = here.ledger.trace(one.key), proposing.of_one(here, one)
     sends = [
         Tried(at=attempt.ended_at, what=f"sent {attempt.step}, attempt {attempt.attempt}",
               outcome=": ".join(part for part in (attempt.outcome, attempt.message) if part))
@@ -133,7 +103,8 @@ def _of_delivery(here: Installation, one: Delivery) -> Told:
         corrections=[entry for entry in decided if entry.what == "edited"],
         tried=sorted([*sends, *(entry for entry in decided if entry.what != "edited")], key=lambda entry: entry.at),
         differences=list(one.differences) if one.state is State.HELD else [],
-        can_do=_can_do(f"d{one.id}", one.state, one.code),
+        proposals=proposals,
+        can_do=_can_do(f"d{one.id}", one.state, one.code, one.number or one.key.native_id, proposals),
     )
 
 
@@ -142,12 +113,14 @@ def _of_row(here: Installation, row: Quarantined) -> Told:
     if row.received_id is not None:
         corrections = here.ledger.corrections.of(row.received_id, row.route, row.flow)
     payload = corrections[-1].corrected if corrections else row.row
+    fields, proposals = RecordFields(here), proposing.of_one(here, row)
+    number = fields.number(row)
     return Told(
         id=f"q{row.id}",
         route=row.route,
         flow=row.flow,
-        what=f"{row.entity} {row.native_id} of {row.connection}",
-        number=row.native_id,
+        what=f"{row.entity} {number} of {row.connection}",
+        number=number,
         state="quarantine",
         code=row.rule,
         reason=row.problem,
@@ -158,23 +131,31 @@ def _of_row(here: Installation, row: Quarantined) -> Told:
         original=_decoded(corrections[0].original) if corrections else None,
         corrections=[Tried(at=one.at, what="edited", who=one.who, outcome=one.why) for one in corrections],
         tried=[Tried(at=row.last_at, what=f"transformed, refused {row.times} times")],
-        can_do=_can_do(f"q{row.id}", None, row.rule),
+        proposals=proposals,
+        can_do=_can_do(f"q{row.id}", None, row.rule, number, proposals, fields.to_set(row)),
     )
 
 
-def _can_do(letter: str, state: State | None, code: str) -> list[str]:
-    own = [reasons.remedy(code)]
+def _can_do(
+    letter: str,
+    state: State | None,
+    code: str,
+    number: str,
+    proposals: Sequence[proposing.Proposal],
+    fields: Sequence[str] = (),
+) -> list[str]:
+    """`fields`: those of the document that have to be set."""
+    named = {"ID": letter, "NUMBER": number}
+    sets = " ".join(f"--set {field}=VALUE" for field in fields)
+    remedy = _COMMAND.sub(lambda one: _WORD.sub(lambda word: named[word[0]], one[0]), reasons.remedy(code))
+    if sets:
+        remedy = _SET.sub(sets, remedy)
+    ways = [f"erp-sync deadletters fix {letter}"] if proposals else []
     if state is State.HELD:
-        ways = [f"erp-sync approve {letter} --why TEXT", f"erp-sync reject {letter} --why TEXT"]
-    elif state is State.WAITING:
-        ways = [f"erp-sync deadletters fix {letter}"]
-    else:
-        ways = [
-            f"erp-sync deadletters fix {letter}",
-            f"erp-sync retry {letter}",
-            f"erp-sync deadletters dismiss {letter} --why TEXT",
-        ]
-    return [*own, *ways, f"erp-sync deadletters edit {letter} --set FIELD=VALUE --why TEXT"]
+        ways += [f"erp-sync approve {letter} --why TEXT", f"erp-sync reject {letter} --why TEXT"]
+    elif state is not State.WAITING:
+        ways += [f"erp-sync retry {letter}", f"erp-sync deadletters dismiss {letter} --why TEXT"]
+    return [remedy, *ways, f"erp-sync deadletters edit {letter} {sets or '--set FIELD=VALUE'} --why TEXT"]
 
 
 def _decoded(body: bytes | None) -> Any:

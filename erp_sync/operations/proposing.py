@@ -19,7 +19,7 @@ from erp_sync.ledger import Delivery, State, codec
 from erp_sync.ledger.quarantine import Quarantined
 from erp_sync.model.keys import Entity
 from erp_sync.model.money import ZERO, decimal_of
-from erp_sync.operations import dead_letters, letters
+from erp_sync.operations import dead_letters, finding
 from erp_sync.operations.choosing import CannotDo
 from erp_sync.operations.correcting import check_document
 from erp_sync.operations.ranking import Candidate, ranked
@@ -77,20 +77,30 @@ class _Cause(msgspec.Struct):
 
 def proposals(here: Installation, words: Sequence[str] = (), code: str | None = None) -> list[Proposal]:
     """Of these letters (all open ones where none is named), most letters first. Raises CannotDo for what is none."""
-    some: Iterable[Delivery | Quarantined]
-    some = [letters.found(here, word) for word in words] if words else letters.open_letters(here, code)
+    some = [finding.found(here, word) for word in words] if words else finding.open_letters(here, code)
+    return _proposed(here, some, code)
+
+
+def of_one(here: Installation, one: Delivery | Quarantined) -> list[Proposal]:
+    """Of one letter. Asks no system: an item that the ERP may have is looked for by `proposals`."""
+    return _proposed(here, [one], ask=False)
+
+
+def _proposed(
+    here: Installation, some: Iterable[Delivery | Quarantined], code: str | None = None, *, ask: bool = True
+) -> list[Proposal]:
     causes: dict[tuple[str, str, str, str, str], _Cause] = {}
     for one in some:
-        if code is None or code == letters.code_of(one):
+        if code is None or code == finding.code_of(one):
             for told in dict.fromkeys(_causes(here, one)):
                 mine = causes.setdefault((one.route, one.flow, *told), _Cause())
-                mine.letters.append(letters.identity(one))
+                mine.letters.append(finding.identity(one))
                 if told[0] == SKU and not mine.name:
                     mine.name = next((line.get("name", "") for line in _lines([one]) if line.get("sku") == told[2]), "")
     items: dict[str, list[tuple[str, str]]] = {}
     found = []
     for (route, flow, cause, table, key), mine in causes.items():
-        if cause == SKU and route not in items:
+        if cause == SKU and ask and route not in items:
             items[route] = list(_items(here, route))
         found.append(
             Proposal(
@@ -155,7 +165,7 @@ def _apply(here: Installation, one: Proposal, value: str, remember: bool, who: s
     done, refused = [], {}
     for letter in one.letters:
         # One cause of it may be mended already: then it is due, and not open any more.
-        found = here.ledger.deliveries.get(int(letter[1:])) if letter[0] == "d" else letters.found(here, letter)
+        found = here.ledger.deliveries.get(int(letter[1:])) if letter[0] == "d" else finding.found(here, letter)
         if isinstance(found, Quarantined) or (one.cause == LOOKUP and remember):
             if not remember:
                 refused[letter] = "it is transformed by the look-up table: say --remember"
@@ -188,7 +198,7 @@ def _keys(here: Installation, one: Proposal) -> list[str]:
 
 
 def _causes(here: Installation, one: Delivery | Quarantined) -> Iterator[tuple[str, str, str]]:
-    code, reason = letters.code_of(one), one.reason if isinstance(one, Delivery) else one.problem
+    code, reason = finding.code_of(one), one.reason if isinstance(one, Delivery) else one.problem
     if code.startswith("unmapped_"):
         match = _KEY.match(reason)
         if match:

@@ -340,6 +340,17 @@ class RecordMapping:
     def target_paths(self) -> set[str]:
         return {row.target for row in self.rows()}
 
+    def sources_of(self, path: str) -> tuple[str, ...]:
+        """Paths in the source record of what is written to this target path: several where the value is made of them,
+        none where it is not declared or stands in a list."""
+        for one in self.fields:
+            if one.target == path:
+                return (one.source, *one.rule.reads) if one.source else one.rule.reads
+            if one.rule.nested is not None and not one.rule.many and path.startswith(f"{one.target}."):
+                inner = one.rule.nested.sources_of(path.removeprefix(f"{one.target}."))
+                return tuple(joined_path(joined_path("", one.source), each) for each in inner)
+        return ()
+
     def unread(self, record: Any) -> list[str]:
         """Paths that this record has and no field reads: what the mapping drops.
 

@@ -74,7 +74,7 @@ REASONS = (
     ),
     Reason(
         code="doubtful_customer",
-        means="Several records of the ERP may be this order's customer. The order waits.",
+        means="Several records of the ERP may be this order's customer. The order is not sent.",
         look=("erp-sync deadletters show ID",),
         do="Say which: `erp-sync adopt ROUTE --apply --link EMAIL=ERP_ID`; `erp-sync retry ID` where it is none.",
     ),

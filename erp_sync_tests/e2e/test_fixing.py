@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,8 @@ from typer.testing import CliRunner
 
 from erp_sync.cli import app
 from erp_sync.ledger import State
-from erp_sync_tests.e2e.business import Business, business
+from erp_sync.sandbox.people import Place
+from erp_sync_tests.e2e.business import HOME, Business, business
 
 
 @pytest.fixture(autouse=True)
@@ -21,10 +24,21 @@ def storage_is_ready(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def command(shop: Business, *words: str) -> Any:
-    environment = {"ERP_SYNC_HOME": str(shop.settings.home), "ERP_SYNC_DEFS": str(shop.settings.defs)}
-    done = CliRunner(env=environment).invoke(app, [*words, "--json"])
+    done = invoked(shop, *words, "--json")
     assert done.exit_code == 0, done.output
     return json.loads(done.stdout)
+
+
+def invoked(shop: Business, *words: str) -> Any:
+    environment = {"ERP_SYNC_HOME": str(shop.settings.home), "ERP_SYNC_DEFS": str(shop.settings.defs)}
+    return CliRunner(env=environment).invoke(app, words)
+
+
+def given(shop: Business, words: str, **values: str) -> Any:
+    """A command as it is shown, with what a person fills in."""
+    for name, value in values.items():
+        words = words.replace(name, value)
+    return command(shop, *shlex.split(words.removeprefix("erp-sync ")))
 
 
 def lines(shop: Business, number: str) -> set[str]:
@@ -65,3 +79,38 @@ def test_an_unknown_sku_is_fixed_once_and_never_asked_about_again(tmp_path: Path
         shown = command(shop, "trace", waits)
         assert [one["actor"] for one in shown["entries"] if one["kind"] == "edited"] == ["ann"]
         assert command(shop, "deadletters") == []
+
+
+NOWHERE = Place("1 Main St", "Springfield", "IL", "627O1")
+
+
+def test_a_bad_postcode_is_corrected_by_the_command_that_show_prints(tmp_path: Path):
+    """The record in quarantine is the store's own: `edit` knew none of the fields that the reason names."""
+    with business(tmp_path, flows=("orders",)) as shop:
+        number = shop.store.buy("ann", ship_to=NOWHERE)
+        shop.settle()
+        (letter,) = command(shop, "deadletters", "--each")
+        assert (letter["number"], letter["code"], shop.in_erp(number)) == (number, "malformed_address", [])
+
+        shown = command(shop, "deadletters", "show", number)
+        (printed,) = re.findall(r"`(erp-sync deadletters edit .*?)`", shown["can_do"][0])
+        assert printed in shown["can_do"]
+        given(shop, printed, VALUE=HOME.postcode, TEXT="asked")
+        shop.settle()
+        assert shop.delivery(number).state is State.DELIVERED
+        assert len(shop.in_erp(number)) == 1
+        assert json.loads(shop.delivery(number).payload)["shipping_address"]["postcode"] == HOME.postcode
+        assert command(shop, "deadletters") == []
+
+
+def test_a_misspelt_field_of_a_record_in_quarantine_is_refused(tmp_path: Path):
+    with business(tmp_path, flows=("orders",)) as shop:
+        shop.store.buy("ann", ship_to=NOWHERE)
+        shop.settle()
+        for field, meant in (
+            ("shipping_address.postcod", "shipping_address.postcode"),
+            ("billing_address.postcod", "billing_address.postcode"),
+        ):
+            refused = invoked(shop, "deadletters", "edit", "q1", "--set", f"{field}=62701", "--why", "asked")
+            assert refused.exit_code == 2
+            assert f"{field} is no field of it; {meant} is" in refused.stderr

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from erp_sync.ledger import State
 from erp_sync.ledger.schema import deliveries
-from erp_sync.operations import dead_letters, decisions, letters, proposing
+from erp_sync.operations import dead_letters, decisions, finding, proposing
 from erp_sync_tests.operations.house import House
 
 MANY = 1000
@@ -66,8 +66,8 @@ class Counted:
         (lambda here: dead_letters.dismiss(here, ["d1"], who="ann", why="by hand"), 4),
         (lambda here: decisions.held(here, "000000002"), 4),
         (lambda here: decisions.held(here, "d1001"), 4),
-        (lambda here: letters.found(here, "000100007"), 4),
-        (lambda here: letters.found(here, "d7"), 4),
+        (lambda here: finding.found(here, "000100007"), 4),
+        (lambda here: finding.found(here, "d7"), 4),
     ],
     ids=["groups", "retry", "dismiss", "held by number", "held by id", "found by number", "found by id"],
 )

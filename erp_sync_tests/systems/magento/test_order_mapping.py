@@ -321,6 +321,18 @@ def test_a_malformed_address_is_named(field, value, code):
     assert (caught.value.code, caught.value.field) == (code, f"shipping_address.{field.removesuffix('_id')}")
 
 
+@pytest.mark.parametrize(
+    ("path", "sources"),
+    [("number", ("increment_id",)), ("billing_address.country", ("billing_address.country_id",)),
+     ("shipping_address.postcode",
+      ("extension_attributes.shipping_assignments[0].shipping.address.postcode",)),
+     ("billing_address.region", ("billing_address.region_code", "billing_address.region")),
+     ("customer.email", ("customer_email",)), ("lines[0].sku", ()), ("nothing.like_it", ())],
+)  # fmt: skip
+def test_fields_of_the_order_are_found_in_the_record(path, sources):
+    assert ORDER.sources_of(path) == sources
+
+
 def test_a_country_without_postcodes_needs_none():
     address = {**ADDRESS, "country_id": "HK", "postcode": None, "region_code": None, "region": "Kowloon"}
     record = order(billing_address=address)

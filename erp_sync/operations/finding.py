@@ -1,0 +1,55 @@
+"""Open letters: dead letters, records in quarantine, documents that wait for what the target lacks or a decision."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from erp_sync.components.installation import Installation
+from erp_sync.ledger import Delivery, State
+from erp_sync.ledger.quarantine import Quarantined
+from erp_sync.operations.choosing import CannotDo
+
+OPEN = (State.DEAD, State.HELD, State.WAITING)
+
+
+def found(here: Installation, word: str) -> Delivery | Quarantined:
+    """What a word names: ``d12``, ``q7``, or the number of a document of which one letter is open. Raises CannotDo."""
+    if word[:1] in ("d", "q") and word[1:].isdigit() and len(word) < 19:
+        one = _by_id(here, word[0], int(word[1:]))
+        if one is None:
+            raise CannotDo(f"{word} is no open letter; next: erp-sync deadletters --each, or erp-sync trace {word[1:]}")
+        return one
+    keys = here.ledger.identifying.documents(word)
+    some: list[Delivery | Quarantined] = [
+        *here.ledger.deliveries.of(keys, OPEN),
+        *here.ledger.quarantine.of(keys),
+    ]
+    if len(some) == 1:
+        return some[0]
+    if some:
+        raise CannotDo(f"{word} names several letters; say which: {', '.join(map(identity, some))}")
+    raise CannotDo(f"{word} is no open letter; next: erp-sync deadletters --each, or erp-sync trace {word}")
+
+
+def open_letters(here: Installation, code: str | None = None) -> Iterator[Delivery | Quarantined]:
+    """All of them, or those of one code; page by page."""
+    for page in here.ledger.deliveries.pages(states=OPEN, code=code):
+        yield from page
+    for rows in here.ledger.quarantine.pages(rule=code):
+        yield from rows
+
+
+def code_of(one: Delivery | Quarantined) -> str:
+    """What lists group it by."""
+    return one.code if isinstance(one, Delivery) else one.rule
+
+
+def _by_id(here: Installation, kind: str, number: int) -> Delivery | Quarantined | None:
+    if kind == "q":
+        return next(iter(here.ledger.quarantine.some([number])), None)
+    return next((one for one in here.ledger.deliveries.some([number]) if one.state in OPEN), None)
+
+
+def identity(one: Delivery | Quarantined) -> str:
+    """As `found` takes it."""
+    return f"d{one.id}" if isinstance(one, Delivery) else f"q{one.id}"
