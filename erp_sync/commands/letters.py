@@ -142,7 +142,7 @@ def dismiss(
     who: Who = None,
     as_json: Json = False,
 ) -> None:
-    """These are not delivered: entered by hand, or not wanted. Needs --why.
+    """These are not delivered: entered by hand, or not wanted. Needs --why. Also what waits for what the target lacks.
 
     Example: erp-sync deadletters dismiss d12 --why "entered by hand as SO1234"
     """
@@ -168,8 +168,9 @@ def retry(
 ) -> None:
     """Try dead letters again: one, those of a code, flow or route, those that hold a text, or all.
 
-    The next run sends them, made anew by the look-up tables of today where nothing of them has left. Look first which
-    they are with --dry-run.
+    What waits for what the target lacks (named, or by its code) is looked for again at once, and its deadline begins
+    anew. The next run sends them, made anew by the look-up tables of today where nothing of them has left. Look first
+    which they are with --dry-run.
 
     Example: erp-sync retry --matching paypal --dry-run
     """
@@ -246,6 +247,8 @@ def _letter_text(it: Any) -> str:
         f"{it.state} since {moment(it.since)}, {it.code}: {it.reason}",
         it.meaning,
     ]
+    if it.deadline is not None:
+        parts.append(f"becomes a dead letter at {moment(it.deadline)}")
     if it.differences:
         rows = [(one.part, f"{one.stated:f}", f"{one.found:f}", f"{one.amount:+f}", one.against,
                  "too much" if one.beyond else "") for one in it.differences]  # fmt: skip

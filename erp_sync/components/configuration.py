@@ -24,6 +24,7 @@ from erp_sync.components.maintenance_windows import MaintenanceSpec
 from erp_sync.components.ownership import EntityRecord, check
 from erp_sync.model.advice import Advice
 from erp_sync.ports.connection import ConnectionSettings
+from erp_sync.ports.documents import DEPENDENCY_DEADLINE
 
 if TYPE_CHECKING:
     from erp_sync.monitoring.expectations import AtLeast, ByHand
@@ -254,6 +255,7 @@ class FlowSpec(_Strict):
         held: a document that waits for a person, or for what its target lacks, longer is told of, with all of its
             cause.
         held_for: the same of single causes, by code. The store itself moves what waits for its payment.
+        deadline: a document that lacks something at its target waits so long, and is a dead letter then.
     """
 
     mode: Mode = Mode.OFF
@@ -272,8 +274,9 @@ class FlowSpec(_Strict):
     overdue: timedelta = timedelta(minutes=30)
     held: timedelta = timedelta(hours=4)
     held_for: dict[str, timedelta] = {}
+    deadline: timedelta = DEPENDENCY_DEADLINE
 
-    _durations = field_validator("every", "latest", "full", "overdue", "held", mode="before")(
+    _durations = field_validator("every", "latest", "full", "overdue", "held", "deadline", mode="before")(
         lambda value: None if value is None else duration(value)
     )
     _causes = field_validator("held_for", mode="before")(

@@ -380,6 +380,7 @@ def drain_documents(
             budget_seconds=budget_seconds,
             mapping=mapping_version(here.configuration, route, kind.name).value,
             give_up=end_process,
+            deadline=route.flows[kind.name].deadline,
         ).run()
     if report.adopted:
         tell_of_adopted(here, route)
@@ -410,6 +411,7 @@ def drain_bookings(here: Installation, route: RouteSpec, kind: FlowKind, *, owne
             clock=here.ledger.now,
             mapping=mapping_version(here.configuration, route, kind.name).value,
             give_up=end_process,
+            deadline=route.flows[kind.name].deadline,
         ).run()
 
 

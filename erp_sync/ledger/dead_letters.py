@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 OUTCOME_UNKNOWN = "outcome_unknown"
 #: Codes of this kind. The other one: what was asked for leaves no trace there that anybody could look up.
 MAY_HAVE_LEFT = (OUTCOME_UNKNOWN, "no_trace")
+#: What waits with this code lacks something at its target: a person may decide about it like about a dead letter.
+#: What waits without a code comes after another delivery of its document.
+LACKING = "requirement_missing"
 
 
 class DeadGroup(msgspec.Struct, frozen=True, kw_only=True):
@@ -115,10 +118,12 @@ class DeadLetters:
     ) -> list[int]:
         """Make dead letters due: by id, or all of a route, flow or code (at least one of them). Gives their ids.
 
+        By id also what waits for what its target lacks: it is looked for again at once, and its deadline begins anew.
+
         Steps that are confirmed stay so; the delivery goes on at the first one that is not. One that died of
         `MAY_HAVE_LEFT` is sent again: retrying it says that somebody looked and it is not there.
 
-        Raises NotInLedger or WrongState for an id that is not a dead letter: then none is retried.
+        Raises NotInLedger or WrongState for an id that is neither: then none is retried.
         """
         if ids is None and route is None and flow is None and code is None:
             raise ValueError("say which: ids, route, flow or code")
@@ -198,6 +203,8 @@ class DeadLetters:
     def dismiss(self, ids: Sequence[int], who: str, why: str) -> list[int]:
         """These are not delivered: entered by hand, or not wanted. Their follow-ups become due.
 
+        Dead letters, and what waits for what its target lacks.
+
         Raises NotInLedger, WrongState, ValueError: then none is dismissed.
         """
         _signed(who)
@@ -210,8 +217,16 @@ class DeadLetters:
                 write.execute(
                     sa.update(deliveries)
                     .where(deliveries.c.id.in_(some))
-                    .values(state=State.DISMISSED.value, due_at=None, changed_at=now, finished_at=now, reason=why)
+                    .values(
+                        state=State.DISMISSED.value,
+                        due_at=None,
+                        deadline=None,
+                        changed_at=now,
+                        finished_at=now,
+                        reason=why,
+                    )
                 )
+                write.execute(sa.delete(requirements).where(requirements.c.delivery_id.in_(some)))
                 free_keys(write, some)
                 events.append_all(write, now, some, "dismissed", actor=who, why=why)
                 release_followers(write, now, some)
@@ -225,7 +240,7 @@ class DeadLetters:
         flow: str | None,
         code: str | None,
     ) -> dict[int, str]:
-        """Ids of dead letters with their codes, their rows locked."""
+        """Ids of dead letters, by id also of what waits for what it lacks, with their codes; their rows locked."""
         columns = sa.select(deliveries.c.id, deliveries.c.code, deliveries.c.state).with_for_update()
         if ids is None:
             rows = write.execute(columns.where(*_dead(route, flow, code)).order_by(deliveries.c.id)).all()
@@ -233,7 +248,7 @@ class DeadLetters:
         found: dict[int, str] = {}
         for some in chunks(sorted(set(ids))):
             for row in write.execute(columns.where(deliveries.c.id.in_(some)).order_by(deliveries.c.id)):
-                if row.state != State.DEAD:
+                if row.state != State.DEAD and (row.state, row.code) != (State.WAITING, LACKING):
                     raise WrongState(f"delivery {row.id}", row.state, "it is not a dead letter")
                 found[row.id] = row.code
         for one in ids:

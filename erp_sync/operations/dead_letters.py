@@ -1,4 +1,5 @@
 """What needs a person: dead letters and records in quarantine. They are looked at, tried again, or dismissed.
+So is what waits for what its target lacks: named, or chosen by its code.
 
 Ids: ``d12`` is a delivery, ``q7`` a row of the quarantine, ``p3`` a plan; anything else is the number or id of
 a document.
@@ -16,6 +17,7 @@ import msgspec
 from erp_sync.components.flow_table import FLOWS
 from erp_sync.components.installation import Installation
 from erp_sync.ledger import Delivery, State
+from erp_sync.ledger.dead_letters import LACKING
 from erp_sync.ledger.quarantine import Quarantined
 from erp_sync.ledger.sql import chunks
 from erp_sync.monitoring import reasons
@@ -296,11 +298,13 @@ def _matching(
     """Ids of dead letters and rows of the quarantine that hold the text; all of them where there is none. Page by
     page: rows come without what they hold."""
     chosen = here.ledger.deliveries
+    # All of a code, also those that wait by themselves; else they are left to it.
+    states = [State.DEAD, State.WAITING] if code == LACKING else [State.DEAD]
     if text:
-        pages = chosen.pages(route=route, flow=flow, code=code, states=[State.DEAD])
+        pages = chosen.pages(route=route, flow=flow, code=code, states=states)
         ids = [one.id for page in pages for one in page if _holds(one, text)]
     else:
-        ids = chosen.ids(route=route, flow=flow, code=code, states=[State.DEAD])
+        ids = chosen.ids(route=route, flow=flow, code=code, states=states)
     rows = [
         msgspec.structs.replace(row, row=None)
         for page in here.ledger.quarantine.pages(route=route, flow=flow, rule=code)
@@ -397,16 +401,21 @@ def _chosen(here: Installation, words: Sequence[str]) -> tuple[list[int], list[Q
         number = int(word[1:]) if word[1:].isdigit() and len(word) < 19 else -1
         named = here.ledger.deliveries.some([number]) if word[0] == "d" else []
         refused = here.ledger.quarantine.some([number]) if word[0] == "q" else []
-        named = [one for one in named if one.state is State.DEAD]
+        named = [one for one in named if _open(one)]
         if not named and not refused:
             keys = here.ledger.identifying.documents(word)
-            named = here.ledger.deliveries.of(keys, [State.DEAD])
+            named = [one for one in here.ledger.deliveries.of(keys, [State.DEAD, State.WAITING]) if _open(one)]
             refused = here.ledger.quarantine.of(keys)
         if not named and not refused:
             raise CannotDo(f"{word} is no dead letter; next: erp-sync deadletters, or erp-sync trace {word}")
         delivery_ids += [one.id for one in named]
         rows += refused
     return list(dict.fromkeys(delivery_ids)), list({row.id: row for row in rows}.values())
+
+
+def _open(one: Delivery) -> bool:
+    """A dead letter, or one that waits for what its target lacks."""
+    return one.state is State.DEAD or (one.state is State.WAITING and one.code == LACKING)
 
 
 def _known(here: Installation, route: str | None, flow: str | None) -> None:

@@ -14,6 +14,7 @@ import msgspec
 
 from erp_sync.components.installation import Installation
 from erp_sync.ledger import Delivery, State, codec
+from erp_sync.ledger.dead_letters import LACKING
 from erp_sync.ledger.quarantine import Quarantined
 from erp_sync.monitoring import reasons
 from erp_sync.operations import proposing
@@ -98,6 +99,7 @@ def _of_delivery(here: Installation, one: Delivery) -> Told:
         meaning=reasons.meaning(one.code),
         runbook=reasons.address(one.code, here.settings.runbook_url),
         since=one.changed_at,
+        deadline=one.deadline if one.state is State.WAITING else None,
         payload=_decoded(one.payload),
         original=_decoded(original) if original is not None else None,
         corrections=[entry for entry in decided if entry.what == "edited"],
@@ -153,7 +155,7 @@ def _can_do(
     ways = [f"erp-sync deadletters fix {letter}"] if proposals else []
     if state is State.HELD:
         ways += [f"erp-sync approve {letter} --why TEXT", f"erp-sync reject {letter} --why TEXT"]
-    elif state is not State.WAITING:
+    elif state is not State.WAITING or code == LACKING:
         ways += [f"erp-sync retry {letter}", f"erp-sync deadletters dismiss {letter} --why TEXT"]
     return [remedy, *ways, f"erp-sync deadletters edit {letter} {sets or '--set FIELD=VALUE'} --why TEXT"]
 

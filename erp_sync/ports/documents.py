@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from datetime import timedelta
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import msgspec
@@ -23,6 +24,10 @@ class Requirement(msgspec.Struct, frozen=True, order=True):
 
     entity: str
     key: str
+
+
+#: How long a document may wait for what it requires before it becomes a dead letter, where its flow says nothing.
+DEPENDENCY_DEADLINE = timedelta(days=3)
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True):

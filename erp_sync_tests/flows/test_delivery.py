@@ -682,6 +682,47 @@ def test_what_never_arrives_is_a_dead_letter_after_its_deadline(ledger: Ledger, 
     assert state_of(ledger, waits) == (State.DEAD, "requirement_missing")
 
 
+def test_how_long_what_is_lacking_may_be_waited_for_is_the_flows_to_say(ledger: Ledger, clock: Clock):
+    erp, deadline = System(clock=clock), timedelta(hours=2)
+    (waits,) = accept(ledger, Order(number="1", skus=("NEW",)))
+    drain(ledger, erp, clock, deadline=deadline)
+    assert ledger.deliveries.get(waits).deadline == clock() + deadline
+    clock.advance(deadline.total_seconds())
+    assert drain(ledger, erp, clock, deadline=deadline).dead == 1
+
+
+@pytest.mark.parametrize("by_whom", ["retry", "dismiss"])
+def test_a_person_decides_about_what_waits_before_its_deadline(ledger: Ledger, clock: Clock, by_whom: str):
+    erp = System(clock=clock)
+    (waits,) = accept(ledger, Order(number="1", skus=("NEW",)))
+    drain(ledger, erp, clock)
+    if by_whom == "dismiss":
+        assert ledger.dead_letters.dismiss([waits], who="ann", why="entered by hand") == [waits]
+        assert state_of(ledger, waits)[0] is State.DISMISSED
+        assert ledger.deliveries.requirements(waits) == []
+        clock.advance(4 * 24 * 3600)
+        assert drain(ledger, erp, clock).reasons == {}
+        return
+    clock.advance(10)
+    assert ledger.dead_letters.retry([waits], who="ann") == [waits]
+    assert drain(ledger, erp, clock).waiting == 1, "it is looked for at once; nobody announced it"
+    clock.advance(10)
+    erp.skus.add("NEW")
+    ledger.dead_letters.retry([waits], who="ann")
+    assert drain(ledger, erp, clock).delivered == 1
+
+
+def test_what_comes_after_another_delivery_is_not_decided_about(ledger: Ledger, clock: Clock):
+    (first,) = accept(ledger, Order(number="1", skus=("NEW",)))
+    (claim,) = ledger.deliveries.claim(ROUTE, FLOW, ERP, owner="run-1:1", lease_seconds=30)
+    assert claim.id == first
+    (second,) = accept(ledger, Order(number="1", version="2", skus=("NEW",)))
+    assert state_of(ledger, second) == (State.WAITING, "")
+    for act in (ledger.dead_letters.retry, ledger.dead_letters.dismiss):
+        with pytest.raises(WrongState):
+            act([second], who="ann", why="not wanted")
+
+
 def test_an_item_that_vanished_meanwhile_sends_the_order_back_to_waiting(ledger: Ledger, clock: Clock):
     erp = System(clock=clock)
     erp.skus = {"A"}

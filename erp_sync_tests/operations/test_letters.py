@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -278,6 +279,31 @@ def test_what_is_held_and_what_waits_stands_in_the_list_with_its_own_way_out(tab
     assert (group.where, group.code, group.count) == ("held", "tax_difference", 1)
     told = letters.told(tables.here, "000000008")
     assert told.can_do[1] == "erp-sync approve d1 --why TEXT"
+
+
+def waiting(house: House, native_id: str) -> int:
+    delivery = accept(house, native_id)
+    house.ledger.deliveries.wait_for(
+        house.claim(), [Requirement("product", "SKU-1")], deadline=datetime(2031, 1, 4, 8, 30, tzinfo=UTC)
+    )
+    return delivery
+
+
+def test_what_waits_tells_its_deadline_and_has_a_way_out(tables: House) -> None:
+    """It stood in the list, and every command said that it is no dead letter and not held."""
+    first, second, third = (waiting(tables, native_id) for native_id in ("1", "2", "3"))
+    told = letters.told(tables.here, f"d{first}")
+    assert told.deadline == datetime(2031, 1, 4, 8, 30, tzinfo=UTC)
+    assert {f"erp-sync retry d{first}", f"erp-sync deadletters dismiss d{first} --why TEXT"} <= set(told.can_do)
+    assert "becomes a dead letter at 2031-01-04 08:30:00Z" in run("deadletters", "show", f"d{first}").stdout
+    assert as_json("deadletters", "dismiss", f"d{first}", "--why", "by hand", "--who", "ann") == {
+        "dismissed": [f"d{first}"]
+    }
+    assert as_json("retry", "000000002", "--who", "ann")["deliveries"] == [f"d{second}"]
+    assert as_json("retry", "--all", "--who", "ann")["deliveries"] == [], "what goes by itself is left to it"
+    assert as_json("retry", "--code", "requirement_missing", "--who", "ann")["deliveries"] == [f"d{third}"]
+    states = [tables.ledger.deliveries.get(one).state for one in (first, second, third)]
+    assert states == [State.DISMISSED, State.DUE, State.DUE]
 
 
 def test_a_record_in_quarantine_is_corrected_beside_what_was_received(

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from erp_sync.flows.delivery.defects import Defects
@@ -24,6 +24,7 @@ from erp_sync.flows.writing_again import claimed_again
 from erp_sync.ledger import Ledger
 from erp_sync.ledger.documents import Claim
 from erp_sync.ledger.errors import AWAY, is_away
+from erp_sync.ports.documents import DEPENDENCY_DEADLINE
 
 log = logging.getLogger(__name__)
 
@@ -75,8 +76,17 @@ class Drain:
         not_to_go: Callable[[Any], tuple[str, str] | None] = lambda _document: None,
         mapping: str = "",
         give_up: Callable[[], None] = lambda: None,
+        deadline: timedelta = DEPENDENCY_DEADLINE,
     ) -> None:
-        self.task = DrainTask(ledger=ledger, target=target, route=route, flow=flow, connection=connection, clock=clock)
+        self.task = DrainTask(
+            ledger=ledger,
+            target=target,
+            route=route,
+            flow=flow,
+            connection=connection,
+            clock=clock,
+            deadline=deadline,
+        )
         self.owner, self.senders, self.budget, self.lanes = owner, senders, budget_seconds, lanes
         self.mapping, self.give_up = mapping, give_up
         self._nothing_more = False  # is claimed in this run: what was, could not be prepared

@@ -33,8 +33,6 @@ MOST_ATTEMPTS = 25
 # What a document lacks is looked for again by itself, nobody having announced it: soon at first, then seldom.
 FIRST_LOOK_AGAIN = timedelta(seconds=30)
 LONGEST_LOOK_AGAIN = timedelta(minutes=10)
-# How long a document may wait for what it depends on before it becomes a dead letter.
-DEPENDENCY_DEADLINE = timedelta(days=3)
 
 
 class Endings:
@@ -131,7 +129,7 @@ class Endings:
         state = self.task.ledger.deliveries.wait_for(
             claim,
             lacking,
-            deadline=claim.delivery.deadline or now + DEPENDENCY_DEADLINE,
+            deadline=claim.delivery.deadline or now + self.task.deadline,
             look_again_at=now + min(max(FIRST_LOOK_AGAIN, age / 4), LONGEST_LOOK_AGAIN),
         )
         self.leases.let_go(claim)

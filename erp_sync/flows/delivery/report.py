@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
 
 from erp_sync.ledger import Ledger
+from erp_sync.ports.documents import DEPENDENCY_DEADLINE
 
 
 class DrainTask(msgspec.Struct, frozen=True, kw_only=True):
-    """One flow's way to one target."""
+    """One flow's way to one target. `deadline`: how long a document may wait for what it depends on."""
 
     ledger: Ledger
     target: Any
@@ -20,6 +21,7 @@ class DrainTask(msgspec.Struct, frozen=True, kw_only=True):
     flow: str
     connection: str
     clock: Callable[[], datetime]
+    deadline: timedelta = DEPENDENCY_DEADLINE
 
 
 class DrainReport(msgspec.Struct, kw_only=True):
