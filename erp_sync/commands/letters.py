@@ -258,6 +258,8 @@ def _letter_text(it: Any) -> str:
     if it.tried:
         parts += ["\ntried:", *(f"  {moment(one.at)} {_tried(one)}" for one in it.tried)]
     parts += ["\nholds:", _indented(codec.to_text(it.payload))]
+    if it.proposals:
+        parts += ["\nlikely:", *(f"  {line}" for line in _proposed_lines(it.proposals))]
     return "\n".join([*parts, "\nwhat can be done:", *(f"  {one}" for one in it.can_do), f"\nrunbook: {it.runbook}"])
 
 
@@ -279,6 +281,12 @@ def _edited_text(it: Any) -> str:
 def _proposals_text(proposals: Any) -> str:
     if not proposals:
         return "no letter has a cause that is known"
+    lines = _proposed_lines(proposals)
+    first = proposals[0].letters[0]
+    return "\n".join([*lines, f"next: erp-sync deadletters fix {first} --accept [--value VALUE] [--remember]"])
+
+
+def _proposed_lines(proposals: Any) -> list[str]:
     lines = []
     for one in proposals:
         shown = ", ".join(one.letters[:5]) + (" ..." if one.count > 5 else "")
@@ -287,9 +295,8 @@ def _proposals_text(proposals: Any) -> str:
         lines += [
             f"  {candidate.value}  {candidate.score:.2f}  {shortened(candidate.words, 40)}  ({candidate.why})"
             for candidate in one.candidates
-        ] or ["  nothing known is like it; say --value"]
-    first = proposals[0].letters[0]
-    return "\n".join([*lines, f"next: erp-sync deadletters fix {first} --accept [--value VALUE] [--remember]"])
+        ] or [f"  {one.note or 'nothing known is like it; say --value'}"]
+    return lines
 
 
 def _fixed_text(fixed: Any) -> str:

@@ -17,14 +17,12 @@ import msgspec
 from erp_sync.components.installation import Installation
 from erp_sync.ledger import Delivery, State, codec
 from erp_sync.ledger.quarantine import Quarantined
-from erp_sync.model.keys import Entity
 from erp_sync.model.money import ZERO, decimal_of
-from erp_sync.operations import dead_letters, finding
+from erp_sync.operations import dead_letters, finding, known_items
 from erp_sync.operations.choosing import CannotDo
 from erp_sync.operations.correcting import check_document
 from erp_sync.operations.ranking import Candidate, ranked
-from erp_sync.ports.outcomes import QUANTITY_ABOVE_OPEN, above_open_in
-from erp_sync.ports.raw import BadRecord, MappingProblem
+from erp_sync.ports.outcomes import QUANTITY_ABOVE_OPEN, CallFailed, above_open_in
 
 SKU, LOOKUP, REGION, ABOVE_OPEN = "sku", "lookup", "region", "above_open"
 _LACKS = re.compile(r"product ([^,;]+)")
@@ -45,6 +43,7 @@ class Proposal(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         cause: ``sku``, ``lookup``, ``region`` or ``above_open``.
         table: that remembers the answer, "" for none; `key`: what has none.
+        note: why nothing could be looked for, where that is so.
     """
 
     route: str
@@ -55,6 +54,7 @@ class Proposal(msgspec.Struct, frozen=True, kw_only=True):
     count: int
     letters: list[str]
     candidates: list[Candidate]
+    note: str = ""
 
 
 class Fixed(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,12 +77,13 @@ class _Cause(msgspec.Struct):
 
 def proposals(here: Installation, words: Sequence[str] = (), code: str | None = None) -> list[Proposal]:
     """Of these letters (all open ones where none is named), most letters first. Raises CannotDo for what is none."""
+    some: Iterable[Delivery | Quarantined]
     some = [finding.found(here, word) for word in words] if words else finding.open_letters(here, code)
     return _proposed(here, some, code)
 
 
 def of_one(here: Installation, one: Delivery | Quarantined) -> list[Proposal]:
-    """Of one letter. Asks no system: an item that the ERP may have is looked for by `proposals`."""
+    """Of one letter. Asks no system: where nobody read the ERP's items before, `proposals` does."""
     return _proposed(here, [one], ask=False)
 
 
@@ -97,11 +98,12 @@ def _proposed(
                 mine.letters.append(finding.identity(one))
                 if told[0] == SKU and not mine.name:
                     mine.name = next((line.get("name", "") for line in _lines([one]) if line.get("sku") == told[2]), "")
-    items: dict[str, list[tuple[str, str]]] = {}
+    items: dict[str, tuple[list[tuple[str, str]], str]] = {}
     found = []
     for (route, flow, cause, table, key), mine in causes.items():
-        if cause == SKU and ask and route not in items:
-            items[route] = list(_items(here, route))
+        if cause == SKU and route not in items:
+            items[route] = _items(here, route, ask)
+        known, note = items[route] if cause == SKU else ([], "")
         found.append(
             Proposal(
                 route=route,
@@ -111,7 +113,8 @@ def _proposed(
                 key=key,
                 count=len(mine.letters),
                 letters=mine.letters,
-                candidates=_candidates(here, route, cause, table, key, items.get(route, []), mine.name),
+                candidates=_candidates(here, route, cause, table, key, known, mine.name),
+                note=note,
             )
         )
     return sorted(found, key=lambda one: (-one.count, one.table, one.key))
@@ -247,18 +250,18 @@ def _lines(some: Sequence[Delivery | Quarantined]) -> Iterator[dict[str, Any]]:
             yield from codec.from_json(one.payload).get("lines") or ()
 
 
-def _items(here: Installation, route: str) -> Iterator[tuple[str, str]]:
-    """Items that the ERP has, by SKU, with their names. Asks it. Raises CallFailed."""
-    spec = here.configuration.routes[route]
-    source = here.connector_for(spec, "erp").port(Entity.PRODUCT, "source")
-    lookups = here.lookups(spec)
-    for page in source.snapshot():
-        for record in page:
-            try:
-                product = source.to_canonical(record, lookups)
-            except (BadRecord, MappingProblem):
-                continue  # the product flow names it
-            yield product.sku, product.name
+def _items(here: Installation, route: str, ask: bool) -> tuple[list[tuple[str, str]], str]:
+    """Items that the ERP has, by SKU, with their names, and why there are none. It is asked only where no flow reads
+    products: an outage of it leaves what was read before."""
+    known = known_items.read_before(here, route)
+    if known:
+        return known, ""
+    if not ask:
+        return [], "`erp-sync deadletters fix` looks for it among the ERP's items"
+    try:
+        return list(known_items.asked(here, route)), ""
+    except CallFailed as failure:
+        return [], f"the ERP's items could not be read: {failure}"
 
 
 def _regions(country: str) -> list[tuple[str, str]]:

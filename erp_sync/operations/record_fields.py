@@ -63,6 +63,7 @@ class RecordFields:
             for one in rows
             if (one.mapping, one.target.rpartition(".")[2]) == (refused.mapping, name)
             and getter(one.source)(record) == value
+            and getter(one.source.rpartition(".")[0])(record)  # where there is no address, none is asked for
         ]
 
     def _declared(self, connection: str, entity: str) -> RecordMapping | None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
@@ -13,6 +15,7 @@ import pytest
 from typer.testing import CliRunner
 
 from erp_sync.cli import app
+from erp_sync.components.run_context import land_records
 from erp_sync.flows.orders.transform import encode
 from erp_sync.flows.shipments.transform import encode as encode_shipment
 from erp_sync.ledger import NewDelivery, State
@@ -20,10 +23,11 @@ from erp_sync.ledger.lookups import LookupRow
 from erp_sync.model.keys import EntityKey
 from erp_sync.model.order import PaymentState
 from erp_sync.model.shipment import ShipmentLine
-from erp_sync.operations import correcting, dead_letters, letters, proposing
+from erp_sync.operations import correcting, dead_letters, known_items, letters, proposing
 from erp_sync.operations.choosing import CannotDo
 from erp_sync.ports.documents import Requirement
-from erp_sync.ports.outcomes import QUANTITY_ABOVE_OPEN
+from erp_sync.ports.outcomes import QUANTITY_ABOVE_OPEN, CallFailed
+from erp_sync.ports.raw import RawRecord
 from erp_sync_tests.flows.samples import shipment
 from erp_sync_tests.operations.house import ERP, ROUTE, STORE, House
 from erp_sync_tests.systems.netsuite.samples import order
@@ -205,7 +209,7 @@ def test_a_targets_own_code_is_kept_only_with_remember(tables: House) -> None:
 
 def test_an_unknown_sku_is_proposed_the_items_that_the_erp_has(tables: House, monkeypatch: pytest.MonkeyPatch) -> None:
     items = [("SKU1", "Thing"), ("SKU-9", "Other")]
-    monkeypatch.setattr(proposing, "_items", lambda here, route: iter(items))
+    monkeypatch.setattr(known_items, "asked", lambda here, route: iter(items))
     delivery = accept(tables, "1")
     tables.ledger.deliveries.wait_for(tables.claim(), [Requirement("product", "SKU-1")])
     (proposal,) = proposing.proposals(tables.here)
@@ -216,6 +220,70 @@ def test_an_unknown_sku_is_proposed_the_items_that_the_erp_has(tables: House, mo
     assert found.state is State.DUE
     assert json.loads(found.payload)["lines"][0]["sku"] == "SKU1"
     assert tables.ledger.lookups.of(ROUTE).get("sku_map", order().lines[0].store_sku or "SKU-1") == "SKU1"
+
+
+class Items:
+    """The ERP's, which is away: what was read of them before can be understood."""
+
+    def to_canonical(self, record: RawRecord, lookups: Any) -> Any:
+        return SimpleNamespace(sku=record.payload["itemId"], name=record.payload["name"])
+
+    def snapshot(self) -> Iterator[list[RawRecord]]:
+        raise CallFailed("netsuite_us does not answer")
+
+
+def items_of(names: dict[str, str], version: str = "1") -> list[RawRecord]:
+    return [
+        RawRecord(native_id=native_id, version=version, payload={"itemId": sku, "name": f"Thing {native_id}"})
+        for native_id, sku in names.items()
+    ]
+
+
+def test_likely_items_are_those_that_were_read_before_also_while_the_erp_is_away(
+    tables: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each proposal read all of the ERP's items, and failed with it."""
+    monkeypatch.setattr(known_items, "_source", lambda here, route: Items())
+    delivery = waiting(tables, "1")
+    (proposal,) = proposing.proposals(tables.here)
+    assert (proposal.candidates, proposal.note) == (
+        [],
+        "the ERP's items could not be read: netsuite_us does not answer",
+    )
+    land_records(tables.here, ERP, "product.snapshot", "run-0", items_of({"7": "SKU-OLD"}))
+    land_records(tables.here, ERP, "product.snapshot", "run-1", items_of({"8": "SKU7", "9": "OTHER"}))
+    land_records(tables.here, ERP, "product", "run-2", items_of({"8": "SKU1"}, version="2"))
+    likely = [one.value for one in proposing.proposals(tables.here)[0].candidates]
+    assert likely[0] == "SKU1"
+    assert not {"SKU-OLD", "SKU7"} & set(likely), "of an earlier snapshot, and of an earlier version"
+    (shown,) = letters.told(tables.here, f"d{delivery}").proposals
+    assert shown.candidates[0].value == "SKU1"
+
+
+def test_a_letter_is_shown_with_what_is_likely_and_commands_that_can_be_given_as_they_stand(tables: House) -> None:
+    dead(tables, "1", "unmapped_payment_methods", UNMAPPED, **payment("brain_tree"))
+    told = as_json("deadletters", "show", "d1")
+    assert told["proposals"][0]["candidates"][0]["value"] == "braintree"
+    assert "erp-sync deadletters fix d1" in told["can_do"]
+    assert "`erp-sync deadletters fix d1 --accept --remember`" in told["can_do"][0]
+    text = run("deadletters", "show", "d1").stdout
+    assert "likely:\n  brain_tree is not in payment_methods: 1 letters (d1)\n    braintree  " in text
+    assert " ID" not in text
+
+
+def test_fix_is_offered_only_where_a_cause_is_known(tables: House) -> None:
+    dead(tables, "1", "closed_period", "closed")
+    told = letters.told(tables.here, "d1")
+    assert told.proposals == []
+    assert not [one for one in told.can_do if "fix" in one]
+
+
+def test_lists_tell_the_number_of_a_record_in_quarantine(tables: House) -> None:
+    tables.refused("3")
+    assert [one["number"] for one in as_json("deadletters", "--each")] == ["000000003"]
+    assert [one["sample_number"] for one in as_json("deadletters")] == ["000000003"]
+    assert [one["number"] for one in as_json("retry", "--all", "--dry-run")["letters"]] == ["000000003"]
+    assert letters.told(tables.here, "000000003").number == "000000003"
 
 
 def test_a_regions_name_is_proposed_its_code(tables: House) -> None:
@@ -378,7 +446,7 @@ def test_of_a_shipment_with_nothing_open_nothing_is_proposed(tables: House) -> N
 
 
 def test_two_causes_of_one_order_are_mended_together(tables: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(proposing, "_items", lambda here, route: iter([("SKU1", ""), ("SKU2", "")]))
+    monkeypatch.setattr(known_items, "asked", lambda here, route: iter([("SKU1", ""), ("SKU2", "")]))
     delivery = accept(tables, "1")
     lacking = [Requirement("product", "SKU-1"), Requirement("product", "SKU-2")]
     tables.ledger.deliveries.wait_for(tables.claim(), lacking)
