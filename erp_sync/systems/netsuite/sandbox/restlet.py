@@ -128,6 +128,8 @@ class Restlets:
         for line in [*body["item"]["items"], *(one for one in tax["details"] if one["line"] is not None)]:
             if line["line"] not in numbers:
                 return failure("ERP_SYNC_NO_LINE", f"order {identity} has no line {line['line']}")
+        # NetSuite's own of shipping stays: the script sets that of lines alone.
+        shipping = decimal(order["taxtotal"]) - self._tax_on_lines(session, order["id"])
         self._orders.update(session, order["id"], {"item": body["item"]})
         total = Decimal(str(tax["total"]))
         if session.options.legacy_tax_on == "lines":
@@ -138,11 +140,13 @@ class Restlets:
                         "transactionline", keys, taxamount=text_of(Decimal(str(one["amount"])), AMOUNT)
                     )
             # Lines that are not named keep their tax.
-            taxed = session.store.all('SELECT taxamount FROM transactionline WHERE "transaction" = ?', order["id"])
-            total = sum((decimal(row["taxamount"]) for row in taxed), Decimal(0))
-            total += sum((Decimal(str(one["amount"])) for one in tax["details"] if one["line"] is None), Decimal(0))
+            total = self._tax_on_lines(session, order["id"]) + shipping
         self._orders.override_tax(session, order["id"], text_of(total, AMOUNT))
         return json_response({"id": identity, "tranId": order["tranid"], "existed": True})
+
+    def _tax_on_lines(self, session: Session, order: int) -> Decimal:
+        taxed = session.store.all('SELECT taxamount FROM transactionline WHERE "transaction" = ?', order)
+        return sum((decimal(row["taxamount"]) for row in taxed), Decimal(0))
 
     def _existing(self, session: Session, external_id: str) -> Response | None:
         order = self._orders.by_external_id(session, external_id)

@@ -69,6 +69,19 @@ def test_lines_of_an_order_and_its_tax_are_changed_in_one_save(make_account, tax
     assert (gone.status, gone.body["error"]["code"]) == (400, "RCRD_DSNT_EXIST")
 
 
+@pytest.mark.parametrize(("taxed", "total"), [("order", "1.13"), ("lines", "1.24")])
+def test_where_lines_are_taxed_a_change_leaves_the_tax_of_shipping_to_netsuite(make_account, taxed, total):
+    """The script sets the lines' alone; where the order is taxed it has the total that it is told."""
+    account = make_account(tax="legacy", legacy_tax_on=taxed)
+    made = account.call("POST", f"{PATH}?{ORDER}", request_of(account)).body
+    tax = {"total": 1.13, "details": [{"line": 1, "amount": 0.83}, {"line": None, "amount": 0.30}]}
+    body = {"item": {"items": [{"line": 1, "quantity": 1, "amount": 10}]}}
+    change = {"record": "salesOrder", "id": made["id"], "body": body, "tax": tax}
+    for _ in range(2):
+        account.call("POST", f"{PATH}?{ORDER}", change)
+        assert account.get(f"salesOrder/{made['id']}")["taxTotal"] == Decimal(total)
+
+
 @pytest.mark.parametrize(("taxed", "total"), [("order", "1.24"), ("lines", "2.07")])
 def test_a_line_of_which_no_tax_is_told_keeps_it(make_account, taxed, total):
     """Lines hold their own; an order has the total that it is told."""
