@@ -4,8 +4,9 @@ A line of which nothing is kept and nothing has left is closed: REST sets no can
 are all closed becomes Closed (Oracle NetSuite help, Sales Order; Closing a Sales Order). A line of which a part has
 left, or is still to leave, is cut to that quantity instead: a line closed before it is billed cannot be billed any more
 for what left of it (Closing Line Items on Sales Orders). Lines are named by `line` (Use Case For Updating Your Sales
-Order). A cut line's amount and tax are its share; the list of tax details is replaced, since lines without a key are
-appended (Working with Sublists; that this list may be replaced is unconfirmed).
+Order); that SuiteScript's field `line` of sublist item is the same number is unconfirmed. A cut line's amount and tax
+are its share; the list of tax details is replaced, since lines without a key are appended (Working with Sublists; that
+this list may be replaced is unconfirmed).
 """
 
 from __future__ import annotations

@@ -15,7 +15,8 @@
  *       "tax": {"total": 2.55, "details": [{"line": 1, "amount": 2.3}, {"line": null, "amount": 0.25}]}}
  *   -> {"id": "901", "tranId": "SO123", "existed": true}
  * changes these lines of an order that is there, and its tax with them, in one save; lines that no detail names keep
- * theirs. Operation sales_order.close.
+ * theirs. Operation sales_order.close. A line is found by field `line` of sublist item; that it is the number that REST
+ * names `line` (1, 4, 7) is unconfirmed: test per account.
  *
  * An order with this external id is never created again: it is looked for first, and the record layer
  * refuses a second one that is created meanwhile; the answer then says "existed": true.
