@@ -15,7 +15,7 @@ _OF_FLOWS = (
     ("documents_per_hour", "finished"),
     ("accuracy", ""),
 )
-_OF_DECISIONS = ("manual_decisions", "decision_time")
+_OF_DECISIONS = ("manual_decisions", "decision_effort", "decision_wait")
 
 
 def kpis_text(shown: list[Any]) -> list[str]:

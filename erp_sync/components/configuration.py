@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from erp_sync.components.custom_checks import CustomCheck, problems
 from erp_sync.components.durations import clock, duration
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 CONNECTION = "erp_sync.components.Connection"
 ROUTE = "erp_sync.components.Route"
+Decision = Literal["approved", "rejected", "retried", "edited", "dismissed"]
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 NOWHERE = "https://offline.invalid"
 WEEKDAYS: tuple[Weekday, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -316,6 +317,8 @@ class RouteSpec(_Strict):
         lookups: folder of CSV files, one a look-up table, relative to the YAML file. `erp-sync init`
             imports what changed; the ledger keeps the history.
         reconcile_window: documents created in so much time before it are compared by the daily reconciliation.
+        decision_takes: how long a decision of each kind keeps a person, for the key figures; of kinds that are not
+            named `erp_sync.monitoring.kpis.ASSUMED` holds.
         owners: e-mail addresses, or teams as ``team:commerce``; the UI shows them with every asset.
     """
 
@@ -325,6 +328,7 @@ class RouteSpec(_Strict):
     flows: dict[str, FlowSpec]
     lookups: str | None = None
     reconcile_window: timedelta = timedelta(days=7)
+    decision_takes: dict[Decision, Annotated[timedelta, BeforeValidator(duration)]] = {}
     owners: tuple[Annotated[str, Field(pattern=r"^(team:[\w-]+|[^@\s:]+@[^@\s]+)$")], ...] = ()
 
     _durations = field_validator("reconcile_window", mode="before")(duration)

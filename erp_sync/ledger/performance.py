@@ -45,11 +45,15 @@ class Outcomes(msgspec.Struct, kw_only=True):
 
 
 class Intervention(msgspec.Struct, frozen=True, kw_only=True):
-    """What a person decided. `since`: when it was held or died; None where that is not kept any more. UTC."""
+    """What a person decided. `since`: when it was held or died; None where that is not kept any more. UTC.
+
+    What was decided of many at once has one `at`, to the microsecond, and one `who`.
+    """
 
     route: str
     flow: str
     kind: str
+    who: str
     at: datetime
     since: datetime | None
 
@@ -162,7 +166,9 @@ class Performance:
             .where(delivery_events.c.at >= start, delivery_events.c.at < end, delivery_events.c.kind.in_(BY_PEOPLE))
         )
         about_plans = (
-            sa.select(plans.c.route, plans.c.flow, plans.c.created_at, approvals.c.decision, approvals.c.at)
+            sa.select(
+                plans.c.route, plans.c.flow, plans.c.created_at, approvals.c.decision, approvals.c.who, approvals.c.at
+            )
             .join(plans, plans.c.id == approvals.c.subject_id)
             .where(approvals.c.subject == "plan", approvals.c.at >= start, approvals.c.at < end)
         )
@@ -172,11 +178,10 @@ class Performance:
             stops = _stops(read, {event.delivery_id for event in events})
             for event in events:
                 since = max((at for number, at in stops[event.delivery_id] if number < event.id), default=None)
-                found.append(
-                    Intervention(route=event.route, flow=event.flow, kind=event.kind, at=event.at, since=since)
-                )
-            for route, flow, since, decision, at in read.execute(about_plans):
-                found.append(Intervention(route=route, flow=flow, kind=decision, at=at, since=since))
+                whose = {"route": event.route, "flow": event.flow, "who": event.actor}
+                found.append(Intervention(**whose, kind=event.kind, at=event.at, since=since))
+            for route, flow, since, decision, who, at in read.execute(about_plans):
+                found.append(Intervention(route=route, flow=flow, kind=decision, who=who, at=at, since=since))
         return sorted(found, key=lambda one: one.at)
 
     def first_shipments(self, start: datetime, end: datetime, flow: str = "shipments") -> list[FirstShipment]:

@@ -26,6 +26,15 @@ DIVIDED = Decimal("0.000001")
 
 Value = int | float | Decimal
 
+#: How long a decision keeps a person, by kind, where a route's `decision_takes` does not say: an assumption.
+ASSUMED = {
+    "approved": timedelta(minutes=3),
+    "rejected": timedelta(minutes=3),
+    "retried": timedelta(minutes=2),
+    "edited": timedelta(minutes=10),
+    "dismissed": timedelta(minutes=3),
+}
+
 #: Counters of the ledger: rows that comparisons of everything judged, and those of them that were equal.
 ROWS_COMPARED, ROWS_EQUAL = "full_rows_compared", "full_rows_equal"
 #: Units of orders that the reconciliation saw, and those of them that wait for stock that is not there.
@@ -150,13 +159,25 @@ KPIS: dict[str, Kpi] = {
             words="What people decided: approved, rejected, retried, edited, dismissed.",
         ),
         Kpi(
-            name="decision_time",
-            metric="erp_sync_manual_decision_seconds",
-            title="held to decided",
+            name="decision_effort",
+            metric="erp_sync_manual_effort_seconds",
+            title="time spent on decisions (assumed)",
+            unit="seconds",
+            window=DAY,
+            label="kind",
+            words="What the decisions kept people busy, all together: nobody measures it, each counts as long as the "
+            "route's `decision_takes` says of its kind, else as is assumed, and never longer than its matter had "
+            "waited. What one command decided of many documents is one decision here.",
+        ),
+        Kpi(
+            name="decision_wait",
+            metric="erp_sync_manual_decision_wait_seconds",
+            title="waited for a decision",
             unit="seconds",
             window=DAY,
             label="quantile",
-            words="From the moment something was held, or died, to a person's decision about it.",
+            words="From the moment something was held, or died, to a person's decision about it: how long its matter "
+            "waited, not how long anybody was busy with it.",
         ),
         Kpi(
             name="accuracy",

@@ -23,7 +23,8 @@ PLOTTED: dict[str, tuple[str, ...] | None] = {
     "oldest_due": ("",),
     "documents_per_hour": ("finished",),
     "manual_decisions": None,
-    "decision_time": ("p50",),
+    "decision_effort": None,
+    "decision_wait": ("p50",),
     "accuracy": ("",),
     "oversell_rate": ("",),
     "placed_to_picked": ("p50",),
@@ -82,7 +83,7 @@ def metadata_of(figures: Sequence[Figure]) -> dict[str, Any]:
     people = [
         (f"{one.route} {one.flow}", f"{one.title} {one.label}".strip(), one.text)
         for one in told
-        if one.kpi in ("manual_decisions", "decision_time")
+        if one.kpi in ("manual_decisions", "decision_effort", "decision_wait")
     ]
     queues = [
         (f"{route} {flow}", *[_cell(by_place.get((route, flow, "queue_depth", state))) for state in QUEUE])

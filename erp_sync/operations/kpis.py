@@ -17,8 +17,10 @@ from erp_sync.components.documents import flow_module
 from erp_sync.components.flow_table import FLOWS
 from erp_sync.components.installation import Installation
 from erp_sync.ledger.overview import FlowCounts
+from erp_sync.ledger.performance import Intervention
 from erp_sync.model.order import OrderStatus
 from erp_sync.monitoring.kpis import (
+    ASSUMED,
     DAY,
     KPIS,
     QUEUE,
@@ -176,9 +178,13 @@ class Gathering:
             mine = [one for one in made if (one.route, one.flow) == (route.name, flow)]
             for kind, count in sorted(Counter(one.kind for one in mine).items()):
                 found.append(_figure("manual_decisions", route, flow, count, label=kind))
+            efforts = _efforts(route, mine)
+            for kind, taken in sorted(efforts.items()):
+                total = sum(taken, timedelta(0)).total_seconds()
+                found.append(_figure("decision_effort", route, flow, total, label=kind, of=len(taken)))
             waited = [(one.at - one.since).total_seconds() for one in mine if one.since is not None]
             if waited:
-                found += _quantiles("decision_time", route, flow, waited)
+                found += _quantiles("decision_wait", route, flow, waited)
         return found
 
     def accuracy(self) -> list[Figure]:
@@ -301,6 +307,21 @@ def _figure(
     kpi: str, route: RouteSpec, flow: str, value: Value | None, *, label: str = "", of: int | None = None
 ) -> Figure:
     return Figure(kpi=kpi, route=route.name, flow=flow, label=label, value=value, of=of)
+
+
+def _efforts(route: RouteSpec, made: Sequence[Intervention]) -> dict[str, list[timedelta]]:
+    """How long each decision kept a person, by kind: as the route says, else as is assumed, and not longer than the
+    oldest of its matters had waited. What one person decided at one moment is one decision."""
+    takes = ASSUMED | {str(kind): taken for kind, taken in route.decision_takes.items()}
+    waits: dict[tuple[str, str, datetime], timedelta] = {}
+    for one in made:
+        waited = one.at - one.since if one.since is not None else timedelta.max
+        act = (one.kind, one.who, one.at)
+        waits[act] = max(waits.get(act, timedelta(0)), waited)
+    found: defaultdict[str, list[timedelta]] = defaultdict(list)
+    for (kind, _, _), waited in waits.items():
+        found[kind].append(min(takes[kind], waited))
+    return dict(found)
 
 
 def _quantiles(kpi: str, route: RouteSpec, flow: str, values: Sequence[float]) -> list[Figure]:

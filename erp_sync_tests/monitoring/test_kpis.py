@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from datetime import timedelta
 from decimal import Decimal
+from typing import get_args
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from erp_sync.components.configuration import Decision
+from erp_sync.ledger.performance import BY_PEOPLE
 from erp_sync.monitoring.kpis import (
+    ASSUMED,
     KPIS,
     Figure,
     Target,
@@ -147,3 +151,7 @@ def test_names_of_metrics_tell_their_base_unit_and_are_used_once():
         assert kpi.metric.startswith("erp_sync_")
         if kpi.unit in ("ratio", "seconds"):
             assert kpi.metric.endswith(f"_{kpi.unit}")
+
+
+def test_of_every_kind_of_decision_it_is_assumed_how_long_it_takes_and_a_route_may_say_so():
+    assert set(ASSUMED) == set(BY_PEOPLE) == set(get_args(Decision))

@@ -49,7 +49,8 @@ def test_queues_and_what_people_decided_are_shown_by_flow():
         [
             Figure(kpi="queue_depth", route="us", flow="orders", label="held", value=3),
             Figure(kpi="manual_decisions", route="us", flow="orders", label="approved", value=2),
-            Figure(kpi="decision_time", route="us", flow="orders", label="p95", value=300.0),
+            Figure(kpi="decision_effort", route="us", flow="orders", label="approved", value=360.0),
+            Figure(kpi="decision_wait", route="us", flow="orders", label="p95", value=300.0),
             Figure(kpi="cancelled_revenue", route="us", label="USD", value=1200),
         ]
     )
@@ -57,7 +58,8 @@ def test_queues_and_what_people_decided_are_shown_by_flow():
     assert (queue["flow"], queue["held"], queue["due"]) == ("us orders", "3 documents", "")
     assert [(one.data["figure"], one.data["value"]) for one in found["people"].records] == [
         ("manual decisions approved", "2 decisions"),
-        ("held to decided p95", "5.0 min"),
+        ("time spent on decisions (assumed) approved", "6.0 min"),
+        ("waited for a decision p95", "5.0 min"),
     ]
     assert found["us orders: queue held (documents)"] == 3.0
     assert found["us orders: manual decisions approved (decisions)"] == 2.0

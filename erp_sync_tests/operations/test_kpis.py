@@ -13,6 +13,7 @@ import msgspec
 import pytest
 
 from erp_sync import settings as settings_module
+from erp_sync.commands.figures import kpis_text
 from erp_sync.commands.output import show
 from erp_sync.components.configuration import WrongConfiguration
 from erp_sync.components.installation import Installation
@@ -123,7 +124,62 @@ def test_decisions_are_counted_with_the_time_that_their_matter_waited(opened: Op
     clock.time += timedelta(minutes=10)
     house.ledger.deliveries.approve(held, who="ann")
     assert of(house, "manual_decisions", "orders") == {"approved": 1}
-    assert of(house, "decision_time", "orders")["p50"] == 600.0
+    assert of(house, "decision_wait", "orders")["p50"] == 600.0
+
+
+def test_time_that_people_spent_is_what_is_assumed_of_each_decision_and_not_what_its_matter_waited(
+    opened: OpenHouse, clock: Clock
+):
+    house = opened()
+    first, second = (house.order(number, held=("on_hold", "in the store")) for number in ("1", "2"))
+    died = house.dead("3")
+    house.held_plan()
+    clock.time += timedelta(hours=10)
+    house.ledger.deliveries.approve(first, who="ann")
+    clock.time += timedelta(minutes=10)
+    house.ledger.deliveries.approve(second, who="ann")
+    house.ledger.dead_letters.retry([died], who="ann")
+    house.ledger.plans.approve(1, who="bob")
+    assert of(house, "decision_effort", "orders") == {"approved": 2 * 180.0, "retried": 120.0}
+    assert of(house, "decision_effort", "inventory") == {"approved": 180.0}
+    assert of(house, "decision_wait", "orders")["p99"] == timedelta(hours=10, minutes=10).total_seconds()
+    clock.time += timedelta(days=2)
+    assert of(house, "decision_effort", "orders") == {}
+
+
+def test_one_command_about_many_documents_kept_its_person_once(opened: OpenHouse, clock: Clock):
+    house = opened()
+    died = [house.dead(str(number)) for number in range(1, 41)]
+    clock.time += timedelta(hours=1)
+    house.ledger.dead_letters.retry(died, who="ann")
+    assert of(house, "manual_decisions", "orders") == {"retried": 40}
+    assert of(house, "decision_effort", "orders") == {"retried": 120.0}
+    (effort,) = [one for one in figures(house.here) if one.kpi == "decision_effort"]
+    assert effort.of == 1
+
+
+def test_a_route_says_how_long_its_decisions_take_and_none_takes_longer_than_its_matter_waited(
+    opened: OpenHouse, clock: Clock
+):
+    house = opened(route={"flows": {"orders": ON}, "decision_takes": {"approved": "20m"}})
+    first, second = (house.order(number, held=("on_hold", "in the store")) for number in ("1", "2"))
+    clock.time += timedelta(minutes=5)
+    house.ledger.deliveries.approve(first, who="ann")
+    clock.time += timedelta(minutes=55)
+    house.ledger.deliveries.approve(second, who="ann")
+    assert of(house, "decision_effort", "orders") == {"approved": 25 * 60.0}
+    page = render(figures(house.here), NOW.timestamp()).decode()
+    (line,) = [one for one in page.splitlines() if one.startswith("erp_sync_manual_effort_seconds{")]
+    assert 'kind="approved"' in line
+    assert line.endswith(" 1500.0")
+    (text,) = [one for one in kpis_text(status(house.here).kpis) if "time spent on decisions (assumed)" in one]
+    assert "25.0 min" in text
+
+
+@pytest.mark.parametrize("takes", [{"approved": "soon"}, {"pondered": "5m"}, {"approved": "-5m"}])
+def test_how_long_decisions_take_is_refused_where_it_cannot_be_read(opened: OpenHouse, takes: dict[str, str]):
+    with pytest.raises(WrongConfiguration, match="decision_takes"):
+        opened(route={"flows": {"orders": ON}, "decision_takes": takes})
 
 
 def test_calls_that_failed_are_told_by_their_error_and_shared_reads_count_for_each_route(opened: OpenHouse):
