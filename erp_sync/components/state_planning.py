@@ -78,7 +78,8 @@ class Planning:
         refused = {}
         if not task.full:
             since = task.now - REFUSED_FOR
-            refused = task.here.ledger.plans.refusals(task.target_name, task.kind.entity, since)
+            differing = comparison.rows.column("key").to_pylist()
+            refused = task.here.ledger.plans.refusals(task.target_name, task.kind.entity, since, differing)
         edited = task.here.ledger.known.edited(task.target_name, task.kind.entity)
         # What a person judged row by row is not asked again as it is.
         judged = task.flow.approval == "required"

@@ -412,24 +412,26 @@ class PlanRows:
                 .values(state=given_back(), due_at=self._database.now(), owner="", token="")
             )
 
-    def refusals(self, target: str, entity: str, since: datetime) -> dict[tuple[str, str], Refusal]:
+    def refusals(
+        self, target: str, entity: str, since: datetime, keys: Collection[str] | None = None
+    ) -> dict[tuple[str, str], Refusal]:
         """By (scope, key): the latest refusal since then, unless the key was applied after it.
 
-        For comparisons: planning the same value again would be refused again.
+        For comparisons: planning the same value again would be refused again. None asks for all `keys`, and goes
+        through everything that was written since then: on the day of a first load that is every row there is.
         """
-        query = (
-            sa.select(plan_rows)
-            .where(
-                plan_rows.c.target == target,
-                plan_rows.c.entity == entity,
-                plan_rows.c.state.in_([RowState.REFUSED, RowState.APPLIED]),
-                plan_rows.c.changed_at >= since,
-            )
-            .order_by(plan_rows.c.changed_at, plan_rows.c.id)
+        query = sa.select(plan_rows).where(
+            plan_rows.c.target == target,
+            plan_rows.c.entity == entity,
+            plan_rows.c.state.in_([RowState.REFUSED, RowState.APPLIED]),
+            plan_rows.c.changed_at >= since,
         )
+        # All rows of a key are in one of the parts.
+        parts = [query] if keys is None else [query.where(plan_rows.c.key.in_(some)) for some in chunks(sorted(keys))]
         found: dict[tuple[str, str], Refusal] = {}
         with self._database.read() as read:
-            for row in read.execute(query):
+            ordered = (part.order_by(plan_rows.c.changed_at, plan_rows.c.id) for part in parts)
+            for row in (row for part in ordered for row in read.execute(part)):
                 if row.state == RowState.APPLIED:
                     found.pop((row.scope, row.key), None)
                     continue

@@ -58,6 +58,24 @@ def test_a_changed_quantity_is_in_the_store_after_one_run(systems):
     assert (ran.transformed.changed, ran.loaded.applied, ran.loaded.batches) == (1, 1, 1)
 
 
+def test_what_was_refused_lately_is_looked_up_for_the_rows_that_differ_alone(systems, monkeypatch):
+    """On the day of a first load every row was written lately: each run went through all of them."""
+    plans = systems.here.ledger.plans
+    asked = []
+
+    def refusals(target, entity, since, keys=None):
+        asked.append(keys)
+        return found(target, entity, since, keys)
+
+    found = plans.refusals
+    monkeypatch.setattr(plans, "refusals", refusals)
+    systems.erp_set("MUG", "east", 3)
+    ran = systems.run("inventory")
+    (plan,) = plans.find()
+    assert ran.transformed.compared > 1
+    assert asked == [plans.table(plan.id).column("key").to_pylist()]
+
+
 def test_nothing_changed_means_no_plan_and_no_write(systems):
     systems.run("inventory")
     systems.run("inventory", full=True)

@@ -133,6 +133,9 @@ def test_a_refused_row_is_remembered_so_that_it_is_not_planned_again(ledger, sho
     since = clock()
     converge()
     assert ledger.plans.refusals(STORE, ENTITY, since)["", "A"].after == '{"quantity":1}'
+    assert set(ledger.plans.refusals(STORE, ENTITY, since, ["A", "B"])) == {("", "A")}
+    assert ledger.plans.refusals(STORE, ENTITY, since, ["B"]) == {}
+    assert ledger.plans.refusals(STORE, ENTITY, since, []) == {}
 
 
 def test_an_unknown_outcome_blocks_the_key_until_it_has_settled(ledger, shop, converge, clock):
