@@ -122,15 +122,20 @@ class StoreDemand:
             f"AND {of_store})"
         )
 
-    def shipped_lately(self, now: datetime, adopted: Adopted) -> Shipped:
-        """Fulfillments of the stores' orders that left lately. To be read before the quantities."""
+    def shipped_lately(self, now: datetime, adopted: Adopted, items: str = "") -> Shipped:
+        """Fulfillments of the stores' orders that left lately. To be read before the quantities.
+
+        `items`: a query for the internal ids of the items that are asked for; "" for all.
+        """
         found: Shipped = {}
         if not self.stores:
             return found
         window = Window(start=now - self._lately, end=now + timedelta(days=1))
         last: tuple[str, str] | None = None
         while True:
-            rows = self._client.query(self._statement(window, last), operation="stock_level.read_shipped", poll=True)
+            rows = self._client.query(
+                self._statement(window, last, items), operation="stock_level.read_shipped", poll=True
+            )
             for row in rows:
                 store = self._store(str(row.get("order_key") or ""))
                 if store is None and (known := adopted.stores.get(str(row["order_id"]))):
@@ -144,7 +149,7 @@ class StoreDemand:
                 return found
             last = (str(rows[-1]["id"]), str(rows[-1]["line"]))
 
-    def _statement(self, window: Window, last: tuple[str, str] | None) -> str:
+    def _statement(self, window: Window, last: tuple[str, str] | None, items: str) -> str:
         conditions = [
             "t.type = 'ItemShip'",
             "t.status IN ('C', 'ItemShip:C')",
@@ -154,6 +159,8 @@ class StoreDemand:
             "tl.location IS NOT NULL",
             suiteql.within("t.lastmodifieddate", window, self._zone),
         ]
+        if items:
+            conditions.append(f"tl.item IN ({items})")
         if last is not None:
             conditions.append(suiteql.after(("t.id", "tl.id"), last))
         return (

@@ -97,10 +97,15 @@ class StockSource:
         return None
 
     def read(self, keys: Sequence[str]) -> Iterator[list[RawRecord]]:
-        """Rows of these SKUs, as few queries as 1,000 SKUs and 1,000 rows a query allow."""
+        """Rows of these SKUs, as few queries as 1,000 SKUs and 1,000 rows a query allow.
+
+        What left lately is read of them alone: on a busy day that of all items is thousands of rows.
+        """
         adopted = self._demand.adopted()
         for some in chunks(list(dict.fromkeys(keys))):
-            yield from self._pages(f"i.itemid IN ({suiteql.texts(some)})", "stock_level.read", adopted)
+            named = f"i.itemid IN ({suiteql.texts(some)})"
+            items = f"SELECT i.id FROM item i WHERE {named}"
+            yield from self._pages(named, "stock_level.read", adopted, items=items)
 
     def to_canonical(self, record: RawRecord, lookups: Lookups) -> StockLevel:
         """`location` is the internal id, for look-up table ``locations``; quantities are not netted."""
@@ -159,10 +164,10 @@ class StockSource:
         return terms
 
     def _pages(
-        self, condition: str, operation: str, adopted: Adopted, *, poll: bool = False
+        self, condition: str, operation: str, adopted: Adopted, *, poll: bool = False, items: str = ""
     ) -> Iterator[list[RawRecord]]:
         last: tuple[str, str] | None = None
-        shipped = self._demand.shipped_lately(self._clock(), adopted)
+        shipped = self._demand.shipped_lately(self._clock(), adopted, items)
         while True:
             started = self._clock()
             rows = self._client.query(self._statement(condition, last, adopted), operation=operation, poll=poll)

@@ -336,6 +336,18 @@ def test_a_stock_level_carries_when_its_reading_began(connector, server):
     assert "i.itemid IN ('SKU-1')" in server.queries()[0]
 
 
+def test_of_chosen_items_only_their_own_late_fulfillments_are_read(connector, server):
+    """A day's fulfillments are thousands of lines: a look at one item does not go through all of them."""
+    server.rows("FROM aggregateitemlocation", stock_row(1, 7))
+    server.rows("AS order_key")
+    port = connector(source_connections=["magento_us"]).port("stock_level", "source")
+    all_of(port.read(["SKU-1"]))
+    all_of(port.snapshot())
+    chosen, everything = (query for query in server.queries() if "AS order_key" in query)
+    assert "tl.item IN (SELECT i.id FROM item i WHERE i.itemid IN ('SKU-1'))" in chosen
+    assert "tl.item IN" not in everything
+
+
 def test_what_a_fulfillment_moves_is_read_though_available_stays(connector, server):
     """On hand and committed fall by the same number: lastquantityavailablechange does not move."""
     server.rows("FROM aggregateitemlocation")
