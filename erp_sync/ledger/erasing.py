@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-import msgspec
 import sqlalchemy as sa
 
 from erp_sync.ledger import schema
 from erp_sync.ledger.documents import State
 from erp_sync.ledger.engine import Database
 from erp_sync.ledger.errors import WrongState
+from erp_sync.ledger.newer import Asked, NewBusiness, Place, newer_than
 from erp_sync.ledger.privacy import NOBODY_PAYLOAD, hits
 from erp_sync.ledger.scrubbing import changed_rows, scrub
 from erp_sync.ledger.sql import chunks
@@ -21,39 +21,36 @@ from erp_sync.model.keys import Entity
 from erp_sync.model.personal import FIELDS, PersonalTexts
 
 
-class Asked(msgspec.Struct, frozen=True, kw_only=True):
-    """What somebody asked for when they asked for an erasure.
-
-    Attributes:
-        at: when; what is received later is a new business with the person.
-        also_open: also where goods are still to be sent.
-    """
-
-    at: datetime
-    also_open: bool
-
-
 def erase(
-    database: Database, person: PersonalTexts, fields: frozenset[str], who: str, asked: Asked | None = None
+    database: Database,
+    person: PersonalTexts,
+    fields: frozenset[str],
+    who: str,
+    asked: Asked | None = None,
+    known: Collection[Place] = (),
 ) -> Counter[str]:
     """Rows changed, by table. Received records of the person become nobody's; deliveries that have not ended are
     dismissed, and keep number, amounts and articles like those that have.
 
     Args:
-        asked: None where everything is meant that is there now.
+        asked: None where everything is meant that is there now. Else what the person bought since is left as it is.
+        known: records that were there when it was asked for, whenever they were received.
 
-    Raises WrongState, and changes nothing, where one is being sent at this moment, or is not of what was asked for.
+    Raises WrongState, and changes nothing, where one of them is being sent at this moment, or goods are still to be
+    sent for one and that was not asked for.
     """
     changed: Counter[str] = Counter()
     with database.write(durable=True) as write:
         if database.sqlite:
             write.exec_driver_sql("PRAGMA secure_delete=ON")
         own = _own(write, person)
-        if asked is not None:
-            _refuse_newer(write, person, own, asked)
+        newer = newer_than(write, person, own, asked, known)
+        own = newer.without(own)
+        if asked is not None and not asked.also_open:
+            _refuse_open(write, person, own)
         _end(write, database, own["delivery_id"], who)
-        changed["receipts"] += _forget_customer(write, own["delivery_id"])
-        changed["cross_references"] += _rename_links(write, person)
+        changed["receipts"] += _forget_customer(write, own["delivery_id"], newer.ids["delivery_id"])
+        changed["cross_references"] += _rename_links(write, person, newer.since)
         nobody: tuple[tuple[sa.Table, dict[str, Any], str], ...] = (
             (schema.received, {"payload": NOBODY_PAYLOAD}, "id"),
             (schema.corrections, {"original": NOBODY_PAYLOAD, "corrected": NOBODY_PAYLOAD}, "received_id"),
@@ -72,44 +69,51 @@ def erase(
         for table in schema.metadata.sorted_tables:
             if table is schema.tombstones:
                 continue
-            changed += scrub(write, table, person, FIELDS | fields, _owned(own), _among(table, own))
+            changed += scrub(write, table, person, FIELDS | fields, _owned(own), _among(table, own), newer.has)
     return changed
 
 
-def _refuse_newer(write: sa.Connection, person: PersonalTexts, own: Mapping[str, set[Any]], asked: Asked) -> None:
-    """An order that was bought after the erasure was asked for is not to be dismissed by it, and none that is on its
-    way to somebody unless that was asked for. Those of before that are erased already mention nobody."""
-    newer: list[str] = []
-    late: set[int] = set()
-    table = schema.received
-    for some in chunks(sorted(own["received_id"])):
-        for row in write.execute(sa.select(table).where(table.c.id.in_(some), table.c.received_at > asked.at)):
-            if person.concerns((row.payload or b"").decode(errors="replace")):
-                late.add(row.id)
-                newer.append(f"{row.entity} {row.native_id} of {row.connection}")
-    table = schema.deliveries
+def newer(database: Database, person: PersonalTexts, asked: Asked | None, known: Collection[Place] = ()) -> NewBusiness:
+    """What the ledger has of a person that they bought since their erasure was asked for."""
+    with database.read() as read:
+        return newer_than(read, person, _own(read, person), asked, known)
+
+
+def numbers_of(database: Database, orders: Collection[tuple[str, str]]) -> set[str]:
+    """Numbers of a store's orders (connection, native id), as exchanges about them are named."""
+    table, found = schema.deliveries, set()
+    with database.read() as read:
+        for some in chunks(sorted({native_id for _, native_id in orders})):
+            query = sa.select(table.c.connection, table.c.native_id, table.c.number).where(
+                table.c.entity == Entity.SALES_ORDER, table.c.native_id.in_(some)
+            )
+            found |= {row.number for row in read.execute(query) if (row.connection, row.native_id) in orders}
+    return found - {""}
+
+
+def _refuse_open(write: sa.Connection, person: PersonalTexts, own: Mapping[str, set[Any]]) -> None:
+    """None that is on its way to somebody is dismissed unless that was asked for. Those that are erased already mention
+    nobody."""
+    table, waiting = schema.deliveries, []
     for some in chunks(sorted(own["delivery_id"])):
-        for row in write.execute(sa.select(table).where(table.c.id.in_(some), table.c.finished_at.is_(None))):
-            text = row.payload.decode(errors="replace")
-            # What a run had read before it was asked for, and accepted since, is not newer.
-            since = row.accepted_at > asked.at and (row.received_id is None or row.received_id in late)
-            unasked = row.state != State.DEAD and not asked.also_open and person.email.casefold() in text.casefold()
-            if (since and person.concerns(text)) or unasked:
-                newer.append(f"{row.number} ({row.state})")
-    if newer:
+        unfinished = sa.select(table).where(table.c.id.in_(some), table.c.finished_at.is_(None))
+        for row in write.execute(unfinished.where(table.c.state != State.DEAD)):
+            if person.email.casefold() in row.payload.decode(errors="replace").casefold():
+                waiting.append(f"{row.number} ({row.state})")
+    if waiting:
         raise WrongState(
             "the person",
-            f"a customer again since {asked.at:%Y-%m-%d %H:%M} UTC, when their erasure was asked for",
-            f"{', '.join(newer[:10])}. Nothing of that is touched; erase them again, by e-mail address, once it has "
-            "ended, or with --also-open",
+            f"to be sent goods: {', '.join(waiting[:10])}",
+            "nothing is touched; it goes on by itself once that has ended, or erase them with --also-open",
         )
 
 
-def _forget_customer(write: sa.Connection, ids: set[int]) -> int:
+def _forget_customer(write: sa.Connection, ids: set[int], newer: set[int]) -> int:
     """What was made of the person as a customer is not used for what they buy later."""
-    return sum(
-        write.execute(sa.delete(schema.receipts).where(same)).rowcount for same in _receipts_of_customer(write, ids)
-    )
+    receipts = schema.receipts
+    old = sa.or_(receipts.c.delivery_id.is_(None), receipts.c.delivery_id.not_in(sorted(newer)))
+    same = [sa.delete(receipts).where(one, old) for one in _receipts_of_customer(write, ids)]
+    return sum(write.execute(one).rowcount for one in same)
 
 
 def _receipts_of_customer(read: sa.Connection, ids: set[int]) -> list[sa.ColumnElement[bool]]:
@@ -125,12 +129,14 @@ def _receipts_of_customer(read: sa.Connection, ids: set[int]) -> list[sa.ColumnE
     return found
 
 
-def _rename_links(write: sa.Connection, person: PersonalTexts) -> int:
+def _rename_links(write: sa.Connection, person: PersonalTexts, since: datetime | None) -> int:
     """Links of who is known by their address: who was erased, bought again and is erased once more has several, which
     have to differ."""
     table, count = schema.cross_references, 0
     local, _, domain = person.pseudonym.partition("@")
     mentioned = table.c.id_a.icontains(person.email, autoescape=True)
+    if since is not None:
+        mentioned = sa.and_(mentioned, table.c.linked_at <= since)
     for row in write.execute(sa.select(table.c.id, table.c.id_a).where(mentioned)).all():
         new = person.without(row.id_a, own=False).replace(person.pseudonym, f"{local}-{row.id}@{domain}")
         count += write.execute(sa.update(table).where(table.c.id == row.id).values(id_a=new)).rowcount

@@ -23,6 +23,7 @@ def scrub(
     fields: frozenset[str],
     owned: Owned = lambda table, row: False,
     also: sa.ColumnElement[bool] | None = None,
+    left: Owned = lambda table, row: False,
 ) -> Counter[str]:
     """Change every row of the table that mentions the person. Gives how many rows changed, by table.
 
@@ -30,10 +31,13 @@ def scrub(
         fields: names of fields in JSON that are erased whatever they hold, in rows about the person.
         owned: rows about the person that do not say so by themselves.
         also: which these are, as a condition.
+        left: rows that stay as they are, whomever they mention.
     """
     keys = list(table.primary_key.columns) or list(table.c)
     changed: Counter[str] = Counter()
     for row, new in changed_rows(write, table, person, fields, owned, also):
+        if left(table, dict(row._mapping)):
+            continue
         values = row._mapping
         where = [one.is_(None) if values[one.name] is None else one == values[one.name] for one in keys]
         write.execute(sa.update(table).where(*where).values(**new))

@@ -8,7 +8,7 @@ from erp_sync.components.installation import Installation
 
 def end_erasures(here: Installation) -> Done:
     """Erasures that were cut short are ended; one whose system does not answer waits for the next day, and is named,
-    and so is one whose person has bought again.
+    and so is one of whose person goods are on their way. What they bought since it was asked for stays.
 
     Running it again ends nothing more. One that is being done at this moment is left to whoever does it.
     """

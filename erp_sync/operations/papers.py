@@ -10,7 +10,7 @@ import html
 import io
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -63,9 +63,12 @@ def about(settings: Settings, person: PersonalTexts) -> dict[str, list[str]]:
     return found
 
 
-def erase(path: Path, person: PersonalTexts) -> int:
-    """Take a person out of a file; gives out of how many rows or slips. Order numbers, articles and amounts stay."""
-    parts = list(_parts(path, person))
+def erase(path: Path, person: PersonalTexts, but: Collection[str] = ()) -> int:
+    """Take a person out of a file; gives out of how many rows or slips. Order numbers, articles and amounts stay.
+
+    `but`: numbers of orders that stay as they are.
+    """
+    parts = list(_parts(path, person, but))
     count = sum(bool(text) for text, _ in parts)
     if count:
         mark = "\ufeff" if path.suffix == ".csv" else ""
@@ -73,19 +76,20 @@ def erase(path: Path, person: PersonalTexts) -> int:
     return count
 
 
-def _parts(path: Path, person: PersonalTexts) -> Iterator[tuple[str, str]]:
+def _parts(path: Path, person: PersonalTexts, but: Collection[str] = ()) -> Iterator[tuple[str, str]]:
     """(what is the person's in a piece of the file, "" for nothing; the piece without it)."""
     content = path.read_bytes().decode("utf-8-sig")
-    return _rows(content, person) if path.suffix == ".csv" else _slips(content, person)
+    return _rows(content, person, but) if path.suffix == ".csv" else _slips(content, person, but)
 
 
-def _rows(content: str, person: PersonalTexts) -> Iterator[tuple[str, str]]:
+def _rows(content: str, person: PersonalTexts, but: Collection[str]) -> Iterator[tuple[str, str]]:
     reader = csv.DictReader(io.StringIO(content, newline=""))
     columns = list(reader.fieldnames or ())
     yield "", _line(columns)
     for row in reader:
-        own = (row.get("store"), row.get("order_id")) in person.orders or person.concerns(
-            " ".join(map(str, row.values()))
+        own = row.get("order") not in but and (
+            (row.get("store"), row.get("order_id")) in person.orders
+            or person.concerns(" ".join(map(str, row.values())))
         )
         clean = {name: ERASED if value and name in PERSONAL and own else value for name, value in row.items()}
         text = " ".join(str(row[name]) for name in columns if row[name]) if clean != row else ""
@@ -98,15 +102,15 @@ def _line(values: Sequence[str]) -> str:
     return out.getvalue()
 
 
-def _slips(content: str, person: PersonalTexts) -> Iterator[tuple[str, str]]:
+def _slips(content: str, person: PersonalTexts, but: Collection[str]) -> Iterator[tuple[str, str]]:
     end = 0
     for slip in _SLIP.finditer(content):
         yield "", content[end : slip.start()]
         end = slip.end()
         text = " ".join(html.unescape(_TAGS.sub(" ", slip[0])).split())
-        if person.concerns(text):
-            heading = _NUMBER.search(slip[0])
-            number = heading[1] if heading else ""
+        heading = _NUMBER.search(slip[0])
+        number = heading[1] if heading else ""
+        if person.concerns(text) and html.unescape(number).removeprefix("Order ") not in but:
             yield text, f'<section class="slip"><h2>{number}</h2><p>{ERASED}</p></section>'
         else:
             yield "", slip[0]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,11 +29,21 @@ def email_of(here: Installation, what: str) -> str:
 
 def found(here: Installation, person: PersonalTexts) -> tuple[PersonalTexts, dict[str, list[Holding]]]:
     """What every system holds of a person, and what that says of them besides. Raises CallFailed."""
-    held = {name: port_of(here, name).find(person) for name in here.configuration.connections}
+    held = held_by_systems(here, person)
+    return told_by(person, held), held
+
+
+def held_by_systems(here: Installation, person: PersonalTexts) -> dict[str, list[Holding]]:
+    """By connection. Raises CallFailed."""
+    return {name: port_of(here, name).find(person) for name in here.configuration.connections}
+
+
+def told_by(person: PersonalTexts, held: Mapping[str, Sequence[Holding]]) -> PersonalTexts:
+    """The person with what the records say of them besides."""
     for holdings in held.values():
         for holding in holdings:
             person = person.joined(texts_of(holding.data, person.email))
-    return person, held
+    return person
 
 
 def folder(here: Installation) -> Path:
@@ -67,11 +77,14 @@ def fields_of(here: Installation) -> frozenset[str]:
     return frozenset().union(*(module.FIELDS for module in modules))
 
 
-def in_lake(here: Installation, person: PersonalTexts) -> Iterator[tuple[str, str, list[str]]]:
-    """(connection, entity, native ids) of records that are the person's."""
+def in_lake(
+    here: Installation, person: PersonalTexts, but: Collection[tuple[str, str, str]] = ()
+) -> Iterator[tuple[str, str, list[str]]]:
+    """(connection, entity, native ids) of records that are the person's; `but`: places of those that are not meant."""
     for connection, entity in here.lake.entities():
         ids = here.lake.matching(connection, entity, person.concerns)
         if entity == "sales_order":
             ids = sorted({*ids, *(one for place, one in person.orders if place == connection)})
+        ids = [one for one in ids if (connection, entity, one) not in but]
         if ids:
             yield connection, entity, ids

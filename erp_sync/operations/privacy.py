@@ -4,15 +4,17 @@ An erasure that is cut short goes on by itself (`resume`), or where it is asked 
 is kept, sealed, until the last step is done (`under_way`), and every step may be repeated. Tombstones come first, so
 that nothing returns meanwhile; the logs come last, since the calls to the systems stand in them.
 
-It is of what was there when it was asked for: what the person buys later is served, however long the erasure takes.
-Where they have bought again before it has ended, it does not go on by itself, since nothing tells the parts of the
-installation which of both an exchange or a word in a log is of: somebody asks for it again.
+It is of what was there when it was asked for: what the person buys later is served and stays, however long the erasure
+takes, and the certificate says that they have come back. Where something cannot be told apart it goes if nothing needs
+it (words in logs and in Dagster's storage), and stays if something does (a customer record on which a new order is
+booked), which the certificate names: to be rid of that, too, somebody asks for it again.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 
@@ -21,14 +23,18 @@ import msgspec
 from erp_sync.components.installation import Installation
 from erp_sync.ledger import erasing
 from erp_sync.ledger.errors import NO_ANSWER, LedgerError, WrongState, in_short
+from erp_sync.ledger.newer import Asked, NewBusiness, Place
 from erp_sync.ledger.privacy import Buried
+from erp_sync.model.keys import Entity
 from erp_sync.model.personal import PersonalTexts
+from erp_sync.model.remains import Remains
 from erp_sync.operations import papers, personal_files, personal_places, under_way
 from erp_sync.operations.certificates import NONE_FOUND, Certificate, Line, in_words, joined
 from erp_sync.operations.choosing import CannotDo
 from erp_sync.operations.under_way import UnderWay
 from erp_sync.ports.outcomes import CallFailed
 from erp_sync.ports.privacy import Holding, Treated, Treatment
+from erp_sync.transport.exchanges import Exchange
 
 
 def erase(here: Installation, what: str, *, who: str, also_open: bool = False, dry_run: bool = False) -> Certificate:
@@ -40,7 +46,7 @@ def erase(here: Installation, what: str, *, who: str, also_open: bool = False, d
     email = personal_places.email_of(here, what)
     with under_way.alone(here, wait=not dry_run):
         # Before one looks what there is: what comes in meanwhile was not looked at.
-        asked = erasing.Asked(at=here.ledger.now(), also_open=also_open)
+        asked = Asked(at=here.ledger.now(), also_open=also_open)
         person, held = personal_places.found(here, here.ledger.privacy.texts(email))
         waiting = [
             f"{number} ({state})" for _, number, state in here.ledger.privacy.on_their_way(person) if state != "dead"
@@ -79,7 +85,7 @@ def resume(here: Installation) -> list[Resumed]:
                         "an earlier version began it, which did not write down when: erase the person again, by e-mail "
                         "address"
                     )
-                certificate = _done(here, work, work.progress.asked, resumed=True)
+                certificate = _done(here, work, work.progress.asked)
                 done.append(Resumed(person=work.mark, file=certificate.file))
             except (CannotDo, WrongState) as problem:
                 done.append(Resumed(person=work.mark, why=str(problem)))
@@ -88,20 +94,19 @@ def resume(here: Installation) -> list[Resumed]:
     return done
 
 
-def _done(here: Installation, work: UnderWay, asked: erasing.Asked, *, resumed: bool = False) -> Certificate:
+def _done(here: Installation, work: UnderWay, asked: Asked) -> Certificate:
     """Every step, those as well that were done before it was cut short: done twice they change nothing.
 
-    Raises CannotDo, WrongState where the person has bought again since it was asked for.
+    Raises CannotDo, WrongState where something of it is being sent, or goods are still to be sent for it.
     """
     # By the time at which it was asked for, however late it ends: what is newer is not theirs who was erased.
     here.ledger.privacy.bury(work.progress.person, asked.at)
     _keep_tombstones(here)
     # The ledger first: from then on no run sends anything of theirs. What one sent until then is found now.
     with work.step("ledger") as lines:
-        lines += _in_ledger(here, work.progress.person, work.progress.who, asked)
-    person, held = personal_places.found(here, work.progress.person)
-    _refuse_newer(here, work, held, asked, resumed)
-    work.learned(person, held)
+        lines += _in_ledger(here, work.progress.person, work.progress.who, asked, work.progress.known)
+    held, left = _found_then(here, work, asked)
+    work.learned(personal_places.told_by(work.progress.person, held), held, left)
     person = work.progress.person
     here.ledger.privacy.bury(person, asked.at)
     for name, holdings in work.progress.holdings.items():
@@ -110,9 +115,11 @@ def _done(here: Installation, work: UnderWay, asked: erasing.Asked, *, resumed: 
         for holding in list(holdings):
             treated = personal_places.port_of(here, name).erase(person, holding)
             work.treated(name, holding, [_of_record(name, one) for one in treated])
-    for where, act in _in_house(here, person, work.progress.who, asked):
+    newer = erasing.newer(here.ledger.database, person, asked, work.progress.known)
+    for where, act in _in_house(here, person, work.progress.who, asked, work.progress.known):
         with work.step(where) as lines:
             lines += act()
+    work.progress.lines += _of_return(work, asked, left, newer)
     certificate = _certified(here, Certificate(
         person=work.mark, at=here.ledger.now(), who=work.progress.who, dry_run=False,
         lines=joined(work.progress.lines),
@@ -121,27 +128,60 @@ def _done(here: Installation, work: UnderWay, asked: erasing.Asked, *, resumed: 
     return certificate
 
 
-def _refuse_newer(
-    here: Installation, work: UnderWay, held: dict[str, list[Holding]], asked: erasing.Asked, resumed: bool
-) -> None:
-    """What the systems did not have when it was asked for. In a store that is an order or an account of after it; an
-    ERP makes documents of old orders all the time, so there it is what goods are to be sent for. What a run sent while
-    it was asked for is not newer.
+def _found_then(
+    here: Installation, work: UnderWay, asked: Asked
+) -> tuple[dict[str, list[Holding]], dict[str, list[Holding]]]:
+    """What the systems hold, by connection: of then, and of a new business with the person, or needed by it.
+
+    Raises CannotDo where goods are still to be sent for what is of then, and that was not asked for; WrongState where
+    a new order is being sent: on which customer record it is booked, is not known yet.
     """
-    stores = {route.store for route in here.configuration.routes.values()}
-    newer = []
-    for name, holdings in held.items():
-        for one in holdings:
-            known = (name, one.entity, one.native_id) in work.progress.known
-            unasked = one.open and (not asked.also_open or (resumed and not known))
-            if unasked or (not known and name in stores):
-                newer.append(f"{one.entity} {one.native_id} of {name}")
-    if newer:
+    person, known = work.progress.person, work.progress.known
+    newer = erasing.newer(here.ledger.database, person, asked, known)
+    if newer.being_sent:
+        numbers = ", ".join(sorted(newer.being_sent))
+        raise WrongState("what they bought since", f"being sent: {numbers}", "it goes on by itself")
+    held, left, waiting = {}, {}, []
+    for name, found in personal_places.held_by_systems(here, person).items():
+        then = {(entity, native_id) for where, entity, native_id in known if where == name}
+        new = personal_places.port_of(here, name).newer(person, found, then)
+        left[name] = [
+            one
+            for one in found
+            if one in new or (one.entity == "customer" and (name, one.native_id) in newer.customers)
+        ]
+        held[name] = [one for one in found if one not in left[name]]
+        waiting += [f"{one.entity} {one.native_id} of {name}" for one in held[name] if one.open]
+    if waiting and not asked.also_open:
         raise CannotDo(
-            f"the person is a customer again since {asked.at:%Y-%m-%d %H:%M} UTC, when their erasure was asked for: "
-            f"{', '.join(newer[:10])}. Nothing of that is touched; erase them again, by e-mail address, once it has "
-            "ended, or with --also-open"
+            f"goods are still to be sent to the person: {', '.join(waiting[:10])}. It goes on by itself once that has "
+            "ended; or erase them again, by e-mail address, with --also-open"
         )
+    return held, left
+
+
+def _of_return(work: UnderWay, asked: Asked, left: dict[str, list[Holding]], newer: NewBusiness) -> Iterator[Line]:
+    """That the person has come back, and what stays for it."""
+    again = "to be rid of it, erase them again"
+    since = f"the person is a customer again since this erasure was asked for ({asked.at:%Y-%m-%d %H:%M} UTC)"
+    for name, some in left.items():
+        for one in some:
+            used = (name, one.entity, one.native_id) in work.progress.known
+            why = f"{since}: {'new orders are booked on it' if used else 'it is of that'}; {again}"
+            yield Line(where=name, what=one.entity, how=Treatment.KEPT.value, native_id=one.native_id, why=why)
+    treated = {
+        (one.where, one.native_id)
+        for one in work.progress.lines
+        if one.what == "customer" and one.how == Treatment.ANONYMISED
+    }
+    for name, native_id in sorted(newer.customers & treated):
+        why = (
+            f"{since}, and an order was booked on this record while it was anonymised: name its customer there by hand"
+        )
+        yield Line(where=name, what="customer", how="to be corrected", native_id=native_id, why=why)
+    if newer.since is not None:
+        why = f"{since}: what they bought stays, in all parts of the installation; {again}"
+        yield Line(where="ledger", what="new records", how=Treatment.KEPT.value, count=len(newer.places), why=why)
 
 
 def after_restore(here: Installation, *, who: str) -> list[str]:
@@ -157,9 +197,10 @@ def again(here: Installation, *, who: str) -> list[str]:
     done = []
     for email in sorted(here.ledger.privacy.persons_known_again()):
         person = here.ledger.privacy.texts(email)
-        # Not later than they were erased: what they bought since then may not have been read again yet.
-        mark = here.ledger.privacy.bury(person, here.ledger.privacy.erased_at(email))[0].person
-        for _, act in _in_house(here, msgspec.structs.replace(person, mark=mark), who):
+        # Of when they were erased: what they bought since then is theirs, whether it has been read again yet or not.
+        asked = Asked(at=here.ledger.privacy.erased_at(email) or here.ledger.now(), also_open=True)
+        mark = here.ledger.privacy.bury(person, asked.at)[0].person
+        for _, act in _in_house(here, msgspec.structs.replace(person, mark=mark), who, asked):
             list(act())
         done.append(mark)
     return done
@@ -170,32 +211,38 @@ def _of_record(name: str, done: Treated) -> Line:
 
 
 def _in_house(
-    here: Installation, person: PersonalTexts, who: str, asked: erasing.Asked | None = None
+    here: Installation, person: PersonalTexts, who: str, asked: Asked, known: Collection[Place] = ()
 ) -> Iterator[tuple[str, Callable[[], Iterable[Line]]]]:
     """The parts of the installation, and what is done in each; in this order."""
     # Again: on a database where others write at the same time, a run may have recorded what it read before.
-    yield "ledger", partial(_in_ledger, here, person, who, asked)
-    yield "lake", partial(_in_lake, here, person)
-    yield "fallback export", partial(_papers, here, person)
-    yield "exchange log", partial(_in_exchanges, here, person)
+    yield "ledger", partial(_in_ledger, here, person, who, asked, known)
+    # Who has bought since is told by what the ledger has of them then.
+    newer = erasing.newer(here.ledger.database, person, asked, known)
+    person = msgspec.structs.replace(
+        person,
+        orders=frozenset(one for one in person.orders if (one[0], Entity.SALES_ORDER, one[1]) not in newer.places),
+    )
+    yield "lake", partial(_in_lake, here, person, newer)
+    yield "fallback export", partial(_papers, here, person, newer)
+    yield "exchange log", partial(_in_exchanges, here, person, newer)
     yield "logs", partial(_in_logs, here, person)
     yield "Dagster's storage", partial(_in_dagster, here, person)
     yield "ledger", partial(_in_journal, here)
 
 
 def _in_ledger(
-    here: Installation, person: PersonalTexts, who: str, asked: erasing.Asked | None = None
+    here: Installation, person: PersonalTexts, who: str, asked: Asked, known: Collection[Place] = ()
 ) -> Iterator[Line]:
-    rows = erasing.erase(here.ledger.database, person, personal_places.fields_of(here), who, asked)
+    rows = erasing.erase(here.ledger.database, person, personal_places.fields_of(here), who, asked, known)
     here.ledger.database.engine.dispose()
     for table, count in sorted(rows.items()):
         if count:
             yield Line(where="ledger", what=table, how="anonymised", count=count)
 
 
-def _in_lake(here: Installation, person: PersonalTexts) -> Iterator[Line]:
+def _in_lake(here: Installation, person: PersonalTexts, newer: NewBusiness) -> Iterator[Line]:
     lake: Counter[str] = Counter()
-    for connection, entity, ids in personal_places.in_lake(here, person):
+    for connection, entity, ids in personal_places.in_lake(here, person, newer.places):
         lake[f"{connection}/{entity}"] += here.lake.erase(connection, entity, ids)
     for (connection, entity), ids in here.ledger.privacy.nobodies().items():
         # What an extraction under way had landed when it was found out whose it is.
@@ -205,13 +252,28 @@ def _in_lake(here: Installation, person: PersonalTexts) -> Iterator[Line]:
             yield Line(where="lake", what=what, how="deleted", count=count)
 
 
-def _in_exchanges(here: Installation, person: PersonalTexts) -> Iterator[Line]:
-    done = here.exchanges.erase(person)
+def _in_exchanges(here: Installation, person: PersonalTexts, newer: NewBusiness) -> Iterator[Line]:
+    done = here.exchanges.erase(person, _stays(here, person, newer.since) if newer.since is not None else None)
     yield Line(where="exchange log", what="bodies", how="deleted", count=done["bodies"])
     yield Line(where="exchange log", what="words", how="anonymised", count=done["exchanges"])
+    if done["left"]:
+        why = "they are of what the person has bought since"
+        yield Line(where="exchange log", what="exchanges", how=Treatment.KEPT.value, count=done["left"], why=why)
     if done["elsewhere"]:
         why = "their files are on another machine: erase again there"
         yield Line(where="exchange log", what="bodies", how=Treatment.KEPT.value, count=done["elsewhere"], why=why)
+
+
+def _stays(here: Installation, person: PersonalTexts, since: datetime) -> Callable[[Exchange, list[str]], bool]:
+    """Which exchanges are of what the person has bought since: later ones that say of nothing that it is older."""
+    numbers = erasing.numbers_of(here.ledger.database, person.orders)
+    then = [one for one in here.ledger.privacy.erased() if one.mark == person.mark]
+    remains = Remains(then, lambda: {person.mark})
+
+    def stays(exchange: Exchange, texts: list[str]) -> bool:
+        return exchange.time > since and exchange.document not in numbers and not any(map(remains.in_text, texts))
+
+    return stays
 
 
 def _in_logs(here: Installation, person: PersonalTexts) -> Iterator[Line]:
@@ -228,7 +290,7 @@ def _in_journal(here: Installation) -> Iterator[Line]:
         yield Line(where="ledger", what="journal of the database", how=Treatment.KEPT.value, why=why)
 
 
-def _papers(here: Installation, person: PersonalTexts) -> Iterator[Line]:
+def _papers(here: Installation, person: PersonalTexts, newer: NewBusiness) -> Iterator[Line]:
     """What was handed out to a warehouse in an outage: files where they were written, and what is on paper."""
     batches = {
         one.batch
@@ -240,7 +302,7 @@ def _papers(here: Installation, person: PersonalTexts) -> Iterator[Line]:
         if not paper.there and any(batch in paper.path.name for batch in batches):
             why = "not where it was written: who took it deletes it"
             yield Line(where="fallback export", what=paper.path.name, how=Treatment.KEPT.value, why=why)
-        elif paper.there and (count := papers.erase(paper.path, person)):
+        elif paper.there and (count := papers.erase(paper.path, person, newer.numbers)):
             why = "prints and copies of it are to be destroyed by hand"
             yield Line(where="fallback export", what=paper.path.name, how="anonymised", count=count, why=why)
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import msgspec
 
 from erp_sync.components.installation import Installation
-from erp_sync.ledger.erasing import Asked
+from erp_sync.ledger.newer import Asked
 from erp_sync.model.personal import PersonalTexts
 from erp_sync.operations import personal_files, personal_places
 from erp_sync.operations.certificates import Line, asked_again
@@ -48,16 +48,18 @@ class UnderWay:
     def keep(self) -> None:
         personal_places.write(_file(self._here, self.mark), _sealed(msgspec.json.encode(self.progress), self._key))
 
-    def learned(self, person: PersonalTexts, held: Mapping[str, Sequence[Holding]]) -> None:
+    def learned(
+        self, person: PersonalTexts, held: Mapping[str, Sequence[Holding]], left: Mapping[str, Sequence[Holding]]
+    ) -> None:
         """What the systems say now; what they do not say any more may have been treated just before it was cut short,
-        and is treated once more."""
+        and is treated once more. `left`: what is of a new business with the person, and is not treated."""
         self.progress.person = person
         self.progress.known |= _records(held)
         for name, holdings in held.items():
             known = {(one.entity, one.native_id): one for one in self.progress.holdings.get(name, ())}
-            self.progress.holdings[name] = list(
-                (known | {(one.entity, one.native_id): one for one in holdings}).values()
-            )
+            new = {(one.entity, one.native_id) for one in left.get(name, ())}
+            some = known | {(one.entity, one.native_id): one for one in holdings}
+            self.progress.holdings[name] = [one for place, one in some.items() if place not in new]
         self.keep()
 
     def treated(self, name: str, holding: Holding, lines: Sequence[Line]) -> None:

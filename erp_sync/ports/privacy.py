@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from enum import StrEnum
 from typing import Any, Protocol
 
@@ -43,6 +44,17 @@ class PersonalData(Protocol):
 
     def find(self, person: PersonalTexts) -> list[Holding]:
         """Every record about the person, those that are to be treated first."""
+
+    def newer(
+        self, person: PersonalTexts, found: Sequence[Holding], known: Collection[tuple[str, str]]
+    ) -> list[Holding]:
+        """Of what was found: what is of a new business with a person whose erasure was asked for before it began, and
+        what that needs, such as the customer record on which it is booked.
+
+        Args:
+            person: with the orders of then.
+            known: (entity, native id) of what was found when it was asked for.
+        """
 
     def erase(self, person: PersonalTexts, holding: Holding) -> list[Treated]:
         """Delete it where that may be, else anonymise it. What cannot be reached is told as kept."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import fcntl
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -271,11 +271,13 @@ class Store:
         with self.engine.begin() as connection:
             connection.execute(exchanges.update().where(exchanges.c.id == identity).values(**words))
 
-    def replace(self, person: PersonalTexts) -> int:
-        """Take the person out of the words of every row; gives how many changed."""
+    def replace(self, person: PersonalTexts, but: Collection[int] = ()) -> int:
+        """Take the person out of the words of every row, `but` these; gives how many changed."""
         names = ("document", "url", "error", "request_headers", "response_headers")
         changed = 0
         for one in self.every():
+            if one.id in but:
+                continue
             with self.engine.connect() as connection:
                 row = connection.execute(
                     sa.select(*(exchanges.c[name] for name in names)).where(exchanges.c.id == one.id)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import fcntl
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -191,18 +191,28 @@ class ExchangeLog(Recorder):
             sweep(store, self._segments)
             yield store
 
-    def erase(self, person: PersonalTexts) -> Counter[str]:
+    def erase(self, person: PersonalTexts, stays: Callable[[Exchange, list[str]], bool] | None = None) -> Counter[str]:
         """Remove whatever names the person: bodies whole, and the words in addresses, headers and errors.
 
-        Gives `bodies`, `exchanges` (changed rows), and `elsewhere`: bodies in files of other machines, which must be
-        erased there. Idempotent; bodies are overwritten where they stand, so that others may go on writing.
+        `stays`: whether an exchange that names the person, with these bodies, is left as it is; that by which they were
+        looked for never is.
+
+        Gives `bodies`, `exchanges` (changed rows), `left`, and `elsewhere`: bodies in files of other machines, which
+        must be erased there. Idempotent; bodies are overwritten where they stand, so that others may go on writing.
         """
         done: Counter[str] = Counter()
         with self.erasing() as store:
+            left: set[int] = set()
             for exchange in store.every():
+                if stays is not None and not exchange.operation.startswith(ABOUT_PERSONS):
+                    texts = [self.text(exchange, side) for side in ("request", "response")]
+                    if self._names(exchange, person) and stays(exchange, texts):
+                        left.add(exchange.id)
+                        continue
                 for side in ("request", "response"):
                     self._erase_body(store, exchange, side, person, done)
-            done["exchanges"] += store.replace(person)
+            done["exchanges"] += store.replace(person, left)
+            done["left"] = len(left)
             store.vacuum()
         return done
 

@@ -278,3 +278,36 @@ def test_a_backup_that_is_put_back_does_not_bring_the_person_back(
         assert privacy.after_restore(here, who="ann") == []
         keep_house(here, datetime.now(UTC))
     assert traces(shop) == []
+
+
+def test_what_was_bought_after_the_erasure_stays_where_a_restored_ledger_forgets_again_by_hand(
+    shop: Business, tmp_path: Path
+) -> None:
+    """Nobody ran `up`: the person bought again before somebody said `privacy again`."""
+    number = buy(shop)
+    shop.run()
+    home, backup = shop.settings.home, tmp_path / "backup"
+    shutil.copytree(home, backup)
+    erase(shop)
+    for file in home.glob("ledger.db*"):
+        file.unlink()
+    for file in backup.glob("ledger.db*"):
+        shutil.copy(file, home / file.name)
+    later, waits = buy(shop), buy(shop)
+    shop.extract_and_transform("orders")
+    with shop.installation() as here:
+        assert len(privacy.again(here, who="ann")) == 1
+    assert ZORA.email in shop.delivery(waits).payload.decode()
+    assert ZORA.email not in shop.delivery(number).payload.decode()
+    shop.run()
+    for one in (later, waits):
+        assert shop.states()[one] == ("delivered", "")
+        (sold,) = shop.in_erp(one)
+        assert sold["email"] == ZORA.email
+    with shop.installation() as here:
+        held = export(here, ZORA.email)
+    assert {row["native_id"] for row in held["lake"]["magento_us/sales_order"]} == {
+        str(shop.store.id_of(one)) for one in (later, waits)
+    }
+    erase(shop)
+    assert traces(shop) == []

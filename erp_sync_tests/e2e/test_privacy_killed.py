@@ -7,7 +7,7 @@ import os
 import signal
 import sqlite3
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from erp_sync.components.configuration import read_configuration
 from erp_sync.components.housekeeping import keep_house
 from erp_sync.components.installation import Installation
 from erp_sync.ledger import erasing
-from erp_sync.ledger.errors import WrongState
+from erp_sync.model.personal import PersonalTexts
 from erp_sync.operations import privacy
 from erp_sync.operations.choosing import CannotDo
 from erp_sync.operations.chores import CHORES
@@ -75,8 +75,9 @@ def die(home: str, defs: str, ledger: str, moment: str) -> None:
     privacy.erase(here, ZORA.email, who="ann", also_open=True)
 
 
-def cut_short(shop: Business, moment: str) -> None:
-    buy(shop, ZORA)
+def cut_short(shop: Business, moment: str) -> str:
+    """Gives the number of the order of then."""
+    number = buy(shop, ZORA)
     settings = shop.settings
     process = PROCESSES.Process(target=die, args=(str(settings.home), str(settings.defs), settings.ledger_url, moment))
     process.start()
@@ -86,6 +87,7 @@ def cut_short(shop: Business, moment: str) -> None:
     assert list(folder.glob("under-way-*"))
     kept = b"".join(path.read_bytes() for path in folder.iterdir())
     assert not [word for word in WORDS if word.casefold().encode() in kept.lower()]
+    return number
 
 
 @pytest.mark.parametrize("moment", MOMENTS)
@@ -137,24 +139,28 @@ def stones(here: Installation) -> set[datetime]:
     return {one.erased_at for one in here.ledger.privacy.buried()}
 
 
+def is_erased(shop: Business, number: str) -> bool:
+    """In both systems, and in the ledger; the articles and amounts are there."""
+    (row,) = shop.store.rows("SELECT customer_email FROM sales_order WHERE increment_id = ?", number)
+    sold = shop.in_erp(number)
+    texts = [row["customer_email"], shop.delivery(number).payload.decode(), *(str(one["email"]) for one in sold)]
+    return len({ZORA.email in text for text in texts}) == 1 and ZORA.email not in texts[0]
+
+
 @pytest.mark.parametrize("stage", ["in the store", "received", "delivered"])
-def test_who_buys_again_before_it_has_ended_is_served_and_somebody_asks_for_it_again(
-    shop: Business, stage: str
-) -> None:
-    cut_short(shop, "before the store")
+def test_who_buys_again_before_it_has_ended_is_served_and_it_ends_by_itself(shop: Business, stage: str) -> None:
+    before = cut_short(shop, "before the store")
     number = shop.store.buy(ZORA, {"MUG": 1}, ship_to=ZORA.place)
     if stage == "received":
         shop.extract_and_transform("orders")
     elif stage == "delivered":
         shop.run()
     with shop.installation() as here:
-        before = stones(here)
-        ((_, why),) = keep_house(here, datetime.now(UTC), CHORES).failed
-        assert "customer again since" in why
-        assert f"sales_order {shop.store.id_of(number)} of magento_us" in why
-        assert why.endswith("or with --also-open")
-        assert stones(here) == before
-        assert len(here.ledger.privacy.under_way()) == 1
+        of_asking = stones(here)
+        done = keep_house(here, datetime.now(UTC), CHORES)
+        assert (done.failed, done.removed["erasures_ended"]) == ([], 1)
+        assert here.ledger.privacy.under_way() == {}
+        assert stones(here) == of_asking
     shop.run()
     assert shop.states()[number] == ("delivered", "")
     (sold,) = shop.in_erp(number)
@@ -162,10 +168,25 @@ def test_who_buys_again_before_it_has_ended_is_served_and_somebody_asks_for_it_a
     assert customer["email"] == ZORA.email
     (row,) = shop.store.rows("SELECT customer_email FROM sales_order WHERE increment_id = ?", number)
     assert row["customer_email"] == ZORA.email
+    assert ZORA.email in shop.delivery(number).payload.decode()
+    assert is_erased(shop, before)
+    newest = max((shop.settings.home / "privacy").glob("certificate-*.json"), key=lambda path: path.stat().st_mtime)
+    kept = [one for one in msgspec.json.decode(newest.read_bytes())["lines"] if "a customer again since" in one["why"]]
+    places = {(one["where"], one["what"], one["native_id"]) for one in kept}
+    assert ("magento_us", "sales_order", str(shop.store.id_of(number))) in places
+    if stage == "delivered":
+        assert {
+            ("netsuite_us", "salesOrder", str(sold["id"])),
+            ("netsuite_us", "customer", str(sold["entity"])),
+        } <= places
+    if stage != "in the store":
+        assert ("ledger", "new records", "") in places
     with shop.installation() as here:
+        about = here.exchanges.about(PersonalTexts(email=ZORA.email))
+        assert about if stage != "in the store" else True
+        assert not [one for one in about if one.document == before or one.time <= max(of_asking)]
         privacy.erase(here, ZORA.email, who="bea", also_open=True)
-        assert here.ledger.privacy.under_way() == {}
-        assert max(stones(here)) > max(before)
+        assert max(stones(here)) > max(of_asking)
     assert traces(shop) == []
 
 
@@ -184,10 +205,13 @@ def test_what_is_bought_while_the_systems_are_treated_is_served(
 
     with shop.installation() as here, monkeypatch.context() as patched:
         patched.setattr(AccountPersons, "erase", treating)
-        with pytest.raises(WrongState, match="customer again"):
-            privacy.erase(here, ZORA.email, who="ann", also_open=True)
+        certificate = privacy.erase(here, ZORA.email, who="ann", also_open=True)
+    assert [line.count for line in certificate.lines if line.what == "new records"] == [1]
     shop.run()
     assert shop.states()[bought[0]] == ("delivered", "")
+    (sold,) = shop.in_erp(bought[0])
+    (customer,) = shop.erp_rows("SELECT * FROM customer WHERE id = ?", sold["entity"])
+    assert customer["email"] == ZORA.email
     with shop.installation() as here:
         privacy.erase(here, ZORA.email, who="ann", also_open=True)
     assert traces(shop) == []
@@ -220,4 +244,24 @@ def test_the_daily_housekeeping_ends_it_and_names_what_does_not_answer(
         assert (done.failed, done.removed["erasures_ended"]) == ([], 1)
         again = keep_house(here, datetime.now(UTC), CHORES)
         assert (again.failed, again.removed.get("erasures_ended", 0)) == ([], 0)
+    assert traces(shop) == []
+
+
+def test_it_waits_while_what_they_bought_since_is_being_sent(shop: Business) -> None:
+    """The last of these tests: it moves the ledger's clock past the store's."""
+    cut_short(shop, "before the store")
+    number = shop.store.buy(ZORA, {"MUG": 1}, ship_to=ZORA.place)
+    shop.extract_and_transform("orders")
+    with shop.installation() as here:
+        here.ledger.deliveries.claim("us", "orders", "netsuite_us", limit=1, owner="run:1", run_id="run")
+        (waits,) = privacy.resume(here)
+        assert waits.why.endswith(f"being sent: {number}: it goes on by itself")
+    shop.clock.skipped += timedelta(hours=1)
+    shop.settle()
+    with shop.installation() as here:
+        (done,) = privacy.resume(here)
+        assert done.why == ""
+    assert shop.states()[number] == ("delivered", "")
+    with shop.installation() as here:
+        privacy.erase(here, ZORA.email, who="ann", also_open=True)
     assert traces(shop) == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -15,6 +16,7 @@ from erp_sync.ledger import Ledger, NewDelivery, State, erasing, schema
 from erp_sync.ledger.by_hand import HandShipment
 from erp_sync.ledger.cross_references import Link
 from erp_sync.ledger.errors import WrongState
+from erp_sync.ledger.newer import Asked
 from erp_sync.ledger.privacy import is_nobody
 from erp_sync.model.keys import Entity, EntityKey
 from erp_sync.model.personal import PersonalTexts, is_pseudonym, texts_of
@@ -197,12 +199,12 @@ def test_who_is_erased_buys_again_and_is_erased_again_had_a_link_each_time(ledge
 
 
 @pytest.mark.parametrize("stage", ["received", "due", "dead"])
-def test_what_came_after_the_erasure_was_asked_for_is_not_dismissed_by_it(
+def test_what_came_after_the_erasure_was_asked_for_stays_word_for_word(
     ledger: Ledger, clock: Clock, stage: str
 ) -> None:
-    """It had been cut short, and the person bought again before it went on."""
+    """It had been cut short, and the person bought again before it went on; or it is done again after a restore."""
     delivery(ledger, "1", order(ANN, "Ann"))
-    asked = erasing.Asked(at=ledger.now(), also_open=True)
+    asked = Asked(at=ledger.now(), also_open=True)
     clock.advance(60)
     if stage == "received":
         receive(ledger, "2", order(ANN, "Ann"))
@@ -211,15 +213,43 @@ def test_what_came_after_the_erasure_was_asked_for_is_not_dismissed_by_it(
     if stage == "dead":
         for claim in ledger.deliveries.claim(ROUTE, "orders", ERP, limit=2, owner="run:1", run_id="run"):
             ledger.deliveries.dead(claim, "unmapped_carriers", "no carrier")
-    before = everything(ledger)
-    with pytest.raises(WrongState, match=r"customer again since .*: .*2"):
-        erasing.erase(ledger.database, known(ledger), FIELDS, "ann", asked)
-    assert everything(ledger) == before
+    ledger.notices.raise_once("watch/x", "warning", f"{ANN} waits")
+    person = known(ledger)
+    newer = erasing.newer(ledger.database, person, asked)
+    assert newer.places == {(STORE, "sales_order", "2")}
+    assert newer.numbers == ({"N2"} if stage != "received" else set())
+
+    before = set(everything(ledger).splitlines())
+    erasing.erase(ledger.database, person, FIELDS, "ann", asked)
+    assert erasing.erase(ledger.database, person, FIELDS, "ann", asked).total() == 0
+    left = {row for row in everything(ledger).splitlines() if re.search(rf"7 Ring|Ann\b|{ANN}", row)}
+    assert left
+    assert left <= before
+    assert not [row for row in left if "sales_order', '1'" in row]
+    received = ledger.received.of(STORE, "sales_order", ["1", "2"])
+    assert [is_nobody(row.payload) for row in received] == [True, False]
+    with ledger.database.read() as read:
+        states = {row.number: row.state for row in read.execute(sa.select(schema.deliveries)).all()}
+    assert states == {"N1": "dismissed", **({} if stage == "received" else {"N2": stage})}
+
+
+def test_what_was_known_when_it_was_asked_for_is_not_newer_though_it_was_received_later(
+    ledger: Ledger, clock: Clock
+) -> None:
+    asked = Asked(at=ledger.now(), also_open=True)
+    clock.advance(60)
+    mine = delivery(ledger, "1", order(ANN, "Ann"))
+    assert erasing.newer(ledger.database, known(ledger), asked).places
+    there = {(STORE, "sales_order", "1")}
+    assert not erasing.newer(ledger.database, known(ledger), asked, there).places
+    erasing.erase(ledger.database, known(ledger), FIELDS, "ann", asked, there)
+    assert ledger.deliveries.get(mine).state is State.DISMISSED
+    assert ANN not in everything(ledger)
 
 
 def test_what_was_there_when_it_was_asked_for_is_erased_however_late_it_goes_on(ledger: Ledger, clock: Clock) -> None:
     mine = delivery(ledger, "1", order(ANN, "Ann"))
-    asked = erasing.Asked(at=ledger.now(), also_open=True)
+    asked = Asked(at=ledger.now(), also_open=True)
     clock.advance(86_400)
     delivery(ledger, "2", order(BO, "Bo"))
     erasing.erase(ledger.database, known(ledger), FIELDS, "ann", asked)
@@ -229,7 +259,7 @@ def test_what_was_there_when_it_was_asked_for_is_erased_however_late_it_goes_on(
 
 def test_a_dead_letter_that_was_retried_meanwhile_is_dismissed_only_where_that_was_asked_for(ledger: Ledger) -> None:
     mine = delivery(ledger, "1", order(ANN, "Ann"))
-    asked = erasing.Asked(at=ledger.now(), also_open=False)
+    asked = Asked(at=ledger.now(), also_open=False)
     with pytest.raises(WrongState, match=r"N1 \(due\)"):
         erasing.erase(ledger.database, known(ledger), FIELDS, "ann", asked)
     (claim,) = ledger.deliveries.claim(ROUTE, "orders", ERP, limit=1, owner="run:1", run_id="run")

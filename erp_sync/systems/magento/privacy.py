@@ -9,6 +9,7 @@ comments and the archive of e-mails are reached by no call: they are told as kep
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from erp_sync.model.personal import ERASED, PersonalTexts
@@ -80,6 +81,14 @@ class StorePersons:
         sort = ["entity_id"]
         pages = self._client.all(path, search, operation=operation, page_size=PAGE, sort=sort)
         return [one for page in pages for one in page]
+
+    def newer(
+        self, person: PersonalTexts, found: Sequence[Holding], known: Collection[tuple[str, str]]
+    ) -> list[Holding]:
+        """Orders and accounts of after it, and an account with which one of these orders was placed."""
+        later = [one for one in found if (one.entity, one.native_id) not in known]
+        accounts = {str(one.data.get("customer_id") or "") for one in later if one.entity == "sales_order"}
+        return [one for one in found if one in later or (one.entity == "customer" and one.native_id in accounts)]
 
     def erase(self, person: PersonalTexts, holding: Holding) -> list[Treated]:
         if holding.entity == "customer":

@@ -14,7 +14,7 @@ another by public typings that were tried in an account (unconfirmed): a person 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from erp_sync.model.personal import ERASED, PersonalTexts
@@ -162,6 +162,25 @@ class AccountPersons:
                 found.append(Holding(entity="customer", native_id=native_id, data=data))
         return found
 
+    def newer(
+        self, person: PersonalTexts, found: Sequence[Holding], known: Collection[tuple[str, str]]
+    ) -> list[Holding]:
+        """Transactions that are neither known nor the orders of then, nor made from one of them; the customers on whom
+        they are booked; and customers on whom nothing else is."""
+        keys = {external_id(connection, order) for connection, order in person.orders}
+        roots = {native_id for entity, native_id in known if entity != "customer"}
+        roots |= {one.native_id for one in found if str(one.data.get("externalId") or "") in keys}
+        old = roots | set(self._made_from(sorted(roots)))
+        transactions = [one for one in found if one.entity != "customer"]
+        later = [one for one in transactions if one.native_id not in old]
+        booked = {_customer_of(one) for one in later}
+        before = {_customer_of(one) for one in transactions if one.native_id in old}
+        for one in found:
+            unknown = ("customer", one.native_id) not in known and one.native_id not in before
+            if one.entity == "customer" and (one.native_id in booked or unknown):
+                later.append(one)
+        return later
+
     def erase(self, person: PersonalTexts, holding: Holding) -> list[Treated]:
         body = (
             anonymous_customer(holding.data, person)
@@ -215,6 +234,12 @@ class AccountPersons:
             why = _KEY.format(code=rejected.code)
             return [Treated(entity="customer", native_id=holding.native_id, how=Treatment.KEPT, why=why)]
         return []
+
+
+def _customer_of(transaction: Holding) -> str:
+    """Refunds and deposits call it `customer`."""
+    reference = transaction.data.get("entity") or transaction.data.get("customer") or {}
+    return str(reference.get("id", ""))
 
 
 def anonymous_customer(record: dict[str, Any], person: PersonalTexts) -> dict[str, Any]:
