@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +17,16 @@ import sqlalchemy as sa
 
 from erp_sync.model.still_open import StillOpen
 from erp_sync.transport.exchange_store import Body, Store, exchanges
-from erp_sync.transport.segments import GATHERED, SegmentWriter, this_host
+from erp_sync.transport.segments import GATHERED, SUFFIX, SegmentWriter, this_host
 
 #: Beyond its time: of one document the newest so many are kept, as a trace tells them; of one run's calls to a system;
 #: and of all together. What is older goes, open or not.
 MOST_OF_DOCUMENT = 500
 MOST_OF_RUN = 100
 MOST_KEPT = 100_000
+#: Bodies are written before the rows that lead to them, at midnight to a file of the day before: the database may be
+#: slow, or away for a while.
+WRITTEN_AFTER = timedelta(hours=1)
 
 
 def keeper(still: StillOpen, most: int = MOST_KEPT) -> Callable[[Any], bool]:
@@ -92,14 +95,35 @@ def delete(paths: Iterable[Path]) -> list[int]:
     return freed
 
 
-def sweep(store: Store, folder: Path) -> list[int]:
-    """Delete what a gathering of this machine left that was killed before its bodies had moved; gives bytes of files.
+def sweep(store: Store, folder: Path, now: datetime) -> list[int]:
+    """Take away what stands in files of this machine and no row leads to; gives bytes of the files that went whole.
 
-    Call it where nobody gathers meanwhile. The copies in them no erasure would find: it goes by the rows.
+    That is what somebody left who was killed as bodies moved or files were deleted, or before the first rows of a file
+    were written. No erasure would find it: it goes by the rows. Call it where nobody gathers meanwhile.
+
+    Args:
+        now: aware; a file of this day may have rows in a moment, and stays.
     """
-    left = list(folder.glob(f"*-{this_host()}-*{GATHERED}"))
-    known = store.segment_names() if left else set()
-    return delete(path for path in left if path.name not in known)
+    here = list(folder.glob(f"????????-{this_host()}-*{SUFFIX}"))
+    known, ends = store.segment_names(), store.ends(GATHERED)
+    today = f"{(now - WRITTEN_AFTER).astimezone(UTC):%Y%m%d}"
+    for path in here:
+        if (end := ends.get(path.name)) is not None:
+            _end_at(path, end)
+    return delete(
+        path for path in here if path.name not in known and (path.name.endswith(GATHERED) or path.name[:8] < today)
+    )
+
+
+def _end_at(path: Path, end: int) -> None:
+    """Beyond its last body a gathered file has copies of bodies that still stand in another one."""
+    try:
+        with open(path, "r+b") as file:
+            if os.fstat(file.fileno()).st_size > end:
+                file.truncate(end)
+                os.fsync(file.fileno())
+    except FileNotFoundError:
+        return  # its exchanges had their time just now, and somebody else deleted it
 
 
 def gather(store: Store, folder: Path, before: datetime, today: datetime) -> list[int]:

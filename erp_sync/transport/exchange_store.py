@@ -302,6 +302,24 @@ class Store:
         with self.engine.connect() as connection:
             return set(connection.scalars(sa.select(segments.c.name)))
 
+    def ends(self, suffix: str) -> dict[str, int]:
+        """Of segments whose name ends so: where the last body ends that an exchange refers to."""
+        end = {
+            side: sa.func.coalesce(
+                sa.func.max(exchanges.c[f"{side}_offset"] + exchanges.c[f"{side}_length"]),
+                0,
+            )
+            for side in ("request", "response")
+        }
+        query = (
+            sa.select(segments.c.name, end["request"], end["response"])
+            .select_from(segments.outerjoin(exchanges, exchanges.c.segment_id == segments.c.id))
+            .where(segments.c.name.endswith(suffix))
+            .group_by(segments.c.name)
+        )
+        with self.engine.connect() as connection:
+            return {row[0]: max(row[1], row[2]) for row in connection.execute(query)}
+
     def close(self) -> None:
         self.engine.dispose()
 

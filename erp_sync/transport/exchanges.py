@@ -161,7 +161,7 @@ class ExchangeLog(Recorder):
             )
             with self._rewriting(wait=False) as alone:
                 if alone:  # else somebody erases: the next time
-                    freed += sweep(store, self._segments)
+                    freed += sweep(store, self._segments, self._clock())
                     freed += gather(store, self._segments, before, today)
         finally:
             store.close()
@@ -185,10 +185,10 @@ class ExchangeLog(Recorder):
 
     @contextmanager
     def erasing(self) -> Iterator[Store]:
-        """The database, with all that this process has recorded; nobody moves bodies meanwhile, and no copy is left of
+        """The database, with all that this process has recorded; nobody moves bodies meanwhile, and nothing is left of
         those who were killed as they did."""
         with self._rewriting(wait=True), self.opened() as store:
-            sweep(store, self._segments)
+            sweep(store, self._segments, self._clock())
             yield store
 
     def erase(self, person: PersonalTexts, stays: Callable[[Exchange, list[str]], bool] | None = None) -> Counter[str]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import os
+import zlib
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -17,6 +20,7 @@ from erp_sync.model.still_open import StillOpen
 from erp_sync.transport import exchange_expiry, exchange_store
 from erp_sync.transport.exchange_expiry import gather
 from erp_sync.transport.exchanges import ExchangeLog
+from erp_sync.transport.segments import this_host
 from erp_sync_tests.transport.test_exchanges import exchange, postgresql  # noqa: F401 - a fixture
 
 NOON = datetime(2026, 10, 1, 12, 0, tzinfo=UTC)
@@ -247,6 +251,82 @@ def test_copies_of_who_was_killed_before_they_were_moved_to_are_deleted(
     next_one(log, clock, still)
     (one,) = log.search()
     assert [path.name for path in files(log)] == [one.segment]
+
+
+def words_in(log: ExchangeLog) -> bytes:
+    """All bodies in all files, whether a row leads to them or not."""
+    found = []
+    for content in (path.read_bytes() for path in files(log)):
+        for start in range(len(content)):
+            if content[start] == 0x78:
+                with contextlib.suppress(zlib.error):
+                    found.append(zlib.decompressobj().decompress(content[start:]))
+    return b"".join(found)
+
+
+@pytest.mark.parametrize("janes", ["a", "b"])
+@pytest.mark.parametrize("done", [False, True], ids=["before it", "after it"])
+@pytest.mark.parametrize("number", [1, 2])
+@pytest.mark.parametrize("act", ["move", "delete"])
+def test_who_is_killed_as_bodies_move_leaves_nothing_that_an_erasure_passes_by(
+    log, clock, monkeypatch, act: str, number: int, done: bool, janes: str
+):
+    """Two files are gathered, of one of which a body is Jane's; she is erased before the next night."""
+    jane = b'{"email": "jane@example.com"}'
+    kept = {name: (jane if name == janes else b"") + os.urandom(50) for name in ("a", "b")}
+    for name in kept:
+        log.record(exchange(document=name, time=clock.time, request_body=kept[name], response_body=kept[name]))
+        log.record(exchange(document="settled", time=clock.time))
+        log.flush()
+        clock.time += DAY
+    clock.time += MONTH
+    still = StillOpen(names=frozenset(kept))
+    place = exchange_store.Store if act == "move" else exchange_expiry
+    real, calls = getattr(place, act), []
+
+    def killed(*given: Any) -> object:
+        if act == "delete" and not (given := (list(given[0]),))[0]:
+            return []
+        calls.append(given)
+        if len(calls) < number:
+            return real(*given)
+        if done:
+            real(*given)
+        raise Killed
+
+    with monkeypatch.context() as patched:
+        patched.setattr(place, act, killed)
+        with pytest.raises(Killed):
+            expire(log, clock, still)
+    assert jane in words_in(log)
+    log.erase(PersonalTexts(email="jane@example.com"))
+    assert jane not in words_in(log)
+    left = {name: b"" if name == janes else text for name, text in kept.items()}
+    for _ in range(2):
+        found = log.search()
+        assert {one.document: log.request_body(one) for one in found} == left
+        assert {one.document: log.response_body(one) for one in found} == left
+        assert {path.name for path in files(log)} <= {one.segment for one in found}
+        expire(log, clock, still)
+
+
+def test_a_file_of_this_day_or_of_another_machine_is_not_taken_away_though_no_row_leads_to_it(log, clock):
+    """Its rows may be written in a moment; and what another machine has, it deletes by itself."""
+    folder = log.folder / "segments"
+    folder.mkdir(parents=True)
+    host = this_host()
+    today, yesterday = f"20261001-{host}-1-a.segment", f"20260930-{host}-1-a.segment"
+    elsewhere = "20260901-x" + host + "-1-a.segment"
+    midnight = NOON.replace(hour=0)
+    for now, left in (
+        (midnight + timedelta(minutes=59), {today, yesterday, elsewhere}),
+        (midnight + timedelta(minutes=61), {today, elsewhere}),
+    ):
+        for name in (today, yesterday, elsewhere):
+            (folder / name).write_bytes(b"x")
+        clock.time = now
+        log.erase(PersonalTexts(email="jane@example.com"))
+        assert {path.name for path in files(log)} == left
 
 
 @pytest.mark.parametrize("room_for", [0, 1])
