@@ -139,6 +139,8 @@ def _rename_links(write: sa.Connection, person: PersonalTexts, since: datetime |
         mentioned = sa.and_(mentioned, table.c.linked_at <= since)
     for row in write.execute(sa.select(table.c.id, table.c.id_a).where(mentioned)).all():
         new = person.without(row.id_a, own=False).replace(person.pseudonym, f"{local}-{row.id}@{domain}")
+        if new == row.id_a:
+            continue  # of somebody else, whose address ends like theirs
         count += write.execute(sa.update(table).where(table.c.id == row.id).values(id_a=new)).rowcount
     return count
 

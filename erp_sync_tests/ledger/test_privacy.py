@@ -198,6 +198,18 @@ def test_who_is_erased_buys_again_and_is_erased_again_had_a_link_each_time(ledge
     assert all(is_pseudonym(one) for one in links)
 
 
+def test_a_link_of_somebody_whose_address_ends_like_theirs_is_neither_changed_nor_counted(ledger: Ledger) -> None:
+    delivery(ledger, "1", order(ANN, "Ann"))
+    for id_a, id_b in ((ANN, "9"), (f"jo{ANN}", "10")):
+        ledger.cross_references.link(
+            [Link(entity=Entity.CUSTOMER, connection_a=STORE, id_a=id_a, connection_b=ERP, id_b=id_b)]
+        )
+    assert erasing.erase(ledger.database, known(ledger), FIELDS, "ann")["cross_references"] == 1
+    links = ledger.cross_references.all(Entity.CUSTOMER, STORE, ERP)
+    assert {is_pseudonym(one): id_b for one, id_b in links.items()} == {True: "9", False: "10"}
+    assert f"jo{ANN}" in links
+
+
 @pytest.mark.parametrize("stage", ["received", "due", "dead"])
 def test_what_came_after_the_erasure_was_asked_for_stays_word_for_word(
     ledger: Ledger, clock: Clock, stage: str
