@@ -20,6 +20,7 @@ from pathlib import Path
 
 import msgspec
 
+from erp_sync.components.configuration import WrongConfiguration
 from erp_sync.components.installation import Installation
 from erp_sync.ledger import erasing
 from erp_sync.ledger.errors import NO_ANSWER, LedgerError, WrongState, in_short
@@ -89,7 +90,7 @@ def resume(here: Installation) -> list[Resumed]:
                 done.append(Resumed(person=work.mark, file=certificate.file))
             except (CannotDo, WrongState) as problem:
                 done.append(Resumed(person=work.mark, why=str(problem)))
-            except (CallFailed, LedgerError, OSError, *NO_ANSWER) as problem:
+            except (CallFailed, WrongConfiguration, LedgerError, OSError, *NO_ANSWER) as problem:
                 done.append(Resumed(person=work.mark, why=in_short(problem), next="erp-sync privacy resume"))
     return done
 
@@ -97,7 +98,8 @@ def resume(here: Installation) -> list[Resumed]:
 def _done(here: Installation, work: UnderWay, asked: Asked) -> Certificate:
     """Every step, those as well that were done before it was cut short: done twice they change nothing.
 
-    Raises CannotDo, WrongState where something of it is being sent, or goods are still to be sent for it.
+    Raises CannotDo, WrongState where something of it is being sent, goods are still to be sent for it, or a connection
+    was removed that had records of the person.
     """
     # By the time at which it was asked for, however late it ends: what is newer is not theirs who was erased.
     here.ledger.privacy.bury(work.progress.person, asked.at)
@@ -112,9 +114,10 @@ def _done(here: Installation, work: UnderWay, asked: Asked) -> Certificate:
     for name, holdings in work.progress.holdings.items():
         if not holdings:
             work.progress.lines.append(Line(where=name, what="records", how=NONE_FOUND, count=0))
-        for holding in list(holdings):
+        for holding in list(holdings) if name in here.configuration.connections else ():
             treated = personal_places.port_of(here, name).erase(person, holding)
             work.treated(name, holding, [_of_record(name, one) for one in treated])
+    _refuse_removed(here, work)
     newer = erasing.newer(here.ledger.database, person, asked, work.progress.known)
     for where, act in _in_house(here, person, work.progress.who, asked, work.progress.known):
         with work.step(where) as lines:
@@ -158,6 +161,17 @@ def _found_then(
             "ended; or erase them again, by e-mail address, with --also-open"
         )
     return held, left
+
+
+def _refuse_removed(here: Installation, work: UnderWay) -> None:
+    untreated = {name: len(some) for name, some in work.progress.holdings.items() if some}
+    if untreated:
+        told = ", ".join(f"{name} ({count})" for name, count in sorted(untreated.items()))
+        raise CannotDo(
+            f"not configured any more, with records of the person still to be treated: {told}. Put the connection back "
+            "into the YAML, and it goes on by itself; or erase the person again, by e-mail address: then the "
+            "certificate names these records, which are to be erased there by hand"
+        )
 
 
 def _of_return(work: UnderWay, asked: Asked, left: dict[str, list[Holding]], newer: NewBusiness) -> Iterator[Line]:

@@ -20,7 +20,7 @@ from erp_sync.ledger.newer import Asked
 from erp_sync.model.personal import PersonalTexts
 from erp_sync.operations import personal_files, personal_places
 from erp_sync.operations.certificates import Line, asked_again
-from erp_sync.ports.privacy import Holding
+from erp_sync.ports.privacy import Holding, Treatment
 
 _NONCE = 12
 
@@ -67,6 +67,15 @@ class UnderWay:
         self.progress.lines += lines
         self.keep()
 
+    def leave_removed(self) -> None:
+        """Records of systems that are not connected any more are told as kept."""
+        for name in sorted(self.progress.holdings.keys() - self._here.configuration.connections.keys()):
+            why = f"connection {name} was removed before it was treated: erase it there by hand"
+            self.progress.lines += [
+                Line(where=name, what=one.entity, how=Treatment.KEPT.value, native_id=one.native_id, why=why)
+                for one in self.progress.holdings.pop(name)
+            ]
+
     @contextmanager
     def step(self, where: str) -> Iterator[list[Line]]:
         """A part of the installation; takes the lines about it."""
@@ -89,7 +98,8 @@ class UnderWay:
 def begin(
     here: Installation, person: PersonalTexts, who: str, asked: Asked, held: Mapping[str, Sequence[Holding]]
 ) -> UnderWay:
-    """A new one, or the one that was cut short and is asked for again: with all that the systems hold now (`held`)."""
+    """A new one, or the one that was cut short and is asked for again: with all that the systems hold now (`held`), and
+    without those that are not connected any more."""
     mark, key = here.ledger.privacy.begin(person.email)
     before = _read(here, mark, key)
     if before is None:
@@ -97,6 +107,7 @@ def begin(
     else:
         found = _continued(here, mark, key, before)
         found.progress.person = found.progress.person.joined(person)
+        found.leave_removed()
     found.progress.asked = asked
     found.progress.known |= _records(held)
     found.keep()

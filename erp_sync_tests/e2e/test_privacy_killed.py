@@ -6,7 +6,7 @@ import multiprocessing
 import os
 import signal
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ import msgspec
 import pytest
 import sqlalchemy as sa
 
-from erp_sync.components.configuration import read_configuration
+from erp_sync.components.configuration import Configuration, FromEnvironment, read_configuration
 from erp_sync.components.housekeeping import keep_house
 from erp_sync.components.installation import Installation
 from erp_sync.ledger import erasing
@@ -132,6 +132,65 @@ def test_it_waits_where_a_system_does_not_answer(
         assert (waits.file, waits.why) == ("", "the store does not answer")
         (done,) = privacy.resume(here)
     assert Path(done.file).is_file()
+    assert traces(shop) == []
+
+
+def without_store(shop: Business) -> Installation:
+    whole = read_configuration(shop.settings.defs)
+    connections = {name: one for name, one in whole.connections.items() if name != "magento_us"}
+    return Installation(shop.settings, Configuration(connections=connections, routes={}), clock=shop.clock)
+
+
+def without_secret(shop: Business) -> Installation:
+    whole = read_configuration(shop.settings.defs)
+    store = whole.connections["magento_us"]
+    unset = {**store.credentials, "access_token": FromEnvironment(env="NOT_SET_HERE")}
+    connections = {**whole.connections, store.name: store.model_copy(update={"credentials": unset})}
+    return Installation(shop.settings, Configuration(connections=connections, routes=whole.routes), clock=shop.clock)
+
+
+@pytest.mark.parametrize(
+    ("opened", "words"),
+    [
+        (without_store, "not configured any more, with records of the person still to be treated: magento_us (1)"),
+        (without_secret, "magento_us: credentials.access_token: environment variable NOT_SET_HERE is not set"),
+    ],
+)
+def test_it_waits_where_a_store_is_not_connected_any_more(
+    shop: Business, opened: Callable[[Business], Installation], words: str
+) -> None:
+    cut_short(shop, "before the store")
+    here = opened(shop)
+    try:
+        (waits,) = privacy.resume(here)
+        assert (waits.file, words in waits.why) == ("", True), waits.why
+        ((what, why),) = keep_house(here, datetime.now(UTC), CHORES).failed
+        assert what == "erasures that were cut short"
+        assert words in why
+        assert len(here.ledger.privacy.under_way()) == 1
+    finally:
+        here.close()
+    with shop.installation() as whole:
+        (done,) = privacy.resume(whole)
+        assert done.why == ""
+    assert traces(shop) == []
+
+
+def test_what_a_removed_connection_had_is_told_as_kept_where_it_is_asked_for_again(shop: Business) -> None:
+    number = cut_short(shop, "before the store")
+    here = without_store(shop)
+    try:
+        certificate = privacy.erase(here, ZORA.email, who="bea", also_open=True)
+        assert here.ledger.privacy.under_way() == {}
+        assert privacy.resume(here) == []
+    finally:
+        here.close()
+    kept = [one for one in certificate.lines if one.where == "magento_us" and "erase it there by hand" in one.why]
+    assert [(one.what, one.how, one.native_id) for one in kept] == [
+        ("sales_order", "kept", str(shop.store.id_of(number)))
+    ]
+    with shop.installation() as whole:
+        privacy.erase(whole, ZORA.email, who="bea", also_open=True)
     assert traces(shop) == []
 
 
