@@ -352,6 +352,13 @@ class Deliveries(Finding):
             )
             return State.WAITING
 
+    def lack_nothing(self, claims: Sequence[Claim]) -> None:
+        """The target has all that these waited for: whatever they meet next, they lack that no more. Leaves those alone
+        that somebody else has taken over. Idempotent."""
+        with self._database.write() as write:
+            mine = sorted(lock_claims(write, claims))
+            write.execute(_FORGET_REQUIREMENTS, {"of_ids": mine})
+
     def later(self, claim: Claim, due_at: datetime, why: str, code: str = "") -> None:
         """Give it back, due at `due_at`: not sent, settling, throttled. Raises LeaseLost, WrongState (sending)."""
         with self._database.write() as write:

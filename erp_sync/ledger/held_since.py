@@ -15,6 +15,8 @@ from erp_sync.ledger.schema import deliveries, delivery_events, requirements
 _LET_GO = ("approved", "retried", "edited")
 _HELD = ("held", "waiting")
 _LACKS, _LOOK_FAILED = "requirement_missing", "look_up_failed"
+#: Codes of what is due, or in hand, and may have waited for something.
+MAY_LACK = (_LACKS, _LOOK_FAILED)
 
 
 def documents() -> sa.Subquery:
@@ -67,7 +69,7 @@ def documents() -> sa.Subquery:
         .join(other, other.c.id == requirements.c.delivery_id)
         .where(
             other.c.state.concat("").in_([State.CLAIMED, State.DUE]),
-            other.c.code.concat("").in_([_LACKS, _LOOK_FAILED]),
+            other.c.code.concat("").in_(MAY_LACK),
         )
     )
     standing = sa.union_all(

@@ -750,6 +750,26 @@ def test_a_look_up_that_fails_keeps_only_those_that_need_it_and_sends_nothing(le
     assert state_of(ledger, needs)[0] is State.DELIVERED
 
 
+def test_what_was_found_there_is_not_told_as_lacking_when_a_later_look_fails(ledger: Ledger, clock: Clock):
+    """It was told as lacking a product since it first waited, whatever had happened since."""
+    erp = System(clock=clock)
+    (order,) = accept(ledger, Order(number="1", skus=("NEW",)))
+    drain(ledger, erp, clock)
+    assert [one.lacks for one in ledger.activity.held()] == ["product"]
+    erp.skus.add("NEW")
+    erp.on("sales_order", not_sent)
+    clock.advance(700)
+    assert drain(ledger, erp, clock).reasons == {"not_sent": 1}
+    erp.failing_lookup = CallFailed("the ERP does not answer")
+    clock.advance(700)
+    assert drain(ledger, erp, clock).reasons == {"look_up_failed": 1}
+    assert ledger.activity.held() == []
+    assert ledger.deliveries.requirements(order) == []
+    erp.failing_lookup = None
+    clock.advance(700)
+    assert drain(ledger, erp, clock).delivered == 1
+
+
 # Steps that documents share ---------------------------------------------------------------------------------
 
 

@@ -157,3 +157,18 @@ def test_what_stands_still_is_found_without_a_pass_over_all_that_is_due(ledger: 
             plan = "\n".join(row[0] for row in read.exec_driver_sql("EXPLAIN " + query.replace("%", "%%")))
             conditions = [line for line in plan.splitlines() if "Index Cond" in line]
             assert not [line for line in conditions if "code" in line and "state" not in line], plan
+
+
+def test_what_somebody_else_has_taken_over_keeps_what_it_lacks(ledger: Ledger, clock: Clock) -> None:
+    accept(ledger, document("1"), document("2"))
+    for one in claim(ledger):
+        ledger.deliveries.wait_for(one, [Requirement("product", "MUG")])
+    clock.advance(700)
+    mine, late = claim(ledger, lease_seconds=30.0)
+    (mine,) = ledger.deliveries.heartbeat([mine], lease_seconds=300.0)
+    clock.advance(40)
+    assert [one.id for one in claim(ledger, owner="run-2:1")] == [late.id]
+    for _ in range(2):
+        ledger.deliveries.lack_nothing([mine, late])
+        assert ledger.deliveries.requirements(mine.id) == []
+        assert ledger.deliveries.requirements(late.id) == [Requirement("product", "MUG")]

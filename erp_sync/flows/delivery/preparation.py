@@ -17,6 +17,7 @@ from erp_sync.flows.delivery.report import DrainTask
 from erp_sync.flows.delivery.resolved import Resolved
 from erp_sync.flows.first_look import FirstLook
 from erp_sync.ledger.documents import Claim
+from erp_sync.ledger.held_since import MAY_LACK
 from erp_sync.ports.documents import Requirement, Step
 from erp_sync.ports.outcomes import CallFailed, Receipt
 from erp_sync.ports.raw import MappingProblem
@@ -94,6 +95,7 @@ class Preparation:
                 self.resolved.add(self.task.target.resolve(missing))
             except CallFailed as error:
                 failure = error
+        self._forget_what_is_there(documents)
         ready = []
         for claim, document, needs in documents:
             lacking = [need for need in needs if need not in self.resolved.references]
@@ -108,6 +110,16 @@ class Preparation:
                     self._not_looked_up(claim, failure)
         self._find_partners(ready)
         return self._looked_first(ready)
+
+    def _forget_what_is_there(self, documents: Sequence[Decoded]) -> None:
+        """What waited, and lacks nothing by now, would be told as lacking it after the next look that fails."""
+        found = [
+            claim
+            for claim, _, needs in documents
+            if claim.delivery.code in MAY_LACK and all(need in self.resolved.references for need in needs)
+        ]
+        if found:
+            self.task.ledger.deliveries.lack_nothing(found)
 
     def _not_looked_up(self, claim: Claim, failure: CallFailed) -> None:
         pause = timedelta(seconds=failure.retry_after_seconds or 0) or self.endings.backoff(claim)
