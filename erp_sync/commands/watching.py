@@ -41,7 +41,7 @@ def status(
             from erp_sync.ledger.errors import DatabaseAway, LedgerBusy, answering
 
             def text() -> str:
-                """A ledger that does not answer is said on the screen; the next look finds it again."""
+                """A ledger or exchange log that does not answer is said on the screen; the next look finds it again."""
                 try:
                     with answering(here.settings.ledger_url):
                         return _status_text(look(here))

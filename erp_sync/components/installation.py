@@ -132,10 +132,10 @@ class Installation:
     @property
     def exchanges(self) -> Any:
         def make() -> Any:
+            from erp_sync.components.exchange_log import InstallationsLog
             from erp_sync.ledger.engine import utc_now
-            from erp_sync.transport.exchanges import ExchangeLog
 
-            return ExchangeLog(self.settings.exchanges, clock=self._clock or utc_now)
+            return InstallationsLog(self.settings.exchanges, clock=self._clock or utc_now)
 
         return self._once("exchanges", make)
 

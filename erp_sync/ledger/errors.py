@@ -191,11 +191,13 @@ class BadLookupFile(LedgerError):
 
 
 class DatabaseAway(LedgerError):
-    """The ledger, or Dagster's storage, does not answer or cannot be used for now. Attributes: place, setting, why."""
+    """The ledger, Dagster's storage or the exchange log does not answer, or cannot be used for now. Attributes: place,
+    setting, why."""
 
     advice = Advice(
         means="The database that everything is recorded in does not answer: nothing is sent, and nothing is lost; "
-        "documents wait at their source.",
+        "documents wait at their source. Where the message names the exchange log, business goes on, and only what "
+        "looks into the log ends.",
         look=(
             "env | grep -E 'ERP_SYNC_(LEDGER|DAGSTER_POSTGRES)_URL' | sed 's#://[^@]*@#://#'",
             "df -h $ERP_SYNC_HOME",
@@ -204,12 +206,14 @@ class DatabaseAway(LedgerError):
         "answers.",
     )
 
-    def __init__(self, what: str, setting: str, url: str | sa.URL, error: BaseException) -> None:
+    def __init__(self, what: str, setting: str, url: str | sa.URL, error: BaseException, do: str = "") -> None:
         # The URL may hold a password.
         cause = getattr(error, "orig", None) or error
         self.place, self.setting = place(url), setting
         self.why = in_short(error)
-        do = "make room on its disk" if _is_full(cause) else f"start the database, or correct {setting}"
+        do = do or f"start the database, or correct {setting}"
+        if _is_full(cause):
+            do = "make room on its disk"
         super().__init__(f"{what} at {self.place} does not answer: {self.why}; next: {do}")
 
 

@@ -102,3 +102,23 @@ def test_watching_draws_until_it_is_interrupted(house: House, monkeypatch: pytes
     assert CliRunner().invoke(app, ["status", "--watch", "--every", "3"]).exit_code == 0
     assert slept == [3.0, 3.0]
     assert CliRunner().invoke(app, ["status", "--watch", "--json"]).exit_code == 2
+
+
+def test_an_exchange_log_that_does_not_answer_is_not_taken_for_the_ledger(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was said that the ledger does not answer, and that ERP_SYNC_LEDGER_URL is to be corrected."""
+    place = house.here.settings.exchanges / "exchanges.db"
+    place.unlink(missing_ok=True)
+    place.mkdir(parents=True)  # what its driver cannot open
+    screens: list[str] = []
+    monkeypatch.setattr("erp_sync.commands.watching.keep_looking", lambda look, every, console: screens.append(look()))
+    assert CliRunner().invoke(app, ["status", "--watch"]).exit_code == 0
+    once = CliRunner().invoke(app, ["status"])
+    assert once.exit_code == 2
+    for told in (*screens, once.output.strip().removeprefix("erp-sync: ")):
+        assert told.startswith(
+            f"the exchange log at sqlite:///{place} does not answer: unable to open database file; next: end "
+        )
+        assert told.endswith("or correct ERP_SYNC_HOME")
+    assert len(screens) == 1
