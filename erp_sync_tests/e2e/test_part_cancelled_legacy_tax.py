@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from erp_sync.ledger import State
 from erp_sync_tests.e2e.business import CATALOGUE, Business, business
 from erp_sync_tests.e2e.test_part_cancelled import (
     FLOWS_ON,
@@ -58,6 +59,32 @@ def test_a_part_of_a_line_takes_its_tax_with_it_and_a_closed_line_keeps_its_own(
     leave(shop, number, {"MUG": 3})
     cycle(shop)
     agree(shop)
+
+
+def test_a_line_that_somebody_added_keeps_its_tax_or_a_person_is_told(
+    shop: Business, request: pytest.FixtureRequest
+) -> None:
+    """Where the order is taxed as a whole its tax was written without that of the line that was added."""
+    number = sold(shop, {"MUG": 5, "TEA": 1})
+    (order,) = shop.in_erp(number)
+    (cup,) = shop.erp_rows("SELECT id FROM item WHERE itemid = 'CUP'")
+    added = {"item": {"id": cup["id"]}, "quantity": 1, "rate": 9, "price": {"id": "-1"}, "location": {"id": "1"}}
+    erp = shop.hands_in_erp()
+    erp.change(f"salesOrder/{order['id']}", {"item": {"items": [added]}})
+    erp.close()
+    before = tax(shop, number)
+    shop.converge(full=True)
+    invoice(shop, number, {"MUG": 3})
+    shop.store.cancel(number)
+    cycle(shop)
+    there = standing(shop, number)
+    assert (there["TEA"], there["CUP"]) == ((1, 0, True), (1, 0, False))
+    dead = [one.code for flow in FLOWS_ON[:3] for one in shop.deliveries(flow, State.DEAD)]
+    if request.node.callspec.params["shop"] == "order":
+        assert (there["MUG"], tax(shop, number), dead) == ((5, 0, False), before, ["tax_of_added_lines"])
+    else:
+        assert (there["MUG"], dead) == ((3, 0, False), [])
+        assert tax(shop, number) < before
 
 
 def test_what_was_refunded_before_it_left_is_cut_and_then_closed(shop: Business) -> None:

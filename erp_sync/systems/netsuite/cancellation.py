@@ -34,6 +34,9 @@ CLOSE = "close_order"
 MOST_ROUNDS = 4
 #: What version 1 of the order RESTlet says to a change: it takes it for an order to create.
 CREATES_ONLY = "erp_sync_bad_request"
+#: What the order RESTlet says where the order is taxed as a whole, and has taxed lines that the store has not sold.
+ADDED_LINES = "erp_sync_added_lines"
+HALF_DONE = "Lines that were cancelled whole are closed; those of which a part was cancelled are open as they were."
 
 
 class CancellationTarget:
@@ -130,9 +133,12 @@ class CancellationTarget:
                 )
                 return None
             except Rejected as rejected:
-                if rejected.code != CREATES_ONLY:
+                if rejected.code == ADDED_LINES:
+                    problem = Refused(code="tax_of_added_lines", message=_added(order, rejected))
+                elif rejected.code == CREATES_ONLY:
+                    problem = Refused(code="order_restlet_too_old", message=_too_old(order))
+                else:
                     raise
-                problem = Refused(code="order_restlet_too_old", message=_too_old(order))
         body = todo.body if problem is None else todo.without_tax()
         if not body:
             return problem
@@ -183,8 +189,13 @@ class CancellationTarget:
 def _too_old(order: Mapping[str, Any]) -> str:
     return (
         f"order RESTlet version {ORDER_SCRIPT_VERSION} is needed to take the tax of cancelled units off order "
-        f"{order.get('tranId')}: install it (INSTALL.md). Lines that were cancelled whole are closed; those of which a "
-        "part was cancelled are open as they were."
+        f"{order.get('tranId')}: install it (INSTALL.md). {HALF_DONE}"
+    )
+
+
+def _added(order: Mapping[str, Any], rejected: Rejected) -> str:
+    return (
+        f"the tax of cancelled units cannot be taken off order {order.get('tranId')}: {rejected.message}. {HALF_DONE}"
     )
 
 

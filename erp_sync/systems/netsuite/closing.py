@@ -61,7 +61,9 @@ class Closing(msgspec.Struct, frozen=True, kw_only=True):
         closes: lines that it closes.
         beyond: of every line of which more was picked, shipped or billed than the store keeps: both quantities.
         legacy_tax: of an account with legacy tax, where a line is cut: the order's tax afterwards as the order RESTlet
-            takes it, which then makes the whole change, since REST writes no legacy tax. None: its tax stays.
+            takes it, which then makes the whole change, since REST writes no legacy tax. None: its tax stays. Lines of
+            articles that the store has not sold are named in it: where the order is taxed as a whole, which only the
+            RESTlet sees, their tax would be lost.
         tax_problem: why that tax cannot be told; then only what is `without_tax` may go.
     """
 
@@ -243,7 +245,9 @@ def _legacy_tax(
             details.append({"line": int(line["line"]), "amount": plain(amount)})
     shipping = sum((tax.amount for tax in order.shipping.taxes), ZERO)
     details.append({"line": None, "amount": plain(shipping)})
-    return {"total": plain(sum((one["amount"] for one in details), ZERO)), "details": details}
+    added = sorted(int(line["line"]) for sku in lines.keys() - ordered.keys() for line in lines[sku])
+    total = plain(sum((one["amount"] for one in details), ZERO))
+    return {"total": total, "details": details, **({"addedLines": added} if added else {})}
 
 
 def _tax_of(units: Decimal, ordered: Taxed, left: Taxed, currency: str) -> Decimal:

@@ -33,6 +33,15 @@ REASONS = (
         "`erp-sync deadletters dismiss ID --why TEXT`.",
     ),
     Reason(
+        code="tax_of_added_lines",
+        means="A part of an order was cancelled in the store, on an account with legacy tax that taxes orders as a "
+        "whole, and somebody added a taxed line in NetSuite that the store has not sold: the order's tax afterwards "
+        "cannot be told. Lines that were cancelled whole are closed, others are open as they were.",
+        look=_SHOW,
+        do="Cut the quantity and the order's tax by hand in NetSuite, then `erp-sync deadletters dismiss ID --why "
+        "TEXT`. Or take the added line off the order, put it on one of its own" + _RETRY,
+    ),
+    Reason(
         code="already_fulfilled",
         means="The order, or a part of it, was cancelled in the store, and NetSuite had picked, shipped or billed more "
         "of it than the store keeps. What was still open there is closed.",

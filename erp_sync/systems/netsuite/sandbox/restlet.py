@@ -123,11 +123,21 @@ class Restlets:
         order = self._orders.row(session, int(identity)) if identity.isdigit() else None
         if order is None:
             return failure("RCRD_DSNT_EXIST", f"That record does not exist. path: {identity}")
-        known = session.store.all('SELECT id FROM transactionline WHERE "transaction" = ?', order["id"])
+        known = session.store.all(
+            'SELECT id, istaxable, foreignamount FROM transactionline WHERE "transaction" = ?', order["id"]
+        )
         numbers = {row["id"] for row in known}
         for line in [*body["item"]["items"], *(one for one in tax["details"] if one["line"] is not None)]:
             if line["line"] not in numbers:
                 return failure("ERP_SYNC_NO_LINE", f"order {identity} has no line {line['line']}")
+        added = [
+            str(row["id"])
+            for row in known
+            if row["id"] in tax.get("addedLines", ()) and row["istaxable"] != "F" and decimal(row["foreignamount"])
+        ]
+        if added and session.options.legacy_tax_on != "lines":
+            words = f"it is taxed as a whole, and the store has not sold what is on line {', '.join(added)}"
+            return failure("ERP_SYNC_ADDED_LINES", words)
         # NetSuite's own of shipping stays: the script sets that of lines alone.
         shipping = decimal(order["taxtotal"]) - self._tax_on_lines(session, order["id"])
         self._orders.update(session, order["id"], {"item": body["item"]})

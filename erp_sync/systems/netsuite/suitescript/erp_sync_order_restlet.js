@@ -16,7 +16,9 @@
  *   -> {"id": "901", "tranId": "SO123", "existed": true}
  * changes these lines of an order that is there, and its tax with them, in one save; lines that no detail names keep
  * theirs. Operation sales_order.close. A line is found by field `line` of sublist item; that it is the number that REST
- * names `line` (1, 4, 7) is unconfirmed: test per account.
+ * names `line` (1, 4, 7) is unconfirmed: test per account. `tax.addedLines`, [7], names lines that the store has not
+ * sold: `tax.total` lacks their tax, so that where the order is taxed as a whole, and one of them is taxed, the change is
+ * refused (ERP_SYNC_ADDED_LINES) and nothing is saved.
  *
  * An order with this external id is never created again: it is looked for first, and the record layer
  * refuses a second one that is created meanwhile; the answer then says "existed": true.
@@ -78,6 +80,11 @@ define(['N/record', 'N/search', 'N/error', 'N/format'], (record, search, error, 
             request.tax.details.filter((one) => one.line !== null)
                 .forEach((one) => setLine(order, at(one.line), 'tax1Amt', one.amount));
         } else {
+            const added = (request.tax.addedLines || []).filter((line) => isTaxed(order, at(line)));
+            if (added.length) {
+                throw refusal('ERP_SYNC_ADDED_LINES',
+                    `it is taxed as a whole, and the store has not sold what is on line ${added.join(', ')}`);
+            }
             order.setValue({ fieldId: 'taxamountoverride', value: request.tax.total });
         }
         order.save({ enableSourcing: true, ignoreMandatoryFields: false });
@@ -148,6 +155,12 @@ define(['N/record', 'N/search', 'N/error', 'N/format'], (record, search, error, 
     const taxedOnLines = (order) => {
         const columns = order.getSublistFields({ sublistId: 'item' });
         return columns.includes('taxcode') && columns.includes('tax1amt');
+    };
+
+    // What the field says of a line is unconfirmed where it says nothing: such a line counts as taxed.
+    const isTaxed = (order, line) => {
+        const value = (fieldId) => order.getSublistValue({ sublistId: 'item', fieldId, line });
+        return Number(value('amount')) !== 0 && ![false, 'F'].includes(value('istaxable'));
     };
 
     const sum = (details, field) =>

@@ -100,6 +100,35 @@ def test_a_line_of_which_no_tax_is_told_keeps_it(make_account, taxed, total):
     assert account.get(f"salesOrder/{made['id']}")["taxTotal"] == Decimal(total)
 
 
+@pytest.mark.parametrize(
+    ("taxed", "line", "code"),
+    [
+        ("order", {}, "ERP_SYNC_ADDED_LINES"),
+        ("order", {"isTaxable": False}, ""),
+        ("order", {"rate": 0, "amount": 0}, ""),
+        ("lines", {}, ""),
+    ],
+)
+def test_an_orders_total_tax_is_not_written_without_that_of_a_line_that_the_store_has_not_sold(
+    make_account, taxed, line, code
+):
+    account = make_account(tax="legacy", legacy_tax_on=taxed)
+    request = request_of(account)
+    (ours,) = request["body"]["item"]["items"]
+    request["body"]["item"]["items"].append({**ours, "quantity": 1, **line})
+    made = account.call("POST", f"{PATH}?{ORDER}", request).body
+    before = account.get(f"salesOrder/{made['id']}?expandSubResources=true")
+    details = [{"line": 1, "amount": 0.83}, {"line": None, "amount": 0.41}]
+    tax = {"total": 1.24, "details": details, "addedLines": [4]}
+    body = {"item": {"items": [{"line": 1, "quantity": 1, "amount": 10}]}}
+    change = {"record": "salesOrder", "id": made["id"], "body": body, "tax": tax}
+    answer = account.call("POST", f"{PATH}?{ORDER}", change)
+    assert answer.body.get("error", {}).get("code", "") == code
+    assert answer.status == (400 if code else 200)
+    after = account.get(f"salesOrder/{made['id']}?expandSubResources=true")
+    assert (after["taxTotal"], after["item"]) == (before["taxTotal"], before["item"]) if code else after != before
+
+
 def test_a_refused_record_is_said_in_the_scripts_words(make_account):
     account = make_account(tax="legacy")
     body = request_of(account, item={"items": [{"item": {"id": "9999"}, "quantity": 1}]})
