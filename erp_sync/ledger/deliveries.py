@@ -231,19 +231,21 @@ class Deliveries(Finding):
             raise ValueError("a claim needs an owner: run id, process and thread")
         if lease_seconds <= 0 or limit <= 0:
             raise ValueError(f"lease of {lease_seconds} s, limit {limit}: expected more than 0")
+        asked = self._database.now()
         with self._database.write() as write:
             # Two that claim at once would not see each other's, and take two of the same `concerns`.
             self._database.exclude(write, "deliveries", target)
             now = self._database.now()
-            rescue(write, now, flow, target, self.most_deaths)
+            rescue(write, now, flow, target, self.most_deaths, ended_by=asked)
             return claim_due(
                 write, now, route, flow, target, lanes, limit, owner, lease_seconds, run_id, mapping, suspects
             )
 
     def rescue(self, flow: str | None = None, target: str | None = None) -> list[int]:
         """Give back deliveries whose owner died (at most 200 a call); `claim` does it too. Gives their ids."""
+        asked = self._database.now()
         with self._database.write() as write:
-            return rescue(write, self._database.now(), flow, target, self.most_deaths)
+            return rescue(write, self._database.now(), flow, target, self.most_deaths, ended_by=asked)
 
     def heartbeat(self, claims: Sequence[Claim], lease_seconds: float = 60.0) -> list[Claim]:
         """Renew leases; gives the renewed claims. Those missing are lost: stop working on them.

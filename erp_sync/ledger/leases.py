@@ -49,7 +49,13 @@ _LOST: dict[tuple[str, ...], sa.Select[Any]] = {
 
 
 def rescue(
-    write: sa.Connection, now: datetime, flow: str | None, target: str | None, most_deaths: int = MOST_DEATHS
+    write: sa.Connection,
+    now: datetime,
+    flow: str | None,
+    target: str | None,
+    most_deaths: int = MOST_DEATHS,
+    *,
+    ended_by: datetime | None = None,
 ) -> list[int]:
     """Give back deliveries whose lease ended. Their steps in `sending` become `unknown`.
 
@@ -59,10 +65,12 @@ def rescue(
     Args:
         most_deaths: a delivery that so many owners in a row did not come back from, the last of them with nothing
             else in hand, is a dead letter.
+        ended_by: only leases that had ended by then (default: now). Before the database was waited for: an owner whose
+            lease ended since may wait for the same database, with an answer that nobody else knows.
     """
     place = {"of_flow": flow, "of_target": target}
     given = {name: value for name, value in place.items() if value is not None}
-    lost = write.execute(_LOST[tuple(given)], {**given, "of_now": now}).all()
+    lost = write.execute(_LOST[tuple(given)], {**given, "of_now": ended_by or now}).all()
     for row in lost:
         names, due_at = doubt(write, now, row.id, row.owner, row.due_at, f"{row.owner} did not come back")
         deaths, alone = deaths_in_a_row(write, row.id) + 1, row.code == OWNER_DIED

@@ -86,10 +86,11 @@ class PlanRows:
             raise ValueError("a claim needs an owner: run id, process and thread")
         if lease_seconds <= 0 or limit <= 0:
             raise ValueError(f"lease of {lease_seconds} s, limit {limit}: expected more than 0")
+        asked = self._database.now()
         with self._database.write() as write:
             now = self._database.now()
             self._database.exclude(write, "plan rows", target)
-            row_deaths.rescue_rows(write, now, flow, target)
+            row_deaths.rescue_rows(write, now, flow, target, ended_by=asked)
             died = row_deaths.any_of(write, target)
             if suspects and not died:
                 return None

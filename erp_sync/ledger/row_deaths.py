@@ -131,13 +131,14 @@ _LOST = (
 )
 
 
-def rescue_rows(write: sa.Connection, now: datetime, flow: str, target: str) -> None:
-    """Rows whose lease ended: what was not sent is due again; what was being sent is unknown.
+def rescue_rows(write: sa.Connection, now: datetime, flow: str, target: str, *, ended_by: datetime) -> None:
+    """Rows whose lease had ended by then, see `leases.rescue`: what was not sent is due again; what was being sent is
+    unknown.
 
     What the target took, and said with which handle to ask, is asked for. A row with which process after process died
     alone is refused (see the module); where it may have left, its key is doubted like the others.
     """
-    rows = write.execute(_LOST, {"of_flow": flow, "of_target": target, "of_now": now}).all()
+    rows = write.execute(_LOST, {"of_flow": flow, "of_target": target, "of_now": ended_by}).all()
     condemned = count(write, now, rows)
     refuse(write, now, [row for row in rows if row.id in condemned], condemned)
     idle = [row.id for row in rows if row.id not in condemned and (row.state == RowState.CLAIMED or row.handle)]
