@@ -11,7 +11,7 @@ import importlib
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from datetime import timedelta
 from decimal import Decimal
 from functools import cache
@@ -171,16 +171,16 @@ class Template:
     def _make_ledger(self, here: Simulation) -> None:
         self.live.mkdir()
         fresh.create(self.settings.ledger_url)
-        with _one_engine():
-            installation = self.installation(here)
-            installation.import_lookups()
-            start = self.route.flows["orders"].start
-            assert start is not None
-            # This ERP begins without an order: there is none to look for before a first send.
-            installation.ledger.adopting.finished(self.route.name, self.route.erp, start)
-            with installation.ledger.database.engine.connect() as connection:
-                connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
-            installation.close()
+        installation = self.installation(here)
+        installation.import_lookups()
+        start = self.route.flows["orders"].start
+        assert start is not None
+        # This ERP begins without an order: there is none to look for before a first send.
+        installation.ledger.adopting.finished(self.route.name, self.route.erp, start)
+        installation.close()
+        with closing(sqlite3.connect(self.live / "ledger.db")) as ledger:
+            # What is read into memory has no log beside it.
+            ledger.execute("PRAGMA journal_mode=DELETE")
         shutil.copy(self.live / "ledger.db", self.folder / "ledger.db")
         shutil.rmtree(self.live)
 
@@ -210,12 +210,13 @@ _make_engine = ledger_engine._sqlite_engine
 @contextmanager
 def _one_engine() -> Iterator[None]:
     """One engine for all ledgers of this process, which lie at one place after each other: what it has compiled
-    is most of what a new one costs. Connections are not kept."""
+    is most of what a new one costs. Connections are not kept, and what they wrote is gone with them: only this process
+    looks at a seed's ledger, so it is in memory."""
 
     def engine(url: Any) -> Any:
         return (
             _engines.setdefault(str(url), None)
-            or _engines.update({str(url): Engine(_make_engine(url))})
+            or _engines.update({str(url): Engine(_make_engine(url), memory=True)})
             or _engines[str(url)]
         )
 
@@ -316,7 +317,7 @@ class House:
             system.journal.close()
         for engine in _engines.values():
             if engine is not None:
-                engine.dispose()
+                engine.end()
         shutil.rmtree(self.template.live, ignore_errors=True)
 
 

@@ -11,6 +11,8 @@ from __future__ import annotations
 import sqlite3
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
+from itertools import count
 from typing import Any
 
 import sqlalchemy as sa
@@ -21,27 +23,44 @@ from sqlalchemy.inspection import _inspects
 from erp_sync.packing import prepare
 
 STATEMENTS_KEPT = 1000  # by SQLite's driver, on each connection; all of the ledger's
+_numbers = count(1)  # of databases in memory
 
 
 class Engine:
-    """Gives connections to the database of `real`, an engine of SQLAlchemy's on a file of SQLite."""
+    """Gives connections to the database of `real`, an engine of SQLAlchemy's on a file of SQLite.
 
-    def __init__(self, real: sa.Engine) -> None:
+    Args:
+        memory: read the file once, when the first connection is opened, and leave it as it is: transactions on a
+            database in this process's memory cost half of those on a file, which are locked and logged for others.
+            In such a database nobody can commit while somebody else reads.
+    """
+
+    def __init__(self, real: sa.Engine, memory: bool = False) -> None:
         self._real = real
         with real.connect():
             pass  # the dialect asks the first connection what it may do
         self.dialect = real.dialect
         self._file = real.url.database or ""
+        self._memory = f"file:/{next(_numbers)}?vfs=memdb" if memory else ""
         self._idle: list[sqlite3.Connection] = []
         self._all: list[sqlite3.Connection] = []
 
     def connect(self) -> Connection:
-        return Connection(self, self._idle.pop() if self._idle else self._opened())
+        return Connection(self, self._idle.pop() if self._idle else self.opened())
 
-    def _opened(self) -> sqlite3.Connection:
-        raw = sqlite3.connect(self._file, isolation_level=None, cached_statements=STATEMENTS_KEPT)
+    def opened(self) -> sqlite3.Connection:
+        """A connection of the driver's own, open until `end`."""
+        name = self._memory or self._file
+        raw = sqlite3.connect(
+            name, isolation_level=None, cached_statements=STATEMENTS_KEPT, uri=bool(self._memory), timeout=1.0
+        )
+        if self._memory and not self._all:
+            with closing(sqlite3.connect(self._file)) as file:
+                file.backup(raw)
         for setting in ("foreign_keys=OFF", "synchronous=OFF", "temp_store=MEMORY", "cache_size=-16000"):
             raw.execute(f"PRAGMA {setting}")
+        if self._memory:
+            raw.execute("PRAGMA journal_mode=MEMORY")
         prepare(raw)
         self._all.append(raw)
         return raw
@@ -52,6 +71,12 @@ class Engine:
         self._idle.append(raw)
 
     def dispose(self) -> None:
+        """As an engine of SQLAlchemy's does: nothing of the database is lost by it, so one in memory stays."""
+        if not self._memory:
+            self.end()
+
+    def end(self) -> None:
+        """Close all connections, with which a database in memory is gone."""
         for raw in self._all:
             raw.close()
         self._all.clear()

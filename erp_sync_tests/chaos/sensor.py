@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import Any
 
 from erp_sync.components.configuration import RouteSpec
 from erp_sync.components.flow_table import FLOWS
@@ -28,7 +29,8 @@ class Sensor:
         self, here: Installation, route: RouteSpec, ahead: Mapping[str, float], written: Mapping[str, float]
     ) -> None:
         self._here, self._route, self._ahead, self._written = here, route, ahead, written
-        self._look = sqlite3.connect(here.ledger.database.url.database or "", isolation_level=None)
+        engine: Any = here.ledger.database.engine
+        self._look: sqlite3.Connection = engine.opened()
         self._handled: dict[str, int] = {}
         self.changed: dict[str, float] = {}
         self.read: dict[str, float] = {}

@@ -75,6 +75,11 @@ def engine(tmp_path: Path) -> Any:
     made.dispose()
 
 
+@pytest.fixture(params=[False, True], ids=["file", "memory"])
+def memory(request: pytest.FixtureRequest) -> bool:
+    return bool(request.param)
+
+
 def _played(connection: Any, statement: Any, parameters: Any) -> tuple[Any, ...]:
     """Rows of the statement, how many it concerned, and the table afterwards."""
     connection.execute(sa.delete(things))
@@ -88,30 +93,30 @@ def _played(connection: Any, statement: Any, parameters: Any) -> tuple[Any, ...]
 
 
 @pytest.mark.parametrize("words", STATEMENTS)
-def test_a_statement_gives_the_same(engine: sa.Engine, words: str):
+def test_a_statement_gives_the_same(engine: sa.Engine, memory: bool, words: str):
     statement, parameters = STATEMENTS[words]
     with engine.connect() as connection, connection.begin():
         theirs = _played(connection, statement, parameters)
-    ours = Engine(engine)
+    ours = Engine(engine, memory)
     for _ in range(2):  # compiled, and known already
         with ours.connect() as connection, connection.begin():
             assert _played(connection, statement, parameters) == theirs
-    ours.dispose()
+    ours.end()
 
 
-def test_lists_of_other_lengths_are_other_texts(engine: sa.Engine):
+def test_lists_of_other_lengths_are_other_texts(engine: sa.Engine, memory: bool):
     query = sa.select(things.c.name).where(things.c.name.in_(sa.bindparam("of_names", expanding=True)))
-    ours = Engine(engine)
+    ours = Engine(engine, memory)
     with ours.connect() as connection, connection.begin():
         connection.execute(sa.insert(things), ROWS)
         for names in (["a"], ["b", "c"], [], ["d"], ["c", "a"]):
             found = connection.execute(query.order_by(things.c.id), {"of_names": names}).scalars().all()
             assert found == sorted(names)
-    ours.dispose()
+    ours.end()
 
 
-def test_what_is_not_committed_is_gone(engine: sa.Engine):
-    ours = Engine(engine)
+def test_what_is_not_committed_is_gone(engine: sa.Engine, memory: bool):
+    ours = Engine(engine, memory)
 
     def die() -> None:
         with ours.connect() as connection, connection.begin():
@@ -122,13 +127,31 @@ def test_what_is_not_committed_is_gone(engine: sa.Engine):
         die()
     with ours.connect() as connection, connection.begin():
         assert connection.execute(sa.select(things)).all() == []
-    ours.dispose()
+    ours.end()
 
 
-def test_a_row_that_is_there_already_is_refused_alike(engine: sa.Engine):
-    ours = Engine(engine)
+def test_a_row_that_is_there_already_is_refused_alike(engine: sa.Engine, memory: bool):
+    ours = Engine(engine, memory)
     with ours.connect() as connection, connection.begin():
         connection.execute(sa.insert(things), {"name": "a"})
         with pytest.raises(sa.exc.IntegrityError):
             connection.execute(sa.insert(things), {"name": "a"})
+    ours.end()
+
+
+def test_a_database_in_memory_begins_as_its_file_and_is_gone_at_its_end(engine: sa.Engine):
+    names = sa.select(things.c.name).order_by(things.c.name)
+    with engine.connect() as connection, connection.begin():
+        connection.execute(sa.insert(things), {"name": "a"})
+    ours = Engine(engine, memory=True)
+    with ours.connect() as connection, connection.begin():
+        connection.execute(sa.insert(things), {"name": "b"})
     ours.dispose()
+    other = ours.opened()
+    assert [row[0] for row in other.execute("SELECT name FROM things ORDER BY name")] == ["a", "b"]
+    ours.end()
+    with ours.connect() as connection, connection.begin():
+        assert connection.execute(names).scalars().all() == ["a"]
+    ours.end()
+    with engine.connect() as connection:
+        assert connection.execute(names).scalars().all() == ["a"]
