@@ -21,6 +21,8 @@ Happening = tuple[EntityKey | None, Event]
 
 # Rows are numbered in the order of their times, but for transactions that ran side by side.
 _ASIDE = timedelta(minutes=10)
+# What a run wrote into the ledger is not further from its calls than this, by far.
+_BESIDE_CALLS = timedelta(days=1)
 _KEY = ("connection", "scope", "entity", "native_id")
 
 
@@ -36,10 +38,16 @@ class Happenings:
         run: str | None = None,
         since: datetime | None = None,
         until: datetime | None = None,
+        calls: tuple[datetime, datetime] | None = None,
         limit: int = 1000,
     ) -> list[Happening]:
         """Received, refused, left out, planned, sent, decided: the newest `limit` of a run, or since <= time < until
-        (aware), or both; oldest first. A span is found by the rows' numbers; for a run all events are looked at."""
+        (aware), or both; oldest first. A span is found by the rows' numbers.
+
+        Args:
+            calls: when the run made its first and its last call: only what was written within a day of them is looked
+                at. None: everything is.
+        """
         found: list[Happening] = []
         with self._database.read() as read:
             for table, column in (
@@ -50,6 +58,10 @@ class Happenings:
                 (plans, plans.c.created_at),
             ):
                 conditions = [] if run is None else [table.c.run_id == run]
+                if run is not None and calls is not None and table is not received:  # that has an index of runs
+                    first, last = calls[0] - _BESIDE_CALLS, calls[1] + _BESIDE_CALLS
+                    conditions.append(table.c.id >= _first(read, table, column, first))
+                    conditions.append(table.c.id < _first(read, table, column, last))
                 if since is not None:
                     conditions.append(column >= since)
                     if run is None:

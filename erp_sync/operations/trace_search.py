@@ -51,7 +51,8 @@ def search(
         bodies: of exchanges, too: many and long ones.
     """
     found = here.exchanges.search(run=run, since=since, until=until, limit=MOST_ENTRIES)
-    happened = here.ledger.happenings.of(run=run, since=since, until=until, limit=MOST_ENTRIES)
+    calls = here.exchanges.span(run) if run is not None else None
+    happened = here.ledger.happenings.of(run=run, since=since, until=until, calls=calls, limit=MOST_ENTRIES)
     entries = []
     for one in found:
         told = exchange_told(here, one, one.document, bodies=bodies)

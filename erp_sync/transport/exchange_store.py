@@ -168,6 +168,14 @@ class Store:
             found = [_exchange(row._asdict()) for row in connection.execute(statement)]
         return found[::-1]
 
+    def span(self, run: str) -> tuple[datetime, datetime] | None:
+        """Times of a run's first and last exchange; None where there is none."""
+        mine = sa.select(exchanges.c.time).where(exchanges.c.run_id == run).limit(1)
+        with self.engine.connect() as connection:
+            first = connection.execute(mine.order_by(exchanges.c.time)).scalar()
+            last = connection.execute(mine.order_by(exchanges.c.time.desc())).scalar()
+        return (first, last) if first is not None and last is not None else None
+
     def count(self, since: datetime, until: datetime) -> list[Calls]:
         """Requests begun in the window, by connection, route, flow and verdict."""
         names = (exchanges.c.connection, exchanges.c.route, exchanges.c.flow, exchanges.c.verdict)

@@ -89,6 +89,16 @@ class ExchangeLog(Recorder):
         finally:
             store.close()
 
+    def span(self, run: str) -> tuple[datetime, datetime] | None:
+        """When a run made its first and its last call, UTC; None where none is kept. Of one in this process what was
+        recorded is flushed first."""
+        self.flush()
+        store = self._store()
+        try:
+            return store.span(run)
+        finally:
+            store.close()
+
     def request_body(self, exchange: Exchange) -> bytes:
         """Raises BodyLost, which names the segment file and, where it is elsewhere, the machine."""
         return self._body(exchange, "request")

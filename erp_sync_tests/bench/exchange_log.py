@@ -4,7 +4,7 @@
    turns with the log and without it (nothing redacted, nothing written): orders of the same kind, wall time of each.
 2. The log's rows are copied, under other names, times and runs, until there are BENCH_EXCHANGES (a million) over
    29 days; they are the real ones of part 1 and their copies keep pointing to the same bodies. Then `erp-sync trace` of
-   orders of part 1, and the search for one that was never logged.
+   orders of part 1, of runs, minutes and customers, and the search for one that was never logged.
 3. Retention deletes the oldest day.
 
 BENCH_ORDERS is the number of orders a turn.
@@ -18,7 +18,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -26,13 +26,14 @@ from unittest import mock
 
 import sqlalchemy as sa
 
-from erp_sync.components.documents import drain_documents, transform_documents
+from erp_sync.components.documents import drain_documents, flow_module, transform_documents
 from erp_sync.components.flow_table import FLOWS
 from erp_sync.components.installation import Installation
 from erp_sync.components.run_context import land_records
 from erp_sync.demo import day as demo
 from erp_sync.flows.extraction import extract_changes
-from erp_sync.operations.trace import trace
+from erp_sync.operations import trace_search
+from erp_sync.operations.trace import TraceReport, trace
 from erp_sync.sandbox import shoppers
 from erp_sync.transport.context import call_context
 from erp_sync.transport.exchange_store import Store, exchanges
@@ -55,6 +56,7 @@ def measure() -> dict[str, Any]:
         try:
             found |= _filled(here, wanted)
             found |= _traced(here, numbers)
+            found |= _traced_otherwise(here)
             found |= _expired(here)
         finally:
             here.close()
@@ -200,6 +202,44 @@ def _traced(here: Installation, numbers: list[str]) -> dict[str, Any]:
         "search_without_a_find_s": round(never, 3),
         "searched_in_vain_found": len(nothing),
         "trace_command_s": round(time.perf_counter() - began, 2),
+    }
+
+
+def _traced_otherwise(here: Installation) -> dict[str, Any]:
+    """By run, from a time on, and by customer, as `erp-sync trace` asks: of what is spread over all that is logged."""
+    store = Store(here.exchanges.url, here.settings.exchanges)
+    try:
+        with store.engine.connect() as connection:
+            last = int(connection.execute(sa.select(sa.func.max(exchanges.c.id))).scalar_one())
+            ids = [max(1, last * part // TRACED) for part in range(1, TRACED + 1)]
+            rows = connection.execute(sa.select(exchanges.c.run_id, exchanges.c.time).where(exchanges.c.id.in_(ids)))
+            spread = [(row.run_id, row.time) for row in rows]
+    finally:
+        store.close()
+    orders = here.ledger.deliveries.find(route=ROUTE, flow=FLOW, limit=TRACED)
+    decode = flow_module(FLOW, "transform").decode
+    emails = [decode(one.payload).customer.email for one in orders]
+    minute = timedelta(minutes=1)
+    return {
+        **_timed("run", [lambda run=run: trace_search.search(here, run=run) for run, _ in spread]),
+        # A minute of it, and all that came after: the newest are told.
+        **_timed("minute", [lambda at=at: trace_search.search(here, since=at, until=at + minute) for _, at in spread]),
+        **_timed("from", [lambda at=at: trace_search.search(here, since=at) for _, at in spread]),
+        **_timed("customer", [lambda who=who: trace_search.trace_customer(here, who) for who in emails]),
+    }
+
+
+def _timed(name: str, looks: Sequence[Callable[[], TraceReport]]) -> dict[str, Any]:
+    took, told = [], []
+    for look in looks:
+        began = time.perf_counter()
+        report = look()
+        took.append(time.perf_counter() - began)
+        told.append(len(report.entries))
+    return {
+        f"trace_{name}_s_p50": round(statistics.median(took), 3),
+        f"trace_{name}_s_max": round(max(took), 3),
+        f"trace_{name}_entries_fewest": min(told),
     }
 
 

@@ -152,6 +152,46 @@ def test_search(log, wanted, operations):
     assert [found.operation for found in log.search(**wanted)] == operations
 
 
+def test_the_span_of_a_run_is_from_its_first_call_to_its_last(log):
+    for minutes in (5, 1, 3):
+        log.record(exchange(run_id="r1", time=NOON + timedelta(minutes=minutes)))
+    log.record(exchange(run_id="r2", time=NOON + timedelta(minutes=9)))
+    assert log.span("r1") == (NOON + timedelta(minutes=1), NOON + timedelta(minutes=5))
+    assert log.span("r3") is None
+
+
+@pytest.mark.parametrize(
+    ("look", "index"),
+    [
+        (lambda log: log.search(run="r1"), "exchange_run (run_id=?)"),
+        (lambda log: log.span("r1"), "exchange_run (run_id=?)"),
+        (lambda log: log.search(document="1", whole=True), "exchange_document (document=?)"),
+        (lambda log: log.search(since=NOON), "ix_exchange_time (time>?)"),
+        (lambda log: log.search(since=NOON, until=NOON), "ix_exchange_time (time>? AND time<?)"),
+    ],
+)
+def test_few_of_many_exchanges_are_found_by_an_index_and_none_are_sorted(sqlite_log, look, index):
+    sqlite_log.record(exchange())
+    sqlite_log.flush()
+    asked = []
+
+    def note(connection, cursor, statement, parameters, context, executemany):
+        if statement.startswith("SELECT") and "FROM exchange " in statement:
+            asked.append((statement, parameters))
+
+    sa.event.listen(sa.Engine, "before_cursor_execute", note)
+    try:
+        look(sqlite_log)
+    finally:
+        sa.event.remove(sa.Engine, "before_cursor_execute", note)
+    assert asked
+    with sa.create_engine(sqlite_log.url).connect() as connection:
+        for statement, parameters in asked:
+            plan = [row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)]
+            assert index in plan[0]
+            assert not [one for one in plan if "TEMP B-TREE" in one]
+
+
 def test_polls_that_found_nothing_are_counted_by_day(log):
     for minute in range(3):
         log.record(exchange(found_nothing=True, time=NOON + timedelta(minutes=minute)))
