@@ -1,8 +1,9 @@
 """What a new comparison means for what older ones still want, and for what moved while it was made.
 
 A comparison says of every compared key what the target should hold, also where that is what it is known to hold and
-nothing is to be written. Older rows of such a key are not applied; one that has left already makes the key unsure once
-it is done, since its older value stands at the target then.
+nothing is to be written. Older rows of such a key are not applied, also those that a run plans only now which has read
+before it and stood still since; one that has left already makes the key unsure once it is done, since its older value
+stands at the target then.
 """
 
 from __future__ import annotations
@@ -99,6 +100,8 @@ def overtake(write: sa.Connection, now: datetime, route: str, flow: str, plan: N
         count += _end(write, now, sa.and_(waiting, some))
         if plan.orders:
             count += _overtake_each(write, now, sa.and_(mine, some), plan)
+    if plan.orders:
+        _found_to_stand(write, plan)
     return count
 
 
@@ -109,23 +112,31 @@ def _overtake_each(write: sa.Connection, now: datetime, mine: sa.ColumnElement[b
     older = [row for row in found if row.source_order < plan.orders.get(row.key, row.source_order)]
     ids = [row.id for row in older if row.state in _WAITING and not row.handle]
     count = sum(_end(write, now, plan_rows.c.id.in_(some)) for some in chunks(ids))
-    planned = {(row.scope, row.key) for row in plan.rows}
-    flying = [row for row in older if (row.state not in _WAITING or row.handle) and (row.scope, row.key) not in planned]
-    if flying:
-        write.execute(
-            _RAISE,
-            [
-                {
-                    "of_connection": plan.target,
-                    "of_entity": plan.entity,
-                    "of_scope": row.scope,
-                    "of_key": row.key,
-                    "of_order": plan.orders[row.key],
-                }
-                for row in sorted(flying, key=lambda row: (row.scope, row.key))
-            ],
-        )
     return count
+
+
+def _found_to_stand(write: sa.Connection, plan: NewPlan) -> None:
+    """What is known of the keys that need nothing counts from this comparison on: whatever is older and comes later is
+    not written over it."""
+    planned = {row.key for row in plan.rows}
+    standing = [key for key in plan.orders if key not in planned]
+    # One order for everybody, so that two that mark the same rows do not lock each other out.
+    query = sa.select(known.c.scope, known.c.key, known.c.source_order).where(known_state.OF_KEYS)
+    query = query.order_by(known.c.scope, known.c.key).with_for_update()
+    older = [
+        {
+            "of_connection": plan.target,
+            "of_entity": plan.entity,
+            "of_scope": row.scope,
+            "of_key": row.key,
+            "of_order": plan.orders[row.key],
+        }
+        for mine in known_state.of_keys(write, plan.target, plan.entity, standing)
+        for row in write.execute(query, mine)
+        if row.source_order < plan.orders[row.key]
+    ]
+    if older:
+        write.execute(_RAISE, older)
 
 
 def _end(write: sa.Connection, now: datetime, condition: sa.ColumnElement[bool]) -> int:

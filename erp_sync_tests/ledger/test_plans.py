@@ -143,6 +143,19 @@ def test_a_value_found_to_stand_is_doubted_where_an_older_one_was_written_meanwh
     assert values_of(ledger)["B"] == "73"
 
 
+@pytest.mark.parametrize("compared", [["A"], None], ids=["changes", "everything"])
+def test_a_value_found_to_stand_outlives_an_older_one_that_is_planned_only_then(ledger: Ledger, clock, compared):
+    """71 is read by a run that stands still; 72 is read, which the target is known to hold; then the first goes on."""
+    ledger.known.write(TARGET, ENTITY, [KnownRow(key="A", value="72", source_order=5)])
+    seen_at = clock.advance(1)
+    clock.advance(300)
+    add(ledger, [], compared=compared, seen_at=clock(), order=11, orders={"A": 11})
+    add(ledger, rows("A", after="71", order=10), compared=["A"], seen_at=seen_at, order=10, orders={"A": 10})
+    assert [sent.key for mine in [claim(ledger)] if mine is not None for sent in ledger.plans.begin(mine)] == []
+    add(ledger, rows("A", after="73", order=12), compared=["A"], seen_at=clock(), order=12, orders={"A": 12})
+    assert [row.after for row in ledger.plans.begin(claim(ledger))] == ["73"]
+
+
 def test_what_is_older_of_a_key_goes_though_another_key_of_the_comparison_is_older_still(ledger: Ledger):
     ledger.known.write(TARGET, ENTITY, [KnownRow(key="A", value="72", source_order=5)])
     add(ledger, rows("A", after="71", order=10))
