@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from erp_sync.ledger import owners
 from erp_sync.ledger.schema import heartbeats
-from erp_sync.ledger.sql import upsert
+from erp_sync.ledger.sql import chunks, upsert
 
 if TYPE_CHECKING:
     from erp_sync.ledger.engine import Database
@@ -50,6 +50,12 @@ class Heartbeats:
             )
             write.execute(statement, [{"name": name, "at": now, "since": now, "owner": owner} for name in due])
         self._beaten.update(dict.fromkeys(due, now))
+
+    def forget(self, names: Collection[str]) -> None:
+        """As if these had never been given."""
+        with self._database.write() as write:
+            for some in chunks(sorted(names)):
+                write.execute(sa.delete(heartbeats).where(heartbeats.c.name.in_(some)))
 
     def all(self) -> dict[str, Heartbeat]:
         """By name."""

@@ -40,6 +40,9 @@ WEEKS = 4
 DAYS_TO_LEARN = 3
 
 
+Span = tuple[datetime, datetime]
+
+
 class _Hours(msgspec.Struct, frozen=True, kw_only=True):
     """Weekdays (0 is Monday), and two times of day between which something holds; an end of midnight is the day's."""
 
@@ -177,7 +180,12 @@ def silence(expectation: Expectation, times: Sequence[datetime], start: datetime
 
 
 def stillness(
-    expectation: Expectation, changes: Sequence[tuple[datetime, int]], start: datetime, now: datetime, every: timedelta
+    expectation: Expectation,
+    changes: Sequence[tuple[datetime, int]],
+    start: datetime,
+    now: datetime,
+    every: timedelta,
+    away: Sequence[Span] = (),
 ) -> Silence | None:
     """The shortest window up to `now` in which a state flow changed far less than it usually does, or None.
 
@@ -185,12 +193,14 @@ def stillness(
         changes: when a plan changed how many rows, sorted; all since `start` at least.
         start: nothing before is judged.
         every: how often its source is looked at: three looks may find nothing, whatever is said by hand.
+        away: spans in which nothing is expected, since nobody could look. A bound that was said by hand is judged by
+            times alone in which there was none.
     """
-    if missed := _below(expectation, changes, start, now):
+    if missed := _below(expectation, changes, start, now, away):
         return missed
     usual = [moment for moment, rows in changes if rows >= expectation.handful]
     start = max([start, *usual[-1:]])
-    for since, expected in _windows(expectation, max(SHORTEST, 3 * every), start, now):
+    for since, expected in _windows(expectation, max(SHORTEST, 3 * every), start, now, away):
         came = sum(rows for moment, rows in changes if since < moment <= now)
         handfuls, enough = int(came / expectation.handful), expected / expectation.handful * NORMAL_SHARE
         if chance(handfuls, enough) < CHANCE:
@@ -205,13 +215,18 @@ def patience(per_hour: float) -> timedelta:
 
 
 def _below(
-    expectation: Expectation, counts: Sequence[tuple[datetime, int]], start: datetime, now: datetime
+    expectation: Expectation,
+    counts: Sequence[tuple[datetime, int]],
+    start: datetime,
+    now: datetime,
+    away: Sequence[Span] = (),
 ) -> Silence | None:
     """The first bound that is missed now. It is judged once it has held for as long as it asks for, so that nothing is
     missed at the moment at which a shop opens."""
     for one in expectation.bounds:
         since = now - one.within
-        held = since >= start and all(one.holds(at.astimezone(expectation.zone)) for at in _minutes(since, now))
+        looked = since >= start and not any(begins < now and since < ends for begins, ends in away)
+        held = looked and all(one.holds(at.astimezone(expectation.zone)) for at in _minutes(since, now))
         came = sum(count for moment, count in counts if since < moment <= now)
         if held and came < one.count:
             return Silence(since=since, came=came, expected=float(one.count), least=one)
@@ -219,15 +234,29 @@ def _below(
 
 
 def _windows(
-    expectation: Expectation, shortest: timedelta, start: datetime, now: datetime
+    expectation: Expectation, shortest: timedelta, start: datetime, now: datetime, away: Sequence[Span] = ()
 ) -> Iterator[tuple[datetime, float]]:
     """Where windows up to `now` begin, the shortest first, and what is expected in each."""
+    away = _merged(away)
     length, before, expected = shortest, now, 0.0
     while length <= LONGEST and now - length >= start:
         since = now - length
         expected += expectation.between(since, before)
+        for begins, ends in away:
+            expected -= expectation.between(max(since, begins), min(before, ends))
         yield since, expected
         length, before = length * WIDER, since
+
+
+def _merged(spans: Sequence[Span]) -> list[Span]:
+    """Without what two of them share."""
+    found: list[Span] = []
+    for begins, ends in sorted(spans):
+        if found and begins <= found[-1][1]:
+            found[-1] = found[-1][0], max(found[-1][1], ends)
+        else:
+            found.append((begins, ends))
+    return found
 
 
 def _minutes(start: datetime, end: datetime) -> Iterator[datetime]:

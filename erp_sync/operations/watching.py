@@ -88,6 +88,7 @@ class Watchdog:
         self._patient_until = here.ledger.now() + patience
         self._announcements = Announcements(here)
         self._changes = Changes(here)
+        self._told: dict[str, Notice] = {}
         self._dagster_storage = DagsterStorage(here.settings)
         self._expectations: dict[tuple[str, str], tuple[datetime, Expectation]] = {}
 
@@ -139,6 +140,8 @@ class Watchdog:
                 "`erp-sync up` starts them; the sensor's page in the UI shows its error.",
             )
         self._changes.look(now, beats, away, sensor_silent=sensor_silent)
+        # From the ledger: from cron each look is a process of its own.
+        self._told = {one.key: one for one in self.here.ledger.notices.open() if one.key.startswith(WATCH)}
         yield from self._dagster(now, sensor_silent, beats)
         for route in self.here.configuration.routes.values():
             for name, flow in route.flows.items():
@@ -155,8 +158,7 @@ class Watchdog:
         heartbeats = self.here.ledger.heartbeats
         if not self._dagster_storage.exists:
             return
-        # From the ledger: from cron each look is a process of its own.
-        before = [_as_it_was(one) for one in self.here.ledger.notices.open() if one.key.startswith(WATCH)]
+        before = [_as_it_was(one) for one in self._told.values()]
         try:
             silent = self._dagster_storage.silent_daemons(now)
             late = self._dagster_storage.late_schedules(now)
@@ -265,12 +267,12 @@ class Watchdog:
         away: dict[str, Unreachable],
     ) -> Iterator[Condition]:
         source, target = getattr(route, kind.source), getattr(route, kind.target)
+        if not kind.delivers and flow.mode is Mode.ON:
+            yield from self._unchanged(route, kind, flow, now)
         if source in away and away[source].planned:
             return
         if kind.delivers and flow.mode is Mode.ON:
             yield from self._silent(route, kind, flow, now)
-        if not kind.delivers and flow.mode is Mode.ON:
-            yield from self._unchanged(route, kind, flow, now)
         sensor, look = beats.get(SENSOR_ALIVE), beats.get(look_alive(route.name, kind.name))
         if target in away and away[target].planned:
             return
@@ -314,11 +316,14 @@ class Watchdog:
             )
 
     def _unchanged(self, route: RouteSpec, kind: FlowKind, flow: FlowSpec, now: datetime) -> Iterator[Condition]:
-        source = getattr(route, kind.source)
-        still = self._changes.still(route, kind, flow, now)
+        """Told until business is as usual, also while nobody can look: a system that is away settles nothing."""
+        source, key = getattr(route, kind.source), f"unchanged/{route.name}/{kind.name}"
+        still, told = self._changes.still(route, kind, flow, now), self._told.get(WATCH + key)
+        if still is None and told is not None and not self._changes.over(route, kind, flow, told.raised_at, now):
+            yield _as_it_was(told)
         if still is not None:
             yield Condition(
-                key=f"unchanged/{route.name}/{kind.name}",
+                key=key,
                 severity="error",
                 text=f"{kind.title.capitalize()} on {route.name}: runs found {still.came} changes since "
                 f"{still.since:%Y-%m-%d %H:%M} UTC, {still.usual()}. Either nothing "

@@ -221,6 +221,26 @@ def test_changes_that_come_by_the_hundred_are_as_few_as_the_plans_they_come_in()
     assert told == list(range(11, 24))  # a window of 9.2 hours is too short; ten plans are told from none
 
 
+def test_nothing_is_expected_of_a_state_flow_while_nobody_could_look():
+    changes = hourly_changes(4, 50)
+    usual, start, now = of_changes(changes), FRIDAY - timedelta(weeks=4), FRIDAY + 12 * HOUR
+
+    def still(*away: tuple[datetime, datetime]) -> bool:
+        return stillness(usual, changes, start, now, HOUR, away) is not None
+
+    assert still()
+    assert not still((FRIDAY, FRIDAY + 6 * HOUR))
+    # What two spans share is taken out once.
+    assert still((FRIDAY, FRIDAY + HOUR), (FRIDAY + HOUR / 2, FRIDAY + HOUR), (FRIDAY, FRIDAY + HOUR))
+    # A time without any span is judged by what lies before it, too.
+    assert not still((FRIDAY + 4 * HOUR, FRIDAY + 10 * HOUR))
+    bound = AtLeast(**ALWAYS, count=100, within=HOUR)
+    told = Expectation.of_changes([], None, FRIDAY, BERLIN, [bound])
+    for begins, missed in ((2 * HOUR, True), (HOUR, False)):
+        span = (FRIDAY - begins, FRIDAY - begins / 2)
+        assert (stillness(told, [], start, FRIDAY, HOUR, [span]) is not None) == missed
+
+
 def test_a_first_load_is_no_part_of_what_usually_changes():
     changes = hourly_changes(1, 10)
     assert of_changes([(changes[0][0], 50_000), *changes[1:]]).handful == 10

@@ -80,7 +80,7 @@ def test_stock_that_changes_no_more_is_told_although_every_run_is_green(place: H
     assert unchanged(watchdog) == []
     clock.advance(minutes=60)
     (text,) = unchanged(watchdog)
-    assert text.startswith("Stock levels on us: runs found 0 changes since 2026-11-27 12:00 UTC, about 60 are usual")
+    assert text.startswith("Stock levels on us: runs found 0 changes since 2026-11-27 12:05 UTC, about 57 are usual")
     assert "unchanged" in {one.cause for one in ALERTS}
     # One row now and then is no business as usual; a usual plan is.
     stock_changes(place, clock, clock.time + timedelta(minutes=20), rows=1)
@@ -90,22 +90,98 @@ def test_stock_that_changes_no_more_is_told_although_every_run_is_green(place: H
     assert [one for one in place.ledger.notices.open() if one.key == "watch/unchanged/us/inventory"] == []
 
 
-def test_stock_that_is_still_is_not_told_where_something_else_explains_it(place: House, clock: Clock):
+def told_after(place: House, clock: Clock, watchdog: Watchdog, **by: float) -> bool:
+    clock.advance(**by)
+    place.ledger.heartbeats.beat([SENSOR_ALIVE])
+    return bool(unchanged(watchdog))
+
+
+def fails(place: House, side: str) -> None:
+    for _ in range(5):
+        place.ledger.breakers.failure(side, "HTTP 503")
+
+
+@pytest.mark.parametrize("side", [STORE, ERP])  # a state flow compares both
+def test_the_time_of_planned_maintenance_is_not_judged(place: House, clock: Clock, side: str):
     usual_fridays(place, clock)
     watchdog = Watchdog(place.here)
-    place.ledger.heartbeats.beat([SENSOR_ALIVE])
+    assert not told_after(place, clock, watchdog, minutes=60)
+    place.ledger.maintenance.start(side, starts_at=clock.time, ends_at=clock.time + HOUR, why="release", who="ann")
+    told = [told_after(place, clock, watchdog, minutes=minutes) for minutes in (0, 59, 1, 30)]
+    assert told == [False] * 4, "an hour and a half without the hour of it"
+    assert told_after(place, clock, watchdog, minutes=40)
 
-    def after(minutes: int) -> int:
-        clock.advance(minutes=minutes)
-        place.ledger.heartbeats.beat([SENSOR_ALIVE])
-        return len(unchanged(watchdog))
 
-    assert (after(119), after(1)) == (0, 1)
-    for side in (STORE, ERP):  # a state flow compares both
-        place.ledger.maintenance.start(side, starts_at=clock.time, ends_at=clock.time + HOUR, why="release", who="ann")
-        assert unchanged(watchdog) == []
-        assert after(90) == 0, "half an hour since the maintenance tells nothing"
-        assert after(90) == 1
+def breaker_opens(place: House, clock: Clock, watchdog: Watchdog) -> None:
+    fails(place, STORE)
+    assert unchanged(watchdog) != [], "a store that is away settles nothing"
+    clock.advance(minutes=1)
+    place.ledger.breakers.success(STORE)
+
+
+def maintenance(place: House, clock: Clock, watchdog: Watchdog) -> None:
+    place.ledger.maintenance.start(ERP, starts_at=clock.time, ends_at=clock.time + HOUR, why="release", who="ann")
+    assert told_after(place, clock, watchdog, minutes=30)
+    clock.advance(minutes=31)
+
+
+@pytest.mark.parametrize("passes", [breaker_opens, maintenance])
+def test_what_is_told_stands_until_business_is_as_usual(
+    place: House, clock: Clock, passes: Callable[[House, Clock, Watchdog], None]
+):
+    """A breaker that opened for a minute took it back, and it was told anew two hours later."""
+    usual_fridays(place, clock)
+    assert told_after(place, clock, Watchdog(place.here), minutes=120)
+    (raised,) = [one.raised_at for one in place.ledger.notices.open() if one.key == "watch/unchanged/us/inventory"]
+    passes(place, clock, Watchdog(place.here))
+    for _ in range(13):
+        assert told_after(place, clock, Watchdog(place.here), minutes=10)
+    (standing,) = [one for one in place.ledger.notices.open() if one.key == "watch/unchanged/us/inventory"]
+    assert standing.raised_at == raised
+    stock_changes(place, clock, clock.time + timedelta(minutes=10))
+    assert not told_after(place, clock, Watchdog(place.here), minutes=0)
+
+
+def test_what_is_told_stands_no_more_where_the_flow_is_off(place: House, clock: Clock):
+    usual_fridays(place, clock)
+    watchdog = Watchdog(place.here)
+    assert told_after(place, clock, watchdog, minutes=120)
+    flows = place.here.configuration.routes[ROUTE].flows
+    flows["inventory"] = FlowSpec.model_validate({"mode": "off", "every": "5m"})
+    assert not told_after(place, clock, watchdog, minutes=1)
+
+
+def test_a_system_that_is_away_now_and_then_does_not_hide_that_nothing_changes(place: House, clock: Clock):
+    """What was judged began anew with each time: half a minute every hour hid it for good. Each look is a process of
+    its own, as from cron."""
+    usual_fridays(place, clock)
+    told = []
+    for _ in range(4):
+        told.append(told_after(place, clock, Watchdog(place.here), minutes=54))
+        clock.advance(minutes=1)
+        fails(place, ERP)
+        Watchdog(place.here).look()
+        clock.advance(seconds=31)
+        place.ledger.breakers.success(ERP)
+        told.append(told_after(place, clock, Watchdog(place.here), seconds=1))
+    assert told[:3] == [False] * 3
+    assert told[-1]
+
+
+def test_spans_are_forgotten_after_a_week(place: House, clock: Clock):
+    def spans() -> list[str]:
+        return [name for name in place.ledger.heartbeats.all() if name.startswith("unlooked/us/inventory")]
+
+    usual_fridays(place, clock)
+    Watchdog(place.here).look()
+    store_fails(place, clock)
+    (first,) = spans()
+    assert first.endswith("/2026-11-27T12:00:00+00:00")
+    for _ in range(8 * 24):
+        clock.advance(hours=1)
+        place.ledger.heartbeats.beat([SENSOR_ALIVE, "watchdog"])
+    Watchdog(place.here).look()
+    assert spans() == []
 
 
 def plan_held(place: House, clock: Clock) -> None:
@@ -127,8 +203,7 @@ def sensor_silent(place: House, clock: Clock) -> None:
 
 def store_fails(place: House, clock: Clock) -> None:
     clock.advance(hours=2)
-    for _ in range(5):
-        place.ledger.breakers.failure(STORE, "HTTP 503")
+    fails(place, STORE)
     Watchdog(place.here).look()
     clock.advance(minutes=1)
     place.ledger.breakers.success(STORE)
