@@ -9,7 +9,7 @@ committed quantity to the fulfillment while the item's stays committed is unconf
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -23,6 +23,7 @@ from erp_sync.ports.state import StoreOrder
 from erp_sync.systems.netsuite import suiteql
 from erp_sync.systems.netsuite.client import PAGE, NetSuiteClient
 from erp_sync.systems.netsuite.mapping.identity import external_id
+from erp_sync.systems.netsuite.rows import Row
 
 # Fulfillments younger than this are read with the stock; older ones the shipments flow has received.
 LATELY_HOURS = 2.0
@@ -125,29 +126,43 @@ class StoreDemand:
     def shipped_lately(self, now: datetime, adopted: Adopted, items: str = "") -> Shipped:
         """Fulfillments of the stores' orders that left lately. To be read before the quantities.
 
-        `items`: a query for the internal ids of the items that are asked for; "" for all.
+        `items`: internal ids, or a query for them, of the items that are asked for; "" for all.
         """
         found: Shipped = {}
-        if not self.stores:
-            return found
+        for rows in self._pages(now, items):
+            self._add(found, rows, adopted)
+        return found
+
+    def shipped_on_a_page(self, now: datetime, adopted: Adopted) -> Shipped | None:
+        """The same of all items, where one page holds it; else None."""
+        found: Shipped = {}
+        for rows in self._pages(now, ""):
+            if len(rows) == PAGE:
+                return None
+            self._add(found, rows, adopted)
+        return found
+
+    def _pages(self, now: datetime, items: str) -> Iterator[list[Row]]:
         window = Window(start=now - self._lately, end=now + timedelta(days=1))
         last: tuple[str, str] | None = None
-        while True:
-            rows = self._client.query(
-                self._statement(window, last, items), operation="stock_level.read_shipped", poll=True
-            )
-            for row in rows:
-                store = self._store(str(row.get("order_key") or ""))
-                if store is None and (known := adopted.stores.get(str(row["order_id"]))):
-                    store = known[0]
-                if store is None:
-                    continue
-                place = found.setdefault((str(row["item"]), str(row["location"])), {}).setdefault(store, {})
-                quantity = abs(decimal_of(row.get("quantity") or 0))
-                place[str(row["id"])] = place.get(str(row["id"]), Decimal(0)) + quantity
+        while self.stores:
+            statement = self._statement(window, last, items)
+            rows = self._client.query(statement, operation="stock_level.read_shipped", poll=True)
+            yield rows
             if len(rows) < PAGE:
-                return found
+                return
             last = (str(rows[-1]["id"]), str(rows[-1]["line"]))
+
+    def _add(self, found: Shipped, rows: Sequence[Row], adopted: Adopted) -> None:
+        for row in rows:
+            store = self._store(str(row.get("order_key") or ""))
+            if store is None and (known := adopted.stores.get(str(row["order_id"]))):
+                store = known[0]
+            if store is None:
+                continue
+            place = found.setdefault((str(row["item"]), str(row["location"])), {}).setdefault(store, {})
+            quantity = abs(decimal_of(row.get("quantity") or 0))
+            place[str(row["id"])] = place.get(str(row["id"]), Decimal(0)) + quantity
 
     def _statement(self, window: Window, last: tuple[str, str] | None, items: str) -> str:
         conditions = [

@@ -70,13 +70,28 @@ class StockSource:
 
     def snapshot(self) -> Iterator[list[RawRecord]]:
         """Active items at all locations (or setting ``stock_locations``). Not bound by the 100,000 row cap."""
-        return self._pages("i.isinactive = 'F'", "stock_level.snapshot", self._demand.adopted())
+        adopted = self._demand.adopted()
+        shipped = self._demand.shipped_lately(self._clock(), adopted)
+        yield from self._pages("i.isinactive = 'F'", "stock_level.snapshot", adopted, shipped)
 
     def changed(self, window: Window, news: News = all_new) -> Iterator[list[RawRecord]]:
         """Rows whose available quantity changed in the window, and items of inventory transactions in it, and of
-        orders that became known in it."""
+        orders that became known in it.
+
+        Where more left lately than a page holds, it is asked for by item: which items moved is read first then, and
+        what moves after that is in the next window.
+        """
         adopted = self._demand.adopted()
-        return self._pages(self._moved(window, adopted), "stock_level.changed", adopted, poll=True)
+        condition = self._moved(window, adopted)
+        shipped = self._demand.shipped_on_a_page(self._clock(), adopted)
+        if shipped is None:
+            items = self._items(condition)
+            if not items:
+                return
+            named = numbers(items) if len(items) < PAGE else ""  # of more it is as well read of all
+            shipped = self._demand.shipped_lately(self._clock(), adopted, named)
+            condition = f"{condition} AND ail.item IN ({named})" if named else condition
+        yield from self._pages(condition, "stock_level.changed", adopted, shipped, poll=True)
 
     def behind_seconds(self) -> float:
         return self._client.behind_seconds
@@ -105,7 +120,8 @@ class StockSource:
         for some in chunks(list(dict.fromkeys(keys))):
             named = f"i.itemid IN ({suiteql.texts(some)})"
             items = f"SELECT i.id FROM item i WHERE {named}"
-            yield from self._pages(named, "stock_level.read", adopted, items=items)
+            shipped = self._demand.shipped_lately(self._clock(), adopted, items)
+            yield from self._pages(named, "stock_level.read", adopted, shipped)
 
     def to_canonical(self, record: RawRecord, lookups: Lookups) -> StockLevel:
         """`location` is the internal id, for look-up table ``locations``; quantities are not netted."""
@@ -134,6 +150,16 @@ class StockSource:
             f"JOIN transaction t ON t.id = tl.transaction WHERE t.type IN ({suiteql.texts(MOVING_TYPES)}) "
             f"AND tl.item IS NOT NULL AND {transactions}){items})"
         )
+
+    def _items(self, condition: str) -> list[str]:
+        """Internal ids of items that have rows of this condition, a page of them at most."""
+        rows = self._client.query(
+            f"SELECT ail.item FROM aggregateitemlocation ail JOIN item i ON i.id = ail.item WHERE {condition} "
+            "GROUP BY ail.item ORDER BY ail.item",
+            operation="stock_level.read_moved",
+            poll=True,
+        )
+        return [str(row["item"]) for row in rows]
 
     def _statement(self, condition: str, last: tuple[str, str] | None, adopted: Adopted) -> str:
         conditions = [condition]
@@ -164,10 +190,9 @@ class StockSource:
         return terms
 
     def _pages(
-        self, condition: str, operation: str, adopted: Adopted, *, poll: bool = False, items: str = ""
+        self, condition: str, operation: str, adopted: Adopted, shipped: Shipped, *, poll: bool = False
     ) -> Iterator[list[RawRecord]]:
         last: tuple[str, str] | None = None
-        shipped = self._demand.shipped_lately(self._clock(), adopted, items)
         while True:
             started = self._clock()
             rows = self._client.query(self._statement(condition, last, adopted), operation=operation, poll=poll)

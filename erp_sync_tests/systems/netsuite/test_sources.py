@@ -348,6 +348,46 @@ def test_of_chosen_items_only_their_own_late_fulfillments_are_read(connector, se
     assert "tl.item IN" not in everything
 
 
+@pytest.mark.parametrize(("moved", "pages"), [(2, 2), (0, 1), (1000, 4)], ids=["few", "none", "most"])
+def test_more_than_a_page_of_late_fulfillments_is_read_for_what_moved_alone(connector, server, moved: int, pages: int):
+    """2,500 lines left lately. What moves while it is read must not be offered without what left of it."""
+    left = [{"id": str(n), "line": "1", "item": str(n), "location": "7", "quantity": "-3",
+             "order_id": "1", "order_key": "magento_us_1"} for n in range(1, 2501)]  # fmt: skip
+    order = []
+
+    def shipped(sent: Sent) -> Answer:
+        order.append("shipped")
+        among = re.search(r"tl\.item IN \(([\d, ]+)\)", sent.body["q"])
+        last = re.search(r"t\.id > (\d+)", sent.body["q"])
+        chosen = among.group(1).split(", ") if among else [row["item"] for row in left]
+        rows = [row for row in left if row["item"] in chosen and int(row["id"]) > int(last.group(1) if last else 0)]
+        return suiteql_answer(rows[:1000])
+
+    def items(sent: Sent) -> Answer:
+        order.append("items")
+        return suiteql_answer([{"item": str(item)} for item in range(5, 5 + moved)])
+
+    def quantities(sent: Sent) -> Answer:
+        order.append("quantities")
+        assert (" AND ail.item IN (5, 6) ORDER BY" in sent.body["q"]) == (moved == 2)
+        return suiteql_answer([stock_row(5, 7), stock_row(6, 7)])
+
+    server.on("SUITEQL", "FROM aggregateitemlocation ail JOIN item i ON i.id = ail.item WHERE", quantities)
+    server.on("SUITEQL", "^SELECT ail.item FROM .*GROUP BY ail.item", items)
+    server.on("SUITEQL", "AS order_key", shipped)
+    port = connector(source_connections=["magento_us"]).port("stock_level", "source")
+    levels = [port.to_canonical(record, Passthrough()) for record in all_of(port.changed(WINDOW))]
+    assert order == ["shipped", "items"] + ["shipped"] * (pages - 1) + ["quantities"] * bool(moved)
+    assert [level.demands[0].shipped for level in levels] == [((item, D(3)),) for item in ("5", "6") if moved]
+
+
+def test_late_fulfillments_that_fit_a_page_cost_no_further_call(connector, server):
+    server.rows("FROM aggregateitemlocation", stock_row(1, 7))
+    server.rows("AS order_key")
+    all_of(connector(source_connections=["magento_us"]).port("stock_level", "source").changed(WINDOW))
+    assert len(server.queries()) == 2
+
+
 def test_what_a_fulfillment_moves_is_read_though_available_stays(connector, server):
     """On hand and committed fall by the same number: lastquantityavailablechange does not move."""
     server.rows("FROM aggregateitemlocation")
