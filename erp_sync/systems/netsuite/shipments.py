@@ -50,7 +50,7 @@ class ShipmentSource:
         for rows in self._rows.pages(self._rows.within(window), poll=True):
             shipped = [row for row in rows if _is_shipped(row)]
             wanted = news({str(row["id"]): self._version(row, window.end) for row in shipped})
-            yield from self._records([row for row in shipped if str(row["id"]) in wanted], window.end)
+            yield from self._records([row for row in shipped if str(row["id"]) in wanted], window.end, news)
 
     def fetch(self, native_ids: Sequence[str]) -> Iterator[list[RawRecord]]:
         for rows in self._rows.of(native_ids, "t.id", numbers):
@@ -61,7 +61,8 @@ class ShipmentSource:
         for rows in self._rows.of(native_ids, "t.id", numbers):
             read_at = datetime.now(UTC)
             wanted = news({str(row["id"]): self._version(row, read_at) for row in rows})
-            yield from self._records([row for row in rows if _is_shipped(row) and str(row["id"]) in wanted], read_at)
+            wanted_rows = [row for row in rows if _is_shipped(row) and str(row["id"]) in wanted]
+            yield from self._records(wanted_rows, read_at, news)
 
     def created(self, window: Window) -> dict[str, str]:
         pages = self._rows.pages(self._rows.within(window, "t.createddate"))
@@ -81,8 +82,15 @@ class ShipmentSource:
         source = {**record.payload, "version": record.version}
         return self._mapping.apply(source, Context(self._client.connection, lookups, values), record.native_id)
 
-    def _records(self, rows: list[Row], read_at: datetime) -> Iterator[list[RawRecord]]:
-        for some in chunks(rows, _PAGE):
+    def _records(self, rows: list[Row], read_at: datetime, news: News = all_new) -> Iterator[list[RawRecord]]:
+        """`news` is asked again for each page but the first: reading one takes seconds, in which a run beside this one,
+        which events have started, may have received the next."""
+        for number, some in enumerate(chunks(rows, _PAGE)):
+            if number:
+                wanted = news({str(row["id"]): self._version(row, read_at) for row in some})
+                some = [row for row in some if str(row["id"]) in wanted]
+                if not some:
+                    continue
             with ThreadPoolExecutor(max_workers=_AT_ONCE, thread_name_prefix="shipments") as pool:
                 records = list(pool.map(carried(self._read), some))
             found = [(row, record) for row, record in zip(some, records, strict=True) if record is not None]

@@ -269,6 +269,27 @@ def test_only_shipped_fulfillments_that_are_news_cost_a_call(connector, server):
     assert set(port.peek(WINDOW)) == set(port.created(WINDOW)) == {"700", "701"}
 
 
+@pytest.mark.parametrize("named", [False, True], ids=["polled", "named"])
+def test_what_another_run_receives_meanwhile_is_not_read_a_second_time(connector, server, named: bool):
+    """Runs of events and of the poll meet on a busy day: each read all fulfillments that were new when it began."""
+    script_shipment(server, FULFILLMENT)
+    server.on("GET", r"/itemFulfillment/\d+$", Answer(200, FULFILLMENT))
+    everything = [str(number) for number in range(701, 761)]
+    server.rows("type = 'ItemShip'", *(fulfillment_row(int(one), "ItemShip:C") for one in everything))
+    source = connector(source_connections=["magento_us"]).port("shipment", "source")
+    theirs: set[str] = set()
+
+    def news(versions):
+        return set(versions) - theirs
+
+    pages = source.fetch_new(everything, news) if named else source.changed(WINDOW, news)
+    first = next(iter(pages))
+    theirs |= {record.native_id for record in first} | set(everything[25:58])
+    all_of(pages)
+    asked = [sent.path.rpartition("/")[2] for sent in server.sent if sent.method == "GET"]
+    assert sorted(asked) == [*everything[:25], "759", "760"]
+
+
 def test_events_of_fulfillments_that_have_not_left_or_are_known_cost_no_call_of_their_own(connector, server):
     """One is saved, and told of, when it is picked, packed and shipped: three events, one record that counts."""
     script_shipment(server, FULFILLMENT)
