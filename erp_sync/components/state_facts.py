@@ -57,8 +57,7 @@ def booked_shipments(here: Installation, route: RouteSpec, lately: Collection[st
             lines[place] = lines.get(place, Decimal(0)) + line.quantity
     others = [name for name in lately if name not in open_shipments and name not in booked]
     keys = [EntityKey(source, "", Entity.SHIPMENT, name) for name in others]
-    found = here.ledger.deliveries.latest(route.name, kind.name, target, keys) if keys else {}
-    booked.update(key.native_id for key in found)
+    booked.update(key.native_id for key in here.ledger.deliveries.accepted(route.name, kind.name, target, keys))
     by_hand = left_by_hand(here, route)
     # What the store has of these it has by what is told of them here, not by the ERP's fulfillment.
     booked.update(one.fulfillment for one in by_hand if one.fulfillment)

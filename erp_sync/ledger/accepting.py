@@ -30,7 +30,9 @@ _LATEST = (
         deliveries.c.route == sa.bindparam("of_route"),
         deliveries.c.flow == sa.bindparam("of_flow"),
         deliveries.c.target == sa.bindparam("of_target"),
+        # With the scope the unique key finds each; without it all of a connection's documents would be gone through.
         deliveries.c.connection == sa.bindparam("of_connection"),
+        deliveries.c.scope == sa.bindparam("of_scope"),
         deliveries.c.entity == sa.bindparam("of_entity"),
         deliveries.c.native_id.in_(sa.bindparam("of_native_ids", expanding=True)),
     )
@@ -57,19 +59,18 @@ def latest(
     With `lock` nobody claims, begins or decides on them until the transaction ends: what is decided about them by
     their state must still be so when it is written.
     """
-    grouped: dict[tuple[str, str], list[str]] = {}
+    grouped: dict[tuple[str, str, str], list[str]] = {}
     wanted = set(keys)
     for key in wanted:
-        grouped.setdefault((key.connection, key.entity), []).append(key.native_id)
+        grouped.setdefault((key.connection, key.scope, key.entity), []).append(key.native_id)
     found: dict[EntityKey, Delivery] = {}
-    for (connection, entity), native_ids in sorted(grouped.items()):
+    for (connection, scope, entity), native_ids in sorted(grouped.items()):
         for some in chunks(sorted(native_ids)):
             given = {"of_route": route, "of_flow": flow, "of_target": target, "of_native_ids": some}
-            given |= {"of_connection": connection, "of_entity": entity}
+            given |= {"of_connection": connection, "of_scope": scope, "of_entity": entity}
             for row in read.execute(_LATEST_LOCKED if lock else _LATEST, given):
                 delivery = delivery_of(row)
-                if delivery.key in wanted:
-                    found[delivery.key] = delivery
+                found[delivery.key] = delivery
     return found
 
 

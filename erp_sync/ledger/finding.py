@@ -113,6 +113,20 @@ class Finding:
                 found.extend(one for one in rows if one.key in wanted)
         return found
 
+    def accepted(self, route: str, flow: str, target: str, keys: Iterable[EntityKey]) -> set[EntityKey]:
+        """Those of these documents that have a delivery to the target, in whatever state; none is loaded."""
+        places: dict[tuple[str, str, str], set[str]] = {}
+        for key in keys:
+            places.setdefault((key.connection, key.scope, key.entity), set()).add(key.native_id)
+        found: set[EntityKey] = set()
+        with self._database.read() as read:
+            for place, native_ids in sorted(places.items()):
+                of = dict(zip(("of_connection", "of_scope", "of_entity"), place, strict=True))
+                for some in chunks(sorted(native_ids)):
+                    given = {"of_route": route, "of_flow": flow, "of_target": target, **of, "of_native_ids": list(some)}
+                    found.update(EntityKey(*place, one) for one in read.execute(_ACCEPTED_IDS, given).scalars())
+        return found
+
     def made(self, route: str, flow: str, target: str, operation: str, size: int = CHUNK) -> Iterator[list[Made]]:
         """Records that this operation made at the target and whose deliveries are kept, by key, so many at a time."""
         query = (
@@ -171,6 +185,20 @@ class Finding:
                     payload=row.payload if row.payload is None else bytes(row.payload),
                 )
 
+
+_ACCEPTED_IDS = (
+    sa.select(deliveries.c.native_id)
+    .where(
+        deliveries.c.route == sa.bindparam("of_route"),
+        deliveries.c.flow == sa.bindparam("of_flow"),
+        deliveries.c.target == sa.bindparam("of_target"),
+        deliveries.c.connection == sa.bindparam("of_connection"),
+        deliveries.c.scope == sa.bindparam("of_scope"),
+        deliveries.c.entity == sa.bindparam("of_entity"),
+        deliveries.c.native_id.in_(sa.bindparam("of_native_ids", expanding=True)),
+    )
+    .distinct()
+)
 
 _ANY_SUSPECTS = (
     sa.select(sa.literal(1))

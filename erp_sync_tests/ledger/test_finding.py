@@ -67,6 +67,20 @@ def test_what_unfinished_deliveries_have_done_is_told_in_one_statement_without_t
     assert len(seen) == 1
 
 
+def test_which_documents_have_a_delivery_is_told_without_loading_one(ledger: Ledger):
+    """A run that compares stock asks it of every shipment that left in the last hours."""
+    accept(ledger, document("1"), document("2", version="a"))
+    accept(ledger, document("2", version="b"))
+    deliver(ledger, claim(ledger, limit=1)[0])
+    asked = [key("1"), key("2"), key("3"), key("2", connection="other")]
+    seen = statements(ledger)
+    assert ledger.deliveries.accepted(ROUTE, FLOW, ERP, asked) == {key("1"), key("2")}
+    assert ledger.deliveries.accepted(ROUTE, FLOW, STORE, asked) == set()
+    assert ledger.deliveries.accepted(ROUTE, FLOW, ERP, []) == set()
+    assert len(seen) == 4  # one of each connection
+    assert not [statement for statement in seen if "payload" in statement]
+
+
 def test_refused_records_are_added_up_and_named_without_being_loaded(ledger: Ledger):
     def refusal(number: int, rule: str) -> Refusal:
         return Refusal(

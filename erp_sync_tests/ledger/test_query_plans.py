@@ -15,16 +15,19 @@ import pytest
 import sqlalchemy as sa
 
 from erp_sync.ledger import KnownRow, Ledger, migrate
+from erp_sync.model.keys import EntityKey
 from erp_sync.ports.raw import RawRecord
 from erp_sync_tests.ledger.world import START, Clock
 
 ERP, STORE, ENTITY = "netsuite_us", "magento_us", "stock_level"
 ROWS = 2_000
 SOME = [f"SKU-{number:05d}" for number in range(3)]
+KEYS_OF_SOME = [EntityKey(ERP, "", ENTITY, one) for one in SOME]
 
 # How each way to few rows must begin, as EXPLAIN QUERY PLAN says it.
 KEYS = "known_state USING PRIMARY KEY (connection=? AND entity=? AND scope=? AND key=?)"
 ROW_KEYS = "plan_rows USING INDEX ix_plan_rows_key (target=? AND entity=? AND key=? AND state=?)"
+KEY = "AND connection=? AND scope=? AND entity=? AND native_id=?)"
 NATIVE_IDS = "received USING INDEX ix_received_native_id (native_id=?)"
 RUN = "received USING INDEX ix_received_run_id (run_id=?)"
 
@@ -75,6 +78,8 @@ ASKED: dict[str, tuple[Callable[[Ledger], Any], str, str]] = {
     "versions": (lambda ledger: ledger.received.fresh(ERP, ENTITY, dict.fromkeys(SOME, "2")), "received", NATIVE_IDS),
     "all versions": (lambda ledger: ledger.received.of(ERP, ENTITY, SOME), "received", NATIVE_IDS),
     "refusals": (lambda ledger: ledger.plans.refusals(STORE, ENTITY, START, SOME), "plan_rows", ROW_KEYS),
+    "accepted": (lambda ledger: ledger.deliveries.accepted("us", "orders", STORE, KEYS_OF_SOME), "deliveries", KEY),
+    "latest": (lambda ledger: ledger.deliveries.latest("us", "orders", STORE, KEYS_OF_SOME), "deliveries", KEY),
     "of a run": (lambda ledger: ledger.received.of_run(ERP, ENTITY, "this"), "received", RUN),
 }  # fmt: skip
 
