@@ -120,7 +120,7 @@ def closing(
         fulfilled, billed = _number(line, "quantityFulfilled"), _number(line, "quantityBilled")
         done = max(fulfilled, billed)
         # A parcel that is being packed leaves though its line is closed, unless somebody stops it.
-        if (leaves := max(done, _number(line, "quantityPicked"))) > want.quantity:
+        if (leaves := _leaves(line)) > want.quantity:
             beyond.append((leaves, want.quantity))
         closed, target = line.get("isClosed") is True, max(done, want.quantity)
         if closed and not (number in reopen and done):
@@ -186,8 +186,8 @@ def _wanted(
         if not ends and all(keeps[one.line_id] == one.quantity for one in mine):
             continue
         if len(mine) == len(theirs):
-            for one, line in zip(mine, theirs, strict=True):
-                quantity = keeps[one.line_id]
+            quantities = _where_it_left([keeps[one.line_id] for one in mine], theirs)
+            for one, line, quantity in zip(mine, theirs, quantities, strict=True):
                 exact = amounts.get(one.line_id)
                 wanted[str(line["line"])] = (
                     exact if exact is not None and exact.quantity == quantity else Wanted(quantity=quantity)
@@ -200,6 +200,29 @@ def _wanted(
                 wanted[str(line["line"])] = Wanted(quantity=here)
                 rest -= here
     return wanted
+
+
+def _where_it_left(keeps: Sequence[Decimal], lines: Sequence[Mapping[str, Any]]) -> list[Decimal]:
+    """What the store keeps of one article, by NetSuite's lines of it.
+
+    Where more has left of a line than the store keeps there, units of the article's other lines that are not gone here
+    are counted as these: a store that is told of an article ships by its own rows in their order, so that it may have
+    shipped one row where NetSuite shipped the other. Both agree on the article, and nothing is open or too much.
+    """
+    found = list(keeps)
+    leaves = [_leaves(line) for line in lines]
+    for place, gone in enumerate(leaves):
+        for other, there in enumerate(leaves):
+            moved = min(gone - found[place], found[other] - there)
+            if moved > 0:
+                found[place] += moved
+                found[other] -= moved
+    return found
+
+
+def _leaves(line: Mapping[str, Any]) -> Decimal:
+    """Units that have left, are billed, or are being packed."""
+    return max(_number(line, name) for name in ("quantityFulfilled", "quantityBilled", "quantityPicked"))
 
 
 def _legacy_tax(

@@ -212,6 +212,30 @@ def test_an_article_in_another_number_of_lines_keeps_what_the_store_keeps():
     assert found.body["item"]["items"] == [{"line": 1, "quantity": 3, "amount": 30}]
 
 
+@pytest.mark.parametrize(
+    ("left", "changed", "beyond"),
+    [
+        # The store has shipped both rows in part, NetSuite its second line alone.
+        ((0, 4), [{"line": 1, "isClosed": True}], ()),
+        ((1, 2), [{"line": 1, "quantity": 2, "amount": 20}, {"line": 4, "quantity": 2, "amount": 20}], ()),
+        ((3, 1), [{"line": 4, "quantity": 1, "amount": 10}], ()),
+        # One more than the store keeps at all.
+        ((1, 4), [{"line": 1, "quantity": 1, "amount": 10}], ((D(4), D(3)),)),
+    ],
+)
+@pytest.mark.parametrize("how", ["quantityFulfilled", "quantityBilled"])
+def test_of_an_article_in_two_lines_it_makes_no_difference_which_one_left(left, changed, beyond, how):
+    lines = (line("1", "SKU-1", "3", "10.00"), line("2", "SKU-1", "4", "10.00"))
+    document = lose(order(lines=lines), line_2={"quantity_cancelled": D(3)})
+    there = [
+        sold(number, "11", units, amount, **{how: D(gone)})
+        for number, units, amount, gone in ((1, "3", "30.00", left[0]), (4, "4", "40.00", left[1]))
+    ]
+    found = changes(document, *there)
+    assert found.beyond == beyond
+    assert found.body.get("item", {}).get("items", []) == changed
+
+
 def test_a_line_of_which_something_left_while_it_was_closed_is_opened_for_what_has_left():
     closed = {**WHOLE[1], "isClosed": True, "quantityFulfilled": D(1)}
     document = lose(order(), line_2={"quantity_cancelled": D(3)})
