@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 import sqlalchemy as sa
@@ -65,6 +65,14 @@ class FirstShipment(msgspec.Struct, frozen=True, kw_only=True):
     order: str
     created: datetime | None
     shipped: datetime | None
+
+
+class Version(msgspec.Struct, frozen=True, kw_only=True):
+    """One version of a document. `id`: of its delivery, which grows with time; UTC."""
+
+    id: int
+    accepted_at: datetime
+    payload: bytes
 
 
 class Performance:
@@ -217,15 +225,16 @@ class Performance:
                 for row in read.execute(query)
             ]
 
-    def told(self, start: datetime, end: datetime, flow: str) -> list[tuple[str, dict[str, Any], bytes]]:
-        """Route, facts and payload of a flow's documents that were accepted in the window."""
-        query = sa.select(
-            deliveries.c.route,
-            deliveries.c.facts,
-            sa.func.coalesce(deliveries.c.corrected, deliveries.c.payload),
-        ).where(deliveries.c.accepted_at >= start, deliveries.c.accepted_at < end, deliveries.c.flow == flow)
+    def accepted_ids(self, start: datetime, end: datetime, flow: str) -> dict[str, set[str]]:
+        """By route, native ids of a flow's documents of which a version was accepted in the window."""
+        query = sa.select(deliveries.c.route, deliveries.c.native_id).where(
+            deliveries.c.accepted_at >= start, deliveries.c.accepted_at < end, deliveries.c.flow == flow
+        )
+        found: defaultdict[str, set[str]] = defaultdict(set)
         with self._database.read() as read:
-            return [(row[0], codec.from_json(row[1]), row[2]) for row in read.execute(query.order_by(deliveries.c.id))]
+            for route, native_id in read.execute(query):
+                found[route].add(native_id)
+        return dict(found)
 
     def placed(self, route: str, orders: Collection[str], flow: str = "orders") -> dict[str, datetime]:
         """When these orders (ids in their store) were placed, as far as the ledger has them."""
@@ -241,18 +250,20 @@ class Performance:
                         found[native_id] = datetime.fromisoformat(placed_at)
         return found
 
-    def payloads(self, route: str, orders: Collection[str], flow: str = "orders") -> dict[str, bytes]:
-        """The last version of these documents as the ledger has it."""
-        found: dict[str, bytes] = {}
+    def versions(self, route: str, flow: str, native_ids: Collection[str]) -> dict[str, list[Version]]:
+        """All versions of these documents that the ledger has, the first one first; corrected ones as corrected."""
+        found: defaultdict[str, list[Version]] = defaultdict(list)
+        payload = sa.func.coalesce(deliveries.c.corrected, deliveries.c.payload)
         with self._database.read() as read:
-            for some in chunks(sorted(orders)):
+            for some in chunks(sorted(native_ids)):
                 query = (
-                    sa.select(deliveries.c.native_id, deliveries.c.payload)
+                    sa.select(deliveries.c.native_id, deliveries.c.id, deliveries.c.accepted_at, payload)
                     .where(deliveries.c.native_id.in_(some), deliveries.c.route == route, deliveries.c.flow == flow)
-                    .order_by(deliveries.c.sequence)
+                    .order_by(deliveries.c.id)
                 )
-                found |= {row[0]: row[1] for row in read.execute(query)}
-        return found
+                for native_id, number, at, content in read.execute(query):
+                    found[native_id].append(Version(id=number, accepted_at=at, payload=content))
+        return dict(found)
 
 
 def _first_event(read: sa.Connection, start: datetime) -> int:

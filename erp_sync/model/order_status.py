@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 import msgspec
 
 from erp_sync.model.order import OrderStatus
+
+
+class CancelledUnits(msgspec.Struct, frozen=True, kw_only=True):
+    """Units of one article of an order that the ERP will not send any more, though the order goes on."""
+
+    sku: str
+    quantity: Decimal
 
 
 class OrderStatusUpdate(msgspec.Struct, frozen=True, kw_only=True):
@@ -18,7 +26,9 @@ class OrderStatusUpdate(msgspec.Struct, frozen=True, kw_only=True):
         version: the ERP's version; grows with each change.
         order_connection: connection of the store that took the order; "" where that is not known.
         order_key: native id that the order has in its own store.
-        reason: why it was cancelled or is held, in the ERP's words.
+        reason: why it, or a part of it, was cancelled or is held, in the ERP's words.
+        cancelled: the part of it that was cancelled for this reason. Where all of it was, status says so, and this
+            may be empty.
     """
 
     connection: str
@@ -30,5 +40,6 @@ class OrderStatusUpdate(msgspec.Struct, frozen=True, kw_only=True):
     order_key: str
     status: OrderStatus
     reason: str = ""
+    cancelled: tuple[CancelledUnits, ...] = ()
     updated_at: datetime | None = None
     custom: dict[str, Any] = {}

@@ -226,8 +226,9 @@ KPIS: dict[str, Kpi] = {
             title="units cancelled for lack of stock",
             unit="units",
             window=DAY,
-            words="Units of orders that the ERP cancelled with a reason that the flow's `lack_of_stock` names; unknown "
-            "where that names none, or the ERP's connection has no field that reasons are read from.",
+            words="Units that the ERP cancelled, with their order or with a closed line of it, with a reason that the "
+            "flow's `lack_of_stock` names, each once; unknown where that names none, or the ERP's connection has no "
+            "field that reasons are read from.",
         ),
         Kpi(
             name="cancelled_revenue",
@@ -237,7 +238,8 @@ KPIS: dict[str, Kpi] = {
             unit="currency",
             window=DAY,
             label="currency",
-            words="Grand totals of these orders.",
+            words="What these units would have brought with their share of discount and tax, and with the shipping "
+            "where nothing of the order is left: of an order that was cancelled whole its grand total.",
         ),
         Kpi(
             name="calls_per_order",

@@ -6,7 +6,7 @@ What they are and what they should be: `erp_sync.monitoring.kpis`. Their windows
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
 
@@ -18,7 +18,6 @@ from erp_sync.components.flow_table import FLOWS
 from erp_sync.components.installation import Installation
 from erp_sync.ledger.overview import FlowCounts
 from erp_sync.ledger.performance import Intervention
-from erp_sync.model.order import OrderStatus
 from erp_sync.monitoring.kpis import (
     ASSUMED,
     DAY,
@@ -36,6 +35,7 @@ from erp_sync.monitoring.kpis import (
     quantiles,
     ratio,
 )
+from erp_sync.operations.lack_of_stock import Said, lacks, loss_of
 from erp_sync.transport.exchanges import Calls
 
 #: Verdicts of calls that did what they should.
@@ -229,7 +229,7 @@ class Gathering:
     def cancelled(self) -> list[Figure]:
         """By the ERP, with a reason that the flow's rule `lack_of_stock` names; unknown where it names none, and where
         the ERP's connection tells no reasons: then not one is cancelled for lack of stock as far as anybody sees."""
-        told = self.here.ledger.performance.told(self._since("cancelled_units"), self.end, "order_status")
+        told = self.here.ledger.performance.accepted_ids(self._since("cancelled_units"), self.end, "order_status")
         found = []
         for route in self.routes:
             flow = route.flows.get("order_status")
@@ -237,29 +237,35 @@ class Gathering:
             if not words or not self.here.capabilities_of(route.erp).reading("order_status").tells_reason:
                 found += [_figure(kpi, route, "", None) for kpi in ("cancelled_units", "cancelled_revenue")]
                 continue
-            found += self._cancelled(route, words, [one[1:] for one in told if one[0] == route.name])
+            found += self._cancelled(route, words, told.get(route.name, set()))
         return found
 
-    def _cancelled(
-        self, route: RouteSpec, words: Sequence[str], told: list[tuple[dict[str, str], bytes]]
-    ) -> list[Figure]:
+    def _cancelled(self, route: RouteSpec, words: Sequence[str], told: Collection[str]) -> list[Figure]:
+        """`told`: the ERP's ids of the orders about which it said something in the window."""
+        performance = self.here.ledger.performance
         decode = flow_module("order_status", "transform").decode
-        reasons: dict[str, str] = {}  # as the last word of the ERP is, oldest first
-        for facts, payload in told:
-            if facts.get("status") == OrderStatus.CANCELLED:
-                reasons[facts["order"]] = decode(payload).reason.lower()
-        orders = {order for order, reason in reasons.items() if any(word in reason for word in words)}
-        units, revenue = Decimal(0), defaultdict[str, Decimal](Decimal)
+        updates: defaultdict[str, list[Said]] = defaultdict(list)
+        for versions in performance.versions(route.name, "order_status", told).values():
+            for one in versions:
+                update = decode(one.payload)
+                updates[update.order_key].append(Said(id=one.id, at=one.accepted_at, update=update))
+        # Only of what was cancelled for want of stock the orders are read.
+        short = {order: said for order, said in updates.items() if any(lacks(one.update, words) for one in said)}
         decode = flow_module("orders", "transform").decode
-        for payload in self.here.ledger.performance.payloads(route.name, orders).values():
-            order = decode(payload)
-            units += sum((line.quantity for line in order.lines), Decimal(0))
-            revenue[order.currency] += order.totals.grand_total
+        orders = performance.versions(route.name, "orders", short)
+        since = self._since("cancelled_units")
+        units, revenue, count = Decimal(0), defaultdict[str, Decimal](Decimal), 0
+        for order, versions in orders.items():
+            loss = loss_of(short[order], [(one.id, decode(one.payload)) for one in versions], words, since)
+            if loss.units or loss.revenue:
+                count += 1
+                units += loss.units
+                revenue[loss.currency] += loss.revenue
         amounts = [
-            _figure("cancelled_revenue", route, "", amount, label=currency, of=len(orders))
+            _figure("cancelled_revenue", route, "", amount, label=currency, of=count)
             for currency, amount in sorted(revenue.items())
         ]
-        return [_figure("cancelled_units", route, "", units, of=len(orders)), *amounts]
+        return [_figure("cancelled_units", route, "", units, of=count), *amounts]
 
     def costs(self) -> list[Figure]:
         found = []

@@ -42,12 +42,15 @@ def told(shop: Business, kpi: str, flow: str = "") -> dict[str, Any]:
         return {one.label: one.value for one in figures(here) if (one.kpi, one.flow) == (kpi, flow)}
 
 
-def close_in_erp(shop: Business, number: str, reason: int) -> None:
-    """An ERP user says why, and closes every line of the order: in one save, as the form does it."""
+def close_in_erp(shop: Business, number: str, reason: int, sku: str = "") -> None:
+    """An ERP user says why, and closes every line of the order, or that of an article: in one save, as the form does
+    it."""
     (order,) = shop.in_erp(number)
     lines = shop.erp_rows(
-        "SELECT id FROM transactionline WHERE \"transaction\" = ? AND mainline = 'F' AND taxline = 'F' AND item > 0",
+        'SELECT l.id FROM transactionline l JOIN item i ON i.id = l.item WHERE l."transaction" = ? '
+        "AND l.mainline = 'F' AND l.taxline = 'F' AND ? IN ('', i.itemid)",
         order["id"],
+        sku,
     )
     body = {FIELD: {"id": str(reason)}, "item": {"items": [{"line": one["id"], "isClosed": True} for one in lines]}}
     erp = shop.hands_in_erp()
@@ -71,6 +74,35 @@ def test_what_the_erp_cancels_for_want_of_stock_is_counted_by_the_reason_that_it
     assert told(shop, "cancelled_revenue") == {"USD": Decimal(str(order["grand_total"]))}
     (comment,) = shop.store.erp_comments(numbers[0])
     assert "Out of stock" in comment
+
+
+def test_lines_closed_for_want_of_stock_count_by_their_share_and_once_when_the_order_follows(shop: Business):
+    number, other = (shop.store.buy(who, {"MUG": 2, "TEA": 3}, payment="checkmo") for who in ("ann", "bea"))
+    shop.settle()
+    close_in_erp(shop, number, OUT_OF_STOCK, sku="TEA")
+    close_in_erp(shop, other, CUSTOMER, sku="MUG")
+    shop.settle("order_status")
+    (order,) = shop.store.rows("SELECT * FROM sales_order WHERE increment_id = ?", number)
+    (tea,) = shop.store.rows("SELECT * FROM sales_order_item WHERE order_id = ? AND sku = ?", order["entity_id"], "TEA")
+    share = sum(Decimal(str(tea[name] or 0)) for name in ("row_total", "tax_amount")) - Decimal(
+        str(tea["discount_amount"] or 0)
+    )
+    assert order["state"] != "canceled"
+    assert told(shop, "cancelled_units") == {"": 3}
+    assert told(shop, "cancelled_revenue") == {"USD": share}
+    comment = shop.store.erp_comments(number)[-1]
+    assert "Not to be sent: 3 of TEA. Out of stock" in comment
+    shop.settle("order_status")
+    assert len([one for one in shop.store.erp_comments(number) if "Out of stock" in one]) == 1
+
+    close_in_erp(shop, number, OUT_OF_STOCK)
+    for flow in ("order_status", "orders", "order_status"):
+        shop.settle(flow)
+    (order,) = shop.store.rows("SELECT * FROM sales_order WHERE increment_id = ?", number)
+    assert order["state"] == "canceled"
+    assert number in shop.report().orders.cancelled
+    assert told(shop, "cancelled_units") == {"": Decimal(str(order["total_qty_ordered"]))}
+    assert told(shop, "cancelled_revenue") == {"USD": Decimal(str(order["grand_total"]))}
 
 
 def ship(shop: Business, number: str) -> None:

@@ -198,4 +198,19 @@ def test_the_first_fulfillment_of_an_order_tells_when_it_was_picked_and_shipped(
 def test_when_orders_were_placed_is_known_of_those_that_the_ledger_has(ledger: Ledger):
     accept(ledger, document("7", facts={"placed_at": START.isoformat()}), document("8"))
     assert ledger.performance.placed(ROUTE, ["7", "8", "9"]) == {"7": START}
-    assert sorted(ledger.performance.payloads(ROUTE, ["7", "9"])) == ["7"]
+
+
+def test_versions_of_a_document_are_told_in_their_order_as_they_were_corrected(ledger: Ledger, clock: Clock):
+    (first,) = accept(ledger, document("7", version="1", payload=b'{"n":1}', held=("on_hold", "")))
+    ledger.dead_letters.edit(first.id, b'{"n":9}', who="ann", why="wrong", go=True)
+    (claimed,) = claim(ledger)
+    ledger.deliveries.complete(claimed)
+    begin = clock.advance(60)
+    (second,) = accept(ledger, document("7", version="2", payload=b'{"n":2}'))
+    accept(ledger, document("8"))
+    assert ledger.performance.accepted_ids(begin, clock() + DAY, "orders") == {ROUTE: {"7", "8"}}
+    assert ledger.performance.accepted_ids(START, begin, "orders").keys() <= {ROUTE}
+    found = ledger.performance.versions(ROUTE, "orders", ["7", "9"])
+    assert sorted(found) == ["7"]
+    told = [(one.id, one.accepted_at, one.payload) for one in found["7"]]
+    assert told == [(first.id, START, b'{"n":9}'), (second.id, begin, b'{"n":2}')]

@@ -20,6 +20,7 @@ from erp_sync.components.installation import Installation
 from erp_sync.ledger import NewDelivery, codec
 from erp_sync.model.keys import EntityKey
 from erp_sync.model.order import OrderStatus
+from erp_sync.model.order_status import CancelledUnits
 from erp_sync.monitoring.exposition import render
 from erp_sync.monitoring.kpis import KPIS, ROWS_COMPARED, ROWS_EQUAL, UNITS_ORDERED, UNITS_SHORT, Figure, Value
 from erp_sync.operations.kpi_asset import metadata_of
@@ -260,6 +261,12 @@ def test_placed_to_picked_and_shipped_is_read_from_first_fulfillments(opened: Op
     assert of(house, "placed_to_shipped")["p95"] == 3 * 3600.0
 
 
+def commented(house: House) -> None:
+    """The store is told what waits: it is a version by itself then, which the next one does not replace."""
+    (claim,) = house.ledger.deliveries.claim(ROUTE, "order_status", STORE, limit=9, owner="run-2:1", run_id="run-2")
+    house.ledger.deliveries.complete(claim)
+
+
 def cancel(house: House, order: str, reason: str, version: str = "1") -> None:
     update = samples.update(native_id=f"9{order}", order_key=order, status=OrderStatus.CANCELLED, reason=reason)
     facts = {"order": order, "status": "cancelled"}
@@ -286,6 +293,35 @@ def test_units_and_revenue_cancelled_for_lack_of_stock_are_those_with_such_a_rea
     units = sum(line.quantity for line in order.lines)
     assert of(house, "cancelled_units") == {"": units}
     assert of(house, "cancelled_revenue") == {order.currency: order.totals.grand_total}
+
+
+def test_a_closed_line_counts_by_its_share_and_once_when_its_order_is_cancelled_after_the_window_moved_on(
+    opened: OpenHouse, clock: Clock
+):
+    """One of two mugs for 20.00: a half. The rest is cancelled thirty hours later: it alone is in the window then."""
+    house = opened()
+    accept(house, "orders", STORE, ERP, native_id="7", payload=codec.to_bytes(samples.order()))
+    part = (CancelledUnits(sku="A", quantity=Decimal(1)),)
+    update = samples.update(native_id="97", order_key="7", reason="out of stock", cancelled=part)
+    payload = msgspec.json.encode(update)
+    accept(house, "order_status", ERP, STORE, native_id="97", facts={"order": "7", "status": "open"}, payload=payload)
+    assert of(house, "cancelled_units") == {"": 1}
+    assert of(house, "cancelled_revenue") == {"USD": Decimal(10)}
+    commented(house)
+    cancel(house, "7", "out of stock", version="2")
+    assert of(house, "cancelled_units") == {"": 2}
+    assert of(house, "cancelled_revenue") == {"USD": Decimal(20)}
+    commented(house)
+    clock.time += timedelta(hours=30)
+    assert of(house, "cancelled_units") == {"": 0}
+    accept(house, "orders", STORE, ERP, native_id="8", payload=codec.to_bytes(samples.order(native_id="8")))
+    update = msgspec.structs.replace(update, native_id="98", order_key="8")
+    accept(house, "order_status", ERP, STORE, native_id="98", facts={"order": "8"}, payload=msgspec.json.encode(update))
+    commented(house)
+    clock.time += timedelta(hours=30)
+    cancel(house, "8", "out of stock", version="2")
+    assert of(house, "cancelled_units") == {"": 1}
+    assert of(house, "cancelled_revenue") == {"USD": Decimal(10)}
 
 
 def test_where_no_reason_means_lack_of_stock_nobody_knows_what_was_cancelled_for_it(opened: OpenHouse):

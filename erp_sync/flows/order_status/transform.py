@@ -32,7 +32,7 @@ def of_order(update: OrderStatusUpdate, store: str, order_key: str) -> OrderStat
 
 
 def decide(update: OrderStatusUpdate, start: datetime, before: Before | None, target: str = "") -> Decision:
-    """The store is told when number or status changed, and only of its own orders."""
+    """The store is told when number, status or what is cancelled changed, and only of its own orders."""
     if not update.order_key or update.order_connection not in ("", target):
         # Two stores number their orders alike: the id alone would find another customer's order.
         return Decision(action="drop", code="not_from_the_store", reason="the order is not one of this store")
@@ -45,7 +45,11 @@ def decide(update: OrderStatusUpdate, start: datetime, before: Before | None, ta
 
 def content(update: OrderStatusUpdate) -> str:
     """Fingerprint of what the store is told."""
-    return hashlib.sha256(encode((update.number, update.status, update.reason))).hexdigest()[:16]
+    told: tuple[Any, ...] = (update.number, update.status, update.reason)
+    if update.cancelled:
+        # Only then: what was told before there were parts is not told once more.
+        told = (*told, update.cancelled)
+    return hashlib.sha256(encode(told)).hexdigest()[:16]
 
 
 def concerns(update: OrderStatusUpdate) -> str:

@@ -21,7 +21,7 @@ WRITTEN = {
     "order_status.comment": Written(
         "/V1/orders/{id}/comments",
         (
-            ("number, status, reason", "statusHistory.comment", OUR_KEY),
+            ("number, status, reason, cancelled[].quantity, cancelled[].sku", "statusHistory.comment", OUR_KEY),
             ("", "statusHistory.is_customer_notified", "0: the customer is not told"),
             ("", "statusHistory.is_visible_on_front", "0"),
             ("order_key", "statusHistory.parent_id", "number"),

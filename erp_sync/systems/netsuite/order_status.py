@@ -21,7 +21,7 @@ from erp_sync.ports.raw import News, RawRecord, Window, all_new
 from erp_sync.ports.reconciling import Shortage
 from erp_sync.systems.netsuite import suiteql
 from erp_sync.systems.netsuite.capabilities import cancel_reason_field, capabilities_of
-from erp_sync.systems.netsuite.client import NetSuiteClient
+from erp_sync.systems.netsuite.client import NetSuiteClient, chunks
 from erp_sync.systems.netsuite.mapping.identity import external_id
 from erp_sync.systems.netsuite.mapping.order_status import status_letter
 from erp_sync.systems.netsuite.rows import Reading, Row, RowReader, numbers, raw, seen
@@ -39,6 +39,16 @@ ORDERS = Reading(
 SHIPPED = (
     "SELECT tl.transaction AS id, SUM(ABS(tl.quantityshiprecv)) AS shipped FROM transactionline tl "
     "WHERE tl.transaction IN ({ids}) AND tl.mainline = 'F' AND tl.taxline = 'F' GROUP BY tl.transaction"
+)
+
+# Units of closed lines that have not left. That a closed line has its quantity still is as the help's pages on closing
+# have it; quantityshiprecv of items that are not shipped is empty (unconfirmed): hence NVL. The parts of a kit are its
+# line's.
+CLOSED = (
+    "SELECT tl.transaction AS id, i.itemid AS sku, SUM(ABS(tl.quantity) - ABS(NVL(tl.quantityshiprecv, 0))) AS units "
+    "FROM transactionline tl JOIN item i ON i.id = tl.item WHERE tl.transaction IN ({ids}) AND tl.mainline = 'F' "
+    "AND tl.taxline = 'F' AND tl.isclosed = 'T' AND NVL(tl.kitcomponent, 'F') = 'F' AND tl.quantity IS NOT NULL "
+    "GROUP BY tl.transaction, i.itemid ORDER BY tl.transaction, i.itemid"
 )
 
 # Of items that may be back-ordered, too. That a line's quantitybackordered is what is neither committed nor shipped
@@ -101,18 +111,40 @@ class OrderStatusSource:
         return self._mapping.apply(source, Context(self._client.connection, lookups, values), record.native_id)
 
     def _raw(self, rows: list[Row]) -> list[RawRecord]:
-        """With the quantity shipped of closed orders: it tells a cancellation from an end."""
+        """With the quantity shipped of closed orders: it tells a cancellation from an end. With what is closed of
+        orders for which a reason is told: a part of them may have been cancelled for it."""
         closed = [str(row["id"]) for row in rows if status_letter(row.get("status", "")) == "H"]
         shipped: dict[str, str] = {}
         if closed:
             found = self._client.query(SHIPPED.format(ids=numbers(closed)), operation="order_status.read_shipped")
             shipped = {str(row["id"]): str(row.get("shipped") or "0") for row in found}
-        return [
-            raw(self._rows, row, _version(row), row | {"shipped": shipped.get(str(row["id"]), "0")})
-            if str(row["id"]) in closed
-            else raw(self._rows, row, _version(row))
-            for row in rows
-        ]
+        parts = self._closed_parts([str(row["id"]) for row in rows if _partly(row)])
+        found_rows = []
+        for row in rows:
+            key = str(row["id"])
+            more: Row = {"shipped": shipped.get(key, "0")} if key in closed else {}
+            if key in parts:
+                more["cancelled"] = parts[key]
+            found_rows.append(
+                raw(self._rows, row, _version(row), row | more) if more else raw(self._rows, row, _version(row))
+            )
+        return found_rows
+
+    def _closed_parts(self, ids: Sequence[str]) -> dict[str, list[Row]]:
+        """What is closed of these orders and has not left: rows of sku and quantity by order."""
+        found: dict[str, list[Row]] = {}
+        for some in chunks(ids):
+            rows = self._client.query(CLOSED.format(ids=numbers(some)), operation="order_status.read_closed")
+            for row in rows:
+                if decimal_of(row.get("units") or "0") > 0:
+                    part = {"sku": str(row["sku"]), "quantity": str(row["units"])}
+                    found.setdefault(str(row["id"]), []).append(part)
+        return found
+
+
+def _partly(row: Row) -> bool:
+    """Whether a part of it may be cancelled for a reason; a cancelled one is so as a whole."""
+    return bool(str(row.get("cancel_reason") or "").strip()) and status_letter(row.get("status", "")) != "C"
 
 
 def _version(row: Row) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from erp_sync.model.order import OrderStatus
-from erp_sync.model.order_status import OrderStatusUpdate
+from erp_sync.model.order_status import CancelledUnits, OrderStatusUpdate
 from erp_sync.model.shipment import Parcel, Shipment, ShipmentLine, ShipmentStatus
 from erp_sync.ports.documents import Requirement, Step, StepRequest
 from erp_sync.ports.outcomes import (
@@ -173,6 +173,20 @@ def test_the_erps_number_stands_in_a_comment_with_our_mark_and_the_status_stays(
     body = sender.made("order_status.comment")[0].json["statusHistory"]
     assert body["comment"] == "ERP order SO77 is open. [erp_sync:netsuite_us/77/3]"
     assert (body["status"], body["parent_id"], body["is_customer_notified"]) == ("processing", 5, 0)
+
+
+def test_what_the_erp_does_not_send_of_an_open_order_stands_in_the_comment():
+    sender = FakeSender()
+    target = status_target(sender, order())
+    parts = tuple(
+        CancelledUnits(sku=sku, quantity=Decimal(units)) for sku, units in (("MUG", "20.000"), ("TEA", "1.50"))
+    )
+    document = update(reason="Out of stock", cancelled=parts)
+    (step,) = target.steps(document)
+    (done,) = target.submit([request(step, document)])
+    assert isinstance(done, Applied)
+    words = "ERP order SO77 is open. Not to be sent: 20 of MUG, 1.5 of TEA. Out of stock [erp_sync:netsuite_us/77/3]"
+    assert sender.made("order_status.comment")[0].json["statusHistory"]["comment"] == words
 
 
 @pytest.mark.parametrize(

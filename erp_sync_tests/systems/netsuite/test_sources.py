@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 
 from erp_sync.model.order import OrderStatus
+from erp_sync.model.order_status import CancelledUnits
 from erp_sync.model.price import PriceKind
 from erp_sync.model.product import BundleComponent, ProductKind
 from erp_sync.model.shipment import Parcel, ShipmentLine, ShipmentStatus
@@ -128,6 +130,33 @@ def test_the_reason_of_a_cancellation_is_what_the_named_field_says(connector, se
     assert update.reason == reason
     asked = [query for query in server.queries() if "FROM transaction t" in query]
     assert all("t.custbody_why AS cancel_reason" in query for query in asked)
+
+
+@pytest.mark.parametrize(
+    ("status", "shipped", "expected"),
+    [("B", "0", OrderStatus.OPEN), ("E", "0", OrderStatus.PARTIALLY_FULFILLED), ("H", "3", OrderStatus.CLOSED)],
+)
+def test_lines_that_were_closed_for_a_reason_are_told_with_the_units_that_have_not_left(
+    connector, server, status, shipped, expected
+):
+    closed = [{"id": "7", "sku": "MUG", "units": "2"}, {"id": "7", "sku": "TEA", "units": "0"}]
+    server.rows("FROM transaction t", status_row(7, status, cancel_reason="3"), status_row(8, "B"))
+    server.rows("AS shipped", {"id": "7", "shipped": shipped})
+    server.rows("AS units", *closed)
+    port = connector(**REASON, cancel_reasons={3: "no stock left"}).port("order_status", "source")
+    first, second = (port.to_canonical(one, Passthrough()) for one in all_of(port.changed(WINDOW)))
+    assert (first.status, first.reason) == (expected, "no stock left")
+    assert first.cancelled == (CancelledUnits(sku="MUG", quantity=Decimal(2)),)
+    assert (second.reason, second.cancelled) == ("", ())
+    (asked,) = [query for query in server.queries() if "AS units" in query]
+    assert "tl.transaction IN (7)" in asked
+
+
+@pytest.mark.parametrize("more", [{}, {"cancel_reason": "3"}])
+def test_closed_lines_are_not_asked_for_where_no_reason_is_told_or_all_is_cancelled(connector, server, more):
+    server.rows("FROM transaction t", status_row(7, "C" if more else "B", **more))
+    assert len(all_of(connector(**REASON).port("order_status", "source").changed(WINDOW))) == 1
+    assert len(server.queries()) == 1
 
 
 def test_a_reason_given_in_the_second_of_the_cancellation_is_a_new_version(connector, server):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
 from erp_sync.model.order import OrderStatus
@@ -138,6 +139,9 @@ class OrderStatusTarget:
         key = document.order_key
         words = f"ERP order {document.number or document.native_id} {STATUS_WORDS[document.status]}."
         reason = f" {document.reason}" if document.reason else ""
+        if document.cancelled and document.status is not OrderStatus.CANCELLED:
+            parts = ", ".join(f"{_plain(one.quantity)} of {one.sku}" for one in document.cancelled)
+            reason = f" Not to be sent: {parts}.{reason}"
         entity = {
             "comment": f"{words}{reason} {mark(request.step.key)}",
             "is_customer_notified": 0,
@@ -200,3 +204,8 @@ class OrderStatusTarget:
             fields=_ORDER_FIELDS,
         )
         return {str(item["entity_id"]): item for page in pages for item in page}
+
+
+def _plain(quantity: Decimal) -> str:
+    """Without trailing zeros and without exponent."""
+    return f"{quantity:f}".rstrip("0").rstrip(".") if "." in f"{quantity:f}" else f"{quantity:f}"

@@ -6,7 +6,7 @@ from typing import Any
 
 from erp_sync.model.money import decimal_of
 from erp_sync.model.order import OrderStatus
-from erp_sync.model.order_status import OrderStatusUpdate
+from erp_sync.model.order_status import CancelledUnits, OrderStatusUpdate
 from erp_sync.ports import mapping_rules as rules
 from erp_sync.ports.mapping import Field, RecordMapping, Scope, is_empty
 from erp_sync.ports.raw import MappingProblem
@@ -44,11 +44,22 @@ def _status(scope: Scope) -> Any:
 
 def _reason(scope: Scope) -> str:
     value = str(scope.record.get("cancel_reason") or "").strip()
-    if not value or _status(scope) not in (OrderStatus.CANCELLED, OrderStatus.CLOSED):
+    over = _status(scope) in (OrderStatus.CANCELLED, OrderStatus.CLOSED)
+    if not value or not (over or scope.record.get("cancelled")):
         return ""
     words = scope.context.connection.settings.get("cancel_reasons") or {}
     return next((str(said) for name, said in words.items() if str(name) == value), value)
 
+
+CANCELLED = RecordMapping(
+    "order_status.cancelled",
+    IN,
+    (
+        Field("sku", "sku", rules.text(), required=True),
+        Field("quantity", "quantity", rules.decimal(), required=True, validation=(rules.positive,)),
+    ),
+    CancelledUnits,
+)
 
 _STORE, _ORDER = order_named_by("externalid")
 
@@ -67,8 +78,11 @@ ORDER_STATUS = RecordMapping(
             "A, B open; C cancelled; D, E partially fulfilled; F, G fulfilled; H closed, or cancelled where nothing "
             "was shipped", _status), required=True),
         Field("cancel_reason", "reason", rules.computed(
-            "of cancelled and closed orders: what setting cancel_reasons says of the value, else the value itself",
+            "of orders cancelled or closed, whole or partly: what setting cancel_reasons says of the value, else the "
+            "value itself",
             _reason), default="", note="the field that setting cancel_reason_field names"),
+        Field("cancelled", "cancelled", rules.each(CANCELLED), default=(), note="units of closed lines that have not "
+              "left; read for orders with a reason"),
         Field("modified", "updated_at", rules.timestamp("%Y-%m-%d %H:%M:%S"), required=True),
         Field("otherrefnum", "custom.order_number", rules.text(), note="the store's order number"),
         Field("foreigntotal", "custom.grand_total", rules.decimal(), note="in the order's currency"),
