@@ -317,7 +317,8 @@ class Watchdog:
 
     def _unchanged(self, route: RouteSpec, kind: FlowKind, flow: FlowSpec, now: datetime) -> Iterator[Condition]:
         """Told until business is as usual, also while nobody can look: a system that is away settles nothing."""
-        source, key = getattr(route, kind.source), f"unchanged/{route.name}/{kind.name}"
+        source = getattr(route, kind.source)
+        key = f"unchanged/{route.name}/{kind.name}"
         still, told = self._changes.still(route, kind, flow, now), self._told.get(WATCH + key)
         if still is None and told is not None and not self._changes.over(route, kind, flow, told.raised_at, now):
             yield _as_it_was(told)

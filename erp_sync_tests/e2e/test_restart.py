@@ -51,7 +51,6 @@ class Everything:
     front: Storefront
     warehouse: NetSuite
     placed: list[int]
-    webhook: Webhook
 
     def buy(self) -> int:
         done = self.front.place(basket(f"shopper{len(self.placed)}", {"MUG": 2}))
@@ -66,13 +65,13 @@ class Everything:
     def start(self) -> None:
         services.start(self.settings, services.dagster_services(self.settings, web_port=None), wait_seconds=240)
 
-    def alerted(self) -> list[str]:
+    def alerted(self, webhook: Webhook) -> list[str]:
         """What a watchdog in a process of its own tells by a webhook, in one look; of the sensor only."""
-        before = len(self.webhook.posted)
+        before = len(webhook.posted)
         command = [sys.executable, "-m", "erp_sync.cli", "alerts", "watch", "--once", "--json"]
-        looked = subprocess.run(command, env={**os.environ, "ERP_SYNC_ALERT_URLS": self.webhook.url}, check=False)
+        looked = subprocess.run(command, env={**os.environ, "ERP_SYNC_ALERT_URLS": webhook.url}, check=False)
         assert looked.returncode in (0, 1)
-        titles = [str(one["title"]).partition(": ")[2] for one in self.webhook.posted[before:]]
+        titles = [str(one["title"]).partition(": ")[2] for one in webhook.posted[before:]]
         return [title.partition(" since ")[0] for title in titles if SENSOR_GONE in title]
 
     def pass_by(self, time: timedelta) -> None:
@@ -185,10 +184,9 @@ def everything(tmp_path: Path) -> Iterator[Everything]:
             store, erp = states["magento"], states["netsuite"]
             front = Storefront(store["base_url"], store["credentials"], CATALOGUE)
             hands = NetSuite(erp["base_url"], erp["credentials"])
-            made = Everything(settings, front, hands, [], Webhook())
+            made = Everything(settings, front, hands, [])
             made.start()
             yield made
-            made.webhook.close()
             front.close()
             hands.close()
         finally:
@@ -199,18 +197,25 @@ def everything(tmp_path: Path) -> Iterator[Everything]:
         os.environ.update(before)
 
 
+@pytest.fixture
+def webhook() -> Iterator[Webhook]:
+    hook = Webhook()
+    yield hook
+    hook.close()
+
+
 @pytest.mark.timeout(600)
-def test_every_flow_moves_again_after_a_kill_of_everything(everything: Everything):
+def test_every_flow_moves_again_after_a_kill_of_everything(everything: Everything, webhook: Webhook):
     all_of_it = everything
     first, second = all_of_it.buy(), all_of_it.buy()
     wait_for(lambda: all_of_it.in_erp() == 2, 120, "both orders in the ERP", all_of_it.tell)
     wait_for(all_of_it.compared, 120, "stock, prices and products were compared", all_of_it.tell)
     waiting = set(all_of_it.waiting_products())
-    assert all_of_it.alerted() == []  # the watchdog looks while all is well
+    assert all_of_it.alerted(webhook) == []  # the watchdog looks while all is well
     services.kill_everything(all_of_it.settings)
     all_of_it.pass_by(timedelta(minutes=4))
-    assert all_of_it.alerted() == [SENSOR_GONE]
-    assert all_of_it.alerted() == []  # once per cause
+    assert all_of_it.alerted(webhook) == [SENSOR_GONE]
+    assert all_of_it.alerted(webhook) == []  # once per cause
 
     assert all_of_it.ship() >= 1
     third = all_of_it.buy()
@@ -241,7 +246,7 @@ def test_every_flow_moves_again_after_a_kill_of_everything(everything: Everythin
         "every flow moves again",
         lambda: f"{ {flow: done() for flow, done in again.items()} }\n{all_of_it.tell()}",
     )
-    assert all_of_it.alerted() == [f"settled: {SENSOR_GONE}"]
+    assert all_of_it.alerted(webhook) == [f"settled: {SENSOR_GONE}"]
     report = all_of_it.report()
     assert (report.orders.lost, report.orders.duplicated, report.orders.deposits_duplicated) == ([], [], [])
     shipments = report.shipments
