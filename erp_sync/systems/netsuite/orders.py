@@ -52,7 +52,7 @@ log = logging.getLogger(__name__)
 
 TAX = "tax"
 ORDER_SCRIPT, ORDER_DEPLOYMENT = "customscript_erp_sync_order", "customdeploy_erp_sync_order"
-ORDER_SCRIPT_VERSION = "2"
+ORDER_SCRIPT_VERSION = "3"
 
 
 class GuestPolicy(StrEnum):

@@ -335,7 +335,7 @@ REFUSALS = {
     "ERP_SYNC_BAD_REQUEST": (
         "record salesOrder, body and body.externalId are required",
         "order_restlet_too_old",
-        "order RESTlet version 2 is needed",
+        "order RESTlet version 3 is needed",
     ),
     # The total that was written lacked the tax of what somebody had added, and nobody was told.
     "ERP_SYNC_ADDED_LINES": (

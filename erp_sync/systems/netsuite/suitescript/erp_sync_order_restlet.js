@@ -3,7 +3,7 @@
  * writes no legacy tax (Oracle NetSuite help, Sales Order). Called by erp_sync, operation
  * sales_order.create_with_legacy_tax.
  *
- * GET  -> {"name": "erp_sync_order", "version": "2"}
+ * GET  -> {"name": "erp_sync_order", "version": "3"}
  * POST {"record": "salesOrder",
  *       "body": the REST body of the order, without tax fields,
  *       "tax": {"total": 5.66, "details": [{"line": index into body.item.items, null for shipping,
@@ -28,7 +28,7 @@
  * @NModuleScope SameAccount
  */
 define(['N/record', 'N/search', 'N/error', 'N/format'], (record, search, error, format) => {
-    const VERSION = '2';
+    const VERSION = '3';
     const SUBRECORDS = { billingAddress: 'billingaddress', shippingAddress: 'shippingaddress' };
     // Body fields of the REST API whose field id in SuiteScript is not their name in lower case.
     const FIELD_IDS = { externalId: 'externalid', otherRefNum: 'otherrefnum', orderStatus: 'orderstatus' };
