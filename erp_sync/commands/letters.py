@@ -42,7 +42,8 @@ def deadletters(
     every: Annotated[bool, typer.Option("--each", help="one by one instead of in groups")] = False,
     as_json: Json = False,
 ) -> None:
-    """What could not be delivered, records in quarantine, and what is held or waits: in groups, or one by one.
+    """What could not be delivered, records in quarantine, what is held or waits, and what delivered documents went
+    without: in groups, or one by one.
 
     Example: erp-sync deadletters --code unmapped_payment_methods
     """
@@ -137,19 +138,28 @@ def fix(
 
 @deadletters_app.command("dismiss")
 def dismiss(
-    what: Annotated[list[str], typer.Argument(metavar="ID...", help="d12, q7, or numbers of documents")],
+    what: Annotated[
+        list[str] | None, typer.Argument(metavar="[ID]...", help="d12, q7, or numbers of documents")
+    ] = None,
+    code: Annotated[
+        str | None, typer.Option("--code", help="all that is delivered but for a step refused with this code")
+    ] = None,
     why: Why = "",
     who: Who = None,
     as_json: Json = False,
 ) -> None:
     """These are not delivered: entered by hand, or not wanted. Needs --why. Also what waits for what the target lacks.
 
+    Of what is delivered but for a step that the target refused (an e-mail): that step is done by hand, or not wanted.
+
     Example: erp-sync deadletters dismiss d12 --why "entered by hand as SO1234"
     """
     from erp_sync.operations import dead_letters
 
     with installation() as here:
-        dismissed = dead_letters.dismiss(here, what, who=me(who), why=why)
+        if not what and not code:
+            refuse("say which: an id, a number or --code")
+        dismissed = dead_letters.dismiss(here, what or (), without=code, who=me(who), why=why)
         show({"dismissed": dismissed}, as_json, lambda it: f"dismissed: {', '.join(it['dismissed'])}")
 
 

@@ -29,6 +29,7 @@ from erp_sync.ledger.heartbeats import Heartbeats
 from erp_sync.ledger.identifying import Identifying
 from erp_sync.ledger.inbox import Inbox
 from erp_sync.ledger.known_state import KnownState
+from erp_sync.ledger.left_out import LeftOuts
 from erp_sync.ledger.limits import LedgerSlots
 from erp_sync.ledger.lookups import LookupTables
 from erp_sync.ledger.maintenance import Maintenance
@@ -67,6 +68,7 @@ class Ledger:
         cross_references, lookups: ids and values here and there.
         adopting: what a target held before.
         inbox, quarantine, dead_letters: what came in, what was refused, what needs a person.
+        left_out: steps that documents went without.
         limits, breakers: `ports.connection.Slots` and `Breaker` for the installation.
         maintenance: when systems are planned to be away.
         overview, identifying: how flows stand, and what a person means by a word.
@@ -94,6 +96,7 @@ class Ledger:
         self.breakers = LedgerBreakers(database, self.maintenance, self.notices)
         self.plans = Plans(database)
         self.dead_letters = DeadLetters(database)
+        self.left_out = LeftOuts(database)
         self.corrections = Corrections(database)
         self.inbox = Inbox(database)
         self.heartbeats = Heartbeats(database)

@@ -172,6 +172,12 @@ steps = sa.Table(
     text("code", ""),
     text("message", ""),
     time("changed_at"),
+    sa.Index(
+        "ix_steps_refused",
+        "changed_at",
+        sqlite_where=sa.text("state = 'refused'"),
+        postgresql_where=sa.text("state = 'refused'"),
+    ),
 )
 
 key_locks = sa.Table(

@@ -125,7 +125,7 @@ def addresses(key: str, runbook: str) -> list[str]:
     """Of a notice's entries in the runbook: that of its cause, and of documents that stand still first that of their
     reason: ``watch/held/us/orders/tax_difference``."""
     cause = cause_of(key)
-    code = key.removeprefix("watch/").split("/")[3:4] if cause in ("dead", "held", "refused") else []
+    code = key.removeprefix("watch/").split("/")[3:4] if cause in ("dead", "held", "left_out", "refused") else []
     reason = [reasons.address(one, runbook) for one in code]
     return [*reason, f"{runbook}#{anchor('alert', cause)}"]
 

@@ -1,5 +1,5 @@
-"""What needs a person: dead letters and records in quarantine. They are looked at, tried again, or dismissed.
-So is what waits for what its target lacks: named, or chosen by its code.
+"""What needs a person: dead letters, records in quarantine, and what delivered documents went without. They are looked
+at, tried again, or dismissed. So is what waits for what its target lacks: named, or chosen by its code.
 
 Ids: ``d12`` is a delivery, ``q7`` a row of the quarantine, ``p3`` a plan; anything else is the number or id of
 a document.
@@ -7,8 +7,9 @@ a document.
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from difflib import get_close_matches
 
@@ -24,7 +25,7 @@ from erp_sync.monitoring import reasons
 from erp_sync.operations.choosing import CannotDo, flow_name, routes
 from erp_sync.operations.record_fields import RecordFields
 
-DELIVERY, QUARANTINE = "delivery", "quarantine"
+DELIVERY, QUARANTINE, LEFT_OUT = "delivery", "quarantine", "left_out"
 UNDECIDED = (State.HELD, State.WAITING)
 #: Letters that a preview names.
 SHOWN = 20
@@ -133,6 +134,20 @@ def groups(here: Installation, route: str | None = None, flow: str | None = None
         )
         for one in refused
     ]
+    found += [
+        Group(
+            where=LEFT_OUT,
+            route=one.route,
+            flow=one.flow,
+            code=one.code,
+            count=one.count,
+            oldest=one.oldest,
+            latest=one.latest,
+            sample=one.message,
+            sample_number=one.number,
+        )
+        for one in here.ledger.left_out.groups(route, flow)
+    ]
     return sorted(found, key=lambda group: (-group.count, group.route, group.flow, group.code))
 
 
@@ -157,6 +172,19 @@ def letters(
     rows = here.ledger.quarantine.find(route=route, flow=flow, rule=code, limit=limit)
     fields = RecordFields(here)
     found += [_row_letter(row, fields) for row in rows]
+    found += [
+        Letter(
+            id=f"d{one.delivery_id}",
+            route=one.route,
+            flow=one.flow,
+            number=one.number,
+            code=one.code,
+            reason=one.message,
+            since=one.since,
+            times=one.times,
+        )
+        for one in here.ledger.left_out.find(route, flow, code, limit)
+    ]
     return sorted(found, key=lambda letter: letter.since, reverse=True)[:limit]
 
 
@@ -350,17 +378,41 @@ def transform_again(here: Installation, ids: Sequence[int]) -> int:
     return count
 
 
-def dismiss(here: Installation, words: Sequence[str], *, who: str, why: str) -> list[str]:
-    """These are not delivered: entered by hand, or not wanted. Gives their ids. Raises CannotDo, then for none."""
+def dismiss(here: Installation, words: Sequence[str], *, without: str | None = None, who: str, why: str) -> list[str]:
+    """These are not delivered: entered by hand, or not wanted. Of what a delivered document went without: it is done
+    otherwise. Gives their ids. Raises CannotDo, then for none.
+
+    Args:
+        without: the code of steps that documents went without: all of them.
+    """
     if not why.strip():
         raise CannotDo("dismissing needs a reason: --why TEXT")
-    delivery_ids, rows = _chosen(here, words)
+    left = {word: ids for word in words if (ids := _left_out(here, word))}
+    settled = {one for ids in left.values() for one in ids}
+    if without is not None:
+        every = here.ledger.left_out.find(code=without, limit=sys.maxsize)
+        if not every:
+            raise CannotDo(f"nothing delivered went without a step of code {without}; dead letters are dismissed by id")
+        settled |= {one.delivery_id for one in every}
+    delivery_ids, rows = _chosen(here, words, named=left)
+    if settled:
+        here.ledger.left_out.settle(sorted(settled), who, why)
     dismissed = here.ledger.dead_letters.dismiss(delivery_ids, who, why) if delivery_ids else []
     for row in rows:
         here.ledger.quarantine.resolve(
             row.connection, row.entity, [row.native_id], f"dismissed by {who}: {why}", route=row.route, flow=row.flow
         )
-    return [*(f"d{one}" for one in dismissed), *(f"q{row.id}" for row in rows)]
+    return [*(f"d{one}" for one in (*sorted(settled), *dismissed)), *(f"q{row.id}" for row in rows)]
+
+
+def _left_out(here: Installation, word: str) -> list[int]:
+    """Deliveries that the word names, that are delivered and went without something."""
+    if word[:1] == "d" and word[1:].isdigit() and len(word) < 19:
+        named = [int(word[1:])]
+    else:
+        keys = here.ledger.identifying.documents(word)
+        named = [one.id for one in here.ledger.deliveries.of(keys, [State.DELIVERED])]
+    return list(dict.fromkeys(one.delivery_id for one in here.ledger.left_out.of(named)))
 
 
 def _of_target(here: Installation, row: Quarantined) -> bool:
@@ -393,22 +445,25 @@ def _rewind(here: Installation, rows: Iterable[Quarantined]) -> tuple[list[Quara
     return again, [row for row in rows if row.received_id not in kept]
 
 
-def _chosen(here: Installation, words: Sequence[str]) -> tuple[list[int], list[Quarantined]]:
-    """Deliveries and quarantine rows that the words name. Raises CannotDo for the first that names none."""
+def _chosen(
+    here: Installation, words: Sequence[str], named: Collection[str] = ()
+) -> tuple[list[int], list[Quarantined]]:
+    """Dead letters and quarantine rows that the words name. Raises CannotDo for the first that names none, unless it is
+    `named`: it names something else."""
     delivery_ids: list[int] = []
     rows: list[Quarantined] = []
     for word in words:
         number = int(word[1:]) if word[1:].isdigit() and len(word) < 19 else -1
-        named = here.ledger.deliveries.some([number]) if word[0] == "d" else []
+        dead = here.ledger.deliveries.some([number]) if word[0] == "d" else []
         refused = here.ledger.quarantine.some([number]) if word[0] == "q" else []
-        named = [one for one in named if _open(one)]
-        if not named and not refused:
+        dead = [one for one in dead if _open(one)]
+        if not dead and not refused:
             keys = here.ledger.identifying.documents(word)
-            named = [one for one in here.ledger.deliveries.of(keys, [State.DEAD, State.WAITING]) if _open(one)]
+            dead = [one for one in here.ledger.deliveries.of(keys, [State.DEAD, State.WAITING]) if _open(one)]
             refused = here.ledger.quarantine.of(keys)
-        if not named and not refused:
+        if not dead and not refused and word not in named:
             raise CannotDo(f"{word} is no dead letter; next: erp-sync deadletters, or erp-sync trace {word}")
-        delivery_ids += [one.id for one in named]
+        delivery_ids += [one.id for one in dead]
         rows += refused
     return list(dict.fromkeys(delivery_ids)), list({row.id: row for row in rows}.values())
 

@@ -1,8 +1,11 @@
-"""Open letters: dead letters, records in quarantine, documents that wait for what the target lacks or a decision."""
+"""Open letters: dead letters, records in quarantine, documents that wait for what the target lacks or a decision, and
+those that are delivered but for a step that the target refused."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+
+import msgspec
 
 from erp_sync.components.installation import Installation
 from erp_sync.ledger import Delivery, State
@@ -22,6 +25,7 @@ def found(here: Installation, word: str) -> Delivery | Quarantined:
     keys = here.ledger.identifying.documents(word)
     some: list[Delivery | Quarantined] = [
         *here.ledger.deliveries.of(keys, OPEN),
+        *_went_without(here, here.ledger.deliveries.of(keys, [State.DELIVERED])),
         *here.ledger.quarantine.of(keys),
     ]
     if len(some) == 1:
@@ -47,7 +51,18 @@ def code_of(one: Delivery | Quarantined) -> str:
 def _by_id(here: Installation, kind: str, number: int) -> Delivery | Quarantined | None:
     if kind == "q":
         return next(iter(here.ledger.quarantine.some([number])), None)
-    return next((one for one in here.ledger.deliveries.some([number]) if one.state in OPEN), None)
+    named = here.ledger.deliveries.some([number])
+    return next((one for one in named if one.state in OPEN), None) or next(iter(_went_without(here, named)), None)
+
+
+def _went_without(here: Installation, some: Sequence[Delivery]) -> list[Delivery]:
+    """Those of them that are delivered but for a step, with its code and reason as their own."""
+    left = {one.delivery_id: one for one in here.ledger.left_out.of([one.id for one in some])}
+    return [
+        msgspec.structs.replace(one, code=left[one.id].code, reason=left[one.id].message, changed_at=left[one.id].since)
+        for one in some
+        if one.id in left and one.state is State.DELIVERED
+    ]
 
 
 def identity(one: Delivery | Quarantined) -> str:

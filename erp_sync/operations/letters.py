@@ -1,6 +1,7 @@
 """One letter as a person sees it who has to decide: what, why, what it holds, what was tried, what can be done.
 
-Dead letters, records in quarantine, and documents that wait for what the target lacks or for a decision.
+Dead letters, records in quarantine, documents that wait for what the target lacks or for a decision, and those that are
+delivered but for a step that the target refused.
 """
 
 from __future__ import annotations
@@ -152,6 +153,8 @@ def _can_do(
     remedy = _COMMAND.sub(lambda one: _WORD.sub(lambda word: named[word[0]], one[0]), reasons.remedy(code))
     if sets:
         remedy = _SET.sub(sets, remedy)
+    if state is State.DELIVERED:
+        return [remedy, f"erp-sync deadletters dismiss {letter} --why TEXT"]
     ways = [f"erp-sync deadletters fix {letter}"] if proposals else []
     if state is State.HELD:
         ways += [f"erp-sync approve {letter} --why TEXT", f"erp-sync reject {letter} --why TEXT"]

@@ -13,7 +13,8 @@ import msgspec
 from erp_sync.ledger.engine import utc_now
 from erp_sync.ledger.errors import DatabaseAway, LedgerBusy, answering
 from erp_sync.monitoring.alerting import Channels, Message, addresses
-from erp_sync.operations.watching import Condition, Watchdog
+from erp_sync.operations.watching import Watchdog
+from erp_sync.operations.watching_documents import Condition
 from erp_sync.runtime.processes import read_whole, write_whole
 from erp_sync.settings import Settings
 

@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-import msgspec
 from sqlalchemy.exc import ProgrammingError
 
 from erp_sync.components.configuration import FlowSpec, Mode, RouteSpec
@@ -28,6 +27,7 @@ from erp_sync.monitoring import alerting
 from erp_sync.monitoring.expectations import LONGEST, WEEKS, Expectation, silence
 from erp_sync.operations.watching_changes import LEARN_EVERY, Changes
 from erp_sync.operations.watching_dagster import CATCHES_UP, NEEDED, DagsterStorage, LateSchedule
+from erp_sync.operations.watching_documents import Condition, dead, held, left_out
 from erp_sync.operations.watching_events import Announcements
 from erp_sync.runtime.supervisor import files_of
 from erp_sync.transport import losses
@@ -62,15 +62,6 @@ CATCHING_UP = (
     *("sensor", "daemon", "schedule/", "overdue/", "queue/", "not_looked/", "not_compared/", "unannounced/"),
     "unchanged/",
 )
-
-
-class Condition(msgspec.Struct, frozen=True, kw_only=True):
-    """Something is not as it should be. `key` names the matter, `text` says what it means and what to do."""
-
-    key: str
-    severity: str
-    text: str
-    link: str = ""
 
 
 class Watchdog:
@@ -149,8 +140,9 @@ class Watchdog:
                     yield from self._flow(route, FLOWS[name], flow, now, beats, away)
         yield from self._unannounced(now, away)
         yield from self._queues(now, away)
-        yield from self._dead()
-        yield from self._held(now)
+        yield from dead(self.here)
+        yield from held(self.here, now)
+        yield from left_out(self.here)
         yield from self._hung(now)
 
     def _dagster(self, now: datetime, sensor_silent: bool, beats: dict[str, Heartbeat]) -> Iterator[Condition]:
@@ -384,70 +376,10 @@ class Watchdog:
                     link=link,
                 )
 
-    def _dead(self) -> Iterator[Condition]:
-        for group in self.here.ledger.activity.dead():
-            if group.route not in self.here.configuration.routes or group.flow not in FLOWS:
-                continue
-            many = (
-                f"{group.count} documents need a person, the latest {group.number}"
-                if group.count > 1
-                else (f"document {group.number} needs a person")
-            )
-            yield Condition(
-                key=f"dead/{group.route}/{group.flow}/{group.code}",
-                severity="error",
-                text=f"{FLOWS[group.flow].title} on {group.route}: {many}: {group.code}: {group.reason.rstrip('.')}. "
-                f"`erp-sync deadletters --code {group.code}` says which, `erp-sync deadletters show ID` what to do.",
-            )
-
-    def _held(self, now: datetime) -> Iterator[Condition]:
-        """Documents that stand still without being dead: held for a person, lacking something, or refused as they
-        came. One matter a cause, of all that have it, once the first has stood too long."""
-        for one in self.here.ledger.activity.held():
-            flow = self._delivering(one.route, one.flow)
-            if flow is None or now - one.oldest <= flow.held_before_told(one.code):
-                continue
-            waits = f"waiting for a {one.lacks} at the target" if one.lacks else "held for a person"
-            kind = f"/{one.lacks}" if one.lacks else ""
-            yield Condition(
-                key=f"held/{one.route}/{one.flow}/{one.code}{kind}",
-                severity="error",
-                text=f"{FLOWS[one.flow].title} on {one.route}: {waits}: {one.count}, the oldest {one.number} "
-                f"{_since(one.oldest, now)}: {one.code}: {one.reason.rstrip('.')}. `erp-sync deadletters --code "
-                f"{one.code}` says which, `erp-sync deadletters show ID` what to do.",
-            )
-        for refused in self.here.ledger.quarantine.groups():
-            flow = self._delivering(refused.route, refused.flow)
-            if flow is None or now - refused.oldest <= flow.held_before_told(refused.rule):
-                continue
-            yield Condition(
-                key=f"refused/{refused.route}/{refused.flow}/{refused.rule}",
-                severity="error",
-                text=f"{FLOWS[refused.flow].title} on {refused.route}: refused, in quarantine: {refused.count}, the "
-                f"oldest {_since(refused.oldest, now)}: {refused.rule}: "
-                f"{refused.example.rstrip('.')}. `erp-sync deadletters --code {refused.rule}` says which, "
-                "`erp-sync deadletters show ID` what to do.",
-            )
-
-    def _delivering(self, route: str, flow: str) -> FlowSpec | None:
-        """A flow of documents that is on."""
-        spec = self.here.configuration.routes.get(route)
-        found = spec.flows.get(flow) if spec is not None and flow in FLOWS and FLOWS[flow].delivers else None
-        return found if found is not None and found.mode is Mode.ON else None
-
 
 def _as_it_was(notice: Notice) -> Condition:
     """What was told before, where nobody can see now whether it is over."""
     return Condition(key=notice.key.removeprefix(WATCH), severity=notice.severity, text=notice.text, link=notice.link)
-
-
-def _since(moment: datetime, now: datetime) -> str:
-    """``since 2026-11-27 16:00 UTC (for 2 days)``."""
-    minutes = (now - moment) // timedelta(minutes=1)
-    age = f"{minutes} minutes"
-    if minutes >= 2 * 60:
-        age = f"{minutes // 60} hours" if minutes < 48 * 60 else f"{minutes // (24 * 60)} days"
-    return f"since {moment:%Y-%m-%d %H:%M} UTC (for {age})"
 
 
 def _of(flow: str) -> str:

@@ -130,6 +130,15 @@ ALERTS = (
         "TEXT` or `erp-sync reject ID --why TEXT`; what lacks an item or customer goes by itself once that is there.",
     ),
     Alert(
+        cause="left_out",
+        means="Documents are delivered, but for a step that the target refused and that they can go without: a "
+        "customer had no e-mail, say. Nothing else waits for it.",
+        look=("erp-sync deadletters", "erp-sync deadletters show ID"),
+        do="See the entry of their reason, which the message links to, too: mend the cause first. What is missing is "
+        "done by hand at the target; then `erp-sync deadletters dismiss ID --why TEXT`, or `--code CODE` for all of "
+        "that cause. It is over once none is left, or a later delivery of the document has done the same.",
+    ),
+    Alert(
         cause="refused",
         means="Records of documents were refused as they came: they are in quarantine and go nowhere, the others go "
         "on.",

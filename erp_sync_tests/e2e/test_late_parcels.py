@@ -12,6 +12,9 @@ from typing import Any
 import pytest
 
 from erp_sync.ledger import State
+from erp_sync.monitoring.alerting import message_of
+from erp_sync.operations import dead_letters
+from erp_sync.operations.watching import Watchdog
 from erp_sync.sandbox.warehouse import Habits, Warehouse
 from erp_sync_tests.e2e.business import Business, business
 
@@ -21,8 +24,10 @@ PLAIN = Habits(partial=0, stepwise=0, late_parcel=0, two_parcels=0)
 class Late:
     """An order that has left in one parcel and is booked in the store, and its fulfillment in the ERP."""
 
-    def __init__(self, shop: Business) -> None:
+    def __init__(self, shop: Business, emails: bool = True) -> None:
         self.shop = shop
+        if not emails:
+            shop.store.sql("INSERT INTO core_config_data VALUES ('sales_email/shipment/enabled', '0')")
         self.number = shop.store.buy("ann", {"MUG": 2})
         shop.settle()
         erp = shop.hands_in_erp()
@@ -31,7 +36,7 @@ class Late:
         erp.close()
         (self.shipped,) = east.worked.shipped
         shop.settle("shipments")
-        assert self.mails() == [1]
+        assert self.mails() == ([1] if emails else [])
 
     def add_parcel(self, tracking_number: str) -> None:
         """Somebody in the warehouse adds a parcel to what has left, in a later second than the last change: windows of
@@ -93,6 +98,47 @@ def test_a_lost_answer_of_the_email_sends_no_second_and_is_a_case_with_words_tha
     assert late.latest().state is (State.DISMISSED if went else State.DELIVERED)
     report = late.shop.report().shipments
     assert (report.differing, report.mails_twice, report.mails_missing) == ({}, [], [])
+
+
+def test_an_email_that_the_store_refuses_is_told_and_the_parcel_is_delivered(tmp_path: Path):
+    """Only the refused step says so: without a notice nobody would hear that customers get no e-mail."""
+    with business(tmp_path, erp_settings={"us": {"location": "1"}}) as shop:
+        late = Late(shop, emails=False)
+        late.add_parcel("LATE-1")
+        shop.settle("shipments")
+        assert (late.latest().state, late.asked(), late.mails()) == (State.DELIVERED, 1, [])
+
+        def told() -> list[str]:
+            with shop.installation() as here:
+                return [one.text for one in Watchdog(here).look() if one.key == "left_out/us/shipments/not_notified"]
+
+        (text,) = told()
+        assert text.startswith("shipments on us: delivered, but for a step that the target refused: 1, the latest ")
+        with shop.installation() as here:
+            (notice,) = (one for one in here.ledger.notices.take_untold(["warning"]) if "left_out" in one.key)
+            assert message_of(notice, "us").text.count("runbook.md#") == 2
+            (letter,) = dead_letters.letters(here, code="not_notified")
+            assert letter.id == f"d{late.latest().id}"
+            assert dead_letters.dismiss(here, [letter.id], who="ann", why="sent by hand") == [letter.id]
+        assert told() == []
+        with shop.installation() as here:
+            assert [one.key for one in here.ledger.notices.take_untold([]) if one.cleared_at] == [notice.key]
+        assert late.latest().state is State.DELIVERED
+
+
+def test_a_later_email_that_names_all_parcels_settles_one_that_was_refused(tmp_path: Path):
+    with business(tmp_path, erp_settings={"us": {"location": "1"}}) as shop:
+        late = Late(shop, emails=False)
+        late.add_parcel("LATE-1")
+        shop.settle("shipments")
+        shop.store.sql("UPDATE core_config_data SET value = '1' WHERE path = 'sales_email/shipment/enabled'")
+        with shop.installation() as here:
+            assert [one.count for one in here.ledger.left_out.groups()] == [1]
+        late.add_parcel("LATE-2")
+        shop.settle("shipments")
+        assert late.mails() == [3]
+        with shop.installation() as here:
+            assert here.ledger.left_out.groups() == []
 
 
 def test_a_parcel_after_the_case_goes_when_it_is_dismissed_and_its_email_names_them_all(late):

@@ -29,6 +29,7 @@ KEYS = "known_state USING PRIMARY KEY (connection=? AND entity=? AND scope=? AND
 ROW_KEYS = "plan_rows USING INDEX ix_plan_rows_key (target=? AND entity=? AND key=? AND state=?)"
 KEY = "AND connection=? AND scope=? AND entity=? AND native_id=?)"
 NATIVE_IDS = "received USING INDEX ix_received_native_id (native_id=?)"
+REFUSED = "steps USING INDEX ix_steps_refused"
 RUN = "received USING INDEX ix_received_run_id (run_id=?)"
 
 
@@ -80,6 +81,7 @@ ASKED: dict[str, tuple[Callable[[Ledger], Any], str, str]] = {
     "refusals": (lambda ledger: ledger.plans.refusals(STORE, ENTITY, START, SOME), "plan_rows", ROW_KEYS),
     "accepted": (lambda ledger: ledger.deliveries.accepted("us", "orders", STORE, KEYS_OF_SOME), "deliveries", KEY),
     "latest": (lambda ledger: ledger.deliveries.latest("us", "orders", STORE, KEYS_OF_SOME), "deliveries", KEY),
+    "left out": (lambda ledger: ledger.left_out.groups(), "steps", REFUSED),
     "of a run": (lambda ledger: ledger.received.of_run(ERP, ENTITY, "this"), "received", RUN),
 }  # fmt: skip
 

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
 import pytest
+from typer.testing import CliRunner
 
+from erp_sync.cli import app
 from erp_sync.ledger import State
-from erp_sync.operations import dead_letters
+from erp_sync.operations import dead_letters, letters
 from erp_sync.operations.choosing import CannotDo
+from erp_sync.ports.documents import Step
 from erp_sync_tests.operations.house import ERP, ROUTE, STORE, House
 
 
@@ -17,6 +20,43 @@ def test_dead_letters_and_quarantine_are_grouped_by_code(house: House) -> None:
         ("delivery", "unmapped_payment_method", 2, "no answer for 2"),
         ("quarantine", "malformed_address", 1, "no postcode"),
     ]
+
+
+def went_without_its_email(house: House, native_id: str) -> int:
+    """A delivered document whose e-mail the target refused; gives the delivery's id."""
+    delivery, claim = house.order(native_id), house.claim()
+    house.ledger.steps.plan(claim, [Step(name="mail", operation="mail.send", key=f"mail-{native_id}", optional=True)])
+    house.ledger.steps.begin(claim, "mail")
+    house.ledger.steps.refuse(claim, "mail", "not_notified", f"no e-mail for {native_id}")
+    house.ledger.deliveries.complete(claim)
+    return delivery
+
+
+def test_what_delivered_documents_went_without_is_listed_shown_and_dismissed_by_id_number_or_code(house: House) -> None:
+    first, second, third, fourth = (went_without_its_email(house, one) for one in "1234")
+    (group,) = dead_letters.groups(house.here)
+    assert (group.where, group.code, group.count, group.sample) == ("left_out", "not_notified", 4, "no e-mail for 4")
+    assert [one.number for one in dead_letters.letters(house.here, code="not_notified")][-1] == "000000001"
+    told = letters.told(house.here, f"d{first}")
+    assert (told.state, told.code, told.reason) == ("delivered", "not_notified", "no e-mail for 1")
+    assert told.can_do[1:] == [f"erp-sync deadletters dismiss d{first} --why TEXT"]
+    assert letters.told(house.here, "000000002").id == f"d{second}"
+    for word in (f"d{first}", "000000002"):
+        with pytest.raises(CannotDo, match="is no dead letter"):
+            dead_letters.retry(house.here, [word], who="ann")
+        dead_letters.dismiss(house.here, [word], who="ann", why="sent by hand")
+        with pytest.raises(CannotDo, match="is no"):
+            dead_letters.dismiss(house.here, [word], who="ann", why="once more")
+    dead = house.dead("5")
+    with pytest.raises(CannotDo, match="dead letters are dismissed by id"):
+        dead_letters.dismiss(house.here, [], without="unmapped_payment_method", who="ann", why="all")
+    done = CliRunner().invoke(
+        app, ["deadletters", "dismiss", "--code", "not_notified", "--why", "sent", "--who", "ann"]
+    )
+    assert done.stdout == f"dismissed: d{third}, d{fourth}\n"
+    assert [(one.where, one.count) for one in dead_letters.groups(house.here)] == [("delivery", 1)]
+    states = [house.ledger.deliveries.get(one).state for one in (first, third, dead)]
+    assert states == [State.DELIVERED, State.DELIVERED, State.DEAD]
 
 
 def test_a_code_that_is_misspelt_is_refused_with_the_one_that_is_meant(house: House) -> None:

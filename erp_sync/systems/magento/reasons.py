@@ -88,7 +88,10 @@ REASONS = (
         code="not_notified",
         means="The shipment is booked, and the customer had no e-mail about it.",
         look=_SHOW,
-        do="Send it from the shipment's page in the store (Send Tracking Information), then dismiss.",
+        do="Where every shipment has this, look at the store's mail server, and whether these e-mails are switched on "
+        "(Stores > Configuration > Sales > Sales Emails, Shipment); with asynchronous sending the store may say so of "
+        "one that its cron sends later. Send what is missing from the shipment's page (Send Tracking Information), "
+        "then dismiss.",
     ),
     Reason(
         code="shipment_invalid",

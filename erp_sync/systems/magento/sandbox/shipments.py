@@ -21,6 +21,7 @@ from erp_sync.systems.magento.sandbox.shop import ZERO, Shop, from_json, json_te
 
 SHIP = "Magento_Sales::ship"
 READ = "Magento_Sales::shipment"
+EMAILS_ENABLED = "sales_email/shipment/enabled"
 
 
 def create(shop: Shop, order: Row, given: dict[str, Any]) -> int:
@@ -186,7 +187,11 @@ def _add_comment(shop: Shop, shipment_id: int, comment: dict[str, Any], *, notif
     )
 
 
-def _mail(shop: Shop, order: Row, shipment_id: int) -> None:
+def _mail(shop: Shop, order: Row, shipment_id: int) -> bool:
+    """Send it, unless e-mails about shipments are switched off. Gives whether the shipment was ever mailed, which is
+    all that the shop's notifier answers (magento/magento2 `Sales/Model/AbstractNotifier`: `getEmailSent`)."""
+    if shop.config(EMAILS_ENABLED, "1") == "0":
+        return bool(row(shop, shipment_id)["email_sent"])
     tracks = shop.database.rows(
         "SELECT carrier_code, title, track_number FROM sales_shipment_track WHERE parent_id = ? ORDER BY entity_id",
         [shipment_id],
@@ -194,6 +199,7 @@ def _mail(shop: Shop, order: Row, shipment_id: int) -> None:
     subject = f"Your order #{order['increment_id']} has shipped"
     mails.keep(shop, order, "shipment", subject, document_id=shipment_id, tracks=tracks)
     shop.database.update("sales_shipment", {"entity_id": shipment_id}, {"email_sent": 1})
+    return True
 
 
 # -- reading -----------------------------------------------------------------------------------------------------
@@ -311,5 +317,4 @@ def send_email(call: Call) -> Any:
     shipment = row(call.shop, call.number("id"))
     order = orders.row(call.shop, shipment["order_id"])
     call.document = order["increment_id"]
-    _mail(call.shop, order, shipment["entity_id"])
-    return True
+    return _mail(call.shop, order, shipment["entity_id"])
