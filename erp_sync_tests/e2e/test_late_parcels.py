@@ -18,6 +18,8 @@ from erp_sync.operations.watching import Watchdog
 from erp_sync.sandbox.warehouse import Habits, Warehouse
 from erp_sync_tests.e2e.business import Business, business
 
+# A call that gets no answer ends soon.
+QUICK = {"timeout_seconds": 3}
 PLAIN = Habits(partial=0, stepwise=0, late_parcel=0, two_parcels=0)
 
 
@@ -71,7 +73,7 @@ class Late:
 
 @pytest.fixture
 def late(tmp_path: Path) -> Iterator[Late]:
-    with business(tmp_path, erp_settings={"us": {"location": "1"}}) as shop:
+    with business(tmp_path, erp_settings={"us": {"location": "1"}}, store_settings=QUICK) as shop:
         yield Late(shop)
 
 
@@ -102,7 +104,7 @@ def test_a_lost_answer_of_the_email_sends_no_second_and_is_a_case_with_words_tha
 
 def test_an_email_that_the_store_refuses_is_told_and_the_parcel_is_delivered(tmp_path: Path):
     """Only the refused step says so: without a notice nobody would hear that customers get no e-mail."""
-    with business(tmp_path, erp_settings={"us": {"location": "1"}}) as shop:
+    with business(tmp_path, erp_settings={"us": {"location": "1"}}, store_settings=QUICK) as shop:
         late = Late(shop, emails=False)
         late.add_parcel("LATE-1")
         shop.settle("shipments")
@@ -127,7 +129,7 @@ def test_an_email_that_the_store_refuses_is_told_and_the_parcel_is_delivered(tmp
 
 
 def test_a_later_email_that_names_all_parcels_settles_one_that_was_refused(tmp_path: Path):
-    with business(tmp_path, erp_settings={"us": {"location": "1"}}) as shop:
+    with business(tmp_path, erp_settings={"us": {"location": "1"}}, store_settings=QUICK) as shop:
         late = Late(shop, emails=False)
         late.add_parcel("LATE-1")
         shop.settle("shipments")
