@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from erp_sync.model.personal import FIELDS, PersonalTexts, known_again, likeness, texts_of, tombstones
@@ -46,6 +46,8 @@ def record(person: PersonalTexts) -> dict[str, Any]:
 
 @given(PERSONS)
 def test_of_a_document_nothing_of_its_person_is_left_and_all_else_is(person: PersonalTexts) -> None:
+    # Names are looked for with care, in parts of words, too: of a person called Fir Fir "firstname" speaks.
+    assume(not person.mentions(json.dumps(ANN.anonymised(record(ANN), FIELDS))))
     person = person.joined(texts_of(record(person), person.email))
     after = person.anonymised(record(person), FIELDS)
     written = json.dumps(after, ensure_ascii=False)
