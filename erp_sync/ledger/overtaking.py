@@ -139,6 +139,33 @@ def _found_to_stand(write: sa.Connection, plan: NewPlan) -> None:
         write.execute(_RAISE, older)
 
 
+def orders_to_undo(write: sa.Connection, target: str, entity: str, applied: Sequence[Any]) -> dict[int, int]:
+    """By id of a row that was applied, where the row that undoes it stands in the order of values.
+
+    Comparisons since may have found its value to stand (`_found_to_stand`), and what undoes it is not older than they
+    are. Where another row has written the key since, its own place: then it is left alone.
+    """
+    orders = {row.id: row.source_order for row in applied}
+    last: dict[tuple[str, str], Any] = {(row.scope, row.key): row for row in applied}
+    keys = sorted({row.key for row in applied})
+    for some in chunks(keys):
+        later = sa.select(plan_rows.c.scope, plan_rows.c.key, sa.func.max(plan_rows.c.id)).where(
+            plan_rows.c.target == target,
+            plan_rows.c.entity == entity,
+            plan_rows.c.key.in_(some),
+            plan_rows.c.state == RowState.APPLIED,
+        )
+        for scope, key, newest in write.execute(later.group_by(plan_rows.c.scope, plan_rows.c.key)).all():
+            if (row := last.get((scope, key))) is not None and newest > row.id:
+                del last[scope, key]
+    query = sa.select(known.c.scope, known.c.key, known.c.source_order).where(known_state.OF_KEYS)
+    for mine in known_state.of_keys(write, target, entity, [key for _, key in last]):
+        for scope, key, order in write.execute(query, mine):
+            if (row := last.get((scope, key))) is not None:
+                orders[row.id] = max(orders[row.id], order)
+    return orders
+
+
 def _end(write: sa.Connection, now: datetime, condition: sa.ColumnElement[bool]) -> int:
     touched = set(write.execute(sa.select(plan_rows.c.plan_id).where(condition).distinct()).scalars())
     if not touched:

@@ -320,6 +320,7 @@ class Plans(RowRetries):
                 .where(plan_rows.c.plan_id == plan_id, plan_rows.c.state == RowState.APPLIED)
                 .order_by(plan_rows.c.id)
             ).all()
+            orders = overtaking.orders_to_undo(write, plan.target, plan.entity, applied)
             rows = [
                 PlanRow(
                     key=row.key,
@@ -329,7 +330,7 @@ class Plans(RowRetries):
                     action=_OPPOSITE.get(row.action, row.action),
                     reason=f"undoes plan {plan_id}",
                     source_version=row.source_version,
-                    source_order=row.source_order,
+                    source_order=orders[row.id],
                 )
                 for row in applied
             ]

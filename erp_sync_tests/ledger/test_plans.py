@@ -271,6 +271,26 @@ def test_an_applied_plan_can_be_undone(ledger: Ledger):
         ledger.plans.undo(plan.id, "ann", "again")
 
 
+def test_a_plan_can_be_undone_though_a_comparison_has_found_its_value_to_stand_since(ledger: Ledger, clock):
+    plan = add(ledger, [PlanRow(key=key, before="1", after="5", source_order=3) for key in ("A", "B")])
+    mine = claim(ledger)
+    ledger.plans.applied(mine, ledger.plans.begin(mine))
+    clock.advance(60)
+    newer = PlanRow(key="B", before="5", after="7", source_order=11)
+    add(ledger, [newer], compared=["A", "B"], seen_at=clock(), order=11, orders={"A": 11, "B": 11})
+    mine = claim(ledger)
+    ledger.plans.applied(mine, ledger.plans.begin(mine))
+    clock.advance(60)
+    add(ledger, [], compared=["A", "B"], seen_at=clock(), order=12, orders={"A": 12, "B": 12})
+    ledger.plans.undo(plan.id, "ann", "wrong file")
+    mine = claim(ledger)
+    sent = ledger.plans.begin(mine)
+    assert [(row.key, row.after) for row in sent] == [("A", "1")]
+    ledger.plans.applied(mine, sent)
+    assert values_of(ledger) == {"A": "1", "B": "7"}
+    assert ledger.known.unsure(TARGET, ENTITY) == []
+
+
 def test_nobody_decided_in_time(ledger: Ledger, clock):
     plan = add(ledger, rows("A"), verdicts=HELD)
     clock.advance(3600)
