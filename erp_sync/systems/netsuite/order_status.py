@@ -21,7 +21,7 @@ from erp_sync.ports.raw import News, RawRecord, Window, all_new
 from erp_sync.ports.reconciling import Shortage
 from erp_sync.systems.netsuite import suiteql
 from erp_sync.systems.netsuite.capabilities import cancel_reason_field, capabilities_of
-from erp_sync.systems.netsuite.client import NetSuiteClient, chunks
+from erp_sync.systems.netsuite.client import PAGE, NetSuiteClient, chunks
 from erp_sync.systems.netsuite.mapping.identity import external_id
 from erp_sync.systems.netsuite.mapping.order_status import status_letter
 from erp_sync.systems.netsuite.rows import Reading, Row, RowReader, numbers, raw, seen
@@ -45,10 +45,11 @@ SHIPPED = (
 # have it; quantityshiprecv of items that are not shipped is empty (unconfirmed): hence NVL. The parts of a kit are its
 # line's.
 CLOSED = (
-    "SELECT tl.transaction AS id, i.itemid AS sku, SUM(ABS(tl.quantity) - ABS(NVL(tl.quantityshiprecv, 0))) AS units "
+    "SELECT tl.transaction AS id, tl.item, i.itemid AS sku, "
+    "SUM(ABS(tl.quantity) - ABS(NVL(tl.quantityshiprecv, 0))) AS units "
     "FROM transactionline tl JOIN item i ON i.id = tl.item WHERE tl.transaction IN ({ids}) AND tl.mainline = 'F' "
-    "AND tl.taxline = 'F' AND tl.isclosed = 'T' AND NVL(tl.kitcomponent, 'F') = 'F' AND tl.quantity IS NOT NULL "
-    "GROUP BY tl.transaction, i.itemid ORDER BY tl.transaction, i.itemid"
+    "AND tl.taxline = 'F' AND tl.isclosed = 'T' AND NVL(tl.kitcomponent, 'F') = 'F' AND tl.quantity IS NOT NULL{after} "
+    "GROUP BY tl.transaction, tl.item, i.itemid ORDER BY tl.transaction, tl.item"
 )
 
 # Of items that may be back-ordered, too. That a line's quantitybackordered is what is neither committed nor shipped
@@ -131,14 +132,22 @@ class OrderStatusSource:
         return found_rows
 
     def _closed_parts(self, ids: Sequence[str]) -> dict[str, list[Row]]:
-        """What is closed of these orders and has not left: rows of sku and quantity by order."""
+        """What is closed of these orders and has not left: rows of sku and quantity by order. A page of orders may have
+        more closed articles than a page holds."""
         found: dict[str, list[Row]] = {}
         for some in chunks(ids):
-            rows = self._client.query(CLOSED.format(ids=numbers(some)), operation="order_status.read_closed")
-            for row in rows:
-                if decimal_of(row.get("units") or "0") > 0:
-                    part = {"sku": str(row["sku"]), "quantity": str(row["units"])}
-                    found.setdefault(str(row["id"]), []).append(part)
+            after = ""
+            while True:
+                statement = CLOSED.format(ids=numbers(some), after=after)
+                rows = self._client.query(statement, operation="order_status.read_closed")
+                for row in rows:
+                    if decimal_of(row.get("units") or "0") > 0:
+                        part = {"sku": str(row["sku"]), "quantity": str(row["units"])}
+                        found.setdefault(str(row["id"]), []).append(part)
+                if len(rows) < PAGE:
+                    break
+                last = (str(rows[-1]["id"]), str(rows[-1]["item"]))
+                after = f" AND {suiteql.after(('tl.transaction', 'tl.item'), last)}"
         return found
 
 

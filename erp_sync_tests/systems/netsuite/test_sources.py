@@ -152,6 +152,29 @@ def test_lines_that_were_closed_for_a_reason_are_told_with_the_units_that_have_n
     assert "tl.transaction IN (7)" in asked
 
 
+def test_all_closed_lines_of_a_page_of_orders_are_read(connector, server):
+    """600 orders with two closed articles each are more rows than a page of SuiteQL holds."""
+
+    def answer(sent: Sent) -> Answer:
+        query = sent.body["q"]
+        behind = re.search(r"tl\.transaction = (\d+) AND tl\.item > (\d+)", query)
+        last = (int(behind.group(1)), int(behind.group(2))) if behind else (0, 0)
+        rows = [
+            {"id": str(order), "item": str(item), "sku": f"SKU-{item}", "units": "1"}
+            for order in range(1, 601)
+            for item in (20, 30)
+            if (order, item) > last
+        ]
+        return suiteql_answer(rows[:1000])
+
+    server.rows("FROM transaction t", *(status_row(number, "B", cancel_reason="3") for number in range(1, 601)))
+    server.on("SUITEQL", "AS units", answer)
+    port = connector(**REASON).port("order_status", "source")
+    records = [port.to_canonical(one, Passthrough()) for one in all_of(port.changed(WINDOW))]
+    assert {len(one.cancelled) for one in records} == {2}
+    assert sum("AS units" in query for query in server.queries()) == 2
+
+
 @pytest.mark.parametrize("more", [{}, {"cancel_reason": "3"}])
 def test_closed_lines_are_not_asked_for_where_no_reason_is_told_or_all_is_cancelled(connector, server, more):
     server.rows("FROM transaction t", status_row(7, "C" if more else "B", **more))
