@@ -8,7 +8,7 @@ stands at the target then.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from itertools import chain
 from typing import Any
@@ -40,15 +40,15 @@ _RAISE = (
 )
 
 
-def still_true(write: sa.Connection, now: datetime, plan: NewPlan) -> NewPlan:
+def still_true(write: sa.Connection, plan: NewPlan) -> tuple[NewPlan, list[str]]:
     """Without the rows whose key changed at the target since the comparison looked: a shipment lowered it, or
-    another run wrote it. They are doubted, so that both sides are read again, and so are keys that seemed to need
-    nothing and got an older value meanwhile."""
+    another run wrote it. They are to be doubted, see `learn`, so that both sides are read again, and so are keys that
+    seemed to need nothing and got an older value meanwhile."""
     planned = {row.key for row in plan.rows}
     if plan.seen_at is None or not (planned or plan.orders):
-        return plan
+        return plan, []
     changed: dict[tuple[str, str], str | None] = {}
-    doubted = []
+    doubted: list[str] = []
     condition = sa.and_(
         known.c.connection == plan.target,
         known.c.entity == plan.entity,
@@ -75,9 +75,7 @@ def still_true(write: sa.Connection, now: datetime, plan: NewPlan) -> NewPlan:
             stand.append(one)
         elif one.after is None or changed[one.scope, one.key] != one.after:
             doubted.append(one.key)
-    if doubted:
-        known_state.mark_unknown(write, now, plan.target, plan.entity, doubted, "changed while it was compared")
-    return msgspec.structs.replace(plan, rows=stand) if len(stand) < len(plan.rows) else plan
+    return (msgspec.structs.replace(plan, rows=stand) if len(stand) < len(plan.rows) else plan), doubted
 
 
 def overtake(write: sa.Connection, now: datetime, route: str, flow: str, plan: NewPlan) -> int:
@@ -100,8 +98,6 @@ def overtake(write: sa.Connection, now: datetime, route: str, flow: str, plan: N
         count += _end(write, now, sa.and_(waiting, some))
         if plan.orders:
             count += _overtake_each(write, now, sa.and_(mine, some), plan)
-    if plan.orders:
-        _found_to_stand(write, plan)
     return count
 
 
@@ -115,12 +111,15 @@ def _overtake_each(write: sa.Connection, now: datetime, mine: sa.ColumnElement[b
     return count
 
 
-def _found_to_stand(write: sa.Connection, plan: NewPlan) -> None:
+def learn(write: sa.Connection, now: datetime, plan: NewPlan, doubted: Collection[str]) -> None:
     """What is known of the keys that need nothing counts from this comparison on: whatever is older and comes later is
-    not written over it."""
+    not written over it. The `doubted` are unsure.
+
+    Both at once and after the rows of plans, as everybody does who locks these: documents that move some of the keys
+    would lock this out, and be locked out by it.
+    """
     planned = {row.key for row in plan.rows}
-    standing = [key for key in plan.orders if key not in planned]
-    # One order for everybody, so that two that mark the same rows do not lock each other out.
+    standing = {key: order for key, order in plan.orders.items() if key not in planned}
     query = sa.select(known.c.scope, known.c.key, known.c.source_order).where(known_state.OF_KEYS)
     query = query.order_by(known.c.scope, known.c.key).with_for_update()
     older = [
@@ -129,20 +128,22 @@ def _found_to_stand(write: sa.Connection, plan: NewPlan) -> None:
             "of_entity": plan.entity,
             "of_scope": row.scope,
             "of_key": row.key,
-            "of_order": plan.orders[row.key],
+            "of_order": standing[row.key],
         }
-        for mine in known_state.of_keys(write, plan.target, plan.entity, standing)
+        for mine in known_state.of_keys(write, plan.target, plan.entity, {*standing, *doubted})
         for row in write.execute(query, mine)
-        if row.source_order < plan.orders[row.key]
+        if row.source_order < standing.get(row.key, row.source_order)
     ]
     if older:
         write.execute(_RAISE, older)
+    if doubted:
+        known_state.mark_unknown(write, now, plan.target, plan.entity, list(doubted), "changed while it was compared")
 
 
 def orders_to_undo(write: sa.Connection, target: str, entity: str, applied: Sequence[Any]) -> dict[int, int]:
     """By id of a row that was applied, where the row that undoes it stands in the order of values.
 
-    Comparisons since may have found its value to stand (`_found_to_stand`), and what undoes it is not older than they
+    Comparisons since may have found its value to stand (`learn`), and what undoes it is not older than they
     are. Where another row has written the key since, its own place: then it is left alone.
     """
     orders = {row.id: row.source_order for row in applied}

@@ -34,7 +34,7 @@ def add_plan(write: sa.Connection, now: datetime, route: str, flow: str, run_id:
     mine = sa.and_(
         plans.c.route == route, plans.c.flow == flow, plans.c.target == plan.target, plans.c.entity == plan.entity
     )
-    plan = overtaking.still_true(write, now, plan)
+    plan, doubted = overtaking.still_true(write, plan)
     fingerprint = _fingerprint(plan.rows)
     failed = [verdict for verdict in plan.verdicts if not verdict.passed]
     held = bool(failed) or plan.approval
@@ -52,8 +52,10 @@ def add_plan(write: sa.Connection, now: datetime, route: str, flow: str, run_id:
                 # Why it waits is what this comparison says: a flow that was in shadow may be on by now.
                 values |= {"judgement": codec.to_text(plan.verdicts), "reason": reason}
             write.execute(sa.update(plans).where(plans.c.id == last.id).values(**values))
+            overtaking.learn(write, now, plan, doubted)
             return AddedPlan(id=last.id, state=PlanState(last.state), known=True)
     overtaken = overtaking.overtake(write, now, route, flow, plan)
+    overtaking.learn(write, now, plan, doubted)
     if not plan.rows:
         return AddedPlan(id=None, state=None, overtaken=overtaken)
     state = PlanState.HELD if held else PlanState.JUDGED

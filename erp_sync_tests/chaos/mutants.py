@@ -293,7 +293,7 @@ def ignore_the_order_of_values(stack: ExitStack) -> None:
 
     _put(stack, states, "compare", as_of_now)
     # Either alone is saved by the other.
-    _put(stack, overtaking, "still_true", lambda write, now, plan: plan)
+    _put(stack, overtaking, "still_true", lambda write, plan: (plan, []))
 
 
 def _replaced(struct: Any, **values: Any) -> Any:

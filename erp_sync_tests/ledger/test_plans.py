@@ -5,9 +5,10 @@ from datetime import timedelta
 import hypothesis.strategies as st
 import pyarrow as pa
 import pytest
+import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 
-from erp_sync.ledger import KnownRow, LeaseLost, Ledger, WrongState
+from erp_sync.ledger import KnownRow, LeaseLost, Ledger, WrongState, known_state
 from erp_sync.ledger.known_state import order_of
 from erp_sync.ledger.plans import NewPlan, PlanRow, PlanState, Verdict
 from erp_sync.ledger.rows import RowState
@@ -154,6 +155,25 @@ def test_a_value_found_to_stand_outlives_an_older_one_that_is_planned_only_then(
     assert [sent.key for mine in [claim(ledger)] if mine is not None for sent in ledger.plans.begin(mine)] == []
     add(ledger, rows("A", after="73", order=12), compared=["A"], seen_at=clock(), order=12, orders={"A": 12})
     assert [row.after for row in ledger.plans.begin(claim(ledger))] == ["73"]
+
+
+def test_a_comparison_and_a_document_that_moves_its_keys_do_not_lock_each_other_out(ledger: Ledger, clock):
+    """A busy article changes while it is compared, and its parcel holds another article that needs nothing."""
+    ledger.known.write(TARGET, ENTITY, [KnownRow(key=key, value="72", source_order=5) for key in ("A", "Z")])
+    seen_at = clock.advance(1)
+    ledger.known.read(TARGET, ENTITY, [KnownRow(key="Z", value="70")], clock.advance(1))
+    planned = rows("Z", after="71", order=11)
+    compared = {"compared": ["A", "Z"], "seen_at": seen_at, "order": 11, "orders": {"A": 11, "Z": 11}}
+    with (
+        meanwhile(ledger, "ORDER BY known_state.scope", lambda: add(ledger, planned, **compared)) as added,
+        ledger.database.write() as write,
+    ):
+        if not ledger.database.sqlite:
+            write.execute(sa.text("SELECT key FROM known_state WHERE key = 'A' FOR UPDATE"))
+        known_state.mark_unknown(write, clock(), TARGET, ENTITY, ["Z"], "a parcel moves it")
+    assert [one.id for one in added] == [None]
+    assert [row.key for row in ledger.known.unsure(TARGET, ENTITY)] == ["Z"]
+    assert {row.key: row.source_order for row in ledger.known.get(TARGET, ENTITY, ["A"]).values()} == {"A": 11}
 
 
 def test_what_is_older_of_a_key_goes_though_another_key_of_the_comparison_is_older_still(ledger: Ledger):
