@@ -84,6 +84,15 @@ class Identifying:
         """The same without the records as received: the SKU of a line stands in many of them, and names none."""
         return self._first(asked, _NAMES)
 
+    def called(self, asked: str) -> list[EntityKey]:
+        """The same without the ids of deliveries: what a document is called outside of this ledger."""
+        return self._first(asked, _CALLED)
+
+    def refused(self, asked: str) -> list[EntityKey]:
+        """Records in quarantine that have it as a value anywhere: it may be the number of one, or not."""
+        with self._database.read() as read:
+            return sorted(self._by_value(read, quarantine, quarantine.c.row, asked))
+
     def _first(self, asked: str, looks: Sequence[Callable[[sa.Connection, str], set[EntityKey]]]) -> list[EntityKey]:
         with self._database.read() as read:
             for look in looks:
@@ -94,15 +103,14 @@ class Identifying:
 
     def _by_payload(self, read: sa.Connection, asked: str) -> set[EntityKey]:
         """Records that were refused or not looked at yet: nobody has read their number out of them."""
-        text = msgspec.json.encode(asked)
-        found: set[EntityKey] = set()
-        for table, column in ((quarantine, quarantine.c.row), (received, received.c.payload)):
-            columns = (table.c.connection, table.c.scope, table.c.entity, table.c.native_id)
-            query = sa.select(*columns).where(column.is_not(None), _contains(self._database, column, text)).distinct()
-            found |= {EntityKey(*row) for row in read.execute(query.limit(MOST))}
-            if found:
-                break
-        return found
+        found = self._by_value(read, quarantine, quarantine.c.row, asked)
+        return found or self._by_value(read, received, received.c.payload, asked)
+
+    def _by_value(self, read: sa.Connection, table: sa.Table, column: Any, asked: str) -> set[EntityKey]:
+        holds = _contains(self._database, column, msgspec.json.encode(asked))
+        columns = (table.c.connection, table.c.scope, table.c.entity, table.c.native_id)
+        query = sa.select(*columns).where(column.is_not(None), holds).distinct()
+        return {EntityKey(*row) for row in read.execute(query.limit(MOST))}
 
     def with_sku(self, sku: str) -> list[EntityKey]:
         """The latest documents that hold a SKU or wait for it, at most `MOST`."""
@@ -205,4 +213,5 @@ def _of(read: sa.Connection, condition: Any) -> set[EntityKey]:
     return {EntityKey(*row) for row in read.execute(sa.select(*_KEY).where(condition).limit(MOST))}
 
 
-_NAMES = (_by_name, _by_step_key, _by_target, _by_delivery)
+_CALLED = (_by_name, _by_step_key, _by_target)
+_NAMES = (*_CALLED, _by_delivery)

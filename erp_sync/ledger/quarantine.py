@@ -59,6 +59,11 @@ class Quarantined(msgspec.Struct, frozen=True, kw_only=True):
     resolved_at: datetime | None
     resolution: str
 
+    @property
+    def key(self) -> EntityKey:
+        """Of the record."""
+        return EntityKey(self.connection, self.scope, self.entity, self.native_id)
+
 
 class RefusedGroup(msgspec.Struct, frozen=True, kw_only=True):
     """Open rows with one rule. `example` is the problem of the newest, whose id is `example_row`; times UTC."""
@@ -208,7 +213,7 @@ class Quarantine:
         """Open rows of these records."""
         wanted = set(keys)
         rows = self._those(quarantine.c.native_id, sorted({key.native_id for key in wanted}))
-        return [row for row in rows if EntityKey(row.connection, row.scope, row.entity, row.native_id) in wanted]
+        return [row for row in rows if row.key in wanted]
 
     def open_ids(self, connection: str, route: str, flow: str) -> set[str]:
         """Native ids of a source's records that have open rows in a flow."""

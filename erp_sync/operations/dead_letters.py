@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from difflib import get_close_matches
 
@@ -23,6 +23,7 @@ from erp_sync.ledger.quarantine import Quarantined
 from erp_sync.ledger.sql import chunks
 from erp_sync.monitoring import reasons
 from erp_sync.operations.choosing import CannotDo, flow_name, routes
+from erp_sync.operations.finding import documents, identity, letter_id
 from erp_sync.operations.record_fields import RecordFields
 
 DELIVERY, QUARANTINE, LEFT_OUT = "delivery", "quarantine", "left_out"
@@ -229,7 +230,7 @@ def select(
     """Dead letters and records in quarantine, to be shown or retried.
 
     Args:
-        words: ids (``d12``, ``q7``) or numbers of documents; with them, route, flow and code do not count.
+        words: ids (``d12``, ``q7``) or numbers of documents, each of one; with them, route, flow and code do not count.
         matching: only those whose number, reason or content holds this text, in whatever case.
         everything: all there is; without words one of it, route, flow, code and matching is needed.
     Raises CannotDo for what is no dead letter.
@@ -387,8 +388,8 @@ def dismiss(here: Installation, words: Sequence[str], *, without: str | None = N
     """
     if not why.strip():
         raise CannotDo("dismissing needs a reason: --why TEXT")
-    left = {word: ids for word in words if (ids := _left_out(here, word))}
-    settled = {one for ids in left.values() for one in ids}
+    left = {word: some for word in words if (some := _left_out(here, word))}
+    settled = {one.id for some in left.values() for one in some}
     if without is not None:
         every = here.ledger.left_out.find(code=without, limit=sys.maxsize)
         if not every:
@@ -405,14 +406,14 @@ def dismiss(here: Installation, words: Sequence[str], *, without: str | None = N
     return [*(f"d{one}" for one in (*sorted(settled), *dismissed)), *(f"q{row.id}" for row in rows)]
 
 
-def _left_out(here: Installation, word: str) -> list[int]:
+def _left_out(here: Installation, word: str) -> list[Delivery]:
     """Deliveries that the word names, that are delivered and went without something."""
-    if word[:1] == "d" and word[1:].isdigit() and len(word) < 19:
-        named = [int(word[1:])]
+    if (named := letter_id(word)) is not None:
+        some = here.ledger.deliveries.some([named[1]]) if named[0] == "d" else []
     else:
-        keys = here.ledger.identifying.documents(word)
-        named = [one.id for one in here.ledger.deliveries.of(keys, [State.DELIVERED])]
-    return list(dict.fromkeys(one.delivery_id for one in here.ledger.left_out.of(named)))
+        some = here.ledger.deliveries.of(documents(here, word), [State.DELIVERED])
+    without = {one.delivery_id for one in here.ledger.left_out.of([one.id for one in some])}
+    return [one for one in some if one.id in without]
 
 
 def _of_target(here: Installation, row: Quarantined) -> bool:
@@ -446,26 +447,38 @@ def _rewind(here: Installation, rows: Iterable[Quarantined]) -> tuple[list[Quara
 
 
 def _chosen(
-    here: Installation, words: Sequence[str], named: Collection[str] = ()
+    here: Installation, words: Sequence[str], named: Mapping[str, Sequence[Delivery]] | None = None
 ) -> tuple[list[int], list[Quarantined]]:
-    """Dead letters and quarantine rows that the words name. Raises CannotDo for the first that names none, unless it is
-    `named`: it names something else."""
+    """Dead letters and quarantine rows that the words name.
+
+    Args:
+        named: what else they name.
+    Raises CannotDo for the first word that names nothing, or several documents by one number: nobody has said which.
+    """
     delivery_ids: list[int] = []
     rows: list[Quarantined] = []
     for word in words:
-        number = int(word[1:]) if word[1:].isdigit() and len(word) < 19 else -1
-        dead = here.ledger.deliveries.some([number]) if word[0] == "d" else []
-        refused = here.ledger.quarantine.some([number]) if word[0] == "q" else []
-        dead = [one for one in dead if _open(one)]
-        if not dead and not refused:
-            keys = here.ledger.identifying.documents(word)
-            dead = [one for one in here.ledger.deliveries.of(keys, [State.DEAD, State.WAITING]) if _open(one)]
-            refused = here.ledger.quarantine.of(keys)
-        if not dead and not refused and word not in named:
+        dead, refused = _letters_of(here, word)
+        all_of_it: list[Delivery | Quarantined] = [*(named or {}).get(word, ()), *dead, *refused]
+        if not all_of_it:
             raise CannotDo(f"{word} is no dead letter; next: erp-sync deadletters, or erp-sync trace {word}")
+        if len({one.key for one in all_of_it}) > 1:
+            which = ", ".join(map(identity, all_of_it))
+            raise CannotDo(f"{word} names several documents; say which: {which}")
         delivery_ids += [one.id for one in dead]
         rows += refused
     return list(dict.fromkeys(delivery_ids)), list({row.id: row for row in rows}.values())
+
+
+def _letters_of(here: Installation, word: str) -> tuple[list[Delivery], list[Quarantined]]:
+    """Of an id that one alone, and no other version of its document."""
+    if (named := letter_id(word)) is not None:
+        kind, number = named
+        dead = here.ledger.deliveries.some([number]) if kind == "d" else []
+        return [one for one in dead if _open(one)], here.ledger.quarantine.some([number]) if kind == "q" else []
+    keys = documents(here, word)
+    dead = here.ledger.deliveries.of(keys, [State.DEAD, State.WAITING])
+    return [one for one in dead if _open(one)], here.ledger.quarantine.of(keys)
 
 
 def _open(one: Delivery) -> bool:

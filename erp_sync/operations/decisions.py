@@ -12,6 +12,7 @@ from erp_sync.ledger.documents import State
 from erp_sync.ledger.errors import NotInLedger
 from erp_sync.ledger.plans import PlanState
 from erp_sync.operations.choosing import CannotDo
+from erp_sync.operations.finding import documents
 
 # Of what is held so many are named to somebody who asked for something else.
 _NAMED = 10
@@ -32,9 +33,9 @@ def approve(here: Installation, word: str, *, who: str, why: str = "", only: Seq
     """Let a held plan or document pass; the next run loads it.
 
     Args:
-        word: ``p3`` a plan, ``d12`` a delivery, a bare number whichever of both is held, else the number of a document.
+        word: ``p3`` a plan, ``d12`` a delivery, a bare number whichever of both is held, or the number of a document.
         only: keys of a plan's rows; the others wait on.
-    Raises CannotDo for what is not held, or is both, and for a document whose amounts differ without a reason.
+    Raises CannotDo for what is not held, or is several, and for a document whose amounts differ without a reason.
     """
     subject, number = held(here, word)
     if subject == "plan":
@@ -71,26 +72,34 @@ def reject(here: Installation, word: str, *, who: str, why: str) -> Decided:
 
 def held(here: Installation, word: str) -> tuple[str, int]:
     """("plan" or "delivery", id) of what the word names and a person may decide on. Raises CannotDo."""
-    digits = word[1:] if word[:1] in ("p", "d") else word
-    # An order number with leading zeros is no id.
-    number = int(digits) if digits.isdigit() and len(digits) < 19 and str(int(digits)) == digits else None
-    may_plan = number is not None and not word.startswith("d") and _plan_is_held(here, number)
-    may_document = number is not None and not word.startswith("p") and _document_is_held(here, number)
-    if may_plan and may_document:
-        raise CannotDo(f"both plan {number} and delivery {number} are held; say p{number} or d{number}")
-    if number is not None and may_plan:
-        return "plan", number
-    if number is not None and may_document:
-        return "delivery", number
-    named = [one.id for one in here.ledger.deliveries.of(here.ledger.identifying.documents(word), [State.HELD])]
-    if len(named) == 1:
-        return "delivery", named[0]
-    if named:
-        raise CannotDo(f"{word} names several held documents; say which: {', '.join(f'd{one}' for one in named)}")
+    kind, number = _id(word)
+    found = []
+    if number is not None and kind != "d" and _plan_is_held(here, number):
+        found.append(("plan", number))
+    if number is not None and kind != "p" and _document_is_held(here, number):
+        found.append(("delivery", number))
+    if not kind:  # an id is that one alone: nobody has looked at another version of its document
+        some = here.ledger.deliveries.of(documents(here, word), [State.HELD])
+        found += [("delivery", one.id) for one in some if ("delivery", one.id) not in found]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        which = ", ".join(f"{subject[0]}{one}" for subject, one in found)
+        raise CannotDo(f"{word} names several that are held; say which: {which}")
     waiting = [f"p{plan.id}" for plan in here.ledger.plans.find(states=[PlanState.HELD], limit=_NAMED + 1)]
     waiting += [f"d{one}" for one in here.ledger.deliveries.ids(states=[State.HELD], limit=_NAMED + 1)]
     shown = ", ".join(waiting[:_NAMED]) + (" ..." if len(waiting) > _NAMED else "")
     raise CannotDo(f"{word} is not held; {'held are: ' + shown if waiting else 'nothing is held'}")
+
+
+def _id(word: str) -> tuple[str, int | None]:
+    """("p", 3), ("d", 12), ("", 12) of a bare number, ("", None) of what is none: one with leading zeros is an order's
+    number."""
+    kind = word[0] if word[:1] in ("p", "d") else ""
+    digits = word.removeprefix(kind)
+    if digits.isdigit() and len(digits) < 19 and str(int(digits)) == digits:
+        return kind, int(digits)
+    return "", None
 
 
 def _plan_is_held(here: Installation, number: int) -> bool:

@@ -10,19 +10,21 @@ import msgspec
 from erp_sync.components.installation import Installation
 from erp_sync.ledger import Delivery, State
 from erp_sync.ledger.quarantine import Quarantined
+from erp_sync.model.keys import EntityKey
 from erp_sync.operations.choosing import CannotDo
+from erp_sync.operations.record_fields import RecordFields
 
 OPEN = (State.DEAD, State.HELD, State.WAITING)
 
 
 def found(here: Installation, word: str) -> Delivery | Quarantined:
     """What a word names: ``d12``, ``q7``, or the number of a document of which one letter is open. Raises CannotDo."""
-    if word[:1] in ("d", "q") and word[1:].isdigit() and len(word) < 19:
-        one = _by_id(here, word[0], int(word[1:]))
+    if (named := letter_id(word)) is not None:
+        one = _by_id(here, *named)
         if one is None:
             raise CannotDo(f"{word} is no open letter; next: erp-sync deadletters --each, or erp-sync trace {word[1:]}")
         return one
-    keys = here.ledger.identifying.documents(word)
+    keys = documents(here, word)
     some: list[Delivery | Quarantined] = [
         *here.ledger.deliveries.of(keys, OPEN),
         *_went_without(here, here.ledger.deliveries.of(keys, [State.DELIVERED])),
@@ -33,6 +35,23 @@ def found(here: Installation, word: str) -> Delivery | Quarantined:
     if some:
         raise CannotDo(f"{word} names several letters; say which: {', '.join(map(identity, some))}")
     raise CannotDo(f"{word} is no open letter; next: erp-sync deadletters --each, or erp-sync trace {word}")
+
+
+def letter_id(word: str) -> tuple[str, int] | None:
+    """("d", 12) of ``d12``, ("q", 7) of ``q7``: that one and no other; None of what may be a document's number."""
+    return (word[0], int(word[1:])) if word[:1] in ("d", "q") and word[1:].isdigit() and len(word) < 19 else None
+
+
+def documents(here: Installation, word: str) -> list[EntityKey]:
+    """Keys of the documents that a word names: by number, or by an id here or in a system.
+
+    A value that merely stands in a record (a SKU, an e-mail address) names none: what a person decides is done to what
+    was named. Of a record in quarantine nobody has read the number yet: it is read here.
+    """
+    if keys := here.ledger.identifying.called(word):
+        return keys
+    fields, refused = RecordFields(here), here.ledger.quarantine.of(here.ledger.identifying.refused(word))
+    return sorted({row.key for row in refused if fields.number(row) == word})
 
 
 def open_letters(here: Installation, code: str | None = None) -> Iterator[Delivery | Quarantined]:

@@ -61,9 +61,16 @@ class House:
         record = RawRecord(native_id=native_id, version=version, source_time=NOON, created_time=NOON, payload=payload)
         return self.ledger.receive(STORE, "sales_order", [record], advance_to=NOON, run_id=run_id)[0]
 
-    def order(self, native_id: str, held: tuple[str, str] | None = None, sku: str = "MUG", version: str = "1") -> int:
+    def order(
+        self,
+        native_id: str,
+        held: tuple[str, str] | None = None,
+        sku: str = "MUG",
+        version: str = "1",
+        number: str = "",
+    ) -> int:
         """A received order that became a due (or held) delivery; gives its id."""
-        number = f"{int(native_id):09d}"
+        number = number or f"{int(native_id):09d}"
         payload = {"entity_id": int(native_id), "increment_id": number, "grand_total": 10.99}
         received = self.receive(native_id, payload, version=version)
         with self.ledger.handling(ROUTE, "orders", "run-1") as work:
@@ -97,14 +104,14 @@ class House:
         self.ledger.deliveries.complete(claim)
         return delivery
 
-    def dead(self, native_id: str, code: str = "unmapped_payment_method") -> int:
-        delivery = self.order(native_id)
+    def dead(self, native_id: str, code: str = "unmapped_payment_method", number: str = "") -> int:
+        delivery = self.order(native_id, number=number)
         self.ledger.deliveries.dead(self.claim(), code, f"no answer for {native_id}")
         return delivery
 
-    def refused(self, native_id: str, rule: str = "malformed_address") -> int:
+    def refused(self, native_id: str, rule: str = "malformed_address", payload: dict[str, Any] | None = None) -> int:
         """A received record in quarantine; gives its received id."""
-        received = self.receive(native_id, {"increment_id": f"{int(native_id):09d}"})
+        received = self.receive(native_id, payload or {"increment_id": f"{int(native_id):09d}"})
         row = self.ledger.received.rows([received])[0]
         with self.ledger.handling(ROUTE, "orders", "run-1") as work:
             work.mark_handled([received])

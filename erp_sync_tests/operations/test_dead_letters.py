@@ -115,6 +115,48 @@ def test_dismissing_needs_a_reason_and_closes_both_kinds(house: House) -> None:
     assert dead_letters.groups(house.here) == []
 
 
+def test_a_value_that_stands_in_records_names_none_of_them(house: House) -> None:
+    delivery = house.dead("1")
+    for native_id in ("3", "4"):
+        house.refused(native_id, payload={"increment_id": f"{int(native_id):09d}", "sku": "MUG"})
+    house.receive("1", {"increment_id": "000000001", "sku": "TEE"}, version="2")
+    for word in ("MUG", "TEE"):
+        with pytest.raises(CannotDo, match=f"{word} is no dead letter"):
+            dead_letters.dismiss(house.here, [word], who="ann", why="not wanted")
+        with pytest.raises(CannotDo, match=f"{word} is no open letter"):
+            letters.told(house.here, word)
+    assert house.ledger.deliveries.get(delivery).state is State.DEAD
+    assert dead_letters.dismiss(house.here, ["000000004"], who="ann", why="not wanted") == ["q2"]
+    assert letters.told(house.here, "000000003").id == "q1"
+
+
+def test_a_number_of_several_documents_is_refused_with_their_ids(house: House) -> None:
+    first = house.dead("1")
+    second = house.dead("2", number="000000001")
+    for act in (
+        lambda: dead_letters.dismiss(house.here, ["000000001"], who="ann", why="by hand"),
+        lambda: dead_letters.retry(house.here, ["000000001"], who="ann"),
+    ):
+        with pytest.raises(CannotDo, match=f"000000001 names several documents; say which: d{first}, d{second}"):
+            act()
+    assert dead_letters.dismiss(house.here, [f"d{second}"], who="ann", why="by hand") == [f"d{second}"]
+    assert house.ledger.deliveries.get(first).state is State.DEAD
+
+
+def test_an_id_names_that_delivery_alone_and_no_later_version_of_its_document(house: House) -> None:
+    first = house.dead("1")
+    dead_letters.dismiss(house.here, [f"d{first}"], who="ann", why="by hand")
+    second = house.order("1", version="2")
+    house.ledger.deliveries.dead(house.claim(), "closed_period", "the period is closed")
+    for act in (
+        lambda: dead_letters.dismiss(house.here, [f"d{first}"], who="ann", why="once more"),
+        lambda: dead_letters.retry(house.here, [f"d{first}"], who="ann"),
+    ):
+        with pytest.raises(CannotDo, match=f"d{first} is no dead letter"):
+            act()
+    assert house.ledger.deliveries.get(second).state is State.DEAD
+
+
 def test_a_wrong_flow_is_refused_with_those_that_exist(house: House) -> None:
     with pytest.raises(CannotDo, match="no flow is called order; there are: orders, "):
         dead_letters.groups(house.here, flow="order")

@@ -28,7 +28,7 @@ def test_a_held_order_is_approved_by_its_number(house: House) -> None:
 def test_a_number_that_is_both_asks_which(house: House) -> None:
     house.order("7", held=HELD)
     house.held_plan()
-    with pytest.raises(CannotDo, match="both plan 1 and delivery 1 are held; say p1 or d1"):
+    with pytest.raises(CannotDo, match="1 names several that are held; say which: p1, d1"):
         decisions.approve(house.here, "1", who="ann")
 
 
@@ -45,3 +45,28 @@ def test_what_is_not_held_is_refused_with_what_is(house: House) -> None:
     house.held_plan()
     with pytest.raises(CannotDo, match="d5 is not held; held are: p1"):
         decisions.approve(house.here, "d5", who="ann")
+
+
+def test_an_id_that_is_not_held_names_no_other_version_of_its_document(house: House) -> None:
+    first = house.order("7", held=HELD)
+    decisions.reject(house.here, f"d{first}", who="ann", why="not wanted")
+    later = house.order("7", held=HELD, version="2")
+    for word in (f"d{first}", str(first)):
+        with pytest.raises(CannotDo, match=f"{word} is not held; held are: d{later}"):
+            decisions.approve(house.here, word, who="ann")
+    assert house.ledger.deliveries.get(later).state is State.HELD
+
+
+def test_a_value_that_stands_in_a_held_order_does_not_name_it(house: House) -> None:
+    delivery = house.order("7", held=HELD)
+    house.receive("7", {"increment_id": "000000007", "sku": "MUG"}, version="2")
+    for decide in (decisions.approve, decisions.reject):
+        with pytest.raises(CannotDo, match=f"MUG is not held; held are: d{delivery}"):
+            decide(house.here, "MUG", who="ann", why="seen")
+    assert house.ledger.deliveries.get(delivery).state is State.HELD
+
+
+def test_a_bare_number_that_is_also_the_number_of_another_held_document_asks_which(house: House) -> None:
+    first, second = house.order("7", held=HELD), house.order("8", held=HELD, number="1")
+    with pytest.raises(CannotDo, match=f"{first} names several that are held; say which: d{first}, d{second}"):
+        decisions.approve(house.here, str(first), who="ann")
