@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from erp_sync.ledger import codec
 from erp_sync.ledger.activity import FlowName
-from erp_sync.ledger.documents import State
+from erp_sync.ledger.documents import FORGOTTEN, State
 from erp_sync.ledger.lanes import lane_rank
 from erp_sync.ledger.plan_values import PlanState
 from erp_sync.ledger.rows import RowState
@@ -251,7 +251,8 @@ class Performance:
         return found
 
     def versions(self, route: str, flow: str, native_ids: Collection[str]) -> dict[str, list[Version]]:
-        """All versions of these documents that the ledger has, the first one first; corrected ones as corrected."""
+        """All versions of these documents of which the ledger has the content, the first one first; corrected ones as
+        corrected."""
         found: defaultdict[str, list[Version]] = defaultdict(list)
         payload = sa.func.coalesce(deliveries.c.corrected, deliveries.c.payload)
         with self._database.read() as read:
@@ -259,6 +260,7 @@ class Performance:
                 query = (
                     sa.select(deliveries.c.native_id, deliveries.c.id, deliveries.c.accepted_at, payload)
                     .where(deliveries.c.native_id.in_(some), deliveries.c.route == route, deliveries.c.flow == flow)
+                    .where(deliveries.c.payload != FORGOTTEN)
                     .order_by(deliveries.c.id)
                 )
                 for native_id, number, at, content in read.execute(query):

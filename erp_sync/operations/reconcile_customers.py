@@ -14,6 +14,7 @@ from typing import Any
 
 from erp_sync.components.documents import flow_module
 from erp_sync.flows.orders.first_look import customer_id
+from erp_sync.ledger.documents import FORGOTTEN
 from erp_sync.ledger.finding import Made
 from erp_sync.model.customer import Customer
 from erp_sync.model.keys import Entity
@@ -83,7 +84,8 @@ class _Customers:
         corrections = self.here.ledger.deliveries.latest(self.route.name, "orders", self.route.erp, list(keys.values()))
         sent: dict[str, tuple[Made, SalesOrder]] = {}
         for made in page:
-            if made.delivery.payload and customer_may_be_compared(corrections.get(keys[made.key])):
+            known = made.delivery.payload not in (b"", FORGOTTEN)  # else nobody knows any more what was sent
+            if known and customer_may_be_compared(corrections.get(keys[made.key])):
                 order: SalesOrder = self.decode(made.delivery.payload)
                 if not is_pseudonym(order.customer.email):
                     sent[made.receipt.target_id] = made, order

@@ -18,6 +18,7 @@ from erp_sync.commands.output import show
 from erp_sync.components.configuration import WrongConfiguration
 from erp_sync.components.installation import Installation
 from erp_sync.ledger import NewDelivery, codec
+from erp_sync.ledger.retention import Retention
 from erp_sync.model.keys import EntityKey
 from erp_sync.model.order import OrderStatus
 from erp_sync.model.order_status import CancelledUnits
@@ -322,6 +323,21 @@ def test_a_closed_line_counts_by_its_share_and_once_when_its_order_is_cancelled_
     cancel(house, "8", "out of stock", version="2")
     assert of(house, "cancelled_units") == {"": 1}
     assert of(house, "cancelled_revenue") == {"USD": Decimal(10)}
+
+
+def test_an_order_whose_content_was_forgotten_is_not_counted_and_keeps_no_other_figure_back(
+    opened: OpenHouse, clock: Clock
+):
+    house = opened()
+    accept(house, "orders", STORE, ERP, native_id="7", payload=codec.to_bytes(samples.order()))
+    (claim,) = house.ledger.deliveries.claim(ROUTE, "orders", ERP, limit=9, owner="run-2:1", run_id="run-2")
+    house.ledger.deliveries.complete(claim)
+    clock.time += timedelta(days=50)
+    house.ledger.retention.expire(Retention(deliveries=40))
+    accept(house, "orders", STORE, ERP, native_id="8", payload=codec.to_bytes(samples.order(native_id="8")))
+    for number in "78":
+        cancel(house, number, "out of stock")
+    assert of(house, "cancelled_revenue") == {"USD": samples.order().totals.grand_total}
 
 
 def test_where_no_reason_means_lack_of_stock_nobody_knows_what_was_cancelled_for_it(opened: OpenHouse):

@@ -11,6 +11,7 @@ import pytest
 from erp_sync.ledger import State
 from erp_sync.ledger.cross_references import Link
 from erp_sync.ledger.erasing import erase
+from erp_sync.ledger.retention import Retention
 from erp_sync.model.keys import Entity
 from erp_sync.operations.adoption import adopt
 from erp_sync.operations.decisions import approve, reject
@@ -449,3 +450,13 @@ def test_two_accounts_that_are_one_record_are_both_compared_with_it(shop: Busine
     assert of(daily(shop), name, OTHER) == {}, "each value is one of theirs"
     edit(shop, f"customer/{customer['id']}", lastName="Third")
     assert of(daily(shop), name, OTHER) == {"last name": (first.last_name, "Third")}
+
+
+def test_what_was_sent_of_a_customer_and_forgotten_since_keeps_no_other_from_being_compared(shop: Business) -> None:
+    """The last one: it forgets what the others sent."""
+    bought(shop, "uma")
+    with shop.installation() as here:
+        here.ledger.retention.expire(Retention(deliveries=0))
+    customer = bought(shop, "vic")
+    edit(shop, f"customer/{customer['id']}", firstName="Other")
+    assert of(daily(shop), customer["entityid"]) == {"first name": ("Vic", "Other")}
