@@ -88,6 +88,26 @@ class World:
             for one in due:
                 self.run(one)
 
+    def quiet(self) -> None:
+        """Run whatever is due until nothing is, and nothing that a system has to tell is on its way."""
+        while True:
+            self._all_told()
+            if not self.due():
+                return
+            self.settle()
+
+    def _all_told(self) -> None:
+        pusher, courier = self.systems.erp.core.pusher, self.systems.store.core.courier  # type: ignore[attr-defined]
+        if pusher is not None:
+            pusher.close()  # once it has sent what waits; the next change starts it again
+        if courier is not None:
+            until(lambda: self.untold() == 0, "the store's events")
+
+    def untold(self) -> int:
+        """Events that the store has not delivered, or not noted as delivered yet."""
+        undelivered = "SELECT count(*) FROM sandbox_event WHERE delivered_at IS NULL"
+        return int(self.systems.store_rows(undelivered)[0][0])
+
     def waiting(self, entity: str) -> list[str]:
         return [row.event.native_id for row in self.here.ledger.inbox.unprocessed(entities=[entity])]
 
@@ -196,6 +216,12 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         patch.undo()
 
 
+@pytest.fixture(autouse=True)
+def quiet(world: World) -> None:
+    """Nothing of the tests before is due or on its way: what comes from now on is this test's."""
+    world.quiet()
+
+
 def test_an_order_and_its_parcel_go_round_by_events_alone(world: World):
     order = world.shop("TEA", 2)
     world.wait_for("sales_order", order)
@@ -215,7 +241,6 @@ def test_an_order_and_its_parcel_go_round_by_events_alone(world: World):
 
 
 def test_a_fast_sku_starts_a_run_of_its_own_and_others_wait_for_the_poll(world: World):
-    world.settle()
     adjust(world, "POT", 1)
     until(lambda: bool(world.waiting("stock_level")), "an event of POT")
     assert [one for one in world.due() if one.flow == "inventory"] == []
@@ -232,7 +257,6 @@ def test_with_the_service_off_everything_arrives_by_polling(world: World):
     pusher, courier = world.systems.erp.core.pusher, world.systems.store.core.courier  # type: ignore[attr-defined]
     world.systems.erp.core.pusher = world.systems.store.core.courier = None  # type: ignore[attr-defined]
     try:
-        world.settle()
         order = world.shop("CUP")
         assert [one for one in world.due() if one.flow == "orders"] == []
         polled = (datetime.now(UTC) - timedelta(hours=2)).isoformat()
@@ -277,7 +301,6 @@ def outcomes(world: World) -> set[str]:
 
 
 def test_an_event_that_names_nothing_starts_a_run_that_reads_all_changes(world: World):
-    world.settle()
     put(world, "sales_order", "")
     [due] = [one for one in world.due() if one.flow == "orders"]
     assert (due.lane, due.keys) == ("normal", ())
@@ -287,7 +310,6 @@ def test_an_event_that_names_nothing_starts_a_run_that_reads_all_changes(world: 
 
 
 def test_what_no_flow_reads_and_what_is_not_there_is_put_away(world: World):
-    world.settle()
     put(world, "refund", "7")
     put(world, "sales_order", "987654")
     [due] = [one for one in world.due() if one.flow == "orders"]
@@ -338,7 +360,6 @@ def test_events_wait_for_as_long_as_a_read_may_miss_them(world: World, monkeypat
 def test_events_of_entities_that_the_connection_does_not_choose_are_left_to_the_poll(
     world: World, monkeypatch: pytest.MonkeyPatch
 ):
-    world.settle()
     spec = world.here.configuration.connection("magento_us")
     some = {**spec.settings, "events": {**(spec.settings.get("events") or {}), "entities": ["refund"]}}
     monkeypatch.setitem(world.here.configuration.connections, "magento_us", spec.model_copy(update={"settings": some}))
@@ -349,7 +370,6 @@ def test_events_of_entities_that_the_connection_does_not_choose_are_left_to_the_
 
 
 def test_a_rush_of_events_starts_a_run_every_so_often_not_one_an_event(world: World):
-    world.settle()
     connection = world.systems.here.configuration.connection("netsuite_us")
     looked = {"us/inventory/events": (datetime.now(UTC) - timedelta(seconds=30)).isoformat()}
     adjust(world, "MUG", 1)
