@@ -48,6 +48,8 @@ SHIPPED_LOOKUPS = Path(__file__).parents[2] / "erp_sync" / "defs" / "netsuite_ma
 HOME = Place("1 Main St", "Springfield", "IL", "62701")
 # No write is waited for longer than this; in life it is a minute.
 TIMEOUT = 0.4
+# For businesses whose writes are all answered: how long that takes says nothing then.
+PATIENT = {"us": {"write_timeout_seconds": 30}}
 CREDENTIALS = {
     "magento": ("consumer_key", "consumer_secret", "access_token", "access_token_secret"),
     "netsuite": ("account", "consumer_key", "consumer_secret", "token_id", "token_secret"),

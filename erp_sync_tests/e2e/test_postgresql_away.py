@@ -19,11 +19,14 @@ from erp_sync.cli import app
 from erp_sync.commands import watching
 from erp_sync.components import due, installation
 from erp_sync.components.route import installation_definitions
+from erp_sync.flows import writing_again
 from erp_sync.flows.delivery import endings
+from erp_sync.flows.delivery.drain import Drain
+from erp_sync.ledger import engine
 from erp_sync.ledger.errors import NO_ANSWER, DatabaseAway
 from erp_sync.ledger.limits import LONGEST_CALL_SECONDS
 from erp_sync.systems.netsuite.client import NetSuiteClient
-from erp_sync_tests.e2e.business import Business, business
+from erp_sync_tests.e2e.business import PATIENT, Business, business
 from erp_sync_tests.ledger.databases import OwnServer, postgres_of_its_own
 
 pytestmark = pytest.mark.timeout(600)
@@ -41,7 +44,8 @@ def server() -> Iterator[OwnServer]:
 @pytest.fixture(scope="module")
 def shop(server: OwnServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Business]:
     folder = tmp_path_factory.mktemp("away")
-    with business(folder, flows=("orders",), ledger_url=server.url(server.create())) as running:
+    url = server.url(server.create())
+    with business(folder, erp_settings=PATIENT, flows=("orders",), ledger_url=url) as running:
         yield running
 
 
@@ -112,6 +116,15 @@ class Back(logging.Handler):
                 self.server.start()
 
 
+@pytest.fixture
+def soon_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who waits for the server does so by the same rules, a fraction of the time: an answer for as long as the lease
+    holds, a transaction and a claim for as long as a restart may take."""
+    monkeypatch.setattr(engine, "RESTART_SECONDS", 0.5)
+    monkeypatch.setattr(writing_again, "CLAIMED_AGAIN_SECONDS", 1.0)
+    monkeypatch.setitem(Drain.__init__.__kwdefaults__, "lease_seconds", 6.0)
+
+
 def buy(shop: Business, name: str) -> list[str]:
     return [shop.store.buy(f"{name}{index}") for index in range(ORDERS)]
 
@@ -161,6 +174,7 @@ def test_away_for_seconds_what_was_answered_meanwhile_is_written_once_it_is_back
     assert calls(shop) - before == Counter(dict.fromkeys(CREATED, ORDERS))
 
 
+@pytest.mark.usefixtures("soon_given_up")
 def test_gone_until_the_run_has_ended_the_next_one_delivers_the_rest(
     shop: Business, server: OwnServer, disturb: Disturb
 ) -> None:
@@ -179,6 +193,7 @@ def test_gone_until_the_run_has_ended_the_next_one_delivers_the_rest(
     exactly_once(shop, numbers)
 
 
+@pytest.mark.usefixtures("soon_given_up")
 def test_a_look_of_the_sensor_fails_with_one_sentence_and_the_next_one_works(
     shop: Business, server: OwnServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -206,6 +221,7 @@ def test_a_look_of_the_sensor_fails_with_one_sentence_and_the_next_one_works(
     exactly_once(shop, [number])
 
 
+@pytest.mark.usefixtures("soon_given_up")
 def test_status_that_is_watched_says_so_and_goes_on(
     shop: Business, server: OwnServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
