@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import msgspec
 import pytest
@@ -28,7 +29,7 @@ from erp_sync.settings import load
 from erp_sync.systems.magento.privacy import StorePersons
 from erp_sync.systems.netsuite.privacy import AccountPersons
 from erp_sync.transport.exchanges import ExchangeLog
-from erp_sync_tests.e2e.business import Business, business
+from erp_sync_tests.e2e.business import PATIENT, Business, business
 from erp_sync_tests.e2e.test_privacy import PAYMENTS, WORDS, ZORA, buy
 from erp_sync_tests.e2e.test_privacy_everywhere import traces
 from erp_sync_tests.ledger.databases import postgres
@@ -46,16 +47,17 @@ MOMENTS: dict[str, tuple[Any, str, bool]] = {
 }
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
-def shop(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Business]:
-    folder = tmp_path_factory.mktemp("killed")
+@pytest.fixture(params=["sqlite", "postgresql"])
+def shop(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Business]:
+    """One of its own for every test: an erasure looks at all that there is, and nothing is left for the next one."""
     if request.param == "sqlite":
-        with business(folder, payment_methods=PAYMENTS) as running:
+        with business(tmp_path, erp_settings=PATIENT, payment_methods=PAYMENTS) as running:
             yield running
         return
     with postgres() as server:
         name = server.create()
-        with business(folder, payment_methods=PAYMENTS, ledger_url=server.url(name)) as running:
+        url = server.url(name)
+        with business(tmp_path, erp_settings=PATIENT, payment_methods=PAYMENTS, ledger_url=url) as running:
             yield running
         server.drop(name)
 
@@ -107,29 +109,22 @@ def test_it_ends_by_itself_with_a_whole_certificate(shop: Business, moment: str)
     assert '"who": "ann"' in certificate
 
 
-@pytest.mark.parametrize(
-    "problem",
-    [
-        CallFailed("the store does not answer"),
-        sqlite3.OperationalError("the store does not answer"),
-        sa.exc.OperationalError("UPDATE event_logs", {}, Exception("the store does not answer")),
-        CannotDo("the store does not answer"),
-    ],
-    ids=lambda problem: type(problem).__module__,
+PROBLEMS = (
+    CallFailed("the store does not answer"),
+    sqlite3.OperationalError("the store does not answer"),
+    sa.exc.OperationalError("UPDATE event_logs", {}, Exception("the store does not answer")),
+    CannotDo("the store does not answer"),
 )
-def test_it_waits_where_a_system_does_not_answer(
-    shop: Business, monkeypatch: pytest.MonkeyPatch, problem: Exception
-) -> None:
+
+
+def test_it_waits_where_a_system_does_not_answer(shop: Business, monkeypatch: pytest.MonkeyPatch) -> None:
     cut_short(shop, "before the store")
-
-    def down(*_: object) -> None:
-        raise problem
-
     with shop.installation() as here:
-        with monkeypatch.context() as patched:
-            patched.setattr(StorePersons, "erase", down)
-            (waits,) = privacy.resume(here)
-        assert (waits.file, waits.why) == ("", "the store does not answer")
+        for problem in PROBLEMS:
+            with monkeypatch.context() as patched:
+                patched.setattr(StorePersons, "erase", Mock(side_effect=problem))
+                (waits,) = privacy.resume(here)
+            assert (waits.file, waits.why) == ("", "the store does not answer"), type(problem)
         (done,) = privacy.resume(here)
     assert Path(done.file).is_file()
     assert traces(shop) == []
@@ -149,27 +144,25 @@ def without_secret(shop: Business) -> Installation:
     return Installation(shop.settings, Configuration(connections=connections, routes=whole.routes), clock=shop.clock)
 
 
-@pytest.mark.parametrize(
-    ("opened", "words"),
-    [
-        (without_store, "not configured any more, with records of the person still to be treated: magento_us (1)"),
-        (without_secret, "magento_us: credentials.access_token: environment variable NOT_SET_HERE is not set"),
-    ],
-)
-def test_it_waits_where_a_store_is_not_connected_any_more(
-    shop: Business, opened: Callable[[Business], Installation], words: str
-) -> None:
+UNCONNECTED: dict[Callable[[Business], Installation], str] = {
+    without_store: "not configured any more, with records of the person still to be treated: magento_us (1)",
+    without_secret: "magento_us: credentials.access_token: environment variable NOT_SET_HERE is not set",
+}
+
+
+def test_it_waits_where_a_store_is_not_connected_any_more(shop: Business) -> None:
     cut_short(shop, "before the store")
-    here = opened(shop)
-    try:
-        (waits,) = privacy.resume(here)
-        assert (waits.file, words in waits.why) == ("", True), waits.why
-        ((what, why),) = keep_house(here, datetime.now(UTC), CHORES).failed
-        assert what == "erasures that were cut short"
-        assert words in why
-        assert len(here.ledger.privacy.under_way()) == 1
-    finally:
-        here.close()
+    for opened, words in UNCONNECTED.items():
+        here = opened(shop)
+        try:
+            (waits,) = privacy.resume(here)
+            assert (waits.file, words in waits.why) == ("", True), waits.why
+            ((what, why),) = keep_house(here, datetime.now(UTC), CHORES).failed
+            assert what == "erasures that were cut short"
+            assert words in why
+            assert len(here.ledger.privacy.under_way()) == 1
+        finally:
+            here.close()
     with shop.installation() as whole:
         (done,) = privacy.resume(whole)
         assert done.why == ""
@@ -307,7 +300,6 @@ def test_the_daily_housekeeping_ends_it_and_names_what_does_not_answer(
 
 
 def test_it_waits_while_what_they_bought_since_is_being_sent(shop: Business) -> None:
-    """The last of these tests: it moves the ledger's clock past the store's."""
     cut_short(shop, "before the store")
     number = shop.store.buy(ZORA, {"MUG": 1}, ship_to=ZORA.place)
     shop.extract_and_transform("orders")
