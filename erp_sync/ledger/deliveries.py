@@ -147,7 +147,8 @@ class Deliveries(Finding):
             deliveries.c.due_at <= now, deliveries.c.flow == flow, deliveries.c.target == target
         )
         if route is not None:
-            query = query.where(deliveries.c.route == route)
+            # Not by the unique key, which would go through all that the route ever delivered.
+            query = query.where(deliveries.c.route.concat("") == route)
         with self._database.read() as read:
             return read.execute(query.limit(1)).first() is not None
 

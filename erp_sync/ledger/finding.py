@@ -206,8 +206,9 @@ _ANY_SUSPECTS = (
         deliveries.c.state.in_([State.DUE, State.CLAIMED]),
         deliveries.c.flow == sa.bindparam("of_flow"),
         deliveries.c.code == OWNER_DIED,
-        deliveries.c.route == sa.bindparam("of_route"),
-        deliveries.c.target == sa.bindparam("of_target"),
+        # Not by the unique key, which would go through all that the route ever delivered, nor through all that is due.
+        deliveries.c.route.concat("") == sa.bindparam("of_route"),
+        deliveries.c.target.concat("") == sa.bindparam("of_target"),
         deliveries.c.due_at <= sa.bindparam("of_now", type_=deliveries.c.due_at.type),
     )
     .limit(1)
@@ -234,7 +235,9 @@ def _effects(
     payload = sa.case((done, None), else_=sa.func.coalesce(deliveries.c.corrected, deliveries.c.payload))
     return (
         sa.select(deliveries.c.native_id, done.label("done"), payload.label("payload"))
-        .where(*filters(route, flow, states, None), deliveries.c.target == target)
+        # Not by the unique key, which would go through all that the route ever delivered.
+        .where(deliveries.c.route.concat("") == route, deliveries.c.target == target)
+        .where(*filters(None, flow, states, None))
         .order_by(deliveries.c.id)
     )
 

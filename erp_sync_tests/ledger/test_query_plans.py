@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from erp_sync.ledger import KnownRow, Ledger, migrate
+from erp_sync.ledger import KnownRow, Ledger, State, migrate
+from erp_sync.ledger.documents import StepState
 from erp_sync.model.keys import EntityKey
 from erp_sync.ports.raw import RawRecord
 from erp_sync_tests.ledger.world import START, Clock
@@ -114,6 +115,37 @@ def test_the_scopes_of_known_keys_are_read_one_row_each(filled: Ledger):
             for row in read.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters):
                 assert "USING PRIMARY KEY" in row[3], row
                 assert "TEMP B-TREE" not in row[3], row
+
+
+def unfinished(ledger: Ledger) -> list[Any]:
+    asked: dict[str, Any] = {"states": [State.DUE, State.DEAD, State.HELD], "operations": ["shipment.create"]}
+    return list(ledger.deliveries.effects("us", "shipments", target=STORE, step_states=[StepState.SENDING], **asked))
+
+
+STILL_TO_DO: dict[str, tuple[Callable[[Ledger], Any], str]] = {
+    "suspects": (
+        lambda ledger: ledger.deliveries.any_suspects("us", "orders", STORE),
+        "ix_deliveries_state (state=? AND flow=? AND code=?)",
+    ),
+    "due": (
+        lambda ledger: ledger.deliveries.any_due("orders", STORE, "us"),
+        "ix_deliveries_queue (flow=? AND target=?",
+    ),
+    "effects": (unfinished, "ix_deliveries_state (state=? AND flow=?"),
+}
+
+
+@pytest.mark.parametrize("what", STILL_TO_DO)
+def test_what_is_still_to_do_is_not_looked_for_among_all_that_was_delivered(filled: Ledger, what: str):
+    """Every run asks: 150,000 documents that a route had delivered took a tenth of a second each time."""
+    ask, way = STILL_TO_DO[what]
+    with statements(filled) as seen:
+        ask(filled)
+    with filled.database.read() as read:
+        found = [row[3] for one in seen for row in read.exec_driver_sql(f"EXPLAIN QUERY PLAN {one[0]}", one[1])]
+    plans = [plan for plan in found if " deliveries " in plan]
+    assert plans, seen
+    assert [plan for plan in plans if way not in plan] == []
 
 
 def test_rows_that_wait_are_not_gone_through_to_find_those_that_are_due(filled: Ledger):
