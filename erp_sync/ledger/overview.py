@@ -100,7 +100,7 @@ def _deliveries(read: sa.Connection, now: datetime) -> dict[tuple[str, str], dic
     ).label("name")
     query = (
         sa.select(deliveries.c.route, deliveries.c.flow, state, sa.func.count())
-        .where(deliveries.c.state.not_in(FINISHED))
+        .where(deliveries.c.state.in_([one for one in State if one not in FINISHED]))
         .group_by(deliveries.c.route, deliveries.c.flow, state)
     )
     found: dict[tuple[str, str], dict[str, int]] = {}
@@ -122,10 +122,11 @@ def _oldest(read: sa.Connection, some: sa.Subquery) -> dict[tuple[str, str], dat
 def _last_delivered(read: sa.Connection, route: str, flow: str) -> datetime | None:
     query = (
         sa.select(deliveries.c.finished_at)
+        # By the index of times: the newest is found at once, and not by looking at all that was delivered.
         .where(
-            deliveries.c.route == route,
-            deliveries.c.flow == flow,
-            deliveries.c.state == State.DELIVERED,
+            deliveries.c.route.concat("") == route,
+            deliveries.c.flow.concat("") == flow,
+            deliveries.c.state.concat("") == State.DELIVERED,
             deliveries.c.finished_at.is_not(None),
         )
         .order_by(deliveries.c.finished_at.desc())

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -133,6 +134,51 @@ STILL_TO_DO: dict[str, tuple[Callable[[Ledger], Any], str]] = {
     ),
     "effects": (unfinished, "ix_deliveries_state (state=? AND flow=?"),
 }
+
+
+DAY = (START, START + timedelta(days=1))
+FINISHED_AT = "deliveries USING INDEX ix_deliveries_finished_at (finished_at>? AND finished_at<?)"
+LATELY: dict[str, tuple[Callable[[Ledger], Any], set[str]]] = {
+    "outcomes": (
+        lambda ledger: ledger.performance.outcomes(*DAY),
+        {
+            FINISHED_AT,
+            "deliveries USING INDEX ix_deliveries_state (state=?)",  # dead ones: few
+            "plan_rows USING INDEX ix_plan_rows_plan_id_state (plan_id=? AND state=?)",
+        },
+    ),
+    "latencies": (lambda ledger: ledger.performance.latencies(*DAY), {FINISHED_AT}),
+    "first shipments": (
+        lambda ledger: ledger.performance.first_shipments(*DAY),
+        {
+            "deliveries USING INDEX ix_deliveries_accepted_at (accepted_at>? AND accepted_at<?)",
+            "earlier USING INDEX ix_deliveries_concerns (target=? AND concerns=? AND rowid<?)",
+        },
+    ),
+    "how flows stand": (
+        lambda ledger: ledger.overview.flows([("us", "orders")]),
+        {
+            "deliveries USING INDEX ix_deliveries_state (state=?)",
+            "deliveries USING INDEX ix_deliveries_finished_at (finished_at>?)",
+            "deliveries USING INDEX ix_deliveries_due (due_at<?)",
+            "plan_rows USING INDEX ix_plan_rows_due (due_at<?)",
+            "plan_rows USING INDEX ix_plan_rows_due (due_at>?)",
+        },
+    ),
+}
+
+
+@pytest.mark.parametrize("what", LATELY)
+def test_key_figures_look_at_their_time_alone(filled: Ledger, what: str):
+    """Of first shipments each of a day was compared with all that the flow ever delivered: minutes for 150,000."""
+    ask, ways = LATELY[what]
+    with statements(filled) as seen:
+        ask(filled)
+    with filled.database.read() as read:
+        found = [row[3] for one in seen for row in read.exec_driver_sql(f"EXPLAIN QUERY PLAN {one[0]}", one[1])]
+    large = [plan for plan in found if plan.split()[1] in ("deliveries", "earlier", "plan_rows")]
+    assert large, found
+    assert {plan.removeprefix("SEARCH ") for plan in large} <= ways
 
 
 @pytest.mark.parametrize("what", STILL_TO_DO)
