@@ -218,7 +218,8 @@ def _forget_again(settings: settings_module.Settings) -> None:
 
     with installation() as here:
         for one in resume(here):
-            typer.echo(f"an erasure had been cut short: {one.why or one.file}", err=True)
+            told = f"{one.why}; next: {one.next}" if one.next else one.why
+            typer.echo(f"an erasure had been cut short: {told or one.file}", err=True)
         if done := after_restore(here, who="erp-sync up"):
             typer.echo(f"the ledger was restored: {len(done)} persons were erased again", err=True)
 

@@ -62,7 +62,9 @@ def resume(as_json: Json = False) -> None:
 
 
 def _resumed(one: Any) -> str:
-    return f"{one.person}: {one.why or f'certificate: {one.file}'}"
+    if not one.why:
+        return f"{one.person}: certificate: {one.file}"
+    return f"{one.person}: {one.why}{f'; next: {one.next}' if one.next else ''}"
 
 
 @privacy_app.command("again")

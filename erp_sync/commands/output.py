@@ -71,7 +71,7 @@ def installation(anyway: bool = False, refuse_away: bool = True, offline: bool =
     from erp_sync.operations.choosing import CannotDo
     from erp_sync.ports.outcomes import CallFailed
     from erp_sync.runtime.storage import StillRunning, initialise
-    from erp_sync.transport.exchange_store import WrongExchangeLog
+    from erp_sync.transport.exchange_turns import ExchangeLogError
 
     chosen = settings()
     try:
@@ -86,7 +86,7 @@ def installation(anyway: bool = False, refuse_away: bool = True, offline: bool =
             yield here
     except CallFailed as error:
         refuse(f"{error}; next: erp-sync doctor says what is wrong with the connection")
-    except (CannotDo, WrongConfiguration, LedgerError, LakeError, WrongExchangeLog) as error:
+    except (CannotDo, WrongConfiguration, LedgerError, LakeError, ExchangeLogError) as error:
         refuse(error)
     finally:
         here.close()

@@ -43,6 +43,7 @@ def keep_house(here: Installation, now: datetime, chores: Mapping[str, Chore] = 
 
     from erp_sync.lake.errors import LakeError
     from erp_sync.ledger.errors import NO_ANSWER, LedgerError, in_short
+    from erp_sync.transport.exchange_turns import ExchangeLogError
 
     work = Housework()
 
@@ -50,7 +51,7 @@ def keep_house(here: Installation, now: datetime, chores: Mapping[str, Chore] = 
         try:
             for kind, count in act().items():
                 work.removed[kind] = work.removed.get(kind, 0) + count
-        except (LakeError, LedgerError, OSError, SQLAlchemyError, *NO_ANSWER) as problem:
+        except (LakeError, LedgerError, ExchangeLogError, OSError, SQLAlchemyError, *NO_ANSWER) as problem:
             work.failed.append((what, f"{type(problem).__name__}: {in_short(problem)}"))
 
     do("ledger", lambda: _ledger(here))
@@ -124,7 +125,11 @@ def _forgotten(here: Installation, now: datetime) -> dict[str, int]:
     done, position = forget(here.exchanges, remains, before, now)
     file.parent.mkdir(mode=0o700, exist_ok=True)
     file.write_bytes(msgspec.json.encode(position))
-    return {"exchange_bodies_erased": done["bodies"], "exchange_words_erased": done["exchanges"]}
+    return {
+        "exchange_bodies_erased": done["bodies"],
+        "exchange_words_erased": done["exchanges"],
+        "exchange_remains_erased": done["unreferred"],
+    }
 
 
 def _snapshots(here: Installation) -> Iterator[tuple[str, str, set[str]]]:

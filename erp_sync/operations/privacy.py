@@ -22,6 +22,7 @@ import msgspec
 
 from erp_sync.components.configuration import WrongConfiguration
 from erp_sync.components.installation import Installation
+from erp_sync.lake.errors import LakeError
 from erp_sync.ledger import erasing
 from erp_sync.ledger.errors import NO_ANSWER, LedgerError, WrongState, in_short
 from erp_sync.ledger.newer import Asked, NewBusiness, Place
@@ -35,7 +36,7 @@ from erp_sync.operations.choosing import CannotDo
 from erp_sync.operations.under_way import UnderWay
 from erp_sync.ports.outcomes import CallFailed
 from erp_sync.ports.privacy import Holding, Treated, Treatment
-from erp_sync.transport.exchanges import Exchange
+from erp_sync.transport.exchanges import Exchange, ExchangeLogError
 
 
 def erase(here: Installation, what: str, *, who: str, also_open: bool = False, dry_run: bool = False) -> Certificate:
@@ -90,6 +91,9 @@ def resume(here: Installation) -> list[Resumed]:
                 done.append(Resumed(person=work.mark, file=certificate.file))
             except (CannotDo, WrongState) as problem:
                 done.append(Resumed(person=work.mark, why=str(problem)))
+            except (LakeError, ExchangeLogError) as problem:
+                told = f"{problem.advice.do} Then erp-sync privacy resume"
+                done.append(Resumed(person=work.mark, why=in_short(problem), next=told))
             except (CallFailed, WrongConfiguration, LedgerError, OSError, *NO_ANSWER) as problem:
                 done.append(Resumed(person=work.mark, why=in_short(problem), next="erp-sync privacy resume"))
     return done
@@ -270,6 +274,9 @@ def _in_exchanges(here: Installation, person: PersonalTexts, newer: NewBusiness)
     done = here.exchanges.erase(person, _stays(here, person, newer.since) if newer.since is not None else None)
     yield Line(where="exchange log", what="bodies", how="deleted", count=done["bodies"])
     yield Line(where="exchange log", what="words", how="anonymised", count=done["exchanges"])
+    if done["unreferred"]:
+        why = "no call refers to them, so whose they were could not be told"
+        yield Line(where="exchange log", what="remains of bodies", how="overwritten", count=done["unreferred"], why=why)
     if done["left"]:
         why = "they are of what the person has bought since"
         yield Line(where="exchange log", what="exchanges", how=Treatment.KEPT.value, count=done["left"], why=why)

@@ -8,33 +8,29 @@ from __future__ import annotations
 from collections import Counter
 from datetime import datetime, timedelta
 
-import msgspec
-
 from erp_sync.model.remains import Remains
+from erp_sync.transport.exchange_tables import Position
 from erp_sync.transport.exchanges import ExchangeLog
+
+__all__ = ["AGAIN", "Position", "forget"]
 
 #: Processes that write at the same time may write out of order: what is younger is looked through once more.
 AGAIN = timedelta(hours=1)
 
 
-class Position(msgspec.Struct, frozen=True, kw_only=True):
-    """The last exchange that was looked through."""
-
-    id: int = 0
-    time: datetime | None = None
-
-
 def forget(log: ExchangeLog, remains: Remains, after: Position, now: datetime) -> tuple[Counter[str], Position]:
-    """Remove what is left of erased persons in exchanges since `after`. Gives `bodies` and `exchanges` (changed rows),
-    and where to go on. Idempotent.
+    """Remove what is left of erased persons in exchanges since `after`. Gives `bodies`, `exchanges` (changed rows) and
+    `unreferred` (places in body files to which no row leads: also overwritten, whosever they were), and where to go on.
+    Idempotent. Raises StillWriting.
 
     All of the log is looked through where the position is not of this log, as after a restore.
     """
     done: Counter[str] = Counter()
     position = after
     with log.erasing() as store:
-        last = after.id if after.time is not None and store.time_of(after.id) == after.time else 0
-        for exchange in store.every(after=last):
+        if unreferred := log.overwrite_unreferred(store):
+            done["unreferred"] = unreferred
+        for exchange in store.every(after=store.since(after)):
             for side in ("request", "response"):
                 if (text := log.text(exchange, side)) and remains.in_text(text):
                     log.wipe(store, exchange, side)

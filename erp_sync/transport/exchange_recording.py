@@ -25,6 +25,7 @@ from erp_sync.transport.exchange_store import (
     Store,
     WrongExchangeLog,
 )
+from erp_sync.transport.exchange_turns import WritersTurn
 from erp_sync.transport.losses import DEFECT, QUEUE, Loss, Losses, cause_of
 from erp_sync.transport.segments import SegmentWriter, this_host
 
@@ -204,6 +205,7 @@ class Recorder:
         self._losses.prepare()
         store = Store(self.url, self.folder)
         writer = SegmentWriter(self._segments, self._segment_bytes)
+        turn = WritersTurn(self.folder)
         prepared = False
         try:
             while batch := self._batch(process):
@@ -211,7 +213,8 @@ class Recorder:
                     if not prepared:
                         store.prepare()
                         prepared = True
-                    self._keep(store, writer, batch)
+                    with turn:
+                        self._keep(store, writer, batch)
                 except (sa.exc.SQLAlchemyError, OSError, WrongExchangeLog) as error:
                     if isinstance(error, OSError):
                         writer.abandon()
@@ -222,6 +225,7 @@ class Recorder:
                         process.condition.notify_all()
         finally:
             writer.close()
+            turn.close()
             store.close()
 
     def _keep(self, store: Store, writer: SegmentWriter, batch: Sequence[Mapping[str, Any]]) -> None:

@@ -22,12 +22,14 @@ from erp_sync.transport.exchange_tables import (
     Calls,
     EmptyPolls,
     Exchange,
+    Position,
     empty_polls,
     exchanges,
     metadata,
     schema_table,
     segments,
 )
+from erp_sync.transport.exchange_turns import ExchangeLogError
 
 __all__ = [
     "Body",
@@ -48,13 +50,14 @@ SCHEMA_VERSION = 2
 _READABLE = 1
 
 
-class WrongExchangeLog(Exception):
+class WrongExchangeLog(ExchangeLogError):
     """The database was written by another version of the exchange log. Attributes: found, expected."""
 
     advice = Advice(
         means="The log of calls is of another version than the program. Business goes on once it is away.",
         look=("ls $ERP_SYNC_HOME/exchanges",),
-        do="Move folder exchanges of the home aside and start again: a new one is made, the old one stays for reading.",
+        do="Move folder exchanges of the home aside and start again: a new one is made, the old one stays for reading. "
+        "An erasure does not look into a folder that was moved: where one is under way, delete it.",
     )
 
     def __init__(self, url: str, found: int) -> None:
@@ -251,16 +254,14 @@ class Store:
             connection.execute(segments.delete().where(segments.c.id == segment))
         return True
 
-    def every(self, chunk: int = 1000, after: int = 0) -> Iterator[Exchange]:
-        """All exchanges, or those since one, oldest first."""
+    def every(self, chunk: int = 1000, after: int = 0, until: int | None = None) -> Iterator[Exchange]:
+        """All exchanges, or those since one (`after`), up to one (`until`), oldest first."""
         last = after
-        while True:
-            found = self.search([exchanges.c.id > last, exchanges.c.id <= last + chunk], chunk)
-            yield from found
+        while until is None or last < until:
+            end = last + chunk if until is None else min(last + chunk, until)
+            yield from self.search([exchanges.c.id > last, exchanges.c.id <= end], chunk)
             with self.engine.connect() as connection:
-                following = connection.scalar(
-                    sa.select(sa.func.min(exchanges.c.id)).where(exchanges.c.id > last + chunk)
-                )
+                following = connection.scalar(sa.select(sa.func.min(exchanges.c.id)).where(exchanges.c.id > end))
             if following is None:
                 return
             last = following - 1
@@ -270,27 +271,51 @@ class Store:
             nothing = {f"{side}_offset": None, f"{side}_length": None}
             connection.execute(exchanges.update().where(exchanges.c.id == identity).values(**nothing))
 
-    def time_of(self, identity: int) -> datetime | None:
+    def last(self) -> Position:
+        """The newest exchange by its number."""
         with self.engine.connect() as connection:
-            return connection.scalar(sa.select(exchanges.c.time).where(exchanges.c.id == identity))
+            query = sa.select(exchanges.c.id, exchanges.c.time).order_by(exchanges.c.id.desc()).limit(1)
+            row = connection.execute(query).one_or_none()
+        return Position(id=row.id, time=row.time) if row else Position()
+
+    def since(self, position: Position) -> int:
+        """After which number one goes on from there; 0 where the position is not of this log, as after a restore."""
+        with self.engine.connect() as connection:
+            time = connection.scalar(sa.select(exchanges.c.time).where(exchanges.c.id == position.id))
+        return position.id if time is not None and time == position.time else 0
+
+    def extents(self, segment: str) -> list[tuple[int, int]]:
+        """Where bodies stand in a file that exchanges refer to: offset and length, in no order."""
+        found = []
+        with self.engine.connect() as connection:
+            for side in ("request", "response"):
+                offset, length = exchanges.c[f"{side}_offset"], exchanges.c[f"{side}_length"]
+                query = sa.select(offset, length).select_from(exchanges.join(segments))
+                for row in connection.execute(query.where(segments.c.name == segment, offset.is_not(None))):
+                    found.append((row[0], row[1]))
+        return found
 
     def reword(self, identity: int, words: Mapping[str, str]) -> None:
         """Other words in the row of one exchange."""
         with self.engine.begin() as connection:
             connection.execute(exchanges.update().where(exchanges.c.id == identity).values(**words))
 
-    def replace(self, person: PersonalTexts, but: Collection[int] = ()) -> int:
-        """Take the person out of the words of every row, `but` these; gives how many changed."""
+    def replace(
+        self, person: PersonalTexts, but: Collection[int] = (), after: int = 0, until: int | None = None
+    ) -> int:
+        """Take the person out of the words of every row (those of `every`), `but` these; gives how many changed."""
         names = ("document", "url", "error", "request_headers", "response_headers")
         changed = 0
-        for one in self.every():
+        for one in self.every(after=after, until=until):
             if one.id in but:
                 continue
             with self.engine.connect() as connection:
                 row = connection.execute(
                     sa.select(*(exchanges.c[name] for name in names)).where(exchanges.c.id == one.id)
                 )
-                words = dict(row.one()._mapping)
+                if (there := row.one_or_none()) is None:
+                    continue  # it had its time just now
+                words = dict(there._mapping)
             new = {name: person.without(text, own=person.mentions(text)) for name, text in words.items()}
             if new != words:
                 with self.engine.begin() as connection:

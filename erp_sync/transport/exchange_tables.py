@@ -128,6 +128,13 @@ class Exchange(msgspec.Struct, frozen=True, kw_only=True):
     response_length: int | None
 
 
+class Position(msgspec.Struct, frozen=True, kw_only=True):
+    """The last exchange that was looked through."""
+
+    id: int = 0
+    time: datetime | None = None
+
+
 class EmptyPolls(msgspec.Struct, frozen=True, kw_only=True):
     """How often a poll found nothing on one day (UTC), and when last."""
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import fcntl
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -28,9 +28,21 @@ from erp_sync.transport.exchange_store import (
     empty_polls,
     exchanges,
 )
+from erp_sync.transport.exchange_turns import PATIENCE, ExchangeLogError, StillWriting, nobody_writing
+from erp_sync.transport.exchange_unreferred import Reached, overwrite_unreferred, reached
 from erp_sync.transport.segments import SUFFIX, BodyLost, overwrite, read_body, this_host
 
-__all__ = ["BodyLost", "Calls", "EmptyPolls", "Exchange", "ExchangeLog", "Expired", "WrongExchangeLog"]
+__all__ = [
+    "BodyLost",
+    "Calls",
+    "EmptyPolls",
+    "Exchange",
+    "ExchangeLog",
+    "ExchangeLogError",
+    "Expired",
+    "StillWriting",
+    "WrongExchangeLog",
+]
 
 
 class Expired(msgspec.Struct, frozen=True, kw_only=True):
@@ -196,10 +208,19 @@ class ExchangeLog(Recorder):
     @contextmanager
     def erasing(self) -> Iterator[Store]:
         """The database, with all that this process has recorded; nobody moves bodies meanwhile, and nothing is left of
-        those who were killed as they did."""
+        those who were killed as they did. Raises StillWriting."""
+        if not self.flush(PATIENCE):
+            raise StillWriting(self.folder, PATIENCE)
         with self._rewriting(wait=True), self.opened() as store:
             sweep(store, self._segments, self._clock())
             yield store
+
+    def overwrite_unreferred(self, store: Store) -> int:
+        """While one is `erasing`: overwrite bodies that have no row and never will; gives how many places of files held
+        any. Waits for whoever is between a body and its row. Raises StillWriting."""
+        with nobody_writing(self.folder):
+            now = reached(store, self._segments)
+        return overwrite_unreferred(store, self._segments, now.sizes)
 
     def erase(self, person: PersonalTexts, stays: Callable[[Exchange, list[str]], bool] | None = None) -> Counter[str]:
         """Remove whatever names the person: bodies whole, and the words in addresses, headers and errors.
@@ -207,35 +228,73 @@ class ExchangeLog(Recorder):
         `stays`: whether an exchange that names the person, with these bodies, is left as it is; that by which they were
         looked for never is.
 
-        Gives `bodies`, `exchanges` (changed rows), `left`, and `elsewhere`: bodies in files of other machines, which
-        must be erased there. Idempotent; bodies are overwritten where they stand, so that others may go on writing.
+        Gives `bodies`, `exchanges` (changed rows), `left`, `elsewhere`: bodies in files of other machines, which must
+        be erased there, and `unreferred`: places in files here to which no row leads, also overwritten, whosever they
+        were. Idempotent; bodies are overwritten where they stand, so that others may go on writing.
+
+        At the moment at which it ends, nothing of the person stands in a file here, whoever was writing, or killed,
+        meanwhile. What another process has in its memory then is written afterwards, and `exchange_forgetting` finds
+        it. Raises StillWriting.
         """
         done: Counter[str] = Counter()
+        left: set[int] = set()
+
+        def look(before: Reached, now: Reached, files: Mapping[str, int]) -> None:
+            # First what has no row: if one came after that it would lead to nothing, before that it is looked at.
+            done["unreferred"] += overwrite_unreferred(store, self._segments, files)
+            after, until = store.since(before.position), now.position.id
+            for exchange in store.every(after=after, until=until):
+                self._erase(store, exchange, person, stays, done, left)
+            done["exchanges"] += store.replace(person, left, after, until)
+
         with self.erasing() as store:
-            left: set[int] = set()
-            for exchange in store.every():
-                if stays is not None and not exchange.operation.startswith(ABOUT_PERSONS):
-                    texts = [self.text(exchange, side) for side in ("request", "response")]
-                    if self._names(exchange, person) and stays(exchange, texts):
-                        left.add(exchange.id)
-                        continue
-                for side in ("request", "response"):
-                    self._erase_body(store, exchange, side, person, done)
-            done["exchanges"] += store.replace(person, left)
+            before = Reached()
+            # Again what came while all was looked at, which takes minutes: little is left then.
+            for _ in range(2):
+                with nobody_writing(self.folder):
+                    now = reached(store, self._segments)
+                look(before, now, now.sizes)
+                before = now
+            with nobody_writing(self.folder):
+                now = reached(store, self._segments)
+                look(before, now, dict(now.sizes.items() - before.sizes.items()))
             done["left"] = len(left)
             store.vacuum()
         return done
 
+    def _erase(
+        self,
+        store: Store,
+        exchange: Exchange,
+        person: PersonalTexts,
+        stays: Callable[[Exchange, list[str]], bool] | None,
+        done: Counter[str],
+        left: set[int],
+    ) -> None:
+        """The bodies of one exchange."""
+        texts = {side: self._text_here(exchange, side) for side in ("request", "response")}
+        looked_for = exchange.operation.startswith(ABOUT_PERSONS)
+        names = _names(exchange, person, texts.values())
+        if names and stays is not None and not looked_for and stays(exchange, list(texts.values())):
+            left.add(exchange.id)
+            return
+        for side, text in texts.items():
+            if exchange.segment is None or getattr(exchange, f"{side}_offset") is None:
+                continue
+            if not (self._segments / exchange.segment).exists():
+                done["elsewhere"] += exchange.host != this_host()
+            elif looked_for or person.mentions(text):
+                self.wipe(store, exchange, side)
+                done["bodies"] += 1
+
     def about(self, person: PersonalTexts) -> list[Exchange]:
         """Every exchange that names the person, bodies included."""
         with self.opened() as store:
-            return [one for one in store.every() if self._names(one, person)]
-
-    def _names(self, exchange: Exchange, person: PersonalTexts) -> bool:
-        words = " ".join((exchange.url, exchange.document, exchange.error))
-        return person.mentions(words) or any(
-            person.mentions(self.text(exchange, side)) for side in ("request", "response")
-        )
+            return [
+                one
+                for one in store.every()
+                if _names(one, person, (self.text(one, side) for side in ("request", "response")))
+            ]
 
     def text(self, exchange: Exchange, side: str) -> str:
         """A body as text, "" where it cannot be read; `side` is request or response."""
@@ -245,17 +304,12 @@ class ExchangeLog(Recorder):
             return ""
         return body.decode(errors="replace")
 
-    def _erase_body(
-        self, store: Store, exchange: Exchange, side: str, person: PersonalTexts, done: Counter[str]
-    ) -> None:
-        if exchange.segment is None or getattr(exchange, f"{side}_offset") is None:
-            return
-        if not (self._segments / exchange.segment).exists():
-            done["elsewhere"] += exchange.host != this_host()
-            return
-        if exchange.operation.startswith(ABOUT_PERSONS) or person.mentions(self.text(exchange, side)):
-            self.wipe(store, exchange, side)
-            done["bodies"] += 1
+    def _text_here(self, exchange: Exchange, side: str) -> str:
+        """As `text`, where nobody moves bodies: does not wait for this process's own writer, which may wait for us."""
+        try:
+            return self._read(exchange, side).decode(errors="replace")
+        except BodyLost:
+            return ""
 
     def wipe(self, store: Store, exchange: Exchange, side: str) -> None:
         """Overwrite a body that can be read here."""
@@ -278,6 +332,11 @@ class ExchangeLog(Recorder):
         store = Store(self.url, self.folder)
         store.prepare()
         return store
+
+
+def _names(exchange: Exchange, person: PersonalTexts, texts: Iterable[str]) -> bool:
+    words = " ".join((exchange.url, exchange.document, exchange.error))
+    return person.mentions(words) or any(map(person.mentions, texts))
 
 
 def _modified(path: Path) -> float:

@@ -13,6 +13,7 @@ import re
 import secrets
 import socket
 import zlib
+from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 from typing import IO
@@ -22,6 +23,7 @@ from erp_sync.model.advice import Advice
 SUFFIX = ".segment"
 GATHERED = "-gathered" + SUFFIX
 _LONG = 32 * 1024
+_PIECE = 1024 * 1024
 _ZSTANDARD = b"\x28\xb5\x2f\xfd"
 
 
@@ -163,3 +165,28 @@ def overwrite(path: Path, offset: int, length: int) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def clear(path: Path, places: Sequence[tuple[int, int]]) -> int:
+    """Put zeros over these places (offset, length); gives how many held anything else. Once this returns they are on
+    the disk. Raises FileNotFoundError."""
+    if not places:
+        return 0
+    descriptor = os.open(path, os.O_RDWR)
+    try:
+        found = sum(_cleared(descriptor, offset, length) for offset, length in places)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    return found
+
+
+def _cleared(descriptor: int, offset: int, length: int) -> bool:
+    """Whether anything was there."""
+    found = False
+    for start in range(offset, offset + length, _PIECE):
+        piece = os.pread(descriptor, min(_PIECE, offset + length - start), start)
+        if piece != bytes(len(piece)):
+            os.pwrite(descriptor, bytes(len(piece)), start)
+            found = True
+    return found

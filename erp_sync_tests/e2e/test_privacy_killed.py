@@ -17,18 +17,21 @@ import pytest
 import sqlalchemy as sa
 
 from erp_sync.components.configuration import Configuration, FromEnvironment, read_configuration
+from erp_sync.components.exchange_log import InstallationsLog
 from erp_sync.components.housekeeping import keep_house
 from erp_sync.components.installation import Installation
+from erp_sync.lake import DamagedFile, Lake
 from erp_sync.ledger import erasing
 from erp_sync.model.personal import PersonalTexts
-from erp_sync.operations import privacy
+from erp_sync.operations import privacy, under_way
 from erp_sync.operations.choosing import CannotDo
 from erp_sync.operations.chores import CHORES
 from erp_sync.ports.outcomes import CallFailed
 from erp_sync.settings import load
 from erp_sync.systems.magento.privacy import StorePersons
 from erp_sync.systems.netsuite.privacy import AccountPersons
-from erp_sync.transport.exchanges import ExchangeLog
+from erp_sync.transport.exchange_store import Store
+from erp_sync.transport.exchanges import StillWriting, WrongExchangeLog
 from erp_sync_tests.e2e.business import PATIENT, Business, business
 from erp_sync_tests.e2e.test_privacy import PAYMENTS, WORDS, ZORA, buy
 from erp_sync_tests.e2e.test_privacy_everywhere import traces
@@ -43,7 +46,8 @@ MOMENTS: dict[str, tuple[Any, str, bool]] = {
     "before the store": (StorePersons, "erase", False),
     "after the store": (StorePersons, "erase", True),
     "after the first record of the ERP": (AccountPersons, "erase", True),
-    "after the exchange log": (ExchangeLog, "erase", True),
+    "after the exchange log": (InstallationsLog, "erase", True),
+    "between bodies of its calls and their rows": (Store, "write", False),
 }
 
 
@@ -73,7 +77,14 @@ def die(home: str, defs: str, ledger: str, moment: str) -> None:
             act(*given)
         os.kill(os.getpid(), signal.SIGKILL)
 
-    setattr(place, name, killed)
+    begin = under_way.begin
+
+    def begun(*given: Any) -> Any:
+        work = begin(*given)
+        setattr(place, name, killed)
+        return work
+
+    under_way.begin = begun
     privacy.erase(here, ZORA.email, who="ann", also_open=True)
 
 
@@ -106,6 +117,8 @@ def test_it_ends_by_itself_with_a_whole_certificate(shop: Business, moment: str)
     told = {(line["where"], line["what"], line["how"]) for line in msgspec.json.decode(certificate)["lines"]}
     assert told >= {("magento_us", "sales_order", "anonymised"), ("netsuite_us", "salesOrder", "anonymised")}
     assert ("ledger", "received", "anonymised") in told or ("ledger", "numbers", "incomplete") in told
+    if MOMENTS[moment][0] is Store:
+        assert ("exchange log", "remains of bodies", "overwritten") in told
     assert '"who": "ann"' in certificate
 
 
@@ -127,6 +140,33 @@ def test_it_waits_where_a_system_does_not_answer(shop: Business, monkeypatch: py
             assert (waits.file, waits.why) == ("", "the store does not answer"), type(problem)
         (done,) = privacy.resume(here)
     assert Path(done.file).is_file()
+    assert traces(shop) == []
+
+
+def test_it_waits_and_says_what_to_do_where_lake_or_exchange_log_cannot_be_used(
+    shop: Business, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cut_short(shop, "after the store")
+    problems: list[tuple[Any, Exception, str]] = [
+        (Lake, DamagedFile("orders/7.parquet", "it ends too early"), "Restore the file from the backup"),
+        (InstallationsLog, WrongExchangeLog("sqlite:///x", 9), "does not look into a folder that was moved"),
+        (InstallationsLog, StillWriting(Path("x"), 30), "Let the process that holds writers.lock go on, or end it"),
+    ]
+    for place, problem, words in problems:
+
+        def unusable(*_: object, problem: Exception = problem) -> None:
+            raise problem
+
+        with shop.installation() as here, monkeypatch.context() as patched:
+            patched.setattr(place, "erase", unusable)
+            (waits,) = privacy.resume(here)
+            assert (waits.file, waits.why) == ("", str(problem))
+            assert words in waits.next
+            assert waits.next.endswith("Then erp-sync privacy resume")
+            assert words in dict(keep_house(here, datetime.now(UTC), CHORES).failed)["erasures that were cut short"]
+    with shop.installation() as here:
+        (done,) = privacy.resume(here)
+        assert done.why == ""
     assert traces(shop) == []
 
 
