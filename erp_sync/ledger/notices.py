@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 import sqlalchemy as sa
 
+from erp_sync.ledger.owed import OwedMessage, promise
 from erp_sync.ledger.schema import metrics, notices
 from erp_sync.ledger.sql import upsert
 
@@ -111,10 +112,15 @@ class Notices:
             )
             return [Notice(**row._mapping) for row in read.execute(query)]
 
-    def take_untold(self, severities: Collection[str]) -> list[Notice]:
+    def take_untold(
+        self, severities: Collection[str], messages: Callable[[Notice], Sequence[OwedMessage]] = lambda _: ()
+    ) -> list[Notice]:
         """What nobody was told of: matters of these severities, and that a matter is settled. Oldest first.
 
         They count as told from now on, whoever else asks: where telling fails, `not_told` gives them back.
+
+        Args:
+            messages: what is going to be told of it, and to whom. Who takes it may die of it: then that is owed.
         """
         with self._database.write() as write:
             now = self._database.now()
@@ -125,8 +131,10 @@ class Notices:
                 .returning(*_TOLD)
             ).all()
             settled = write.execute(sa.delete(notices).where(notices.c.cleared_at.is_not(None)).returning(*_TOLD)).all()
-        found = [Notice(**row._mapping) for row in (*raised, *settled)]
-        return sorted(found, key=lambda notice: (notice.cleared_at or notice.raised_at, notice.key))
+            found = [Notice(**row._mapping) for row in (*raised, *settled)]
+            found.sort(key=lambda notice: (notice.cleared_at or notice.raised_at, notice.key))
+            promise(write, now, [message for notice in found for message in messages(notice)])
+        return found
 
     def not_told(self, taken: Sequence[Notice]) -> None:
         """Telling failed: the next one to ask gets them again."""

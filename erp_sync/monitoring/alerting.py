@@ -144,11 +144,19 @@ def tell(
     A message that no channel took is told by the next call. One that some took counts as told: a broken channel must
     not make the others repeat themselves. It is owed to the others, which are told it by later calls, in order. That a
     channel is broken is a notice of its own, for the other channels and for `erp-sync status`.
+
+    Who dies in here, or loses the ledger, leaves what was not told to whoever calls a quarter of an hour later; what he
+    had just sent then comes twice.
     """
     names = set(channels.names())
+    ledger.owed.take_over()
     ledger.owed.keep(names)
     asked, broken = _pay(ledger, channels, names)
-    taken = ledger.notices.take_untold(SEVERITIES[: SEVERITIES.index(severity) + 1])
+
+    def promised(notice: Notice) -> list[OwedMessage]:
+        return _owed(notice, message_of(notice, installation, base_url, runbook), names, ledger.now())
+
+    taken = ledger.notices.take_untold(SEVERITIES[: SEVERITIES.index(severity) + 1], promised)
     sent, failed = 0, []
     for notice in taken:
         settled = notice.cleared_at is not None
@@ -161,8 +169,10 @@ def tell(
             failed.append(notice)
             continue
         sent += bool(hear - refused)
-        ledger.owed.add(_owed(notice, message, refused, ledger.now()))
+        ledger.owed.settle(notice.key, settled, _owed(notice, message, refused, ledger.now()))
     ledger.notices.not_told(failed)
+    for notice in failed:
+        ledger.owed.settle(notice.key, notice.cleared_at is not None, ())
     for name in sorted(broken):
         log.error("alert channel did not take a message", extra={"channel": name})
         text = f"Alert channel {name} did not take a message. Try it with `erp-sync alerts test`."
@@ -179,9 +189,10 @@ def _pay(ledger: Any, channels: Channels, names: Collection[str]) -> tuple[set[s
         owed = ledger.owed.take(name)
         for position, one in enumerate(owed):
             if channels.send(Message(severity=one.severity, title=one.title, text=one.text), {name}):
-                ledger.owed.add(owed[position:])
+                ledger.owed.give_back(owed[position:])
                 broken.add(name)
                 break
+            ledger.owed.told([one.id])
     return asked, broken
 
 

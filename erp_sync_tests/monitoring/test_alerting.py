@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import email
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from email.header import decode_header, make_header
 from pathlib import Path
 from typing import Any
@@ -20,10 +20,15 @@ from erp_sync_tests.monitoring.webhooks import Webhook
 
 
 @pytest.fixture
-def ledger(tmp_path: Path) -> Iterator[Ledger]:
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def ledger(tmp_path: Path, clock: Clock) -> Iterator[Ledger]:
     url = f"sqlite:///{tmp_path / 'ledger.db'}"
     fresh.create(url)
-    opened = Ledger.open(url, Clock())
+    opened = Ledger.open(url, clock)
     yield opened
     opened.close()
 
@@ -101,6 +106,60 @@ def test_a_channel_that_was_down_is_told_what_it_missed_and_the_others_nothing_a
     finally:
         other.server.shutdown()
         other.server.server_close()
+
+
+class Dying(AppriseChannels):
+    """Of so many messages the last one is not sent: whoever tells it is killed."""
+
+    left = 0
+
+    def send(self, message: Message, only: Collection[str] | None = None) -> list[str]:
+        if not self.left:
+            raise KeyboardInterrupt
+        self.left -= 1
+        return super().send(message, only)
+
+
+def heard(webhook: Webhook) -> list[tuple[str, str]]:
+    return [(one["type"], one["title"].removeprefix("erp_sync shop: ")) for one in webhook.posted]
+
+
+def test_what_somebody_was_telling_who_was_killed_is_told_by_the_next_and_nothing_twice(
+    ledger: Ledger, webhook: Webhook, clock: Clock
+):
+    dying = Dying([webhook.url])
+    for key in ("a", "b", "c"):
+        ledger.notices.raise_once(key, "critical", f"{key} stands still")
+    dying.left = 1
+    with pytest.raises(KeyboardInterrupt):
+        tell(ledger, dying, installation="shop")
+    channels = AppriseChannels([webhook.url])
+    for _ in range(3):
+        clock.advance(360)
+        tell(ledger, channels, installation="shop")
+    assert heard(webhook) == [("failure", f"{key} stands still") for key in "abc"]
+    # Owed ones too, and that something is over.
+    webhook.status = 503
+    ledger.notices.clear("a")
+    tell(ledger, AppriseChannels([webhook.url, "json://127.0.0.1:9/nobody"]), installation="shop")
+    webhook.status, webhook.posted[:] = 200, []
+    dying.left = 0
+    with pytest.raises(KeyboardInterrupt):
+        tell(ledger, dying, installation="shop")
+    clock.advance(1000)
+    tell(ledger, channels, installation="shop")
+    assert ("success", "settled: a stands still") in heard(webhook)
+
+
+def test_what_is_over_by_then_is_not_told_behind_its_end(ledger: Ledger, webhook: Webhook, clock: Clock):
+    ledger.notices.raise_once("a", "critical", "a stands still")
+    with pytest.raises(KeyboardInterrupt):
+        tell(ledger, Dying([webhook.url]), installation="shop")
+    ledger.notices.clear("a")
+    for _ in range(3):
+        tell(ledger, AppriseChannels([webhook.url]), installation="shop")
+        clock.advance(1000)
+    assert heard(webhook) == [("success", "settled: a stands still")]
 
 
 def test_a_channel_that_is_taken_out_of_the_settings_is_owed_nothing(ledger: Ledger, webhook: Webhook):
