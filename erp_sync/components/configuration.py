@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 CONNECTION = "erp_sync.components.Connection"
 ROUTE = "erp_sync.components.Route"
-Decision = Literal["approved", "rejected", "retried", "edited", "dismissed"]
+Decision = Literal["approved", "rejected", "retried", "edited", "dismissed", "undone"]
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 NOWHERE = "https://offline.invalid"
 WEEKDAYS: tuple[Weekday, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")

@@ -30,7 +30,8 @@ from erp_sync.ledger.sql import chunks
 if TYPE_CHECKING:
     from erp_sync.ledger.engine import Database
 
-BY_PEOPLE = ("approved", "rejected", "retried", "edited", "dismissed")
+#: The last one of plans alone.
+BY_PEOPLE = ("approved", "rejected", "retried", "edited", "dismissed", "undone")
 _STOPPED = ("held", "dead", "accepted", "replaced")
 # Transactions that overlap commit their events a little out of order.
 _SLACK = 1000
@@ -45,7 +46,8 @@ class Outcomes(msgspec.Struct, kw_only=True):
 
 
 class Intervention(msgspec.Struct, frozen=True, kw_only=True):
-    """What a person decided. `since`: when it was held or died; None where that is not kept any more. UTC.
+    """What a person decided. `since`: when it was held or died; None where that is not kept any more, and where nothing
+    waited for it: a plan that was undone. UTC.
 
     What was decided of many at once has one `at`, to the microsecond, and one `who`.
     """
@@ -181,6 +183,8 @@ class Performance:
             )
             .join(plans, plans.c.id == approvals.c.subject_id)
             .where(approvals.c.subject == "plan", approvals.c.at >= start, approvals.c.at < end)
+            # Undoing is one decision: the plan that restores what was is approved with it.
+            .where(sa.or_(plans.c.undoes.is_(None), approvals.c.decision != PlanState.APPROVED.value))
         )
         found = []
         with self._database.read() as read:
@@ -191,7 +195,8 @@ class Performance:
                 whose = {"route": event.route, "flow": event.flow, "who": event.actor}
                 found.append(Intervention(**whose, kind=event.kind, at=event.at, since=since))
             for route, flow, since, decision, who, at in read.execute(about_plans):
-                found.append(Intervention(route=route, flow=flow, kind=decision, who=who, at=at, since=since))
+                waited = since if decision != PlanState.UNDONE else None
+                found.append(Intervention(route=route, flow=flow, kind=decision, who=who, at=at, since=waited))
         return sorted(found, key=lambda one: one.at)
 
     def first_shipments(self, start: datetime, end: datetime, flow: str = "shipments") -> list[FirstShipment]:

@@ -33,6 +33,7 @@ ASSUMED = {
     "retried": timedelta(minutes=2),
     "edited": timedelta(minutes=10),
     "dismissed": timedelta(minutes=3),
+    "undone": timedelta(minutes=5),
 }
 
 #: Counters of the ledger: rows that comparisons of everything judged, and those of them that were equal.
@@ -156,7 +157,7 @@ KPIS: dict[str, Kpi] = {
             unit="decisions",
             window=DAY,
             label="kind",
-            words="What people decided: approved, rejected, retried, edited, dismissed.",
+            words="What people decided: approved, rejected, retried, edited, dismissed, undone.",
         ),
         Kpi(
             name="decision_effort",

@@ -149,6 +149,21 @@ def test_time_that_people_spent_is_what_is_assumed_of_each_decision_and_not_what
     assert of(house, "decision_effort", "orders") == {}
 
 
+def test_a_plan_that_was_undone_is_one_decision_that_nothing_had_waited_for(opened: OpenHouse, clock: Clock):
+    house = opened()
+    plan = house.held_plan().id
+    assert plan is not None
+    house.ledger.plans.approve(plan, who="bob")
+    claim = house.ledger.plans.claim(ROUTE, "inventory", STORE, owner="run-2:1")
+    assert claim is not None
+    house.ledger.plans.applied(claim, house.ledger.plans.begin(claim))
+    clock.time += timedelta(hours=2)
+    house.ledger.plans.undo(plan, who="bob", why="wrong list")
+    assert of(house, "manual_decisions", "inventory") == {"approved": 1, "undone": 1}
+    assert of(house, "decision_effort", "inventory") == {"approved": 0.0, "undone": 300.0}
+    assert of(house, "decision_wait", "inventory")["p99"] == 0.0
+
+
 def test_one_command_about_many_documents_kept_its_person_once(opened: OpenHouse, clock: Clock):
     house = opened()
     died = [house.dead(str(number)) for number in range(1, 41)]
