@@ -17,6 +17,7 @@ import msgspec
 
 from erp_sync.ledger import State, StepState
 from erp_sync.ledger.documents import FINISHED, Delivery
+from erp_sync.model.keys import Entity
 from erp_sync.ports.capabilities import Capabilities, Guarantee
 from erp_sync.sandbox.checker import Conventions, Report, SystemFiles
 from erp_sync.sandbox.checker.sides import Shop
@@ -51,14 +52,14 @@ class Explaining:
 
     Args:
         house: `network.systems` by name with vendor, database and journal; `interruptions`: moments at which a process
-            of the product died or stood still; `poisoned`: records that were made unusable, if any.
+            of the product died or stood still; `poisoned`: orders that were made unusable, by system and id, if any.
         report: the checker's, which was told what erp_sync claims.
     """
 
     def __init__(self, house: Any, here: Any, report: Report) -> None:
         self._systems, self._ledger, self._report = house.network.systems, here.ledger, report
         self._interruptions: list[float] = list(house.interruptions)
-        self._poisoned: frozenset[str] = frozenset(getattr(house, "poisoned", ()))
+        self._poisoned: frozenset[tuple[str, str]] = frozenset(getattr(house, "poisoned", ()))
         store = self._systems[house.route.store]
         shop = Shop.read(SystemFiles(store.database, store.journal.path), Conventions())
         self._lost_units = {str(one["entity_id"]) for one in shop.orders if shop.lost_any(one)}
@@ -86,7 +87,8 @@ class Explaining:
                 found.explained.add((one.flow, one.number))
         for row in self._ledger.quarantine.find(limit=1000):
             found.counted[f"{row.flow} quarantine {row.rule}"] += 1
-            if row.native_id in self._poisoned:
+            # Ids of different kinds and systems are the same by accident.
+            if row.entity == Entity.SALES_ORDER and (row.connection, row.native_id) in self._poisoned:
                 continue
             found.unexplained.append(f"{row.flow} {row.native_id} was refused as {row.rule}: no record was made wrong")
         return found

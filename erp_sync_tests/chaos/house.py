@@ -235,7 +235,7 @@ class House:
     ) -> None:
         self.template, self.here, self.seed = template, here, seed
         self.route: RouteSpec = template.route
-        self.poisoned: set[str] = set()  # records that nobody can use, by their own id
+        self.poisoned: set[tuple[str, str]] = set()  # orders that nobody can use: (system, id)
         live = template.live
         live.mkdir()
         shutil.copy(template.folder / "ledger.db", live / "ledger.db")
@@ -286,7 +286,7 @@ class House:
         with sqlite3.connect(system.database) as database:
             database.execute(people_of(system.vendor).POISON, [native_id])
         database.close()
-        self.poisoned.add(native_id)
+        self.poisoned.add((name, native_id))
         self.network.faults["poison record"] += 1
 
     def freeze(self, trouble: Trouble) -> None:

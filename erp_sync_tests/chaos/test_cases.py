@@ -34,7 +34,7 @@ class World:
         fresh.create(url)
         self.ledger = Ledger.open(url, self.clock)
         self.interruptions: list[float] = []
-        self.poisoned: set[str] = set()
+        self.poisoned: set[tuple[str, str]] = set()
         self.said: list[Said] = []
         self.route = SimpleNamespace(store=STORE, erp=ERP, name=ROUTE)
         sides = ((STORE, "magento", "store"), (ERP, "netsuite", "erp"))
@@ -120,8 +120,16 @@ def test_a_record_that_was_refused_is_told(world: World):
     )
     world.ledger.quarantine.add([refusal], ROUTE, "orders")
     assert world.look().unexplained == ["orders 7 was refused as total_is_not_negative: no record was made wrong"]
-    world.poisoned = {"7"}
+    world.poisoned = {(STORE, "7")}
     assert world.look().unexplained == []
+
+
+def test_a_poisoned_order_excuses_no_other_record_of_its_id(world: World):
+    common = {"native_id": "7", "rule": "parcel_has_lines", "problem": "none", "row": b"{}"}
+    world.ledger.quarantine.add([Refusal(connection=STORE, entity="order_status", **common)], ROUTE, "orders")
+    world.ledger.quarantine.add([Refusal(connection=ERP, entity="shipment", **common)], ROUTE, "shipments")
+    world.poisoned = {(STORE, "7"), (ERP, "8")}
+    assert len(world.look().unexplained) == 2
 
 
 def test_a_shipment_beyond_what_is_open_is_explained_by_units_that_the_store_lost(world: World):
