@@ -257,10 +257,12 @@ class Redactor:
         kind = type(value)
         if kind is str:
             return self._text(value, thorough)
+        if value is None or kind is bool:
+            return value
         if kind is Decimal or kind is int:
             if value <= _LONGEST_PLAIN:
                 return value
-        elif isinstance(value, Mapping):
+        elif kind is dict or isinstance(value, Mapping):
             clean: dict[Any, Any] = {}
             for key, item in value.items():
                 name, sensitive, cards = self._name(key, thorough) if isinstance(key, str) else (key, False, False)
