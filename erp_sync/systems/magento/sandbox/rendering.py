@@ -14,6 +14,8 @@ from typing import Any
 
 import msgspec
 
+_PLAIN = frozenset({str, int, bool, float, type(None)})
+
 _encoder = msgspec.json.Encoder(decimal_format="number")
 
 
@@ -29,9 +31,10 @@ def _floats(value: Any, form: str) -> Any:
     if kind is Decimal:
         return _number(value, form)
     if isinstance(value, dict):
-        return {name: _floats(part, form) for name, part in value.items()}
+        # Most parts are plain: asked here, not in a call for each.
+        return {name: part if type(part) in _PLAIN else _floats(part, form) for name, part in value.items()}
     if isinstance(value, list | tuple):
-        return [_floats(part, form) for part in value]
+        return [part if type(part) in _PLAIN else _floats(part, form) for part in value]
     return value
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from decimal import Decimal, InvalidOperation
 from typing import Any, TypeVar
 
@@ -237,10 +238,12 @@ def _operand(text: str, column: Column) -> Any:
 
 def table_listing(database: Database, table: str, key: str) -> Listing:
     """A flat table: its columns are what it may be filtered by."""
-    columns = {
-        name: (f"{table}.{name}", "TIME" if name.endswith("_at") else kind)
-        for name, kind in database.columns(table).items()
-    }
+    return _flat(table, key, tuple(database.columns(table).items()))
+
+
+@lru_cache(256)
+def _flat(table: str, key: str, kinds: tuple[tuple[str, str], ...]) -> Listing:
+    columns = {name: (f"{table}.{name}", "TIME" if name.endswith("_at") else kind) for name, kind in kinds}
     return Listing(source=table, columns=columns, key=f"{table}.{key}")
 
 
