@@ -21,6 +21,7 @@ from typing import Any
 import greenlet
 import time_machine
 
+FAREWELLS = 100
 START = datetime(2026, 11, 2, 14, tzinfo=UTC)
 
 
@@ -113,6 +114,7 @@ class Simulation:
         self._horizon = 0.0  # who sleeps beyond it gives its turn back
         self._due: list[tuple[float, float, int, Callable[[], None]]] = []
         self._count = 0
+        self._tasks: list[Task] = []
         self._travel: Any = None
 
     # -- time ----------------------------------------------------------------------------------
@@ -150,6 +152,7 @@ class Simulation:
 
     def spawn(self, work: Callable[[], Any], name: str, process: Process | None = None, after: float = 0.0) -> Task:
         task = Task(self, work, name, process)
+        self._tasks.append(task)
         if process is not None:
             process.tasks.append(task)
             self.processes.setdefault(process)
@@ -233,6 +236,28 @@ class Simulation:
         if not task.done and not self._due:
             raise Stuck(f"{task} waits for ever")
         return task.done
+
+    def end(self) -> None:
+        """Nobody goes on any more. A greenlet that is left waiting holds what it has on its stack, which holds it:
+        nothing of its simulation would ever be freed."""
+        waiting = [task for task in self._tasks if not task.done and task.greenlet]
+        for task in waiting:
+            if task.process is not None:
+                task.process.dead = True
+        for task in waiting:
+            # What it leaves may wait once more: for a lock, or to be polite.
+            for _ in range(FAREWELLS):
+                if task.done:
+                    break
+                self.current = task
+                task.greenlet.throw(greenlet.GreenletExit)
+        self.current = None
+        for task in self._tasks:
+            if task.process is not None:
+                task.process.tasks.clear()
+            vars(task).clear()
+        self._tasks.clear()
+        self._due.clear()
 
     # -- death ---------------------------------------------------------------------------------
 
