@@ -12,6 +12,7 @@ import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from multiprocessing import util
 from typing import Any
 
 import msgspec
@@ -19,6 +20,9 @@ import msgspec
 ROUTE = "netsuite_magento"
 # A seed that fails is told with this many of its findings.
 TOLD = 6
+# What a seed leaves behind is tied in circles: to look for them takes longer than to begin with another process after
+# so many seeds, which have 9 MB each.
+SEEDS_A_PROCESS = 120
 
 
 class SeedResult(msgspec.Struct, kw_only=True):
@@ -73,13 +77,16 @@ def play_seeds(
     processes: int = 2,
 ) -> Iterator[SeedResult]:
     """Results as they come. With one process the seeds are played here, in order."""
-    with players(route, processes) as run:
+    with players(route, processes, SEEDS_A_PROCESS) as run:
         yield from run(_play, [(seed, mutant) for seed in seeds])
 
 
 @contextmanager
-def players(route: str, processes: int) -> Iterator[Callable[[Callable[[Any], Any], Sequence[Any]], Iterator[Any]]]:
-    """Processes with a template each; gives what lets them work a list off, in no order.
+def players(
+    route: str, processes: int, tasks: int = 2
+) -> Iterator[Callable[[Callable[[Any], Any], Sequence[Any]], Iterator[Any]]]:
+    """Processes with a template each; gives what lets them work a list off, in no order. After so many `tasks` each is
+    replaced by another one.
 
     Raises KeyError for a route that is not there: a pool would start its processes for ever.
     """
@@ -94,7 +101,9 @@ def players(route: str, processes: int) -> Iterator[Callable[[Callable[[Any], An
         finally:
             _player.pop().close()
         return
-    with multiprocessing.get_context("spawn").Pool(processes, initializer=_begin, initargs=(route,)) as pool:
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["erp_sync_tests.chaos.loaded"])
+    with context.Pool(processes, initializer=_begin_anew, initargs=(route,), maxtasksperchild=tasks) as pool:
         yield pool.imap_unordered
         pool.close()
         pool.join()
@@ -155,12 +164,20 @@ _player: list[_Player] = []
 
 
 def _begin(route: str) -> None:
+    """Everything is played in this process, however many seeds."""
     _player.append(_Player(route))
     # What is there now stays: the collector need not go through it with every seed.
     gc.collect()
     gc.freeze()
     # Most of what a seed makes is gone with it: looking through it meanwhile costs, and frees little.
     gc.set_threshold(200_000, 20, 20)
+
+
+def _begin_anew(route: str) -> None:
+    """Of a process for some seeds."""
+    _player.append(_Player(route))
+    util.Finalize(_player[0], _Player.close, args=(_player[0],), exitpriority=10)
+    gc.disable()
 
 
 def _play(work: tuple[int, str]) -> SeedResult:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 import msgspec
+import sqlalchemy as sa
 
 from erp_sync.components.configuration import RouteSpec
 from erp_sync.components.flow_table import FLOWS
@@ -23,6 +24,7 @@ from erp_sync.ledger.dead_letters import MAY_HAVE_LEFT
 from erp_sync.ledger.errors import AWAY, is_away
 from erp_sync.ledger.inbox import InboxEvent
 from erp_sync.ledger.plan_values import PlanState
+from erp_sync.ledger.schema import deliveries
 from erp_sync_tests.chaos.house import House
 from erp_sync_tests.chaos.schedule import DURATION
 from erp_sync_tests.chaos.simulation import Process, Simulation, Task
@@ -34,6 +36,8 @@ GRASP_SECONDS = 60.0  # until there is something
 # In some seeds these wait for a person, who looks so often: all of them, or what goes further than the guards allow.
 JUDGED, LOOKS_SECONDS = "prices", (40.0, 90.0)
 GUARD = {"max_jump_factor": 2.0}
+# Asked over and over until there is one.
+_CLAIMED = sa.select(deliveries.c.id).where(deliveries.c.state == State.CLAIMED).limit(1)
 # How a vendor tells of a change, with how often beside each other.
 MANNERS = {"in time": 3, "twice": 3, "late": 2, "out of order": 2, "never": 2}
 LATE_SECONDS = (60.0, 240.0)
@@ -136,6 +140,9 @@ class Operator:
 
     def _grasp(self, ledger: Ledger) -> bool:
         """What a run has in its hands just now is not to be edited, and none the worse for it."""
+        with ledger.database.read() as read:
+            if read.scalar(_CLAIMED) is None:
+                return False
         found = sorted(ledger.deliveries.find(states=[State.CLAIMED], limit=100), key=lambda one: one.id)
         for one in found:
             with suppress(WrongState):

@@ -140,8 +140,9 @@ class Template:
                 core.seed(self.goods().seed(erp=side == "erp"))
                 self.statuses[name] = core.status()
                 core.close()
-            connections = {name: self._pointed(shipped.connection(name)) for name in self.vendors}
-            self.configuration = Configuration(connections=connections, routes={route: self.route})
+            small = {name: getattr(people_of(vendor), "SETTINGS", {}) for name, vendor in self.vendors.items()}
+            self.configuration = self._configured(shipped, small)
+            self._as_shipped = self._configured(shipped, {})
             self._make_ledger(here)
         self.wire = People()
         client = httpx.Client(transport=self.wire, trust_env=False, verify=False)
@@ -158,12 +159,16 @@ class Template:
         """The route as it is played."""
         return _all_on(route, self.guards)
 
-    def _pointed(self, spec: ConnectionSpec) -> ConnectionSpec:
+    def _configured(self, shipped: Configuration, settings: Mapping[str, Mapping[str, Any]]) -> Configuration:
+        connections = {name: self._pointed(shipped.connection(name), settings.get(name, {})) for name in self.vendors}
+        return Configuration(connections=connections, routes={self.route.name: self.route})
+
+    def _pointed(self, spec: ConnectionSpec, settings: Mapping[str, Any]) -> ConnectionSpec:
         known = self.statuses[spec.name]["credentials"]
         return spec.model_copy(
             update={
                 "base_url": f"http://{spec.name}.chaos",
-                "settings": {**spec.settings, **getattr(people_of(spec.vendor), "SETTINGS", {})},
+                "settings": {**spec.settings, **settings},
                 "credentials": {name: str(known[name]) for name in spec.credentials if name in known},
             }
         )
@@ -184,9 +189,11 @@ class Template:
         shutil.copy(self.live / "ledger.db", self.folder / "ledger.db")
         shutil.rmtree(self.live)
 
-    def installation(self, here: Simulation) -> Installation:
-        """As a process has it that has just started."""
-        made = Installation(self.settings, self.configuration, clock=here.moment)
+    def installation(self, here: Simulation, *, as_shipped: bool = False) -> Installation:
+        """As a process has it that has just started. `as_shipped`: without the small pages that a seed is played with,
+        for whoever reads a system whole when all is over."""
+        configuration = self._as_shipped if as_shipped else self.configuration
+        made = Installation(self.settings, configuration, clock=here.moment)
         made._opened["exchanges"] = NoExchanges()
         return made
 
@@ -277,8 +284,8 @@ class House:
     def _options(vendor: str) -> dict[str, Any]:
         return dict(getattr(people_of(vendor), "OPTIONS", {}))
 
-    def installation(self) -> Installation:
-        return self.template.installation(self.here)
+    def installation(self, *, as_shipped: bool = False) -> Installation:
+        return self.template.installation(self.here, as_shipped=as_shipped)
 
     def poison(self, name: str, native_id: str) -> None:
         """Make a record of a system one that nobody can use, whatever is done later."""
@@ -331,6 +338,7 @@ def in_force(here: Simulation, house_of: Any) -> Iterator[Any]:
         try:
             yield house
         finally:
+            here.end()
             transport_client.pooled = before
             house.close()
 

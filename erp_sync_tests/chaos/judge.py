@@ -142,12 +142,13 @@ def _rows(verdict: Verdict, route: Any, ledger: Ledger) -> None:
 
 def _known_state(verdict: Verdict, house: House, here: Installation) -> None:
     """What is known of the target is what it holds."""
+    reader = house.installation(as_shipped=True)
     for flow in PLAYED:
         kind = FLOWS[flow]
         if kind.delivers:
             continue
         connection = getattr(house.route, kind.target)
-        target: Any = here.connector_for(house.route, kind.target).port(kind.entity, "target")
+        target: Any = reader.connector_for(house.route, kind.target).port(kind.entity, "target")
         there = house.outside(
             lambda target=target: {
                 target.key(row): value_text(target.values(row)) for page in target.snapshot() for row in page

@@ -23,7 +23,7 @@ from erp_sync_tests.chaos.house import FLOWS as PLAYED
 from erp_sync_tests.chaos.house import House, Template, in_force, people_of
 from erp_sync_tests.chaos.judge import Verdict, judge
 from erp_sync_tests.chaos.network import System
-from erp_sync_tests.chaos.schedule import DURATION, LEAST, POISON, Schedule
+from erp_sync_tests.chaos.schedule import DURATION, LEAST, PERHAPS, POISON, Schedule
 from erp_sync_tests.chaos.sensor import Sensor
 from erp_sync_tests.chaos.simulation import Ambush, Killed, Process, Simulation, Task
 from erp_sync_tests.chaos.thrift import thrifty
@@ -99,6 +99,10 @@ class Seed:
 
     def _act(self, name: str, what: str) -> None:
         people = self.house.people[name]
+        if what == PERHAPS:
+            if self.sensor.documents() >= LEAST_DOCUMENTS - DOCUMENTS_TO_COME:
+                return
+            what = "buy"
         people.do("buy" if what == POISON else what)
         if what == POISON and people.told:
             self.house.poison(name, people.told[-1][1])
@@ -296,6 +300,7 @@ class Seed:
         here = self.here
         process = Process("settling")
         began, late_buyers = here.now, LATE_BUYERS
+        self.sensor.at_rest()
         while here.now < began + SETTLE_SECONDS:
             quiet = not self._in_task(Process("operator"), self.others.approve)
             for flow in PLAYED:

@@ -200,16 +200,16 @@ class _Plan:
         found: list[Any] = []
         lengths: list[int] = []
         for position, (key, name, parameter, place, convert) in enumerate(self._places):
-            if key in values:
+            if values and key in values:
                 value = values[key]
-            elif name in values:
+            elif values and name in values:
                 value = values[name]
             elif parameter.required:
                 raise sa.exc.InvalidRequestError(f"A value is required for bind parameter {key!r}")
             else:
                 its = extracted[place] if extracted and place is not None else parameter
                 value = its.effective_value if parameter.callable else its.value
-            if position in self._lists:
+            if self._lists and position in self._lists:
                 some = list(value)
                 found += some if convert is None else map(convert, some)
                 lengths.append(len(some))
@@ -241,9 +241,11 @@ class _Prepared:
 
     def execute(self, raw: sqlite3.Connection, statement: Any, many: Sequence[Any]) -> Result:
         plan = self._plan
-        bound = [plan.bound(values, self._extracted, self._collected) for values in many or [None]]
+        if len(many) < 2:
+            return self._once(raw, many[0] if many else None)
+        bound = [plan.bound(values, self._extracted, self._collected) for values in many]
         try:
-            if len(bound) > 1 and plan.metadata is None:
+            if plan.metadata is None:
                 return Result(None, [], raw.executemany(bound[0][0], [values for _, values in bound]).rowcount)
             rows: list[Any] = []
             count = 0
@@ -259,6 +261,21 @@ class _Prepared:
             raise sa.exc.IntegrityError(bound[0][0], None, error) from error
         except sqlite3.OperationalError as error:
             raise sa.exc.OperationalError(bound[0][0], None, error) from error
+
+    def _once(self, raw: sqlite3.Connection, values: Any) -> Result:
+        """The same for one set of values, as most are."""
+        plan = self._plan
+        text, bound = plan.bound(values, self._extracted, self._collected)
+        try:
+            cursor = raw.execute(text, bound)
+            if cursor.description is None:
+                return Result(plan.metadata, [], max(0, cursor.rowcount))
+            rows = cursor.fetchall()
+        except sqlite3.IntegrityError as error:
+            raise sa.exc.IntegrityError(text, None, error) from error
+        except sqlite3.OperationalError as error:
+            raise sa.exc.OperationalError(text, None, error) from error
+        return Result(plan.metadata or _named(cursor), rows, max(0, cursor.rowcount))
 
 
 _places: dict[int, list[tuple[int, tuple[str, ...]]]] = {}

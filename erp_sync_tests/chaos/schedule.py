@@ -225,6 +225,8 @@ STATES = ("inventory", "prices")
 DOCUMENTS = ("orders", "order_status", "shipments")
 # Somebody buys, and what the store holds of it cannot be used.
 POISON = "poison"
+# Somebody buys, unless there are documents enough.
+PERHAPS = "perhaps"
 # Of one call, by the client itself.
 ATTEMPTS = RetryPolicy().attempts
 # Lease, settle time of a write that may have left, and the time until the other worker looks again.
@@ -250,7 +252,9 @@ def _acts(made: Schedule, chance: random.Random, doings: Mapping[str, Mapping[st
             # Some orders are there before anything runs; what a warehouse does needs something to do.
             for _ in range(max(1, round(weight * AMOUNT) - aimed[name, what])):
                 early = what == "buy" and chance.random() < 0.4
-                made.acts.append((0.0 if early else chance.uniform(1, DURATION * BUSY), name, what))
+                when = 0.0 if early else chance.uniform(1, DURATION * BUSY)
+                late = what == "buy" and when > DURATION * LATE
+                made.acts.append((when, name, PERHAPS if late else what))
 
 
 def _trouble(chance: random.Random, start: float, systems: list[str]) -> Trouble:

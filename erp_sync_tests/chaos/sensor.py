@@ -14,7 +14,11 @@ from erp_sync.components.installation import Installation
 # A poll overlaps the one before by what its source declares; what changed is looked for until then.
 LATENESS = 150.0
 # How often a flow looks at its source at most, in virtual seconds.
-PAUSES = {"orders": 70.0, "order_status": 120.0, "shipments": 85.0, "inventory": 150.0, "prices": 280.0}
+PAUSES = {"orders": 90.0, "order_status": 140.0, "shipments": 125.0, "inventory": 150.0, "prices": 280.0}
+
+
+# And when nothing goes wrong any more: what is late is there by then, and most looks would find nothing.
+AT_REST = 150.0
 
 
 class Sensor:
@@ -34,6 +38,11 @@ class Sensor:
         self._handled: dict[str, int] = {}
         self.changed: dict[str, float] = {}
         self.read: dict[str, float] = {}
+        self.pauses = dict(PAUSES)
+
+    def at_rest(self) -> None:
+        """Nothing goes wrong any more: look less often."""
+        self.pauses = {flow: max(pause, AT_REST) for flow, pause in PAUSES.items()}
 
     def close(self) -> None:
         self._look.close()
@@ -41,7 +50,7 @@ class Sensor:
     def wanted(self, flow: str, now: float) -> bool:
         """A run would find something: at the source as far as anybody can know, or due in the ledger."""
         read = self.read.get(flow)
-        if read is None or (self._behind(flow) and now - read > PAUSES[flow]):
+        if read is None or (self._behind(flow) and now - read > self.pauses[flow]):
             return True
         due = self._due(flow)
         return due is not None and due <= now and (FLOWS[flow].delivers or now - read > 5.0)
@@ -53,7 +62,7 @@ class Sensor:
     def upcoming(self, flow: str, now: float) -> float | None:
         """When it would find something next; None where all is at rest."""
         if self._behind(flow):
-            return max(now, self.read.get(flow, now) + PAUSES[flow])
+            return max(now, self.read.get(flow, now) + self.pauses[flow])
         return self._due(flow)
 
     def _behind(self, flow: str) -> bool:

@@ -20,7 +20,7 @@ from erp_sync_tests.chaos.house import defs, people_of
 from erp_sync_tests.chaos.schedule import Schedule, draw
 
 CHECKOUT = Path(__file__).parents[2]
-SEED = 1
+SEED = 4
 # A seed that it is caught by says so with the first document that has no answer.
 MUTANT = "acknowledge_before_send"
 # How long it took is the machine's.

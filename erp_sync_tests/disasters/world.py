@@ -77,8 +77,8 @@ class Stage(Template):
     def goods(self) -> Catalogue:
         return self._goods
 
-    def _pointed(self, spec: ConnectionSpec) -> ConnectionSpec:
-        made = super()._pointed(spec)
+    def _pointed(self, spec: ConnectionSpec, settings: Mapping[str, Any]) -> ConnectionSpec:
+        made = super()._pointed(spec, settings)
         if "push_secret" not in spec.credentials:
             return made
         return made.model_copy(update={"credentials": {**made.credentials, "push_secret": PUSH_SECRET}})
