@@ -279,7 +279,10 @@ def put(
         }
     else:
         settled = sa.or_(columns.blocked_until.is_(None), columns.blocked_until <= new.observed_at)
-        moved = held(connection, entity, columns.key, now)
+        # By its name: a column of the table would make a query of its own over all that is known, since nothing in an
+        # upsert is correlated, and any key that moves would keep all others from being read.
+        row: sa.ColumnElement[str] = sa.literal_column(f'{known_state.name}."key"', sa.Text)
+        moved = held(connection, entity, row, now)
         fresher = sa.and_(new.observed_at >= columns.observed_at, settled, ~moved)
         found, was = sa.func.coalesce(new.value, ABSENT), sa.func.coalesce(columns.value, ABSENT)
         kept = {

@@ -111,6 +111,14 @@ def test_while_the_shipment_is_on_its_way_its_keys_are_not_read_nor_written(stoc
     assert [row.key for row in take(stock).rows] == ["A"]
 
 
+def test_meanwhile_all_other_keys_are_read(stock: Ledger, clock):
+    stock.known.mark_unknown(SHOP, STOCK, ["B"], "an order took some")
+    send(stock, shipment(stock), "A")
+    clock.advance(1)
+    assert read(stock, clock, "A", "B") == 1
+    assert (sure(stock, "A"), sure(stock, "B")) == (False, True)
+
+
 def test_a_read_that_began_before_the_booking_says_nothing(stock: Ledger, clock):
     mine = shipment(stock)
     send(stock, mine, "A")
