@@ -27,9 +27,10 @@ def documents() -> sa.Subquery:
     cause = sa.case((columns.state == State.HELD, columns.code), else_=_LACKS)
     was = '"was":"' + sa.case((columns.state == State.HELD, "held"), else_="waiting") + '"'
     last = delivery_events.alias("let_go")
+    # Of the delivery of the event around it: a query two rooms away is not correlated, and would go through all.
     floor = (
         sa.select(sa.func.coalesce(sa.func.max(last.c.id), 0))
-        .where(last.c.delivery_id == columns.id, last.c.kind.in_(_LET_GO))
+        .where(last.c.delivery_id == delivery_events.c.delivery_id, last.c.kind.in_(_LET_GO))
         .scalar_subquery()
     )
     # Held, or found lacking, by a look at the target: each look says so again.

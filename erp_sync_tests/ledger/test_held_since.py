@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from erp_sync.ledger import Ledger, held_since
+from erp_sync.ledger import Ledger, State, held_since
 from erp_sync.ledger.activity import HeldGroup
 from erp_sync.ledger.schema import delivery_events
 from erp_sync.ports.documents import Requirement
@@ -92,6 +92,17 @@ def test_what_is_let_go_by_the_targets_word_lacks_nothing_while_it_is_sent(ledge
     assert ledger.activity.held() == []
     claim(ledger)
     assert ledger.activity.held() == []
+
+
+def test_what_is_let_go_elsewhere_makes_nothing_older(ledger: Ledger, clock: Clock) -> None:
+    accept(ledger, document("1"), document("2", held=TAX))
+    clock.advance(600)
+    ledger.deliveries.hold(claim(ledger)[0], *TAX)
+    since = clock()
+    clock.advance(60)
+    (other,) = [one for one in ledger.deliveries.find(states=[State.HELD]) if one.number == "N2"]
+    ledger.deliveries.approve(other.id, "ann", "so be it")
+    assert [(one.number, one.oldest) for one in ledger.activity.held()] == [("N1", since)]
 
 
 def test_another_cause_begins_anew(ledger: Ledger, clock: Clock) -> None:
