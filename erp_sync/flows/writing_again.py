@@ -47,9 +47,12 @@ class Patience:
         return again
 
 
-def claimed_again(claim: Callable[[], Given], flow: str) -> Given:
+def claimed_again(claim: Callable[[], Given], flow: str, what: str = "claimed again") -> Given:
     """What `claim` gives, asked for again where the ledger's server was restarted under it. One that was committed and
-    not answered ends with its lease. Raises what it raises in the end."""
+    not answered ends with its lease. Raises what it raises in the end.
+
+    Also of what gives a claim back, which does nothing the second time; `what` is logged.
+    """
     began = time.monotonic()
     while True:
         try:
@@ -57,5 +60,5 @@ def claimed_again(claim: Callable[[], Given], flow: str) -> Given:
         except NO_ANSWER as error:
             if not is_restarted(error) or time.monotonic() - began > CLAIMED_AGAIN_SECONDS:
                 raise
-            log.warning("claimed again", extra={"flow": flow, "why": str(error)})
+            log.warning(what, extra={"flow": flow, "why": str(error)})
             time.sleep(WRITTEN_AGAIN_SECONDS)

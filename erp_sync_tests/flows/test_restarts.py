@@ -99,6 +99,17 @@ def test_rows_whose_batch_a_restart_cuts_off_before_they_left_go_in_the_same_run
     assert len(shop.batches) == 2
 
 
+@pytest.mark.parametrize("name", ["release", "in_hand"])
+def test_another_restart_while_they_are_given_back_changes_nothing(ledger: Ledger, clock: Clock, name: str):
+    shop = Shop(batch_size=2)
+    plan(ledger, {"A": 1, "B": 2, "C": 3})
+    failing(ledger.plans, "suspects", cut_off(), committed=False)
+    met = failing(ledger.plans, name, cut_off(), committed=False)
+    assert converge(ledger, shop, clock).applied == 3
+    assert len(met) == 1
+    assert (shop.held, len(shop.batches)) == ({"A": 1, "B": 2, "C": 3}, 2)
+
+
 def test_a_claim_that_a_restart_cuts_off_is_asked_for_again(ledger: Ledger, clock: Clock):
     shop = Shop(batch_size=1)
     plan(ledger, {"A": 1, "B": 2})

@@ -158,9 +158,15 @@ class Convergence:
         return True
 
     def _given_back(self, claim: RowClaim) -> bool:
+        """Another restart may cut that off, too."""
+        plans = self.task.ledger.plans
+
+        def released() -> bool:
+            plans.release(claim)
+            return not plans.in_hand(claim)
+
         try:
-            self.task.ledger.plans.release(claim)
-            return not self.task.ledger.plans.in_hand(claim)
+            return claimed_again(released, self.task.flow, "given back again")
         except AWAY as failure:
             if not is_away(failure):
                 raise
