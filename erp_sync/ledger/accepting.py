@@ -14,6 +14,7 @@ from erp_sync.ledger.lanes import lane_rank
 from erp_sync.ledger.schema import deliveries, requirements, steps
 from erp_sync.ledger.sql import chunks
 from erp_sync.model.keys import EntityKey
+from erp_sync.ports.outcomes import ALREADY_EXISTS
 
 #: What waits for requirements is looked at again after this long even if nobody announces them: they may
 #: have been entered by hand, or have arrived between the look and the wait.
@@ -283,7 +284,9 @@ def _document_begun(write: sa.Connection, some: Iterable[Delivery]) -> set[int]:
     left = begun(write, list(entities))
     for ids in chunks(sorted(left & own)):
         waiting = sa.select(steps.c.delivery_id, steps.c.name).where(
-            steps.c.delivery_id.in_(ids), steps.c.state.in_(["planned", "refused"])
+            steps.c.delivery_id.in_(ids),
+            steps.c.state.in_(["planned", "refused"]),
+            steps.c.code != ALREADY_EXISTS,  # it may be there by an earlier send
         )
         left -= {row.delivery_id for row in write.execute(waiting) if row.name == entities[row.delivery_id]}
     return left

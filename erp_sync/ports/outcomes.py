@@ -110,8 +110,13 @@ def above_open_in(message: str) -> list[AboveOpen]:
     ]
 
 
+#: Code of a refusal by which the target has the record already and does not show it: a send of ours may have made it.
+#: Other than after every other refusal the document counts as one that may have left.
+ALREADY_EXISTS = "already_exists"
+
+
 class Refused(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """The vendor said no and certainly applied nothing.
+    """The vendor said no and certainly applied nothing; with `ALREADY_EXISTS` perhaps at an earlier send.
 
     Attributes:
         code: stable, e.g. ``unknown_item``; dead letters are grouped by it.

@@ -17,7 +17,7 @@ from erp_sync.ledger import (
     WrongState,
 )
 from erp_sync.ports.documents import Requirement
-from erp_sync.ports.outcomes import Receipt
+from erp_sync.ports.outcomes import ALREADY_EXISTS, Receipt
 from erp_sync_tests.ledger.world import ERP, FLOW, ROUTE, START, accept, claim, deliver, document, key, step
 
 SKU = Requirement("product", "SKU-1")
@@ -339,7 +339,7 @@ def test_a_cancelled_document_that_has_not_begun_is_withdrawn(ledger: Ledger):
     assert claim(ledger) == []
 
 
-@pytest.mark.parametrize("outcome", ["refused", "not_sent", "unknown"])
+@pytest.mark.parametrize("outcome", ["refused", "not_sent", "unknown", "already_exists"])
 def test_what_is_cancelled_before_the_document_itself_has_left_is_withdrawn(ledger: Ledger, outcome: str):
     """Its customer may be at the target already."""
     accept(ledger, document("1"))
@@ -352,12 +352,14 @@ def test_what_is_cancelled_before_the_document_itself_has_left_is_withdrawn(ledg
         ledger.steps.refuse(mine, "sales_order", "closed_period", "the period is closed")
     elif outcome == "not_sent":
         ledger.steps.not_sent(mine, "sales_order", "no connection")
+    elif outcome == "already_exists":
+        ledger.steps.refuse(mine, "sales_order", ALREADY_EXISTS, "this record already exists")
     else:
         ledger.steps.unknown(mine, "sales_order", "no answer")
     ledger.deliveries.dead(mine, "closed_period", "the period is closed")
     with ledger.handling(ROUTE, FLOW) as work:
         answers = work.withdraw(ERP, [key("1")], "cancelled_in_store", "cancelled")
-    withdrawn = outcome != "unknown"
+    withdrawn = outcome not in ("unknown", "already_exists")
     assert answers == {key("1"): withdrawn}
     assert ledger.deliveries.get(mine.id).state is (State.SUPERSEDED if withdrawn else State.DEAD)
 

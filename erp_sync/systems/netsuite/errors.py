@@ -14,11 +14,10 @@ from typing import Any
 import httpx
 import msgspec
 
-from erp_sync.ports.outcomes import Again
+from erp_sync.ports.outcomes import ALREADY_EXISTS, Again
 from erp_sync.transport.calls import decode_json
 from erp_sync.transport.errors import NotAuthenticated, Rejected, Throttled, TransportError
 
-ALREADY_EXISTS = "already_exists"
 UNKNOWN_ITEM = "unknown_item"
 UNKNOWN_CUSTOMER = "unknown_customer"
 LACKS_CURRENCY = "customer_lacks_currency"
