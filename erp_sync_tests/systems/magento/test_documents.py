@@ -514,6 +514,30 @@ def test_the_stores_refusal_and_a_lost_answer_keep_their_meaning():
     assert isinstance(target.submit([asked])[0], NotSent)
 
 
+@pytest.mark.parametrize(
+    ("since", "told"),
+    [
+        (search([order(row(11, "MUG", qty_ordered=1, qty_canceled=1))]), ("quantity_above_open", Again.NEVER)),
+        (search([order()]), ("shipment_invalid", Again.NEVER)),
+        (lambda call: NotSentError("no slot"), ("shipment_invalid", Again.LATER)),
+    ],
+    ids=["cancelled", "as it was", "not to be read"],
+)
+def test_why_the_store_does_not_take_a_shipment_is_looked_for_in_the_order_as_it_is_by_now(since, told):
+    sender = FakeSender()
+    target = shipment_target(sender)
+    document = shipment()
+
+    def refuses(call: Any) -> Rejected:
+        sender.answer("GET", "orders", since)
+        return Rejected(400, "shipment_invalid", "Shipment Document Validation Error(s)")
+
+    sender.answer("POST", "order/5/ship", refuses)
+    (done,) = target.submit([request(target.steps(document)[0], document)])
+    assert (done.code, done.again) == told
+    assert len(sender.made("shipment.create")) == 1
+
+
 def test_the_order_of_a_shipment_is_required_by_its_own_id():
     sender = FakeSender()
     target = shipment_target(sender)

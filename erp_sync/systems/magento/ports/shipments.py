@@ -34,13 +34,15 @@ from erp_sync.systems.magento.ports.order_status import existing_orders, order_r
 from erp_sync.systems.magento.ports.outcomes import attempted, looked, mark, marks, not_sent
 from erp_sync.systems.magento.ports.shipment_items import CannotShip, items_to_ship
 from erp_sync.systems.magento.ports.stock import stock_key
-from erp_sync.transport.errors import TransportError
+from erp_sync.transport.errors import Rejected, TransportError
 
 CREATE, ADD_PARCEL, NOTIFY = "shipment.create", "shipment.add_parcel", "shipment.notify"
 ORDER_FIELDS = (
     "items[entity_id,increment_id,state,items[item_id,parent_item_id,product_id,product_type,sku,is_virtual,"
     "qty_ordered,qty_shipped,qty_canceled,qty_refunded]],total_count"
 )
+# The store does not take a shipment as it is: its code among the meanings of the client.
+INVALID = "shipment_invalid"
 SHIPMENT_FIELDS = (
     "items[entity_id,increment_id,order_id,tracks[track_number],comments[comment],"
     "items[order_item_id,qty,sku]],total_count"
@@ -192,13 +194,29 @@ class ShipmentTarget:
             "tracks": tracks,
             "arguments": {"extension_attributes": {"source_code": source}},
         }
-        number = self._client.post(
-            f"order/{document.order_key}/ship", body, operation=CREATE, document=document.order_key
-        )
+        try:
+            number = self._client.post(
+                f"order/{document.order_key}/ship", body, operation=CREATE, document=document.order_key
+            )
+        except Rejected as rejected:
+            if rejected.code != INVALID:
+                raise
+            return self._invalid(document, source, rejected)
         if isinstance(number, bool) or not isinstance(number, (int, str)) or not str(number).isdigit():
             raise BadAnswer("a shipment was answered without its id", operation=CREATE)
         sent = [track["track_number"] for track in tracks]
         return Applied(receipt=_receipt(str(number), sent, notified=leading))
+
+    def _invalid(self, document: Shipment, source: str, rejected: Rejected) -> Outcome:
+        """Why the store does not take it: mostly the order was cancelled or shipped since it was read."""
+        try:
+            order = self._orders([document.order_key]).get(document.order_key, {})
+            items_to_ship(order, self._by_source(document)[source], self._lookups, self._together(order))
+        except CannotShip as problem:
+            return Refused(code=problem.code, message=f"order {order.get('increment_id')}: {problem}")
+        except TransportError:
+            return Refused(code=INVALID, message=str(rejected), again=Again.LATER)
+        raise rejected
 
     def _together(self, order: Mapping[str, Any]) -> set[str]:
         """Row ids of bundles that ship as one: by setting ``bundle_shipment``, else as the product says."""
