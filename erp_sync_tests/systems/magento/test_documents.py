@@ -519,9 +519,10 @@ def test_the_stores_refusal_and_a_lost_answer_keep_their_meaning():
     [
         (search([order(row(11, "MUG", qty_ordered=1, qty_canceled=1))]), ("quantity_above_open", Again.NEVER)),
         (search([order()]), ("shipment_invalid", Again.NEVER)),
+        (search([]), ("shipment_invalid", Again.NEVER)),
         (lambda call: NotSentError("no slot"), ("shipment_invalid", Again.LATER)),
     ],
-    ids=["cancelled", "as it was", "not to be read"],
+    ids=["cancelled", "as it was", "gone", "not to be read"],
 )
 def test_why_the_store_does_not_take_a_shipment_is_looked_for_in_the_order_as_it_is_by_now(since, told):
     sender = FakeSender()

@@ -210,10 +210,11 @@ class ShipmentTarget:
     def _invalid(self, document: Shipment, source: str, rejected: Rejected) -> Outcome:
         """Why the store does not take it: mostly the order was cancelled or shipped since it was read."""
         try:
-            order = self._orders([document.order_key]).get(document.order_key, {})
-            items_to_ship(order, self._by_source(document)[source], self._lookups, self._together(order))
+            order = self._orders([document.order_key]).get(document.order_key)
+            if order is not None:
+                items_to_ship(order, self._by_source(document)[source], self._lookups, self._together(order))
         except CannotShip as problem:
-            return Refused(code=problem.code, message=f"order {order.get('increment_id')}: {problem}")
+            return Refused(code=problem.code, message=f"order {document.order_key}: {problem}")
         except TransportError:
             return Refused(code=INVALID, message=str(rejected), again=Again.LATER)
         raise rejected
