@@ -101,6 +101,14 @@ REASONS = (
         do="Compare the order's shipments in the store with the fulfillment; book or correct it there, then dismiss.",
     ),
     Reason(
+        code="shipment_unknown",
+        means="A parcel was added to a fulfillment, and the store's order has no shipment of it any more: the customer "
+        "does not get the parcel's number.",
+        look=_SHOW,
+        do="Look at the order's shipments in the store. Was the shipment deleted there, or booked anew by hand: add "
+        "the parcel to the right one by hand, send its tracking information, then dismiss.",
+    ),
+    Reason(
         code="refund_invalid",
         means="The store does not take the refund: its amount or goods are refunded there already.",
         look=_SHOW,

@@ -54,7 +54,7 @@ WRITTEN = {
             ("parcels[].carrier", "entity.title", "lookup(carriers), after the colon"),
             ("parcels[].carrier", "entity.carrier_code", "lookup(carriers)"),
             ("order_key", "entity.order_id", "number"),
-            ("", "entity.parent_id", "id of the shipment that was created"),
+            ("", "entity.parent_id", "id of the shipment with our key"),
             ("parcels[].weight", "entity.weight", "0 where it is not known"),
             ("", "entity.qty", "0"),
             ("parcels[].description", "entity.description", "text"),

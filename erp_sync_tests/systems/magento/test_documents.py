@@ -290,8 +290,17 @@ def shipment_target(sender: FakeSender, *rows: dict[str, Any], **changes: Any) -
     sender.answer("POST", "order/5/ship", 31)
     sender.answer("POST", "shipment/track", lambda call: {**call.json["entity"], "entity_id": 8})
     sender.answer("POST", "shipment/31/emails", True)
-    sender.answer("GET", "shipments", search([]))
+    sender.answer("GET", "shipments", search([booked()]))
     return connector(sender, Table(**TABLES), **changes).port("shipment", "target")
+
+
+def booked(entity_id: int = 31, key: str = "netsuite_us/900", tracks: tuple[str, ...] = ()) -> dict[str, Any]:
+    """A shipment of the order as the store lists it."""
+    return {
+        "entity_id": entity_id, "order_id": 5, "increment_id": f"00{entity_id}",
+        "tracks": [{"track_number": number} for number in tracks],
+        "comments": [{"comment": f"Fulfillment IF900 [erp_sync:{key}]"}],
+    }  # fmt: skip
 
 
 def deliver(target: Any, document: Shipment, known: dict[str, Receipt] | None = None) -> dict[str, Receipt]:
@@ -337,6 +346,55 @@ def test_a_parcel_added_later_is_added_and_announced_once():
     (parcel,) = sender.made("shipment.add_parcel")
     assert (parcel.json["entity"]["track_number"], parcel.json["entity"]["parent_id"]) == ("1Z2", 31)
     assert len(sender.made("shipment.notify")) == 1
+
+
+@pytest.mark.parametrize("answered", [3131, 3])
+def test_a_doubled_or_half_number_of_the_shipment_moves_no_parcel_and_no_email_to_another(answered):
+    """An id is a bare number: half of one is one too, that of another customer's shipment."""
+    sender = FakeSender()
+    target = shipment_target(sender)
+    sender.answer("POST", "order/5/ship", answered)
+    known = deliver(target, shipment(parcels=("1Z1",)))
+    deliver(target, shipment(parcels=("1Z1", "1Z2"), version="2"), known)
+    (parcel,) = sender.made("shipment.add_parcel")
+    assert parcel.json["entity"]["parent_id"] == 31
+    (mail,) = sender.made("shipment.notify")
+    assert mail.path.endswith("/shipment/31/emails")
+
+
+def _later(target: Any) -> StepRequest:
+    document = shipment(parcels=("1Z1", "1Z2"), version="2")
+    step = next(one for one in target.steps(document) if one.name == "parcel:1Z2")
+    return request(step, document, shipment=Receipt(target_id="31", values={"tracks": '["1Z1"]'}))
+
+
+def test_a_parcel_that_somebody_added_by_hand_is_not_added_again():
+    sender = FakeSender()
+    target = shipment_target(sender)
+    sender.answer("GET", "shipments", search([booked(tracks=("1Z1", "1Z2"))]))
+    (done,) = target.submit([_later(target)])
+    assert (done.receipt.target_id, done.receipt.existed) == ("31", True)
+    assert sender.made("shipment.add_parcel") == []
+
+
+def test_a_parcel_goes_to_the_id_that_is_known_where_somebody_took_our_key_out():
+    sender = FakeSender()
+    target = shipment_target(sender)
+    sender.answer("GET", "shipments", search([{**booked(), "comments": []}, booked(32, "netsuite_us/901")]))
+    (done,) = target.submit([_later(target)])
+    assert done.receipt.target_id == "31"
+
+
+def test_a_parcel_of_a_shipment_that_the_order_has_no_more_is_refused_by_name():
+    sender = FakeSender()
+    target = shipment_target(sender)
+    sender.answer("GET", "shipments", search([booked(32, "netsuite_us/901")]))
+    (done,) = target.submit([_later(target)])
+    assert (done.code, done.again) == ("shipment_unknown", Again.NEVER)
+    assert "parcel 1Z2" in done.message
+    sender.answer("GET", "shipments", lambda call: NotSentError("no slot"))
+    assert isinstance(target.submit([_later(target)])[0], NotSent)
+    assert sender.made("shipment.add_parcel") == []
 
 
 def test_a_configurable_product_is_shipped_by_its_parent_row():

@@ -9,7 +9,6 @@ from typing import Any
 
 import msgspec
 
-from erp_sync.model.money import decimal_of
 from erp_sync.model.shipment import Parcel, Shipment, ShipmentLine, ShipmentStatus
 from erp_sync.ports.capabilities import Capabilities
 from erp_sync.ports.connection import ConnectionSettings
@@ -31,8 +30,20 @@ from erp_sync.ports.raw import MappingProblem
 from erp_sync.ports.reconciling import BookedShipment
 from erp_sync.systems.magento.client import BadAnswer, MagentoClient
 from erp_sync.systems.magento.ports.order_status import existing_orders, order_requirement
-from erp_sync.systems.magento.ports.outcomes import attempted, looked, mark, marks, not_sent
+from erp_sync.systems.magento.ports.outcomes import attempted, looked, mark, not_sent
 from erp_sync.systems.magento.ports.shipment_items import CannotShip, items_to_ship
+from erp_sync.systems.magento.ports.shipment_records import (
+    NOTIFIED,
+    booked_shipment,
+    created_receipt,
+    leading_shipment,
+    marked,
+    parcel_of,
+    shipment_key,
+    shipment_to_write_of,
+    track_numbers,
+    tracks_in,
+)
 from erp_sync.systems.magento.ports.stock import stock_key
 from erp_sync.transport.errors import Rejected, TransportError
 
@@ -47,7 +58,6 @@ SHIPMENT_FIELDS = (
     "items[entity_id,increment_id,order_id,tracks[track_number],comments[comment],"
     "items[order_item_id,qty,sku]],total_count"
 )
-_TRACKS, _NOTIFIED = "tracks", "notified"  # in the receipt of a created shipment
 
 
 class ShipmentTarget:
@@ -57,7 +67,9 @@ class ShipmentTarget:
     shipments. A fulfillment from several locations becomes one shipment per source, since a shipment has
     one source; the first carries all parcels and the e-mail, so that the customer gets one that names all.
     Parcels that the shipment was created with need no further write: their steps find them in its receipt.
-    A parcel added later is added to the shipment, and one more e-mail goes out.
+    A parcel added later is added to the shipment, and one more e-mail goes out; before that the shipment is
+    looked up by our key: an answer is nothing but a number, one that a proxy cut or doubled is a number too,
+    and the e-mail of another number goes to another customer.
 
     Look-ups: ``locations`` (the ERP's to source code), ``carriers`` (the ERP's name to ``code`` or
     ``code:Title``), ``sku_map`` (the store's SKU to the ERP's, to find the order's rows).
@@ -160,10 +172,13 @@ class ShipmentTarget:
         return [self._one(request, orders) for request in requests]
 
     def _one(self, request: StepRequest, orders: Mapping[str, Mapping[str, Any]]) -> Outcome:
+        done = self.implied(request)
+        if done is not None:
+            return Applied(receipt=done)
         if request.step.operation == CREATE:
             return attempted(lambda: self._create(request, orders.get(request.document.order_key)))
         if request.step.operation == ADD_PARCEL:
-            return attempted(lambda: self._add_parcel(request))
+            return self._parcel_or_not(request)
         return attempted(lambda: self._notify(request))
 
     def _create(self, request: StepRequest, order: Mapping[str, Any] | None) -> Outcome:
@@ -205,7 +220,7 @@ class ShipmentTarget:
         if isinstance(number, bool) or not isinstance(number, (int, str)) or not str(number).isdigit():
             raise BadAnswer("a shipment was answered without its id", operation=CREATE)
         sent = [track["track_number"] for track in tracks]
-        return Applied(receipt=_receipt(str(number), sent, notified=leading))
+        return Applied(receipt=created_receipt(str(number), sent, notified=leading))
 
     def _invalid(self, document: Shipment, source: str, rejected: Rejected) -> Outcome:
         """Why the store does not take it: mostly the order was cancelled or shipped since it was read."""
@@ -249,28 +264,41 @@ class ShipmentTarget:
         shipment = request.receipts.get("shipment")
         if shipment is None:
             return None
-        named = set(_list(shipment, _TRACKS))
+        named = set(tracks_in(shipment))
         if request.step.operation == ADD_PARCEL:
             done = request.step.name.partition(":")[2] in named
         elif request.step.operation == NOTIFY:
             parcels = {one.tracking_number for one in request.document.parcels}
-            done = shipment.values.get(_NOTIFIED) == "true" and parcels <= named
+            done = shipment.values.get(NOTIFIED) == "true" and parcels <= named
         else:
             done = False
         return Receipt(target_id=shipment.target_id, existed=True) if done else None
 
-    def _add_parcel(self, request: StepRequest) -> Outcome:
-        done = self.implied(request)
-        if done is not None:
-            return Applied(receipt=done)
+    def _parcel_or_not(self, request: StepRequest) -> Outcome:
+        try:
+            listed = self._listed([request])
+        except TransportError as error:
+            return not_sent(error)
+        shipment = leading_shipment(request, listed)
+        if shipment is None:
+            document: Shipment = request.document
+            return Refused(
+                code="shipment_unknown",
+                message=f"the store's order {document.order_key} has no shipment of fulfillment "
+                f"{document.number or document.native_id}: parcel {parcel_of(request)} has nowhere to go",
+            )
+        if parcel_of(request) in track_numbers(shipment):
+            return Applied(receipt=Receipt(target_id=str(shipment["entity_id"]), existed=True))
+        return attempted(lambda: self._add_parcel(request, str(shipment["entity_id"])))
+
+    def _add_parcel(self, request: StepRequest, shipment_id: str) -> Outcome:
         document: Shipment = request.document
-        shipment = _leading_receipt(request)
-        number = request.step.name.partition(":")[2]
+        number = parcel_of(request)
         parcel = next(one for one in document.parcels if one.tracking_number == number)
         entity = {
             **self._track(parcel),
             "order_id": int(document.order_key),
-            "parent_id": int(shipment.target_id),
+            "parent_id": int(shipment_id),
             "weight": parcel.weight or Decimal(0),
             "qty": Decimal(0),
             "description": parcel.description,
@@ -280,75 +308,65 @@ class ShipmentTarget:
         )
         if not isinstance(answer, Mapping) or str(answer.get("track_number", number)) != number:
             raise BadAnswer("a parcel was answered with another one", operation=ADD_PARCEL)
-        return Applied(receipt=Receipt(target_id=shipment.target_id, values={"track_id": str(answer.get("entity_id"))}))
+        return Applied(receipt=Receipt(target_id=shipment_id, values={"track_id": str(answer.get("entity_id"))}))
 
     def _notify(self, request: StepRequest) -> Outcome:
-        done = self.implied(request)
-        if done is not None:
-            return Applied(receipt=done)
-        document: Shipment = request.document
-        shipment = _leading_receipt(request)
-        sent = self._client.post(f"shipment/{shipment.target_id}/emails", operation=NOTIFY, document=document.order_key)
+        shipment_id = shipment_to_write_of(request)
+        sent = self._client.post(
+            f"shipment/{shipment_id}/emails", operation=NOTIFY, document=request.document.order_key
+        )
         if sent is not True:
-            return Refused(code="not_notified", message=f"the store sent no e-mail for shipment {shipment.target_id}")
-        return Applied(receipt=Receipt(target_id=shipment.target_id))
+            return Refused(code="not_notified", message=f"the store sent no e-mail for shipment {shipment_id}")
+        return Applied(receipt=Receipt(target_id=shipment_id))
 
     def find(self, requests: Sequence[StepRequest]) -> list[Finding]:
         """By one listing of the orders' shipments."""
         return looked(lambda: self._find(requests), len(requests))
 
     def _find(self, requests: Sequence[StepRequest]) -> list[Finding]:
+        listed = self._listed([request for request in requests if request.step.operation != NOTIFY])
+        return [self._found(request, listed) for request in requests]
+
+    def _listed(self, requests: Sequence[StepRequest]) -> list[dict[str, Any]]:
+        """All shipments of the orders of these, as the store has them."""
+        return self._shipments([request.document.order_key for request in requests], "shipment.find")
+
+    def _shipments(self, order_keys: Sequence[str], operation: str) -> list[dict[str, Any]]:
         pages = self._client.by_keys(
             "shipments",
             "order_id",
-            [request.document.order_key for request in requests if request.step.operation != NOTIFY],
-            operation="shipment.find",
+            order_keys,
+            operation=operation,
             page_size=self._page_size,
             fields=SHIPMENT_FIELDS,
             sort=("entity_id",),
         )
-        listed = [shipment for page in pages for shipment in page]
-        return [self._found(request, listed) for request in requests]
+        return [shipment for page in pages for shipment in page]
 
     def _found(self, request: StepRequest, listed: Sequence[Mapping[str, Any]]) -> Finding:
         operation = request.step.operation
         if operation == NOTIFY:
             return Untraceable(why=_maybe_notified(request))
         if operation == ADD_PARCEL:
-            shipment_id = _leading_receipt(request).target_id
-            number = request.step.name.partition(":")[2]
-            for shipment in listed:
-                if str(shipment.get("entity_id")) == shipment_id and number in _numbers(shipment):
-                    return Found(receipt=Receipt(target_id=shipment_id, existed=True))
+            shipment = leading_shipment(request, listed)
+            if shipment is not None and parcel_of(request) in track_numbers(shipment):
+                return Found(receipt=Receipt(target_id=str(shipment["entity_id"]), existed=True))
             return Absent()
-        ours = [
-            shipment
-            for shipment in listed
-            if str(shipment.get("order_id")) == request.document.order_key
-            and any(request.step.key in marks(one.get("comment")) for one in shipment.get("comments") or ())
-        ]
+        ours = marked(listed, request.document.order_key, request.step.key)
         if len(ours) > 1:
             return Ambiguous(target_ids=tuple(str(one["entity_id"]) for one in ours))
         if not ours:
             return Absent()
         # The e-mail was asked for in the same call that made the shipment.
         leading = "@" not in request.step.key.removeprefix(shipment_key(request.document))
-        receipt = _receipt(str(ours[0]["entity_id"]), _numbers(ours[0]), notified=leading)
+        receipt = created_receipt(str(ours[0]["entity_id"]), track_numbers(ours[0]), notified=leading)
         number = str(ours[0].get("increment_id") or "")
         return Found(receipt=msgspec.structs.replace(receipt, number=number, existed=True))
 
     def booked(self, order_keys: Sequence[str]) -> list[BookedShipment]:
         """All shipments of these orders, also those that somebody else posted: one listing a page."""
-        pages = self._client.by_keys(
-            "shipments",
-            "order_id",
-            [key for key in order_keys if key.isdigit()],
-            operation="shipment.reconcile",
-            page_size=self._page_size,
-            fields=SHIPMENT_FIELDS,
-            sort=("entity_id",),
-        )
-        return [_booked(shipment) for page in pages for shipment in page]
+        numbers = [key for key in order_keys if key.isdigit()]
+        return [booked_shipment(shipment) for shipment in self._shipments(numbers, "shipment.reconcile")]
 
     def settle(self, handles: Sequence[str]) -> list[Outcome]:
         raise ValueError("a shipment is never accepted for later: there is nothing to settle")
@@ -368,11 +386,6 @@ class ShipmentTarget:
         return {str(item["entity_id"]): item for page in pages for item in page}
 
 
-def shipment_key(document: Shipment) -> str:
-    """Our key of a fulfillment at the store: the same in every version of the document."""
-    return f"{document.connection}/{document.native_id}"
-
-
 def _step_name(source: str, sources: Sequence[str]) -> str:
     return "shipment" if source == sources[0] else f"shipment:{source}"
 
@@ -381,48 +394,16 @@ def _source_of(step: Step, sources: Sequence[str]) -> str:
     return step.name.partition(":")[2] or sources[0]
 
 
-def _leading_receipt(request: StepRequest) -> Receipt:
-    return request.receipts["shipment"]
-
-
-def _receipt(shipment_id: str, tracks: Sequence[str], *, notified: bool) -> Receipt:
-    values = {_TRACKS: msgspec.json.encode(list(tracks)).decode(), _NOTIFIED: "true" if notified else "false"}
-    return Receipt(target_id=shipment_id, values=values)
-
-
 def _maybe_notified(request: StepRequest) -> str:
     """The store keeps of a shipment's e-mails only whether there was any (magento2 ShipmentSender: email_sent), and
     the first went when the shipment was made."""
     parcels = ", ".join(parcel.tracking_number for parcel in request.document.parcels)
     return (
-        f"the store was asked once to send the e-mail of shipment {_leading_receipt(request).target_id} (order "
+        f"the store was asked once to send the e-mail of shipment {shipment_to_write_of(request)} (order "
         f"{request.document.order_key}, parcels {parcels}) again for a parcel added later, and no answer came: it may "
         "have gone or not, and the shipment's page does not tell. Look for it in the log of the mail server that the "
         "store sends by, or ask the customer. It went, or nobody can tell: dismiss. It certainly did not: retry."
     )
-
-
-def _list(receipt: Receipt, name: str) -> list[str]:
-    return msgspec.json.decode(receipt.values.get(name, "[]"), type=list[str])
-
-
-def _booked(shipment: Mapping[str, Any]) -> BookedShipment:
-    quantities: dict[str, Decimal] = {}
-    for item in shipment.get("items") or ():
-        sku = str(item.get("sku"))
-        quantities[sku] = quantities.get(sku, Decimal(0)) + decimal_of(item.get("qty") or 0)
-    return BookedShipment(
-        target_id=str(shipment["entity_id"]),
-        number=str(shipment.get("increment_id") or ""),
-        order_key=str(shipment.get("order_id")),
-        keys=tuple(key for one in shipment.get("comments") or () for key in marks(one.get("comment"))),
-        parcels=tuple(_numbers(shipment)),
-        quantities=quantities,
-    )
-
-
-def _numbers(shipment: Mapping[str, Any]) -> list[str]:
-    return [str(track.get("track_number")) for track in shipment.get("tracks") or ()]
 
 
 def _digest(parcels: Sequence[Parcel]) -> str:
