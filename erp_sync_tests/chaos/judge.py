@@ -4,10 +4,12 @@ and lake against both, which the checker does not believe in. What is left to a 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Protocol
 
+from erp_sync.components.configuration import RouteSpec
 from erp_sync.components.flow_table import FLOWS
 from erp_sync.components.installation import Installation
 from erp_sync.demo.judging import claims
@@ -17,7 +19,7 @@ from erp_sync.ledger.plan_values import PlanState
 from erp_sync.sandbox.checker import Conventions, Report, SystemFiles, check
 from erp_sync_tests.chaos.cases import Cases, Explaining, capabilities_of
 from erp_sync_tests.chaos.house import FLOWS as PLAYED
-from erp_sync_tests.chaos.house import House, people_of
+from erp_sync_tests.chaos.house import people_of
 from erp_sync_tests.chaos.staleness import allowed, overstayed, stale_values
 
 BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
@@ -46,7 +48,26 @@ class Verdict:
         return [f"{what}: {one}" for what in ("lost", "duplicated", "stale") for one in getattr(self, what)]
 
 
-def judge(house: House, here: Installation, defects: list[str]) -> Verdict:
+class Judged(Protocol):
+    """What is asked of a seed's world, in either tier.
+
+    Attributes:
+        network: `systems` by name, each with vendor, database, journal and clock.
+        pauses: seconds between two looks at the source, by flow of state.
+        interruptions: moments at which a process of the product died or stood still, and until which: Unix seconds.
+    """
+
+    network: Any
+    route: RouteSpec
+    pauses: Mapping[str, float]
+    interruptions: Sequence[float]
+
+    def installation(self, *, as_shipped: bool = False) -> Installation: ...
+
+    def outside(self, ask: Callable[[], Any]) -> Any: ...
+
+
+def judge(house: Judged, here: Installation, defects: list[str]) -> Verdict:
     verdict = Verdict(unexplained=list(dict.fromkeys(defects)))
     systems, route = house.network.systems, house.route
     store, erp = (SystemFiles(systems[name].database, systems[name].journal.path) for name in (route.store, route.erp))
@@ -140,7 +161,7 @@ def _rows(verdict: Verdict, route: Any, ledger: Ledger) -> None:
             verdict.unexplained.append(f"{flow} {one.key} was given up as {one.after}: {one.code} {one.message}")
 
 
-def _known_state(verdict: Verdict, house: House, here: Installation) -> None:
+def _known_state(verdict: Verdict, house: Judged, here: Installation) -> None:
     """What is known of the target is what it holds."""
     reader = house.installation(as_shipped=True)
     for flow in PLAYED:
@@ -160,7 +181,7 @@ def _known_state(verdict: Verdict, house: House, here: Installation) -> None:
                 verdict.unexplained.append(f"{flow} {key} is known as {value}, the target holds {there.get(key)}")
 
 
-def _received(verdict: Verdict, house: House, here: Installation) -> None:
+def _received(verdict: Verdict, house: Judged, here: Installation) -> None:
     """Every received record lies in the lake where the ledger says, and was handled."""
     import sqlalchemy as sa
 

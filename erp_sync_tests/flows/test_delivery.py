@@ -155,7 +155,7 @@ def test_what_no_sender_has_begun_is_not_begun_once_the_ledger_fails(ledger: Led
         return claim(*names, **options)
 
     def slow(system: System, request: StepRequest) -> Outcome:
-        assert failed.wait(10)
+        assert failed.wait(60)
         return apply(system, request)
 
     def closed(pool: Any, **options: Any) -> None:

@@ -153,14 +153,17 @@ class Seed:
     def _kill(self, whom: str) -> None:
         self.here.interruptions.append(time.time())
         if whom == MACHINE:
-            services.kill_everything(self.here.settings)
+            killed = bool(services.kill_everything(self.here.settings))
         elif whom == "worker":
-            whom = self._kill_a_worker()
+            whom, killed = self._kill_a_worker()
         else:
-            self._kill_service(whom)
+            killed = self._kill_service(whom)
         self.here.interruptions.append(time.time())
-        self.kills.append(whom)
-        self.tell(f"killed {whom}")
+        if killed:
+            self.kills.append(whom)
+            self.tell(f"killed {whom}")
+        else:
+            self.defects.append(f"there was no process of {whom} to kill for {VICTIM_SECONDS * self._slowness:g} s")
         if whom in (MACHINE, "supervisor"):
             time.sleep(DOWN_SECONDS)
             if whom == MACHINE and self.plan.upgrade:
@@ -183,8 +186,8 @@ class Seed:
         self.faults["killed_in_migration"] += 1
         self.tell(f"an upgrade of the ledger was killed after {self.plan.upgrade} migrations")
 
-    def _kill_a_worker(self) -> str:
-        """The process of a run; that of the fork server where no run comes in time."""
+    def _kill_a_worker(self) -> tuple[str, bool]:
+        """The process of a run, or that of the fork server where no run comes in time; whether one was killed."""
         folder = WarmFolder(self.here.settings.dagster_home)
         end = time.monotonic() + VICTIM_SECONDS
         while time.monotonic() < end:
@@ -195,16 +198,20 @@ class Seed:
                     os.kill(self.random.choice(workers).process.pid, signal.SIGKILL)
                 except ProcessLookupError:
                     continue
-                return "worker"
+                return "worker", True
             time.sleep(0.01)
-        self._kill_service("fork-server")
-        return "fork-server"
+        return "fork-server", self._kill_service("fork-server")
 
-    def _kill_service(self, name: str) -> None:
-        found = services.status(self.here.settings)
-        process = found.supervisor if name == "supervisor" else found.services[name].process
-        if process is not None:
-            process.signal(signal.SIGKILL)
+    def _kill_service(self, name: str) -> bool:
+        """Kill its process, which may be about to be started again; False where none comes in time."""
+        end = time.monotonic() + VICTIM_SECONDS * self._slowness
+        while time.monotonic() < end:
+            found = services.status(self.here.settings)
+            process = found.supervisor if name == "supervisor" else found.services[name].process
+            if process is not None and process.signal(signal.SIGKILL):
+                return True
+            time.sleep(0.05)
+        return False
 
     def _suffer(self, what: str, seconds: float) -> None:
         """Something of the machine's is not there for a while; what runs goes on by itself, then and after."""
@@ -397,7 +404,7 @@ class Seed:
         self.here.pauses.update({flow: LOOK_SECONDS + slower for flow in STATE_FLOWS})
         if self.plan.upgrade:
             self.defects += [f"after the upgrade: {one}" for one in machine.schema_differences(self.here.settings)]
-        verdict = judge(self.here, installation, self.defects)  # type: ignore[arg-type]
+        verdict = judge(self.here, installation, self.defects)
         ledger, route = installation.ledger, self.here.route
         return SeedResult(
             seed=self.seed,

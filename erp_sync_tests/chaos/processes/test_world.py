@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 from unittest import mock
 
 from erp_sync.components.configuration import Mode, read_configuration
 from erp_sync_tests.chaos.campaign import ROUTE
 from erp_sync_tests.chaos.house import FLOWS, defs, people_of
-from erp_sync_tests.chaos.processes.world import infect, write_route
+from erp_sync_tests.chaos.judge import judge
+from erp_sync_tests.chaos.processes.play import schedule_of
+from erp_sync_tests.chaos.processes.world import infect, world, write_route
 
 VENDORS = {"magento_us": "magento", "netsuite_us": "netsuite"}
 KEYS = ("account", "consumer_key", "consumer_secret", "token_id", "token_secret", "access_token", "access_token_secret")
@@ -48,6 +51,12 @@ def test_its_connections_are_the_sandboxes_with_what_each_vendor_s_chaos_declare
         assert connection.base_url == STATES[name]["base_url"]
         assert connection.credentials["consumer_key"] == f"{name} consumer_key"
         assert connection.settings.items() >= people_of(vendor).REAL_TIME.items()
+
+
+def test_a_world_in_which_nothing_has_happened_is_sound_to_the_judge():
+    """The judge is asked at a seed's end only, and was written for tier one's house."""
+    with world(ROUTE, schedule_of(ROUTE, 1)) as here, closing(here.installation()) as installation:
+        assert judge(here, installation, []).words() == []
 
 
 def test_a_defect_is_in_every_process_and_leaves_it_a_single_thread(tmp_path: Path):

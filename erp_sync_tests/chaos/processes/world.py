@@ -104,7 +104,8 @@ class World:
         ports = ["--port", str(self.ports[0]), "--events-port", str(self.ports[1])]
         return ["-m", "erp_sync.cli", "up", "--json", *ports]
 
-    def installation(self) -> Installation:
+    def installation(self, *, as_shipped: bool = False) -> Installation:
+        """`as_shipped` changes nothing: no page is made smaller here."""
         return Installation(self.settings)
 
     @staticmethod
