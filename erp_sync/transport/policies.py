@@ -252,6 +252,7 @@ class Log:
             raise
         finally:
             self._record(attempt, verdict, why, nothing)
+            attempt.forget()
 
     def _record(self, attempt: Attempt, verdict: str, why: str, nothing: bool) -> None:
         for exchange in attempt.wire[:-1]:

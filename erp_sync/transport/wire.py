@@ -42,6 +42,10 @@ MAY_HAVE_ARRIVED: dict[type[httpx.RequestError], str] = {
 }
 
 
+_READ = httpx.ByteStream(b"")
+"""In the place of a stream that was read to its end."""
+
+
 @dataclass(slots=True)
 class WireExchange:
     """One request as it was really sent; a call has several where a token was fetched first."""
@@ -61,6 +65,17 @@ class Attempt:
     number: int
     deadline: float  # time.monotonic() of the whole call
     wire: list[WireExchange] = field(default_factory=list)
+
+    def forget(self) -> None:
+        """Let go of what was exchanged; a `Reply` keeps what it needs.
+
+        A request names its attempt, and httpx ties every answer to its own stream: bodies of megabytes would stay in
+        these rings until Python looks for garbage among all objects, which a large process seldom does.
+        """
+        for exchange in self.wire:
+            if exchange.response is not None:
+                exchange.response.stream = _READ
+        self.wire.clear()
 
 
 def translate(error: httpx.RequestError, main: httpx.Request) -> TransportError:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import email.utils
+import gc
 import socket
 import threading
 import time
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
@@ -547,3 +549,22 @@ def test_a_client_in_a_forked_child_opens_its_own_pool(server, rig, monkeypatch)
         list(threads.map(lambda _: (barrier.wait(), it.client.send(read())), range(4)))
     assert it.client._http is not before
     before.close()
+
+
+def test_nothing_of_an_exchange_stays_once_its_call_is_over(server, rig):
+    """Not even until Python looks for garbage, which a process of many objects seldom does."""
+    seen: list[weakref.ref] = []
+
+    def outcome(response):
+        seen.extend((weakref.ref(response), weakref.ref(response.request)))
+
+    it = rig(server.url, outcome=outcome)
+    gc.disable()
+    try:
+        for _ in range(3):
+            assert it.client.send(read()).json() == {"ok": True}
+            it.client.send(write())
+        assert len(seen) == 12
+        assert [one for one in seen if one() is not None] == []
+    finally:
+        gc.enable()
