@@ -148,7 +148,7 @@ def _transform_documents(
         "seconds": figures["seconds"],
     }
     if report.reasons:
-        told["reasons"] = dg.MetadataValue.json(dict(Counter(report.reasons).most_common()))
+        told["reasons"] = metadata.in_line(dict(Counter(report.reasons).most_common()))
     rejected = None
     if report.rejected:
         rows = [(row.document, row.rule, row.reason) for row in report.rejected]
@@ -233,11 +233,13 @@ def _load_documents(
         "dead_lettered": report.dead,
         "withdrawn": report.withdrawn,
         **figures,
-        "still_in_the_ledger": dg.MetadataValue.json(here.ledger.deliveries.pending(route.name, kind.name, target)),
     }
+    left = here.ledger.deliveries.pending(route.name, kind.name, target)
+    if left:
+        told["still_in_the_ledger"] = metadata.in_line(left)
     if booked is not None:
         told |= {"booked_in_the_erp": booked.delivered, "bookings_dead_lettered": booked.dead}
     if report.reasons:
-        told["reasons"] = dg.MetadataValue.json(report.reasons)
+        told["reasons"] = metadata.in_line(report.reasons)
     told |= metadata.delivered_documents(here, report.delivered_ids)
     return dg.MaterializeResult(metadata=told, check_results=[metadata.dead_letters(here, route, kind)])

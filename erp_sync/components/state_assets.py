@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,6 +15,9 @@ from erp_sync.components.flow_table import FlowKind
 from erp_sync.components.installation import Installation
 from erp_sync.components.ownership import system_of_record
 from erp_sync.components.run_context import SHOWN, config_of, is_full, land_records, lane_of
+from erp_sync.ledger.plan_values import Plan
+from erp_sync.ledger.rows import RowState
+from erp_sync.monitoring.values import in_words
 
 
 def extract(
@@ -97,7 +101,7 @@ def transform(
         told["foreign_edits"] = len(edits)
         told["edited_at_target"] = metadata.table(("key", "field", "edit"), edits)
     if report.left_out:
-        told["left_out"] = dg.MetadataValue.json(report.left_out)
+        told["left_out"] = metadata.in_line(report.left_out)
     if report.plans:
         told["plans"] = dg.MetadataValue.md(
             "\n".join(
@@ -106,14 +110,17 @@ def transform(
             )
         )
     if report.samples:
-        told["changes"] = metadata.table(("key", "before", "change"), report.samples)
+        changes = [(key, in_words(before), change) for key, before, change in report.samples]
+        told["changes"] = metadata.table(("key", "before", "change"), changes)
     rows: dict[str, Any] = {"judged": report.read, "rules": report.rules, "broken": len(report.rejected)}
     if report.rejected:
-        rows["reasons"] = dg.MetadataValue.json(count_reasons(report))
+        rows["reasons"] = metadata.in_line(count_reasons(report))
         rows["rejected_rows"] = metadata.table(("row", "rule", "reason"), report.rejected)
         told["rejected_rows"] = rows["rejected_rows"]
     held = here.ledger.plans.find(route=route.name, flow=kind.name, states=[PlanState.HELD], limit=SHOWN)
     plan: dict[str, Any] = {"held_plans": len(held), "held_rows": sum(one.row_count for one in held)}
+    if held:
+        plan["waiting_rows"] = _waiting_rows(here, held)
     for verdict in report.verdicts:
         if verdict.figure:
             plan[verdict.check] = metadata.number(verdict.figure)
@@ -137,7 +144,7 @@ def transform(
                 metadata=plan,
                 description="\n".join(
                     f"Plan p{one.id} of {one.row_count} rows for {one.target} waits: {one.reason}. "
-                    f"Look at it with `erp-sync plan {kind.name}`, then `erp-sync approve p{one.id}` or "
+                    f"Look at it with `erp-sync plan p{one.id}`, then `erp-sync approve p{one.id}` or "
                     f"`erp-sync reject p{one.id} --why TEXT`."
                     for one in held
                 )
@@ -145,6 +152,17 @@ def transform(
             ),
         ],
     )
+
+
+def _waiting_rows(here: Installation, held: Sequence[Plan]) -> dg.TableMetadataValue:
+    """The first rows that wait, newest plan first."""
+    rows: list[tuple[str, ...]] = []
+    for plan in held:
+        found = here.ledger.plans.table(plan.id, [RowState.HELD], SHOWN - len(rows)).to_pylist()
+        rows += [(f"p{plan.id}", row["key"], row["action"], in_words(row["before"]), row["reason"]) for row in found]
+        if len(rows) >= SHOWN:
+            break
+    return metadata.table(("plan", "key", "action", "before", "change"), rows)
 
 
 def load(
@@ -169,7 +187,7 @@ def load(
         **figures,
     }
     if report.reasons:
-        told["reasons"] = dg.MetadataValue.json(report.reasons)
+        told["reasons"] = metadata.in_line(report.reasons)
     if report.applied_keys:
         more = " ..." if len(report.applied_keys) > SHOWN else ""
         told["keys"] = dg.MetadataValue.md(

@@ -72,7 +72,8 @@ def test_a_run_and_its_plan_tell_the_version_of_the_mapping_that_they_went_by(sy
     version = mapping_version(systems.here.configuration, systems.here.configuration.routes["us"], "inventory")
     for stage in ("transformed", "loaded"):
         told = metadata(result, stage)
-        assert (told["mapping"], told["mapping_parts"]) == (version.value, version.parts)
+        parts = ", ".join(f"{name} {part}" for name, part in version.parts.items())
+        assert (told["mapping"], told["mapping_parts"]) == (version.value, parts)
     assert result.dagster_run.tags[TAG] == version.value
     assert systems.here.ledger.plans.find(route="us")[0].summary["mapping"] == version.value
     (change, *_) = [one for one in trace(systems.here, "MUG").entries if one.kind == "planned_change"]
@@ -88,7 +89,14 @@ def test_a_held_plan_is_a_warning_that_says_how_to_let_it_pass(systems):
     assert result.success
     assert not check.passed
     assert check.severity is dg.AssetCheckSeverity.WARN
-    assert "erp-sync approve p1" in (check.description or "")
+    assert "`erp-sync plan p1`, then `erp-sync approve p1`" in (check.description or "")
+    waiting = check.metadata["waiting_rows"]
+    assert isinstance(waiting, dg.TableMetadataValue)
+    (tea,) = [one.data for one in waiting.records if one.data["key"] == "east/TEA"]
+    assert tea == {
+        "plan": "p1", "key": "east/TEA", "action": "update", "before": "in_stock yes, quantity 100",
+        "change": "100 becomes 0",
+    }  # fmt: skip
     assert systems.store_quantities()["east/TEA"] == "100"
 
 
