@@ -15,6 +15,8 @@ _OF_FLOWS = (
     ("documents_per_hour", "finished"),
     ("accuracy", ""),
 )
+# Narrower than the title, which a screen has no room for.
+_SHORT = {"documents_per_hour": "finished"}
 _OF_DECISIONS = ("manual_decisions", "decision_effort", "decision_wait")
 
 
@@ -33,7 +35,7 @@ def _mark(one: Any) -> str:
 
 
 def _head(one: Any) -> str:
-    name = " ".join(part for part in (one.title, one.label) if part)
+    name = _SHORT.get(one.kpi) or " ".join(part for part in (one.title, one.label) if part)
     return f"{name} ({', '.join(part for part in (one.window, one.target) if part)})"
 
 
@@ -54,6 +56,5 @@ def _rest(shown: list[Any]) -> str:
     for one in shown:
         errors = one.kpi in ("document_error_rate", "call_error_rate")
         if not one.flow or errors or one.kpi in _OF_DECISIONS:
-            name = " ".join(part for part in (one.flow, one.title, one.label) if part)
-            rows.append((name, _mark(one), one.window, one.target))
-    return columns(("figure", "value", "window", "target"), rows, indent="  ") if rows else ""
+            rows.append((one.flow or "all", one.title, one.label, _mark(one), one.window, one.target))
+    return columns(("flow", "figure", "of", "value", "window", "target"), rows, indent="  ") if rows else ""

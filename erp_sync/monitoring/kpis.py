@@ -391,7 +391,7 @@ def text(kpi: Kpi, value: Value | None, label: str = "") -> str:
     if kpi.unit == "currency":
         return f"{value:,.4f} {label}" if -1 < value < 1 else f"{value:,.2f} {label}"
     number = f"{value:,.0f}" if float(value).is_integer() else f"{value:,.1f}"
-    return f"{number} {kpi.unit}"
+    return f"{number} {kpi.unit.removesuffix('s') if number == '1' else kpi.unit}"
 
 
 def _duration(seconds: float) -> str:

@@ -70,31 +70,37 @@ def metadata_of(figures: Sequence[Figure]) -> dict[str, Any]:
     and what is plotted."""
     told = [shown(one) for one in figures]
     by_place = {(one.route, one.flow, one.kpi, one.label): one for one in told}
+    several = len({one.route for one in told}) > 1
+
+    def place(route: str, flow: str) -> str:
+        """Narrow where there is one route, so that the page shows all columns."""
+        return f"{route} {flow}" if several else flow
+
     flows = [
-        (f"{route} {flow}", *[_cell(by_place.get((route, flow, kpi, label))) for kpi, label, _ in _COLUMNS])
+        (place(route, flow), *[_cell(by_place.get((route, flow, kpi, label))) for kpi, label, _ in _COLUMNS])
         for route, flow in dict.fromkeys((one.route, one.flow) for one in told if one.flow)
     ]
     routes = [(one.route, f"{one.title} {one.label}".strip(), _cell(one), one.target) for one in told if not one.flow]
     errors = [
-        (f"{one.route} {one.flow}", one.title, one.label, one.text)
+        (place(one.route, one.flow), one.title, one.label, one.text)
         for one in told
         if one.kpi in ("document_error_rate", "call_error_rate")
     ]
     people = [
-        (f"{one.route} {one.flow}", f"{one.title} {one.label}".strip(), one.text)
+        (place(one.route, one.flow), one.title, one.label, one.text)
         for one in told
         if one.kpi in ("manual_decisions", "decision_effort", "decision_wait")
     ]
     queues = [
-        (f"{route} {flow}", *[_cell(by_place.get((route, flow, "queue_depth", state))) for state in QUEUE])
+        (place(route, flow), *[_count(by_place.get((route, flow, "queue_depth", state))) for state in QUEUE])
         for route, flow in dict.fromkeys((one.route, one.flow) for one in told if one.kpi == "queue_depth")
     ]
     tables = {
         "flows": _table(("flow", *[heading for _, _, heading in _COLUMNS]), flows),
         "routes": _table(("route", "figure", "value", "aim"), routes),
         "errors": _table(("flow", "what", "kind", "share"), errors),
-        "queues": _table(("flow", *QUEUE), queues),
-        "people": _table(("flow", "figure", "value"), people),
+        "queued_documents": _table(("flow", *QUEUE), queues),
+        "people": _table(("flow", "figure", "of", "value"), people),
     }
     return {name: table for name, table in tables.items() if table.records} | plotted(figures)
 
@@ -104,6 +110,13 @@ def _cell(one: Shown | None) -> str:
     if one is None:
         return ""
     return f"! {one.text} (aim {one.target})" if one.met is False else one.text
+
+
+def _count(one: Shown | None) -> str:
+    """Of documents, which the table's name says; zero is a dot, so that what is not stands out."""
+    if one is None or one.value is None:
+        return ""
+    return one.text.partition(" ")[0] if one.value else "."
 
 
 def _table(names: Sequence[str], rows: Sequence[Sequence[str]]) -> dg.TableMetadataValue:

@@ -48,21 +48,22 @@ def test_queues_and_what_people_decided_are_shown_by_flow():
     found = metadata_of(
         [
             Figure(kpi="queue_depth", route="us", flow="orders", label="held", value=3),
-            Figure(kpi="manual_decisions", route="us", flow="orders", label="approved", value=2),
+            Figure(kpi="queue_depth", route="us", flow="orders", label="dead", value=0),
+            Figure(kpi="manual_decisions", route="us", flow="orders", label="approved", value=1),
             Figure(kpi="decision_effort", route="us", flow="orders", label="approved", value=360.0),
             Figure(kpi="decision_wait", route="us", flow="orders", label="p95", value=300.0),
             Figure(kpi="cancelled_revenue", route="us", label="USD", value=1200),
         ]
     )
-    (queue,) = [one.data for one in found["queues"].records]
-    assert (queue["flow"], queue["held"], queue["due"]) == ("us orders", "3 documents", "")
-    assert [(one.data["figure"], one.data["value"]) for one in found["people"].records] == [
-        ("manual decisions approved", "2 decisions"),
-        ("time spent on decisions (assumed) approved", "6.0 min"),
-        ("waited for a decision p95", "5.0 min"),
+    (queue,) = [one.data for one in found["queued_documents"].records]
+    assert [queue[name] for name in ("flow", "held", "dead", "due")] == ["orders", "3", ".", ""]
+    assert [tuple(one.data.values()) for one in found["people"].records] == [
+        ("orders", "manual decisions", "approved", "1 decision"),
+        ("orders", "time spent on decisions (assumed)", "approved", "6.0 min"),
+        ("orders", "waited for a decision", "p95", "5.0 min"),
     ]
     assert found["us orders: queue held (documents)"] == 3.0
-    assert found["us orders: manual decisions approved (decisions)"] == 2.0
+    assert found["us orders: manual decisions approved (decisions)"] == 1.0
     assert found["us: revenue cancelled for lack of stock (USD)"] == 1200.0
 
 
@@ -71,11 +72,18 @@ def test_tables_show_flows_routes_and_errors_and_mark_what_misses_its_target():
         name: [one.data for one in table.records] for name, table in metadata_of(FIGURES).items() if name in TABLES
     }
     orders, shipments = found["flows"]
-    assert (orders["flow"], orders["success"], orders["p95"]) == ("us orders", "! 75.00 % (aim above 99.5 %)", "8.0 s")
+    assert [
+        one.data["flow"]
+        for one in metadata_of([*FIGURES, Figure(kpi="oversell_rate", route="de", value=None)])["flows"].records
+    ] == [
+        "us orders",
+        "us shipments",
+    ]
+    assert (orders["flow"], orders["success"], orders["p95"]) == ("orders", "! 75.00 % (aim above 99.5 %)", "8.0 s")
     assert (shipments["success"], shipments["p95"]) == ("unknown", "")
     assert found["routes"][0] == {"route": "us", "figure": "oversell rate", "value": "0.00 %", "aim": "below 0.1 %"}
     assert found["errors"] == [
-        {"flow": "us orders", "what": "document errors", "kind": "unknown_item", "share": "25.00 %"}
+        {"flow": "orders", "what": "document errors", "kind": "unknown_item", "share": "25.00 %"}
     ]
 
 
