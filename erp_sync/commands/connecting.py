@@ -15,6 +15,7 @@ from erp_sync.commands.output import (
     RouteOption,
     Who,
     columns,
+    counted,
     installation,
     me,
     moment,
@@ -45,7 +46,12 @@ def progress(as_json: bool) -> Iterator[Callable[[str, int, int | None], None]]:
 
 
 def plan(
-    flow: Annotated[str, typer.Argument(help="orders, order_status, shipments, inventory, products or prices")],
+    flow: Annotated[
+        str,
+        typer.Argument(
+            metavar="FLOW|PLAN", help="orders, order_status, shipments, inventory, products or prices; p3: that plan"
+        ),
+    ],
     route: RouteOption = None,
     offline: Annotated[
         bool, typer.Option("--offline", help="ask no system, and need no secret: only what has been received")
@@ -54,12 +60,17 @@ def plan(
     rows: Shown = 20,
     as_json: Json = False,
 ) -> None:
-    """What a run of the flow would change now, without changing anything.
+    """What a run of the flow would change now, without changing anything. Of a plan that stands: what it holds.
 
     Example: erp-sync plan orders --route netsuite_magento
     """
-    from erp_sync.operations import choosing, planning, planning_states
+    from erp_sync.operations import choosing, decisions, planning, planning_states, plans
 
+    number = decisions.plan_of(flow)
+    if number is not None:
+        with installation(offline=True) as here:
+            show(plans.told(here, number, rows), as_json, _plan_text)
+        return
     with installation(offline=offline) as here, progress(as_json) as told:
         chosen = choosing.route(here, route)
         kind, spec = choosing.flow(chosen, flow)
@@ -104,9 +115,34 @@ def _states_text(it: Any, most: int) -> str:
     if len(it.rows) > most:
         parts.append(f"... {len(it.rows) - most} more, see --show or --json")
     for one in it.open_plans:
-        parts.append(f"plan p{one.plan}: {one.state}, {one.rows} rows since {moment(one.since)}{_reason(one.reason)}")
+        parts.append(
+            f"plan p{one.plan}: {one.state}, {counted(one.rows, 'row')} since {moment(one.since)}{_reason(one.reason)}"
+        )
         if one.state == "held":
-            parts.append(f"next: erp-sync approve p{one.plan}")
+            parts.append(f"next: erp-sync plan p{one.plan}; erp-sync approve p{one.plan}")
+    return "\n".join(parts)
+
+
+def _plan_text(it: Any) -> str:
+    undoes = f", undoes {it.undoes}" if it.undoes else ""
+    parts = [
+        f"plan {it.id} of {it.flow} on {it.route}, to {it.target}{undoes}: {it.state} since {moment(it.since)}"
+        f"{_reason(it.reason)}",
+        f"{counted(it.rows, 'row')}: " + ", ".join(f"{count} {state}" for state, count in it.states.items()),
+    ]
+    parts += [f"held by {one.check}: {one.words}" for one in it.verdicts]
+    states = len(it.states) > 1
+    rows = [
+        (one.key, one.action, *(shortened(text, 60) for text in (one.before, one.after, one.reason)))
+        + ((one.state,) if states else ())
+        for one in it.changes
+    ]
+    parts.append(columns(("key", "action", "before", "after", "reason", *(("state",) if states else ())), rows))
+    if it.rows > len(rows):
+        parts.append(f"... {it.rows - len(rows)} more, see --show")
+    parts += [f"{one.decision} by {one.who} {moment(one.at)}{_reason(one.why)}" for one in it.decisions]
+    if it.can_do:
+        parts.append(f"next: {'; '.join(it.can_do)}")
     return "\n".join(parts)
 
 
@@ -230,7 +266,7 @@ def _reconciled_text(it: Any, most: int) -> str:
         if len(it.differences) > most:
             parts.append(f"  ... {len(it.differences) - most} more, see --show or --json")
     else:
-        parts.append("no difference")
+        parts.append("no difference but what is open" if it.open else "no difference")
     return "\n".join(parts)
 
 

@@ -12,7 +12,7 @@ import msgspec
 import typer
 
 from erp_sync.commands.figures import kpis_text
-from erp_sync.commands.output import Json, ago, columns, installation, instant, moment, refuse, shortened, show
+from erp_sync.commands.output import Json, ago, columns, counted, installation, instant, moment, refuse, shortened, show
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -112,8 +112,8 @@ def _status_text(it: Any) -> str:
     parts += kpis_text(it.kpis)
     for plan in it.plans_waiting:
         parts.append(
-            f"plan p{plan.plan} of {plan.flow} on {plan.route} waits with {plan.rows} rows since {moment(plan.since)}: "
-            f"{plan.reason}\nnext: erp-sync plan {plan.flow}; erp-sync approve p{plan.plan}"
+            f"plan p{plan.plan} of {plan.flow} on {plan.route} waits with {counted(plan.rows, 'row')} since "
+            f"{moment(plan.since)}: {plan.reason}\nnext: erp-sync plan p{plan.plan}; erp-sync approve p{plan.plan}"
         )
     told = tuple(f"plan {plan.plan} of " for plan in it.plans_waiting)
     parts += [

@@ -160,7 +160,7 @@ def _people(own: Mapping[str, Any]) -> Iterator[list[str]]:
     for name, rows in plans.items():
         number, _, flow = name.partition(" ")
         lines.append(
-            f"  plan p{number} of {flow}: {rows} rows wait; erp-sync plan {flow}, then erp-sync approve p{number}"
+            f"  plan p{number} of {flow}: {rows} rows wait; erp-sync plan p{number}, then erp-sync approve p{number}"
         )
     yield lines
 

@@ -19,7 +19,7 @@ _NAMED = 10
 
 
 class Decided(msgspec.Struct, frozen=True, kw_only=True):
-    """`subject` is ``plan`` or ``delivery``; `rows` of a plan, 1 for a document."""
+    """`subject` is ``plan`` or ``delivery``; `rows` of a plan, 1 for a document; `by`: the plan that undoes it."""
 
     subject: str
     id: str
@@ -27,6 +27,7 @@ class Decided(msgspec.Struct, frozen=True, kw_only=True):
     flow: str
     decision: str
     rows: int
+    by: str = ""
 
 
 def approve(here: Installation, word: str, *, who: str, why: str = "", only: Sequence[str] = ()) -> Decided:
@@ -68,6 +69,35 @@ def reject(here: Installation, word: str, *, who: str, why: str) -> Decided:
         )
     here.ledger.deliveries.reject(number, who, why)
     return _document(here, number, "rejected")
+
+
+def undo(here: Installation, word: str, *, who: str, why: str) -> Decided:
+    """Plan to write what was before an applied plan; the next run loads it.
+
+    Rows that were written for a newer version since are left alone. Asking again is refused: it is undone already.
+    Raises CannotDo for what names no plan or without a reason, WrongState for a plan that is not applied, NotInLedger.
+    """
+    number = plan_of(word)
+    if number is None:
+        raise CannotDo(f"{word} is no plan; p3 is one: only what a plan has written can be undone")
+    if not why.strip():
+        raise CannotDo("undoing needs a reason: --why TEXT")
+    undoing = here.ledger.plans.get(here.ledger.plans.undo(number, who, why))
+    return Decided(
+        subject="plan",
+        id=f"p{number}",
+        route=undoing.route,
+        flow=undoing.flow,
+        decision="undone",
+        rows=undoing.row_count,
+        by=f"p{undoing.id}",
+    )
+
+
+def plan_of(word: str) -> int | None:
+    """3 of ``p3``; None of what names no plan."""
+    kind, number = _id(word)
+    return number if kind == "p" else None
 
 
 def held(here: Installation, word: str) -> tuple[str, int]:

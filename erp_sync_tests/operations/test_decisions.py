@@ -3,8 +3,9 @@ from __future__ import annotations
 import pytest
 
 from erp_sync.ledger import State
+from erp_sync.ledger.errors import NotInLedger, WrongState
 from erp_sync.ledger.plans import PlanState
-from erp_sync.operations import decisions
+from erp_sync.operations import decisions, plans
 from erp_sync.operations.choosing import CannotDo
 from erp_sync_tests.operations.house import House
 
@@ -39,6 +40,57 @@ def test_a_rejection_needs_a_reason(house: House) -> None:
     decisions.reject(house.here, "p1", who="ann", why="cut off")
     assert plan.id is not None
     assert house.ledger.plans.get(plan.id).state is PlanState.REJECTED
+
+
+def applied_plan(house: House, *keys: str) -> int:
+    plan = house.held_plan(*keys)
+    assert plan.id is not None
+    decisions.approve(house.here, f"p{plan.id}", who="ann")
+    claim = house.ledger.plans.claim("us", "inventory", "magento_us", limit=10, owner="run-4:1")
+    house.ledger.plans.applied(claim, house.ledger.plans.begin(claim))
+    return plan.id
+
+
+def test_what_a_plan_has_written_is_undone_by_a_plan_that_goes_next(house: House) -> None:
+    plan = applied_plan(house)
+    undone = decisions.undo(house.here, f"p{plan}", who="ann", why="wrong file")
+    assert (undone.id, undone.decision, undone.rows, undone.by) == ("p1", "undone", 1, "p2")
+    (row,) = house.ledger.plans.table(2).to_pylist()
+    assert (row["key"], row["before"], row["after"], row["state"]) == ("east/MUG", '"0"', '"5"', "due")
+    assert [one.decision for one in house.ledger.plans.approvals(plan)] == ["approved", "undone"]
+    with pytest.raises(WrongState, match="only an applied one can be undone"):
+        decisions.undo(house.here, f"p{plan}", who="ann", why="again")
+    assert len(house.ledger.plans.find()) == 2
+
+
+def test_only_a_plan_is_undone_and_only_with_a_reason(house: House) -> None:
+    delivery = house.delivered("7")
+    with pytest.raises(CannotDo, match=f"d{delivery} is no plan"):
+        decisions.undo(house.here, f"d{delivery}", who="ann", why="wrong")
+    plan = applied_plan(house)
+    with pytest.raises(CannotDo, match="needs a reason"):
+        decisions.undo(house.here, f"p{plan}", who="ann", why=" ")
+    with pytest.raises(NotInLedger):
+        decisions.undo(house.here, "p99", who="ann", why="wrong")
+    assert house.ledger.plans.get(plan).state is PlanState.APPLIED
+
+
+def test_a_plan_is_told_with_its_rows_what_holds_it_and_what_can_be_done(house: House) -> None:
+    plan = applied_plan(house)
+    told = plans.told(house.here, plan, 10)
+    assert (told.state, told.rows, told.states) == ("applied", 1, {"applied": 1})
+    assert [(one.key, one.before, one.after, one.reason) for one in told.changes] == [
+        ("east/MUG", "5", "0", "sold out")
+    ]
+    assert [one.words for one in told.verdicts] == ["all of it goes to zero"]
+    assert [one.who for one in told.decisions] == ["ann"]
+    assert told.can_do == ["erp-sync undo p1 --why TEXT"]
+    decisions.undo(house.here, f"p{plan}", who="ann", why="wrong file")
+    assert plans.told(house.here, 2, 10).undoes == "p1"
+    held = house.held_plan("east/TEA").id
+    assert held is not None
+    assert plans.told(house.here, held, 0).changes == []
+    assert plans.told(house.here, held, 1).can_do[0].startswith("erp-sync approve p3")
 
 
 def test_what_is_not_held_is_refused_with_what_is(house: House) -> None:
