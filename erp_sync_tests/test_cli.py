@@ -101,7 +101,7 @@ def test_plans_and_documents_are_approved_and_rejected(house: House) -> None:
     house.held_plan()
     house.order("7", held=("on_hold", "in the store"))
     told = run("approve", "p1", "--why", "checked", "--who", "ann")
-    assert told.stdout == "plan p1 of inventory on us with 1 rows is approved; the next run loads it\n"
+    assert told.stdout == "plan p1 of inventory on us with 1 row is approved; the next run loads it\n"
     assert run("reject", "000000007").exit_code == 2
     assert as_json("reject", "000000007", "--why", "a test order")["decision"] == "rejected"
 
@@ -199,8 +199,8 @@ def test_a_route_whose_flows_are_all_off_needs_no_secret(home: Path, monkeypatch
 def test_plans_that_stand_are_shown_with_the_next_step(house: House) -> None:
     house.held_plan()
     text = run("plan", "inventory", "--offline", "--route", "us").stdout
-    assert "plan p1: held, 1 rows" in text
-    assert "next: erp-sync approve p1" in text
+    assert "plan p1: held, 1 row since" in text
+    assert "next: erp-sync plan p1; erp-sync approve p1" in text
     assert as_json("plan", "inventory", "--offline", "--show", "1")["open_plans"][0]["state"] == "held"
 
 
@@ -240,6 +240,33 @@ def test_what_a_plan_offline_would_have_to_ask_is_named_and_not_asked(
     (one,) = as_json("plan", "orders", "--offline")["documents"]
     words = "magento_us would have to be asked: leave out --offline"
     assert (one["outcome"], one["code"], one["reason"]) == ("later", "not_asked", words)
+
+
+def test_a_plan_that_is_held_is_shown_with_its_rows_by_its_id_and_by_status(house: House) -> None:
+    house.held_plan()
+    shown = run("plan", "p1").stdout
+    assert "plan p1 of inventory on us, to magento_us: held since " in shown
+    assert "1 row: 1 held\nheld by zeroed: all of it goes to zero\n" in shown
+    assert "east/MUG  update  5       0      sold out" in shown
+    assert shown.endswith("next: erp-sync approve p1 [--only KEY]; erp-sync reject p1 --why TEXT\n")
+    assert as_json("plan", "p1")["changes"][0]["after"] == "0"
+    assert run("plan", "p9").exit_code == 2
+    assert "waits with 1 row since" in run("status").stdout
+
+
+def test_a_letter_shows_what_can_be_done_before_the_start_of_what_it_holds(house: House) -> None:
+    lines = [{"sku": f"MUG-{number}", "price": "30.649999999999999"} for number in range(50)]
+    house.refused("7", payload={"increment_id": "000000007", "items": lines})
+    shown = run("deadletters", "show", "q1").stdout
+    assert shown.index("what can be done:") < shown.index("holds:") < shown.index("MUG-0")
+    assert '"price": "30.65"' in shown
+    assert "refused 1 time\n" in shown
+    assert "MUG-49" not in shown
+    assert shown.endswith(" more lines, see --payloads\n")
+    whole = run("deadletters", "show", "q1", "--payloads").stdout
+    assert "MUG-49" in whole
+    assert "see --payloads" not in whole
+    assert as_json("deadletters", "show", "q1")["payload"]["items"][0]["price"] == "30.649999999999999"
 
 
 def test_a_system_that_does_not_answer_is_one_sentence_and_exit_code_2(house: House) -> None:

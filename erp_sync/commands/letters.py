@@ -27,6 +27,8 @@ Code = Annotated[str | None, typer.Option("--code", help="only this code, as `er
 Matching = Annotated[str, typer.Option("--matching", help="only those whose number, reason or content holds this text")]
 Letter = Annotated[str, typer.Argument(metavar="ID", help="d12, q7, or the number of a document")]
 
+#: Lines of what a letter holds that `show` prints without --payloads.
+SHOWN_LINES = 40
 #: More than so many, chosen by what they are like, are retried only once somebody said yes.
 MANY = 20
 
@@ -59,7 +61,11 @@ def deadletters(
 
 
 @deadletters_app.command("show")
-def show_letter(what: Letter, as_json: Json = False) -> None:
+def show_letter(
+    what: Letter,
+    payloads: Annotated[bool, typer.Option("--payloads", help="all of what it holds")] = False,
+    as_json: Json = False,
+) -> None:
     """One letter: what it is, why in plain words, what it holds, what was tried, what can be done.
 
     Of amounts that differ both calculations stand side by side.
@@ -69,7 +75,7 @@ def show_letter(what: Letter, as_json: Json = False) -> None:
     from erp_sync.operations import letters
 
     with installation() as here:
-        show(letters.told(here, what), as_json, _letter_text)
+        show(letters.told(here, what), as_json, lambda it: _letter_text(it, payloads))
 
 
 @deadletters_app.command("edit")
@@ -249,8 +255,10 @@ def _letters_text(letters: Any) -> str:
     return f"{table}\nnext: erp-sync deadletters show {letters[0].id}"
 
 
-def _letter_text(it: Any) -> str:
+def _letter_text(it: Any, whole: bool) -> str:
+    """What it holds comes last: of a store's order it is a thousand lines."""
     from erp_sync.ledger import codec
+    from erp_sync.monitoring.values import readable
 
     parts = [
         f"{it.id}: {it.what}",
@@ -267,20 +275,25 @@ def _letter_text(it: Any) -> str:
         parts += ["\ncorrected:", *(f"  {moment(one.at)} by {one.who}: {one.outcome}" for one in it.corrections)]
     if it.tried:
         parts += ["\ntried:", *(f"  {moment(one.at)} {_tried(one)}" for one in it.tried)]
-    parts += ["\nholds:", _indented(codec.to_text(it.payload))]
     if it.proposals:
         parts += ["\nlikely:", *(f"  {line}" for line in _proposed_lines(it.proposals))]
-    return "\n".join([*parts, "\nwhat can be done:", *(f"  {one}" for one in it.can_do), f"\nrunbook: {it.runbook}"])
+    parts += ["\nwhat can be done:", *(f"  {one}" for one in it.can_do), f"\nrunbook: {it.runbook}"]
+    lines = _indented(codec.to_text(readable(it.payload)))
+    shown = lines if whole else lines[:SHOWN_LINES]
+    parts += ["\nholds:", *shown]
+    if len(lines) > len(shown):
+        parts.append(f"  ... {len(lines) - len(shown)} more lines, see --payloads")
+    return "\n".join(parts)
 
 
 def _tried(one: Any) -> str:
     return " ".join(part for part in (one.what, f"by {one.who}" if one.who else "", one.outcome) if part)
 
 
-def _indented(text: str) -> str:
+def _indented(text: str) -> list[str]:
     import msgspec
 
-    return "\n".join(f"  {line}" for line in msgspec.json.format(text, indent=2).splitlines())
+    return [f"  {line}" for line in msgspec.json.format(text, indent=2).splitlines()]
 
 
 def _edited_text(it: Any) -> str:

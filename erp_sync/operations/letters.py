@@ -133,7 +133,7 @@ def _of_row(here: Installation, row: Quarantined) -> Told:
         payload=_decoded(payload),
         original=_decoded(corrections[0].original) if corrections else None,
         corrections=[Tried(at=one.at, what="edited", who=one.who, outcome=one.why) for one in corrections],
-        tried=[Tried(at=row.last_at, what=f"transformed, refused {row.times} times")],
+        tried=[Tried(at=row.last_at, what=f"transformed, refused {row.times} time{'' if row.times == 1 else 's'}")],
         proposals=proposals,
         can_do=_can_do(f"q{row.id}", None, row.rule, number, proposals, fields.to_set(row)),
     )
