@@ -224,3 +224,32 @@ def test_the_sensor_looks_at_the_first_due_row_of_a_plan_only(filled: Ledger):
         way = [row[3] for row in read.exec_driver_sql(f"EXPLAIN QUERY PLAN {due[0]}", due[1])]
     assert way[0].startswith("SEARCH plans USING INDEX ix_plans_state (state=?")
     assert "SEARCH plan_rows USING INDEX ix_plan_rows_queue (flow=? AND target=? AND lane=? AND due_at<?)" in way
+
+
+def test_a_claim_of_deliveries_is_planned_once(filled: Ledger):
+    """Every claim was planned anew, which took several times as long as the claim: a parameter was compared with what
+    an index of some rows compares with a constant."""
+    with statements(filled) as seen:
+        assert filled.deliveries.claim("us", "orders", STORE, owner="run:1") == []
+    claim = next(one for one in seen if " AS other" in one[0])
+    planned: list[Any] = []
+    with filled.database.read() as read:
+        driver = read.connection.driver_connection
+        assert driver is not None
+
+        def allow(*asked: Any) -> int:
+            planned.append(asked)
+            return 0
+
+        driver.set_authorizer(allow)
+        try:
+            driver.execute(*claim).fetchall()
+            first = len(planned)
+            driver.execute(*claim).fetchall()
+            again = len(planned) - first
+            way = [row[3] for row in driver.execute(f"EXPLAIN QUERY PLAN {claim[0]}", claim[1])]
+        finally:
+            driver.set_authorizer(None)
+    assert "SEARCH other USING INDEX ix_deliveries_concerns (target=? AND concerns=?)" in way
+    assert first > 0
+    assert again == 0
