@@ -208,13 +208,14 @@ class VendorClient:
                 if error.retry_after_seconds is None and not isinstance(error, Rejected):
                     error.retry_after_seconds = retry_after(response)
                 raise error
+        url = str(response.request.url)
         reply = Reply(
             status=status,
             headers=response.headers,
             content=response.content,
             elapsed=attempt.wire[-1].seconds,
-            url=self.redactor.url(str(response.request.url)),
-            origin=str(response.request.url.copy_with(query=None, fragment=None)),
+            url=self.redactor.url(url),
+            origin=url.partition("#")[0].partition("?")[0],
         )
         if call.json_reply and reply.content and status < 300:
             reply.json()
