@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from typing import Any, Final
 
 from erp_sync.model.advice import Advice
@@ -136,6 +137,7 @@ def _spread(value: Any, rest: Getter) -> Any:
     return [element for element in found if element is not MISSING]
 
 
+@cache
 def setter(path: str) -> Callable[[dict[str, Any], Any], None]:
     """Compile a target path of plain names; missing dictionaries on the way are made. Raises BadPath."""
     steps = _steps(path)
