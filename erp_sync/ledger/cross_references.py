@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import sqlalchemy as sa
@@ -87,27 +87,15 @@ class CrossReferences:
     ) -> dict[str, str]:
         """Partners in connection `other` of these ids of `connection`, whichever side was A; unknown ones are
         left out. `scope` None looks in all scopes."""
-        columns = cross_references.c
+        given = {"of_entity": entity, "of_connection": connection, "of_other": other}
+        if scope is not None:
+            given["of_scope"] = scope
         found: dict[str, str] = {}
         with self._database.read() as read:
             for some in chunks(sorted(set(ids))):
-                forward = sa.select(columns.id_a, columns.id_b).where(
-                    columns.entity == entity,
-                    columns.connection_a == connection,
-                    columns.connection_b == other,
-                    columns.id_a.in_(some),
-                )
-                backward = sa.select(columns.id_b, columns.id_a).where(
-                    columns.entity == entity,
-                    columns.connection_b == connection,
-                    columns.connection_a == other,
-                    columns.id_b.in_(some),
-                )
-                if scope is not None:
-                    forward = forward.where(columns.scope_a == scope)
-                    backward = backward.where(columns.scope_b == scope)
-                for query in (backward, forward):
-                    found.update((row[0], row[1]) for row in read.execute(query))
+                for query in _FIND[scope is not None]:
+                    rows = read.execute(query, {**given, "of_ids": some})
+                    found.update((row[0], row[1]) for row in rows)
         return found
 
     def all(self, entity: str, connection: str, other: str) -> dict[str, str]:
@@ -164,3 +152,19 @@ _ADOPTED = sa.select(cross_references.c.id_b, cross_references.c.connection_a, c
     cross_references.c.connection_b == sa.bindparam("of_connection"),
     cross_references.c.origin == "adopted",
 )
+
+
+def _found(mine: str, its: str, *, scoped: bool) -> sa.Select[Any]:
+    """Partners at side `its` of links, by ids at side `mine`; `scoped`: of one scope."""
+    columns = cross_references.c
+    query = sa.select(columns[f"id_{mine}"], columns[f"id_{its}"]).where(
+        columns.entity == sa.bindparam("of_entity"),
+        columns[f"connection_{mine}"] == sa.bindparam("of_connection"),
+        columns[f"connection_{its}"] == sa.bindparam("of_other"),
+        columns[f"id_{mine}"].in_(sa.bindparam("of_ids", expanding=True)),
+    )
+    return query.where(columns[f"scope_{mine}"] == sa.bindparam("of_scope")) if scoped else query
+
+
+#: By whether a scope is given, the backward links first: of both, a forward one counts.
+_FIND = {scoped: (_found("b", "a", scoped=scoped), _found("a", "b", scoped=scoped)) for scoped in (True, False)}

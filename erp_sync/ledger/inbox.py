@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -11,7 +12,7 @@ import sqlalchemy as sa
 
 from erp_sync.ledger.lanes import lane_rank
 from erp_sync.ledger.schema import inbox
-from erp_sync.ledger.sql import chunks, upsert
+from erp_sync.ledger.sql import chunks, insert_into
 
 if TYPE_CHECKING:
     from erp_sync.ledger.engine import Database
@@ -93,8 +94,7 @@ class Inbox:
                     {**{name: getattr(event, name) for name in InboxEvent.__struct_fields__}, "received_at": now}
                     for event in some
                 ]
-                statement = upsert(write, inbox).values(rows).on_conflict_do_nothing().returning(inbox.c.id)
-                count += len(write.execute(statement).all())
+                count += len(write.execute(_put(write.dialect.name), rows).all())
         return count
 
     def unprocessed(
@@ -170,6 +170,11 @@ class Inbox:
                     .values(processed_at=now, outcome=outcome)
                 ).rowcount
         return count
+
+
+@cache
+def _put(dialect: str) -> Any:
+    return insert_into(dialect, inbox).on_conflict_do_nothing().returning(inbox.c.id)
 
 
 _WAITING = (

@@ -266,7 +266,14 @@ class LookupTables:
         query = _OF_ROUTE.where(current) if at is not None else _IN_FORCE
         with self._database.read() as read:
             found = read.execute(query, {"of_route": route})
-            return RouteLookups(route, [(row.lookup, _row(row)) for row in found])
+            # By position: by their names the columns of a row take longer than the database does.
+            return RouteLookups(
+                route,
+                [
+                    (table, LookupRow(key=key, value=value, rule=rule, note=note, file=file, line=line))
+                    for table, key, value, rule, note, file, line in found
+                ],
+            )
 
     def rows(self, route: str, table: str) -> list[LookupRow]:
         """The rows in force."""

@@ -39,6 +39,18 @@ _RAISE = (
     .values(source_order=sa.bindparam("of_order"))
 )
 
+_ORDERS = sa.select(known.c.scope, known.c.key, known.c.source_order).where(known_state.OF_KEYS)
+_LOCKED_ORDERS = _ORDERS.order_by(known.c.scope, known.c.key).with_for_update()
+_CHANGED = sa.select(known.c.scope, known.c.key, known.c.value, known.c.sure, known.c.source_order).where(
+    known.c.connection == sa.bindparam("of_connection"),
+    known.c.entity == sa.bindparam("of_entity"),
+    sa.or_(
+        known.c.sure == sa.false(),
+        known.c.observed_at > sa.bindparam("of_seen_at", type_=known.c.observed_at.type),
+    ),
+)
+_CHANGED_OF_KEYS = _CHANGED.where(known_state.OF_KEYS)
+
 
 def still_true(write: sa.Connection, plan: NewPlan) -> tuple[NewPlan, list[str]]:
     """Without the rows whose key changed at the target since the comparison looked: a shipment lowered it, or
@@ -49,19 +61,14 @@ def still_true(write: sa.Connection, plan: NewPlan) -> tuple[NewPlan, list[str]]
         return plan, []
     changed: dict[tuple[str, str], str | None] = {}
     doubted: list[str] = []
-    condition = sa.and_(
-        known.c.connection == plan.target,
-        known.c.entity == plan.entity,
-        sa.or_(known.c.sure == sa.false(), known.c.observed_at > plan.seen_at),
-    )
-    query = sa.select(known.c.scope, known.c.key, known.c.value, known.c.sure, known.c.source_order).where(condition)
+    given = {"of_connection": plan.target, "of_entity": plan.entity, "of_seen_at": plan.seen_at}
     keys = sorted(planned.union(plan.orders))
     # Of many rows it is cheaper to look at all that is known of the target.
     looks: list[Any] = (
-        [write.execute(query)]
+        [write.execute(_CHANGED, given)]
         if len(keys) > _MANY
         else [
-            write.execute(query.where(known_state.OF_KEYS), mine)
+            write.execute(_CHANGED_OF_KEYS, {**given, **mine})
             for mine in known_state.of_keys(write, plan.target, plan.entity, keys)
         ]
     )
@@ -120,8 +127,6 @@ def learn(write: sa.Connection, now: datetime, plan: NewPlan, doubted: Collectio
     """
     planned = {row.key for row in plan.rows}
     standing = {key: order for key, order in plan.orders.items() if key not in planned}
-    query = sa.select(known.c.scope, known.c.key, known.c.source_order).where(known_state.OF_KEYS)
-    query = query.order_by(known.c.scope, known.c.key).with_for_update()
     older = [
         {
             "of_connection": plan.target,
@@ -131,7 +136,7 @@ def learn(write: sa.Connection, now: datetime, plan: NewPlan, doubted: Collectio
             "of_order": standing[row.key],
         }
         for mine in known_state.of_keys(write, plan.target, plan.entity, {*standing, *doubted})
-        for row in write.execute(query, mine)
+        for row in write.execute(_LOCKED_ORDERS, mine)
         if row.source_order < standing.get(row.key, row.source_order)
     ]
     if older:
@@ -159,9 +164,8 @@ def orders_to_undo(write: sa.Connection, target: str, entity: str, applied: Sequ
         for scope, key, newest in write.execute(later.group_by(plan_rows.c.scope, plan_rows.c.key)).all():
             if (row := last.get((scope, key))) is not None and newest > row.id:
                 del last[scope, key]
-    query = sa.select(known.c.scope, known.c.key, known.c.source_order).where(known_state.OF_KEYS)
     for mine in known_state.of_keys(write, target, entity, [key for _, key in last]):
-        for scope, key, order in write.execute(query, mine):
+        for scope, key, order in write.execute(_ORDERS, mine):
             if (row := last.get((scope, key))) is not None:
                 orders[row.id] = max(orders[row.id], order)
     return orders
@@ -185,10 +189,9 @@ def doubt_older(
 ) -> None:  # fmt: skip
     """Rows that were written though their keys are known in a newer version: the target holds the older value."""
     orders: Mapping[tuple[str, str], int] = {(row.scope, row.key): row.source_order for row in rows}
-    query = sa.select(known.c.scope, known.c.key, known.c.source_order).where(known_state.OF_KEYS)
     newer: dict[str, list[str]] = {}
     for mine in known_state.of_keys(write, target, entity, [row.key for row in rows]):
-        for row in write.execute(query, mine):
+        for row in write.execute(_ORDERS, mine):
             if row.source_order > orders.get((row.scope, row.key), row.source_order):
                 newer.setdefault(row.scope, []).append(row.key)
     for scope, keys in newer.items():
