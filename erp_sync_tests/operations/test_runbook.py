@@ -249,3 +249,23 @@ def test_an_alert_links_to_its_entry_and_one_of_dead_letters_to_that_of_their_re
     assert "https://wiki.example/runbook#alert-dead" in told
     held = Notice(key="plan_held/us/inventory", sent_at=None, **given)
     assert "docs/runbook.md#alert-plan_held" in alerting.message_of(held, "shop").text
+
+
+@pytest.mark.parametrize("word", ["malformed_address", "MALFORMED_ADDRESS", "docs/runbook.md#reason-malformed_address"])
+def test_one_entry_is_found_by_its_name_and_by_what_links_to_it(word: str) -> None:
+    (entry,) = runbook.entries_of(word)
+    assert entry.startswith("### malformed_address\n")
+    assert entry in runbook.text()
+    assert entry.count("###") == 1
+
+
+def test_of_a_code_that_is_one_of_several_the_entry_speaks_of_it() -> None:
+    (entry,) = runbook.entries_of("unmapped_carrier")
+    assert entry.startswith("### unmapped_carrier\n")
+    assert "`erp-sync lookups export carrier carrier.csv`" in entry
+    assert "{" not in entry
+
+
+def test_an_entry_that_there_is_none_of_is_not_made_up() -> None:
+    assert runbook.entries_of("malformed_adress") == runbook.entries_of("") == []
+    assert runbook.nearest("malformed_adress")[0] == "malformed_address"
