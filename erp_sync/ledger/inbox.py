@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from erp_sync.ledger.lanes import lane_rank
 from erp_sync.ledger.schema import inbox
-from erp_sync.ledger.sql import chunks, insert_into
+from erp_sync.ledger.sql import chunks, insert_into, of_few_lengths
 
 if TYPE_CHECKING:
     from erp_sync.ledger.engine import Database
@@ -166,7 +166,7 @@ class Inbox:
             for some in chunks(sorted(set(ids))):
                 count += write.execute(
                     sa.update(inbox)
-                    .where(inbox.c.id.in_(some), inbox.c.processed_at.is_(None))
+                    .where(inbox.c.id.in_(of_few_lengths(some)), inbox.c.processed_at.is_(None))
                     .values(processed_at=now, outcome=outcome)
                 ).rowcount
         return count

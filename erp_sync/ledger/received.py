@@ -17,7 +17,7 @@ import sqlalchemy as sa
 
 from erp_sync.ledger import codec
 from erp_sync.ledger.schema import handled, handled_marks, received
-from erp_sync.ledger.sql import chunks, insert_into
+from erp_sync.ledger.sql import chunks, insert_into, of_few_lengths
 from erp_sync.model.keys import EntityKey
 from erp_sync.ports.raw import BadRecord, RawRecord
 
@@ -197,7 +197,7 @@ class Received:
         had: set[tuple[str, str]] = set()
         with self._database.read() as read:
             for ids in chunks(sorted(versions)):
-                given = {"of_connection": connection, "of_entity": entity, "of_ids": list(ids)}
+                given = {"of_connection": connection, "of_entity": entity, "of_ids": of_few_lengths(ids)}
                 had.update((row.native_id, row.version) for row in read.execute(_HAD, given))
         return {native_id for native_id, version in versions.items() if (native_id, version) not in had}
 

@@ -30,6 +30,15 @@ def chunks(items: Sequence[Item], size: int = CHUNK) -> Iterator[Sequence[Item]]
         yield items[start : start + size]
 
 
+def of_few_lengths(items: Sequence[Item]) -> list[Item]:
+    """The same for a condition IN: the last one is said again up to a power of two.
+
+    Each length is a statement of its own, which SQLite's driver keeps prepared on every connection: those of all
+    lengths up to `CHUNK` are 26 MB, and a process that asks for days comes to all of them.
+    """
+    return [*items, *repeat(items[-1], (1 << (len(items) - 1).bit_length()) - len(items))]
+
+
 def upsert(connection: sa.Connection, table: sa.Table) -> Any:
     """An INSERT with `on_conflict_do_update` and `on_conflict_do_nothing`, for the connection's database."""
     return insert_into(connection.dialect.name, table)

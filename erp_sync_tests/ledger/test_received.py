@@ -7,6 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import StatementError
 
 from erp_sync.ledger import Ledger
+from erp_sync.ledger.inbox import InboxEvent
 from erp_sync.ledger.schema import handled
 from erp_sync_tests.ledger.interleaving import meanwhile
 from erp_sync_tests.ledger.world import FLOW, ROUTE, START, STORE, accept, claim, document, key, record
@@ -174,3 +175,24 @@ def test_a_transformation_of_another_route_does_not_mark_this_one(ledger: Ledger
         work.mark_handled(ids)
     accept(ledger, document("1"))
     assert unhandled(ledger) == ["1"]
+
+
+def test_who_looks_for_weeks_asks_in_few_statements(ledger: Ledger):
+    """Each that differs stays prepared on each connection of SQLite."""
+    receive(ledger, *(record(str(number)) for number in range(0, 70, 2)))
+    ledger.inbox.put_all([InboxEvent(connection=STORE, event_id=f"e{number}", topic="stock") for number in range(70)])
+    waiting = [event.id for event in ledger.inbox.waiting(ledger.database.now())]
+    asked: set[str] = set()
+
+    def noted(connection, cursor, statement, parameters, context, executemany):
+        asked.add(statement)
+
+    sa.event.listen(ledger.database.engine, "before_cursor_execute", noted)
+    try:
+        for count in range(1, 70):
+            versions = dict.fromkeys(map(str, range(count)), "1")
+            assert ledger.received.fresh(STORE, ENTITY, versions) == {str(one) for one in range(1, count, 2)}
+            assert ledger.inbox.mark(waiting[:count], "read") == 1
+    finally:
+        sa.event.remove(ledger.database.engine, "before_cursor_execute", noted)
+    assert len(asked) == 2 * 8  # of 1, 2, 4 ... 128 ids
