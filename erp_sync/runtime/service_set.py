@@ -31,6 +31,11 @@ FORK_SERVER = "fork-server"
 FORK_SERVER_SECONDS = 60.0
 """So long the daemon waits for it at most."""
 
+ARENAS = "2"
+"""Areas from which glibc gives memory to a process's threads (``MALLOC_ARENA_MAX``) of the code server, where the
+environment says nothing else. Its own choice is eight a processor, and each keeps the room of the largest answers that
+its threads ever held: the sensor has a thread for every look."""
+
 SUPERVISOR = "{supervisor}"
 """In a command: the process number of the supervisor that starts it."""
 
@@ -145,7 +150,7 @@ def dagster_services(
                 *[sys.executable, "-m", "dagster", "api", "grpc", "--lazy-load-user-code"],
                 *_options(module_name=module, socket=code_socket, location_name=LOCATION, log_level="warning"),
             ],
-            environment=environment,
+            environment={"MALLOC_ARENA_MAX": os.environ.get("MALLOC_ARENA_MAX", ARENAS), **environment},
             ready=Ready(socket=code_socket),
             code=module if follow_code else None,
         ),

@@ -14,7 +14,7 @@ from dagster._core.workspace.context import BaseWorkspaceRequestContext
 
 from erp_sync import settings
 from erp_sync.runtime import services
-from erp_sync.runtime.service_set import FORK_SERVER, Service
+from erp_sync.runtime.service_set import FORK_SERVER, Service, environment_of
 from erp_sync.runtime.storage import initialise
 from erp_sync.runtime.submitting import create_run, workspace_of
 from erp_sync.runtime.supervisor import ServiceState
@@ -32,6 +32,18 @@ def small_installation(folder: Path) -> Settings:
     content["run_launcher"]["config"] = {"module": LOCATION, "preload": []}
     configuration.write_text(yaml.safe_dump(content))
     return chosen
+
+
+@pytest.mark.parametrize(("chosen", "arenas"), [(None, "2"), ("8", "8")])
+def test_threads_of_the_code_server_share_their_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chosen: str | None, arenas: str
+) -> None:
+    monkeypatch.delenv("MALLOC_ARENA_MAX", raising=False)
+    if chosen is not None:
+        monkeypatch.setenv("MALLOC_ARENA_MAX", chosen)
+    plan = services.dagster_services(small_installation(tmp_path), module=LOCATION, web_port=None)
+    (code_server,) = [one for one in plan if one.name == "code-server"]
+    assert environment_of(code_server)["MALLOC_ARENA_MAX"] == arenas
 
 
 class Serving:
