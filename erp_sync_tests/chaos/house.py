@@ -20,6 +20,8 @@ from types import ModuleType
 from typing import Any
 from unittest import mock
 
+import httpx
+
 from erp_sync import settings as settings_module
 from erp_sync.components.configuration import (
     Configuration,
@@ -143,8 +145,9 @@ class Template:
             self._as_shipped = self._configured(shipped, {})
             self._make_ledger(here)
         self.wire = People()
+        client = httpx.Client(transport=self.wire, trust_env=False, verify=False)
         self.people = {
-            name: people_of(vendor).People(f"http://{name}.chaos", self.statuses[name], self.goods(), self.wire)
+            name: people_of(vendor).People(f"http://{name}.chaos", self.statuses[name], self.goods(), client)
             for name, vendor in self.vendors.items()
         }
 

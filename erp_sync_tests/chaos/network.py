@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -148,9 +148,10 @@ class Network:
 
     # -- people and their software -----------------------------------------------------------------
 
-    def direct(self, asked: Request) -> httpx.Response:
+    def direct(self, request: httpx.Request) -> httpx.Response:
         """A call by somebody else than the product: at once, no faults."""
-        system = self.systems[asked.url.split("/", 3)[2].removesuffix(".chaos")]
+        system = self.systems[request.url.host.removesuffix(".chaos")]
+        asked = _asked(request)
         endpoint = system.core.classify(asked)
         # They wait in life until a slot is free.
         refusal = system.core.authenticate(asked)
@@ -159,7 +160,7 @@ class Network:
         assert entry.call is not None
         entry.call.status = answer.status
         system.journal.append(entry)
-        return httpx.Response(answer.status, headers=answer.headers, content=answer.body)
+        return httpx.Response(answer.status, headers=answer.headers, content=answer.body, request=request)
 
     # -- the vendor's side -------------------------------------------------------------------------
 
@@ -242,18 +243,14 @@ class _Wire(httpx.BaseTransport):
         return self._network.exchange(request)
 
 
-class People:
-    """In the place of the `httpx.Client` of shoppers and warehouses, whose software lives longer than one network:
-    `network` is set anew. Of a client it does what they ask of one."""
+class People(httpx.BaseTransport):
+    """The wire of shoppers and warehouses, whose software lives longer than one network: `network` is set anew."""
 
     network: Network
 
-    def request(self, method: str, url: str, *, content: bytes | None, headers: Mapping[str, str]) -> httpx.Response:
-        return self.network.direct(Request.build(method, url, headers={**_CLIENTS, **headers}, body=content or b""))
-
-
-# What every client says of itself.
-_CLIENTS: Mapping[str, str] = {"user-agent": httpx._client.USER_AGENT}
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        request.read()
+        return self.network.direct(request)
 
 
 class _Flight:

@@ -346,7 +346,7 @@ class Simulation:
 
     def _ambush(self, name: str, process: Process) -> None:
         for one in self.ambushes:
-            if one.point != name or one.flow != process.doing or self.now < one.begin:
+            if (one.point, one.flow) != (name, process.doing) or self.now < one.begin:
                 continue
             if one.passes > 0:
                 one.passes -= 1

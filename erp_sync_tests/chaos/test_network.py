@@ -1,14 +1,11 @@
-"""Who reads on in a list, and what people ask."""
+"""Who reads on in a list."""
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
-import httpx
 import pytest
 
 from erp_sync.sandbox.core import Request
-from erp_sync_tests.chaos.network import People, _asked, _goes_on
+from erp_sync_tests.chaos.network import _goes_on
 
 
 def asked(path: str = "/orders", body: bytes = b"", **query: str) -> Request:
@@ -27,25 +24,3 @@ def asked(path: str = "/orders", body: bytes = b"", **query: str) -> Request:
 )
 def test_who_asks_for_something_else_of_the_same_place_reads_on(then: Request, reads_on: bool):
     assert _goes_on(asked(since="9", page="1"), then) is reads_on
-
-
-@pytest.mark.parametrize(
-    ("url", "content"),
-    [
-        ("http://store.chaos/rest/V1/orders?searchCriteria%5BpageSize%5D=8&b=&b=a+c", None),
-        ("http://erp.chaos/record/v1/salesOrder/eid:1%2F2", b'{"a": 1}'),
-    ],
-)
-def test_what_people_ask_comes_as_a_client_would_send_it(url: str, content: bytes | None):
-    people, came = People(), list[Request]()
-    people.network = SimpleNamespace(direct=came.append)  # type: ignore[assignment]
-    given = {"accept": "application/json", "Authorization": "Bearer x"}
-    people.request("POST", url, content=content, headers=given)
-    with httpx.Client(transport=httpx.MockTransport(lambda request: httpx.Response(200, request=request))) as client:
-        sent = _asked(client.request("POST", url, content=content, headers=given).request)
-    (ours,) = came
-    assert [(one.method, one.path, one.query, one.body, one.url) for one in (ours, sent)] == [
-        ("POST", sent.path, sent.query, sent.body, url)
-    ] * 2
-    assert ours.headers.items() <= sent.headers.items()
-    assert ours.headers.keys() == {"accept", "authorization", "user-agent"}

@@ -9,6 +9,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import httpx
+
 from erp_sync.sandbox.caller import Refused
 from erp_sync.sandbox.catalogue import Basket, Catalogue, Line
 from erp_sync.sandbox.checker.sources import reading
@@ -60,7 +62,7 @@ def twice(database: Path) -> list[str]:
 class People:
     """Shoppers of one store. They talk to whatever installation is behind the wire now."""
 
-    def __init__(self, base_url: str, status: Mapping[str, Any], catalogue: Catalogue, wire: Any) -> None:
+    def __init__(self, base_url: str, status: Mapping[str, Any], catalogue: Catalogue, wire: httpx.Client) -> None:
         self._front = Storefront(base_url, status["credentials"], catalogue)
         self._front._caller._http = self._front._shop._http = wire
         self._catalogue = catalogue

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
+import httpx
+
 from erp_sync.sandbox.caller import Refused
 from erp_sync.sandbox.catalogue import Catalogue
 from erp_sync.sandbox.warehouse import Habits, NetSuite, Warehouse, _package
@@ -50,7 +52,7 @@ HABITS = Habits(partial=0.25, stepwise=0.25, two_parcels=0.15, late_parcel=0.15,
 class People:
     """Warehouses and price managers of one account."""
 
-    def __init__(self, base_url: str, status: Mapping[str, Any], catalogue: Catalogue, wire: Any) -> None:
+    def __init__(self, base_url: str, status: Mapping[str, Any], catalogue: Catalogue, wire: httpx.Client) -> None:
         self._netsuite = NetSuite(base_url, status["credentials"])
         self._netsuite._caller._http = wire
         self._codes = [place.code for place in catalogue.warehouses]
