@@ -266,7 +266,7 @@ class ShipmentTarget:
             return None
         named = set(tracks_in(shipment))
         if request.step.operation == ADD_PARCEL:
-            done = request.step.name.partition(":")[2] in named
+            done = parcel_of(request) in named
         elif request.step.operation == NOTIFY:
             parcels = {one.tracking_number for one in request.document.parcels}
             done = shipment.values.get(NOTIFIED) == "true" and parcels <= named
