@@ -20,7 +20,7 @@ from erp_sync.model.money import ZERO, decimal_of
 from erp_sync.model.shipment import Shipment, ShipmentLine, plain_number
 from erp_sync.ports.documents import Requirement, Step, StepRequest
 from erp_sync.ports.outcomes import Absent, Again, Applied, Finding, Found, Later, Outcome, Receipt, Refused
-from erp_sync.systems.netsuite import suiteql
+from erp_sync.systems.netsuite import refusals, suiteql
 from erp_sync.systems.netsuite.capabilities import capabilities_of
 from erp_sync.systems.netsuite.client import EXTERNAL_ID, NetSuiteClient
 from erp_sync.systems.netsuite.errors import ALREADY_EXISTS
@@ -126,7 +126,7 @@ class FulfillmentTarget:
                 return Refused(code=ALREADY_EXISTS, message=str(error), again=Again.LATER)
             if found is not None:
                 return Applied(receipt=found)
-            return Refused(code=ALREADY_EXISTS, message=rejected.message, again=Again.LATER, retry_after_seconds=5.0)
+            return refusals.of_unseen(request, rejected)
         # NetSuite's words for both are unconfirmed.
         if "committed" in rejected.message:
             return Refused(code=NOT_COMMITTED, message=rejected.message, again=Again.LATER)

@@ -14,6 +14,9 @@ from erp_sync.systems.netsuite.finding import CUSTOMER, kind_of
 from erp_sync.systems.netsuite.mapping.order_lines import Discounts, prepared
 from erp_sync.transport.errors import Rejected
 
+# So often, each time after twice as long: 21 minutes, and a send may take 15 (`capabilities`).
+FIRST_LOOK_SECONDS, LOOKS = 5.0, 8
+
 
 def of_rejected(request: StepRequest, rejected: Rejected, discounts: Discounts) -> Refused:
     """Of a record that was not taken. An unknown item is named by the SKU of the line that asks for it."""
@@ -35,21 +38,30 @@ def of_rejected(request: StepRequest, rejected: Rejected, discounts: Discounts) 
 
 
 def of_existing(request: StepRequest, rejected: Rejected, finding: Finding) -> Refused:
-    """Of a record whose key NetSuite has already, and that was not found to be this one."""
+    """Of a record whose key NetSuite has already, and that was not found to be this one.
+
+    NetSuite says the same of a customer whose external id is there and of one whose name another has. It is another's
+    only when no send of ours can be committing any more: until then it is looked for again.
+    """
     if isinstance(finding, Ambiguous):
         ids = ", ".join(finding.target_ids)
         return Refused(
             code="external_id_taken",
             message=f"External id {request.step.key} belongs to a record that is not this document ({ids}).",
         )
-    if isinstance(finding, Later) or kind_of(request.step) != CUSTOMER:
-        # Another send of ours may be committing at this moment: seen by the check, not yet by a read.
-        return Refused(code=ALREADY_EXISTS, message=rejected.message, again=Again.LATER, retry_after_seconds=5.0)
+    if isinstance(finding, Later) or kind_of(request.step) != CUSTOMER or request.attempt <= LOOKS:
+        return of_unseen(request, rejected)
     return Refused(
         code="name_taken",
         message=f"{rejected.message} None has external id {request.step.key}: another record has the same "
         "name. Turn on auto-numbering of customers, or link that record.",
     )
+
+
+def of_unseen(request: StepRequest, rejected: Rejected) -> Refused:
+    """Of a record that NetSuite has and no read shows: another send of ours may be committing at this moment."""
+    pause = FIRST_LOOK_SECONDS * 2 ** (min(request.attempt, LOOKS) - 1)
+    return Refused(code=ALREADY_EXISTS, message=rejected.message, again=Again.LATER, retry_after_seconds=pause)
 
 
 def of_tax(order: str, tax: Difference, compared: Sequence[Difference]) -> Refused:
