@@ -16,7 +16,7 @@ from erp_sync_tests.chaos.network import LIST_CHANGES, Trouble
 from erp_sync_tests.chaos.simulation import Ambush
 
 # Faults come, people act and workers die within so many virtual seconds; then everything is let settle.
-DURATION = 600.0
+DURATION = 420.0
 # A seed of less proves little, and fails.
 LEAST = {"documents": 20, "state_keys": 50}
 # People act in so much of it; after so much it shows whether they did enough.
