@@ -116,7 +116,7 @@ def test_dead_letters_are_listed_retried_and_dismissed(house: House) -> None:
     assert len(as_json("deadletters", "--each")) == 2
     assert as_json("deadletters", "dismiss", "q1", "--why", "a robot", "--who", "ann") == {"dismissed": ["q1"]}
     told = run("retry", "--all", "--why", "mapped now")
-    assert told.stdout == "1 documents are due again, 0 records are transformed again\n"
+    assert told.stdout == "1 document is due again, 0 records are transformed again\n"
     house.ledger.deliveries.dead(house.claim(), "closed_period", "the period is closed")
     assert as_json("retry", "000000001", "--who", "ann")["deliveries"] == ["d1"]
     assert as_json("retry", "--flow", "orders", "--route", "us", "--code", "tax_difference")["deliveries"] == []

@@ -15,6 +15,7 @@ from erp_sync.commands.output import (
     Who,
     Why,
     columns,
+    counted,
     installation,
     me,
     moment,
@@ -333,7 +334,11 @@ def _fixed_text(fixed: Any) -> str:
 
 
 def _retried_text(it: Any) -> str:
-    parts = [f"{len(it.deliveries)} documents are due again, {len(it.quarantine)} records are transformed again"]
+    due, records = (
+        f"{counted(len(them), what)} {'is' if len(them) == 1 else 'are'}"
+        for them, what in ((it.deliveries, "document"), (it.quarantine, "record"))
+    )
+    parts = [f"{due} due again, {records} transformed again"]
     if it.planned:
         parts.append(
             f"{', '.join(it.planned)}: refused by the target; both sides are read again, and the next comparison plans "
