@@ -309,9 +309,10 @@ class Seed:
                     self._in_task(process, lambda flow=flow: self.run(process, flow))
             upcoming = self._next()
             if quiet and upcoming is None:
-                if late_buyers and self.sensor.documents() < LEAST_DOCUMENTS:
+                if late_buyers and (lacking := LEAST_DOCUMENTS - self.sensor.documents()) > 0:
                     late_buyers -= 1
-                    self._act(self.house.route.store, "buy")
+                    for _ in range(lacking):
+                        self._act(self.house.route.store, "buy")
                     continue
                 return here.now - began
             pause = 60.0 if not quiet or upcoming is None else min(max(upcoming - here.now, 1.0), 1800.0)
