@@ -36,10 +36,12 @@ class SnapshotTooOld(RuntimeError):
 
 
 class Entry(msgspec.Struct, gc=False):
-    """A row of the source on its way. `problem` is (rule, field, words) once it is refused."""
+    """A row of the source on its way. `landed`: when it, or the snapshot that it is of, was there; `problem`
+    is (rule, field, words) once it is refused."""
 
     record: RawRecord
     received: ReceivedRow | None = None
+    landed: datetime | None = None
     row: Any = None
     order: int = 0
     problem: tuple[str, str, str] | None = None
@@ -55,22 +57,26 @@ def gather(
     """
     source = getattr(route, kind.source)
     rows = here.ledger.unhandled(route.name, kind.name, source, kind.entity, limit=MOST_ROWS)
-    entries = [_entry(row) for row in rows if not only or row.run_id == run_id]
+    entries = [entry_of(row) for row in rows if not only or row.run_id == run_id]
     if run_id:
         open_rows = {row.id for row in rows}
         own = here.ledger.received.of_run(source, kind.entity, run_id)
-        entries += [Entry(record=row.record()) for row in own if row.id not in open_rows and row.payload is not None]
+        entries += [
+            Entry(record=row.record(), landed=row.received_at)
+            for row in own
+            if row.id not in open_rows and row.payload is not None
+        ]
     return entries
 
 
-def _entry(row: ReceivedRow) -> Entry:
+def entry_of(row: ReceivedRow) -> Entry:
     """One that retention removed before this flow handled it is named in quarantine, and stops nothing."""
     if row.payload is not None:
-        return Entry(record=row.record(), received=row)
+        return Entry(record=row.record(), received=row, landed=row.received_at)
     empty = RawRecord(
         native_id=row.native_id, scope=row.scope, version=row.version, source_time=row.source_time, payload={}
     )
-    return Entry(record=empty, received=row)
+    return Entry(record=empty, received=row, landed=row.received_at)
 
 
 def snapshot(here: Installation, route: RouteSpec, kind: FlowKind, now: datetime) -> tuple[list[Entry], str, datetime]:
@@ -83,7 +89,10 @@ def snapshot(here: Installation, route: RouteSpec, kind: FlowKind, now: datetime
         raise SnapshotTooOld(
             f"the last snapshot of {kind.entity} of {source} is of {cursor.position}: start the run with `extracted`"
         )
-    return snapshot_of(here, source, kind, cursor.token), cursor.token, cursor.position
+    entries = snapshot_of(here, source, kind, cursor.token)
+    for entry in entries:
+        entry.landed = cursor.changed_at
+    return entries, cursor.token, cursor.position
 
 
 def snapshot_of(

@@ -11,6 +11,7 @@ from erp_sync.components.documents import flow_module, suite_of
 from erp_sync.components.flow_table import FlowKind
 from erp_sync.components.installation import Installation
 from erp_sync.components.state_moved import ended, moved_from
+from erp_sync.components.state_overlaps import Identity, overlapping
 from erp_sync.components.state_planning import Planning
 from erp_sync.components.state_recording import Recording
 from erp_sync.components.state_rows import (
@@ -25,7 +26,7 @@ from erp_sync.components.state_rows import (
 from erp_sync.components.state_task import StateReport, StateTask
 from erp_sync.flows.comparison import COMPARED, Comparison, compare, desired_table, value_text
 from erp_sync.flows.state_extraction import base_entity, snapshot_entity
-from erp_sync.flows.state_flow import Desired
+from erp_sync.flows.state_flow import Desired, microseconds
 from erp_sync.ledger.plans import PlanState
 from erp_sync.model.keys import Entity
 from erp_sync.quality.gate import judge
@@ -57,6 +58,7 @@ class Transformation:
     def __init__(self, task: StateTask) -> None:
         self.task = task
         self.base_rows = 0
+        self.overlapping: set[Identity] = set()
 
     def run(self) -> StateReport:
         task = self.task
@@ -72,6 +74,7 @@ class Transformation:
             return task.report
         task.report.read = len(entries)
         canonical(task.here, task.route, task.kind, entries)
+        self.overlapping = overlapping(task.here, task.route, task.kind, entries)
         good = latest(entries)
         if task.kind.entity == Entity.PRODUCT:
             self._announce(good)
@@ -180,6 +183,7 @@ class Transformation:
         )
         keys = table.column("key").to_pylist()
         task.orders = dict(zip(keys, table.column("source_order").to_pylist(), strict=True))
+        self._doubt(desired, good)
         some = None if len(keys) > 20_000 else keys
         known = task.here.ledger.known.table(task.target_name, task.kind.entity, some, COMPARED)
         comparison = compare(table, known, all_read=task.full)
@@ -187,6 +191,21 @@ class Transformation:
         task.report.same, task.report.overtaken = comparison.same, comparison.overtaken
         task.report.unsure = len(comparison.unsure) + len(comparison.unread)
         return comparison, keys
+
+    def _doubt(self, desired: Desired, good: Sequence[Entry]) -> None:
+        """Keys of which nobody knows which value is the newer one are read once more, at both sides. Nothing that was
+        planned from a read until now is applied to them any more."""
+        task = self.task
+        keys = [
+            task.target.key(row)
+            for row, position in desired.rows
+            if (good[position].record.scope, good[position].record.native_id) in self.overlapping
+        ]
+        if keys:
+            task.here.ledger.known.mark_unknown(
+                task.target_name, task.kind.entity, keys, "two versions of it were read at the same time"
+            )
+            task.orders |= dict.fromkeys(keys, microseconds(task.now))
 
     def _base(self) -> str:
         """The run that read the last snapshot that was planned from, or that a person let pass since."""

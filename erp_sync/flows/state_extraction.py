@@ -18,6 +18,9 @@ from erp_sync.ports.raw import RawRecord
 # Rows of a snapshot that are written to one file.
 SNAPSHOT_FILE_ROWS = 25_000
 
+# Between a version and when it was received again.
+_AGAIN = " again "
+
 
 def snapshot_entity(entity: str) -> str:
     """Name of the cursor that says which snapshot is complete."""
@@ -83,13 +86,18 @@ def extract_keys(
     for page in pages:
         seen += len(page)
         if again:
-            page = [msgspec.structs.replace(one, version=f"{one.version} again {now.isoformat()}") for one in page]
+            page = [msgspec.structs.replace(one, version=f"{one.version}{_AGAIN}{now.isoformat()}") for one in page]
         fresh = ledger.cursors.not_received(connection, entity, page)
         if fresh:
             file = land(fresh)
             files.append(file)
             received += len(ledger.receive(connection, entity, fresh, run_id=run_id, lake_file=file))
     return Extraction(seen=seen, received=received, window_end=now, files=tuple(files))
+
+
+def same_content(version: str, other: str) -> bool:
+    """Whether two versions of a record are one that was received again."""
+    return version.partition(_AGAIN)[0] == other.partition(_AGAIN)[0]
 
 
 def keys_changed(source: Any, ledger: Any, *, connection: str, entity: str, keys: Sequence[str]) -> str | None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 import sqlalchemy as sa
@@ -55,6 +55,16 @@ class ReceivedRow(msgspec.Struct, frozen=True, kw_only=True):
             created_time=self.created_time,
             payload=codec.from_json(self.payload),
         )
+
+
+class Landed(NamedTuple):
+    """A version of a record, and when it was received."""
+
+    id: int
+    scope: str
+    native_id: str
+    version: str
+    received_at: datetime
 
 
 def insert_received(
@@ -126,6 +136,14 @@ def _had(
         had.update((row.scope, row.native_id, row.version) for row in found)
     return had
 
+
+_LANDED = sa.select(
+    received.c.id, received.c.scope, received.c.native_id, received.c.version, received.c.received_at
+).where(
+    among(sa.bindparam("of_connection"), sa.bindparam("of_entity")),
+    received.c.native_id.in_(sa.bindparam("of_ids", expanding=True)),
+    received.c.received_at >= sa.bindparam("of_since", type_=received.c.received_at.type),
+)
 
 _NEWEST = (
     sa.select(received.c.scope, received.c.native_id, sa.func.max(received.c.source_time).label("time"))
@@ -212,6 +230,15 @@ class Received:
                 received.c.connection == connection, received.c.entity == entity
             )
             return int(read.execute(sa.select(sa.func.count()).select_from(key.distinct().subquery())).scalar_one())
+
+    def landed_since(self, connection: str, entity: str, native_ids: Sequence[str], since: datetime) -> list[Landed]:
+        """Of these records, any scope, what was received since then, the same version several times, too."""
+        found: list[Landed] = []
+        with self._database.read() as read:
+            for ids in chunks(sorted(set(native_ids))):
+                given = {"of_connection": connection, "of_entity": entity, "of_ids": of_few_lengths(ids)}
+                found += [Landed(*row) for row in read.execute(_LANDED, {**given, "of_since": since})]
+        return found
 
     def rows(self, ids: Sequence[int]) -> list[ReceivedRow]:
         """These received records, by id."""

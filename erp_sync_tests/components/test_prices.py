@@ -14,6 +14,7 @@ from erp_sync.components import held_plans
 from erp_sync.ledger.plans import PlanState
 from erp_sync.operations.choosing import CannotDo
 from erp_sync.operations.decisions import approve, reject
+from erp_sync.systems.netsuite.client import NetSuiteClient
 from erp_sync_tests.components.two_systems import TwoSystems, two_systems
 
 LEVELS = {"price_levels": {"1": "base"}}
@@ -78,6 +79,29 @@ def test_a_price_that_jumps_waits_and_the_others_go(make):
     assert (store_prices(systems)["MUG"], store_prices(systems)["TEA"]) == (Decimal("10.5"), Decimal("3.3"))
     (plan,) = systems.here.ledger.plans.find(states=[PlanState.HELD])
     assert systems.here.ledger.plans.table(plan.id).column("key").to_pylist() == ["base/0/MUG"]
+
+
+def test_of_two_versions_that_were_read_at_once_the_newer_one_stands_in_the_end(make, monkeypatch):
+    """A read hangs in its first call. Another one begins after it, and is done before the price changes once more: of
+    two values the older one is of the read that began last."""
+    systems = make()
+    erp_price(systems, "MUG", "11.25")
+    query, hung = NetSuiteClient.query, []
+
+    def slow(self: NetSuiteClient, *words: Any, **given: Any) -> Any:
+        if not hung:
+            hung.append(given["operation"])
+            systems.read("prices", keys=("MUG",))
+            erp_price(systems, "MUG", "12.50")
+        return query(self, *words, **given)
+
+    monkeypatch.setattr(NetSuiteClient, "query", slow)
+    run_id, _ = systems.read("prices", keys=("MUG", "TEA"))
+    monkeypatch.undo()
+    assert systems.transform("prices", run_id).unsure == 1
+    systems.load("prices")
+    systems.run("prices")
+    assert (hung, store_prices(systems)["MUG"]) == (["price.read"], Decimal("12.5"))
 
 
 def held(systems: TwoSystems) -> list[list[str]]:

@@ -143,11 +143,12 @@ class TwoSystems:
     # -- hands ---------------------------------------------------------------------------------
 
     def erp_set(self, sku: str, location: str, on_hand: int) -> None:
-        """Somebody counted a second ago: what is on hand at a location is this."""
+        """Somebody counted a second ago, or with the last change if that is later: what is on hand is this."""
         self._sql(
             self.erp,
             "UPDATE aggregateitemlocation SET quantityonhand = ?, quantityavailable = ? - quantitycommitted, "
-            "lastquantityavailablechange = ? WHERE item = (SELECT id FROM item WHERE itemid = ?) "
+            "lastquantityavailablechange = max(lastquantityavailablechange, ?) "
+            "WHERE item = (SELECT id FROM item WHERE itemid = ?) "
             "AND location = (SELECT id FROM location WHERE externalid = ? OR name = ? COLLATE NOCASE)",
             (
                 f"{on_hand}.00000",
