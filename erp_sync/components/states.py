@@ -74,8 +74,8 @@ class Transformation:
             return task.report
         task.report.read = len(entries)
         canonical(task.here, task.route, task.kind, entries)
-        self.overlapping = overlapping(task.here, task.route, task.kind, entries)
         good = latest(entries)
+        self.overlapping = overlapping(task.here, task.route, task.kind, good)
         if task.kind.entity == Entity.PRODUCT:
             self._announce(good)
         self._judge(good)
