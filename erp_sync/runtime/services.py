@@ -150,9 +150,15 @@ def start(settings: Settings, services: Sequence[Service], wait_seconds: float =
     """
     files = files_of(settings.home)
     with exclusive(files.folder / "start.lock"):
-        found = status(settings)
-        if found.supervisor is not None:
-            raise AlreadyRunning(found.supervisor.pid)
+        lock = try_lock(files.lock)
+        if lock is None:
+            found = status(settings)
+            raise AlreadyRunning(found.supervisor.pid if found.supervisor is not None else None)
+        try:
+            # They listen where the new ones are to.
+            _clear_leftovers(settings)
+        finally:
+            os.close(lock)
         for service in services:
             if service.listens_on is not None and not port_is_free(service.listens_on):
                 raise PortTaken(service.name, service.listens_on)

@@ -110,6 +110,25 @@ def test_what_a_killed_supervisor_left_behind_is_ended_by_the_next_one(tmp_path:
     assert running[1].process_of("one").alive
 
 
+def test_what_a_killed_supervisor_left_behind_does_not_keep_its_port(tmp_path: Path) -> None:
+    """`erp-sync up` after it: the web server that listens there is its own."""
+    chosen, port = settings.load({"ERP_SYNC_HOME": str(tmp_path / "home")}), free_port()
+    command = [sys.executable, "-m", "http.server", str(port), "--bind", "127.0.0.1"]
+    wanted = [Service(name="web", command=command, ready=Ready(url=f"http://127.0.0.1:{port}/"))]
+    try:
+        before = services.start(chosen, wanted)
+        assert before.supervisor is not None
+        before.supervisor.signal(signal.SIGKILL)
+        wait_for(lambda: services.status(chosen).supervisor is None)
+        after = services.start(chosen, wanted)
+        old, new = before.services["web"].process, after.services["web"].process
+        assert old is not None
+        assert new is not None
+        assert (old.alive, new.alive) == (False, True)
+    finally:
+        services.stop(chosen)
+
+
 def test_a_service_waits_until_the_one_before_it_is_ready(tmp_path: Path) -> None:
     port = free_port()
     told: list[tuple[str, str]] = []
