@@ -15,6 +15,7 @@ from erp_sync.components.configuration import Mode
 from erp_sync.components.flow_table import FLOWS
 from erp_sync.demo.people import Buyer, Operator, no_more_sold
 from erp_sync.ledger import State
+from erp_sync.ledger.rows import RowState
 from erp_sync.model.keys import Entity
 
 DAY = timedelta(hours=24)
@@ -22,6 +23,8 @@ DAY = timedelta(hours=24)
 BUYER_AFTER, SOLD_UNTIL = 0.25, 0.12
 # So long nothing moves, and what has not been looked at by then was not there.
 QUIET_SECONDS = 8
+# Rows of plans that a process has in its hands, or a dead one had.
+IN_HAND = {RowState.CLAIMED.value, RowState.SENDING.value}
 # What people do in either system until the day closes is read by these.
 PEOPLES_FLOWS = ("orders", "order_status", "shipments", "inventory")
 
@@ -177,6 +180,9 @@ def settled(installation: Any, placed: int) -> bool:
             kind = FLOWS[name]
             source, target = getattr(route, kind.source), getattr(route, kind.target)
             if ledger.any_unhandled(route.name, name, source, kind.entity) or ledger.any_due(route.name, name, target):
+                return False
+            # What a dead process has in its hands is due once its lease is over.
+            if not kind.delivers and IN_HAND & set(ledger.plans.pending(route.name, name, target)):
                 return False
     return True
 
