@@ -56,6 +56,9 @@ __all__ = [
 ]
 
 
+_DYING_SECONDS = 10.0
+"""A supervisor that is dying, or only starting, holds its lock for a moment without being seen."""
+
 _PATIENCE = 4
 """So many times as long as asked for is waited for services that get on."""
 
@@ -150,10 +153,13 @@ def start(settings: Settings, services: Sequence[Service], wait_seconds: float =
     """
     files = files_of(settings.home)
     with exclusive(files.folder / "start.lock"):
-        lock = try_lock(files.lock)
-        if lock is None:
+        lock, end = try_lock(files.lock), time.monotonic() + _DYING_SECONDS
+        while lock is None:
             found = status(settings)
-            raise AlreadyRunning(found.supervisor.pid if found.supervisor is not None else None)
+            if found.supervisor is not None or time.monotonic() > end:
+                raise AlreadyRunning(found.supervisor.pid if found.supervisor is not None else None)
+            time.sleep(0.05)
+            lock = try_lock(files.lock)
         try:
             # They listen where the new ones are to.
             _clear_leftovers(settings)
