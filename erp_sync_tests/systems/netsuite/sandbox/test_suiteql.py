@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
+from collections import OrderedDict
+
 import pytest
 
+from erp_sync.systems.netsuite.sandbox.errors import VendorError
 from erp_sync.systems.netsuite.sandbox.suiteql import service
 
 
@@ -50,6 +54,59 @@ def test_windows_that_differ_in_their_moments_mean_what_each_says(account, sql):
         moments = [f"TO_TIMESTAMP('{year}-0{n}-11 10:20:3{n}', 'YYYY-MM-DD HH24:MI:SS')" for n in (1, 7, 3)]
         query = sql.format(*moments)
         assert suiteql._compile(session, query) == suiteql._compiled(session, query)
+
+
+LISTS = (
+    *("'MUG'", "'MUG','a, 1,2', 'it''s'", "'x1,5','7'", "1000", "1000,1001, 7"),
+    *("'SalesOrd:B', 'C'", "'B', 'C'", "''"),
+)
+
+
+@pytest.mark.parametrize("sql", [
+    "SELECT id FROM item WHERE itemid IN ({0}) AND isinactive IN ('T', 'F') ORDER BY id",
+    "SELECT id FROM item WHERE id NOT IN ({0}) OR cost IN ({1})",
+    "SELECT id FROM transaction WHERE status IN ({0}) AND id IN (SELECT id FROM item WHERE id IN ({1}))",
+    "SELECT id FROM item WHERE itemid IN ({0}) AND lastmodifieddate < TO_TIMESTAMP('2026-07-11 10:20:30', "
+    "'YYYY-MM-DD HH24:MI:SS')",
+    "SELECT CASE WHEN id IN ({0}) THEN 'in IN (7)' ELSE 'a list stands here, the 1.' END FROM item",
+    "SELECT CASE WHEN id IN ({0}) THEN 'in IN (7)' ELSE 'no' END FROM item",
+    "SELECT CONCAT('x IN (', ')') AS odd FROM item WHERE LOWER(itemid) IN ({0})",
+])  # fmt: skip
+def test_lists_that_differ_in_their_values_mean_what_each_says(account, sql):
+    """Compiled once for all values, a query is what it is when it is compiled alone, or refused as it is then."""
+    session, suiteql = account.core._session(), account.core.queries
+
+    def told(compile_it, query):
+        try:
+            return compile_it(session, query)
+        except VendorError as error:
+            return error.status, error.code, str(error)
+
+    for one, other in itertools.product(LISTS, LISTS):
+        query = sql.format(one, other)
+        assert told(suiteql._compile, query) == told(suiteql._compiled, query), query
+
+
+@pytest.mark.parametrize(("column", "lists"), [
+    ("itemid", ("'MUG'", "'MUG', 'TEE'", "'A','B','C'")), ("id", ("7", "1000, 1001", "1,2,3")),
+])  # fmt: skip
+def test_lists_of_one_query_are_compiled_once(account, monkeypatch, column, lists):
+    session, suiteql = account.core._session(), account.core.queries
+    compiled: list[str] = []
+    compile_it = service.Compiler.compile
+    monkeypatch.setattr(service, "_compiled", OrderedDict())
+    monkeypatch.setattr(
+        service.Compiler, "compile", lambda self, query: compiled.append(query) or compile_it(self, query)
+    )
+    for values in lists:
+        suiteql._compile(session, f"SELECT id FROM item WHERE {column} IN ({values}) ORDER BY id")
+    assert len(compiled) == 1
+
+
+def test_a_list_that_is_too_long_is_refused_however_often_shorter_ones_went(account):
+    query = "SELECT id FROM item WHERE id IN ({}) ORDER BY id"
+    for length, status in ((1000, 200), (1001, 400)):
+        assert account.query(query.format(", ".join(str(1000 + n) for n in range(length)))).status == status
 
 
 def test_a_window_that_is_none_is_refused_in_its_own_words(account):

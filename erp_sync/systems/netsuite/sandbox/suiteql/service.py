@@ -94,16 +94,16 @@ class SuiteQLService:
         return total
 
     def _compile(self, session: Session, query: str) -> Compiled:
-        """The query compiled. Those that differ in their moments only, as windows do, are compiled once."""
-        moments = _MOMENT.findall(query)
-        if not moments or len(moments) > len(_STAND_INS) or _STAND_IN_DAY in query:
+        """The query compiled. Those that differ only in their moments, as windows do, or in what stands in their lists
+        are compiled once."""
+        model, moments, lists = _model_of(query)
+        if model == query:
             return self._compiled(session, query)
-        stand_ins = iter(_STAND_INS)
         try:
-            found = self._compiled(session, _MOMENT.sub(lambda _: _to_timestamp(next(stand_ins)), query))
+            found = self._compiled(session, model)
         except VendorError:
             return self._compiled(session, query)  # refused in its own words
-        return _with_moments(found, moments, session.options.zone) or self._compiled(session, query)
+        return _with_values(found, moments, lists, session.options.zone) or self._compiled(session, query)
 
     def _compiled(self, session: Session, query: str) -> Compiled:
         custom, records = session.custom_fields(), session.custom_records()
@@ -122,6 +122,37 @@ _MODEL = "YYYY-MM-DD HH24:MI:SS"
 _MOMENT = re.compile(rf"TO_TIMESTAMP\('(\d{{4}}-\d\d-\d\d \d\d:\d\d:\d\d)', '{_MODEL}'\)")
 _STAND_IN_DAY = "2001-02-03"
 _STAND_INS = [f"{_STAND_IN_DAY} 04:05:0{number}" for number in range(10)]
+# A list of texts or of whole numbers. A text with a colon is more than its letters where a status is asked for, an
+# empty one is Oracle's null.
+_LIST = re.compile(r"\bIN \(((?:'[^':]+'(?:, ?'[^':]+')*)|(?:[1-9]\d{0,14}(?:, ?[1-9]\d{0,14})*))\)")
+_LONGEST_LIST = 1000
+_STAND_IN_TEXT, _STAND_IN_NUMBER = "'a list stands here, the {}.'", "9876501234{:04}"
+_STAND_IN_LISTS = ("a list stands here", "9876501234")
+
+
+def _model_of(query: str) -> tuple[str, list[str], list[str]]:
+    """The query with stand-ins, and in whose places they stand: moments, and lists as SQL. The query itself where it
+    has none, or more than there are stand-ins, or speaks of those."""
+    moments = _MOMENT.findall(query)
+    if len(moments) > len(_STAND_INS) or any(one in query for one in (_STAND_IN_DAY, *_STAND_IN_LISTS)):
+        return query, [], []
+    if moments:
+        stand_ins = iter(_STAND_INS)
+        query = _MOMENT.sub(lambda _: _to_timestamp(next(stand_ins)), query)
+    lists: list[str] = []
+
+    def lifted(found: re.Match[str]) -> str:
+        values = found[1]
+        if values.count(",") >= _LONGEST_LIST:  # too many, or texts with commas
+            return found[0]
+        lists.append(values)
+        return f"IN ({_stand_in(values, len(lists))})"
+
+    return _LIST.sub(lifted, query), moments, lists
+
+
+def _stand_in(values: str, number: int) -> str:
+    return (_STAND_IN_TEXT if values.startswith("'") else _STAND_IN_NUMBER).format(number)
 
 
 def _to_timestamp(moment: str) -> str:
@@ -132,16 +163,22 @@ def _stored(moment: str, zone: ZoneInfo) -> str:
     return quoted(dates.as_stored(dates.parse(moment, _MODEL, zone), "datetime", zone))
 
 
-def _with_moments(compiled: Compiled, moments: list[str], zone: ZoneInfo) -> Compiled | None:
-    """What was compiled with stand-ins, with these moments in their places; None where they stand in another form."""
-    sql, counted = compiled.sql, compiled.counted
+def _with_values(compiled: Compiled, moments: list[str], lists: list[str], zone: ZoneInfo) -> Compiled | None:
+    """What was compiled with stand-ins, with these values in their places; None where they stand in another form."""
+    places = []
     for stand_in, moment in zip(_STAND_INS, moments, strict=False):
         try:
-            ours, theirs = (_stored(one, zone) for one in (stand_in, moment))
+            places.append((_stored(stand_in, zone), _stored(moment, zone)))
         except dates.BadDate:
             return None
+    for number, values in enumerate(lists, 1):
+        theirs = values.replace("','", "', '") if values.startswith("'") else ", ".join(re.findall(r"\d+", values))
+        places.append((f" IN ({_stand_in(values, number)})", f" IN ({theirs})"))
+    sql, counted = compiled.sql, compiled.counted
+    for ours, theirs in places:
         sql, counted = sql.replace(ours, theirs), counted.replace(ours, theirs)
-    if _STAND_IN_DAY in sql:
+    names = [name for name, _ in compiled.columns]
+    if any(one in text for text in (sql, *names) for one in (_STAND_IN_DAY, *_STAND_IN_LISTS)):
         return None
     return replace(compiled, sql=sql, counted=counted)
 
