@@ -309,20 +309,25 @@ class Steps:
             )
             return settle_until
 
-    def refusals(self, delivery_id: int) -> int:
-        """How often the target has refused a step of the delivery since it was accepted, or retried by a person."""
+    def refusals(self, delivery_id: int) -> dict[tuple[str, str], int]:
+        """How often the target has refused a step of the delivery, by step and code, since it was accepted or retried
+        by a person."""
         retried = (
             sa.select(sa.func.max(delivery_events.c.at))
             .where(delivery_events.c.delivery_id == delivery_id, delivery_events.c.kind == "retried")
             .scalar_subquery()
         )
-        query = sa.select(sa.func.count()).where(
-            attempts.c.delivery_id == delivery_id,
-            attempts.c.outcome == "refused",
-            sa.or_(retried.is_(None), attempts.c.ended_at > retried),
+        query = (
+            sa.select(attempts.c.step, attempts.c.code, sa.func.count())
+            .where(
+                attempts.c.delivery_id == delivery_id,
+                attempts.c.outcome == "refused",
+                sa.or_(retried.is_(None), attempts.c.ended_at > retried),
+            )
+            .group_by(attempts.c.step, attempts.c.code)
         )
         with self._database.read() as read:
-            return int(read.execute(query).scalar_one())
+            return {(step, code): count for step, code, count in read.execute(query)}
 
     def refuse(self, claim: Claim, step: str, code: str, message: str) -> None:
         """The target said no and certainly applied nothing. What follows (dead, later, wait_for) is the flow's.

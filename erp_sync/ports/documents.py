@@ -60,6 +60,7 @@ class StepRequest(msgspec.Struct, frozen=True, kw_only=True):
         receipts: of the steps before it, by step name.
         references: resolved requirements: target ids.
         attempt: 1 for the first.
+        refusals: how often the target has refused the step, by code, since it was accepted or retried by a person.
         target_id: of a document that was delivered or adopted before: its id by the cross references; else "".
         allowed: differences of amounts that a person let pass.
     """
@@ -70,6 +71,7 @@ class StepRequest(msgspec.Struct, frozen=True, kw_only=True):
     receipts: dict[str, Receipt]
     references: dict[Requirement, str]
     attempt: int = 1
+    refusals: dict[str, int] = {}
     target_id: str = ""
     allowed: tuple[Difference, ...] = ()
 

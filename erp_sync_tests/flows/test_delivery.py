@@ -32,6 +32,7 @@ from erp_sync_tests.flows.world import (
     SETTLE,
     START,
     STORE,
+    Behaviour,
     Clock,
     Order,
     Polled,
@@ -374,6 +375,29 @@ def test_what_a_person_retries_may_be_refused_for_now_as_often_again(ledger: Led
         drain(ledger, erp, clock)
         clock.advance(1)
     assert state_of(ledger, delivery) == (State.DELIVERED, "")
+
+
+def test_a_target_knows_how_often_it_has_refused_a_step(ledger: Ledger, clock: Clock):
+    """By code, what did not arrive left out; anew when a person has had it retried."""
+    erp = System(clock=clock)
+    told: list[dict[str, int]] = []
+
+    def refused(code: str, again: Again = Again.LATER) -> Behaviour:
+        def answers(_: System, request: StepRequest) -> Outcome:
+            told.append(request.refusals)
+            return Refused(code=code, message="no", again=again, retry_after_seconds=1)
+
+        return answers
+
+    erp.on("sales_order", refused("busy"), answer(NotSent(why="no connection", retry_after_seconds=1)))
+    erp.on("sales_order", refused("busy"), refused("closed"), refused("gone", Again.NEVER), refused("busy"))
+    (delivery,) = accept(ledger, Order(number="1"))
+    for _ in range(6):
+        drain(ledger, erp, clock)
+        clock.advance(1)
+    ledger.dead_letters.retry([delivery], who="ann")
+    drain(ledger, erp, clock)
+    assert told == [{}, {"busy": 1}, {"busy": 2}, {"busy": 2, "closed": 1}, {}]
 
 
 def test_an_optional_step_that_is_refused_does_not_stop_the_document(ledger: Ledger, clock: Clock):

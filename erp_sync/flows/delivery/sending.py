@@ -85,6 +85,7 @@ class Sending:
         if known.state is StepState.REFUSED and step.optional:
             return Receipt(target_id="", values={"refused": known.code})
         operation = self.task.target.capabilities.operation(step.operation)
+        before = self.task.ledger.steps.refusals(claim.id) if known.attempts else {}
         request = StepRequest(
             delivery=str(claim.delivery.id),
             step=step,
@@ -92,6 +93,7 @@ class Sending:
             receipts=dict(receipts),
             references=dict(self.resolved.references),
             attempt=known.attempts + 1,
+            refusals={code: count for (name, code), count in before.items() if name == step.name},
             target_id=self.resolved.partners.get(claim.id, ""),
             allowed=claim.delivery.allowed,
         )

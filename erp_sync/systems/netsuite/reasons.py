@@ -122,12 +122,14 @@ REASONS = (
         code="already_exists",
         means="NetSuite says that it has this record already and does not show it: a send of ours may be committing.",
         look=_SHOW,
-        do="It is looked for again by itself. Where it stays, look for the external id in NetSuite, also among deleted "
-        "and inactive records.",
+        do="It is looked for again by itself for 21 minutes, longer than a send of ours may take. Then look for the "
+        "external id in NetSuite, also among inactive and deleted records. It is this document: `erp-sync adopt ROUTE "
+        "--apply --link NUMBER=ID`. It is not: remove its external id" + _RETRY,
     ),
     Reason(
         code="name_taken",
-        means="NetSuite has another customer or vendor of this name: the new one cannot be created.",
+        means="NetSuite has another customer or vendor of this name: the new one cannot be created. It says the same "
+        "while a send of ours is committing, so for 21 minutes the reason is already_exists, and ours is looked for.",
         look=_SHOW,
         do="Turn on auto-numbering of customers (Setup, Company, Auto-Generated Numbers), or link that record" + _RETRY,
     ),

@@ -41,7 +41,8 @@ def of_existing(request: StepRequest, rejected: Rejected, finding: Finding) -> R
     """Of a record whose key NetSuite has already, and that was not found to be this one.
 
     NetSuite says the same of a customer whose external id is there and of one whose name another has. It is another's
-    only when no send of ours can be committing any more: until then it is looked for again.
+    only when no send of ours can be committing any more: until then it is looked for again, and for as long as the
+    read itself cannot tell.
     """
     if isinstance(finding, Ambiguous):
         ids = ", ".join(finding.target_ids)
@@ -49,7 +50,9 @@ def of_existing(request: StepRequest, rejected: Rejected, finding: Finding) -> R
             code="external_id_taken",
             message=f"External id {request.step.key} belongs to a record that is not this document ({ids}).",
         )
-    if isinstance(finding, Later) or kind_of(request.step) != CUSTOMER or request.attempt <= LOOKS:
+    if isinstance(finding, Later):
+        return _looked_for_again(request, rejected)
+    if kind_of(request.step) != CUSTOMER or _may_be_committing(request):
         return of_unseen(request, rejected)
     return Refused(
         code="name_taken",
@@ -59,8 +62,20 @@ def of_existing(request: StepRequest, rejected: Rejected, finding: Finding) -> R
 
 
 def of_unseen(request: StepRequest, rejected: Rejected) -> Refused:
-    """Of a record that NetSuite has and no read shows: another send of ours may be committing at this moment."""
-    pause = FIRST_LOOK_SECONDS * 2 ** (min(request.attempt, LOOKS) - 1)
+    """Of a record that NetSuite has and no read shows: it is looked for again, until no send of ours can be committing
+    any more."""
+    if _may_be_committing(request):
+        return _looked_for_again(request, rejected)
+    message = f"{rejected.message} No record with external id {request.step.key} is to be seen."
+    return Refused(code=ALREADY_EXISTS, message=message)
+
+
+def _may_be_committing(request: StepRequest) -> bool:
+    return request.refusals.get(ALREADY_EXISTS, 0) < LOOKS
+
+
+def _looked_for_again(request: StepRequest, rejected: Rejected) -> Refused:
+    pause = FIRST_LOOK_SECONDS * 2 ** min(request.refusals.get(ALREADY_EXISTS, 0), LOOKS - 1)
     return Refused(code=ALREADY_EXISTS, message=rejected.message, again=Again.LATER, retry_after_seconds=pause)
 
 
