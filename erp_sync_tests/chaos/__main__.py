@@ -18,6 +18,8 @@ def main() -> int:
     # What sets and dicts of texts are ordered by must be the same in every play of a seed.
     if os.environ.get("PYTHONHASHSEED") != "0":
         os.environ["PYTHONHASHSEED"] = "0"
+        # Nothing here multiplies matrices, and threads that wait for some cost.
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
         os.execv(sys.executable, [sys.executable, "-m", "erp_sync_tests.chaos", *sys.argv[1:]])
     if sys.argv[1:] == ["mutants"]:
         from erp_sync_tests.chaos import hunt

@@ -20,8 +20,6 @@ from types import ModuleType
 from typing import Any
 from unittest import mock
 
-import httpx
-
 from erp_sync import settings as settings_module
 from erp_sync.components.configuration import (
     Configuration,
@@ -118,6 +116,10 @@ def people_of(vendor: str) -> ModuleType:
     return importlib.import_module(f"erp_sync_tests.systems.{vendor}.chaos")
 
 
+def _settings(people: ModuleType) -> dict[str, Any]:
+    return {**getattr(people, "SETTINGS", {}), **getattr(people, "DECLARED", {})}
+
+
 class Template:
     """What every seed begins with. One for a process; made in virtual time, like everything."""
 
@@ -140,14 +142,13 @@ class Template:
                 core.seed(self.goods().seed(erp=side == "erp"))
                 self.statuses[name] = core.status()
                 core.close()
-            small = {name: getattr(people_of(vendor), "SETTINGS", {}) for name, vendor in self.vendors.items()}
+            small = {name: _settings(people_of(vendor)) for name, vendor in self.vendors.items()}
             self.configuration = self._configured(shipped, small)
             self._as_shipped = self._configured(shipped, {})
             self._make_ledger(here)
         self.wire = People()
-        client = httpx.Client(transport=self.wire, trust_env=False, verify=False)
         self.people = {
-            name: people_of(vendor).People(f"http://{name}.chaos", self.statuses[name], self.goods(), client)
+            name: people_of(vendor).People(f"http://{name}.chaos", self.statuses[name], self.goods(), self.wire)
             for name, vendor in self.vendors.items()
         }
 

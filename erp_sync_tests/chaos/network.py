@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -148,10 +148,9 @@ class Network:
 
     # -- people and their software -----------------------------------------------------------------
 
-    def direct(self, request: httpx.Request) -> httpx.Response:
+    def direct(self, asked: Request) -> Response:
         """A call by somebody else than the product: at once, no faults."""
-        system = self.systems[request.url.host.removesuffix(".chaos")]
-        asked = _asked(request)
+        system = self.systems[asked.url.split("/", 3)[2].removesuffix(".chaos")]
         endpoint = system.core.classify(asked)
         # They wait in life until a slot is free.
         refusal = system.core.authenticate(asked)
@@ -160,7 +159,7 @@ class Network:
         assert entry.call is not None
         entry.call.status = answer.status
         system.journal.append(entry)
-        return httpx.Response(answer.status, headers=answer.headers, content=answer.body, request=request)
+        return answer
 
     # -- the vendor's side -------------------------------------------------------------------------
 
@@ -243,14 +242,15 @@ class _Wire(httpx.BaseTransport):
         return self._network.exchange(request)
 
 
-class People(httpx.BaseTransport):
-    """The wire of shoppers and warehouses, whose software lives longer than one network: `network` is set anew."""
+class People:
+    """In the place of the HTTP client of shoppers and warehouses, whose software lives longer than one network:
+    `network` is set anew."""
 
     network: Network
 
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
-        request.read()
-        return self.network.direct(request)
+    def request(self, method: str, url: str, *, content: bytes | None, headers: Mapping[str, str]) -> httpx.Response:
+        answer = self.network.direct(Request.build(method, url, headers=headers, body=content or b""))
+        return httpx.Response(answer.status, headers=answer.headers, content=answer.body)
 
 
 class _Flight:

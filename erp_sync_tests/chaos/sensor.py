@@ -17,10 +17,6 @@ LATENESS = 150.0
 PAUSES = {"orders": 90.0, "order_status": 140.0, "shipments": 125.0, "inventory": 150.0, "prices": 280.0}
 
 
-# And when nothing goes wrong any more: what is late is there by then, and most looks would find nothing.
-AT_REST = 150.0
-
-
 class Sensor:
     """`changed`: when somebody last did something in a system. `read`: when a flow last read its source whole.
 
@@ -38,11 +34,12 @@ class Sensor:
         self._handled: dict[str, int] = {}
         self.changed: dict[str, float] = {}
         self.read: dict[str, float] = {}
-        self.pauses = dict(PAUSES)
+        self._at_rest = False
 
     def at_rest(self) -> None:
-        """Nothing goes wrong any more: look less often."""
-        self.pauses = {flow: max(pause, AT_REST) for flow, pause in PAUSES.items()}
+        """Nothing goes wrong any more: sources are looked at when all is there that anybody did, even what is late.
+        Most looks before would find nothing."""
+        self._at_rest = True
 
     def close(self) -> None:
         self._look.close()
@@ -50,7 +47,7 @@ class Sensor:
     def wanted(self, flow: str, now: float) -> bool:
         """A run would find something: at the source as far as anybody can know, or due in the ledger."""
         read = self.read.get(flow)
-        if read is None or (self._behind(flow) and now - read > self.pauses[flow]):
+        if read is None or (self._behind(flow) and now >= self._next_look(flow, read)):
             return True
         due = self._due(flow)
         return due is not None and due <= now and (FLOWS[flow].delivers or now - read > 5.0)
@@ -62,15 +59,23 @@ class Sensor:
     def upcoming(self, flow: str, now: float) -> float | None:
         """When it would find something next; None where all is at rest."""
         if self._behind(flow):
-            return max(now, self.read.get(flow, now) + self.pauses[flow])
+            return max(now, self._next_look(flow, self.read.get(flow, now)))
         return self._due(flow)
 
+    def _next_look(self, flow: str, read: float) -> float:
+        """At rest all flows look one after the other, so that each finds what the one before has made."""
+        return max(map(self._complete, PAUSES)) if self._at_rest else read + PAUSES[flow]
+
     def _behind(self, flow: str) -> bool:
+        return self._complete(flow) > self.read.get(flow, 0.0)
+
+    def _complete(self, flow: str) -> float:
+        """When a look at the flow's source finds everything that was done in it by now."""
         source = getattr(self._route, FLOWS[flow].source)
-        ahead, read = max(0.0, self._ahead.get(source, 0.0)), self.read.get(flow, 0.0)
+        ahead = max(0.0, self._ahead.get(source, 0.0))
         # A change that was not read yet moves on with our write to the same document, beyond a window of our time.
         touched = self._written.get(source, 0.0) + ahead + 1.0 if ahead else 0.0
-        return max(self.changed.get(source, 0.0) + LATENESS + ahead, touched) > read
+        return max(self.changed.get(source, 0.0) + LATENESS + ahead, touched)
 
     def _due(self, flow: str) -> float | None:
         kind = FLOWS[flow]

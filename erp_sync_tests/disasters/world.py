@@ -106,7 +106,7 @@ class World:
         self.credentials = {name: set_up.statuses[name]["credentials"] for name in house.network.systems}
         self._runs = 0
         self._tasks: list[Task] = []
-        people = httpx.Client(transport=set_up.wire, trust_env=False, verify=False)
+        people: Any = set_up.wire
         self.front = Storefront(self.url(self.store), self.credentials[self.store.name], set_up.goods())
         self.front._caller._http = self.front._shop._http = people
         self.back = NetSuite(self.url(self.erp), self.credentials[self.erp.name])

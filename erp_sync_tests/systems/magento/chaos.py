@@ -9,8 +9,6 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import httpx
-
 from erp_sync.sandbox.caller import Refused
 from erp_sync.sandbox.catalogue import Basket, Catalogue, Line
 from erp_sync.sandbox.checker.sources import reading
@@ -20,6 +18,8 @@ from erp_sync.sandbox.shoppers import Storefront
 # How often each is done, beside what other systems' people do.
 # Lists come in several pages, between which they change.
 SETTINGS: Mapping[str, Any] = {"page_size": 5}
+# What a seed on the virtual clock does not ask for in every run; among real processes it is asked for.
+DECLARED: Mapping[str, Any] = {"website": "base"}
 # Among real processes: nothing is waited for longer, and a write is there this soon or never.
 _WRITES = (
     *("order_status.comment", "sales_order.cancel", "shipment.create", "shipment.add_parcel", "shipment.notify"),
@@ -62,7 +62,7 @@ def twice(database: Path) -> list[str]:
 class People:
     """Shoppers of one store. They talk to whatever installation is behind the wire now."""
 
-    def __init__(self, base_url: str, status: Mapping[str, Any], catalogue: Catalogue, wire: httpx.Client) -> None:
+    def __init__(self, base_url: str, status: Mapping[str, Any], catalogue: Catalogue, wire: Any) -> None:
         self._front = Storefront(base_url, status["credentials"], catalogue)
         self._front._caller._http = self._front._shop._http = wire
         self._catalogue = catalogue

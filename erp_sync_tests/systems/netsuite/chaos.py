@@ -7,8 +7,6 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-import httpx
-
 from erp_sync.sandbox.caller import Refused
 from erp_sync.sandbox.catalogue import Catalogue
 from erp_sync.sandbox.warehouse import Habits, NetSuite, Warehouse, _package
@@ -16,6 +14,8 @@ from erp_sync.sandbox.warehouse import Habits, NetSuite, Warehouse, _package
 DOINGS: Mapping[str, int] = {"ship": 7, "count": 4, "receive": 2, "reprice": 3}
 # The ERP decides which warehouse ships what.
 OPTIONS: Mapping[str, Any] = {"automatic_locations": True}
+# What a seed on the virtual clock does not ask for in every run; among real processes it is asked for.
+DECLARED: Mapping[str, Any] = {"currencies": {"USD": "1"}}
 # Among real processes: nothing is waited for longer, and a write is there this soon or never.
 _SETTLE = {
     name: 15 for name in ("customer.create", "sales_order.create", "customer_deposit.create", "sales_order.close")
@@ -52,7 +52,7 @@ HABITS = Habits(partial=0.25, stepwise=0.25, two_parcels=0.15, late_parcel=0.15,
 class People:
     """Warehouses and price managers of one account."""
 
-    def __init__(self, base_url: str, status: Mapping[str, Any], catalogue: Catalogue, wire: httpx.Client) -> None:
+    def __init__(self, base_url: str, status: Mapping[str, Any], catalogue: Catalogue, wire: Any) -> None:
         self._netsuite = NetSuite(base_url, status["credentials"])
         self._netsuite._caller._http = wire
         self._codes = [place.code for place in catalogue.warehouses]

@@ -10,6 +10,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation, localcontext
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,8 @@ DECIMAL = "DECIMAL_TEXT"
 # Decimals are compared by this collation: as numbers, exactly, as MySQL's DECIMAL.
 EXACT = "EXACT_DECIMAL"
 
-sqlite3.register_converter(DECIMAL, lambda raw: Decimal(raw.decode()))
+# The same amounts and quantities come again and again.
+sqlite3.register_converter(DECIMAL, lru_cache(maxsize=8192)(lambda raw: Decimal(raw.decode())))
 
 
 def scaled(column: str) -> str:
