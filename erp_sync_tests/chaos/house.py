@@ -37,6 +37,7 @@ from erp_sync.sandbox.journal import Journal
 from erp_sync.sandbox.latency import latency
 from erp_sync.sandbox.people import place
 from erp_sync.transport import client as transport_client
+from erp_sync_tests.chaos.kept import kept
 from erp_sync_tests.chaos.network import Network, People, SkewedClock, System, Trouble
 from erp_sync_tests.chaos.points import points
 from erp_sync_tests.chaos.quick_sql import Engine
@@ -116,6 +117,12 @@ def people_of(vendor: str) -> ModuleType:
     return importlib.import_module(f"erp_sync_tests.systems.{vendor}.chaos")
 
 
+def _without_log(database: Path) -> None:
+    """What is read into memory has no log beside it."""
+    with closing(sqlite3.connect(database)) as opened:
+        opened.execute("PRAGMA journal_mode=DELETE")
+
+
 def _settings(people: ModuleType) -> dict[str, Any]:
     return {**getattr(people, "SETTINGS", {}), **getattr(people, "DECLARED", {})}
 
@@ -142,6 +149,7 @@ class Template:
                 core.seed(self.goods().seed(erp=side == "erp"))
                 self.statuses[name] = core.status()
                 core.close()
+                _without_log(self.folder / f"{name}.db")
             small = {name: _settings(people_of(vendor)) for name, vendor in self.vendors.items()}
             self.configuration = self._configured(shipped, small)
             self._as_shipped = self._configured(shipped, {})
@@ -184,9 +192,7 @@ class Template:
         # This ERP begins without an order: there is none to look for before a first send.
         installation.ledger.adopting.finished(self.route.name, self.route.erp, start)
         installation.close()
-        with closing(sqlite3.connect(self.live / "ledger.db")) as ledger:
-            # What is read into memory has no log beside it.
-            ledger.execute("PRAGMA journal_mode=DELETE")
+        _without_log(self.live / "ledger.db")
         shutil.copy(self.live / "ledger.db", self.folder / "ledger.db")
         shutil.rmtree(self.live)
 
@@ -211,6 +217,8 @@ def _all_on(route: RouteSpec, guards: Mapping[str, Mapping[str, float]]) -> Rout
     return route.model_copy(update={"flows": flows})
 
 
+# The ledger is kept in memory by its own engine.
+_LEFT = frozenset({"ledger.db"})
 _engines: dict[str, Any] = {}
 _make_engine = ledger_engine._sqlite_engine
 
@@ -330,9 +338,9 @@ class House:
 
 
 @contextmanager
-def in_force(here: Simulation, house_of: Any) -> Iterator[Any]:
-    """The simulation's clocks, threads and wire in the place of the real ones; gives the house."""
-    with here.running(), simulated(here), _one_engine(), _slots(here), ExitStack() as stack:
+def in_force(here: Simulation, house_of: Any, live: Path) -> Iterator[Any]:
+    """The simulation's clocks, threads and wire in the place of the real ones; gives the house, which is in `live`."""
+    with here.running(), simulated(here), kept(live, _LEFT), _one_engine(), _slots(here), ExitStack() as stack:
         stack.enter_context(points(here))
         house = house_of()
         before, transport_client.pooled = transport_client.pooled, house.network.pooled

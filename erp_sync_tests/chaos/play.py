@@ -344,5 +344,5 @@ def play(template: Template, seed: int) -> Played:
     here = Simulation(seed)
     doings = {name: people_of(vendor).DOINGS for name, vendor in template.vendors.items()}
     plan = schedule.draw(seed, here.now, doings, template.route)
-    with thrifty(), in_force(here, lambda: House(template, here, seed, plan.skews)) as house:
+    with thrifty(), in_force(here, lambda: House(template, here, seed, plan.skews), template.live) as house:
         return Seed(template, here, house, plan, seed).play()

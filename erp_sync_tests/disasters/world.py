@@ -216,7 +216,7 @@ class World:
 @contextmanager
 def world(set_up: Stage, seed: int = 1, start: datetime = START) -> Iterator[World]:
     here = Simulation(seed, start)
-    with thrifty(), in_force(here, lambda: House(set_up, here, seed)) as house:
+    with thrifty(), in_force(here, lambda: House(set_up, here, seed), set_up.live) as house:
         made = World(set_up, here, house, seed)
         try:
             yield made
