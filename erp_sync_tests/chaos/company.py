@@ -26,7 +26,7 @@ from erp_sync.ledger.inbox import InboxEvent
 from erp_sync.ledger.plan_values import PlanState
 from erp_sync.ledger.schema import deliveries
 from erp_sync_tests.chaos.house import House
-from erp_sync_tests.chaos.schedule import DURATION
+from erp_sync_tests.chaos.schedule import DURATION, OVERTAKEN_AFTER
 from erp_sync_tests.chaos.simulation import Process, Simulation, Task
 
 WHO, WHY = "operator", "looked at it"
@@ -158,7 +158,7 @@ class World(Protocol):
     house: House
     outside: Installation
 
-    def run(self, process: Process, flow: str, *, full: bool = False) -> None:
+    def run(self, process: Process, flow: str, *, full: bool = False, keys: Sequence[str] = ()) -> None:
         """One run of a flow by that process."""
 
 
@@ -207,6 +207,16 @@ class Others:
     def _backfill(self, flow: str) -> None:
         self._faults["windows overlap"] += 1
         self._spawn("backfill", lambda process: self._seed.run(process, flow, full=True))
+
+    def overtake(self, flow: str) -> None:
+        """Somebody reads all values of a flow by their keys; a moment later another one what has changed."""
+        self._faults["read overtaken"] += 1
+        keys = [item.sku for item in self._seed.house.template.goods().items if item.kind == "simple"]
+        self._spawn("reader", lambda process: self._seed.run(process, flow, keys=keys))
+        self._here.call_at(
+            self._here.now + OVERTAKEN_AFTER,
+            lambda: self._spawn("other reader", lambda process: self._seed.run(process, flow)),
+        )
 
     # -- a second daemon ---------------------------------------------------------------------------
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import traceback
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -83,6 +83,8 @@ class Seed:
         for when, point, passes, everybody in self.plan.traps:
             here.call_at(begin + when, lambda trap=(point, passes, everybody): self._set_trap(*trap))
         self.others.arrange()
+        for when, flow in self.plan.overtaken:
+            here.call_at(begin + when, lambda flow=flow: self.others.overtake(flow))
         here.ambushes, here.ambushed = list(self.plan.ambushes), self._ambushed
         self.house.network.struck = lambda trouble: self._react(trouble.then)
         self.house.network.act = self._act
@@ -189,14 +191,14 @@ class Seed:
             self.installations[process] = self.house.installation()
         return self.installations[process]
 
-    def run(self, process: Process, flow: str, *, full: bool = False) -> None:
+    def run(self, process: Process, flow: str, *, full: bool = False, keys: Sequence[str] = ()) -> None:
         self.runs += 1
         began = self.here.now
         process.doing = flow
         here = self.installation(process)
         try:
-            full = full or self._never_compared(here, flow)
-            runs.run(here, self.house.route, flow, f"run{self.runs}", full=full)
+            full = full or (not keys and self._never_compared(here, flow))
+            runs.run(here, self.house.route, flow, f"run{self.runs}", full=full, keys=keys)
         except (CallFailed, LakeFull):
             return
         except Killed:
@@ -208,7 +210,8 @@ class Seed:
             where = f"{Path(place.filename).name}:{place.lineno} {place.name}"
             self.defects.append(f"{flow}: {type(defect).__name__} at {where}: {defect}")
             return
-        self.sensor.read[flow] = began
+        if not keys:
+            self.sensor.read[flow] = began
         self.finished.append(self.here.now)
 
     def _never_compared(self, here: Installation, flow: str) -> bool:

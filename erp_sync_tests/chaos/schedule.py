@@ -80,6 +80,7 @@ class Schedule:
         outages: (when, which of `OUTAGES`, how long, at which point it begins; "" at that moment).
         ambushes: who is caught in the middle of a flow, where and with what.
         skipped: (when, flow, how long) nobody starts a run of the flow, whatever there is for it.
+        overtaken: (when, flow) somebody begins to read values, and another one who begins later is done before.
         stalls: (when, after how many transactions more, how long) nothing of a worker runs, and it does not know.
     """
 
@@ -91,6 +92,7 @@ class Schedule:
     stalls: list[tuple[float, int, float]] = field(default_factory=list)
     ambushes: list[Ambush] = field(default_factory=list)
     skipped: list[tuple[float, str, float]] = field(default_factory=list)
+    overtaken: list[tuple[float, str]] = field(default_factory=list)
 
 
 def draw(seed: int, start: float, doings: Mapping[str, Mapping[str, int]], route: RouteSpec) -> Schedule:
@@ -122,6 +124,8 @@ def draw(seed: int, start: float, doings: Mapping[str, Mapping[str, int]], route
         _skipped_windows(made, more, start, doings, route)
     if more.random() < 0.25:
         made.acts.append((more.uniform(20, DURATION * 0.6), route.store, POISON))
+    if more.random() < 0.3:
+        _overtaken_read(made, more, start, route)
     made.acts.sort()
     return made
 
@@ -220,6 +224,21 @@ def _skipped_windows(
     )  # fmt: skip
 
 
+def _overtaken_read(made: Schedule, chance: random.Random, start: float, route: RouteSpec) -> None:
+    """A read hangs while values change: it began before another one, and holds what is newer."""
+    # Prices are read in one call: it is the one that hangs.
+    flow, when = "prices", chance.uniform(60, DURATION * 0.7)
+    source = _source(route, flow)
+    # What the other one reads is new, too, and not yet known.
+    made.acts += [(when - 3, source, "think_again"), (when + 20, source, "think_again")]
+    made.overtaken.append((when, flow))
+    made.troubles.insert(
+        0,
+        Trouble(kind="timeout", system=source, begin=start + when, end=start + when + OVERTAKEN_AFTER, writes=False,
+                flow=flow, times=1),
+    )  # fmt: skip
+
+
 AIMS = (_overtaken_document, _cancelled_under_way, _overtaken_value, _lost_lease, _silent_write, _late_value, _no_trace)
 STATES = ("inventory", "prices")
 DOCUMENTS = ("orders", "order_status", "shipments")
@@ -231,6 +250,8 @@ PERHAPS = "perhaps"
 ATTEMPTS = RetryPolicy().attempts
 # Lease, settle time of a write that may have left, and the time until the other worker looks again.
 TAKEN_OVER_SECONDS = (220, 320)
+# Who reads and overtakes another one begins so much later.
+OVERTAKEN_AFTER = 3.0
 
 
 def _source(route: RouteSpec, flow: str) -> str:

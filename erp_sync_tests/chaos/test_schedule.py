@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from erp_sync_tests.chaos.network import LIST_CHANGES
-from erp_sync_tests.chaos.schedule import AIMS, DOCUMENTS, GOES, KINDS, OUTAGES, POINTS, POISON
+from erp_sync_tests.chaos.schedule import AIMS, DOCUMENTS, GOES, KINDS, OUTAGES, OVERTAKEN_AFTER, POINTS, POISON
 from erp_sync_tests.chaos.test_replay import drawn
 
 SEEDS = [drawn(seed) for seed in range(1, 101)]
@@ -39,3 +39,15 @@ def test_windows_are_skipped_and_lists_change_after_it():
 def test_records_are_poisoned():
     poisoned = sum(what == POISON for made in SEEDS for _, _, what in made.acts)
     assert 10 < poisoned < 50
+
+
+def test_values_change_while_the_call_that_reads_them_hangs():
+    overtaking = [made for made in SEEDS if made.overtaken]
+    assert len(overtaking) > 15
+    for made in overtaking:
+        ((when, flow),) = made.overtaken
+        hangs = [one for one in made.troubles if (one.kind, one.flow, one.writes) == ("timeout", flow, False)]
+        assert [one.begin for one in hangs] == [when], "nobody but the first reader"
+        changes = [at - when for at, _, what in made.acts if what == "think_again"]
+        assert any(-5 < at < 0 for at in changes), "there is something to read"
+        assert any(OVERTAKEN_AFTER < at < 25 for at in changes), "and it is old when the first reader has his answer"
