@@ -66,11 +66,12 @@ def _panel(number: int, kpi: Kpi) -> dict[str, Any]:
         steps = [{"color": "green" if over else "red", "value": None}]
         steps.append({"color": "red" if over else "green", "value": kpi.target.limit()})
     window = f"last {window_text(kpi)}" if kpi.window else "now"
-    aimed = f", aim {aim(kpi)}" if kpi.target is not None else ""
+    said = [] if "last" in kpi.title else [window]
+    notes = ", ".join([*said, *([f"aim {aim(kpi)}"] if kpi.target is not None else [])])
     return {
         "id": number + 1,
         "type": "timeseries",
-        "title": f"{kpi.title[0].upper()}{kpi.title[1:]} ({window}{aimed})",
+        "title": f"{kpi.title[0].upper()}{kpi.title[1:]}" + (f" ({notes})" if notes else ""),
         "description": kpi.words,
         "datasource": _SOURCE,
         "gridPos": _place(number),
