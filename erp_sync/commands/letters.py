@@ -151,6 +151,8 @@ def dismiss(
     code: Annotated[
         str | None, typer.Option("--code", help="all that is delivered but for a step refused with this code")
     ] = None,
+    flow: FlowOption = None,
+    route: RouteOption = None,
     why: Why = "",
     who: Who = None,
     as_json: Json = False,
@@ -166,7 +168,9 @@ def dismiss(
     with installation() as here:
         if not what and not code:
             refuse("say which: an id, a number or --code")
-        dismissed = dead_letters.dismiss(here, what or (), without=code, who=me(who), why=why)
+        if (flow or route) and not code:
+            refuse("--flow and --route narrow --code")
+        dismissed = dead_letters.dismiss(here, what or (), without=code, route=route, flow=flow, who=me(who), why=why)
         show({"dismissed": dismissed}, as_json, lambda it: f"dismissed: {', '.join(it['dismissed'])}")
 
 

@@ -97,8 +97,9 @@ class LeftOuts:
                 found += [LeftOut(**row._mapping) for row in rows]
         return found
 
-    def settle(self, delivery_ids: Sequence[int], who: str, why: str) -> None:
-        """A person has done it otherwise, or it is not wanted. Durable.
+    def settle(self, delivery_ids: Sequence[int], who: str, why: str, code: str | None = None) -> None:
+        """A person has done it otherwise, or it is not wanted: all that these went without, or only steps of this code.
+        Durable.
 
         Raises NotInLedger for a delivery that went without nothing: then none is settled. ValueError (nobody's name,
         no reason).
@@ -108,8 +109,9 @@ class LeftOuts:
         with self._database.write(durable=True) as write:
             now = self._database.now()
             done: dict[int, list[str]] = {one: [] for one in delivery_ids}
+            wanted = _OPEN if code is None else sa.and_(_OPEN, steps.c.code == code)
             for some in chunks(sorted(done)):
-                query = sa.select(steps.c.delivery_id, steps.c.name).where(_OPEN, steps.c.delivery_id.in_(some))
+                query = sa.select(steps.c.delivery_id, steps.c.name).where(wanted, steps.c.delivery_id.in_(some))
                 for row in write.execute(query.with_for_update()):
                     done[row.delivery_id].append(row.name)
             for delivery_id, names in done.items():

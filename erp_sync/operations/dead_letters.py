@@ -379,31 +379,45 @@ def transform_again(here: Installation, ids: Sequence[int]) -> int:
     return count
 
 
-def dismiss(here: Installation, words: Sequence[str], *, without: str | None = None, who: str, why: str) -> list[str]:
+def dismiss(
+    here: Installation,
+    words: Sequence[str],
+    *,
+    without: str | None = None,
+    route: str | None = None,
+    flow: str | None = None,
+    who: str,
+    why: str,
+) -> list[str]:
     """These are not delivered: entered by hand, or not wanted. Of what a delivered document went without: it is done
     otherwise. Gives their ids. Raises CannotDo, then for none.
 
     Args:
-        without: the code of steps that documents went without: all of them.
+        without: the code of steps that documents went without: all of them, of this `route` and `flow`.
     """
     if not why.strip():
         raise CannotDo("dismissing needs a reason: --why TEXT")
     left = {word: some for word in words if (some := _left_out(here, word))}
     settled = {one.id for some in left.values() for one in some}
+    of_code: set[int] = set()
     if without is not None:
-        every = here.ledger.left_out.find(code=without, limit=sys.maxsize)
-        if not every:
-            raise CannotDo(f"nothing delivered went without a step of code {without}; dead letters are dismissed by id")
-        settled |= {one.delivery_id for one in every}
+        of_code = {one.delivery_id for one in here.ledger.left_out.find(route, flow, without, sys.maxsize)} - settled
+        if not of_code and not settled:
+            place = "".join(f" of {name}" for name in (route, flow) if name)
+            raise CannotDo(
+                f"nothing delivered{place} went without a step of code {without}; dead letters are dismissed by id"
+            )
     delivery_ids, rows = _chosen(here, words, named=left)
     if settled:
         here.ledger.left_out.settle(sorted(settled), who, why)
+    if of_code:
+        here.ledger.left_out.settle(sorted(of_code), who, why, without)
     dismissed = here.ledger.dead_letters.dismiss(delivery_ids, who, why) if delivery_ids else []
     for row in rows:
         here.ledger.quarantine.resolve(
             row.connection, row.entity, [row.native_id], f"dismissed by {who}: {why}", route=row.route, flow=row.flow
         )
-    return [*(f"d{one}" for one in (*sorted(settled), *dismissed)), *(f"q{row.id}" for row in rows)]
+    return [*(f"d{one}" for one in (*sorted(settled | of_code), *dismissed)), *(f"q{row.id}" for row in rows)]
 
 
 def _left_out(here: Installation, word: str) -> list[Delivery]:

@@ -63,6 +63,21 @@ def test_a_person_settles_it_with_name_and_reason_and_the_document_stays_deliver
     assert ledger.deliveries.get(second).state is State.DELIVERED
 
 
+def test_what_is_settled_by_its_code_leaves_other_codes_open(ledger: Ledger):
+    accept(ledger, document("1", "1"))
+    (mine,) = claim(ledger)
+    note = step("note", optional=True)
+    ledger.steps.plan(mine, [MAIL, note])
+    for one, code in ((MAIL, "not_notified"), (note, "no_note")):
+        ledger.steps.begin(mine, one.name)
+        ledger.steps.refuse(mine, one.name, code, "no")
+    ledger.deliveries.complete(mine)
+    ledger.left_out.settle([mine.id], "ann", "sent by hand", "not_notified")
+    assert counted(ledger) == [("no_note", 1, "N1")]
+    with pytest.raises(NotInLedger):
+        ledger.left_out.settle([mine.id], "ann", "once more", "not_notified")
+
+
 def test_a_later_delivery_of_the_document_that_does_it_settles_it(ledger: Ledger):
     deliver(ledger, "1")
     deliver(ledger, "2")

@@ -59,6 +59,20 @@ def test_what_delivered_documents_went_without_is_listed_shown_and_dismissed_by_
     assert states == [State.DELIVERED, State.DELIVERED, State.DEAD]
 
 
+def test_what_documents_went_without_is_dismissed_of_one_flow_only(house: House) -> None:
+    delivery = went_without_its_email(house, "1")
+    flow = house.ledger.deliveries.get(delivery).flow
+    for route, other in (("elsewhere", None), (ROUTE, "refunds")):
+        with pytest.raises(CannotDo, match="nothing delivered of"):
+            dead_letters.dismiss(
+                house.here, [], without="not_notified", route=route, flow=other, who="ann", why="sent by hand"
+            )
+    asked = ["deadletters", "dismiss", "--why", "sent", "--who", "ann", "--route", ROUTE, "--flow", flow]
+    assert CliRunner().invoke(app, [*asked, f"d{delivery}"]).exit_code != 0, "they narrow a code"
+    done = CliRunner().invoke(app, [*asked, "--code", "not_notified"])
+    assert done.stdout == f"dismissed: d{delivery}\n"
+
+
 def test_a_code_that_is_misspelt_is_refused_with_the_one_that_is_meant(house: House) -> None:
     house.dead("1", code="unknown_sku")
     for ask in (dead_letters.letters, dead_letters.select):
