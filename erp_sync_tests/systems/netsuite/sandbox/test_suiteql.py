@@ -58,7 +58,7 @@ def test_windows_that_differ_in_their_moments_mean_what_each_says(account, sql):
 
 LISTS = (
     *("'MUG'", "'MUG','a, 1,2', 'it''s'", "'x1,5','7'", "1000", "1000,1001, 7"),
-    *("'SalesOrd:B', 'C'", "'B', 'C'", "''"),
+    *("'SalesOrd:B', 'C'", "'B', 'C'", "''", "','", "'a', ','", "',','','"),
 )
 
 
@@ -70,6 +70,8 @@ LISTS = (
     "'YYYY-MM-DD HH24:MI:SS')",
     "SELECT CASE WHEN id IN ({0}) THEN 'in IN (7)' ELSE 'a list stands here, the 1.' END FROM item",
     "SELECT CASE WHEN id IN ({0}) THEN 'in IN (7)' ELSE 'no' END FROM item",
+    "SELECT CASE WHEN id IN ({0}) THEN 'it''s IN (7,8)' ELSE ' IN (7,8)' END FROM item WHERE itemid LIKE '% IN (7,8)%'",
+    "SELECT id FROM item WHERE itemid = ' IN (7,8)' OR itemid IN ({0})",
     "SELECT CONCAT('x IN (', ')') AS odd FROM item WHERE LOWER(itemid) IN ({0})",
 ])  # fmt: skip
 def test_lists_that_differ_in_their_values_mean_what_each_says(account, sql):

@@ -143,7 +143,8 @@ def _model_of(query: str) -> tuple[str, list[str], list[str]]:
 
     def lifted(found: re.Match[str]) -> str:
         values = found[1]
-        if values.count(",") >= _LONGEST_LIST:  # too many, or texts with commas
+        inside_a_text = found.string[: found.start()].count("'") % 2
+        if inside_a_text or values.count(",") >= _LONGEST_LIST:  # or texts with commas
             return found[0]
         lists.append(values)
         return f"IN ({_stand_in(values, len(lists))})"
@@ -172,8 +173,8 @@ def _with_values(compiled: Compiled, moments: list[str], lists: list[str], zone:
         except dates.BadDate:
             return None
     for number, values in enumerate(lists, 1):
-        theirs = values.replace("','", "', '") if values.startswith("'") else ", ".join(re.findall(r"\d+", values))
-        places.append((f" IN ({_stand_in(values, number)})", f" IN ({theirs})"))
+        each = re.findall(r"'[^']+'" if values.startswith("'") else r"\d+", values)
+        places.append((f" IN ({_stand_in(values, number)})", f" IN ({', '.join(each)})"))
     sql, counted = compiled.sql, compiled.counted
     for ours, theirs in places:
         sql, counted = sql.replace(ours, theirs), counted.replace(ours, theirs)
