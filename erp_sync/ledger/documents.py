@@ -197,6 +197,14 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
         return f"delivery {self.delivery.id} ({self.delivery.key})"
 
 
+class StepPast(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of a step's attempts: how often it was refused, by code, since it was accepted or retried by a
+    person; when the last one ended of which nobody knows what became of it (UTC)."""
+
+    refusals: dict[str, int] = {}
+    unanswered_at: datetime | None = None
+
+
 class StepRow(msgspec.Struct, frozen=True, kw_only=True):
     """A step as the ledger has it. Times UTC; `receipt` once confirmed."""
 

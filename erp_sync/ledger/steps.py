@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from erp_sync.ledger import codec, cross_references, events, moving
-from erp_sync.ledger.documents import Claim, StepRow, StepState, receipt_of, step_of
+from erp_sync.ledger.documents import Claim, StepPast, StepRow, StepState, receipt_of, step_of
 from erp_sync.ledger.errors import KeyBusy, LeaseLost, LedgerError, NotInLedger, WrongState
 from erp_sync.ledger.leases import lock_claim
 from erp_sync.ledger.schema import attempts, deliveries, delivery_events, key_locks, receipts, steps
@@ -309,25 +309,27 @@ class Steps:
             )
             return settle_until
 
-    def refusals(self, delivery_id: int) -> dict[tuple[str, str], int]:
-        """How often the target has refused a step of the delivery, by step and code, since it was accepted or retried
-        by a person."""
-        retried = (
-            sa.select(sa.func.max(delivery_events.c.at))
-            .where(delivery_events.c.delivery_id == delivery_id, delivery_events.c.kind == "retried")
-            .scalar_subquery()
+    def refusals(self, delivery_id: int) -> int:
+        """How often the target has refused a step of the delivery since it was accepted, or retried by a person."""
+        query = sa.select(sa.func.count()).where(_refused_since_retried(delivery_id))
+        with self._database.read() as read:
+            return int(read.execute(query).scalar_one())
+
+    def past(self, delivery_id: int, step: str) -> StepPast:
+        """What became of the step's attempts until now."""
+        refused = (
+            sa.select(attempts.c.code, sa.func.count())
+            .where(_refused_since_retried(delivery_id), attempts.c.step == step)
+            .group_by(attempts.c.code)
         )
-        query = (
-            sa.select(attempts.c.step, attempts.c.code, sa.func.count())
-            .where(
-                attempts.c.delivery_id == delivery_id,
-                attempts.c.outcome == "refused",
-                sa.or_(retried.is_(None), attempts.c.ended_at > retried),
-            )
-            .group_by(attempts.c.step, attempts.c.code)
+        unanswered = sa.select(sa.func.max(attempts.c.ended_at)).where(
+            attempts.c.delivery_id == delivery_id, attempts.c.step == step, attempts.c.outcome.in_(["unknown", "lost"])
         )
         with self._database.read() as read:
-            return {(step, code): count for step, code, count in read.execute(query)}
+            return StepPast(
+                refusals={code: count for code, count in read.execute(refused)},
+                unanswered_at=read.execute(unanswered).scalar_one(),
+            )
 
     def refuse(self, claim: Claim, step: str, code: str, message: str) -> None:
         """The target said no and certainly applied nothing. What follows (dead, later, wait_for) is the flow's.
@@ -454,6 +456,20 @@ class Steps:
                 "message": message,
             },
         )
+
+
+def _refused_since_retried(delivery_id: int) -> sa.ColumnElement[bool]:
+    """Of attempts: refused since the delivery was accepted, or retried by a person."""
+    retried = (
+        sa.select(sa.func.max(delivery_events.c.at))
+        .where(delivery_events.c.delivery_id == delivery_id, delivery_events.c.kind == "retried")
+        .scalar_subquery()
+    )
+    return sa.and_(
+        attempts.c.delivery_id == delivery_id,
+        attempts.c.outcome == "refused",
+        sa.or_(retried.is_(None), attempts.c.ended_at > retried),
+    )
 
 
 def _told(write: sa.Connection, row: StepRow, outcome: str) -> bool:

@@ -61,6 +61,7 @@ class StepRequest(msgspec.Struct, frozen=True, kw_only=True):
         references: resolved requirements: target ids.
         attempt: 1 for the first.
         refusals: how often the target has refused the step, by code, since it was accepted or retried by a person.
+        unsettled: the last send without an answer is less than its settle time ago: it may be committing still.
         target_id: of a document that was delivered or adopted before: its id by the cross references; else "".
         allowed: differences of amounts that a person let pass.
     """
@@ -72,6 +73,7 @@ class StepRequest(msgspec.Struct, frozen=True, kw_only=True):
     references: dict[Requirement, str]
     attempt: int = 1
     refusals: dict[str, int] = {}
+    unsettled: bool = False
     target_id: str = ""
     allowed: tuple[Difference, ...] = ()
 

@@ -34,6 +34,7 @@ from erp_sync_tests.flows.world import (
     STORE,
     Behaviour,
     Clock,
+    Killed,
     Order,
     Polled,
     System,
@@ -42,6 +43,7 @@ from erp_sync_tests.flows.world import (
     apply,
     break_down,
     commit_late,
+    die_before,
     drain,
     lose_answer,
     lose_request,
@@ -398,6 +400,27 @@ def test_a_target_knows_how_often_it_has_refused_a_step(ledger: Ledger, clock: C
     ledger.dead_letters.retry([delivery], who="ann")
     drain(ledger, erp, clock)
     assert told == [{}, {"busy": 1}, {"busy": 2}, {"busy": 2, "closed": 1}, {}]
+
+
+@pytest.mark.parametrize("gone", [lose_request, die_before], ids=["unanswered", "process died"])
+def test_a_target_knows_that_a_send_may_be_committing_still(ledger: Ledger, clock: Clock, gone: Behaviour):
+    """One without an answer, or of a process that died, less than its settle time ago."""
+    erp = System(clock=clock)
+    told: list[bool] = []
+
+    def refused(_: System, request: StepRequest) -> Outcome:
+        told.append(request.unsettled)
+        return Refused(code="busy", message="no", again=Again.LATER, retry_after_seconds=SETTLE / 3)
+
+    erp.on("sales_order", refused, gone, *[refused] * 8)
+    accept(ledger, Order(number="1"))
+    for run in range(60):
+        with suppress(Killed):
+            drain(ledger, erp, clock, owner=f"run-{run}:1")
+        clock.advance(SETTLE / 6)
+    assert told == [False, *sorted(told[1:], reverse=True)]
+    assert told[1] is True
+    assert told[-1] is False
 
 
 def test_an_optional_step_that_is_refused_does_not_stop_the_document(ledger: Ledger, clock: Clock):

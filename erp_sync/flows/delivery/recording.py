@@ -131,7 +131,7 @@ class Recording:
             self.endings.wait_for(claim, [need], refused.code)
         elif refused.again is Again.AFTER_DECISION:
             self.endings.held(claim, refused.code, refused.message, refused.differences)
-        elif refused.again is Again.LATER and sum(self.task.ledger.steps.refusals(claim.id).values()) <= MOST_ATTEMPTS:
+        elif refused.again is Again.LATER and self.task.ledger.steps.refusals(claim.id) <= MOST_ATTEMPTS:
             pause = refused.retry_after_seconds
             due = self.task.clock() + (timedelta(seconds=pause) if pause else self.endings.backoff(claim))
             self.endings.later(claim, due, refused.message, refused.code)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from erp_sync.flows.delivery.endings import Endings
@@ -10,7 +11,7 @@ from erp_sync.flows.delivery.report import DrainTask
 from erp_sync.flows.delivery.resolved import Resolved
 from erp_sync.flows.delivery.resuming import Resuming
 from erp_sync.flows.leases import Leases
-from erp_sync.ledger.documents import Claim, StepRow, StepState
+from erp_sync.ledger.documents import Claim, StepPast, StepRow, StepState
 from erp_sync.ledger.errors import AlreadyConfirmed, KeyBusy, LeaseLost, WrongState
 from erp_sync.ports.capabilities import Guarantee, Operation
 from erp_sync.ports.differences import TellsDifferences, code_of, undecided, words_of
@@ -85,7 +86,10 @@ class Sending:
         if known.state is StepState.REFUSED and step.optional:
             return Receipt(target_id="", values={"refused": known.code})
         operation = self.task.target.capabilities.operation(step.operation)
-        before = self.task.ledger.steps.refusals(claim.id) if known.attempts else {}
+        if known.state is StepState.ACCEPTED:
+            return self.resuming.settled(claim, step, known, operation)
+        past = self.task.ledger.steps.past(claim.id, step.name) if known.attempts else StepPast()
+        settle = timedelta(seconds=operation.settle_seconds)
         request = StepRequest(
             delivery=str(claim.delivery.id),
             step=step,
@@ -93,12 +97,11 @@ class Sending:
             receipts=dict(receipts),
             references=dict(self.resolved.references),
             attempt=known.attempts + 1,
-            refusals={code: count for (name, code), count in before.items() if name == step.name},
+            refusals=past.refusals,
+            unsettled=past.unanswered_at is not None and self.task.clock() < past.unanswered_at + settle,
             target_id=self.resolved.partners.get(claim.id, ""),
             allowed=claim.delivery.allowed,
         )
-        if known.state is StepState.ACCEPTED:
-            return self.resuming.settled(claim, step, known, operation)
         again = operation.guarantee in (Guarantee.UNIQUE_KEY, Guarantee.IDEMPOTENCY_TOKEN)
         if known.state is StepState.UNKNOWN and not again:
             found = self.resuming.look(claim, step, request, operation, known.settle_until)

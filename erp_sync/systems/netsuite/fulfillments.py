@@ -126,7 +126,8 @@ class FulfillmentTarget:
                 return Refused(code=ALREADY_EXISTS, message=str(error), again=Again.LATER)
             if found is not None:
                 return Applied(receipt=found)
-            return refusals.of_unseen(request, rejected)
+            settle = self.capabilities.operation(request.step.operation).settle_seconds
+            return refusals.of_unseen(request, rejected, settle)
         # NetSuite's words for both are unconfirmed.
         if "committed" in rejected.message:
             return Refused(code=NOT_COMMITTED, message=rejected.message, again=Again.LATER)

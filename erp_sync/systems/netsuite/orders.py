@@ -343,7 +343,8 @@ class SalesOrderTarget:
         finding = self.find([request])[0]
         if isinstance(finding, Found):
             return Applied(receipt=self._noted(request, finding.receipt))
-        return refusals.of_existing(request, rejected, finding)
+        settle = self.capabilities.operation(request.step.operation).settle_seconds
+        return refusals.of_existing(request, rejected, finding, settle)
 
     # What is there -------------------------------------------------------------------------
 

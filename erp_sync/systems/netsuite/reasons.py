@@ -115,21 +115,22 @@ REASONS = (
         code="external_id_taken",
         means="Another record of NetSuite carries this document's external id: it cannot be created.",
         look=_SHOW,
-        do="Look at the record that the reason names. It is this document: `erp-sync adopt ROUTE --apply --link "
-        "NUMBER=ID`. It is not: remove its external id" + _RETRY,
+        do="Look at the record that the reason names. It is this order: write the store's order number into its PO # "
+        "again" + _RETRY + " It is recognised. It is not: remove its external id" + _RETRY,
     ),
     Reason(
         code="already_exists",
         means="NetSuite says that it has this record already and does not show it: a send of ours may be committing.",
         look=_SHOW,
-        do="It is looked for again by itself for 21 minutes, longer than a send of ours may take. Then look for the "
-        "external id in NetSuite, also among inactive and deleted records. It is this document: `erp-sync adopt ROUTE "
-        "--apply --link NUMBER=ID`. It is not: remove its external id" + _RETRY,
+        do="It is looked for again by itself until no send of ours can be committing any more, 21 minutes by default. "
+        "Then look for the external id in NetSuite, also among inactive records and those that the integration's role "
+        "may not see. It is this document: make it active and let the role see it" + _RETRY + " It is recognised. It "
+        "is not: remove its external id" + _RETRY,
     ),
     Reason(
         code="name_taken",
         means="NetSuite has another customer or vendor of this name: the new one cannot be created. It says the same "
-        "while a send of ours is committing, so for 21 minutes the reason is already_exists, and ours is looked for.",
+        "while a send of ours is committing, so first the reason is already_exists, and ours is looked for.",
         look=_SHOW,
         do="Turn on auto-numbering of customers (Setup, Company, Auto-Generated Numbers), or link that record" + _RETRY,
     ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import msgspec
@@ -14,8 +15,9 @@ from erp_sync.systems.netsuite.finding import CUSTOMER, kind_of
 from erp_sync.systems.netsuite.mapping.order_lines import Discounts, prepared
 from erp_sync.transport.errors import Rejected
 
-# So often, each time after twice as long: 21 minutes, and a send may take 15 (`capabilities`).
-FIRST_LOOK_SECONDS, LOOKS = 5.0, 8
+# Each look comes after twice as long, until all together took longer than a send may: by default 21 minutes, and a send
+# may take 15 (`capabilities`).
+FIRST_LOOK_SECONDS, LEAST_LOOKS = 5.0, 8
 
 
 def of_rejected(request: StepRequest, rejected: Rejected, discounts: Discounts) -> Refused:
@@ -37,12 +39,15 @@ def of_rejected(request: StepRequest, rejected: Rejected, discounts: Discounts) 
     return outcome
 
 
-def of_existing(request: StepRequest, rejected: Rejected, finding: Finding) -> Refused:
+def of_existing(request: StepRequest, rejected: Rejected, finding: Finding, settle_seconds: float) -> Refused:
     """Of a record whose key NetSuite has already, and that was not found to be this one.
 
     NetSuite says the same of a customer whose external id is there and of one whose name another has. It is another's
     only when no send of ours can be committing any more: until then it is looked for again, and for as long as the
     read itself cannot tell.
+
+    Args:
+        settle_seconds: so long a send may take until its record is there or will never be.
     """
     if isinstance(finding, Ambiguous):
         ids = ", ".join(finding.target_ids)
@@ -51,9 +56,9 @@ def of_existing(request: StepRequest, rejected: Rejected, finding: Finding) -> R
             message=f"External id {request.step.key} belongs to a record that is not this document ({ids}).",
         )
     if isinstance(finding, Later):
-        return _looked_for_again(request, rejected)
-    if kind_of(request.step) != CUSTOMER or _may_be_committing(request):
-        return of_unseen(request, rejected)
+        return _looked_for_again(request, rejected, settle_seconds)
+    if kind_of(request.step) != CUSTOMER or _may_be_committing(request, settle_seconds):
+        return of_unseen(request, rejected, settle_seconds)
     return Refused(
         code="name_taken",
         message=f"{rejected.message} None has external id {request.step.key}: another record has the same "
@@ -61,21 +66,26 @@ def of_existing(request: StepRequest, rejected: Rejected, finding: Finding) -> R
     )
 
 
-def of_unseen(request: StepRequest, rejected: Rejected) -> Refused:
+def of_unseen(request: StepRequest, rejected: Rejected, settle_seconds: float) -> Refused:
     """Of a record that NetSuite has and no read shows: it is looked for again, until no send of ours can be committing
-    any more."""
-    if _may_be_committing(request):
-        return _looked_for_again(request, rejected)
+    any more. `settle_seconds`: so long a send may take."""
+    if _may_be_committing(request, settle_seconds):
+        return _looked_for_again(request, rejected, settle_seconds)
     message = f"{rejected.message} No record with external id {request.step.key} is to be seen."
     return Refused(code=ALREADY_EXISTS, message=message)
 
 
-def _may_be_committing(request: StepRequest) -> bool:
-    return request.refusals.get(ALREADY_EXISTS, 0) < LOOKS
+def _may_be_committing(request: StepRequest, settle_seconds: float) -> bool:
+    return request.unsettled or request.refusals.get(ALREADY_EXISTS, 0) < _looks(settle_seconds)
 
 
-def _looked_for_again(request: StepRequest, rejected: Rejected) -> Refused:
-    pause = FIRST_LOOK_SECONDS * 2 ** min(request.refusals.get(ALREADY_EXISTS, 0), LOOKS - 1)
+def _looks(settle_seconds: float) -> int:
+    return max(LEAST_LOOKS, math.ceil(math.log2(settle_seconds / FIRST_LOOK_SECONDS + 1)))
+
+
+def _looked_for_again(request: StepRequest, rejected: Rejected, settle_seconds: float) -> Refused:
+    before = min(request.refusals.get(ALREADY_EXISTS, 0), _looks(settle_seconds) - 1)
+    pause = FIRST_LOOK_SECONDS * 2**before
     return Refused(code=ALREADY_EXISTS, message=rejected.message, again=Again.LATER, retry_after_seconds=pause)
 
 

@@ -299,6 +299,18 @@ def test_what_is_there_and_never_shows_is_a_case_for_a_person(connector, server,
     assert settle < waited < 1.5 * settle
 
 
+@pytest.mark.parametrize("more", [{"settle_seconds": {"sales_order.create": 3000}}, {}])
+def test_it_is_no_case_while_a_send_may_be_committing(connector, server, more):
+    """One that may take longer than usual, by the connection's settings; or one that was sent a moment ago."""
+    server.on("POST", "/record/v1/salesOrder$", refused("This record already exists."))
+    server.rows("FROM transaction")
+    server.on("GET", "/salesOrder/eid:", Answer(404, {}))
+    port = target(connector, **more)
+    sent = msgspec.structs.replace(request(port, order(), "sales_order", 9, already_exists=8), unsettled=not more)
+    outcome = port.submit([sent])[0]
+    assert (outcome.code, outcome.again) == ("already_exists", Again.LATER)
+
+
 def test_what_cannot_be_looked_for_is_no_case_yet(connector, server):
     """NetSuite has it, and does not answer who asks: that says nothing of whether it is there."""
     server.on("POST", "/record/v1/salesOrder$", refused("This record already exists."))
