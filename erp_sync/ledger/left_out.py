@@ -6,7 +6,7 @@ settled, or a later delivery of the same document has done the same.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -97,9 +97,9 @@ class LeftOuts:
                 found += [LeftOut(**row._mapping) for row in rows]
         return found
 
-    def settle(self, delivery_ids: Sequence[int], who: str, why: str, code: str | None = None) -> None:
-        """A person has done it otherwise, or it is not wanted: all that these went without, or only steps of this code.
-        Durable.
+    def settle(self, delivery_ids: Sequence[int], who: str, why: str, only: Mapping[int, str] = {}) -> None:
+        """A person has done it otherwise, or it is not wanted: all that these went without; of others `only` steps of a
+        code. Durable.
 
         Raises NotInLedger for a delivery that went without nothing: then none is settled. ValueError (nobody's name,
         no reason).
@@ -108,12 +108,14 @@ class LeftOuts:
             raise ValueError("settling needs the name of who decides, and a reason")
         with self._database.write(durable=True) as write:
             now = self._database.now()
-            done: dict[int, list[str]] = {one: [] for one in delivery_ids}
-            wanted = _OPEN if code is None else sa.and_(_OPEN, steps.c.code == code)
+            whole = set(delivery_ids)
+            done: dict[int, list[str]] = {one: [] for one in (*delivery_ids, *only)}
             for some in chunks(sorted(done)):
-                query = sa.select(steps.c.delivery_id, steps.c.name).where(wanted, steps.c.delivery_id.in_(some))
-                for row in write.execute(query.with_for_update()):
-                    done[row.delivery_id].append(row.name)
+                query = sa.select(steps.c.delivery_id, steps.c.name, steps.c.code)
+                query = query.where(_OPEN, steps.c.delivery_id.in_(some)).with_for_update()
+                for row in write.execute(query):
+                    if row.delivery_id in whole or row.code == only.get(row.delivery_id):
+                        done[row.delivery_id].append(row.name)
             for delivery_id, names in done.items():
                 if not names:
                     raise NotInLedger(f"a step that delivery {delivery_id} went without")

@@ -399,25 +399,23 @@ def dismiss(
         raise CannotDo("dismissing needs a reason: --why TEXT")
     left = {word: some for word in words if (some := _left_out(here, word))}
     settled = {one.id for some in left.values() for one in some}
-    of_code: set[int] = set()
+    only: dict[int, str] = {}
     if without is not None:
-        of_code = {one.delivery_id for one in here.ledger.left_out.find(route, flow, without, sys.maxsize)} - settled
-        if not of_code and not settled:
-            place = "".join(f" of {name}" for name in (route, flow) if name)
+        only = {one.delivery_id: without for one in here.ledger.left_out.find(route, flow, without, sys.maxsize)}
+        if not only:
+            place = (f" of flow {flow}" if flow else "") + (f" on route {route}" if route else "")
             raise CannotDo(
                 f"nothing delivered{place} went without a step of code {without}; dead letters are dismissed by id"
             )
     delivery_ids, rows = _chosen(here, words, named=left)
-    if settled:
-        here.ledger.left_out.settle(sorted(settled), who, why)
-    if of_code:
-        here.ledger.left_out.settle(sorted(of_code), who, why, without)
+    if settled or only:
+        here.ledger.left_out.settle(sorted(settled), who, why, only)
     dismissed = here.ledger.dead_letters.dismiss(delivery_ids, who, why) if delivery_ids else []
     for row in rows:
         here.ledger.quarantine.resolve(
             row.connection, row.entity, [row.native_id], f"dismissed by {who}: {why}", route=row.route, flow=row.flow
         )
-    return [*(f"d{one}" for one in (*sorted(settled | of_code), *dismissed)), *(f"q{row.id}" for row in rows)]
+    return [*(f"d{one}" for one in (*sorted({*settled, *only}), *dismissed)), *(f"q{row.id}" for row in rows)]
 
 
 def _left_out(here: Installation, word: str) -> list[Delivery]:

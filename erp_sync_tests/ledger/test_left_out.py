@@ -72,10 +72,12 @@ def test_what_is_settled_by_its_code_leaves_other_codes_open(ledger: Ledger):
         ledger.steps.begin(mine, one.name)
         ledger.steps.refuse(mine, one.name, code, "no")
     ledger.deliveries.complete(mine)
-    ledger.left_out.settle([mine.id], "ann", "sent by hand", "not_notified")
+    ledger.left_out.settle([], "ann", "sent by hand", {mine.id: "not_notified"})
     assert counted(ledger) == [("no_note", 1, "N1")]
     with pytest.raises(NotInLedger):
-        ledger.left_out.settle([mine.id], "ann", "once more", "not_notified")
+        ledger.left_out.settle([], "ann", "once more", {mine.id: "not_notified"})
+    ledger.left_out.settle([mine.id], "ann", "the rest", {mine.id: "gone"})
+    assert counted(ledger) == []
 
 
 def test_a_later_delivery_of_the_document_that_does_it_settles_it(ledger: Ledger):
