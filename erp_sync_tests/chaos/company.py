@@ -26,12 +26,15 @@ from erp_sync.ledger.inbox import InboxEvent
 from erp_sync.ledger.plan_values import PlanState
 from erp_sync.ledger.schema import deliveries
 from erp_sync_tests.chaos.house import House
+from erp_sync_tests.chaos.network import Trouble
 from erp_sync_tests.chaos.schedule import DURATION, OVERTAKEN_AFTER
 from erp_sync_tests.chaos.simulation import Process, Simulation, Task
 
 WHO, WHY = "operator", "looked at it"
 # What an operator does with one letter or document, or with what a run has in its hands.
 DOINGS = ("retry", "edit", "dismiss", "grasp")
+# Whose read another one overtakes.
+READER = "reader"
 GRASP_SECONDS = 60.0  # until there is something
 # In some seeds these wait for a person, who looks so often: all of them, or what goes further than the guards allow.
 JUDGED, LOOKS_SECONDS = "prices", (40.0, 90.0)
@@ -210,13 +213,18 @@ class Others:
 
     def overtake(self, flow: str) -> None:
         """Somebody reads all values of a flow by their keys; a moment later another one what has changed."""
-        self._faults["read overtaken"] += 1
         keys = [item.sku for item in self._seed.house.template.goods().items if item.kind == "simple"]
-        self._spawn("reader", lambda process: self._seed.run(process, flow, keys=keys))
+        self._spawn(READER, lambda process: self._seed.run(process, flow, keys=keys))
         self._here.call_at(
             self._here.now + OVERTAKEN_AFTER,
             lambda: self._spawn("other reader", lambda process: self._seed.run(process, flow)),
         )
+
+    def struck(self, trouble: Trouble) -> None:
+        """A call was hit: a reader's, which is overtaken then."""
+        process = self._here.current.process if self._here.current is not None else None
+        if process is not None and process.name == READER and trouble.writes is False:
+            self._faults["read overtaken"] += 1
 
     # -- a second daemon ---------------------------------------------------------------------------
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from itertools import count
 from pathlib import Path
 from typing import Any
 from unittest import mock
 
 _connect = sqlite3.connect
+_numbers = count(1)  # no two folders share a database, though they are called alike
 
 
 class Kept:
@@ -20,36 +22,40 @@ class Kept:
     """
 
     def __init__(self, folder: Path, left: frozenset[str] = frozenset()) -> None:
-        self._folder, self._left = folder, left
+        self._folder, self._left, self._number = folder, left, next(_numbers)
         self._kept: dict[str, sqlite3.Connection] = {}
 
     def connect(self, database: Any, *arguments: Any, uri: bool = False, **options: Any) -> sqlite3.Connection:
-        path = Path(str(database).removeprefix("file:").partition("?")[0] if uri else str(database))
-        if path.parent != self._folder or path.name in self._left:
+        path, _, asked = str(database).removeprefix("file:").partition("?") if uri else (str(database), "", "")
+        place, reads_only = Path(path), "mode=ro" in asked
+        mine = place.parent == self._folder and place.name not in self._left
+        if not mine or (reads_only and not place.exists()):
             return _connect(database, *arguments, uri=uri, **options)
-        if path.name not in self._kept:
-            self._kept[path.name] = self._read(path)
-        return _opened(path, *arguments, **options)
+        if place.name not in self._kept:
+            self._kept[place.name] = self._read(place)
+        made = self._opened(place, *arguments, **options)
+        if reads_only:
+            made.execute("PRAGMA query_only = ON")
+        return made
 
-    def _read(self, path: Path) -> sqlite3.Connection:
-        kept = _opened(path, check_same_thread=False)
-        if path.exists():
-            with closing(_connect(path)) as there:
+    def _read(self, place: Path) -> sqlite3.Connection:
+        kept = self._opened(place, check_same_thread=False)
+        if place.exists():
+            with closing(_connect(place)) as there:
                 there.backup(kept)
         else:
-            path.touch()  # some look whether it is there
+            place.touch()  # some look whether it is there
         return kept
+
+    def _opened(self, place: Path, *arguments: Any, **options: Any) -> sqlite3.Connection:
+        made = _connect(f"file:/{self._number}/{place.name}?vfs=memdb", *arguments, uri=True, **options)
+        made.execute("PRAGMA journal_mode = MEMORY")  # it has no other, and keeps it whatever it is asked for
+        return made
 
     def close(self) -> None:
         for one in self._kept.values():
             one.close()
         self._kept.clear()
-
-
-def _opened(path: Path, *arguments: Any, **options: Any) -> sqlite3.Connection:
-    made = _connect(f"file:{path}?vfs=memdb", *arguments, uri=True, **options)
-    made.execute("PRAGMA journal_mode = MEMORY")  # such a database has no other, and keeps it whatever it is asked for
-    return made
 
 
 @contextmanager

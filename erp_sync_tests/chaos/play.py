@@ -22,7 +22,7 @@ from erp_sync_tests.chaos import company, runs, schedule
 from erp_sync_tests.chaos.house import FLOWS as PLAYED
 from erp_sync_tests.chaos.house import House, Template, in_force, people_of
 from erp_sync_tests.chaos.judge import Verdict, judge
-from erp_sync_tests.chaos.network import System
+from erp_sync_tests.chaos.network import System, Trouble
 from erp_sync_tests.chaos.schedule import DURATION, LEAST, PERHAPS, POISON, Schedule
 from erp_sync_tests.chaos.sensor import Sensor
 from erp_sync_tests.chaos.simulation import Ambush, Killed, Process, Simulation, Task
@@ -86,7 +86,7 @@ class Seed:
         for when, flow in self.plan.overtaken:
             here.call_at(begin + when, lambda flow=flow: self.others.overtake(flow))
         here.ambushes, here.ambushed = list(self.plan.ambushes), self._ambushed
-        self.house.network.struck = lambda trouble: self._react(trouble.then)
+        self.house.network.struck = self._struck
         self.house.network.act = self._act
         for when, passes, length in self.plan.stalls:
             here.call_at(begin + when, lambda stall=(passes, length): self._stall(*stall))
@@ -119,6 +119,10 @@ class Seed:
         """People do something at the very moment; not inside of whoever is at work."""
         if then is not None:
             self.here.call_at(self.here.now + 0.5, lambda: self._act(*then))
+
+    def _struck(self, trouble: Trouble) -> None:
+        self.others.struck(trouble)
+        self._react(trouble.then)
 
     def _ambushed(self, ambush: Ambush) -> None:
         if ambush.seconds:

@@ -37,8 +37,8 @@ class Sensor:
         self._at_rest = False
 
     def at_rest(self) -> None:
-        """Nothing goes wrong any more: sources are looked at when all is there that anybody did, even what is late.
-        Most looks before would find nothing."""
+        """Nothing goes wrong any more: a source is looked at when all is there that anybody did in it, even what is
+        late. Most looks before would find nothing."""
         self._at_rest = True
 
     def close(self) -> None:
@@ -63,8 +63,7 @@ class Sensor:
         return self._due(flow)
 
     def _next_look(self, flow: str, read: float) -> float:
-        """At rest all flows look one after the other, so that each finds what the one before has made."""
-        return max(map(self._complete, PAUSES)) if self._at_rest else read + PAUSES[flow]
+        return max(self._complete(flow), read + PAUSES[flow]) if self._at_rest else read + PAUSES[flow]
 
     def _behind(self, flow: str) -> bool:
         return self._complete(flow) > self.read.get(flow, 0.0)

@@ -51,6 +51,26 @@ def test_a_database_that_is_new_is_found_where_it_is_looked_for(tmp_path: Path):
         assert skus(new) == []
 
 
+def test_who_reads_only_writes_nothing_and_makes_nothing(tmp_path: Path, file: Path):
+    with kept(tmp_path, frozenset()):
+        with reading(file) as shop, pytest.raises(sqlite3.OperationalError, match="readonly"):
+            shop.execute("INSERT INTO item VALUES ('TEE')")
+        with pytest.raises(sqlite3.OperationalError, match="unable to open"):
+            sqlite3.connect(f"file:{tmp_path / 'gone.db'}?mode=ro", uri=True)
+        assert not (tmp_path / "gone.db").exists()
+
+
+def test_the_next_seed_knows_nothing_of_one_that_was_not_closed(tmp_path: Path):
+    new = tmp_path / "journal.db"
+    with kept(tmp_path, frozenset()):
+        forgotten = sqlite3.connect(new)
+        forgotten.execute("CREATE TABLE item (sku TEXT)")
+    new.unlink()
+    with kept(tmp_path, frozenset()), closing(sqlite3.connect(new)) as journal:
+        assert journal.execute("SELECT name FROM sqlite_master").fetchall() == []
+    forgotten.close()
+
+
 @pytest.mark.parametrize("name", ["shop.db", "other/shop.db"])
 def test_what_is_left_out_or_elsewhere_is_written_to_its_file(tmp_path: Path, name: str):
     (tmp_path / "other").mkdir()

@@ -27,20 +27,32 @@ def test_while_faults_come_each_looks_after_its_pause():
     assert it.wanted("orders", BEGIN + PAUSES["orders"])
 
 
-def test_at_rest_all_look_at_once_when_everything_is_there():
-    """What was done last, in whichever system, is there by then: each finds what the one before has made of it."""
+def test_at_rest_each_looks_when_everything_is_there_and_no_later():
     it = sensor()
-    it.changed = {"shop": BEGIN + 5, "erp": BEGIN + 40}
+    it.changed = {"shop": BEGIN + 5, "erp": BEGIN + 240}
     it.at_rest()
-    assert {it.upcoming(flow, BEGIN) for flow in PAUSES} == {BEGIN + 40 + LATENESS}
-    assert all(it.wanted(flow, BEGIN + 40 + LATENESS) for flow in PAUSES)
+    looks = {
+        "orders": 5 + LATENESS,
+        **dict.fromkeys(("order_status", "shipments", "inventory", "prices"), 240 + LATENESS),
+    }
+    assert {flow: it.upcoming(flow, BEGIN) for flow in PAUSES} == {flow: BEGIN + at for flow, at in looks.items()}
+    assert it.wanted("orders", BEGIN + looks["orders"])
+
+
+def test_at_rest_nobody_looks_more_often_than_before():
+    """A value may be stale for as long as that."""
+    it = sensor()
+    it.read = {**it.read, "prices": BEGIN + 190}
+    it.changed = {"erp": BEGIN + 191}
+    it.at_rest()
+    assert it.upcoming("prices", BEGIN + 200) == BEGIN + 190 + PAUSES["prices"]
 
 
 def test_what_a_clock_that_is_ahead_says_comes_later():
     it = sensor(shop=100.0, erp=-100.0)
-    it.changed = {"shop": BEGIN + 5, "erp": BEGIN + 40}
+    it.changed = {"shop": BEGIN + 5}
     it.at_rest()
-    assert {it.upcoming(flow, BEGIN) for flow in PAUSES} == {BEGIN + 5 + LATENESS + 100}
+    assert it.upcoming("orders", BEGIN) == BEGIN + 5 + LATENESS + 100
 
 
 def test_somebody_who_acts_when_all_is_at_rest_is_waited_for():
