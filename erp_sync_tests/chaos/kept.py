@@ -14,6 +14,19 @@ _connect = sqlite3.connect
 _numbers = count(1)  # no two folders share a database, though they are called alike
 
 
+class _Reader(sqlite3.Connection):
+    """Who closes it gives it back: to read what tables there are takes longer than most questions."""
+
+    idle: list[_Reader]
+
+    def close(self) -> None:
+        self.row_factory = None
+        self.idle.append(self)
+
+    def end(self) -> None:
+        super().close()
+
+
 class Kept:
     """Stands in the place of `sqlite3.connect` for the databases right in a folder, but for those `left` out.
 
@@ -24,6 +37,7 @@ class Kept:
     def __init__(self, folder: Path, left: frozenset[str] = frozenset()) -> None:
         self._folder, self._left, self._number = folder, left, next(_numbers)
         self._kept: dict[str, sqlite3.Connection] = {}
+        self._readers: dict[str, list[_Reader]] = {}
 
     def connect(self, database: Any, *arguments: Any, uri: bool = False, **options: Any) -> sqlite3.Connection:
         path, _, asked = str(database).removeprefix("file:").partition("?") if uri else (str(database), "", "")
@@ -33,9 +47,16 @@ class Kept:
             return _connect(database, *arguments, uri=uri, **options)
         if place.name not in self._kept:
             self._kept[place.name] = self._read(place)
-        made = self._opened(place, *arguments, **options)
-        if reads_only:
-            made.execute("PRAGMA query_only = ON")
+        return self._reader(place) if reads_only else self._opened(place, *arguments, **options)
+
+    def _reader(self, place: Path) -> _Reader:
+        idle = self._readers.setdefault(place.name, [])
+        if idle:
+            return idle.pop()
+        made = self._opened(place, factory=_Reader)
+        assert isinstance(made, _Reader)
+        made.idle = idle
+        made.execute("PRAGMA query_only = ON")
         return made
 
     def _read(self, place: Path) -> sqlite3.Connection:
@@ -53,8 +74,11 @@ class Kept:
         return made
 
     def close(self) -> None:
+        for reader in (one for idle in self._readers.values() for one in idle):
+            reader.end()
         for one in self._kept.values():
             one.close()
+        self._readers.clear()
         self._kept.clear()
 
 

@@ -60,6 +60,19 @@ def test_who_reads_only_writes_nothing_and_makes_nothing(tmp_path: Path, file: P
         assert not (tmp_path / "gone.db").exists()
 
 
+def test_a_reader_that_is_used_again_sees_what_was_written_since(tmp_path: Path, file: Path):
+    with kept(tmp_path, frozenset()):
+        with reading(file) as one, reading(file) as other:
+            assert one is not other
+            first = one
+        write(file, "INSERT INTO item VALUES ('TEE')")
+        with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as again:
+            assert again.execute("SELECT sku FROM item").fetchall() == [("MUG",), ("TEE",)], "rows are plain again"
+        assert first.execute("SELECT 1").fetchone() == (1,), "it is kept open"
+    with pytest.raises(sqlite3.ProgrammingError):
+        first.execute("SELECT 1")
+
+
 def test_the_next_seed_knows_nothing_of_one_that_was_not_closed(tmp_path: Path):
     new = tmp_path / "journal.db"
     with kept(tmp_path, frozenset()):
