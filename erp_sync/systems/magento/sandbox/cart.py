@@ -302,8 +302,8 @@ def address_of(shop: Shop, given: dict[str, Any], *, complete: bool = True) -> d
     return {**address, **{name: value for name, value in found.items() if value not in (None, "")}}
 
 
-def shipping_methods(shop: Shop, quote: Row, address: dict[str, Any]) -> list[dict[str, Any]]:
-    """What the cart could be sent with."""
+def shipping_codes(shop: Shop, quote: Row, address: dict[str, Any]) -> list[str]:
+    """Carriers with their methods that the cart could be sent with."""
     at_none = collect(shop, quote, address=address, shipping_method="")
     if at_none.virtual:
         return []
@@ -311,8 +311,13 @@ def shipping_methods(shop: Shop, quote: Row, address: dict[str, Any]) -> list[di
     subtotal = sum((line.base.row_total - line.base.discount for line in money), ZERO)
     quantity = sum((line.quantity for line in money if not line.virtual), ZERO)
     free = any(rule["simple_free_shipping"] == "1" for rule in at_none.rules)
+    return list(totals.carrier_prices(shop, subtotal, quantity, free))
+
+
+def shipping_methods(shop: Shop, quote: Row, address: dict[str, Any]) -> list[dict[str, Any]]:
+    """The same with their titles and prices."""
     result = []
-    for code in totals.carrier_prices(shop, subtotal, quantity, free):
+    for code in shipping_codes(shop, quote, address):
         priced = collect(shop, quote, address=address, shipping_method=code)
         carrier, _, method = code.partition("_")
         carrier_title, method_title = totals.CARRIERS[code]
@@ -356,8 +361,7 @@ def set_shipping_information(call: Call) -> Any:
         raise InputException("The shipping method can't be set for an empty cart. Add an item to cart and try again.")
     address = address_of(call.shop, given.get("shipping_address") or {})
     code = f"{given.get('shipping_carrier_code') or ''}_{given.get('shipping_method_code') or ''}"
-    offered = {f"{one['carrier_code']}_{one['method_code']}" for one in shipping_methods(call.shop, quote, address)}
-    if code not in offered:
+    if code not in shipping_codes(call.shop, quote, address):
         raise NoSuchEntityException("Carrier with such method not found: %1, %2", code.split("_", 1))
     fields = {"shipping_address": json_text(address), "shipping_method": code}
     if given.get("billing_address"):
