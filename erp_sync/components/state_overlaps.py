@@ -9,7 +9,7 @@ older. Such keys are read once more, both sides of them.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -18,6 +18,7 @@ from erp_sync.components.flow_table import FlowKind
 from erp_sync.components.installation import Installation
 from erp_sync.components.state_rows import Entry, canonical, entry_of
 from erp_sync.flows.state_extraction import same_content
+from erp_sync.ledger.plan_values import PlannedValue
 
 # (scope, native id) of a record.
 Identity = tuple[str, str]
@@ -54,6 +55,33 @@ def overlapping(here: Installation, route: RouteSpec, kind: FlowKind, entries: S
         for other in others
         if (its := _read(other, now)) is not None
         and any(unordered(its, one, lateness) for one in reads[_identity(other)])
+    }
+
+
+class Ours(NamedTuple):
+    """A value that the target should hold, as JSON text, its version, its place in the order of values (when its read
+    began) and when its read was done, both in microseconds since 1970."""
+
+    value: str
+    version: str
+    order: int
+    done: int
+
+
+def crossed(ours: Mapping[str, Ours], standing: Iterable[PlannedValue]) -> set[str]:
+    """Keys of which another value stands in the ledger, in a plan or as known, whose read began while ours was under
+    way: ours may hold what is newer. Rows of a snapshot stand nowhere else.
+
+    Args:
+        standing: with an empty version where that is not known.
+    """
+    return {
+        other.key
+        for other in standing
+        if (one := ours.get(other.key)) is not None
+        and one.order < other.order <= one.done
+        and other.value != one.value
+        and not (other.version and same_content(one.version, other.version))
     }
 
 

@@ -6,12 +6,15 @@ from collections import defaultdict
 from collections.abc import Collection, Sequence
 from datetime import timedelta
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from erp_sync.components.configuration import FlowSpec, RouteSpec
 from erp_sync.components.documents import flow_module, suite_of
 from erp_sync.components.flow_table import FlowKind
 from erp_sync.components.installation import Installation
 from erp_sync.components.state_moved import ended, moved_from
-from erp_sync.components.state_overlaps import Identity, overlapping
+from erp_sync.components.state_overlaps import Identity, Ours, crossed, overlapping
 from erp_sync.components.state_planning import Planning
 from erp_sync.components.state_recording import Recording
 from erp_sync.components.state_rows import (
@@ -27,6 +30,7 @@ from erp_sync.components.state_task import StateReport, StateTask
 from erp_sync.flows.comparison import COMPARED, Comparison, compare, desired_table, value_text
 from erp_sync.flows.state_extraction import base_entity, snapshot_entity
 from erp_sync.flows.state_flow import Desired, microseconds
+from erp_sync.ledger.plan_values import PlannedValue
 from erp_sync.ledger.plans import PlanState
 from erp_sync.model.keys import Entity
 from erp_sync.quality.gate import judge
@@ -183,29 +187,55 @@ class Transformation:
         )
         keys = table.column("key").to_pylist()
         task.orders = dict(zip(keys, table.column("source_order").to_pylist(), strict=True))
-        self._doubt(desired, good)
+        self._doubt([target.key(row) for row, position in desired.rows if self._overlaps(good[position])])
         some = None if len(keys) > 20_000 else keys
         known = task.here.ledger.known.table(task.target_name, task.kind.entity, some, COMPARED)
+        if self._doubt(self._crossed(table, known, desired, good)):
+            known = task.here.ledger.known.table(task.target_name, task.kind.entity, some, COMPARED)
         comparison = compare(table, known, all_read=task.full)
         task.report.compared = table.num_rows
         task.report.same, task.report.overtaken = comparison.same, comparison.overtaken
         task.report.unsure = len(comparison.unsure) + len(comparison.unread)
         return comparison, keys
 
-    def _doubt(self, desired: Desired, good: Sequence[Entry]) -> None:
+    def _overlaps(self, entry: Entry) -> bool:
+        return (entry.record.scope, entry.record.native_id) in self.overlapping
+
+    def _doubt(self, keys: Sequence[str]) -> bool:
         """Keys of which nobody knows which value is the newer one are read once more, at both sides. Nothing that was
-        planned from a read until now is applied to them any more."""
+        planned from a read until now is applied to them any more. Whether there are any."""
         task = self.task
-        keys = [
-            task.target.key(row)
-            for row, position in desired.rows
-            if (good[position].record.scope, good[position].record.native_id) in self.overlapping
-        ]
         if keys:
             task.here.ledger.known.mark_unknown(
                 task.target_name, task.kind.entity, keys, "two versions of it were read at the same time"
             )
-            task.orders |= dict.fromkeys(keys, microseconds(task.now))
+            task.orders |= dict.fromkeys(keys, microseconds(task.here.ledger.now()))
+        return bool(keys)
+
+    def _crossed(self, table: pa.Table, known: pa.Table, desired: Desired, good: Sequence[Entry]) -> list[str]:
+        """Keys of the compared values that nobody can order with what stands in the ledger. Mostly nothing there is
+        newer, which is all that is asked then."""
+        task = self.task
+        least = pc.min(table.column("source_order")).as_py()
+        if least is None:
+            return []
+        newer = known.filter(pc.greater(known.column("source_order"), least))
+        standing = [
+            PlannedValue(row["key"], row["source_order"], row["value"], "")
+            for row in newer.select(["key", "source_order", "value"]).to_pylist()
+        ]
+        route, flow = task.route.name, task.kind.name
+        standing += task.here.ledger.plans.newer(route, flow, task.target_name, task.kind.entity, least)
+        if not standing:
+            return []
+        asked, now = {one.key for one in standing}, task.here.ledger.now()
+        ours = {}
+        for row in table.filter(pc.is_in(table.column("key"), pa.array(sorted(asked)))).to_pylist():
+            entry = good[desired.rows[row["position"]][1]]
+            if getattr(entry.row, "read_at", None) is not None:
+                done = microseconds(entry.landed or now)
+                ours[row["key"]] = Ours(row["value"], row["source_version"], row["source_order"], done)
+        return sorted(crossed(ours, standing))
 
     def _base(self) -> str:
         """The run that read the last snapshot that was planned from, or that a person let pass since."""

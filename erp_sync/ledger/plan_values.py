@@ -5,9 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
+
+
+class PlannedValue(NamedTuple):
+    """What a row of a plan makes of a key (None: it goes), with its place in the order of values and its version."""
+
+    key: str
+    order: int
+    value: str | None
+    version: str
 
 
 class PlanState(StrEnum):

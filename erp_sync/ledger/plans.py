@@ -18,7 +18,16 @@ import sqlalchemy as sa
 from erp_sync.ledger import codec, overtaking
 from erp_sync.ledger.errors import NotInLedger, WrongState
 from erp_sync.ledger.lanes import LANES, lane_rank
-from erp_sync.ledger.plan_values import AddedPlan, Approval, NewPlan, Plan, PlanRow, PlanState, Verdict
+from erp_sync.ledger.plan_values import (
+    AddedPlan,
+    Approval,
+    NewPlan,
+    Plan,
+    PlannedValue,
+    PlanRow,
+    PlanState,
+    Verdict,
+)
 from erp_sync.ledger.row_queries import close_plans
 from erp_sync.ledger.row_retries import RowRetries
 from erp_sync.ledger.rows import OPEN, RowState
@@ -204,6 +213,25 @@ class Plans(RowRetries):
         )
         with self._database.read() as read:
             return {row[0]: row[1] for row in read.execute(query)}
+
+    def newer(self, route: str, flow: str, target: str, entity: str, than: int) -> list[PlannedValue]:
+        """What open rows of the flow's plans, held ones too, make of keys from reads that began after `than`, a place
+        in the order of values."""
+        query = (
+            sa.select(plan_rows.c.key, plan_rows.c.source_order, plan_rows.c.after, plan_rows.c.source_version)
+            .join(plans, plans.c.id == plan_rows.c.plan_id)
+            .where(
+                plans.c.route == route,
+                plans.c.flow == flow,
+                plans.c.target == target,
+                plans.c.entity == entity,
+                plans.c.state.in_([PlanState.JUDGED, PlanState.HELD, PlanState.APPROVED]),
+                plan_rows.c.state.in_(OPEN),
+                plan_rows.c.source_order > than,
+            )
+        )
+        with self._database.read() as read:
+            return [PlannedValue(*row) for row in read.execute(query)]
 
     def table(self, plan_id: int, states: Sequence[str] = (), limit: int | None = None) -> pa.Table:
         """The plan's rows, as planned, as an Arrow table of text columns and ``source_order`` (int64)."""

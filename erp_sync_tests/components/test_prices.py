@@ -81,6 +81,34 @@ def test_a_price_that_jumps_waits_and_the_others_go(make):
     assert systems.here.ledger.plans.table(plan.id).column("key").to_pylist() == ["base/0/MUG"]
 
 
+@pytest.mark.parametrize("first_written", ["the newer one", "the older one"])
+def test_of_a_comparison_and_a_read_that_hung_the_newer_value_stands_in_the_end(make, monkeypatch, first_written):
+    """A comparison of everything begins after a read of one price, and is done before that price changes: its rows are
+    of a snapshot, which is no queue of changes."""
+    systems = make()
+    systems.run("prices", full=True)
+    erp_price(systems, "MUG", "11.25")
+    query, hung = NetSuiteClient.query, []
+
+    def slow(self: NetSuiteClient, *words: Any, **given: Any) -> Any:
+        if not hung:
+            hung.append(given["operation"])
+            run_id, _ = systems.read("prices", full=True)
+            systems.transform("prices", run_id, full=True)
+            if first_written == "the older one":
+                systems.load("prices")
+            erp_price(systems, "MUG", "12.50")
+        return query(self, *words, **given)
+
+    monkeypatch.setattr(NetSuiteClient, "query", slow)
+    run_id, _ = systems.read("prices", keys=("MUG", "TEA"))
+    monkeypatch.undo()
+    assert systems.transform("prices", run_id, keys=("MUG", "TEA")).unsure == 1
+    systems.load("prices")
+    systems.run("prices")
+    assert (hung, store_prices(systems)["MUG"]) == (["price.read"], Decimal("12.5"))
+
+
 def test_of_two_versions_that_were_read_at_once_the_newer_one_stands_in_the_end(make, monkeypatch):
     """A read hangs in its first call. Another one begins after it, and is done before the price changes once more: of
     two values the older one is of the read that began last."""

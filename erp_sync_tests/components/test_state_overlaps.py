@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from erp_sync.components.state_overlaps import Read, unordered
+from erp_sync.components.state_overlaps import Ours, Read, crossed, unordered
+from erp_sync.ledger.plan_values import PlannedValue
 
 LATE = timedelta(seconds=10)
 
@@ -55,3 +56,24 @@ def test_what_is_ordered_stands_in_the_order_in_which_it_changed(data: st.DataOb
     if not unordered(one, other, LATE):
         first, second = sorted((one, other), key=lambda each: (each.began, each.changed))
         assert first.changed <= second.changed
+
+
+@pytest.mark.parametrize(
+    ("order", "value", "version", "unknown"),
+    [
+        pytest.param(15, "old", "v1", True, id="began while ours was under way"),
+        pytest.param(15, "old", "", True, id="known, nobody knows in which version"),
+        pytest.param(20, "old", "v1", True, id="began as ours was done"),
+        pytest.param(15, None, "v1", True, id="is to go"),
+        pytest.param(15, "new", "v1", False, id="the same value"),
+        pytest.param(15, "old", "v2", False, id="the same version, mapped otherwise"),
+        pytest.param(10, "old", "v1", False, id="began with ours"),
+        pytest.param(9, "old", "v1", False, id="before"),
+        pytest.param(21, "old", "v1", False, id="after ours was done: it is newer"),
+    ],
+)
+def test_what_stands_in_the_ledger_crosses_what_was_read_meanwhile(order, value, version, unknown):
+    ours = {"MUG": Ours("new", "v2", 10, 20)}
+    assert crossed(ours, [PlannedValue("MUG", order, value, version), PlannedValue("TEA", 15, "old", "")]) == (
+        {"MUG"} if unknown else set()
+    )

@@ -28,6 +28,7 @@ KEYS_OF_SOME = [EntityKey(ERP, "", ENTITY, one) for one in SOME]
 
 # How each way to few rows must begin, as EXPLAIN QUERY PLAN says it.
 KEYS = "known_state USING PRIMARY KEY (connection=? AND entity=? AND scope=? AND key=?)"
+OF_PLAN = "ix_plan_rows_plan_id_state (plan_id=? AND state=?"
 ROW_KEYS = "plan_rows USING INDEX ix_plan_rows_key (target=? AND entity=? AND key=? AND state=?)"
 KEY = "AND connection=? AND scope=? AND entity=? AND native_id=?)"
 NATIVE_IDS = "received USING INDEX ix_received_native_id (native_id=?)"
@@ -81,6 +82,7 @@ ASKED: dict[str, tuple[Callable[[Ledger], Any], str, str]] = {
     "versions": (lambda ledger: ledger.received.fresh(ERP, ENTITY, dict.fromkeys(SOME, "2")), "received", NATIVE_IDS),
     "all versions": (lambda ledger: ledger.received.of(ERP, ENTITY, SOME), "received", NATIVE_IDS),
     "refusals": (lambda ledger: ledger.plans.refusals(STORE, ENTITY, START, SOME), "plan_rows", ROW_KEYS),
+    "newer": (lambda ledger: ledger.plans.newer("us", "inventory", STORE, ENTITY, 0), "plan_rows", OF_PLAN),
     "accepted": (lambda ledger: ledger.deliveries.accepted("us", "orders", STORE, KEYS_OF_SOME), "deliveries", KEY),
     "latest": (lambda ledger: ledger.deliveries.latest("us", "orders", STORE, KEYS_OF_SOME), "deliveries", KEY),
     "left out": (lambda ledger: ledger.left_out.groups(), "steps", REFUSED),
