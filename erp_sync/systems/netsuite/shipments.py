@@ -13,8 +13,9 @@ from typing import Any
 
 from erp_sync.model.shipment import Shipment
 from erp_sync.ports.lookups import Lookups
-from erp_sync.ports.mapping import Context, RecordMapping
+from erp_sync.ports.mapping import Context, RecordMapping, is_empty
 from erp_sync.ports.raw import News, RawRecord, Window, all_new
+from erp_sync.systems.netsuite import suiteql
 from erp_sync.systems.netsuite.capabilities import CAPABILITIES
 from erp_sync.systems.netsuite.client import NetSuiteClient, chunks
 from erp_sync.systems.netsuite.mapping.order_status import status_letter
@@ -93,7 +94,8 @@ class ShipmentSource:
                     continue
             with ThreadPoolExecutor(max_workers=_AT_ONCE, thread_name_prefix="shipments") as pool:
                 records = list(pool.map(carried(self._read), some))
-            found = [(row, record) for row, record in zip(some, records, strict=True) if record is not None]
+            pairs = zip(some, records, strict=True)
+            found = [(self._as_read(row, record), record) for row, record in pairs if record is not None]
             orders = self._orders([_order_of(record) for _, record in found])
             skus = self._skus([item for _, record in found for item in _items_of(record)])
             yield [
@@ -110,6 +112,20 @@ class ShipmentSource:
                 )
                 for row, record in found
             ]
+
+    def _as_read(self, row: Row, record: dict[str, Any]) -> Row:
+        """The row as it was when the record was like that (`lastModifiedDate`, UTC: REST API Browser 2026.1).
+
+        The record may be older than the list that named it. Under the list's version the newer one would pass for
+        received, and never be read.
+        """
+        status = identity_of(record.get("shipStatus"))
+        row = row if is_empty(status) else {**row, "status": status}
+        listed, changed = self._rows.utc(row.get("modified")), record.get("lastModifiedDate")
+        if listed is None or is_empty(changed):
+            return row
+        read = datetime.fromisoformat(str(changed))
+        return row if read >= listed else {**row, "modified": suiteql.local_time(read, self._rows.zone)}
 
     def _version(self, row: Row, read_at: datetime) -> str:
         return time_version(self._rows, row, status_letter(row.get("status", "")), read_at)

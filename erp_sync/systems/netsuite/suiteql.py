@@ -53,6 +53,11 @@ def time_literal(local: datetime) -> str:
     return f"TO_TIMESTAMP('{local.strftime(_PYTHON)}', '{_ORACLE}')"
 
 
+def local_time(moment: datetime, zone: ZoneInfo) -> str:
+    """A moment as `time_column` gives it in that zone, without fractions of its second."""
+    return moment.astimezone(zone).strftime(_PYTHON)
+
+
 def within(column: str, window: Window, zone: ZoneInfo) -> str:
     """Condition for a half-open window of UTC on a column of local times.
 

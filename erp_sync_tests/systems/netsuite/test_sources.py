@@ -372,6 +372,43 @@ def test_a_fulfillment_read_in_the_second_of_its_change_is_read_once_more(connec
     assert port.peek(after) == {"700": later.version}
 
 
+@pytest.mark.parametrize(
+    ("older", "version", "changed"),
+    [
+        ({"lastModifiedDate": "2026-01-15T01:10:00Z"}, "2026-01-14 17:10:00 C", WINDOW.start.replace(minute=10)),
+        ({"shipStatus": {"id": "B"}}, "2026-01-14 17:30:00 B", WINDOW.start.replace(minute=30)),
+    ],
+    ids=["changed since", "shipped in the same second"],
+)
+def test_a_record_older_than_the_list_that_named_it_is_read_once_more(connector, server, older, version, changed):
+    """Under the list's version it would pass for received: a parcel that was added would never reach the store."""
+    current = FULFILLMENT | {"lastModifiedDate": "2026-01-15T01:30:00Z"}
+    script_shipment(server, current)
+    server.on("GET", "/itemFulfillment/700$", Answer(200, current | {"package": {}} | older), Answer(200, current))
+    port = connector(source_connections=["magento_us"]).port("shipment", "source")
+    received: set[tuple[str, str]] = set()
+
+    def look() -> list[RawRecord]:
+        found = all_of(port.changed(WINDOW, lambda versions: {one for one, _ in versions.items() - received}))
+        received.update((record.native_id, record.version) for record in found)
+        return found
+
+    (first,), (second,) = look(), look()
+    assert (first.version, first.source_time) == (version, changed)
+    assert port.to_canonical(first, Passthrough()).updated_at == changed
+    assert second.version == "2026-01-14 17:30:00 C"
+    assert [parcel.tracking_number for parcel in port.to_canonical(second, Passthrough()).parcels] == ["1Z1", "1Z2"]
+    assert look() == []
+
+
+@pytest.mark.parametrize("changed", ["2026-01-15T01:30:00Z", "2026-01-15T01:30:20Z"], ids=["same", "newer"])
+def test_a_record_no_older_than_the_list_has_the_lists_version(connector, server, changed):
+    script_shipment(server, FULFILLMENT | {"lastModifiedDate": changed})
+    port = connector(source_connections=["magento_us"]).port("shipment", "source")
+    (record,) = all_of(port.changed(WINDOW))
+    assert (record.version, record.payload["modified"]) == ("2026-01-14 17:30:00 C", "2026-01-14 17:30:00")
+
+
 # Stock -----------------------------------------------------------------------------------------
 
 
