@@ -85,7 +85,9 @@ def do(shop: Business, numbers: dict[str, str], step: str, order: str, quantity:
     elif step == "count":
         shop.erp_sql(
             "UPDATE aggregateitemlocation SET quantityonhand = printf('%.5f', quantityonhand + ?), "
-            "quantityavailable = printf('%.5f', quantityavailable + ?), lastquantityavailablechange = ? "
+            "quantityavailable = printf('%.5f', quantityavailable + ?), "
+            # A second ago, or with the last change if that is later: no account counts backwards.
+            "lastquantityavailablechange = max(lastquantityavailablechange, ?) "
             "WHERE location = 1 AND item = (SELECT id FROM item WHERE itemid = 'MUG')",
             quantity,
             quantity,
