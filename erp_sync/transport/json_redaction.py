@@ -21,16 +21,20 @@ from erp_sync.transport.secret_names import PAIR_NAMES, is_sensitive, lists_card
 # Strings that a redactor knows to be harmless, and up to which length it remembers them.
 REMEMBERED = 65_536
 LONGEST_REMEMBERED = 200
-# So far around a pair's name its object may begin; where it is longer, the whole body is read.
-_NEAR = 64
+# So many strings before a pair's name its object may begin; where it is longer, the whole body is read.
+_NEAR = 32
 # Up to so many strings are quicker looked for one after the other.
-_FEW = 4
-# Stand for an escaped backslash and an escaped quote while the text is split at its quotes; neither may stand in JSON.
-_BACKSLASH, _QUOTE = "\x02", "\x01"
+_FEW = 16
+# Stand for an escaped backslash and an escaped quote while the text is split at its quotes, and are as long: a place is
+# the same with them. Their characters may not stand in JSON.
+_BACKSLASH, _QUOTE = "\x02\x02", "\x01\x01"
+_MARKS = "\x01\x02"
+# A string that might as well stand between two others.
+_BETWEEN = re.compile(r"[-+.,:\[\]{}0-9Eaeflnrstu \t\r\n]*")
 
 _LONG_NUMBERS = re.compile(r"(?<![0-9.])[0-9]{14}|[0-9][eE]")
 _NUMBERS = re.compile(r"[0-9][0-9.eE+-]*")
-_SPACE = " \t\r\n"
+_SPACES = frozenset(" \t\r\n")
 
 exact = msgspec.json.Decoder(float_hook=Decimal)
 writer = msgspec.json.Encoder(decimal_format="number")
@@ -73,7 +77,7 @@ class JsonRedaction:
         """
         marked = text
         if "\\" in text:
-            if _BACKSLASH in text or _QUOTE in text:
+            if any(mark in text for mark in _MARKS):
                 raise NotByItsStrings
             marked = text.replace("\\\\", _BACKSLASH).replace('\\"', _QUOTE)
         parts = marked.split('"')
@@ -86,8 +90,7 @@ class JsonRedaction:
             self._harmless = _remembering(self._harmless, strings - changed.keys() - names)
         if not changed and not names:
             return text
-        found = _Places(marked, parts, changed, names, self._value).replaced()
-        return text if found == marked else _unmarked(found)
+        return _Places(text, marked, changed, names, self._value).replaced()
 
     def _look_at_numbers(self, between: set[str]) -> None:
         """What stands between strings. Raises NotByItsStrings where a number is a card's."""
@@ -126,92 +129,98 @@ def _remembering(known: set[str], more: set[str]) -> set[str]:
 
 
 class _Places:
-    """Where in one text something has to be replaced."""
+    """Where in one text something has to be replaced. `marked` is as long as `text`."""
 
     def __init__(
-        self, text: str, parts: list[str], changed: Mapping[str, str], names: set[str], value: Callable[[Any], Any]
+        self, text: str, marked: str, changed: Mapping[str, str], names: set[str], value: Callable[[Any], Any]
     ) -> None:
-        self._text, self._parts, self._changed, self._names, self._value = text, parts, changed, names, value
-        self._part = self._position = 0
+        self._text, self._marked, self._changed, self._names, self._value = text, marked, changed, names, value
         self._made: list[Replacement] = []
 
-    def _start(self, index: int) -> int:
-        """Where the part begins: after those before it and as many quotes. Counted from the one asked for last."""
-        if index > self._part:
-            self._position += sum(map(len, self._parts[self._part : index])) + index - self._part
-        else:
-            self._position -= sum(map(len, self._parts[index : self._part])) + self._part - index
-        self._part = index
-        return self._position
-
     def replaced(self) -> str:
+        """The very same text where nothing had to go."""
         done = 0
-        for index in self._where():
-            string = self._parts[index]
-            if not index % 2 or self._start(index) < done:
+        for begin, string in self._where():
+            if begin < done:
                 continue
-            is_name = self._parts[index + 1].lstrip(_SPACE).startswith(":")
+            end = begin + len(string)
             if string in self._changed:
-                self._made.append((self._start(index), self._start(index) + len(string), self._changed[string]))
+                self._made.append((begin, end, self._changed[string]))
             if string not in self._names:
                 continue
-            if is_name:
-                done = self._without_value(index)
-            elif self._is_pairs_name(index):
-                done = self._without_pair(index)
+            after = self._past_space(end + 1)
+            if self._marked.startswith(":", after):
+                done = self._without_value(string, self._past_space(after + 1))
+            elif self._is_pairs_name(begin):
+                done = self._without_pair(begin)
+        if not self._made:
+            return self._text
         pieces, position = [], 0
         for begin, end, new in self._made:
             pieces += [self._text[position:begin], new]
             position = end
         return "".join([*pieces, self._text[position:]])
 
-    def _where(self) -> list[int]:
-        """The parts that something may have to be done about, in their order."""
+    def _where(self) -> list[tuple[int, str]]:
+        """Where the strings begin that something may have to be done about, in their order."""
         wanted = self._names.union(self._changed)
-        if len(wanted) > _FEW:
-            return [index for index, part in enumerate(self._parts) if part in wanted]
-        found = []
-        for one in wanted:
-            index = -1
-            for _ in range(self._parts.count(one)):
-                index = self._parts.index(one, index + 1)
-                found.append(index)
-        return sorted(found)
+        found, position = [], 0
+        if len(wanted) <= _FEW and not any(map(_BETWEEN.fullmatch, wanted)):
+            for one in wanted:
+                quoted, position = f'"{one}"', -1
+                while (position := self._marked.find(quoted, position + 1)) >= 0:
+                    found.append((position + 1, one))
+            return sorted(found)
+        for index, part in enumerate(self._marked.split('"')):
+            if index % 2 and part in wanted:
+                found.append((position, part))
+            position += len(part) + 1
+        return found
 
-    def _without_value(self, index: int) -> int:
-        """Redact what the name there stands for; gives where it ends."""
-        colon = self._text.index(":", self._start(index + 1))
-        begin = colon + 1
-        while self._text[begin] in _SPACE:
-            begin += 1
-        return self._redact(begin, lambda value: next(iter(self._value({_meant(self._parts[index]): value}).values())))
+    def _past_space(self, position: int) -> int:
+        while self._marked[position : position + 1] in _SPACES:
+            position += 1
+        return position
 
-    def _is_pairs_name(self, index: int) -> bool:
-        return (
-            index > 2 and self._parts[index - 1].strip(_SPACE) == ":" and _meant(self._parts[index - 2]) in PAIR_NAMES
-        )
+    def _without_value(self, string: str, begin: int) -> int:
+        """Redact what the name stands for; gives where it ends."""
+        return self._redact(begin, lambda value: next(iter(self._value({_meant(string): value}).values())))
 
-    def _without_pair(self, index: int) -> int:
+    def _is_pairs_name(self, begin: int) -> bool:
+        """Whether the string there is what a pair is called."""
+        before = self._before_space(begin - 2)
+        if before < 0 or self._marked[before] != ":":
+            return False
+        end = self._before_space(before - 1)
+        return _meant(self._marked[self._marked.rindex('"', 0, end) + 1 : end]) in PAIR_NAMES
+
+    def _before_space(self, position: int) -> int:
+        while position >= 0 and self._marked[position] in _SPACES:
+            position -= 1
+        return position
+
+    def _without_pair(self, begin: int) -> int:
         """Redact the object that the string there is a field of; gives where it ends."""
-        depth = 0
-        for part in range(index - 1, max(-1, index - _NEAR), -2):
-            for offset in range(len(self._parts[part]) - 1, -1, -1):
-                character = self._parts[part][offset]
+        depth, string = 0, begin - 1
+        for _ in range(_NEAR):
+            before = self._marked.rfind('"', 0, string)
+            for position in range(string - 1, before, -1):
+                character = self._marked[position]
                 if character in "}]":
                     depth += 1
                 elif character in "{[":
                     if not depth:
-                        begin = self._start(part) + offset
-                        while self._made and self._made[-1][0] >= begin:
+                        while self._made and self._made[-1][0] >= position:
                             self._made.pop()
-                        return self._redact(begin, self._value)
+                        return self._redact(position, self._value)
                     depth -= 1
+            string = self._marked.rfind('"', 0, max(0, before))
         raise NotByItsStrings
 
     def _redact(self, begin: int, redact: Callable[[Any], Any]) -> int:
         try:
             _, end = _reader.raw_decode(self._text, begin)
-            value = exact.decode(_unmarked(self._text[begin:end]))
+            value = exact.decode(self._text[begin:end])
             clean = redact(value)
         except (ValueError, RecursionError) as error:
             raise NotByItsStrings from error

@@ -36,7 +36,9 @@ _MOST_DIGITS = 100
 _SEPARATORS = r"[ .\-_/\u00a0\u2010-\u2015]"
 _DIGITS = re.compile(rf"[0-9](?:{_SEPARATORS}{{0,2}}[0-9]){{13,}}")
 _GROUP = re.compile(r"[0-9]+")
-_SEPARATING = b" .-_/"  # those of them that are ASCII
+# Every byte of them, also those of one that is not ASCII: digits that seem to be together and are
+# apart are a false alarm only.
+_SEPARATING = bytes({*" .-_/\u00a0\u2010\u2011\u2012\u2013\u2014\u2015".encode()})
 _AS_ZERO = bytes.maketrans(b"123456789", b"0" * 9)
 _FOURTEEN = b"0" * 14
 _BEARER = re.compile(r"(?i)\b(Bearer|Basic|OAuth)\s+[A-Za-z0-9._~+/=\"%,-]{6,}(?:[ ,]+(?:oauth_|realm=)[^\r\n]*)?")
@@ -84,7 +86,7 @@ def _may_hold_card(text: str) -> bool:
 
     Without separators fourteen digits would stand side by side: that is seen at once.
     """
-    if text.isascii() and _FOURTEEN not in text.encode().translate(_AS_ZERO, _SEPARATING):
+    if _FOURTEEN not in text.encode("utf-8", "surrogatepass").translate(_AS_ZERO, _SEPARATING):
         return False
     return any(
         text[match.end() : match.end() + 1] in ("e", "E") or _cards(match) != match.group()
@@ -245,13 +247,14 @@ class Redactor:
         if _may_hold_card(texts):
             return True
         lower = texts.lower()
-        if not (
-            _SHORT_SIGNS.search(lower)
-            or ("<" in texts and _SHORT_ELEMENTS.search(lower))
-            or any(sign in lower for sign in _SIGNS)
-        ):
+        signs = [sign for sign in _SIGNS if sign in lower]
+        if not (signs or _SHORT_SIGNS.search(lower) or ("<" in texts and _SHORT_ELEMENTS.search(lower))):
             return False
-        return bool(_ELEMENT.search(texts) or _BEARER.search(texts) or _ASSIGNMENT.search(texts))
+        return any(
+            _ELEMENT.search(text) or _BEARER.search(text) or _ASSIGNMENT.search(text)
+            for text, small in zip(texts.split("\n"), lower.split("\n"), strict=True)
+            if any(sign in small for sign in signs) or _SHORT_SIGNS.search(small) or _SHORT_ELEMENTS.search(small)
+        )
 
     def _value(self, value: Any, thorough: bool) -> Any:
         kind = type(value)

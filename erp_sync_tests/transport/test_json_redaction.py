@@ -131,6 +131,22 @@ def test_shapes_in_place(text: str, clean: str) -> None:
     assert clean in in_place().redacted(text)
 
 
+def test_what_stands_between_strings_is_not_taken_for_one() -> None:
+    redactor = Redactor({"token_secret": "12345678"})
+    body = b'{"a":":12345678,","b":12345678,"c":":12345678,"}'
+    clean = f'{{"a":":{REDACTED},","b":12345678,"c":":{REDACTED},"}}'
+    assert redactor.body(body, "application/json").decode() == clean
+
+
+def test_many_different_strings_have_to_go() -> None:
+    card = "4111 1111 1111 1111"
+    body = json.dumps([{"note": f'a "{number}" \\ {card}', "key": "cvv", "value": number} for number in range(40)])
+    clean = Redactor().body(body.encode(), "application/json")
+    assert json.loads(clean) == [
+        {"note": f'a "{number}" \\ {CARD}', "key": "cvv", "value": REDACTED} for number in range(40)
+    ]
+
+
 @pytest.mark.parametrize(
     "text",
     [
