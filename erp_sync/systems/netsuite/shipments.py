@@ -95,37 +95,54 @@ class ShipmentSource:
             with ThreadPoolExecutor(max_workers=_AT_ONCE, thread_name_prefix="shipments") as pool:
                 records = list(pool.map(carried(self._read), some))
             pairs = zip(some, records, strict=True)
-            found = [(self._as_read(row, record), record) for row, record in pairs if record is not None]
+            found = [(row, record) for row, record in pairs if record is not None]
             orders = self._orders([_order_of(record) for _, record in found])
             skus = self._skus([item for _, record in found for item in _items_of(record)])
             yield [
                 raw(
                     self._rows,
-                    row,
-                    self._version(row, read_at),
+                    was,
+                    self._version_read(row, was, read_at),
                     {
                         "record": record,
-                        "modified": row.get("modified"),
+                        "modified": was.get("modified"),
                         "order": orders.get(_order_of(record), {}),
                         "skus": {item: skus[item] for item in _items_of(record) if item in skus},
                     },
                 )
-                for row, record in found
+                for row, was, record in ((row, self._as_read(row, record), record) for row, record in found)
             ]
 
     def _as_read(self, row: Row, record: dict[str, Any]) -> Row:
         """The row as it was when the record was like that (`lastModifiedDate`, UTC: REST API Browser 2026.1).
 
-        The record may be older than the list that named it. Under the list's version the newer one would pass for
-        received, and never be read.
+        The record may be older than the list that named it. Its time counts where it is the earlier one; one that
+        cannot be read, or names no offset, says nothing: the list's stays.
         """
         status = identity_of(record.get("shipStatus"))
         row = row if is_empty(status) else {**row, "status": status}
         listed, changed = self._rows.utc(row.get("modified")), record.get("lastModifiedDate")
         if listed is None or is_empty(changed):
             return row
-        read = datetime.fromisoformat(str(changed))
-        return row if read >= listed else {**row, "modified": suiteql.local_time(read, self._rows.zone)}
+        try:
+            read = datetime.fromisoformat(str(changed))
+            if read.tzinfo is None or read >= listed:
+                return row
+            return {**row, "modified": suiteql.local_time(read, self._rows.zone)}
+        except (ValueError, OverflowError):  # no time, or one that the account's zone puts before year 1
+            return row
+
+    def _version_read(self, row: Row, was: Row, read_at: datetime) -> str:
+        """The list's version, and where the record differs from the list what the record was.
+
+        Under the list's version alone an older record would pass for the newer one, which would never be read.
+        Under the record's alone two changes would pass for one where its time is coarser than the list's.
+        """
+        version = self._version(row, read_at)
+        status = status_letter(was.get("status", ""))
+        if was.get("modified") == row.get("modified") and status == status_letter(row.get("status", "")):
+            return version
+        return f"{version} record {was.get('modified', '')} {status}"
 
     def _version(self, row: Row, read_at: datetime) -> str:
         return time_version(self._rows, row, status_letter(row.get("status", "")), read_at)

@@ -375,8 +375,8 @@ def test_a_fulfillment_read_in_the_second_of_its_change_is_read_once_more(connec
 @pytest.mark.parametrize(
     ("older", "version", "changed"),
     [
-        ({"lastModifiedDate": "2026-01-15T01:10:00Z"}, "2026-01-14 17:10:00 C", WINDOW.start.replace(minute=10)),
-        ({"shipStatus": {"id": "B"}}, "2026-01-14 17:30:00 B", WINDOW.start.replace(minute=30)),
+        ({"lastModifiedDate": "2026-01-15T01:10:00Z"}, "record 2026-01-14 17:10:00 C", WINDOW.start.replace(minute=10)),
+        ({"shipStatus": {"id": "B"}}, "record 2026-01-14 17:30:00 B", WINDOW.start.replace(minute=30)),
     ],
     ids=["changed since", "shipped in the same second"],
 )
@@ -394,11 +394,46 @@ def test_a_record_older_than_the_list_that_named_it_is_read_once_more(connector,
         return found
 
     (first,), (second,) = look(), look()
-    assert (first.version, first.source_time) == (version, changed)
+    assert (first.version, first.source_time) == (f"2026-01-14 17:30:00 C {version}", changed)
     assert port.to_canonical(first, Passthrough()).updated_at == changed
     assert second.version == "2026-01-14 17:30:00 C"
     assert [parcel.tracking_number for parcel in port.to_canonical(second, Passthrough()).parcels] == ["1Z1", "1Z2"]
     assert look() == []
+
+
+def test_a_parcel_added_in_the_same_unit_of_a_coarser_record_time_is_received(connector, server):
+    """The grain of `lastModifiedDate` is unconfirmed. By whole minutes two changes may share a record time."""
+    minute = FULFILLMENT | {"lastModifiedDate": "2026-01-15T01:30:00Z"}
+    script_shipment(server, minute)
+    listed = [fulfillment_row(700, "ItemShip:C") | {"modified": f"2026-01-14 17:30:{second}"} for second in (10, 40)]
+    port = connector(source_connections=["magento_us"]).port("shipment", "source")
+    received: set[tuple[str, str]] = set()
+
+    def look(row: dict[str, Any], record: dict[str, Any]) -> list[RawRecord]:
+        server.rows("type = 'ItemShip'", row)
+        server.on("GET", "/itemFulfillment/700$", Answer(200, record))
+        found = all_of(port.changed(WINDOW, lambda versions: {one for one, _ in versions.items() - received}))
+        fresh = [record for record in found if (record.native_id, record.version) not in received]
+        received.update((record.native_id, record.version) for record in fresh)
+        return fresh
+
+    (first,) = look(listed[0], minute | {"package": {}})
+    assert look(listed[0], minute | {"package": {}}) == []
+    (second,) = look(listed[1], minute)
+    assert first.version == "2026-01-14 17:30:10 C record 2026-01-14 17:30:00 C"
+    assert second.version == "2026-01-14 17:30:40 C record 2026-01-14 17:30:00 C"
+    assert first.source_time == second.source_time
+    assert [parcel.tracking_number for parcel in port.to_canonical(second, Passthrough()).parcels] == ["1Z1", "1Z2"]
+    assert look(listed[1], minute) == []
+
+
+@pytest.mark.parametrize("changed", ["2026-01-15T01:10:00", "2026-01-15", "1/15/2026 1:10 am", "0001-01-01T00:00:00Z"])
+def test_a_record_time_that_cannot_be_read_leaves_the_lists(connector, server, changed: str):
+    script_shipment(server, FULFILLMENT | {"lastModifiedDate": changed})
+    port = connector(source_connections=["magento_us"]).port("shipment", "source")
+    (record,) = all_of(port.changed(WINDOW))
+    assert (record.version, record.payload["modified"]) == ("2026-01-14 17:30:00 C", "2026-01-14 17:30:00")
+    assert record.source_time == WINDOW.start.replace(minute=30)
 
 
 @pytest.mark.parametrize("changed", ["2026-01-15T01:30:00Z", "2026-01-15T01:30:20Z"], ids=["same", "newer"])
