@@ -6,7 +6,7 @@ import urllib.parse
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from erp_sync.transport import redaction
@@ -172,6 +172,29 @@ def test_the_quick_look_for_cards_misses_none(text, card):
     text += card
     if redaction._DIGITS.sub(redaction._cards, text) != text:
         assert redaction._may_hold_card(text)
+
+
+PIECES = (
+    *("password", "Pass-Word", "passphrase", "secret", "TOKEN", "api_key", "apikey", "Private-Key", "assertion"),
+    *("credential", "authorization", "cookie", "cc_number", "cardNumber", "security code", "signature", "session_id"),
+    *("jwt", "cvv", "cvv2", "CVC", "cid", "csc", "pan", "pwd", "pin", "otp", "sid", "phpsessid"),
+    *("Bearer", "Basic", "OAuth", "realm=", "oauth_", "_", "_code", "x", "9", "ä", ".", "-", "[", "]", "payment["),
+    *(" ", "\u00a0", "\t", "  ", ":", "=", " = ", "<", ">", "</", " a='b'>", "<![CDATA[", "]]>", '"', "'", "\\", '\\"'),
+    *("123", "dXNlcjpwYXNz", "hunter22", "[redacted]", "&", ",", ";"),
+)
+lines = st.lists(st.sampled_from(PIECES), max_size=9).map("".join)
+
+
+@settings(max_examples=1000)
+@given(lines, st.lists(lines, max_size=3))
+@example("payment[cvv]=123", [])
+@example("<cvv_code>123</cvv_code>", ["token"])
+@example("cvv_code: 987", ["token"])
+@example("a Basic\u00a0dXNlcjpwYXNz", ["token"])
+def test_the_quick_look_for_secrets_misses_none(text, others):
+    if REDACTOR.text(text) != text:
+        assert REDACTOR._suspicious("\n".join([*others, text]))
+        assert REDACTOR._suspicious("\n".join([text, *others]))
 
 
 json_values = st.recursive(
