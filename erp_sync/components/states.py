@@ -216,6 +216,8 @@ class Transformation:
         """Keys of the compared values that nobody can order with what stands in the ledger. Mostly nothing there is
         newer, which is all that is asked then."""
         task = self.task
+        if all(getattr(entry.row, "read_at", None) is None for entry in good):
+            return []  # ordered by something else, and as old as the oldest: all that stands would be gone through
         least = pc.min(table.column("source_order")).as_py()
         if least is None:
             return []

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from erp_sync.ledger import KnownRow, NewDelivery, State
-from erp_sync.ledger.plans import PlanState
+from erp_sync.ledger.plans import Plans, PlanState
 from erp_sync.model.keys import EntityKey
 from erp_sync.operations import dead_letters
 from erp_sync.ports.documents import Requirement
@@ -55,6 +55,23 @@ def test_a_new_product_waits_for_approval_and_its_stock_for_the_product(make):
     assert store_products(systems)["POT"][0] == "Article POT"
     systems.load("inventory")
     assert (systems.store_quantities()["east/POT"], systems.store_quantities()["west/POT"]) == ("1", "3")
+
+
+def test_plans_are_not_searched_for_values_that_cross_where_no_row_says_when_it_was_read(make, monkeypatch):
+    """A product's place in the order of values is its last change: nearly all that is planned is newer than the oldest
+    one's."""
+    systems = make()
+    asked: list[str] = []
+    newer = Plans.newer
+
+    def noted(self: Plans, route: str, flow: str, *others: Any) -> Any:
+        asked.append(flow)
+        return newer(self, route, flow, *others)
+
+    monkeypatch.setattr(Plans, "newer", noted)
+    systems.run("inventory", full=True)
+    assert systems.run("products", full=True).transformed.compared == len(CATALOGUE["items"])
+    assert set(asked) == {"inventory"}
 
 
 def test_an_order_that_waits_for_an_item_goes_when_the_erp_has_it(make):
