@@ -206,7 +206,7 @@ class Transformation:
         planned from a read until now is applied to them any more. Whether there are any."""
         task = self.task
         if keys:
-            task.here.ledger.known.mark_unknown(
+            task.here.ledger.known.doubt(
                 task.target_name, task.kind.entity, keys, "two versions of it were read at the same time"
             )
             task.orders |= dict.fromkeys(keys, microseconds(task.here.ledger.now()))

@@ -95,6 +95,7 @@ OF_KEYS = sa.and_(
     known_state.c.scope.in_(sa.bindparam("of_scopes", expanding=True)),
     known_state.c.key.in_(sa.bindparam("of_keys", expanding=True)),
 )
+_KEYS = sa.select(known_state.c.key).where(OF_KEYS)
 _IN_ORDER = (
     sa.select(known_state.c.key).where(OF_KEYS).order_by(known_state.c.scope, known_state.c.key).with_for_update()
 )
@@ -187,6 +188,17 @@ class KnownState:
         """These may have changed without our knowing: read them again before believing them."""
         with self._database.write() as write:
             mark_unknown(write, self._database.now(), connection, entity, keys, why, blocked_until, scope)
+
+    def doubt(self, connection: str, entity: str, keys: Sequence[str], why: str) -> None:
+        """`mark_unknown`, at once and of keys that nothing was known about, too: after a read of everything these would
+        be taken as absent for sure."""
+        with self._database.write() as write:
+            now = self._database.now()
+            known = {
+                key for mine in of_keys(write, connection, entity, keys) for key in write.execute(_KEYS, mine).scalars()
+            }
+            mark_unknown(write, now, connection, entity, keys, why)
+            doubt(write, now, connection, entity, "", sorted(set(keys) - known), why, now)
 
     def unsure(self, connection: str, entity: str, limit: int = 10_000) -> list[KnownRow]:
         """Rows to read again: their settle time is over, and nobody moves them."""
@@ -431,4 +443,9 @@ def doubt(
             "blocked_until": blocked_until,
             "why": why,
         }
-        insert_columns(write, known_state, same, {"key": sorted(absent)})
+        # PostgreSQL lets another one make the row meanwhile, of a read that knows nothing of the doubt.
+        conflict = {
+            "index_elements": ["connection", "entity", "scope", "key"],
+            "set_": {name: same[name] for name in ("sure", "observed_at", "blocked_until", "why")},
+        }
+        insert_columns(write, known_state, same, {"key": sorted(absent)}, conflict)

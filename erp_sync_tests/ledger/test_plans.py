@@ -399,6 +399,18 @@ def test_a_read_that_began_before_a_write_says_nothing_about_it(ledger: Ledger, 
     assert values_of(ledger) == {"A": "7"}
 
 
+def test_a_key_that_nothing_was_known_about_can_be_doubted(ledger: Ledger, clock):
+    """What is doubted under another scope stays one row; a read that began before the doubt does not end it."""
+    ledger.known.write(TARGET, ENTITY, [KnownRow(key="A", value="1"), KnownRow(key="B", value="2", scope="de")])
+    before = clock()
+    clock.advance(1)
+    ledger.known.doubt(TARGET, ENTITY, ["A", "B", "C"], "read twice at once")
+    ledger.known.read(TARGET, ENTITY, [KnownRow(key="C", value="3")], before)
+    assert [(row.scope, row.key) for row in ledger.known.unsure(TARGET, ENTITY)] == [("", "A"), ("", "C"), ("de", "B")]
+    ledger.known.read(TARGET, ENTITY, [KnownRow(key="C", value="3")], clock())
+    assert [row.key for row in ledger.known.unsure(TARGET, ENTITY)] == ["A", "B"]
+
+
 def test_scopes_keep_their_own_known_state(ledger: Ledger):
     ledger.known.write(TARGET, "price", [KnownRow(key="A", value="1", scope="de"), KnownRow(key="A", value="2")])
     ledger.known.mark_unknown(TARGET, "price", ["A"], "moved", scope="de")
