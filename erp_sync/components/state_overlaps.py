@@ -85,6 +85,15 @@ def crossed(ours: Mapping[str, Ours], standing: Iterable[PlannedValue]) -> set[s
     }
 
 
+def done_by_sku(entries: Iterable[Entry], now: datetime) -> dict[str, datetime]:
+    """When the last read of each SKU's mapped rows was done, `now` where one is not known to be: a value may be the sum
+    of several rows."""
+    done: dict[str, datetime] = {}
+    for entry in entries:
+        done[entry.row.sku] = max(done.get(entry.row.sku, entry.landed or now), entry.landed or now)
+    return done
+
+
 class Read(NamedTuple):
     """When a version was read, from `began` to `done` at the latest, and when the record was last `changed`."""
 

@@ -14,7 +14,7 @@ from erp_sync.components.documents import flow_module, suite_of
 from erp_sync.components.flow_table import FlowKind
 from erp_sync.components.installation import Installation
 from erp_sync.components.state_moved import ended, moved_from
-from erp_sync.components.state_overlaps import Identity, Ours, crossed, overlapping
+from erp_sync.components.state_overlaps import Identity, Ours, crossed, done_by_sku, overlapping
 from erp_sync.components.state_planning import Planning
 from erp_sync.components.state_recording import Recording
 from erp_sync.components.state_rows import (
@@ -231,12 +231,12 @@ class Transformation:
         if not standing:
             return []
         asked, now = {one.key for one in standing}, task.here.ledger.now()
-        ours = {}
+        ours, done = {}, done_by_sku(good, now)
         for row in table.filter(pc.is_in(table.column("key"), pa.array(sorted(asked)))).to_pylist():
             entry = good[desired.rows[row["position"]][1]]
             if getattr(entry.row, "read_at", None) is not None:
-                done = microseconds(entry.landed or now)
-                ours[row["key"]] = Ours(row["value"], row["source_version"], row["source_order"], done)
+                last = microseconds(done[entry.row.sku])
+                ours[row["key"]] = Ours(row["value"], row["source_version"], row["source_order"], last)
         return sorted(crossed(ours, standing))
 
     def _base(self) -> str:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from erp_sync.components.state_overlaps import Ours, Read, crossed, unordered
+from erp_sync.components.state_overlaps import Ours, Read, crossed, done_by_sku, unordered
+from erp_sync.components.state_rows import Entry
 from erp_sync.ledger.plan_values import PlannedValue
+from erp_sync.ports.raw import RawRecord
 
 LATE = timedelta(seconds=10)
 
@@ -77,3 +80,15 @@ def test_what_stands_in_the_ledger_crosses_what_was_read_meanwhile(order, value,
     assert crossed(ours, [PlannedValue("MUG", order, value, version), PlannedValue("TEA", 15, "old", "")]) == (
         {"MUG"} if unknown else set()
     )
+
+
+def test_a_sum_is_done_when_the_last_of_its_parts_was_read():
+    entries = [
+        Entry(
+            record=RawRecord(native_id=f"{sku}@{place}", scope="", version="1", source_time=None, payload={}),
+            landed=at(landed) if landed is not None else None,
+            row=SimpleNamespace(sku=sku),
+        )
+        for sku, place, landed in (("MUG", "east", 11), ("MUG", "west", 40), ("TEA", "east", 12), ("CUP", "east", None))
+    ]
+    assert done_by_sku(entries, at(50)) == {"MUG": at(40), "TEA": at(12), "CUP": at(50)}
