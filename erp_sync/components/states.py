@@ -104,6 +104,8 @@ class Transformation:
         verdicts = planning.verdicts(planned.rows, missing, self.base_rows)
         task.snapshot = token
         recording.record(received, entries, planned, compared, verdicts, whole=not comparison.unread)
+        if task.full:
+            self._look_again(desired, good)
         recording.resolve_at_target(comparison, planned)
         doubtful = recording.notify_doubt(verdicts) if task.full else False
         if task.full:
@@ -187,7 +189,7 @@ class Transformation:
         )
         keys = table.column("key").to_pylist()
         task.orders = dict(zip(keys, table.column("source_order").to_pylist(), strict=True))
-        self._doubt([target.key(row) for row, position in desired.rows if self._overlaps(good[position])])
+        self._doubt(self._overlapping_keys(desired, good))
         some = None if len(keys) > 20_000 else keys
         known = task.here.ledger.known.table(task.target_name, task.kind.entity, some, COMPARED)
         if self._doubt(self._crossed(table, known, desired, good)):
@@ -198,8 +200,19 @@ class Transformation:
         task.report.unsure = len(comparison.unsure) + len(comparison.unread)
         return comparison, keys
 
-    def _overlaps(self, entry: Entry) -> bool:
-        return (entry.record.scope, entry.record.native_id) in self.overlapping
+    def _overlapping_keys(self, desired: Desired, good: Sequence[Entry]) -> list[str]:
+        """Keys of values that overlap, also with another part of the sum that they are."""
+        skus = {one.row.sku for one in good if (one.record.scope, one.record.native_id) in self.overlapping}
+        return [self.task.target.key(row) for row, position in desired.rows if good[position].row.sku in skus]
+
+    def _look_again(self, desired: Desired, good: Sequence[Entry]) -> None:
+        """What landed while everything was compared overlaps, too, and only now can it be said of what lands later that
+        its own comparison sees ours: rows of a snapshot stand nowhere before they are planned."""
+        task, before = self.task, self.overlapping
+        self.overlapping = overlapping(task.here, task.route, task.kind, good) - before
+        late = self._overlapping_keys(desired, good)
+        task.report.unsure += len(late)
+        self._doubt(late)
 
     def _doubt(self, keys: Sequence[str]) -> bool:
         """Keys of which nobody knows which value is the newer one are read once more, at both sides. Nothing that was

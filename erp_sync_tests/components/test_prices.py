@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from decimal import Decimal
 from pathlib import Path
+from threading import Event, Thread, current_thread
 from typing import Any
 
 import pytest
 
-from erp_sync.components import held_plans
+from erp_sync.components import held_plans, states
 from erp_sync.ledger.plans import PlanState
 from erp_sync.operations.choosing import CannotDo
 from erp_sync.operations.decisions import approve, reject
@@ -107,6 +108,46 @@ def test_of_a_comparison_and_a_read_that_hung_the_newer_value_stands_in_the_end(
     systems.load("prices")
     systems.run("prices")
     assert (hung, store_prices(systems)["MUG"]) == (["price.read"], Decimal("12.5"))
+
+
+@pytest.mark.parametrize("planned_first", ["the newer one", "the older one"])
+def test_a_read_that_hung_lands_while_everything_is_compared(make, monkeypatch, planned_first):
+    """The comparison has looked for reads that overlap with its own before the other one landed."""
+    systems = make()
+    systems.run("prices", full=True)
+    erp_price(systems, "MUG", "11.25")
+    query, look, hangs, goes, runs = NetSuiteClient.query, states.overlapping, Event(), Event(), []
+
+    def slow(self: NetSuiteClient, *words: Any, **given: Any) -> Any:
+        if current_thread() is reader:
+            hangs.set()
+            assert goes.wait(30)
+        return query(self, *words, **given)
+
+    def hung_read_lands(*words: Any) -> Any:
+        found = look(*words)
+        if not goes.is_set():
+            goes.set()
+            reader.join()
+            if planned_first == "the newer one":
+                systems.transform("prices", runs[0], keys=("MUG", "TEA"))
+        return found
+
+    reader = Thread(target=lambda: runs.append(systems.read("prices", keys=("MUG", "TEA"))[0]))
+    monkeypatch.setattr(NetSuiteClient, "query", slow)
+    reader.start()
+    assert hangs.wait(30)
+    run_id, _ = systems.read("prices", full=True)
+    erp_price(systems, "MUG", "12.50")
+    monkeypatch.setattr(states, "overlapping", hung_read_lands)
+    report = systems.transform("prices", run_id, full=True)
+    monkeypatch.undo()
+    if planned_first == "the older one":
+        systems.transform("prices", runs[0], keys=("MUG", "TEA"))
+    assert report.unsure == 1
+    systems.load("prices")
+    systems.run("prices")
+    assert store_prices(systems)["MUG"] == Decimal("12.5")
 
 
 def test_of_two_versions_that_were_read_at_once_the_newer_one_stands_in_the_end(make, monkeypatch):
