@@ -123,8 +123,8 @@ def _identity(entry: Entry) -> Identity:
 
 
 def _read(entry: Entry, now: datetime) -> Read | None:
-    """None where it is refused, or ordered by something else."""
-    began = getattr(entry.row, "read_at", None) if entry.problem is None else None
+    """None where it cannot be mapped, or is ordered by something else."""
+    began = getattr(entry.row, "read_at", None)
     if began is None:
         return None
     return Read(entry.record.version, began, entry.landed or now, entry.record.source_time)

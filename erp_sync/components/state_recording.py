@@ -27,6 +27,7 @@ class Recording:
 
     def __init__(self, task: StateTask) -> None:
         self.task = task
+        self._held_before = 0
 
     def record(
         self,
@@ -38,7 +39,8 @@ class Recording:
         *,
         whole: bool,
     ) -> None:
-        """One transaction. What could not be compared because its target was never read stays unhandled."""
+        """One transaction. What could not be compared because its target was never read stays unhandled. `tell` comes
+        after it."""
         task = self.task
         summary = {
             "compared": task.report.compared,
@@ -53,7 +55,7 @@ class Recording:
         }
         problems = [entry for entry in entries if entry.problem is not None]
         names = (task.route.name, task.kind.name, task.target_name)
-        before = held_plans.waiting(task.here, *names) if planned.rows or planned.alone else 0
+        self._held_before = held_plans.waiting(task.here, *names) if planned.rows or planned.alone else 0
         with task.here.ledger.handling(task.route.name, task.kind.name, run_id=task.run_id) as work:
             self._refuse(work, problems)
             self._add(work, planned.rows, compared, verdicts, summary)
@@ -62,10 +64,15 @@ class Recording:
                 self._add(work, planned.alone, [row.key for row in planned.alone], tuple(planned.alone_why), summary)
             if whole:
                 work.mark_handled([entry.received.id for entry in received if entry.received is not None])
+
+    def tell(self, entries: Sequence[Entry], planned: Planned) -> None:
+        """What people hear of it, and see settled."""
+        task = self.task
+        names = (task.route.name, task.kind.name, task.target_name)
         task.here.ledger.known.settle_edits(task.target_name, task.kind.entity, planned.settled)
         self._resolve(entries)
         if task.report.held and task.flow.mode is Mode.ON:
-            held_plans.tell(task.here, *names[:2], before=before, now=held_plans.waiting(task.here, *names))
+            held_plans.tell(task.here, *names[:2], before=self._held_before, now=held_plans.waiting(task.here, *names))
         else:
             held_plans.settle(task.here, *names[:2])
         self._notify_edits()

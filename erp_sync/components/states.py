@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Collection, Sequence
 from datetime import timedelta
 
+import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -105,7 +106,8 @@ class Transformation:
         task.snapshot = token
         recording.record(received, entries, planned, compared, verdicts, whole=not comparison.unread)
         if task.full:
-            self._look_again(desired, good)
+            comparison = self._look_again(comparison, desired, good)
+        recording.tell(entries, planned)
         recording.resolve_at_target(comparison, planned)
         doubtful = recording.notify_doubt(verdicts) if task.full else False
         if task.full:
@@ -205,22 +207,28 @@ class Transformation:
         skus = {one.row.sku for one in good if (one.record.scope, one.record.native_id) in self.overlapping}
         return [self.task.target.key(row) for row, position in desired.rows if good[position].row.sku in skus]
 
-    def _look_again(self, desired: Desired, good: Sequence[Entry]) -> None:
+    def _look_again(self, comparison: Comparison, desired: Desired, good: Sequence[Entry]) -> Comparison:
         """What landed while everything was compared overlaps, too, and only now can it be said of what lands later that
-        its own comparison sees ours: rows of a snapshot stand nowhere before they are planned."""
+        its own comparison sees ours: rows of a snapshot stand nowhere before they are planned. Gives the comparison
+        with those unsure that are so only now."""
         task, before = self.task, self.overlapping
         self.overlapping = overlapping(task.here, task.route, task.kind, good) - before
-        late = self._overlapping_keys(desired, good)
+        late = sorted({*self._overlapping_keys(desired, good)}.difference(comparison.unsure, comparison.unread))
+        # Higher in the order of values than what was just planned: it may be being written.
+        self._doubt(late, order=microseconds(task.here.ledger.now()))
+        same = len(set(late).difference(comparison.rows.column("key").to_pylist())) if late else 0
         task.report.unsure += len(late)
-        self._doubt(late)
+        task.report.same = max(0, task.report.same - same)
+        return msgspec.structs.replace(comparison, unsure=(*comparison.unsure, *late))
 
-    def _doubt(self, keys: Sequence[str]) -> bool:
+    def _doubt(self, keys: Sequence[str], order: int = 0) -> bool:
         """Keys of which nobody knows which value is the newer one are read once more, at both sides. Nothing that was
-        planned from a read until now is applied to them any more. Whether there are any."""
+        planned from a read until now is applied to them any more: by the plan that is made now, or where that is made
+        already by an `order` above it. Whether there are any."""
         task = self.task
         if keys:
             task.here.ledger.known.doubt(
-                task.target_name, task.kind.entity, keys, "two versions of it were read at the same time"
+                task.target_name, task.kind.entity, keys, "two versions of it were read at the same time", order
             )
             task.orders |= dict.fromkeys(keys, microseconds(task.here.ledger.now()))
         return bool(keys)

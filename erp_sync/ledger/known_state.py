@@ -116,6 +116,13 @@ _BLOCK = sa.update(known_state).where(
 )
 
 
+_RAISE = (
+    sa.update(known_state)
+    .where(OF_KEYS, known_state.c.source_order < sa.bindparam("of_order"))
+    .values(source_order=sa.bindparam("of_order"))
+)
+
+
 @cache
 def _table_queries(names: tuple[str, ...]) -> tuple[sa.Select[Any], sa.Select[Any]]:
     """These columns of all that is known of an entity, in order, and of some of its keys."""
@@ -189,9 +196,14 @@ class KnownState:
         with self._database.write() as write:
             mark_unknown(write, self._database.now(), connection, entity, keys, why, blocked_until, scope)
 
-    def doubt(self, connection: str, entity: str, keys: Sequence[str], why: str) -> None:
+    def doubt(self, connection: str, entity: str, keys: Sequence[str], why: str, order: int = 0) -> None:
         """`mark_unknown`, at once and of keys that nothing was known about, too: after a read of everything these would
-        be taken as absent for sure."""
+        be taken as absent for sure.
+
+        Args:
+            order: what is older in the order of values is not written any more, and a write of it that is under way
+                does not end the doubt.
+        """
         with self._database.write() as write:
             now = self._database.now()
             known = {
@@ -199,6 +211,8 @@ class KnownState:
             }
             mark_unknown(write, now, connection, entity, keys, why)
             doubt(write, now, connection, entity, "", sorted(set(keys) - known), why, now)
+            for mine in of_keys(write, connection, entity, keys) if order else ():
+                write.execute(_RAISE, {**mine, "of_order": order})
 
     def unsure(self, connection: str, entity: str, limit: int = 10_000) -> list[KnownRow]:
         """Rows to read again: their settle time is over, and nobody moves them."""
@@ -443,9 +457,15 @@ def doubt(
             "blocked_until": blocked_until,
             "why": why,
         }
-        # PostgreSQL lets another one make the row meanwhile, of a read that knows nothing of the doubt.
+        # PostgreSQL lets another one make the row meanwhile, of a read that knows nothing of the doubt, or of a doubt
+        # that lasts longer.
+        columns, new = known_state.c, upsert(write, known_state).excluded
+        later = {
+            name: sa.case((columns[name] > new[name], columns[name]), else_=new[name])
+            for name in ("observed_at", "blocked_until")
+        }
         conflict = {
             "index_elements": ["connection", "entity", "scope", "key"],
-            "set_": {name: same[name] for name in ("sure", "observed_at", "blocked_until", "why")},
+            "set_": {"sure": new.sure, "why": new.why, **later},
         }
         insert_columns(write, known_state, same, {"key": sorted(absent)}, conflict)

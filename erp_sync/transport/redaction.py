@@ -71,6 +71,11 @@ _SHORT_SIGNS = re.compile(_SHORT + r"\w{0,40}\]?[\"'\\\s]{0,10}[:=]")
 _SHORT_ELEMENTS = re.compile(_SHORT + r"[\w.-]{0,40}[>\s]")
 
 
+def _lower(text: str) -> str:
+    """In lower case, with the letters that the patterns take for an i or an s and `str.lower` does not."""
+    return text.lower().replace("\u0131", "i").replace("\u017f", "s").replace("i\u0307", "i")
+
+
 def _may_hold_card(text: str) -> bool:
     """Whether JSON holds a card number, or a number with an exponent that may be one.
 
@@ -236,7 +241,7 @@ class Redactor:
             return True
         if _may_hold_card(texts):
             return True
-        lower = texts.lower()
+        lower = _lower(texts)
         signs = [sign for sign in _SIGNS if sign in lower]
         if not (signs or _SHORT_SIGNS.search(lower) or ("<" in texts and _SHORT_ELEMENTS.search(lower))):
             return False

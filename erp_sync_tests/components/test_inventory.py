@@ -23,6 +23,7 @@ from erp_sync.model.keys import EntityKey
 from erp_sync.model.shipment import Shipment, ShipmentLine, ShipmentStatus
 from erp_sync.ports.documents import Step
 from erp_sync.ports.outcomes import QUANTITY_ABOVE_OPEN, Receipt
+from erp_sync_tests.components.hung_reads import HungRead
 from erp_sync_tests.components.two_systems import CATALOGUE, TwoSystems, two_systems
 
 SOURCE_ITEMS = "/V1/inventory/source-items"
@@ -425,6 +426,18 @@ def test_a_negative_quantity_is_named_and_nothing_of_it_is_sold(systems):
     systems.run("inventory")
     assert systems.store_quantities()["east/MUG"] == "6"
     assert systems.here.ledger.quarantine.find(flow="inventory") == []
+
+
+def test_a_negative_quantity_crosses_a_read_that_hung_as_any_other(systems, monkeypatch):
+    """It is named in quarantine, and planned all the same."""
+    systems.erp_set("MUG", "east", -2)
+    HungRead(systems, monkeypatch, "inventory", ("MUG", "TEA"), compared=True)
+    run_id, _ = systems.read("inventory", full=True)
+    systems.erp_set("MUG", "east", 6)
+    systems.transform("inventory", run_id, full=True)
+    systems.load("inventory")
+    systems.run("inventory")
+    assert systems.store_quantities()["east/MUG"] == "6"
 
 
 def test_stock_of_a_product_that_the_store_lacks_waits_for_it(make, tmp_path):

@@ -6,16 +6,16 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from decimal import Decimal
 from pathlib import Path
-from threading import Event, Thread, current_thread
 from typing import Any
 
 import pytest
 
-from erp_sync.components import held_plans, states
+from erp_sync.components import held_plans
 from erp_sync.ledger.plans import PlanState
 from erp_sync.operations.choosing import CannotDo
 from erp_sync.operations.decisions import approve, reject
 from erp_sync.systems.netsuite.client import NetSuiteClient
+from erp_sync_tests.components.hung_reads import HungRead
 from erp_sync_tests.components.two_systems import TwoSystems, two_systems
 
 LEVELS = {"price_levels": {"1": "base"}}
@@ -116,34 +116,13 @@ def test_a_read_that_hung_lands_while_everything_is_compared(make, monkeypatch, 
     systems = make()
     systems.run("prices", full=True)
     erp_price(systems, "MUG", "11.25")
-    query, look, hangs, goes, runs = NetSuiteClient.query, states.overlapping, Event(), Event(), []
-
-    def slow(self: NetSuiteClient, *words: Any, **given: Any) -> Any:
-        if current_thread() is reader:
-            hangs.set()
-            assert goes.wait(30)
-        return query(self, *words, **given)
-
-    def hung_read_lands(*words: Any) -> Any:
-        found = look(*words)
-        if not goes.is_set():
-            goes.set()
-            reader.join()
-            if planned_first == "the newer one":
-                systems.transform("prices", runs[0], keys=("MUG", "TEA"))
-        return found
-
-    reader = Thread(target=lambda: runs.append(systems.read("prices", keys=("MUG", "TEA"))[0]))
-    monkeypatch.setattr(NetSuiteClient, "query", slow)
-    reader.start()
-    assert hangs.wait(30)
+    newer_first = planned_first == "the newer one"
+    hung = HungRead(systems, monkeypatch, "prices", ("MUG", "TEA"), compared=newer_first)
     run_id, _ = systems.read("prices", full=True)
     erp_price(systems, "MUG", "12.50")
-    monkeypatch.setattr(states, "overlapping", hung_read_lands)
     report = systems.transform("prices", run_id, full=True)
-    monkeypatch.undo()
-    if planned_first == "the older one":
-        systems.transform("prices", runs[0], keys=("MUG", "TEA"))
+    if not newer_first:
+        hung.compare()
     assert report.unsure == 1
     systems.load("prices")
     systems.run("prices")

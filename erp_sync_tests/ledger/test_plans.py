@@ -399,6 +399,18 @@ def test_a_read_that_began_before_a_write_says_nothing_about_it(ledger: Ledger, 
     assert values_of(ledger) == {"A": "7"}
 
 
+def test_a_write_of_what_is_older_does_not_end_a_doubt(ledger: Ledger, clock):
+    """It was under way when its key was doubted; so was one of a key that nothing was known about."""
+    ledger.known.write(TARGET, ENTITY, [KnownRow(key="A", value="1", source_order=5)])
+    ledger.known.doubt(TARGET, ENTITY, ["A", "B"], "read twice at once", 20)
+    assert ledger.known.write(TARGET, ENTITY, [KnownRow(key=key, value="2", source_order=10) for key in "AB"]) == 0
+    assert [row.key for row in ledger.known.unsure(TARGET, ENTITY)] == ["A", "B"]
+    add(ledger, rows("A", "B", after="3", order=19), compared=["A", "B"])
+    assert ledger.plans.begin(claim(ledger)) == []
+    assert ledger.known.write(TARGET, ENTITY, [KnownRow(key=key, value="4", source_order=21) for key in "AB"]) == 2
+    assert ledger.known.unsure(TARGET, ENTITY) == []
+
+
 def test_a_key_that_nothing_was_known_about_can_be_doubted(ledger: Ledger, clock):
     """What is doubted under another scope stays one row; a read that began before the doubt does not end it."""
     ledger.known.write(TARGET, ENTITY, [KnownRow(key="A", value="1"), KnownRow(key="B", value="2", scope="de")])

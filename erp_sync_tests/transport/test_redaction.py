@@ -180,6 +180,7 @@ PIECES = (
     *("jwt", "cvv", "cvv2", "CVC", "cid", "csc", "pan", "pwd", "pin", "otp", "sid", "phpsessid"),
     *("Bearer", "Basic", "OAuth", "realm=", "oauth_", "_", "_code", "x", "9", "ä", ".", "-", "[", "]", "payment["),
     *(" ", "\u00a0", "\t", "  ", ":", "=", " = ", "<", ">", "</", " a='b'>", "<![CDATA[", "]]>", '"', "'", "\\", '\\"'),
+    *("P\u0130N", "p\u0131n", "pa\u017f\u017fword", "\u017fid"),
     *("123", "dXNlcjpwYXNz", "hunter22", "[redacted]", "&", ",", ";"),
 )
 lines = st.lists(st.sampled_from(PIECES), max_size=9).map("".join)
@@ -190,6 +191,8 @@ lines = st.lists(st.sampled_from(PIECES), max_size=9).map("".join)
 @example("payment[cvv]=123", [])
 @example("<cvv_code>123</cvv_code>", ["token"])
 @example("cvv_code: 987", ["token"])
+@example("P\u0130N: 1234", [])
+@example("p\u0131n=1234", ["token"])
 @example("a Basic\u00a0dXNlcjpwYXNz", ["token"])
 def test_the_quick_look_for_secrets_misses_none(text, others):
     if REDACTOR.text(text) != text:
