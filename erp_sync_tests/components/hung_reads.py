@@ -1,4 +1,4 @@
-"""A read of some keys that hangs in its first call, and lands while everything is compared."""
+"""A read of some keys that hangs in a call, and lands while everything is compared."""
 
 from __future__ import annotations
 
@@ -14,18 +14,25 @@ from erp_sync_tests.components.two_systems import TwoSystems
 
 
 class HungRead:
-    """Begins when it is made. Lands once the next comparison has looked for what overlaps with it; with `compared`
-    its own comparison ends before that one's."""
+    """Begins when it is made, and hangs in its first call of `operation`. Lands once the next comparison has looked for
+    what overlaps with it; with `compared` its own comparison ends before that one's."""
 
     def __init__(
-        self, systems: TwoSystems, monkeypatch: pytest.MonkeyPatch, flow: str, keys: Sequence[str], *, compared: bool
+        self,
+        systems: TwoSystems,
+        monkeypatch: pytest.MonkeyPatch,
+        flow: str,
+        operation: str,
+        keys: Sequence[str],
+        *,
+        compared: bool,
     ) -> None:
         self._systems, self._flow, self._keys, self._compared = systems, flow, tuple(keys), compared
         self._goes, hangs, self._run_id = Event(), Event(), ""
         self._look, query = states.overlapping, NetSuiteClient.query
 
         def slow(client: NetSuiteClient, *words: Any, **given: Any) -> Any:
-            if current_thread() is self._reader:
+            if current_thread() is self._reader and given["operation"] == operation:
                 hangs.set()
                 assert self._goes.wait(30)
             return query(client, *words, **given)

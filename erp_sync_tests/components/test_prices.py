@@ -117,7 +117,7 @@ def test_a_read_that_hung_lands_while_everything_is_compared(make, monkeypatch, 
     systems.run("prices", full=True)
     erp_price(systems, "MUG", "11.25")
     newer_first = planned_first == "the newer one"
-    hung = HungRead(systems, monkeypatch, "prices", ("MUG", "TEA"), compared=newer_first)
+    hung = HungRead(systems, monkeypatch, "prices", "price.read", ("MUG", "TEA"), compared=newer_first)
     run_id, _ = systems.read("prices", full=True)
     erp_price(systems, "MUG", "12.50")
     report = systems.transform("prices", run_id, full=True)
