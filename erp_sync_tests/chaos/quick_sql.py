@@ -12,6 +12,7 @@ import sqlite3
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
+from functools import partial
 from itertools import count
 from typing import Any
 
@@ -146,6 +147,10 @@ class _Transaction:
 # -- statements --------------------------------------------------------------------------------------
 
 
+# The name by which a value is given, the converted value itself where none is, its converter, whether it is a list.
+_Source = tuple[str | None, Any, Callable[[Any], Any] | None, bool]
+
+
 class _Plan:
     """A compiled statement, and how its values and rows are converted."""
 
@@ -154,11 +159,12 @@ class _Plan:
             raise NotImplementedError(f"defaults of Python's own: {compiled.string}")
         self.compiled = compiled
         self._places = _places_of(compiled)
-        lists = [place for place, one in enumerate(self._places) if one[2] in compiled.post_compile_params]
+        lists = [one[2] for one in self._places if one[2] in compiled.post_compile_params]
+        self.has_lists = bool(lists)
         # Texts by how long the lists are, whose values then stand where their list stood.
-        self._lists, self._texts = set(lists), dict[tuple[int, ...], str]()
-        self.simple = not compiled.literal_execute_params and not any(
-            self._places[place][2].type._is_tuple_type or self._places[place][2].literal_execute for place in lists
+        self._texts: dict[tuple[int, ...], str] = {}
+        self._simple = not compiled.literal_execute_params and not any(
+            one.type._is_tuple_type or one.literal_execute for one in lists
         )
         self.metadata: SimpleResultMetaData | None = None
         if columns := compiled._result_columns:
@@ -170,18 +176,36 @@ class _Plan:
             extra = [tuple(thing for thing in one.objects if thing != one.keyname) for one in columns]
             self.metadata = SimpleResultMetaData(names, extra, converters if any(converters) else None)
 
-    def bound(self, values: Mapping[str, Any] | None, extracted: Any, collected: Any) -> tuple[str, tuple[Any, ...]]:
-        """The statement's text and its values by position."""
-        if not self.simple or collected:
-            return self._by_sqlalchemy(values, extracted, collected)
-        found, lengths = self._by_position(values or {}, extracted)
-        if not self._lists:
-            return self.compiled.string, tuple(found)
-        if (text := self._texts.get(lengths)) is None:
-            text = self._texts[lengths] = self._by_sqlalchemy(values, extracted, collected)[0]
-        return text, tuple(found)
+    def sources(self, names: Sequence[str], extracted: Any) -> list[_Source] | None:
+        """Where the statement's values come from, by position, when these are given; None where only SQLAlchemy knows.
 
-    def _by_sqlalchemy(
+        What `construct_params` finds out with every execution.
+        """
+        if not self._simple:
+            return None
+        found: list[_Source] = []
+        for key, name, parameter, place, convert in self._places:
+            is_list = parameter in self.compiled.post_compile_params
+            given = key if key in names else name if name in names else None
+            value = None
+            if given is None:
+                if parameter.required:
+                    raise sa.exc.InvalidRequestError(f"A value is required for bind parameter {key!r}")
+                if parameter.callable:
+                    return None
+                value = (extracted[place] if extracted and place is not None else parameter).value
+                if convert is not None and not is_list:
+                    value = convert(value)
+            found.append((given, value, convert, is_list))
+        return found
+
+    def text(self, lengths: tuple[int, ...], values: Mapping[str, Any] | None, extracted: Any) -> str:
+        """The statement for lists as long as these."""
+        if (text := self._texts.get(lengths)) is None:
+            text = self._texts[lengths] = self.by_sqlalchemy(values, extracted, None)[0]
+        return text
+
+    def by_sqlalchemy(
         self, values: Mapping[str, Any] | None, extracted: Any, collected: Any
     ) -> tuple[str, tuple[Any, ...]]:
         compiled = self.compiled
@@ -194,28 +218,6 @@ class _Plan:
             text, places, given = expanded.statement, expanded.positiontup, {**given, **expanded.parameters}
             converters = {**converters, **expanded.processors}
         return text, tuple([converters[one](given[one]) if one in converters else given[one] for one in places])
-
-    def _by_position(self, values: Mapping[str, Any], extracted: Any) -> tuple[list[Any], tuple[int, ...]]:
-        """What `construct_params` does, of what was looked up once; and how long the lists among the values are."""
-        found: list[Any] = []
-        lengths: list[int] = []
-        for position, (key, name, parameter, place, convert) in enumerate(self._places):
-            if values and key in values:
-                value = values[key]
-            elif values and name in values:
-                value = values[name]
-            elif parameter.required:
-                raise sa.exc.InvalidRequestError(f"A value is required for bind parameter {key!r}")
-            else:
-                its = extracted[place] if extracted and place is not None else parameter
-                value = its.effective_value if parameter.callable else its.value
-            if self._lists and position in self._lists:
-                some = list(value)
-                found += some if convert is None else map(convert, some)
-                lengths.append(len(some))
-            else:
-                found.append(value if convert is None else convert(value))
-        return found, tuple(lengths)
 
 
 def _places_of(compiled: Any) -> list[tuple[str, str, Any, int | None, Any]]:
@@ -234,16 +236,41 @@ def _places_of(compiled: Any) -> list[tuple[str, str, Any, int | None, Any]]:
 
 
 class _Prepared:
-    """A statement with its plan."""
+    """A statement with its plan, for values of these names."""
 
-    def __init__(self, plan: _Plan, extracted: Any, collected: Any) -> None:
+    def __init__(self, plan: _Plan, extracted: Any, collected: Any, names: Sequence[str]) -> None:
         self._plan, self._extracted, self._collected = plan, extracted, collected
+        self._sources = plan.sources(names, extracted) if not collected else None
+
+    def bound(self, values: Mapping[str, Any]) -> tuple[str, tuple[Any, ...]]:
+        """The statement's text and its values by position."""
+        plan, sources = self._plan, self._sources
+        if sources is None:
+            return plan.by_sqlalchemy(values, self._extracted, self._collected)
+        if not plan.has_lists:
+            return plan.compiled.string, tuple(
+                [
+                    value if name is None else values[name] if convert is None else convert(values[name])
+                    for name, value, convert, _ in sources
+                ]
+            )
+        found: list[Any] = []
+        lengths: list[int] = []
+        for name, value, convert, is_list in sources:
+            one = value if name is None else values[name]
+            if is_list:
+                some = list(one)
+                found += some if convert is None else map(convert, some)
+                lengths.append(len(some))
+            else:
+                found.append(one if name is None or convert is None else convert(one))
+        return plan.text(tuple(lengths), values, self._extracted), tuple(found)
 
     def execute(self, raw: sqlite3.Connection, statement: Any, many: Sequence[Any]) -> Result:
         plan = self._plan
         if len(many) < 2:
-            return self._once(raw, many[0] if many else None)
-        bound = [plan.bound(values, self._extracted, self._collected) for values in many]
+            return self._once(raw, many[0] if many else {})
+        bound = [self.bound(values) for values in many]
         try:
             if plan.metadata is None:
                 return Result(None, [], raw.executemany(bound[0][0], [values for _, values in bound]).rowcount)
@@ -265,7 +292,7 @@ class _Prepared:
     def _once(self, raw: sqlite3.Connection, values: Any) -> Result:
         """The same for one set of values, as most are."""
         plan = self._plan
-        text, bound = plan.bound(values, self._extracted, self._collected)
+        text, bound = self.bound(values)
         try:
             cursor = raw.execute(text, bound)
             if cursor.description is None:
@@ -297,7 +324,7 @@ def _plan(statement: Any, values: Mapping[str, Any], dialect: Any) -> _Prepared:
     known = _plans.get(id(compiled))
     if known is None or known[0] is not compiled:
         known = _plans[id(compiled)] = (compiled, _Plan(compiled, dialect))
-    made = _Prepared(known[1], extracted, collected)
+    made = _Prepared(known[1], extracted, collected, names)
     _prepared[place] = made
     if id(statement) not in _seen:
         _seen[id(statement)] = weakref.ref(statement, _forget(id(statement)))
@@ -328,20 +355,20 @@ class Result:
     def __init__(self, metadata: SimpleResultMetaData | None, rows: list[Any], count: int) -> None:
         self._metadata, self._rows, self.rowcount = metadata, rows, count
 
-    def _row(self, values: Any) -> Row[Any]:
+    def _row(self) -> Callable[[Any], Row[Any]]:
         metadata = self._metadata
         assert metadata is not None, "the statement gives no rows"
-        return Row(metadata, metadata._processors, metadata._key_to_index, values)
+        return partial(Row, metadata, metadata._processors, metadata._key_to_index)
 
     def __iter__(self) -> Iterator[Row[Any]]:
         rows, self._rows = self._rows, []
-        return map(self._row, rows)
+        return map(self._row(), rows) if rows else iter(())
 
     def all(self) -> list[Row[Any]]:
         return list(self)
 
     def first(self) -> Row[Any] | None:
-        return self._row(self._rows[0]) if self._rows else None
+        return self._row()(self._rows[0]) if self._rows else None
 
     def one_or_none(self) -> Row[Any] | None:
         if len(self._rows) > 1:
