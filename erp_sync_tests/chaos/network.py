@@ -7,6 +7,7 @@ A request that has left is carried out by the vendor whatever becomes of who sen
 from __future__ import annotations
 
 import random
+import urllib.parse
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -14,7 +15,6 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl
 
 import httpx
 
@@ -418,7 +418,7 @@ def _asked(request: httpx.Request) -> Request:
     return Request(
         method=request.method,
         path=path,
-        query=parse_qsl(query, keep_blank_values=True),
+        query=urllib.parse.parse_qsl(query, keep_blank_values=True),
         headers={name.lower(): value for name, value in request.headers.items()},
         body=request.content,
         url=str(request.url),

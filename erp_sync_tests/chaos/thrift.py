@@ -1,8 +1,9 @@
 """What a seed does not pay for: importing the quality engine, an engine for each comparison, redacting exchanges,
 escaping the same texts, reading them and taking the same addresses apart in every call, several times over for a
-signature, looking for cookies in answers without one.
+signature, looking for cookies in answers without one, learning anew what is to be redacted and how classes look.
 
-A rule on a row says the same whoever evaluates it, which `test_thrift` holds against the engine itself.
+A rule on a row says the same whoever evaluates it, which `test_thrift` holds against the engine itself. So it does for
+addresses and signatures. What is remembered, is for as long as the process lives.
 """
 
 from __future__ import annotations
@@ -11,17 +12,19 @@ import atexit
 import base64
 import hmac
 import re
+import typing
 import urllib.parse
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 from unittest import mock
-from urllib.parse import parse_qsl
 
 import duckdb
 import httpx
+import sqlalchemy as sa
 from oauthlib import common as oauth_common
+from oauthlib.oauth1 import Client
 from oauthlib.oauth1.rfc5849 import utils as oauth_utils
 
 from erp_sync.components import states
@@ -29,6 +32,7 @@ from erp_sync.quality import gate
 from erp_sync.quality.gate import Broken, CannotJudge, Judgement, Suite
 from erp_sync.transport.auth import OAuth1
 from erp_sync.transport.policies import Log
+from erp_sync.transport.redaction import Redactor
 
 
 def _between(value: Any, rule: Mapping[str, Any]) -> bool:
@@ -96,14 +100,56 @@ def _close() -> None:
         _Cursor.whole = None
 
 
+# -- addresses and signatures ----------------------------------------------------------------------
+
 _escaped = lru_cache(4096)(oauth_utils.escape)
+_parsed = lru_cache(512)(urllib.parse.parse_qsl)
+_urlparse = httpx._urls.urlparse
+# Of a system of the simulation, its characters escaped as they are to be.
+_PLAIN = re.compile(
+    r"(https?)://([a-z][a-z0-9_-]*\.chaos)((?:/(?!\.)(?:[\w.~:!-]++|%[0-9A-Fa-f]{2})*+)++)"
+    r"(?:\?((?:[\w.~&=-]++|%[0-9A-Fa-f]{2})*+))?",
+    re.ASCII,
+)
+
+
+def pairs(query: str, *given: Any, **options: Any) -> list[tuple[str, str]]:
+    """`urllib.parse.parse_qsl`: who signs a call, receives it and tells of it asks for the same."""
+    return list(_parsed(query, *given, **options))
+
+
+@lru_cache(4096)
+def address(url: str = "", **parts: Any) -> Any:
+    """`httpx.URL`'s parser, which looks at each character; where there is nothing to escape or to leave out, what it
+    gives is what it gets."""
+    found = _PLAIN.fullmatch(url) if not parts else None
+    if found is None:
+        return _urlparse(url, **parts)
+    scheme, host, path, query = found.groups()
+    return httpx._urlparse.ParseResult(scheme, "", host, None, path, query, None)
 
 
 def signed(self: OAuth1, request: httpx.Request) -> str:
     """`OAuth1._header` in one go: address and parameters are taken apart, sorted and written once."""
     if request.headers.get("Content-Type", "").startswith("application/x-www-form-urlencoded"):
         return _header(self, request)
-    signer, url = self._signer, request.url
+    url = request.url
+    path, _, query = url.raw_path.decode("ascii").partition("?")
+    return _authorization(self._signer, request.method, f"{url.scheme}://{url.netloc.decode('ascii')}{path}", query)
+
+
+def signed_by_people(
+    self: Client, uri: str, http_method: str = "GET", *others: Any, **more: Any
+) -> tuple[str, dict[str, str], Any]:
+    """`Client.sign` in one go, where only an address is to be signed."""
+    if others or more or not _PLAIN.fullmatch(uri):
+        return _sign(self, uri, http_method, *others, **more)  # type: ignore[no-any-return]
+    place, _, query = uri.partition("?")
+    return uri, {"Authorization": _authorization(self, http_method.upper(), place, query)}, None
+
+
+def _authorization(signer: Client, method: str, place: str, query: str) -> str:
+    """The header of a call without a form; `place` is its address without the query."""
     ours = [
         ("oauth_nonce", signer.nonce or oauth_common.generate_nonce()),
         ("oauth_timestamp", signer.timestamp or oauth_common.generate_timestamp()),
@@ -112,12 +158,12 @@ def signed(self: OAuth1, request: httpx.Request) -> str:
         ("oauth_consumer_key", signer.client_key),
         ("oauth_token", signer.resource_owner_key),
     ]
-    query = parse_qsl(url.query.decode("ascii"), keep_blank_values=True)
-    pairs = sorted((_escaped(name), _escaped(value)) for name, value in [*query, *ours])
-    address = f"{url.scheme}://{url.netloc.decode('ascii')}{url.raw_path.partition(b'?')[0].decode('ascii')}"
+    escaped = sorted(
+        [(_escaped(name), _escaped(value)) for name, value in [*pairs(query, keep_blank_values=True), *ours]]
+    )
     # What is escaped holds no other characters that are to be.
-    twice = "&".join(map("=".join, pairs)).replace("%", "%25").replace("&", "%26").replace("=", "%3D")
-    base = "&".join((_escaped(request.method), _escaped(address), twice))
+    twice = "&".join(map("=".join, escaped)).replace("%", "%25").replace("&", "%26").replace("=", "%3D")
+    base = "&".join((_escaped(method), _escaped(place), twice))
     key = f"{_escaped(signer.client_secret)}&{_escaped(signer.resource_owner_secret)}".encode()
     digest = hmac.digest(key, base.encode(), signer.signature_method.removeprefix("HMAC-").lower())
     ours.append(("oauth_signature", base64.b64encode(digest).decode()))
@@ -126,7 +172,7 @@ def signed(self: OAuth1, request: httpx.Request) -> str:
     return f"OAuth {', '.join([*realm, *words])}"
 
 
-_header = OAuth1._header
+_header, _sign = OAuth1._header, Client.sign
 _extract_cookies = httpx.Cookies.extract_cookies
 
 
@@ -136,6 +182,38 @@ def cookies_kept(self: httpx.Cookies, response: httpx.Response) -> None:
         _extract_cookies(self, response)
 
 
+# -- what is known -----------------------------------------------------------------------------------
+
+_redactors: dict[frozenset[tuple[str, str]], Redactor] = {}
+_make_redactor = Redactor.__init__
+
+
+def redactor(self: Redactor, credentials: Mapping[str, str] | None = None) -> None:
+    """`Redactor.__init__`: all of the same secrets remember together what they found. A seed makes some 75."""
+    secrets = frozenset((credentials or {}).items())
+    if secrets not in _redactors:
+        _make_redactor(self, credentials)
+        _redactors[secrets] = self
+    vars(self).update(vars(_redactors[secrets]))
+
+
+_REMEMBERED = (
+    (oauth_utils, "escape", lru_cache(4096)(oauth_utils.escape)),
+    (urllib.parse, "quote_from_bytes", lru_cache(4096)(urllib.parse.quote_from_bytes)),
+    (urllib.parse, "unquote_to_bytes", lru_cache(4096)(urllib.parse.unquote_to_bytes)),
+    (urllib.parse, "parse_qsl", pairs),
+    (httpx._urls, "urlparse", address),
+    (OAuth1, "_header", signed),
+    (Client, "sign", signed_by_people),
+    (httpx.Cookies, "extract_cookies", cookies_kept),
+    (Redactor, "__init__", redactor),
+    # Both look through a class and its bases, for each value of a statement and each question whether something has
+    # the methods of a protocol.
+    (sa.util, "get_cls_kwargs", cache(sa.util.get_cls_kwargs)),
+    (typing, "_get_protocol_attrs", cache(typing._get_protocol_attrs)),  # type: ignore[attr-defined]
+)
+
+
 @contextmanager
 def thrifty() -> Iterator[None]:
     original = gate.judge
@@ -143,20 +221,11 @@ def thrifty() -> Iterator[None]:
     for module in (gate, states):
         module.judge = judge  # type: ignore[attr-defined]
     duckdb.connect = _Cursor  # type: ignore[misc,assignment]
-    urls = httpx._urls
-    remembered = (
-        mock.patch.object(oauth_utils, "escape", lru_cache(4096)(oauth_utils.escape)),
-        mock.patch.object(urllib.parse, "quote_from_bytes", lru_cache(4096)(urllib.parse.quote_from_bytes)),
-        mock.patch.object(urllib.parse, "unquote_to_bytes", lru_cache(4096)(urllib.parse.unquote_to_bytes)),
-        mock.patch.object(urls, "urlparse", lru_cache(4096)(urls.urlparse)),
-        mock.patch.object(OAuth1, "_header", signed),
-        mock.patch.object(httpx.Cookies, "extract_cookies", cookies_kept),
-    )
     record, Log._record = Log._record, lambda *_: None  # type: ignore[method-assign]
     try:
         with ExitStack() as stack:
-            for one in remembered:
-                stack.enter_context(one)
+            for owner, name, ours in _REMEMBERED:
+                stack.enter_context(mock.patch.object(owner, name, ours))
             yield
     finally:
         Log._record = record  # type: ignore[method-assign]
