@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import greenlet
@@ -165,20 +166,20 @@ class Simulation:
         heapq.heappush(self._due, (max(moment, self.now), self.random.random(), self._count, act))
 
     def _wake_at(self, task: Task, moment: float) -> None:
-        turn = task.turn
+        # No function of its own, which would refer to itself: a thousand of them a seed would stay.
+        self.call_at(moment, partial(self._give_turn, task, task.turn))
 
-        def wake() -> None:
-            if task.turn == turn and not task.done:
-                process = task.process
-                if process is not None and process.stalled_until > self.now and not process.dead:
-                    self.call_at(process.stalled_until, wake)
-                    return
-                task.turn += 1
-                self.current, before = task, self.current
-                task.greenlet.switch()
-                self.current = before
-
-        self.call_at(moment, wake)
+    def _give_turn(self, task: Task, turn: int) -> None:
+        if task.turn != turn or task.done:
+            return
+        process = task.process
+        if process is not None and process.stalled_until > self.now and not process.dead:
+            self.call_at(process.stalled_until, partial(self._give_turn, task, turn))
+            return
+        task.turn += 1
+        self.current, before = task, self.current
+        task.greenlet.switch()
+        self.current = before
 
     def wake(self, task: Task) -> None:
         self._wake_at(task, self.now)
