@@ -45,6 +45,8 @@ def overlaid(mapping: RecordMapping, overlays: Mapping[str, Any]) -> RecordMappi
 
     Raises MappingMistake that names mapping and entry. Names that no mapping has are found by `check_names`.
     """
+    if not overlays:
+        return mapping
     fields = tuple(_overlay_nested(one, overlays) for one in mapping.fields)
     changes = overlays.get(mapping.name)
     if changes is None:
