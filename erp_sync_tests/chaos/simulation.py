@@ -333,7 +333,8 @@ class Simulation:
             else:
                 self.stall(task.process, seconds)
                 self.park(self.now + seconds)
-        self._ambush(name, task.process)
+        if self.ambushes:
+            self._ambush(name, task.process)
         left = self.traps.get(name)
         if left is None:
             return

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import httpx
+import pandas as pd
 import pytest
 from oauthlib.oauth1 import SIGNATURE_HMAC_SHA256, Client
 
@@ -28,9 +29,10 @@ def test_a_rule_says_the_same_as_by_the_engine(flow: str):
     suite = suite_of(flow)
     columns = {rule.arguments["column"]: VALUES[rule.expectation] for rule in suite.rules}
     records = [{name: values[row] for name, values in columns.items()} for row in range(4)]
-    ours, theirs = thrift.judge(suite, records), gate.judge(suite, records)
-    assert ours.by_row() == theirs.by_row()
-    assert ours.rules == theirs.rules
+    for given in (records, pd.DataFrame(records)):
+        ours, theirs = thrift.judge(suite, given), gate.judge(suite, given)
+        assert ours.by_row() == theirs.by_row()
+        assert (ours.rows, ours.rules) == (theirs.rows, theirs.rules) == (4, len(suite.rules))
 
 
 REQUESTS = (

@@ -52,22 +52,22 @@ _HOLDS: dict[str, Callable[[Any, Mapping[str, Any]], bool]] = {
 
 def judge(suite: Suite, records: Sequence[dict[str, Any]] | Any) -> Judgement:
     """`gate.judge` without its engine. Raises KeyError for a rule of a kind that is new here."""
-    rows = records if isinstance(records, list) else records.to_dict("records")
     broken = []
     for rule in suite.rules:
         holds, column = _HOLDS[rule.expectation], rule.arguments["column"]
+        values = [row[column] for row in records] if isinstance(records, list) else records[column].tolist()
         # As the engine does it: what is not there breaks no rule.
         try:
             places = tuple(
                 place
-                for place, row in enumerate(rows)
-                if (value := row[column]) is not None and value == value and not holds(value, rule.arguments)
+                for place, value in enumerate(values)
+                if value is not None and value == value and not holds(value, rule.arguments)
             )
         except TypeError as failure:
             raise CannotJudge(suite.name, rule.name, str(failure)) from failure
         if places:
             broken.append(Broken(rule=rule, rows=places))
-    return Judgement(rows=len(rows), rules=len(suite.rules), broken=tuple(broken))
+    return Judgement(rows=len(records), rules=len(suite.rules), broken=tuple(broken))
 
 
 class _Cursor:
