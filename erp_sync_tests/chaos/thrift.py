@@ -148,6 +148,12 @@ def signed_by_people(
     return uri, {"Authorization": _authorization(self, http_method.upper(), place, query)}, None
 
 
+@lru_cache(64)
+def _keyed(key: str, method: str) -> hmac.HMAC:
+    """To be copied: a key that was read once, by an algorithm that was looked up once."""
+    return hmac.new(key.encode(), digestmod=method)
+
+
 def _authorization(signer: Client, method: str, place: str, query: str) -> str:
     """The header of a call without a form; `place` is its address without the query."""
     ours = [
@@ -164,9 +170,10 @@ def _authorization(signer: Client, method: str, place: str, query: str) -> str:
     # What is escaped holds no other characters that are to be.
     twice = "&".join(map("=".join, escaped)).replace("%", "%25").replace("&", "%26").replace("=", "%3D")
     base = "&".join((_escaped(method), _escaped(place), twice))
-    key = f"{_escaped(signer.client_secret)}&{_escaped(signer.resource_owner_secret)}".encode()
-    digest = hmac.digest(key, base.encode(), signer.signature_method.removeprefix("HMAC-").lower())
-    ours.append(("oauth_signature", base64.b64encode(digest).decode()))
+    key = f"{_escaped(signer.client_secret)}&{_escaped(signer.resource_owner_secret)}"
+    keyed = _keyed(key, signer.signature_method.removeprefix("HMAC-").lower()).copy()
+    keyed.update(base.encode())
+    ours.append(("oauth_signature", base64.b64encode(keyed.digest()).decode()))
     words = [f'{_escaped(name)}="{oauth_utils.escape(value)}"' for name, value in ours]
     realm = [f'realm="{signer.realm}"'] if signer.realm else []
     return f"OAuth {', '.join([*realm, *words])}"
