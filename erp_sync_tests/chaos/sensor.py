@@ -29,8 +29,8 @@ class Sensor:
         self, here: Installation, route: RouteSpec, ahead: Mapping[str, float], written: Mapping[str, float]
     ) -> None:
         self._here, self._route, self._ahead, self._written = here, route, ahead, written
-        engine: Any = here.ledger.database.engine
-        self._look: sqlite3.Connection = engine.opened()
+        self._engine: Any = here.ledger.database.engine
+        self._look: sqlite3.Connection = self._engine.opened()
         self._handled: dict[str, int] = {}
         self.changed: dict[str, float] = {}
         self.read: dict[str, float] = {}
@@ -42,7 +42,7 @@ class Sensor:
         self._at_rest = True
 
     def close(self) -> None:
-        self._look.close()
+        self._engine.give_back(self._look)
 
     def wanted(self, flow: str, now: float) -> bool:
         """A run would find something: at the source as far as anybody can know, or due in the ledger."""

@@ -147,11 +147,14 @@ def test_a_database_in_memory_begins_as_its_file_and_is_gone_at_its_end(engine: 
     with ours.connect() as connection, connection.begin():
         connection.execute(sa.insert(things), {"name": "b"})
     ours.dispose()
-    other = ours.opened()
-    assert [row[0] for row in other.execute("SELECT name FROM things ORDER BY name")] == ["a", "b"]
-    ours.end()
-    with ours.connect() as connection, connection.begin():
-        assert connection.execute(names).scalars().all() == ["a"]
+    for _ in range(2):
+        other = ours.opened()
+        assert [row[0] for row in other.execute("SELECT name FROM things ORDER BY name")] == ["a", "b"]
+        ours.give_back(other)
+        ours.end()
+        with ours.connect() as connection, connection.begin():
+            assert connection.execute(names).scalars().all() == ["a"]
+            assert connection.execute(sa.insert(things).returning(things.c.id), {"name": "b"}).scalar_one() == 2
     ours.end()
     with engine.connect() as connection:
         assert connection.execute(names).scalars().all() == ["a"]
