@@ -21,8 +21,8 @@ ROUTE = "netsuite_magento"
 # A seed that fails is told with this many of its findings.
 TOLD = 6
 # What a seed leaves behind is tied in circles: to look for them takes longer than to begin with another process after
-# so many seeds, which have 9 MB each.
-SEEDS_A_PROCESS = 120
+# so many seeds, which have 4 MB each.
+SEEDS_A_PROCESS = 250
 
 
 class SeedResult(msgspec.Struct, kw_only=True):
