@@ -24,7 +24,8 @@ from erp_sync.runtime import figures, services
 from erp_sync.runtime.submitting import workspace_of
 from erp_sync.runtime.workers import WarmFolder
 from erp_sync.sandbox import shoppers, supervisor
-from erp_sync.sandbox.checker.sources import PEOPLE, reading
+from erp_sync.sandbox.checker.sources import PEOPLE
+from erp_sync.sandbox.files import reading
 from erp_sync.settings import Settings
 from erp_sync_tests.bench.installation import Bench, bench_installation
 

@@ -31,7 +31,8 @@ import yaml
 from erp_sync.runtime import figures, services
 from erp_sync.runtime.workers import WarmFolder
 from erp_sync.sandbox import supervisor
-from erp_sync.sandbox.checker.sources import reading, spread
+from erp_sync.sandbox.checker.sources import spread
+from erp_sync.sandbox.files import reading
 from erp_sync_tests.bench.installation import Bench, bench_installation
 
 LOCATIONS = ("east", "west")

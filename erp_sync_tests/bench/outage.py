@@ -21,7 +21,8 @@ from erp_sync.demo import day as demo
 from erp_sync.demo import playing
 from erp_sync.model.keys import Entity
 from erp_sync.sandbox import shoppers, supervisor
-from erp_sync.sandbox.checker.sources import PEOPLE, commit_times, reading, spread
+from erp_sync.sandbox.checker.sources import PEOPLE, spread
+from erp_sync.sandbox.files import commit_times, reading
 from erp_sync_tests.bench.installation import Bench, bench_installation
 
 ERP, STORE = "netsuite_us", "magento_us"

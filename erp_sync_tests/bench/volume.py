@@ -36,7 +36,7 @@ from erp_sync.runtime import services
 from erp_sync.runtime.service_set import free_port
 from erp_sync.sandbox import supervisor
 from erp_sync.sandbox.catalogue import Basket, Catalogue, Line, ShoppingDay
-from erp_sync.sandbox.checker.sources import reading
+from erp_sync.sandbox.files import reading
 from erp_sync.sandbox.retailer import Retailer
 from erp_sync_tests.bench.footprint import Watched, cost, growth, sizes
 from erp_sync_tests.bench.installation import Bench, bench_installation

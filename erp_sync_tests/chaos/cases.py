@@ -19,9 +19,10 @@ from erp_sync.ledger import State, StepState
 from erp_sync.ledger.documents import FINISHED, Delivery
 from erp_sync.model.keys import Entity
 from erp_sync.ports.capabilities import Capabilities, Guarantee
-from erp_sync.sandbox.checker import Conventions, Report, SystemFiles
-from erp_sync.sandbox.checker.sides import Shop
-from erp_sync.sandbox.checker.sources import reading
+from erp_sync.sandbox.checker import Report, SystemFiles
+from erp_sync.sandbox.checker.sides import lost_any
+from erp_sync.sandbox.evidence import store_evidence
+from erp_sync.sandbox.files import reading
 from erp_sync_tests.chaos.house import people_of
 
 OPEN = (State.DEAD, State.HELD, State.WAITING)
@@ -61,8 +62,8 @@ class Explaining:
         self._interruptions: list[float] = list(house.interruptions)
         self._poisoned: frozenset[tuple[str, str]] = frozenset(getattr(house, "poisoned", ()))
         store = self._systems[house.route.store]
-        shop = Shop.read(SystemFiles(store.database, store.journal.path), Conventions())
-        self._lost_units = {str(one["entity_id"]) for one in shop.orders if shop.lost_any(one)}
+        shop = store_evidence(SystemFiles(store.database, store.journal.path, store.vendor))
+        self._lost_units = {str(one.id) for one in shop.orders() if lost_any(one)}
         self._causes: Mapping[tuple[str, str], Callable[[Delivery], bool]] = {
             ("orders", "already_fulfilled"): lambda one: one.number in report.orders.cancelled_after_shipping,
             ("shipments", "quantity_above_open"): self._of_lost_units,

@@ -70,8 +70,10 @@ class Judged(Protocol):
 def judge(house: Judged, here: Installation, defects: list[str]) -> Verdict:
     verdict = Verdict(unexplained=list(dict.fromkeys(defects)))
     systems, route = house.network.systems, house.route
-    store, erp = (SystemFiles(systems[name].database, systems[name].journal.path) for name in (route.store, route.erp))
-    conventions = Conventions(external_id=f"{route.store}_{{entity_id}}")
+    store, erp = (
+        SystemFiles(one.database, one.journal.path, one.vendor) for one in (systems[route.store], systems[route.erp])
+    )
+    conventions = Conventions(external_id=f"{route.store}_{{id}}")
     report = check(store, erp, claims(here), conventions)
     cases = Explaining(house, here, report).look()
     verdict.cases, verdict.unexplained = cases.counted, verdict.unexplained + cases.unexplained

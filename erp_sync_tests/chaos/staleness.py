@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from erp_sync.components.flow_table import FLOWS
 from erp_sync.ports.capabilities import Capabilities
 from erp_sync.sandbox.checker import SystemFiles
-from erp_sync.sandbox.checker.sources import commit_times, reading
+from erp_sync.sandbox.files import commit_times, reading
 
 _OF_ITEMS = (
     ("inventoryAdjustment", "create", "InvAdjst"),

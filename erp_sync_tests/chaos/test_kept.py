@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from erp_sync.sandbox.checker.sources import reading
+from erp_sync.sandbox.files import reading
 from erp_sync_tests.chaos.kept import kept
 
 

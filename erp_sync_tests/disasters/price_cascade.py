@@ -14,7 +14,7 @@ from erp_sync.ledger.plan_values import PlanState
 from erp_sync.monitoring.alerting import Message
 from erp_sync.operations.watching import Watchdog
 from erp_sync.sandbox.catalogue import Line
-from erp_sync.sandbox.checker.sources import reading
+from erp_sync.sandbox.files import reading
 from erp_sync_tests.disasters.telling import Channel, Tell, Told
 from erp_sync_tests.disasters.world import World, article, shop_of, stage, world
 

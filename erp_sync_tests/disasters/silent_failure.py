@@ -16,7 +16,7 @@ from typing import Any
 from erp_sync.components.configuration import Expected, RouteSpec
 from erp_sync.operations.watching import Watchdog
 from erp_sync.sandbox.catalogue import Line
-from erp_sync.sandbox.checker.sources import reading
+from erp_sync.sandbox.files import reading
 from erp_sync_tests.chaos import network
 from erp_sync_tests.disasters.telling import Channel, Tell, Told
 from erp_sync_tests.disasters.world import World, article, shop_of, stage, world

@@ -206,7 +206,7 @@ class World:
     # -- figures -------------------------------------------------------------------------------------
 
     def files(self, system: System) -> SystemFiles:
-        return SystemFiles(system.database, system.journal.path)
+        return SystemFiles(system.database, system.journal.path, system.vendor)
 
     def report(self, *, ours: bool = True) -> Report:
         """The checker's; what erp_sync says it holds is a claim to it."""

@@ -352,11 +352,13 @@ class Business:
     def report(self, store: str | None = None, **conventions: Any) -> Report:
         """The checker's, over one store and the ERP."""
         shop = self.stores[store] if store else self.store
-        files = SystemFiles(shop.sandbox.app.database, shop.sandbox.app.journal.path)
-        told = Conventions(**{"external_id": f"{shop.name}_{{entity_id}}", **conventions})
+        store, erp = (
+            SystemFiles(app.database, app.journal.path, app.vendor) for app in (shop.sandbox.app, self.erp.app)
+        )
+        told = Conventions(**{"external_id": f"{shop.name}_{{id}}", **conventions})
         with self.installation() as here:
             said = claims(here)
-        return check(files, SystemFiles(self.erp.app.database, self.erp.app.journal.path), said, told)
+        return check(store, erp, said, told)
 
     def map(self, table: str, key: str, value: str, route: str = "us") -> None:
         """An operator adds a row to a look-up table's CSV and imports it."""

@@ -51,7 +51,8 @@ class World:
 
     def __init__(self, folder: Path) -> None:
         self.files = {
-            name: SystemFiles(folder / f"{name}.db", folder / f"{name}-journal.db") for name in ("store", "erp")
+            name: SystemFiles(folder / f"{name}.db", folder / f"{name}-journal.db", vendor)
+            for name, vendor in (("store", "magento"), ("erp", "netsuite"))
         }
         self.store = self.opened(self.files["store"].database, STORE)
         self.erp = self.opened(self.files["erp"].database, ERP)

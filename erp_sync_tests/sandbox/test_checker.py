@@ -9,6 +9,7 @@ import pytest
 
 from erp_sync.sandbox.checker import Claim, SystemFiles, check
 from erp_sync.sandbox.checker.sources import spread
+from erp_sync.sandbox.evidence import NoEvidence
 from erp_sync.sandbox.journal import Call, Entry
 
 
@@ -302,9 +303,19 @@ def test_where_the_contract_was_not_checked_nothing_is_said_of_it(world):
 
 
 def test_a_missing_database_is_named(tmp_path):
-    nowhere = SystemFiles(tmp_path / "gone.db", tmp_path / "gone-journal.db")
+    store, erp = (SystemFiles(tmp_path / "gone.db", tmp_path / "gone.db", name) for name in ("magento", "netsuite"))
     with pytest.raises(FileNotFoundError, match=r"gone\.db"):
-        check(nowhere, nowhere)
+        check(store, erp)
+
+
+def test_a_system_that_does_not_tell_what_is_asked_is_named(tmp_path):
+    """An ERP in a store's place, and a sandbox without evidence."""
+    files = SystemFiles(tmp_path / "gone.db", tmp_path / "gone.db", "netsuite")
+    with pytest.raises(NoEvidence, match=r"netsuite\.sandbox\.evidence has no Store, only Erp: netsuite cannot"):
+        check(files, files)
+    toy = SystemFiles(tmp_path / "gone.db", tmp_path / "gone.db", "erp_sync_tests.sandbox.toy")
+    with pytest.raises(NoEvidence, match=r"erp_sync_tests\.sandbox\.toy has no module evidence"):
+        check(toy, toy)
 
 
 def test_percentiles_are_nearest_ranks():

@@ -49,7 +49,8 @@ def shop(tmp_path: Path) -> Iterator[TwoSystems]:
 
 def differing(systems: TwoSystems) -> set[str]:
     """The checker's word: what differs in the store from what the ERP could sell."""
-    files = [SystemFiles(one.app.database, one.app.journal.path) for one in (systems.store, systems.erp)]
+    apps = [one.app for one in (systems.store, systems.erp)]
+    files = [SystemFiles(app.database, app.journal.path, app.vendor) for app in apps]
     return set(check(*files).stock.mismatches)
 
 

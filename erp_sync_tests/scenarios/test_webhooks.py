@@ -127,7 +127,8 @@ def held(world: World) -> Iterator[Held]:
 
 def in_step(world: World) -> None:
     """The checker's word on orders."""
-    files = [SystemFiles(one.app.database, one.app.journal.path) for one in (world.systems.store, world.systems.erp)]
+    apps = [one.app for one in (world.systems.store, world.systems.erp)]
+    files = [SystemFiles(app.database, app.journal.path, app.vendor) for app in apps]
     agreed(check(*files, claims(world.here)).orders)
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
 from erp_sync.sandbox.checker.remainder import Remainder, remainder
-from erp_sync.sandbox.checker.sides import Books, Shop
-from erp_sync.sandbox.checker.sources import Conventions, Row, grouped, number
+from erp_sync.sandbox.checker.sides import closed_in_erp
+from erp_sync.sandbox.checker.sources import Conventions, grouped
+from erp_sync.sandbox.evidence import ErpLine, ErpOrder, ErpTax, StoreLine, StoreOrder, StoreTax
 
 
 @dataclass
@@ -32,89 +32,68 @@ class Compared:
     whole_though_less_is_left: bool = False
 
 
-def compare_amounts(
-    order: Row, row: Row, shop: Shop, books: Books, conventions: Conventions, *, changed: bool = False
-) -> Compared:
+def compare_amounts(order: StoreOrder, booked: ErpOrder, conventions: Conventions) -> Compared:
     """Every amount of an order that differs between store and ERP.
 
     One that lost units (see `remainder`) may be there whole or without them, but as one of both in every part; or, told
-    of the losses after it had gone (`changed`), with closed lines whole, others cut, and whole payments.
+    of the losses after it had gone (`ErpOrder.changed`), with closed lines whole, others cut, and whole payments.
     """
-    items, taxes = shop.items.get(order["entity_id"], []), shop.taxes.get(order["entity_id"], [])
-    context = (shop, books, conventions)
-    whole = _differences(order, row, items, taxes, *context)
-    left = remainder(order, items, taxes)
+    whole = _differences(order, booked, conventions)
+    left = remainder(order)
     if left is None:
         return Compared(whole)
-    closed, ordered = books.closed_units(row), _store_lines(items, conventions)[0]
+    closed, ordered = closed_in_erp(booked), _store_lines(order.lines, conventions)[0]
 
-    def standing(item: Row) -> Decimal | None:
-        sku = conventions.sku(item["sku"])
+    def standing(line: StoreLine) -> Decimal | None:
+        sku = conventions.sku(line.sku)
         return closed[sku] / ordered[sku][0] if sku in closed and sku in ordered else None
 
-    cut = remainder(order, items, taxes, standing)
+    cut = remainder(order, standing)
     if cut is None:
         return Compared(whole)  # all that is lost is closed
-    rest = _differences(left.order, row, left.items, left.taxes, *context, left)
-    partly = rest
-    if changed:
-        payable = _total(left.order)
-        partly = _differences(cut.order, row, cut.items, cut.taxes, *context, cut, payable)
+    rest = _differences(left.order, booked, conventions, left)
+    partly = _differences(cut.order, booked, conventions, cut, left.order.total) if booked.changed else rest
     best = min(whole, rest, partly, key=len)
     return Compared(best, not whole and bool(rest) and bool(partly))
 
 
-def _total(order: Row) -> Decimal:
-    """With what is paid by gift card and store credit."""
-    paid_otherwise = number(order.get("gift_cards_amount")) + number(order.get("customer_balance_amount"))
-    return number(order["grand_total"]) + paid_otherwise
-
-
 def _differences(
-    order: Row,
-    row: Row,
-    items: Sequence[Row],
-    taxes: Sequence[Row],
-    shop: Shop,
-    books: Books,
+    order: StoreOrder,
+    booked: ErpOrder,
     conventions: Conventions,
     left: Remainder | None = None,
     payable: Decimal | None = None,
 ) -> list[Difference]:
-    name, out = order["increment_id"], []
+    out: list[Difference] = []
     tolerance = conventions.tolerance + (left.slack if left else 0)
 
     def compare(part: str, what: str, store: Decimal, erp: Decimal) -> None:
         if abs(store - erp) > tolerance:
-            out.append(Difference(name, part, what, str(store), str(erp)))
+            out.append(Difference(order.number, part, what, str(store), str(erp)))
 
-    currency = books.currencies.get(row["currency"], str(row["currency"]))
-    if order["order_currency_code"] != currency:
-        out.append(Difference(name, "header", "currency", str(order["order_currency_code"]), currency))
-    total = _total(order)
-    compare("header", "total", total, number(row["foreigntotal"]))
-    shipping = number(order["shipping_amount"]) - number(order.get("shipping_discount_amount"))
-    compare("shipping", "shipping cost", shipping, number(row["shippingcost"]))
-    compare("tax", "tax", number(order["tax_amount"]), number(row["taxtotal"]))
-    if details := books.taxes.get(row["id"]):
-        store_rates = _by_rate(taxes, "percent", "amount")
-        erp_rates = _by_rate(details, "taxrate", "taxamount")
+    if order.currency != booked.currency:
+        out.append(Difference(order.number, "header", "currency", order.currency, booked.currency))
+    compare("header", "total", order.total, booked.total)
+    compare("shipping", "shipping cost", order.shipping, booked.shipping)
+    compare("tax", "tax", order.tax, booked.tax)
+    if booked.taxes:
+        store_rates, erp_rates = _by_rate(order.taxes), _by_rate(booked.taxes)
         for rate in sorted(set(store_rates) | set(erp_rates)):
             compare("tax", f"tax at {rate} %", store_rates.get(rate, Decimal(0)), erp_rates.get(rate, Decimal(0)))
-    wanted, whole = _store_lines(items, conventions)
-    there = _erp_lines(books.lines.get(row["id"], []))
+    wanted, whole = _store_lines(order.lines, conventions)
+    there = _erp_lines(booked.lines)
     for sku in sorted(set(wanted) | set(there)):
         store_line, erp_line = wanted.get(sku, _NOTHING), there.get(sku, _NOTHING)
         compare("lines", f"quantity of {sku}", store_line[0], erp_line[0])
         if store_line[1] is not None:
             compare("lines", f"amount of {sku}", store_line[1], erp_line[1] or Decimal(0))
     compare("lines", "amount of all lines", whole, sum((line[1] or Decimal(0) for line in there.values()), Decimal(0)))
-    deposits = sorted(number(deposit["payment"]) for deposit in books.deposits.get(row["id"], []))
-    expected = sorted(_deposits(order, shop.payments.get(order["entity_id"], []), conventions))
+    deposits = sorted(deposit.amount for deposit in booked.deposits)
+    expected = sorted(_deposits(order, conventions))
     if left is not None:
         # No payment covers more than what is left; which of several covers less is the sender's business.
         # One that was paid before units were lost stays paid whole.
-        covered = min(sum(expected, Decimal(0)), total if payable is None else payable)
+        covered = min(sum(expected, Decimal(0)), order.total if payable is None else payable)
         if payable is None or sum(deposits, Decimal(0)) != sum(expected, Decimal(0)):
             compare("payments", "deposits", covered, sum(deposits, Decimal(0)))
         return out
@@ -129,75 +108,69 @@ _Line = tuple[Decimal, Decimal | None]
 _NOTHING: _Line = (Decimal(0), Decimal(0))
 
 
-def _by_rate(rows: Sequence[Row], rate: str, amount: str) -> dict[str, Decimal]:
+def _by_rate(taxes: Sequence[StoreTax] | Sequence[ErpTax]) -> dict[str, Decimal]:
     out: dict[str, Decimal] = {}
-    for row in rows:
-        key = format(number(row[rate]).normalize(), "f")
-        out[key] = out.get(key, Decimal(0)) + number(row[amount])
+    for tax in taxes:
+        key = format(tax.percent.normalize(), "f")
+        out[key] = out.get(key, Decimal(0)) + tax.amount
     return out
 
 
-def _store_lines(items: Sequence[Row], conventions: Conventions) -> tuple[dict[str, _Line], Decimal]:
+def _store_lines(rows: Sequence[StoreLine], conventions: Conventions) -> tuple[dict[str, _Line], Decimal]:
     """Quantity and amount before tax by the ERP's SKU, and the amount of all lines.
 
-    A configurable product counts as its row, a bundle as its parts; where a bundle has a price of its own, how it is
+    A configured article counts as its row, a bundle as its parts; where a bundle has a price of its own, how it is
     spread over the parts is the sender's business: the amounts of these SKUs are then None.
     """
-    children = grouped((item for item in items if item["parent_item_id"]), "parent_item_id")
+    children = grouped((row for row in rows if row.part_of is not None), lambda row: row.part_of)
     lines: dict[str, _Line] = {}
     whole = Decimal(0)
 
-    def add(item: Row, known: bool = True) -> None:
-        sku = conventions.sku(item["sku"])
+    def add(row: StoreLine, known: bool = True) -> None:
+        sku = conventions.sku(row.sku)
         quantity, amount = lines.get(sku, _NOTHING)
-        mine = _amount(item) if known else None
+        mine = _amount(row) if known else None
         together = None if amount is None or mine is None else amount + mine
-        lines[sku] = (quantity + number(item["qty_ordered"]), together)
+        lines[sku] = (quantity + row.ordered, together)
 
-    for item in items:
-        if item["parent_item_id"]:
+    for row in rows:
+        if row.part_of is not None:
             continue
-        parts = children.get(item["item_id"], [])
-        if item["product_type"] == "bundle" and parts:
-            own_price = not any(number(part["row_total"]) for part in parts)
-            whole += _amount(item) if own_price else sum((_amount(part) for part in parts), Decimal(0))
+        parts = children.get(row.id, [])
+        if row.kind == "bundle" and parts:
+            own_price = not any(part.amount for part in parts)
+            whole += _amount(row) if own_price else sum((_amount(part) for part in parts), Decimal(0))
             for part in parts:
                 add(part, known=not own_price)
         else:
-            whole += _amount(item)
-            add(item)
+            whole += _amount(row)
+            add(row)
     return lines, whole
 
 
-def _amount(item: Row) -> Decimal:
-    return number(item["row_total"]) - number(item["discount_amount"])
+def _amount(row: StoreLine) -> Decimal:
+    return row.amount - row.discount
 
 
-def _erp_lines(rows: Sequence[Row]) -> dict[str, _Line]:
-    """Quantity and amount by SKU; a discount line belongs to the line above it."""
+def _erp_lines(rows: Sequence[ErpLine]) -> dict[str, _Line]:
+    """Quantity and amount by SKU; what lowers the line above it belongs to that."""
     lines: dict[str, _Line] = {}
     above = ""
     for row in rows:
-        amount = -number(row["foreignamount"])
-        if row["itemtype"] == "Discount" and above:
+        if row.lowers and above:
             quantity, before = lines[above]
-            lines[above] = (quantity, (before or Decimal(0)) + amount)
+            lines[above] = (quantity, (before or Decimal(0)) + row.amount)
             continue
-        above = row["sku"] or f"line {row['id']}"
+        above = row.sku
         quantity, before = lines.get(above, _NOTHING)
-        lines[above] = (quantity - number(row["quantity"]), (before or Decimal(0)) + amount)
+        lines[above] = (quantity + (row.quantity or Decimal(0)), (before or Decimal(0)) + row.amount)
     return lines
 
 
-def _deposits(order: Row, payments: Sequence[Row], conventions: Conventions) -> list[Decimal]:
+def _deposits(order: StoreOrder, conventions: Conventions) -> list[Decimal]:
     """What the ERP should have as deposits: one for each payment method, gift card and store credit."""
-    cards = [number(card["amount"]) for card in json.loads(order.get("gift_cards") or "[]", parse_float=Decimal)]
-    unnamed = number(order.get("gift_cards_amount")) - sum(cards, Decimal(0))
-    out = [*cards, unnamed, number(order.get("customer_balance_amount"))]
-    for payment in payments:
-        ordered, authorised = number(payment["amount_ordered"]), number(payment["amount_authorized"])
-        paid = number(payment["amount_paid"])
-        state = "captured" if paid and paid >= ordered else "authorised" if authorised or paid else "pending"
-        if state in conventions.deposit_states:
-            out.append(min(ordered, authorised) if authorised else ordered)
-    return [amount for amount in out if amount]
+    return [
+        payment.amount
+        for payment in order.payments
+        if payment.amount and (payment.state == "spent" or payment.state in conventions.deposit_states)
+    ]

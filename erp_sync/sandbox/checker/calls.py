@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from erp_sync.sandbox.checker.sources import Conventions, SystemFiles, reading
+from erp_sync.sandbox.checker.sources import Conventions
+from erp_sync.sandbox.files import SystemFiles, reading
 
 
 def check_calls(files: SystemFiles, conventions: Conventions) -> dict[str, Any]:

@@ -9,8 +9,10 @@ from typing import Any
 from erp_sync.sandbox.checker.calls import check_calls
 from erp_sync.sandbox.checker.orders import Orders, check_orders
 from erp_sync.sandbox.checker.shipments import Shipments, check_shipments
-from erp_sync.sandbox.checker.sources import Claim, Conventions, SystemFiles
+from erp_sync.sandbox.checker.sources import Claim, Conventions
 from erp_sync.sandbox.checker.stock import Stock, check_stock
+from erp_sync.sandbox.evidence import erp_evidence, store_evidence
+from erp_sync.sandbox.files import SystemFiles
 
 _EXAMPLES = 50
 
@@ -71,11 +73,15 @@ def check(
     """Judge a store and an ERP.
 
     Arguments:
-        store: the Magento sandbox's files. erp: the NetSuite sandbox's.
         claims: what erp_sync says that it holds, has dead-lettered, or need not send because it was cancelled.
+
+    Raises NoEvidence for a system whose sandbox does not tell what it keeps.
     """
     conventions = conventions or Conventions()
-    orders = check_orders(store, erp, claims, conventions)
+    shop, books = store_evidence(store), erp_evidence(erp)
+    channels = conventions.channels
+    placed = [order for order in shop.orders() if not channels or order.channel in channels]
+    orders = check_orders(placed, books.orders(), books.customers_twice(), claims, conventions, store.vendor)
     shipments = check_shipments(store, erp, orders.erp_ids, conventions)
     stock = check_stock(
         store,
@@ -88,5 +94,5 @@ def check(
         orders=orders,
         shipments=shipments,
         stock=stock,
-        calls={"magento": check_calls(store, conventions), "netsuite": check_calls(erp, conventions)},
+        calls={files.vendor: check_calls(files, conventions) for files in (store, erp)},
     )

@@ -7,10 +7,21 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from erp_sync.sandbox.checker.amounts import Difference, compare_amounts
-from erp_sync.sandbox.checker.sides import Books, Shop, beyond
-from erp_sync.sandbox.checker.sources import Claim, Conventions, Row, SystemFiles, commit_times, spread
-
-_DONE_IN_STORE = ("canceled", "closed", "complete")
+from erp_sync.sandbox.checker.sides import (
+    Books,
+    anything_left,
+    beyond,
+    given_up,
+    lost_any,
+    most_deposits,
+    open_in_erp,
+    open_in_store,
+    picked_in_erp,
+    shipped_in_erp,
+    shipped_in_store,
+)
+from erp_sync.sandbox.checker.sources import Claim, Conventions, spread
+from erp_sync.sandbox.evidence import ErpOrder, Id, StoreOrder
 
 
 @dataclass
@@ -35,7 +46,7 @@ class Orders:
     whole_though_less_is_left: list[str] = field(default_factory=list)  # units were cancelled since, or it was sent so
     latencies: dict[str, float] = field(default_factory=dict)
     without_time: list[str] = field(default_factory=list)
-    erp_ids: dict[int, str] = field(default_factory=dict)  # internal id of the ERP's order to order number
+    erp_ids: dict[Id, str] = field(default_factory=dict)  # the ERP's id of an order to its number
 
     def figures(self) -> dict[str, Any]:
         parts = {part: 0 for part in ("header", "lines", "tax", "payments")}
@@ -64,107 +75,94 @@ class Orders:
         }
 
 
-def check_orders(store: SystemFiles, erp: SystemFiles, claims: Sequence[Claim], conventions: Conventions) -> Orders:
-    """All figures about orders."""
-    found = Orders()
-    shop, books = Shop.read(store, conventions), Books.read(erp)
-    matched: dict[str, list[Row]] = {}
-    used: set[int] = set()
-    for order in shop.orders:
-        key, reference = conventions.external_id.format(**order), conventions.reference.format(**order)
-        candidates = books.by_external.get(key, []) + books.by_reference.get(reference, [])
-        by_id = {row["id"]: row for row in candidates}
-        matched[order["increment_id"]] = list(by_id.values())
-        found.erp_ids |= dict.fromkeys(by_id, order["increment_id"])
-        used |= set(by_id)
-    found.not_from_store = [row["tranid"] for row in books.orders if row["id"] not in used]
-    _presence(found, shop, books, matched, claims, conventions)
-    updated = commit_times(erp.journal, "salesOrder", "update")
-    for order in shop.orders:
-        rows = matched[order["increment_id"]]
-        for row in rows:
-            if order["state"] != "canceled":
-                changed = row["externalid"] in updated or str(row["id"]) in updated
-                compared = compare_amounts(order, row, shop, books, conventions, changed=changed)
+def check_orders(
+    orders: Sequence[StoreOrder],
+    booked: Sequence[ErpOrder],
+    customers_twice: Sequence[str],
+    claims: Sequence[Claim],
+    conventions: Conventions,
+    vendor: str,
+) -> Orders:
+    """All figures about orders: the store's, of this `vendor`, and the ERP's."""
+    found = Orders(customers_duplicated=list(customers_twice))
+    books = Books.of(list(booked))
+    pairs: list[tuple[StoreOrder, list[ErpOrder]]] = []
+    for order in orders:
+        names = {"vendor": vendor, "id": order.id, "number": order.number}
+        there = books.find(conventions.external_id.format(**names), conventions.reference.format(**names))
+        pairs.append((order, list(there.values())))
+        found.erp_ids |= dict.fromkeys(there, order.number)
+    found.not_from_store = [one.name for one in books.orders if one.id not in found.erp_ids]
+    _presence(found, pairs, claims, conventions)
+    for order, rows in pairs:
+        for one in rows:
+            if order.state != "cancelled":
+                compared = compare_amounts(order, one, conventions)
                 found.differences += compared.differences
                 if compared.whole_though_less_is_left:
-                    found.whole_though_less_is_left.append(order["increment_id"])
-            deposits = books.deposits.get(row["id"], [])
-            if len({deposit["externalid"] or deposit["id"] for deposit in deposits}) > shop.most_deposits(order):
-                found.deposits_duplicated.append(order["increment_id"])
-    found.customers_duplicated = books.customers_twice
-    _latencies(found, store, erp, matched)
+                    found.whole_though_less_is_left.append(order.number)
+            if len({deposit.key for deposit in one.deposits}) > most_deposits(order):
+                found.deposits_duplicated.append(order.number)
+    _latencies(found, pairs)
     return found
 
 
 def _presence(
     found: Orders,
-    shop: Shop,
-    books: Books,
-    matched: dict[str, list[Row]],
+    pairs: Sequence[tuple[StoreOrder, list[ErpOrder]]],
     claims: Sequence[Claim],
     conventions: Conventions,
 ) -> None:
     claimed = {claim.order: claim for claim in claims}
-    for order in shop.orders:
-        name, rows = order["increment_id"], matched[order["increment_id"]]
+    for order, rows in pairs:
+        name = order.number
         found.placed.append(name)
         if rows:
             found.in_erp.append(name)
         if len(rows) > 1:
             found.duplicated.append(name)
         claim = claimed.pop(name, None)
-        if order["state"] == "canceled":
+        if order.state == "cancelled":
             found.cancelled.append(name)
-            known = shop.shipped_units(order, conventions)
+            known = shipped_in_store(order, conventions)
             told = claim is not None and claim.claim == "already_shipped"
-            too_much = any(beyond(books.shipped_units(row), known) for row in rows)
-            being_packed = any(beyond(books.picked_units(row), known) for row in rows)
-            if any(map(books.open_units, rows)) or (too_much and not told):
+            too_much = any(beyond(shipped_in_erp(row), known) for row in rows)
+            being_packed = any(beyond(picked_in_erp(row), known) for row in rows)
+            if any(map(open_in_erp, rows)) or (too_much and not told):
                 found.cancelled_open_in_erp.append(name)
             elif too_much or (told and being_packed):
                 found.cancelled_after_shipping.append(name)
                 continue
-        elif shop.lost_any(order) and any(
-            beyond(books.open_units(row), shop.open_units(order, conventions)) for row in rows
-        ):
+        elif lost_any(order) and any(beyond(open_in_erp(row), open_in_store(order, conventions)) for row in rows):
             found.cancelled_open_in_erp.append(name)
-        elif rows and order["state"] not in _DONE_IN_STORE and all(map(books.given_up, rows)):
+        elif rows and order.state == "open" and all(map(given_up, rows)):
             found.open_but_closed_in_erp.append(name)
         if claim is not None and rows:
-            found.false_claims[name] = f"claimed {claim.claim}, but the ERP has {rows[0]['tranid']}"
-        elif claim is not None and claim.claim == "cancelled_pending" and order["state"] != "canceled":
+            found.false_claims[name] = f"claimed {claim.claim}, but the ERP has {rows[0].name}"
+        elif claim is not None and claim.claim == "cancelled_pending" and order.state != "cancelled":
             found.false_claims[name] = "claimed cancelled, but the store has it open"
             found.lost.append(name)
         elif claim is not None and claim.claim == "already_shipped":
             found.false_claims[name] = "claimed shipped, but the ERP has no such order"
-            if order["state"] != "canceled":
+            if order.state != "cancelled":
                 found.lost.append(name)
         elif claim is not None and claim.claim == "held":
             found.held[name] = claim.reason
         elif claim is not None and claim.claim == "dead_lettered":
             found.dead_lettered[name] = claim.reason
-        elif claim is None and not rows and order["state"] != "canceled" and shop.anything_left(order):
+        elif claim is None and not rows and order.state != "cancelled" and anything_left(order):
             found.lost.append(name)
     for name, claim in claimed.items():
         found.false_claims[name] = f"claimed {claim.claim}, but the store has no such order"
 
 
-def _latencies(found: Orders, store: SystemFiles, erp: SystemFiles, matched: dict[str, list[Row]]) -> None:
-    placed = commit_times(store.journal, "sales_order")
-    created = commit_times(erp.journal, "salesOrder")
-    for name, rows in matched.items():
+def _latencies(found: Orders, pairs: Sequence[tuple[StoreOrder, list[ErpOrder]]]) -> None:
+    for order, rows in pairs:
         if not rows:
             continue
-        begin = placed.get(name)
-        ends = [
-            moment
-            for row in rows
-            for key in (row["externalid"], str(row["id"]))
-            if key
-            for moment in created.get(key, ())
-        ]
-        if begin and ends:
-            found.latencies[name] = min(ends) - begin[0]
+        begin = order.placed_at
+        end = min((row.created_at for row in rows if row.created_at is not None), default=None)
+        if begin is not None and end is not None:
+            found.latencies[order.number] = end - begin
         else:
-            found.without_time.append(name)
+            found.without_time.append(order.number)

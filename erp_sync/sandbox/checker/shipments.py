@@ -15,18 +15,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
+from operator import itemgetter
 from typing import Any
 
-from erp_sync.sandbox.checker.sources import (
-    Conventions,
-    Row,
-    SystemFiles,
-    commit_times,
-    grouped,
-    number,
-    reading,
-    spread,
-)
+from erp_sync.sandbox.checker.sources import Conventions, grouped, spread
+from erp_sync.sandbox.files import SystemFiles, commit_times, number, reading
+
+Row = dict[str, Any]
 
 SHIPPED = "C"
 MAIL = "shipment"
@@ -81,10 +76,10 @@ def check_shipments(
     cancelled = _cancelled_orders(store)
     left = _left_times(erp)
     booked = commit_times(store.journal, "shipment")
-    by_order = grouped(shipments, "order")
+    by_order = grouped(shipments, itemgetter("order"))
     matched: set[int] = set()
     of_fulfillment: dict[int, list[Row]] = {}
-    for order, group in grouped(fulfillments, "order").items():
+    for order, group in grouped(fulfillments, itemgetter("order")).items():
         there = by_order.get(order, [])
         for one in group:
             same = [shipment for shipment in there if shipment["tracks"] & one["tracks"]]
@@ -173,7 +168,7 @@ def _fulfillments(erp: SystemFiles, orders: dict[int, str]) -> list[Row]:
             database.execute(
                 'SELECT "transaction", trackingnumber FROM fulfillmentpackage WHERE trackingnumber IS NOT NULL'
             ).fetchall(),
-            "transaction",
+            itemgetter("transaction"),
         )
         units = grouped(
             database.execute(
@@ -181,7 +176,7 @@ def _fulfillments(erp: SystemFiles, orders: dict[int, str]) -> list[Row]:
                 'JOIN item ON item.id = line.item JOIN "transaction" AS t ON t.id = line."transaction" '
                 "WHERE t.type = 'ItemShip' AND line.mainline = 'F' AND line.iscogs = 'F' AND line.kitcomponent = 'F'"
             ).fetchall(),
-            "transaction",
+            itemgetter("transaction"),
         )
     return [
         {
@@ -215,7 +210,8 @@ def _shipments(store: SystemFiles, conventions: Conventions) -> tuple[list[Row],
             "FROM sales_shipment AS shipment JOIN sales_order ON sales_order.entity_id = shipment.order_id"
         ).fetchall()
         tracks = grouped(
-            database.execute("SELECT parent_id, track_number FROM sales_shipment_track").fetchall(), "parent_id"
+            database.execute("SELECT parent_id, track_number FROM sales_shipment_track").fetchall(),
+            itemgetter("parent_id"),
         )
         # A bundle's own row stands for its parts, which have rows of their own.
         units = grouped(
@@ -224,7 +220,7 @@ def _shipments(store: SystemFiles, conventions: Conventions) -> tuple[list[Row],
                 "JOIN sales_order_item AS ordered ON ordered.item_id = item.order_item_id "
                 "WHERE ordered.product_type <> 'bundle'"
             ).fetchall(),
-            "parent_id",
+            itemgetter("parent_id"),
         )
         mails = database.execute("SELECT * FROM sandbox_mail WHERE kind = ?", (MAIL,)).fetchall()
     shipments = [
@@ -245,7 +241,7 @@ def _shipments(store: SystemFiles, conventions: Conventions) -> tuple[list[Row],
         }
         for mail in mails
     ]
-    return shipments, grouped(sent, "shipment")
+    return shipments, grouped(sent, itemgetter("shipment"))
 
 
 def _numbers(tracks: Sequence[Any]) -> set[str]:

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from erp_sync.sandbox.checker.sources import Conventions, SystemFiles, commit_times, number, reading, spread
+from erp_sync.sandbox.checker.sources import Conventions, spread
+from erp_sync.sandbox.files import SystemFiles, commit_times, number, reading
 
 ZERO = Decimal(0)
 _STOCKED = ("InvtPart", "Assembly")
@@ -78,7 +79,7 @@ def check_stock(
             "SELECT item.itemid AS sku, itemprice.price FROM itemprice JOIN item ON item.id = itemprice.item "
             "WHERE itemprice.pricelevel = ? AND CAST(itemprice.quantity AS REAL) = 0 AND itemprice.currency = 1 "
             "AND item.isinactive = 'F' AND itemprice.price IS NOT NULL",
-            (conventions.price_level,),
+            (conventions.price_list,),
         ).fetchall()
         adjusted = database.execute(
             'SELECT t.id, t.externalid, item.itemid AS sku, line.location FROM "transaction" AS t '

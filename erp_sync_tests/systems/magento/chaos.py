@@ -11,7 +11,7 @@ from typing import Any
 
 from erp_sync.sandbox.caller import Refused
 from erp_sync.sandbox.catalogue import Basket, Catalogue, Line
-from erp_sync.sandbox.checker.sources import reading
+from erp_sync.sandbox.files import reading
 from erp_sync.sandbox.people import Person
 from erp_sync.sandbox.shoppers import Storefront
 

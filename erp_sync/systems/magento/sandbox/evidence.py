@@ -1,0 +1,95 @@
+"""What a Magento installation keeps, as the checker judges it: read from its tables and the sandbox's journal."""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+from typing import Any, Literal
+
+from erp_sync.sandbox.evidence import Payment, StoreLine, StoreOrder, StoreTax
+from erp_sync.sandbox.files import SystemFiles, by_first, commit_times, number, opened
+
+_STATES: dict[str, Literal["done", "cancelled"]] = {"canceled": "cancelled", "closed": "done", "complete": "done"}
+_KINDS: dict[str, Literal["variant", "bundle"]] = {"configurable": "variant", "bundle": "bundle"}
+
+
+class Store:
+    """`erp_sync.sandbox.evidence.StoreEvidence` of an installation."""
+
+    def __init__(self, files: SystemFiles) -> None:
+        self._files = files
+
+    def orders(self) -> list[StoreOrder]:
+        with opened(self._files.database) as database:
+            orders = database.execute(
+                "SELECT entity_id, increment_id, store_id, state, order_currency_code, grand_total, tax_amount, "
+                "shipping_amount, shipping_discount_amount, gift_cards_amount, customer_balance_amount, gift_cards "
+                "FROM sales_order ORDER BY entity_id"
+            ).fetchall()
+            items = database.execute(
+                "SELECT order_id, item_id, sku, product_type, parent_item_id, qty_ordered, qty_canceled, qty_shipped, "
+                "qty_refunded, row_total, discount_amount, tax_amount FROM sales_order_item ORDER BY item_id"
+            ).fetchall()
+            payments = database.execute(
+                "SELECT parent_id, amount_ordered, amount_authorized, amount_paid FROM sales_order_payment"
+            ).fetchall()
+            taxes = database.execute(
+                "SELECT tax.order_id, item.item_id, item.tax_percent, item.real_amount "
+                "FROM sales_order_tax AS tax JOIN sales_order_tax_item AS item USING (tax_id)"
+            ).fetchall()
+        placed = commit_times(self._files.journal, "sales_order")
+        lines_of, payments_of, taxes_of = by_first(items), by_first(payments), by_first(taxes)
+        found = []
+        for id, name, channel, state, currency, grand, tax, shipping, off, cards, credit, coded in orders:
+            found.append(
+                StoreOrder(
+                    id=id,
+                    number=name,
+                    channel=str(channel),
+                    state=_STATES.get(state, "open"),
+                    currency=str(currency),
+                    # Magento's grand total is what is left to pay by the order's method.
+                    total=number(grand) + number(cards) + number(credit),
+                    tax=number(tax),
+                    shipping=number(shipping) - number(off),
+                    placed_at=next(iter(placed.get(name, ())), None),
+                    lines=[_line(row) for row in lines_of.get(id, ())],
+                    taxes=[StoreTax(row[1], number(row[2]), number(row[3])) for row in taxes_of.get(id, ())],
+                    payments=[*_spent(coded, cards, credit), *map(_payment, payments_of.get(id, ()))],
+                )
+            )
+        return found
+
+
+def _line(row: tuple[Any, ...]) -> StoreLine:
+    _, id, sku, kind, parent, ordered, cancelled, shipped, refunded, amount, discount, tax = row
+    return StoreLine(
+        id=id,
+        sku=sku,
+        kind=_KINDS.get(kind, "item"),
+        part_of=parent or None,
+        ordered=number(ordered),
+        cancelled=number(cancelled),
+        shipped=number(shipped),
+        refunded=number(refunded),
+        amount=number(amount),
+        discount=number(discount),
+        tax=number(tax),
+    )
+
+
+def _spent(coded: str | None, cards: Any, credit: Any) -> list[Payment]:
+    """Gift cards one by one, what was paid by cards that are not named, and store credit."""
+    named = [number(card["amount"]) for card in json.loads(coded or "[]", parse_float=Decimal)]
+    amounts = [*named, number(cards) - sum(named, Decimal(0)), number(credit)]
+    return [Payment(amount, "spent") for amount in amounts if amount]
+
+
+def _payment(row: tuple[Any, ...]) -> Payment:
+    ordered, authorised, paid = map(number, row[1:])
+    state: Literal["pending", "authorised", "captured"] = "pending"
+    if paid and paid >= ordered:
+        state = "captured"
+    elif authorised or paid:
+        state = "authorised"
+    return Payment(min(ordered, authorised) if authorised else ordered, state)
