@@ -65,9 +65,14 @@ class Applied(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class Accepted(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """Taken but not done: ask `settle` with the handle."""
+    """Taken but not done: ask `settle` with the handle.
+
+    Attributes:
+        ask_after_seconds: where the target knows that it takes long (a person decides): sooner nobody needs to ask.
+    """
 
     handle: str
+    ask_after_seconds: float | None = None
 
 
 class Again(StrEnum):
@@ -183,4 +188,5 @@ class Untraceable(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     why: str
 
 
-Finding = Found | Absent | Later | Ambiguous | Untraceable
+# Accepted: it is there and waits, for a person perhaps.
+Finding = Found | Accepted | Absent | Later | Ambiguous | Untraceable

@@ -1,4 +1,4 @@
-"""Slots, breaker and exchange log of one process, for tests and single tools.
+"""Slots, sessions, breaker and exchange log of one process, for tests and single tools.
 
 An installation uses those of the ledger's database, which hold for all its processes.
 """
@@ -21,6 +21,7 @@ class MemorySlots:
         most: highest number of leases held at once, per connection.
         acquired: (connection, lane) of every lease given, in order.
         charged: points of all calls, per connection.
+        sessions: places for logins that are taken, per connection; none ends by being idle.
     """
 
     def __init__(self, limits: Mapping[str, Limits] | None = None) -> None:
@@ -31,6 +32,7 @@ class MemorySlots:
         self.most: dict[str, int] = {}
         self.acquired: list[tuple[str, str]] = []
         self.charged: dict[str, float] = {}
+        self.sessions: dict[str, list[object]] = {}
 
     def acquire(self, connection: str, lane: str, deadline: float, cost: float = 1.0) -> str:
         """Block until a call may start. Raises NoSlot at `deadline` (time.monotonic()), at once
@@ -73,6 +75,27 @@ class MemorySlots:
         """Leases in use now."""
         with self._condition:
             return self._held.get(connection, 0)
+
+    def open_session(self, connection: str, seconds: float) -> tuple[str, object]:
+        """Take a place for a login. Raises NoSlot where all are taken."""
+        limits = self._limits.get(connection)
+        most = limits.sessions if limits else None
+        with self._condition:
+            held = self.sessions.setdefault(connection, [])
+            if most is not None and len(held) >= most:
+                raise NoSlot(connection, seconds, f"all {most} sessions are open")
+            held.append(place := object())
+            return connection, place
+
+    def keep_session(self, lease: tuple[str, object], seconds: float) -> bool:
+        with self._condition:
+            return lease[1] in self.sessions.get(lease[0], ())
+
+    def close_session(self, lease: tuple[str, object]) -> None:
+        with self._condition:
+            held = self.sessions.get(lease[0], [])
+            if lease[1] in held:
+                held.remove(lease[1])
 
 
 class MemoryBreaker:

@@ -101,9 +101,10 @@ class Recording:
             case Applied(receipt=receipt):
                 self.confirm(claim, step, receipt)
                 return receipt
-            case Accepted(handle=handle):
+            case Accepted(handle=handle, ask_after_seconds=wanted):
                 self.task.ledger.steps.accepted(claim, step.name, handle)
-                self.endings.later(claim, self.task.clock() + FIRST_POLL, "accepted, not done yet", "accepted")
+                pause = timedelta(seconds=wanted) if wanted else FIRST_POLL
+                self.endings.later(claim, self.task.clock() + pause, "accepted, not done yet", "accepted")
             case NotSent(why=why, retry_after_seconds=wait_seconds):
                 self.task.ledger.steps.not_sent(claim, step.name, why)
                 pause = (

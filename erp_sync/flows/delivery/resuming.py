@@ -38,8 +38,8 @@ class Resuming:
         if isinstance(outcome, Accepted | NotSent):
             waited = self.task.clock() - (known.sent_at or self.task.clock())
             pause = min(max(FIRST_POLL, waited / 4), LONGEST_POLL)
-            if isinstance(outcome, NotSent) and outcome.retry_after_seconds:
-                pause = timedelta(seconds=outcome.retry_after_seconds)
+            wanted = outcome.ask_after_seconds if isinstance(outcome, Accepted) else outcome.retry_after_seconds
+            pause = timedelta(seconds=wanted) if wanted else pause
             why = outcome.why if isinstance(outcome, NotSent) else "accepted, not done yet"
             self.endings.later(claim, self.task.clock() + pause, why, "accepted")
             return None
@@ -62,6 +62,8 @@ class Resuming:
             case Found(receipt=receipt):
                 self.recording.confirm(claim, step, receipt)
                 return receipt
+            case Accepted():
+                self.recording.outcome(claim, step, finding, operation)
             case Later(seconds=seconds, why=why):
                 self.endings.later(claim, self.task.clock() + timedelta(seconds=seconds), why, "settling")
             case Ambiguous(target_ids=ids):

@@ -161,13 +161,13 @@ REASONS = (
     ),
     Reason(
         code="inactive_customer",
-        means="The customer is inactive in NetSuite: the order cannot be booked.",
+        means="The customer is inactive in the ERP: the order cannot be booked.",
         look=_SHOW,
         do="Make it active, or merge it with the right one" + _RETRY,
     ),
     Reason(
         code="inactive_item",
-        means="An item of the order is inactive in NetSuite: it is sold in the store and cannot be picked.",
+        means="An item of the order is inactive in the ERP: it is sold in the store and cannot be picked.",
         look=_SHOW,
         do="Make it active, or map the SKU to its successor, or end its sale in the store" + _RETRY,
     ),
@@ -175,9 +175,8 @@ REASONS = (
         code="insufficient_permission",
         means="The integration's role may not do this: nothing of this kind goes.",
         look=("erp-sync doctor ROUTE", "erp-sync deadletters show ID"),
-        do="Give the role the permission that the reason names (Setup, Users/Roles, Manage Roles), then `erp-sync "
-        "retry "
-        "--code insufficient_permission`.",
+        do="Give the role the permission that the reason names (in NetSuite: Setup, Users/Roles, Manage Roles), then "
+        "`erp-sync retry --code insufficient_permission`.",
     ),
     Reason(
         code="invalid_state",
@@ -220,7 +219,7 @@ REASONS = (
     ),
     Reason(
         code="lines_do_not_add_up",
-        means="The lines as NetSuite would get them do not make the order's amount: it would book another total.",
+        means="The lines as the ERP would get them do not make the order's amount: it would book another total.",
         look=_SHOW,
         do="Report the order; enter it by hand meanwhile and dismiss it.",
     ),
@@ -232,7 +231,7 @@ REASONS = (
     ),
     Reason(
         code="quantity_not_positive",
-        means="A line's quantity is zero or below: NetSuite takes no such order.",
+        means="A line's quantity is zero or below: the ERP takes no such order.",
         look=_SHOW,
         do="Correct it in the store, or with `erp-sync deadletters edit ID --set FIELD=VALUE --why TEXT`.",
     ),

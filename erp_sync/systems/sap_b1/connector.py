@@ -1,0 +1,82 @@
+"""The ports of one SAP Business One company."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from erp_sync.model.keys import Entity
+from erp_sync.ports.connection import Breaker, ConnectionSettings, ExchangeSink, Sessions, Slots
+from erp_sync.ports.lookups import Lookups
+from erp_sync.ports.mapping import RecordMapping
+from erp_sync.ports.mapping_overlay import check_names, overlaid
+from erp_sync.systems.sap_b1.client import ServiceLayerClient
+from erp_sync.systems.sap_b1.lookups import SettingsLookups
+from erp_sync.systems.sap_b1.mapping.customer import CUSTOMER
+from erp_sync.systems.sap_b1.mapping.order import sales_order_mapping
+from erp_sync.systems.sap_b1.orders import SalesOrderTarget
+
+
+def mappings(connection: ConnectionSettings) -> dict[str, RecordMapping]:
+    """The mappings of a connection, overlays applied: user-defined fields of an installation are added there.
+
+    Raises MappingMistake for a wrong overlay, ValueError for a wrong setting. No I/O.
+    """
+    base = (CUSTOMER, sales_order_mapping(connection.settings))
+    overlays: Mapping[str, Any] = connection.settings.get("mapping") or {}
+    check_names(base, overlays)
+    return {mapping.name: overlaid(mapping, overlays) for mapping in base}
+
+
+class SapBusinessOneConnector:
+    """`Connector` of one company. Thread-safe; `with_lookups` gives a view for one route."""
+
+    def __init__(self, client: ServiceLayerClient, lookups: Lookups) -> None:
+        self.settings = client.connection
+        self.client = client
+        self.mappings = mappings(client.connection)
+        self._lookups = lookups
+        self._ports: dict[tuple[str, str], Callable[[], Any]] = {
+            (Entity.SALES_ORDER, "target"): lambda: SalesOrderTarget(client, self._lookups, self.mappings),
+        }
+
+    def with_lookups(self, lookups: Lookups) -> SapBusinessOneConnector:
+        """The same connector with the look-up tables of a route. Shares client and session."""
+        return SapBusinessOneConnector(self.client, lookups)
+
+    def port(self, entity: str, role: str) -> Any:
+        """A port, made anew. Raises KeyError that lists what exists."""
+        make = self._ports.get((entity, role))
+        if make is None:
+            known = ", ".join(f"{name} {side}" for name, side in self._ports)
+            raise KeyError(f"sap_b1 has no {role} of {entity}; it has: {known}")
+        return make()
+
+    def close(self) -> None:
+        """Log out and close the pool."""
+        self.client.close()
+
+
+def connect(
+    settings: ConnectionSettings,
+    *,
+    slots: Slots,
+    breaker: Breaker,
+    exchanges: ExchangeSink,
+    sessions: Sessions | None = None,
+    lookups: Lookups | None = None,
+    **transport: Any,
+) -> SapBusinessOneConnector:
+    """Build the connector; no call is made, nobody is logged in.
+
+    Args:
+        sessions: places for log-ins; None takes those of `slots`.
+        lookups: without, the tables of setting ``lookups`` serve.
+        transport: further arguments of the transport's client (timeouts, retry, sleep).
+
+    Raises IncompleteLogin, MappingMistake, ValueError.
+    """
+    client = ServiceLayerClient(
+        settings, slots=slots, breaker=breaker, exchanges=exchanges, sessions=sessions, **transport
+    )
+    return SapBusinessOneConnector(client, lookups or SettingsLookups(settings.settings.get("lookups")))

@@ -1,0 +1,145 @@
+"""Finding an order by our key: among Orders, and among Drafts, where an approval procedure keeps what waits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from erp_sync.model.money import decimal_of
+from erp_sync.ports.outcomes import Absent, Accepted, Ambiguous, Finding, Found, Receipt
+from erp_sync.systems.sap_b1 import odata
+from erp_sync.systems.sap_b1.capabilities import key_field
+from erp_sync.systems.sap_b1.client import MOST_IN_FILTER, Query, ServiceLayerClient
+
+SALES_ORDER = "sales_order"
+ORDER_FIELDS = (
+    *("DocEntry", "DocNum", "NumAtCard", "CardCode", "DocCurrency", "DocTotal", "DocTotalFc", "VatSum", "VatSumFc"),
+    *("DocumentStatus", "Cancelled", "UpdateDate", "UpdateTime", "DataVersion"),
+)
+DRAFT_FIELDS = ("DocEntry", "DocNum", "NumAtCard", "AuthorizationStatus", "DocObjectCode")
+#: Of drafts that will become no order any more.
+ENDED = ("dasRejected", "dasCancelled")
+
+
+class Handle(msgspec.Struct, frozen=True):
+    """A draft that stands for an order, as the ledger keeps it: ``draft:77:shopware_de_10045``."""
+
+    draft: int
+    key: str
+
+    def __str__(self) -> str:
+        return f"draft:{self.draft}:{self.key}"
+
+    @classmethod
+    def read(cls, text: str) -> Handle:
+        """Raises ValueError for what is none."""
+        kind, _, rest = text.partition(":")
+        draft, _, key = rest.partition(":")
+        if kind != "draft" or not draft.isdigit() or not key:
+            raise ValueError(f"no order was accepted as {text!r}")
+        return cls(int(draft), key)
+
+
+class OrderFinder:
+    """Thread-safe; keeps nothing. Every method raises the TransportError tree."""
+
+    def __init__(self, client: ServiceLayerClient) -> None:
+        self._client = client
+        self.key_field = key_field(client.connection.settings)
+
+    def find(self, keys: Sequence[str], *, document: str = "", ended: bool = True) -> dict[str, Finding]:
+        """What there is of each key: the order, else a draft (`Accepted`: ask `settle` what becomes of it).
+
+        A draft that was rejected or cancelled counts only where there is nothing else, and only with `ended`: it tells
+        what became of a send, and says nothing against another one. Two orders, or two drafts that may become one, are
+        Ambiguous.
+        """
+        orders = self._by_key("Orders", keys, (*ORDER_FIELDS, self.key_field), "", document)
+        missing = [key for key in keys if key not in orders]
+        kind = odata.equals("DocObjectCode", "oOrders")
+        fields = (*DRAFT_FIELDS, self.key_field)
+        drafts = self._by_key("Drafts", missing, fields, kind, document) if missing else {}
+        if not ended:
+            drafts = {key: [row for row in rows if not _is_ended(row)] for key, rows in drafts.items()}
+        return {key: _finding(key, orders.get(key, []), drafts.get(key, [])) for key in keys}
+
+    def _by_key(
+        self, entity_set: str, keys: Sequence[str], fields: tuple[str, ...], kind: str, document: str
+    ) -> dict[str, list[dict[str, Any]]]:
+        found: dict[str, list[dict[str, Any]]] = {}
+        unique = list(dict.fromkeys(keys))
+        for some in (unique[at : at + MOST_IN_FILTER] for at in range(0, len(unique), MOST_IN_FILTER)):
+            where = odata.every(odata.any_of(self.key_field, some), kind)
+            query = Query(entity_set=entity_set, key=("DocEntry",), where=where, select=fields)
+            for row in self._client.rows(query, operation="sales_order.find", document=document):
+                # A database that takes upper and lower case for the same finds the keys of others, too.
+                if row.get(self.key_field) in some:
+                    found.setdefault(row[self.key_field], []).append(row)
+        return found
+
+    def order(self, entry: int, key: str, *, document: str = "", or_none: bool = False) -> Receipt | None:
+        """The order of this number, if it carries our key (`or_none`: if it carries no other): a number of a draft may
+        be another order's."""
+        row = self._client.get(
+            "Orders",
+            entry,
+            operation="sales_order.find",
+            document=document,
+            select=(*ORDER_FIELDS, self.key_field),
+        )
+        if row is None or not (row.get(self.key_field) == key or (or_none and not row.get(self.key_field))):
+            return None
+        return receipt_of(row)
+
+
+def _finding(key: str, orders: Sequence[Mapping[str, Any]], drafts: Sequence[Mapping[str, Any]]) -> Finding:
+    if len(orders) == 1:
+        return Found(receipt=msgspec.structs.replace(receipt_of(orders[0]), existed=True))
+    if orders:
+        return Ambiguous(target_ids=tuple(f"order {row['DocEntry']}" for row in orders))
+    alive = [row for row in drafts if not _is_ended(row)]
+    if len(alive) > 1:
+        return Ambiguous(target_ids=tuple(f"draft {row['DocEntry']}" for row in alive))
+    if drafts:
+        return Accepted(handle=str(Handle(int((alive or drafts)[-1]["DocEntry"]), key)))
+    return Absent()
+
+
+def _is_ended(draft: Mapping[str, Any]) -> bool:
+    return draft.get("AuthorizationStatus") in ENDED
+
+
+def receipt_of(row: Mapping[str, Any]) -> Receipt:
+    """Of an order as SAP gives it. Totals are in the order's currency: in a foreign one those fields that end in Fc."""
+    totals = {
+        name: f"{found:f}"
+        for name, own, foreign in (("grand_total", "DocTotal", "DocTotalFc"), ("tax", "VatSum", "VatSumFc"))
+        if (found := in_document_currency(row, own, foreign)) is not None
+    }
+    status = "cancelled" if row.get("Cancelled") == "tYES" else str(row.get("DocumentStatus") or "")
+    return Receipt(
+        target_id=str(row["DocEntry"]),
+        number=str(row.get("DocNum") or ""),
+        version=version_of(row),
+        totals=totals,
+        values={"status": status} if status else {},
+    )
+
+
+def in_document_currency(row: Mapping[str, Any], own: str, foreign: str) -> Decimal | None:
+    """DocTotal is in the company's currency, DocTotalFc in a foreign one of the document and zero where it has none."""
+    if row.get(foreign) and row.get("DocTotalFc"):
+        return decimal_of(row[foreign], scale=6)
+    if row.get("DocTotalFc"):
+        return decimal_of(row.get(foreign) or 0, scale=6)
+    return None if row.get(own) is None else decimal_of(row[own], scale=6)
+
+
+def version_of(row: Mapping[str, Any]) -> str:
+    """Grows with every change of the document."""
+    if row.get("DataVersion") is not None:
+        return str(row["DataVersion"])
+    return f"{str(row.get('UpdateDate') or '')[:10]} {row.get('UpdateTime') or ''}".strip()

@@ -1,0 +1,122 @@
+"""SAP Business One's reasons, and what a person does about each."""
+
+from __future__ import annotations
+
+from erp_sync.model.advice import Reason
+
+_SHOW = ("erp-sync deadletters show ID", "erp-sync trace NUMBER")
+_RETRY = ", then `erp-sync retry ID`."
+
+REASONS = (
+    Reason(
+        code="approval_rejected",
+        means="An approval procedure of SAP Business One kept the order as a draft, and somebody rejected it. The "
+        "reason names who and why, as far as SAP says it. The store's customer does not know yet.",
+        look=_SHOW,
+        do="Talk to whoever rejected it. Cancel the order in the store, or change what was objected to" + _RETRY
+        + " It then goes through the approval once more.",
+    ),
+    Reason(
+        code="approval_cancelled",
+        means="The order's draft in SAP Business One was cancelled or deleted in its approval: no order came of it.",
+        look=_SHOW,
+        do="Cancel the order in the store. Or send it again" + _RETRY,
+    ),
+    Reason(
+        code="reference_not_found",
+        means="SAP Business One says that something the order refers to is not there, and not what: an item, tax code, "
+        "warehouse, branch, expense, shipping type, sales employee or the customer. No draft was made either.",
+        look=_SHOW,
+        do="Compare the codes of the exchange with SAP, correct the look-up table or setting that gives the wrong one"
+        + _RETRY,
+    ),
+    Reason(
+        code="no_matching_record",
+        means="SAP Business One has no record that the call asked for or referred to.",
+        look=_SHOW,
+        do="Create it in SAP, or correct what names it" + _RETRY,
+    ),
+    Reason(
+        code="refused_by_add_on",
+        means="A rule of this installation (SBO_SP_TransactionNotification, or an add-on) refused the document. The "
+        "words are the rule's own.",
+        look=_SHOW,
+        do="Ask whoever keeps the rule; correct the document or the rule" + _RETRY,
+    ),
+    Reason(
+        code="credit_limit_exceeded",
+        means="With this order the account would exceed its credit limit in SAP Business One: it is not booked.",
+        look=_SHOW,
+        do="Let it be paid, or raise the limit in the card" + _RETRY,
+    ),
+    Reason(
+        code="account_missing",
+        means="Only accounts of SAP Business One may order here, and the store gave no customer number with the order.",
+        look=_SHOW,
+        do="Give the buyer the number of the account in the store and send the order again, or with `erp-sync "
+        "deadletters edit ID --set FIELD=VALUE --why TEXT`.",
+    ),
+    Reason(
+        code="card_code_taken",
+        means="The card code that this customer would get is that of a card that is no customer (a supplier, a lead).",
+        look=_SHOW,
+        do="Change the setting card_prefix, or that card" + _RETRY,
+    ),
+    Reason(
+        code="several_tax_codes",
+        means="The store taxed a line with several taxes that lead to different tax codes; a line has one in SAP "
+        "Business One.",
+        look=_SHOW,
+        do="Let all of them lead to the combined tax code in tax_codes.csv" + _RETRY,
+    ),
+    Reason(
+        code="unknown_tax_code",
+        means="SAP Business One does not know a tax code, or it is inactive: the order is not booked.",
+        look=_SHOW,
+        do="Correct tax_codes.csv, or the setting tax_field (VatGroup or TaxCode, by the company's localisation)"
+        + _RETRY,
+    ),
+    Reason(
+        code="branch_missing",
+        means="The company has branches, and the order names none, or one that the user may not use.",
+        look=_SHOW,
+        do="Set branch, or websites.<website>.branch, in the connection's settings" + _RETRY,
+    ),
+    Reason(
+        code="freight_expense_missing",
+        means="The order has shipping costs, and no additional expense is named to book them on.",
+        look=_SHOW,
+        do="Set freight_expense to the code of an expense (Administration, Setup, Financials, Freight)" + _RETRY,
+    ),
+    Reason(
+        code="negative_inventory",
+        means="The document would let stock fall below zero in SAP Business One. It is tried again by itself.",
+        look=_SHOW,
+        do="Where it stays, book the receipt of the goods, or correct the stock.",
+    ),
+    Reason(
+        code="base_document_closed",
+        means="The document that this one is made from was closed in SAP Business One meanwhile.",
+        look=_SHOW,
+        do="Reopen it, or book by hand; then `erp-sync deadletters dismiss ID --why TEXT`.",
+    ),
+    Reason(
+        code="not_supported",
+        means="SAP Business One does not allow this action on that document.",
+        look=_SHOW,
+        do="Do it by hand in SAP, then `erp-sync deadletters dismiss ID --why TEXT`. Report it.",
+    ),
+    Reason(
+        code="changed_meanwhile",
+        means="Somebody saved the record in the same moment. Nothing was applied; it is tried again by itself.",
+        look=_SHOW,
+        do="Nothing at first. Where it stays, somebody or an add-on saves the record all the time.",
+    ),
+    Reason(
+        code="sap_{code}",
+        means="SAP Business One refused with code {code}, which has no meaning of its own here; its words are in the "
+        "reason. -10 and -5002 are its codes for most refusals.",
+        look=_SHOW,
+        do="Correct what the words name" + _RETRY + " Report words that come often.",
+    ),
+)  # fmt: skip
