@@ -11,36 +11,23 @@ store's are none of its business and are left out, counted. A special price that
 
 from __future__ import annotations
 
-import decimal
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 
 from erp_sync.flows.guards import Share, jumped
 from erp_sync.flows.state_flow import Desired, Surroundings, Unusable, microseconds
-from erp_sync.model.money import decimal_of, minor_units
+from erp_sync.model.money import decimal_of
 from erp_sync.model.price import Price, PriceKind
+from erp_sync.ports.pricing import Rounding, rounded
 from erp_sync.ports.raw import BadRecord, MappingProblem, RawRecord
 
 GUARDS = {"max_changed_share": 0.5, "max_missing_share": 0.1}
 # Three quarters off is the deepest sale that nobody has to be asked about. Nine tenths off, rounded to cents, is less
 # than ten times apart for half of all prices (3.37 becomes 0.34), and for 0.05 only five times.
 DEFAULT_JUMP = 4.0
-
-_MODES = {
-    "half_up": decimal.ROUND_HALF_UP,
-    "half_even": decimal.ROUND_HALF_EVEN,
-    "half_down": decimal.ROUND_HALF_DOWN,
-    "up": decimal.ROUND_UP,
-    "down": decimal.ROUND_DOWN,
-}
-
-
-class Rounding(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    digits: int | None = None
-    mode: Literal["half_up", "half_even", "half_down", "up", "down"] = "half_up"
 
 
 class Rules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -50,9 +37,7 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     def rounded(self, amount: Decimal, currency: str) -> Decimal:
         """The amount, rounded once."""
-        rule = self.rounding.get(currency, Rounding())
-        digits = minor_units(currency) if rule.digits is None else rule.digits
-        return amount.quantize(Decimal(1).scaleb(-digits), rounding=_MODES[rule.mode])
+        return rounded(amount, currency, self.rounding)
 
 
 def convert_rules(rules: Mapping[str, Any]) -> Rules:
