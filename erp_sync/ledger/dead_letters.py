@@ -134,7 +134,7 @@ class DeadLetters:
             for some in chunks(sorted(chosen)):
                 unknown = [one for one in some if chosen[one] in MAY_HAVE_LEFT]
                 if unknown:
-                    write.execute(
+                    looked_for = write.execute(
                         sa.update(steps)
                         .where(
                             steps.c.delivery_id.in_(unknown),
@@ -142,7 +142,10 @@ class DeadLetters:
                             sa.or_(steps.c.settle_until.is_(None), steps.c.settle_until <= now),
                         )
                         .values(state="planned", settle_until=None, message="not there, says " + who, changed_at=now)
-                    )
+                        .returning(steps.c.delivery_id, steps.c.name)
+                    ).all()
+                    for step in looked_for:
+                        events.append(write, now, step.delivery_id, "not_found", step=step.name, actor=who)
                 write.execute(
                     sa.update(deliveries)
                     .where(deliveries.c.id.in_(some))

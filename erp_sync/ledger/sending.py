@@ -12,10 +12,12 @@ from erp_sync.ledger import events, moving
 from erp_sync.ledger.documents import Claim, State, StepRow, StepState, receipt_of, step_of
 from erp_sync.ledger.errors import AlreadyConfirmed, KeyBusy, NotInLedger, WrongState
 from erp_sync.ledger.leases import lock_claim
-from erp_sync.ledger.schema import deliveries, key_locks, receipts, steps
+from erp_sync.ledger.schema import deliveries, delivery_events, key_locks, receipts, steps
 from erp_sync.ledger.sql import insert_into
 from erp_sync.ports.outcomes import Receipt
 
+#: Why a step that was never sent is not sent now, and is `unknown`: two orders of one new customer share a step.
+LOOK_FIRST = "perhaps there by another delivery's send that had no answer, and looked for first"
 #: Of one step of one delivery.
 OF_STEP = sa.and_(steps.c.delivery_id == sa.bindparam("of_delivery"), steps.c.name == sa.bindparam("of_step"))
 CHANGE_STEP = sa.update(steps).where(OF_STEP)
@@ -40,17 +42,23 @@ _RECEIPT = (
 _RECEIPT_OF_OPERATION = _RECEIPT.where(receipts.c.operation == sa.bindparam("of_operation"))
 
 
+_TAKE_OVER = sa.update(key_locks).where(_OF_LOCK)
+_LAST_NOT_FOUND = sa.select(sa.func.max(delivery_events.c.at)).where(
+    delivery_events.c.delivery_id == sa.bindparam("of_delivery"),
+    delivery_events.c.kind == "not_found",
+    delivery_events.c.step == sa.bindparam("of_step"),
+)
+
+
 @cache
 def _take_lock(dialect: str) -> Any:
-    """The lock on a key: a free one, one's own, or one that has ended."""
+    """The lock on a key: a free one, or one's own."""
     statement = insert_into(dialect, key_locks)
     new = statement.excluded
-    mine = sa.and_(key_locks.c.delivery_id == new.delivery_id, key_locks.c.step == new.step)
-    ended = key_locks.c.until <= sa.bindparam("of_now", type_=key_locks.c.until.type)
     return statement.on_conflict_do_update(
         index_elements=["target", "concerns"],
         set_={key: new[key] for key in ("delivery_id", "step", "state", "until")},
-        where=sa.or_(mine, ended),
+        where=sa.and_(key_locks.c.delivery_id == new.delivery_id, key_locks.c.step == new.step),
     ).returning(key_locks.c.step)
 
 
@@ -62,6 +70,7 @@ def begin_step(
     settle_seconds: float,
     once: bool,
     moves: moving.Moves = (),
+    again: bool = False,
 ) -> int:
     lock_claim(write, claim, alive_at=now)
     target = claim.delivery.target
@@ -80,6 +89,7 @@ def begin_step(
         if free_at is not None:
             raise KeyBusy(target, row.key, claim.id, free_at, "waiting for writes of the state that it moves")
     mine = {"of_target": target, "of_concerns": row.concerns}
+    of_step = {"of_delivery": claim.id, "of_step": name}
     lock = {
         "target": target,
         "concerns": row.concerns,
@@ -87,14 +97,19 @@ def begin_step(
         "step": name,
         "state": "sending",
         "until": None,
-        "of_now": now,
     }
     if write.execute(_take_lock(write.dialect.name), lock).first() is None:
         holder = write.execute(_LOCK_OF, mine).one()
-        if holder.until is not None:
+        if holder.until is None:
+            until = _ask_again_at(write, holder.delivery_id, now)
+            raise KeyBusy(target, row.concerns, holder.delivery_id, until, "in flight")
+        if holder.until > now:
             raise KeyBusy(target, row.concerns, holder.delivery_id, holder.until, "in its settle time")
-        until = _ask_again_at(write, holder.delivery_id, now)
-        raise KeyBusy(target, row.concerns, holder.delivery_id, until, "in flight")
+        if not again and _may_be_there(write, claim.id, row, holder):
+            write.execute(CHANGE_STEP, {**of_step, "state": StepState.UNKNOWN.value, "settle_until": holder.until,
+                                        "message": LOOK_FIRST, "changed_at": now})  # fmt: skip
+            raise KeyBusy(target, row.concerns, holder.delivery_id, now, LOOK_FIRST)
+        write.execute(_TAKE_OVER, {**mine, "delivery_id": claim.id, "step": name, "state": "sending", "until": None})
     if once:
         known = receipt_for(write, target, row.key, row.operation)
         if known is not None:
@@ -104,8 +119,7 @@ def begin_step(
     write.execute(
         CHANGE_STEP,
         {
-            "of_delivery": claim.id,
-            "of_step": name,
+            **of_step,
             "state": StepState.SENDING.value,
             "attempts": attempt,
             "sent_at": now,
@@ -121,6 +135,16 @@ def begin_step(
     write.execute(_ONE_ATTEMPT_MORE, {"of_delivery": claim.id})
     events.append(write, now, claim.id, "sending", step=name, actor=claim.owner, run_id=claim.run_id, attempt=attempt)
     return attempt
+
+
+def _may_be_there(write: sa.Connection, delivery_id: int, row: StepRow, holder: Any) -> bool:
+    """Whether another delivery's send of the same had no answer, and nobody has found since that the target does not
+    have it: neither that delivery nor, for this step, this one."""
+    other = write.execute(_STEP, {"of_delivery": holder.delivery_id, "of_step": holder.step}).first()
+    if other is None or other.state != StepState.UNKNOWN or (other.operation, other.key) != (row.operation, row.key):
+        return False
+    looked = write.execute(_LAST_NOT_FOUND, {"of_delivery": delivery_id, "of_step": row.name}).scalar()
+    return looked is None or looked < holder.until
 
 
 def _ask_again_at(write: sa.Connection, delivery_id: int, now: datetime) -> datetime:

@@ -2,9 +2,9 @@
 
 `begin` is durable before the request leaves, so that no crash can hide that it may have left. For the
 target key that a step concerns it takes a lock that ends with the outcome: with confirmed, refused and
-not-sent at once, with unknown after the settle time, with accepted when the target is done. So there are
-never two in-flight writes of one key, whoever works. Keys of other state that the step moves are held
-likewise, see `erp_sync.ledger.moving`.
+not-sent at once, with unknown after the settle time (for another delivery's step of the same key: when it has
+asked the target), with accepted when the target is done. So there are never two in-flight writes of one key,
+whoever works. Keys of other state that the step moves are held likewise, see `erp_sync.ledger.moving`.
 """
 
 from __future__ import annotations
@@ -92,7 +92,8 @@ class Steps:
                 same = match is not None and (match.operation, match.key) == (row.operation, row.key)
                 if same:
                     continue
-                if row.state not in (StepState.PLANNED, StepState.REFUSED):
+                by_another = row.state is StepState.UNKNOWN and not row.attempts
+                if row.state not in (StepState.PLANNED, StepState.REFUSED) and not by_another:
                     changed = "has another key or operation now" if match is not None else "is not planned any more"
                     raise WrongState(f"step {name} of {claim}", row.state, f"it {changed}; a case for an operator")
                 write.execute(_DROP_STEP, {"of_delivery": claim.id, "of_step": name})
@@ -155,6 +156,7 @@ class Steps:
         settle_seconds: float = 0.0,
         once: bool = True,
         moves: moving.Moves = (),
+        again: bool = False,
     ) -> int:
         """Persist "sending", durably, before the request leaves. Gives the number of the attempt, from 1.
 
@@ -164,13 +166,16 @@ class Steps:
             once: refuse where another delivery's step of the same operation and key is confirmed already.
             moves: (connection, entity, keys) whose known state the write changes besides its own key: held until
                 the outcome is known, then read and planned again.
+            again: sending again is safe (classes A and B). Else, where another delivery's send of the same operation
+                and key had no answer, the step is `unknown` like that one, until the target was asked.
         Raises:
-            KeyBusy: another holder has the key, or one that it moves, in flight, or it settles: `later(until)`.
+            KeyBusy: another holder has the key, or one that it moves, in flight, or it settles, or is to be looked for
+                first: `later(until)`.
             AlreadyConfirmed: use its receipt (`steps.confirm` it where it is another delivery's).
             LeaseLost: also where the lease ended and nobody took it yet.
             WrongState: the target has it in work (`accepted`): ask `settle`.
         """
-        result = self.begin_all([(claim, step)], settle_seconds, once, [moves])[0]
+        result = self.begin_all([(claim, step)], settle_seconds, once, [moves], again)[0]
         if isinstance(result, LedgerError):
             raise result
         return result
@@ -181,6 +186,7 @@ class Steps:
         settle_seconds: float = 0.0,
         once: bool = True,
         moves: Sequence[moving.Moves] = (),
+        again: bool = False,
     ) -> list[int | LedgerError]:
         """`begin` for a batch, in one durable transaction: for each its attempt number, or the error (not
         raised) that says why it must not be sent. `moves`: of each, in the order of `work`."""
@@ -200,7 +206,7 @@ class Steps:
                 claim, name = work[index]
                 try:
                     moved = moves[index] if moves else ()
-                    results[index] = begin_step(write, now, claim, name, settle_seconds, once, moved)
+                    results[index] = begin_step(write, now, claim, name, settle_seconds, once, moved, again)
                 except LedgerError as error:
                     results[index] = error
             return [result for result in results if result is not None]

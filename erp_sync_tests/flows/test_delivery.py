@@ -147,17 +147,19 @@ def test_senders_go_on_while_the_next_documents_are_looked_up(ledger: Ledger, cl
 
 def test_what_no_sender_has_begun_is_not_begun_once_the_ledger_fails(ledger: Ledger, clock: Clock, monkeypatch):
     erp = System(clock=clock)
-    failed = threading.Event()
+    failed, begun = threading.Event(), threading.Semaphore(0)
     claim, shutdown = ledger.deliveries.claim, delivery_drain.ThreadPoolExecutor.shutdown
     claims: list[int] = []
 
     def full(*names: str, **options: Any) -> list[Claim]:
         claims.append(options["limit"])
         if len(claims) > 1:
+            assert all(begun.acquire(timeout=60) for _ in range(2)), "both senders have something in hand"
             raise sa.exc.ProgrammingError("SELECT", {}, Exception("no such column"))
         return claim(*names, **options)
 
     def slow(system: System, request: StepRequest) -> Outcome:
+        begun.release()
         assert failed.wait(60)
         return apply(system, request)
 

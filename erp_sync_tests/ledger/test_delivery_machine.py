@@ -33,6 +33,7 @@ from erp_sync.ledger import (
     StepState,
     WrongState,
 )
+from erp_sync.ledger.sending import LOOK_FIRST
 from erp_sync.ports.outcomes import Receipt
 from erp_sync_tests.ledger.world import FLOW, Clock, accept, claim, document, empty, step
 
@@ -219,7 +220,7 @@ class Deliveries(RuleBasedStateMachine):
             self.ledger.deliveries.later(mine, self.clock() + timedelta(seconds=1), "no connection")
 
     def _busy(self, mine: Claim, busy: KeyBusy) -> None:
-        assert busy.until > self.clock() or busy.why == "in flight"
+        assert busy.until > self.clock() or busy.why in ("in flight", LOOK_FIRST)
         self.ledger.deliveries.later(mine, max(busy.until, self.clock()), "busy")
 
     def _forgotten(self, mine: Claim, name: str, wrong: WrongState) -> None:

@@ -109,7 +109,7 @@ class Sending:
                 return found
         try:
             # Classes A and B may be sent again at once; the others hold the key for their settle time.
-            self._begin(claim, step, 0.0 if again else operation.settle_seconds, self._moves(document, operation))
+            self._begin(claim, step, operation, again, self._moves(document, operation))
         except KeyBusy as busy:
             self.endings.later(claim, busy.until, str(busy), "key_busy")
             return None
@@ -119,7 +119,10 @@ class Sending:
         self.endings.called()
         return self.recording.outcome(claim, step, self.task.target.submit([request])[0], operation)
 
-    def _begin(self, claim: Claim, step: Step, settle_seconds: float, moves: list[tuple[str, str, list[str]]]) -> None:
+    def _begin(
+        self, claim: Claim, step: Step, operation: Operation, again: bool, moves: list[tuple[str, str, list[str]]]
+    ) -> None:
+        settle_seconds = 0.0 if again else operation.settle_seconds
         steps, tried = self.task.ledger.steps, False
 
         def write() -> None:
@@ -127,7 +130,7 @@ class Sending:
             if tried and any(one.name == step.name and one.state is StepState.SENDING for one in steps.of(claim.id)):
                 steps.not_sent(claim, step.name, "the ledger was restarted as this was about to leave")
             tried = True
-            steps.begin(claim, step.name, settle_seconds=settle_seconds, moves=moves)
+            steps.begin(claim, step.name, settle_seconds=settle_seconds, moves=moves, again=again)
 
         self.endings.written([claim], write)
 
