@@ -16,7 +16,7 @@ from typing import Any
 import httpx
 import msgspec
 
-from erp_sync.transport.errors import NotAuthenticated, NotSentError
+from erp_sync.transport.errors import NotAuthenticated, NotSentError, TransportError
 
 ATTEMPT = "erp_sync.attempt"  # key in httpx request extensions: the attempt a request belongs to
 _LOCK_SECONDS = 60.0
@@ -92,12 +92,77 @@ def _encoded(pairs: Sequence[tuple[str, str]]) -> str:
     return urllib.parse.urlencode(pairs, quote_via=urllib.parse.quote, safe="~")
 
 
-class OAuth2ClientCredentials(httpx.Auth):
-    """OAuth 2.0 client credentials with a signed assertion (RFC 7523), refreshed once by all threads.
+TokenVerdict = Callable[[httpx.Response], TransportError | None]
+
+
+class _TokenAuth(httpx.Auth):
+    """A token that is asked for when it is needed and held until shortly before it ends, one for all threads.
 
     One object may serve several clients (two hosts of one account): they share its token. A 401 to
     a call that may be repeated gets one new token and one more try; to one that may not, it drops
     the token and leaves the 401 to the caller.
+    """
+
+    requires_response_body = False
+
+    def __init__(self, margin_seconds: float, clock: Callable[[], float], verdict: TokenVerdict | None = None) -> None:
+        self._margin, self._clock, self._verdict = margin_seconds, clock, verdict
+        self._lock = threading.Lock()
+        self._token: str | None = None
+        self._good_until = 0.0
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        token = yield from self._valid_token(request)
+        request.headers["Authorization"] = f"Bearer {token}"
+        response = yield request
+        if response.status_code != 401:
+            return
+        self._drop(token)
+        attempt = request.extensions.get(ATTEMPT)
+        if attempt is not None and attempt.call.repeatable:
+            token = yield from self._valid_token(request)
+            request.headers["Authorization"] = f"Bearer {token}"
+            yield request
+
+    def _asking(self, asked_at: float, extensions: dict[str, Any]) -> httpx.Request:
+        """The request for a token. With `extensions`: without them it would have no time-out."""
+        raise NotImplementedError
+
+    def _valid_token(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, str]:
+        token = self._cached()
+        if token:
+            return token
+        # Held while the request is under way: other threads wait for this token instead of asking for
+        # theirs. httpx closes the generator on any failure, which leaves the block.
+        if not self._lock.acquire(timeout=_LOCK_SECONDS):
+            raise NotSentError("another thread has been waiting for a token for a minute")
+        try:
+            token = self._cached()
+            if token:
+                return token
+            asked_at = self._clock()
+            response = yield self._asking(asked_at, dict(request.extensions))
+            response.read()
+            if self._verdict is not None and (error := self._verdict(response)) is not None:
+                raise error
+            token, lifetime = _token_in(response)
+            self._token, self._good_until = token, asked_at + lifetime - min(self._margin, lifetime / 2)
+            return token
+        finally:
+            self._lock.release()
+
+    def _cached(self) -> str | None:
+        token = self._token
+        return token if token and self._clock() < self._good_until else None
+
+    def _drop(self, token: str) -> None:
+        with self._lock:
+            if self._token == token:
+                self._token = None
+
+
+class OAuth2ClientCredentials(_TokenAuth):
+    """OAuth 2.0 client credentials with a signed assertion (RFC 7523), refreshed once by all threads.
 
     Args:
         token_url: absolute; also the audience unless `audience` is given.
@@ -112,8 +177,6 @@ class OAuth2ClientCredentials(httpx.Auth):
 
     Raises ValueError when built with a key that does not fit the algorithm.
     """
-
-    requires_response_body = False
 
     def __init__(
         self,
@@ -132,6 +195,7 @@ class OAuth2ClientCredentials(httpx.Auth):
         import jwt
         from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
+        super().__init__(margin_seconds, clock)
         try:
             key: Any = load_pem_private_key(private_key.encode(), password=None)
             jwt.get_algorithm_by_name(algorithm).prepare_key(key)
@@ -141,64 +205,20 @@ class OAuth2ClientCredentials(httpx.Auth):
         self._token_url, self._client_id, self._key_id, self._key = token_url, client_id, key_id, key
         self._algorithm, self._audience = algorithm, audience or token_url
         self._scopes = scopes if isinstance(scopes, str) else list(scopes)
-        self._lifetime, self._margin, self._clock = lifetime_seconds, margin_seconds, clock
-        self._lock = threading.Lock()
-        self._token: str | None = None
-        self._good_until = 0.0
+        self._lifetime = lifetime_seconds
 
-    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
-        token = yield from self._valid_token(request)
-        request.headers["Authorization"] = f"Bearer {token}"
-        response = yield request
-        if response.status_code != 401:
-            return
-        self._drop(token)
-        attempt = request.extensions.get(ATTEMPT)
-        if attempt is not None and attempt.call.repeatable:
-            token = yield from self._valid_token(request)
-            request.headers["Authorization"] = f"Bearer {token}"
-            yield request
-
-    def _valid_token(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, str]:
-        token = self._cached()
-        if token:
-            return token
-        # Held while the request is under way: other threads wait for this token instead of asking for
-        # theirs. httpx closes the generator on any failure, which leaves the block.
-        if not self._lock.acquire(timeout=_LOCK_SECONDS):
-            raise NotSentError("another thread has been waiting for a token for a minute")
-        try:
-            token = self._cached()
-            if token:
-                return token
-            asked_at = self._clock()
-            # With its extensions: without them the token request would have no time-out.
-            response = yield httpx.Request(
-                "POST",
-                self._token_url,
-                data={
-                    "grant_type": "client_credentials",
-                    "client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
-                    "client_assertion": self._assertion(asked_at),
-                },
-                headers={"Accept": "application/json"},
-                extensions=dict(request.extensions),
-            )
-            response.read()
-            token, lifetime = _token_in(response)
-            self._token, self._good_until = token, asked_at + lifetime - min(self._margin, lifetime / 2)
-            return token
-        finally:
-            self._lock.release()
-
-    def _cached(self) -> str | None:
-        token = self._token
-        return token if token and self._clock() < self._good_until else None
-
-    def _drop(self, token: str) -> None:
-        with self._lock:
-            if self._token == token:
-                self._token = None
+    def _asking(self, asked_at: float, extensions: dict[str, Any]) -> httpx.Request:
+        return httpx.Request(
+            "POST",
+            self._token_url,
+            data={
+                "grant_type": "client_credentials",
+                "client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+                "client_assertion": self._assertion(asked_at),
+            },
+            headers={"Accept": "application/json"},
+            extensions=extensions,
+        )
 
     def _assertion(self, now: float) -> str:
         claims: dict[str, Any] = {
@@ -214,6 +234,44 @@ class OAuth2ClientCredentials(httpx.Auth):
             self._key,
             algorithm=self._algorithm,
             headers={"kid": self._key_id, "typ": "JWT"},
+        )
+
+
+class OAuth2ClientSecret(_TokenAuth):
+    """OAuth 2.0 client credentials with a secret (RFC 6749, section 4.4), sent as a JSON body.
+
+    Args:
+        token_url: absolute.
+        verdict: the connector's word on the token endpoint's answer, asked before it is taken for a token: an error
+            to raise (too many logins), or None. Without one a refusal is `NotAuthenticated`, anything else `NotSentError`.
+        margin_seconds: a token is renewed this long before it ends.
+        clock: seconds since the epoch.
+    """
+
+    def __init__(
+        self,
+        token_url: str,
+        *,
+        client_id: str,
+        client_secret: str,
+        verdict: TokenVerdict | None = None,
+        margin_seconds: float = 60.0,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        super().__init__(margin_seconds, clock, verdict)
+        self._token_url, self._client_id, self._secret = token_url, client_id, client_secret
+
+    def _asking(self, asked_at: float, extensions: dict[str, Any]) -> httpx.Request:
+        return httpx.Request(
+            "POST",
+            self._token_url,
+            json={
+                "grant_type": "client_credentials",
+                "client_id": self._client_id,
+                "client_secret": self._secret,
+            },
+            headers={"Accept": "application/json"},
+            extensions=extensions,
         )
 
 
