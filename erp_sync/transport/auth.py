@@ -243,7 +243,8 @@ class OAuth2ClientSecret(_TokenAuth):
     Args:
         token_url: absolute.
         verdict: the connector's word on the token endpoint's answer, asked before it is taken for a token: an error
-            to raise (too many logins), or None. Without one a refusal is `NotAuthenticated`, anything else `NotSentError`.
+            to raise (too many logins), or None. Without one a refusal is `NotAuthenticated`, anything else
+            `NotSentError`.
         margin_seconds: a token is renewed this long before it ends.
         clock: seconds since the epoch.
     """

@@ -1,0 +1,64 @@
+"""What Shopware publishes of the records that are mapped: the Admin API's schema as a data file (`published/`)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from erp_sync.model.keys import Entity
+from erp_sync.ports.published import PublishedField, PublishedRecord, Served
+
+FILE = Path(__file__).parent / "published" / "admin-6.7.10.1.json"
+DEEPEST = 4
+
+# Mapping -> schema.
+SCHEMAS = {"sales_order": "Order"}
+# Ways back from a record to what it belongs to, and lists of what refers to it: no part of the record.
+_BACK = ("order", "primaryOrder", "primaryOrderDelivery", "primaryOrderTransaction", "orderDeliveries", "orders")
+_OF_MASTER_DATA = (
+    "Currency",
+    "Country",
+    "CountryState",
+    "PaymentMethod",
+    "ShippingMethod",
+    "StateMachineState",
+    "Customer",
+)
+
+SERVED = {(Entity.SALES_ORDER, "source"): Served(mappings=("sales_order",))}
+
+
+@cache
+def published(mapping: str) -> PublishedRecord | None:
+    """The published record of a mapping; None where the schema has none."""
+    name = SCHEMAS.get(mapping)
+    if name is None:
+        return None
+    document = json.loads(FILE.read_text())
+    fields = {one.path: one for one in _fields(document["schemas"], name, "", ())}
+    return PublishedRecord(name=name, origin=document["origin"], fields=tuple(fields.values()))
+
+
+def _fields(schemas: Mapping[str, Any], name: str, prefix: str, above: tuple[str, ...]) -> Iterator[PublishedField]:
+    """Leaves of a schema. One that contains itself (a line's children) is not followed again; of master data that a
+    record refers to, its own fields only."""
+    schema = schemas[name]
+    required = set(schema.get("required", ()))
+    for field, described in schema.get("properties", {}).items():
+        if field in _BACK:
+            continue
+        path, inner = f"{prefix}{field}", described
+        if described.get("type") == "array":
+            path, inner = f"{path}[]", described.get("items", {})
+        nested = str(inner.get("$ref", "")).rpartition("/")[2]
+        if nested:
+            if nested not in (name, *above) and len(above) < DEEPEST and name not in _OF_MASTER_DATA:
+                yield from _fields(schemas, nested, f"{path}.", (*above, name))
+        elif inner.get("properties"):
+            for leaf, kind in inner["properties"].items():
+                yield PublishedField(path=f"{path}.{leaf}", type=str(kind.get("type", "object")))
+        else:
+            yield PublishedField(path=path, type=str(inner.get("type", "object")), required=field in required)

@@ -1,0 +1,1 @@
+"""The shop's records and the canonical entities, field by field."""

@@ -1,0 +1,1 @@
+"""What flows may ask of a shop."""

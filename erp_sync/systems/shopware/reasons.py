@@ -1,0 +1,76 @@
+"""Shopware's reasons, and what a person does about each."""
+
+from __future__ import annotations
+
+from erp_sync.model.advice import Reason
+
+_SHOW = ("erp-sync deadletters show ID", "erp-sync trace NUMBER")
+_RETRY = ", then `erp-sync retry ID`."
+
+REASONS = (
+    Reason(
+        code="unmapped_order_state",
+        means="The shop's order is in a state that a plugin added and nobody explained: it is not sent.",
+        look=_SHOW,
+        do="Say what the state means in the connection's setting order_statuses" + _RETRY,
+    ),
+    Reason(
+        code="unmapped_payment_state",
+        means="A payment of the order is in a state that is not known here: the order is not sent.",
+        look=_SHOW,
+        do="Look at the transaction in the shop and put it into one of the shop's own states" + _RETRY,
+    ),
+    Reason(
+        code="unknown_base_currency",
+        means="The order is in another currency than the shop's own, and which that is nobody said: its exchange rate "
+        "would be of nothing.",
+        look=_SHOW,
+        do="Give the connection's setting base_currency the ISO code of the shop's default currency" + _RETRY,
+    ),
+    Reason(
+        code="several_shipping_addresses",
+        means="The order's deliveries go to different addresses; the ERP's order has one.",
+        look=_SHOW,
+        do="Enter it in the ERP by hand as one order for each address, then `erp-sync deadletters dismiss ID --why "
+        "TEXT`.",
+    ),
+    Reason(
+        code="illegal_transition",
+        means="The shop does not let the order, delivery or payment go from its state to the one that is wanted. "
+        "Nothing was changed.",
+        look=_SHOW,
+        do="Look at its state and history in the shop; the reason names which steps it allows. Do what is missing there"
+        + _RETRY,
+    ),
+    Reason(
+        code="duplicate_number",
+        means="Another product of the shop has this product number already. Nothing of the request was written.",
+        look=("erp-sync deadletters show ID",),
+        do="Look up the number in the shop. Is it the same product: delete the one that is not used. Is it another: "
+        "give it a number of its own in the ERP.",
+    ),
+    Reason(
+        code="missing_privilege",
+        means="The role of the shop's integration lacks a right: nothing of the request was written.",
+        look=("erp-sync doctor ROUTE",),
+        do="Give the role the rights that the reason names (Settings, System, Users & permissions)" + _RETRY,
+    ),
+    Reason(
+        code="in_use",
+        means="Something in the shop still refers to what was to be deleted. It stays.",
+        look=_SHOW,
+        do="Take it out of what refers to it, or leave it: dismiss.",
+    ),
+    Reason(
+        code="page_too_large",
+        means="The shop answers fewer rows at once than are asked for: its limit was lowered.",
+        look=("erp-sync doctor ROUTE",),
+        do="Set the connection's page_size to the shop's shopware.api.max_limit, and restart.",
+    ),
+    Reason(
+        code="unknown_reference",
+        means="The request refers to a record that the shop does not have. All of it was rolled back.",
+        look=_SHOW,
+        do="The reason has the database's own words: they name the table. Create the record in the shop" + _RETRY,
+    ),
+)

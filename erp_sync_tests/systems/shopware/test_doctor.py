@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+from erp_sync.ports.diagnosis import Verdict
+from erp_sync.transport.errors import NotAuthenticated, OutcomeUnknown, Rejected
+from erp_sync_tests.systems.shopware.samples import order
+from erp_sync_tests.systems.shopware.shop import Shop
+
+CURRENCY = [{"id": "a" * 32}]
+
+
+def verdicts(shop: Shop, **settings: object) -> dict[str, Verdict]:
+    return {one.check: one.verdict for one in shop.connector(**settings).examine()}
+
+
+def test_a_shop_that_is_ready():
+    found = verdicts(Shop(order=[order()], currency=CURRENCY))
+    assert set(found.values()) == {Verdict.OK}
+    assert {"credentials", "clock", "right to read order", "page size", "latest order"} <= set(found)
+
+
+def test_nothing_else_is_looked_at_where_the_credentials_are_refused():
+    shop = Shop()
+    shop.answer("POST", "search/.*", NotAuthenticated("HTTP 401: no"))
+    (only,) = shop.connector().examine()
+    assert (only.check, only.verdict) == ("credentials", Verdict.ERROR)
+    assert only.mend
+
+
+def test_a_missing_right_and_a_lower_limit_say_what_to_do():
+    shop = Shop(currency=CURRENCY)
+    refusal = Rejected(403, "missing_privilege", "the integration's role lacks order:read")
+    shop.answer("POST", "search/order", refusal)
+    found = {one.check: one for one in shop.connector().examine()}
+    assert found["right to read order"].verdict is Verdict.ERROR
+    assert "order:read" in found["right to read order"].found
+    assert found["page size"].verdict is Verdict.ERROR
+    assert found["latest order"].verdict is Verdict.WARNING
+
+
+def test_an_order_that_would_be_a_dead_letter_is_told_before_it_is_one():
+    broken = order(taxStatus="mixed")
+    found = verdicts(Shop(order=[broken], currency=CURRENCY))
+    assert found["latest order"] is Verdict.WARNING
+    assert verdicts(Shop(order=[], currency=CURRENCY))["latest order"] is Verdict.UNTESTED
+
+
+def test_a_clock_that_is_behind_and_a_shop_that_does_not_answer():
+    shop = Shop(order=[order()], currency=CURRENCY)
+    shop.behind_seconds = 90.0
+    assert verdicts(shop)["clock"] is Verdict.WARNING
+    silent = Shop()
+    silent.answer("POST", "search/.*", OutcomeUnknown("no answer in time"))
+    assert verdicts(silent) == {"credentials": Verdict.WARNING}
