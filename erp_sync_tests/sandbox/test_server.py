@@ -238,6 +238,13 @@ def test_draws_have_the_declared_distribution():
     assert latency("demo", "magento").median("read") == pytest.approx(0.015)
     assert latency("fast", "netsuite").draw("create") == 0.005
     assert latency("none", "netsuite").draw("create") == 0.0
+    assert [latency("life", "sap_b1").median(kind) for kind in ("read", "search", "create", "auth")] == [
+        0.2,
+        0.2,
+        1.0,
+        1.5,
+    ]
+    assert latency("life", "magento").median("auth") == 0.15
     with pytest.raises(ValueError, match="known are life, demo, fast, none"):
         latency("slow", "netsuite")
 
