@@ -1,0 +1,62 @@
+"""Which entity sets and services there are, and who answers for each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from erp_sync.sandbox.core import Request, Response
+from erp_sync.systems.sap_b1.sandbox import preview
+from erp_sync.systems.sap_b1.sandbox.approvals import ApprovalRequests, Approvals
+from erp_sync.systems.sap_b1.sandbox.context import Context
+from erp_sync.systems.sap_b1.sandbox.documents import Orders
+from erp_sync.systems.sap_b1.sandbox.drafts import Drafts, save_to_document
+from erp_sync.systems.sap_b1.sandbox.entities import SETS
+from erp_sync.systems.sap_b1.sandbox.errors import unsupported
+from erp_sync.systems.sap_b1.sandbox.kind import Kind
+from erp_sync.systems.sap_b1.sandbox.masterdata import BusinessPartners, Items, UserFieldsMD
+from erp_sync.systems.sap_b1.sandbox.paths import Resource
+from erp_sync.systems.sap_b1.sandbox.price_lists import PriceLists
+from erp_sync.systems.sap_b1.sandbox.pricing.agreements import BlanketAgreements
+from erp_sync.systems.sap_b1.sandbox.pricing.special_prices import SpecialPrices
+from erp_sync.systems.sap_b1.sandbox.service import Entities, body_of
+
+Service = Callable[[Context, Any], Response]
+
+
+class Registry:
+    """Every resource of the service root."""
+
+    def __init__(self) -> None:
+        self.kinds: dict[str, Kind] = {name: Kind(entity) for name, entity in SETS.items()}
+        self.kinds |= {
+            "Items": Items(SETS["Items"]),
+            "BusinessPartners": BusinessPartners(SETS["BusinessPartners"]),
+            "UserFieldsMD": UserFieldsMD(SETS["UserFieldsMD"]),
+            "PriceLists": PriceLists(SETS["PriceLists"]),
+            "SpecialPrices": SpecialPrices(SETS["SpecialPrices"]),
+            "BlanketAgreements": BlanketAgreements(SETS["BlanketAgreements"]),
+        }
+        self.entities = entities = Entities(self.kinds)
+        approvals = Approvals(entities)
+        self.kinds |= {
+            "Orders": Orders(SETS["Orders"], entities, approvals),
+            "Drafts": Drafts(entities, approvals),
+            "ApprovalRequests": ApprovalRequests(entities),
+        }
+        self.services: dict[str, Service] = {
+            "OrdersService_Preview": preview.preview,
+            "CompanyService_GetItemPrice": preview.get_item_price,
+            "DraftsService_SaveDraftToDocument": lambda context, body: save_to_document(
+                context, entities, approvals, body
+            ),
+        }
+
+    def handle(self, context: Context, request: Request, resource: Resource) -> Response:
+        """Raises ServiceLayerError."""
+        service = self.services.get(resource.name)
+        if service is not None:
+            if request.method != "POST":
+                raise unsupported()
+            return service(context, body_of(request))
+        return self.entities.handle(context, request, resource)

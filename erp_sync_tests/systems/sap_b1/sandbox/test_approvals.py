@@ -1,0 +1,139 @@
+"""Approval procedures, drafts, and an add-on that refuses."""
+
+from __future__ import annotations
+
+import pytest
+
+from erp_sync_tests.systems.sap_b1.sandbox.conftest import order_body
+
+BIG = {"name": "Above 1000", "object_type": "17", "total_above": "1000"}
+LARGE = {"ItemCode": "BOLT", "Quantity": 200, "UnitPrice": 10}
+
+
+@pytest.fixture
+def strict(make_company):
+    return make_company(approval_templates=[BIG])
+
+
+def hold(company, **fields):
+    """An order that becomes a draft; the answer of its POST."""
+    return company.call("POST", "Orders", order_body(LARGE, U_ErpSyncKey="k-1", **fields))
+
+
+def decide(company, decision, code=1, **fields):
+    return company.call(
+        "PATCH", f"ApprovalRequests({code})", {"ApprovalRequestDecisions": [{"Status": decision, **fields}]}
+    )
+
+
+def test_an_order_that_needs_approval_answers_no_record_yet_a_draft_exists(strict):
+    answer = hold(strict)
+    assert (answer.status, answer.code) == (404, "-2028")
+    assert answer.message == "No matching records found (ODBC -2028)"
+    assert answer.handled.committed
+    assert strict.get("Orders/$count") == "0"
+    (draft,) = strict.rows("Drafts?$filter=U_ErpSyncKey eq 'k-1' and DocObjectCode eq 'oOrders'")
+    assert (draft["AuthorizationStatus"], draft["DocTotal"]) == ("dasPending", 2000)
+    (request,) = strict.rows("ApprovalRequests")
+    assert (request["ObjectType"], request["DraftEntry"], request["Status"]) == ("17", draft["DocEntry"], "arsPending")
+    assert strict.stock("BOLT") == (50, 0)
+
+
+def test_another_installation_answers_a_number_under_which_nothing_is(make_company):
+    company = make_company(approval_templates=[BIG], approval_answer="created")
+    answer = hold(company)
+    assert answer.status == 201
+    assert company.call("GET", f"Orders({answer.body['DocEntry']})").status == 404
+    assert company.get("Drafts/$count") == "1"
+
+
+def test_templates_reach_service_layer_only_when_switched_on(make_company):
+    company = make_company(approval_templates=[BIG], approvals_in_di=False)
+    assert hold(company).status == 201
+
+
+def test_a_small_order_goes_through(strict):
+    assert strict.call("POST", "Orders", order_body()).status == 201
+
+
+def test_an_approved_draft_becomes_an_order_under_a_new_number(strict):
+    hold(strict, NumAtCard="A-1")
+    strict.call("POST", "Orders", order_body())  # takes DocEntry 1
+    save = {"Document": {"DocEntry": 1}}
+    assert strict.call("POST", "DraftsService_SaveDraftToDocument", save).code == "-10"
+    assert decide(strict, "ardApproved", Remarks="fine").status == 204
+    assert strict.get("Drafts(1)")["AuthorizationStatus"] == "dasApproved"
+    strict.done("DraftsService_SaveDraftToDocument", save)
+    (order,) = strict.rows("Orders?$filter=U_ErpSyncKey eq 'k-1'")
+    assert (order["DocEntry"], order["NumAtCard"], order["DocTotal"]) == (2, "A-1", 2000)
+    assert strict.get("Drafts(1)")["AuthorizationStatus"] == "dasGenerated"
+    request = strict.get("ApprovalRequests(1)")
+    assert (request["Status"], request["ObjectEntry"], request["Remarks"]) == ("arsGenerated", 2, "fine")
+    assert strict.stock("BOLT")[1] == 202
+    assert strict.call("POST", "DraftsService_SaveDraftToDocument", save).code == "-10"
+    assert decide(strict, "ardNotApproved").code == "-10"
+
+
+def test_a_rejected_draft_stays_a_draft(strict):
+    hold(strict)
+    assert decide(strict, "ardNotApproved", Remarks="too much").status == 204
+    assert strict.get("Drafts(1)")["AuthorizationStatus"] == "dasRejected"
+    assert strict.get("ApprovalRequests(1)")["ApprovalRequestLines"][0]["Remarks"] == "too much"
+    assert strict.call("POST", "DraftsService_SaveDraftToDocument", {"Document": {"DocEntry": 1}}).code == "-10"
+    assert strict.get("Orders/$count") == "0"
+
+
+def test_remarks_have_two_hundred_characters(strict):
+    hold(strict)
+    assert decide(strict, "ardApproved", Remarks="x" * 201).code == "-10"
+    assert strict.get("Drafts(1)")["AuthorizationStatus"] == "dasPending"
+    assert decide(strict, "ardApproved", Remarks="x" * 200).status == 204
+
+
+def test_requests_are_neither_made_nor_deleted_by_hand(strict):
+    hold(strict)
+    assert strict.call("POST", "ApprovalRequests", {}).code == "-5006"
+    assert strict.call("DELETE", "ApprovalRequests(1)").code == "-5006"
+
+
+def test_deleting_a_draft_cancels_its_request(strict):
+    hold(strict)
+    assert strict.call("DELETE", "Drafts(1)").status == 204
+    assert strict.get("ApprovalRequests(1)")["Status"] == "arsCancelled"
+
+
+def test_a_draft_made_as_such_moves_no_stock_and_becomes_an_order(company):
+    draft = company.made("Drafts", order_body(DocObjectCode="17"))
+    assert (draft["DocObjectCode"], draft["AuthorizationStatus"]) == ("oOrders", "dasWithout")
+    company.changed("Drafts(1)", {"DocumentLines": [{"LineNum": 0, "Quantity": 3}]})
+    assert company.stock("BOLT") == (50, 0)
+    company.done("DraftsService_SaveDraftToDocument", {"Document": {"DocEntry": 1}})
+    assert company.get("Orders(1)")["DocTotal"] == 30
+    assert company.stock("BOLT") == (50, 3)
+
+
+def test_an_administrator_changes_the_templates_while_it_runs(company):
+    company.core.seed({"approval_templates": [{"name": "Discounts", "discount_above": 20}]})
+    line = {"ItemCode": "BOLT", "UnitPrice": 10, "DiscountPercent": 21}
+    assert company.call("POST", "Orders", order_body(line)).code == "-2028"
+    assert company.call("POST", "Orders", order_body({**line, "DiscountPercent": 20})).status == 201
+
+
+RULES = [
+    {"object_type": "17", "field": "NumAtCard", "missing": True, "message": "Reference number is required"},
+    {"object_type": "17", "transaction": "C", "field": "DocTotal", "above": 15, "message": "Ask sales before"},
+    {"object_type": "2", "transaction": "U", "field": "CardName", "equals": "X", "message": "Not X"},
+]
+
+
+def test_an_add_on_refuses_by_its_own_rules(make_company):
+    company = make_company(add_on=RULES)
+    refused = company.call("POST", "Orders", order_body())
+    assert (refused.status, refused.code, refused.message) == (400, "-1116", "Reference number is required")
+    assert company.get("Orders/$count") == "0"
+    assert company.stock("BOLT") == (50, 0)
+    company.order(NumAtCard="A-1")
+    assert company.call("POST", "Orders(1)/Cancel").message == "Ask sales before"
+    assert company.stock("BOLT") == (50, 2)
+    company.done("Orders(1)/Close")
+    assert company.call("PATCH", "BusinessPartners('C1')", {"CardName": "X"}).code == "-1116"

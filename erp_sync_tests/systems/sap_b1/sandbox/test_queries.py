@@ -1,0 +1,163 @@
+"""Filters, order, pages: what comes back is what a reader of the same rows would pick."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from erp_sync_tests.systems.sap_b1.sandbox.conftest import order_body
+
+
+@pytest.fixture
+def orders(company):
+    """Five orders with NumAtCard A-1 to A-5 and totals 10 to 50."""
+    for number in range(1, 6):
+        line = {"ItemCode": "BOLT", "Quantity": number, "UnitPrice": 10}
+        company.order(line, NumAtCard=f"A-{number}", U_ErpSyncKey=f"key'{number}")
+    return company
+
+
+@pytest.mark.parametrize(
+    ("condition", "expected"),
+    [
+        ("NumAtCard eq 'A-2'", [2]),
+        ("NumAtCard ne 'A-2' and DocTotal gt 20", [3, 4, 5]),
+        ("DocTotal le 20.0 or DocTotal ge 50", [1, 2, 5]),
+        ("not (DocTotal lt 40)", [4, 5]),
+        ("startswith(NumAtCard,'A-') and endswith(NumAtCard,'3')", [3]),
+        ("contains(NumAtCard,'-4')", [4]),
+        ("substringof('-4',NumAtCard)", [4]),
+        ("contains(NumAtCard,'a-4')", []),
+        ("startswith(NumAtCard,'A-4') eq false", [1, 2, 3, 5]),
+        ("DocumentStatus eq 'bost_Open' and Cancelled eq 'tNO'", [1, 2, 3, 4, 5]),
+        ("DocumentStatus eq 'C'", []),
+        ("Cancelled eq 'N' and DocEntry eq 1", [1]),
+        ("U_ErpSyncKey eq 'key''5'", [5]),
+        ("Comments eq null and 40 le DocTotal", [4, 5]),
+        ("Comments ne null", []),
+        ("CreationDate eq '2026-11-02'", [1, 2, 3, 4, 5]),
+        ("CreationDate ge '2026-11-02T23:59:00Z' and CreationDate le 2026-11-02", [1, 2, 3, 4, 5]),
+        ("UpdateDate gt '2026-11-01' or (UpdateDate eq '2026-11-01' and UpdateTime ge '10:00:00')", [1, 2, 3, 4, 5]),
+        ("UpdateDate gt '20261102' or (UpdateDate eq '20261102' and UpdateTime ge '08:00:01')", []),
+        ("DocTime eq '08:00:59'", [1, 2, 3, 4, 5]),
+    ],
+)
+def test_a_filter_picks(orders, condition, expected):
+    found = [row["NumAtCard"] for row in orders.rows(f"Orders?$filter={condition.replace('#', '%23')}")]
+    assert found == [f"A-{number}" for number in expected]
+    assert orders.get(f"Orders/$count?$filter={condition}") == str(len(expected))
+
+
+@pytest.mark.parametrize(
+    ("query", "code", "message"),
+    [
+        ("$filter=DocStatus eq 'O'", "201", "Property 'DocStatus' is invalid"),
+        ("$select=DocStatus", "-1000", "Property 'DocStatus' of 'Document' is invalid"),
+        ("$orderby=DocStatus", "-1000", "Property 'DocStatus' of 'Document' is invalid"),
+        ("$filter=toupper(NumAtCard) eq 'X'", "-1000", None),
+        ("$filter=DocumentLines/any(l: l/Quantity gt 1)", "-1000", None),
+        ("$filter=DocTotal add 1 gt 2", "-1000", None),
+        ("$filter=Cancelled eq 'perhaps'", "-1000", "Enum value 'perhaps' is invalid for 'BoYesNoEnum'"),
+        ("$filter=DocTotal eq 'ten'", "-1000", None),
+        ("$filter=CreationDate eq 'today'", "-1000", None),
+        ("$filter=NumAtCard eq", "-1000", None),
+        ("$filter=NumAtCard", "-1000", None),
+        ("$filter=DocumentLines eq 'x'", "-1000", None),
+        ("$expand=DocumentLines", "-1000", "Query string error: 'DocumentLines' is not a navigation property"),
+        ("$search=x", "-1000", "Query string error: '$search' is not supported"),
+        ("$top=few", "-1000", None),
+        ("$inlinecount=allpages", "-1000", None),
+    ],
+)
+def test_a_wrong_query_is_refused(orders, query, code, message):
+    answer = orders.call("GET", f"Orders?{query}")
+    assert (answer.status, answer.code) == (400, code)
+    assert message is None or answer.message == message
+
+
+def test_order_and_top_and_skip(orders):
+    assert [row["NumAtCard"] for row in orders.rows("Orders?$orderby=DocTotal desc&$top=2&$skip=1")] == ["A-4", "A-3"]
+    assert [row["NumAtCard"] for row in orders.rows("Orders?$orderby=CardCode,NumAtCard desc&$top=1")] == ["A-5"]
+    assert orders.rows("Orders?$top=0") == []
+
+
+def test_only_what_is_selected_comes_back(orders):
+    (row,) = orders.rows("Orders?$select=DocNum,U_ErpSyncKey,Comments&$filter=DocEntry eq 2")
+    assert row == {"DocNum": 1002, "U_ErpSyncKey": "key'2", "Comments": None}
+
+
+def test_pages_are_of_twenty_and_link_to_the_next_in_either_version(company):
+    company.core.seed({"items": [{"sku": f"P{number:03}"} for number in range(41)]})
+    first = company.get("Items?$filter=startswith(ItemCode,'P')&$select=ItemCode")
+    assert len(first["value"]) == 20
+    assert first["@odata.nextLink"] == "Items?$filter=startswith(ItemCode,%27P%27)&$select=ItemCode&$skip=20"
+    last = company.get("Items?$filter=startswith(ItemCode,'P')&$skip=40")
+    assert len(last["value"]) == 1
+    assert "@odata.nextLink" not in last
+    older = company.get("Items?$filter=startswith(ItemCode,'P')&$inlinecount=allpages", version="v1")
+    assert older["odata.nextLink"].startswith("/b1s/v1/Items?$filter=")
+    assert older["odata.count"] == "41"
+    assert company.get("Items?$filter=startswith(ItemCode,'P')&$count=true")["@odata.count"] == 41
+
+
+def test_the_page_size_is_the_callers(company):
+    company.core.seed({"items": [{"sku": f"P{number:03}"} for number in range(30)]})
+    answer = company.call("GET", "Items", prefer="odata.maxpagesize=25")
+    assert len(answer.body["value"]) == 25
+    assert answer.headers["preference-applied"] == "odata.maxpagesize=25"
+    whole = company.call("GET", "Items", B1S_PageSize="0")
+    assert len(whole.body["value"]) == 34
+    assert "@odata.nextLink" not in whole.body
+    top = company.get("Items?$top=25")
+    assert (len(top["value"]), top["@odata.nextLink"]) == (20, "Items?$top=5&$skip=20")
+
+
+def test_a_row_that_goes_between_two_pages_hides_another(company):
+    """Offsets drift: the third item is on neither page."""
+    company.core.seed({"items": [{"sku": sku} for sku in ("A1", "A2", "A3", "A4")]})
+    page = company.rows("Items?$filter=startswith(ItemCode,'A')&$select=ItemCode", prefer="odata.maxpagesize=2")
+    assert company.call("DELETE", "Items('A1')").status == 204
+    rest = company.rows("Items?$filter=startswith(ItemCode,'A')&$select=ItemCode&$skip=2")
+    assert [row["ItemCode"] for row in page + rest] == ["A1", "A2", "A4"]
+
+
+def test_dates_are_written_in_two_ways(orders):
+    assert orders.get("Orders(1)")["DocDueDate"] == "2026-12-01T00:00:00Z"
+    assert orders.get("Orders(1)", version="v1")["DocDueDate"] == "2026-12-01"
+
+
+def test_composite_keys(company):
+    price = {"CardCode": "C1", "ItemCode": "BOLT", "Price": 9, "Currency": "USD"}
+    made = company.call("POST", "SpecialPrices", price)
+    assert made.headers["location"].endswith("/b1s/v2/SpecialPrices(CardCode='C1',ItemCode='BOLT')")
+    assert company.get("SpecialPrices(ItemCode='BOLT',CardCode='C1')")["Price"] == 9
+    assert company.call("GET", "SpecialPrices('C1')").code == "-1000"
+    assert company.call("GET", "Orders('1')").code == "-1000"
+    assert company.call("GET", "Nothing(1)").code == "200"
+
+
+text = st.text(alphabet="ab'%_Ä ", max_size=3)
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(values=st.lists(st.tuples(text, st.integers(0, 3)), max_size=8), wanted=text, limit=st.integers(0, 3))
+def test_filters_agree_with_python(make_company, values, wanted, limit):
+    """Quotes, wildcards and case of SQL mean nothing in a filter."""
+    company = make_company()
+    for comment, quantity in values:
+        line = {"ItemCode": "BOLT", "Quantity": quantity + 1, "UnitPrice": 1}
+        company.call("POST", "Orders", order_body(line, Comments=comment))
+    quoted = wanted.replace("'", "''").replace("%", "%25")
+    tests = {
+        f"contains(Comments,'{quoted}')": lambda comment, _: wanted in comment,
+        f"startswith(Comments,'{quoted}')": lambda comment, _: comment.startswith(wanted),
+        f"endswith(Comments,'{quoted}')": lambda comment, _: comment.endswith(wanted),
+        f"Comments eq '{quoted}' or DocTotal gt {limit}": lambda comment, total: comment == wanted or total > limit,
+        f"not (Comments eq '{quoted}') and DocTotal le {limit}": lambda c, total: c != wanted and total <= limit,
+    }
+    for condition, judge in tests.items():
+        found = [row["Comments"] for row in company.rows(f"Orders?$filter={condition}", B1S_PageSize="0")]
+        assert found == [comment for comment, quantity in values if judge(comment, Decimal(quantity + 1))]
