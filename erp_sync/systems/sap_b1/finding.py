@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from decimal import Decimal
 from typing import Any
 
 import msgspec
 
-from erp_sync.model.money import decimal_of
 from erp_sync.ports.outcomes import Absent, Accepted, Ambiguous, Finding, Found, Receipt
 from erp_sync.systems.sap_b1 import odata
 from erp_sync.systems.sap_b1.capabilities import key_field
 from erp_sync.systems.sap_b1.client import MOST_IN_FILTER, Query, ServiceLayerClient
+from erp_sync.systems.sap_b1.mapping.comparison import TOTALS, in_document_currency
 
 SALES_ORDER = "sales_order"
 ORDER_FIELDS = (
-    *("DocEntry", "DocNum", "NumAtCard", "CardCode", "DocCurrency", "DocTotal", "DocTotalFc", "VatSum", "VatSumFc"),
+    *("DocEntry", "DocNum", "NumAtCard", "CardCode", "DocCurrency", "DocRate"),
+    *("DocTotal", "DocTotalFc", "VatSum", "VatSumFc"),
     *("DocumentStatus", "Cancelled", "UpdateDate", "UpdateTime", "DataVersion"),
 )
 DRAFT_FIELDS = ("DocEntry", "DocNum", "NumAtCard", "AuthorizationStatus", "DocObjectCode")
@@ -116,7 +116,7 @@ def receipt_of(row: Mapping[str, Any]) -> Receipt:
     """Of an order as SAP gives it. Totals are in the order's currency: in a foreign one those fields that end in Fc."""
     totals = {
         name: f"{found:f}"
-        for name, own, foreign in (("grand_total", "DocTotal", "DocTotalFc"), ("tax", "VatSum", "VatSumFc"))
+        for name, (own, foreign) in zip(("grand_total", "tax"), TOTALS, strict=True)
         if (found := in_document_currency(row, own, foreign)) is not None
     }
     status = "cancelled" if row.get("Cancelled") == "tYES" else str(row.get("DocumentStatus") or "")
@@ -127,15 +127,6 @@ def receipt_of(row: Mapping[str, Any]) -> Receipt:
         totals=totals,
         values={"status": status} if status else {},
     )
-
-
-def in_document_currency(row: Mapping[str, Any], own: str, foreign: str) -> Decimal | None:
-    """DocTotal is in the company's currency, DocTotalFc in a foreign one of the document and zero where it has none."""
-    if row.get(foreign) and row.get("DocTotalFc"):
-        return decimal_of(row[foreign], scale=6)
-    if row.get("DocTotalFc"):
-        return decimal_of(row.get(foreign) or 0, scale=6)
-    return None if row.get(own) is None else decimal_of(row[own], scale=6)
 
 
 def version_of(row: Mapping[str, Any]) -> str:

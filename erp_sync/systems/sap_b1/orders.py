@@ -7,7 +7,10 @@ among orders and among the drafts of approval procedures, and sent once.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Any
+
+import msgspec
 
 from erp_sync.model.order import LineKind, SalesOrder
 from erp_sync.ports.differences import Difference
@@ -35,6 +38,7 @@ from erp_sync.systems.sap_b1.errors import NO_MATCH
 from erp_sync.systems.sap_b1.finding import SALES_ORDER, OrderFinder
 from erp_sync.systems.sap_b1.mapping import identity
 from erp_sync.systems.sap_b1.mapping.comparison import own_differences
+from erp_sync.systems.sap_b1.preview import Preview
 from erp_sync.systems.sap_b1.resolving import OrderResolver
 from erp_sync.transport.errors import Rejected, TransportError
 
@@ -49,7 +53,7 @@ class SalesOrderTarget:
         self.capabilities = capabilities_of(self._settings)
         self._resolver, self._finder = OrderResolver(client), OrderFinder(client)
         self._customers = CustomerCards(client, lookups, mappings[CUSTOMER])
-        self._approvals = Approvals(client, self._finder)
+        self._approvals, self._preview = Approvals(client, self._finder), Preview(client)
 
     # What it needs -------------------------------------------------------------------------
 
@@ -128,6 +132,9 @@ class SalesOrderTarget:
             if there is not None:
                 return there
         body = self.body(request)
+        objection = self._preview.objection(request, body)
+        if objection is not None:
+            return objection
         try:
             made = self._client.create(
                 "Orders",
@@ -152,13 +159,23 @@ class SalesOrderTarget:
             # It was made; what it is now, the look after the settle time tells.
             return Unknown(why=f"{request.step.key} was created and could not be read: {problem}")
         if order is not None:
-            return Applied(receipt=order)
+            return Applied(receipt=self._noted(request.document, order))
         if there is not None:
             return there
         return Unknown(
             why=f"SAP Business One says that it made document {made['DocEntry']} of {request.step.key}; no order of "
             "that number carries our key, and no draft"
         )
+
+    def _noted(self, document: SalesOrder, receipt: Receipt) -> Receipt:
+        """With what SAP's totals differ from the store's."""
+        stated = {"grand_total": document.totals.grand_total, "tax": document.totals.tax}
+        differences = {
+            f"{name}_difference": f"{difference:+f}"
+            for name, amount in stated.items()
+            if name in receipt.totals and (difference := Decimal(receipt.totals[name]) - amount)
+        }
+        return msgspec.structs.replace(receipt, values={**receipt.values, **differences}) if differences else receipt
 
     def _after_no_match(self, request: StepRequest, rejected: Rejected) -> Outcome:
         """An approval procedure made a draft of it; or the body refers to something that is not there.

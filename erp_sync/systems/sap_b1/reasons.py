@@ -23,6 +23,14 @@ REASONS = (
         do="Cancel the order in the store. Or send it again" + _RETRY,
     ),
     Reason(
+        code="price_difference",
+        means="The store sold lines for another price than SAP Business One would charge this account: the order is "
+        "not posted. Both calculations stand side by side.",
+        look=("erp-sync deadletters show ID",),
+        do="Compare the agreement with both. `erp-sync approve ID --why TEXT` posts the order at the "
+        "store's price, `erp-sync reject ID --why TEXT` refuses it. Correct what is wrong.",
+    ),
+    Reason(
         code="reference_not_found",
         means="SAP Business One says that something the order refers to is not there, and not what: an item, tax code, "
         "warehouse, branch, expense, shipping type, sales employee or the customer. No draft was made either.",

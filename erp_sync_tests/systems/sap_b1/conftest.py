@@ -9,7 +9,7 @@ from erp_sync.ports.connection import ConnectionSettings
 from erp_sync.ports.lookups import Lookups
 from erp_sync.systems.sap_b1.connector import SapBusinessOneConnector, connect
 from erp_sync.transport.memory import MemoryBreaker, MemoryExchanges, MemorySlots
-from erp_sync_tests.systems.sap_b1.scripted import Scripted, serving
+from erp_sync_tests.systems.sap_b1.scripted import Answer, Scripted, serving
 
 CREDENTIALS = {"company_db": "SBO_PARTS", "user_name": "erp_sync", "password": "correct horse"}
 SETTINGS: dict[str, Any] = {
@@ -21,6 +21,14 @@ SETTINGS: dict[str, Any] = {
         "shipping_methods": {"dhl": "5"},
     },
 }
+# What SAP comes to for the order of the samples.
+PREVIEW: dict[str, Any] = {
+    "DocTotal": 119.0, "DocTotalFc": 0.0, "VatSum": 19.0, "VatSumFc": 0.0, "DocRate": 1.0,
+    "DocumentLines": [
+        {"LineNum": 0, "ItemCode": "BEARING-6204", "LineTotal": 45.0, "TreeType": "iNotATree"},
+        {"LineNum": 1, "ItemCode": "SHAFT-20", "LineTotal": 40.0, "TreeType": "iNotATree"},
+    ],
+}  # fmt: skip
 
 
 def connection(base_url: str = "http://127.0.0.1:1", **settings: Any) -> ConnectionSettings:
@@ -37,6 +45,7 @@ def connection(base_url: str = "http://127.0.0.1:1", **settings: Any) -> Connect
 @pytest.fixture
 def server() -> Iterator[Scripted]:
     with serving() as scripted:
+        scripted.on("POST", "^OrdersService_Preview", Answer(body=PREVIEW))
         yield scripted
 
 

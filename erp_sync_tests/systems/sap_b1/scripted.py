@@ -115,7 +115,11 @@ class Scripted:
         return None
 
     def writes(self) -> list[Sent]:
-        return [one for one in self.sent if one.method != "GET"]
+        """A preview is none: it saves nothing."""
+        return [one for one in self.sent if one.method != "GET" and one.path != "OrdersService_Preview"]
+
+    def previews(self) -> list[Sent]:
+        return [one for one in self.sent if one.path == "OrdersService_Preview"]
 
 
 def created(body: dict[str, Any]) -> Answer:
