@@ -95,6 +95,55 @@ class StoreOrder:
     payments: list[Payment] = field(default_factory=list)
 
 
+@dataclass(slots=True)
+class Mail:
+    """One that told a customer of parcels."""
+
+    tracks: set[str]
+    at: float
+
+
+@dataclass(slots=True)
+class StoreShipment:
+    """What the store was told has left.
+
+    Attributes:
+        number: what the store's users know it by; order: the number of its order.
+        tracks: tracking numbers.
+        units: by the store's SKU, of rows that stand for goods: a bundle's parts.
+    """
+
+    id: Id
+    number: str
+    order: str
+    booked_at: float | None
+    tracks: set[str] = field(default_factory=set)
+    units: list[tuple[str, Decimal]] = field(default_factory=list)
+    mails: list[Mail] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Shelf:
+    """Units of an SKU that the store has at one of its sources, before it takes off its own open orders."""
+
+    sku: str
+    source: str
+    units: Decimal
+
+
+@dataclass(slots=True)
+class Price:
+    """A product's base price; None: it has none. `of_parts`: what it costs is its parts' to say."""
+
+    sku: str
+    price: Decimal | None
+    of_parts: bool
+
+
+Moments = dict[tuple[str, str], list[float]]
+"""By the store's SKU and source."""
+
+
 class StoreEvidence(Protocol):
     """What a store keeps. Each method reads anew."""
 
@@ -102,6 +151,25 @@ class StoreEvidence(Protocol):
 
     def orders(self) -> list[StoreOrder]:
         """All of them, in the order of their ids."""
+
+    def shipments(self) -> list[StoreShipment]: ...
+
+    def sources(self) -> set[str]:
+        """Codes of the places that it keeps stock of."""
+
+    def shelves(self) -> list[Shelf]: ...
+
+    def stock_writes(self) -> Moments:
+        """When it was told what a shelf holds."""
+
+    def own_stock_writes(self) -> Moments:
+        """When it changed a shelf itself: with a shipment, or with goods that came back."""
+
+    def prices(self) -> list[Price]:
+        """Of all products."""
+
+    def price_writes(self) -> dict[str, list[float]]:
+        """When it was told a price, by SKU."""
 
 
 # -- an ERP ------------------------------------------------------------------------------------------------
@@ -174,6 +242,42 @@ class ErpOrder:
     deposits: list[Deposit] = field(default_factory=list)
 
 
+@dataclass(slots=True)
+class Units:
+    """Units of an SKU at one of the ERP's places, by the place's id."""
+
+    sku: str
+    place: Id
+    units: Decimal
+
+
+@dataclass(slots=True)
+class ErpShipment:
+    """A fulfillment that has left the warehouse; what is only picked or packed is none.
+
+    Attributes:
+        name: what the ERP's users know it by; order: id of the sales order.
+        units: by SKU, of the order's rows; taken: of what is kept in stock, from where.
+    """
+
+    id: Id
+    name: str
+    order: Id
+    left_at: float | None
+    tracks: set[str] = field(default_factory=set)
+    units: list[tuple[str, Decimal]] = field(default_factory=list)
+    taken: list[Units] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class StockChange:
+    """One row of a movement of stock, and all moments at which the movement was written, ascending."""
+
+    sku: str
+    place: Id
+    moments: list[float]
+
+
 class ErpEvidence(Protocol):
     """What an ERP keeps. Each method reads anew."""
 
@@ -184,6 +288,31 @@ class ErpEvidence(Protocol):
 
     def customers_twice(self) -> list[str]:
         """E-mail addresses that more than one active customer of a company has."""
+
+    def shipments(self) -> list[ErpShipment]: ...
+
+    def places(self) -> dict[Id, str]:
+        """What others call its places (warehouses, locations), by id."""
+
+    def stocked(self) -> dict[str, bool]:
+        """SKUs that are kept in stock, and whether they are still sold."""
+
+    def on_hand(self) -> list[Units]: ...
+
+    def committed(self) -> list[tuple[Id, Units]]:
+        """What is set aside for open sales orders, each with its order's id."""
+
+    def prices(self, price_list: Id) -> dict[str, Decimal]:
+        """Prices of one unit in the list, in the company's currency, of what is sold, by SKU."""
+
+    def adjustments(self) -> list[StockChange]:
+        """Rows of receipts, counts and other corrections of stock."""
+
+    def withdrawals(self) -> list[StockChange]:
+        """Rows of fulfillments, whether they have left or not."""
+
+    def price_changes(self) -> dict[str, list[float]]:
+        """When an article was changed, and with it maybe its price, by SKU."""
 
 
 # -- where it is -------------------------------------------------------------------------------------------

@@ -13,18 +13,11 @@ from dataclasses import dataclass
 
 from erp_sync.components.flow_table import FLOWS
 from erp_sync.ports.capabilities import Capabilities
-from erp_sync.sandbox.checker import SystemFiles
-from erp_sync.sandbox.files import commit_times, reading
+from erp_sync.sandbox.evidence import ErpEvidence, Moments, StoreEvidence, erp_evidence, store_evidence
+from erp_sync.sandbox.files import SystemFiles, reading
 
-_OF_ITEMS = (
-    ("inventoryAdjustment", "create", "InvAdjst"),
-    ("itemFulfillment", "create", "ItemShip"),
-    ("itemFulfillment", "ship", "ItemShip"),
-)
 # A worker that is busy with another flow first, and the run itself.
 RUN_SECONDS = 60.0
-_SHELF, _PRICE = "inventory_source_item", "product_price"
-_ITSELF = ("shipment", "creditmemo")
 
 
 @dataclass(frozen=True)
@@ -55,11 +48,12 @@ def stale_values(store: SystemFiles, erp: SystemFiles, disturbed: Sequence[float
         disturbed: moments at which a process died, or until which one stood still or the ledger was locked.
     """
     troubles = sorted([*disturbed, *_faults(store), *_faults(erp)])
+    shop, books = store_evidence(store), erp_evidence(erp)
     return [
         Stale(flow, key, since, until, until - max([since, *(one for one in troubles if since <= one <= until)]))
         for flow, changed, written in (
-            ("inventory", _stock_changes(store, erp), _shelves(store, own=False)),
-            ("prices", _price_changes(erp), commit_times(store.journal, _PRICE, None)),
+            ("inventory", _stock_changes(shop, books), _by_name(shop.stock_writes())),
+            ("prices", books.price_changes(), shop.price_writes()),
         )
         for key, moments in written.items()
         for since, until in stretches(changed.get(key, ()), moments)
@@ -113,38 +107,15 @@ def _faults(files: SystemFiles) -> list[float]:
     return [max(row["ended"], row["committed_at"] or 0.0) for row in rows]
 
 
-def _shelves(store: SystemFiles, *, own: bool) -> dict[str, list[float]]:
-    """Moments by "SKU|source": at which erp_sync wrote, or at which the store itself took off or put back."""
-    others = commit_times(store.journal, _SHELF, None, _ITSELF)
-    if not own:
-        return others
-    every = commit_times(store.journal, _SHELF, None)
-    return {key: sorted(set(moments) - set(others.get(key, ()))) for key, moments in every.items()}
-
-
-def _stock_changes(store: SystemFiles, erp: SystemFiles) -> dict[str, list[float]]:
-    found = _shelves(store, own=True)
-    with reading(erp.database) as database:
-        lines = database.execute(
-            "SELECT t.id, t.type, t.externalid, item.itemid AS sku, coalesce(place.externalid, place.name) AS source "
-            'FROM "transaction" AS t JOIN transactionline AS line ON line."transaction" = t.id '
-            "JOIN item ON item.id = line.item JOIN location AS place ON place.id = line.location "
-            "WHERE t.type IN ('InvAdjst', 'ItemShip') AND line.mainline = 'F'"
-        ).fetchall()
-    for entity, change, kind in _OF_ITEMS:
-        moments = commit_times(erp.journal, entity, change)
-        for line in lines:
-            if line["type"] == kind:
-                found.setdefault(f"{line['sku']}|{line['source']}", []).extend(_of(moments, line))
+def _stock_changes(store: StoreEvidence, erp: ErpEvidence) -> dict[str, list[float]]:
+    """Moments by "SKU|source": of the source's movements, and those at which the store itself took off or put back."""
+    found = _by_name(store.own_stock_writes())
+    places = erp.places()
+    for change in (*erp.adjustments(), *erp.withdrawals()):
+        if change.place in places:
+            found.setdefault(f"{change.sku}|{places[change.place]}", []).extend(change.moments)
     return found
 
 
-def _price_changes(erp: SystemFiles) -> dict[str, list[float]]:
-    moments = commit_times(erp.journal, "inventoryItem", "update")
-    with reading(erp.database) as database:
-        items = database.execute("SELECT id, externalid, itemid AS sku FROM item").fetchall()
-    return {item["sku"]: _of(moments, item) for item in items}
-
-
-def _of(moments: Mapping[str, list[float]], row: Mapping[str, object]) -> list[float]:
-    return [moment for name in ("externalid", "id") for moment in moments.get(str(row[name]), ())]
+def _by_name(moments: Moments) -> dict[str, list[float]]:
+    return {f"{sku}|{source}": there for (sku, source), there in moments.items()}

@@ -79,16 +79,20 @@ def check(
     """
     conventions = conventions or Conventions()
     shop, books = store_evidence(store), erp_evidence(erp)
-    channels = conventions.channels
-    placed = [order for order in shop.orders() if not channels or order.channel in channels]
-    orders = check_orders(placed, books.orders(), books.customers_twice(), claims, conventions, store.vendor)
-    shipments = check_shipments(store, erp, orders.erp_ids, conventions)
+    channels, placed = conventions.channels, shop.orders()
+    mine = [order for order in placed if not channels or order.channel in channels]
+    orders = check_orders(mine, books.orders(), books.customers_twice(), claims, conventions, store.vendor)
+    left = books.shipments()
+    cancelled = {order.number for order in placed if order.state == "cancelled"}
+    shipments = check_shipments(shop.shipments(), left, orders.erp_ids, cancelled, conventions)
+    unbooked = set(shipments.unbooked)
     stock = check_stock(
-        store,
-        erp,
+        shop,
+        books,
         conventions,
-        store_orders_in_erp=list(orders.erp_ids),
-        unbooked_fulfillments=shipments.unbooked,
+        placed=placed,
+        store_orders_in_erp=orders.erp_ids,
+        unbooked=[units for one in left if one.id in unbooked for units in one.taken],
     )
     return Report(
         orders=orders,

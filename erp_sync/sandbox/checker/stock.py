@@ -7,17 +7,17 @@ what orders from elsewhere have committed, and safety stock. Never below zero.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
+from erp_sync.sandbox.checker.remainder import delivered
 from erp_sync.sandbox.checker.sources import Conventions, spread
-from erp_sync.sandbox.files import SystemFiles, commit_times, number, reading
+from erp_sync.sandbox.evidence import ErpEvidence, Id, Price, StoreEvidence, StoreOrder, Units
 
 ZERO = Decimal(0)
-_STOCKED = ("InvtPart", "Assembly")
-_PRICED_BY_PARTS = ("configurable", "bundle", "grouped")
+_Held = Mapping[tuple[str, Id], Decimal]  # units by SKU and the ERP's place
 
 
 @dataclass
@@ -46,74 +46,45 @@ class Stock:
 
 
 def check_stock(
-    store: SystemFiles,
-    erp: SystemFiles,
+    store: StoreEvidence,
+    erp: ErpEvidence,
     conventions: Conventions,
     *,
-    store_orders_in_erp: Sequence[int],
-    unbooked_fulfillments: Sequence[int],
+    placed: Sequence[StoreOrder],
+    store_orders_in_erp: Iterable[Id],
+    unbooked: Iterable[Units],
 ) -> Stock:
     """Figures about stock and prices.
 
     Arguments:
-        store_orders_in_erp: internal ids of the ERP's orders that come from the store.
-        unbooked_fulfillments: internal ids of fulfillments that the store has not booked and still can.
+        placed: all orders of the store.
+        store_orders_in_erp: the ERP's ids of orders that come from the store.
+        unbooked: what was taken for fulfillments that the store has not booked and still can.
     """
     found = Stock()
-    with reading(erp.database) as database:
-        names = {
-            row["id"]: _source(row, conventions)
-            for row in database.execute("SELECT id, name, externalid FROM location")
-        }
-        stocked = {
-            row["itemid"]: row["isinactive"] == "F"
-            for row in database.execute("SELECT itemid, isinactive FROM item WHERE itemtype IN (?, ?)", _STOCKED)
-        }
-        levels = database.execute(
-            "SELECT item.itemid AS sku, level.location, level.quantityonhand AS onhand FROM aggregateitemlocation "
-            "AS level JOIN item ON item.id = level.item"
-        ).fetchall()
-        others = _elsewhere(database, store_orders_in_erp)
-        coming = _left_unbooked(database, unbooked_fulfillments)
-        prices = database.execute(
-            "SELECT item.itemid AS sku, itemprice.price FROM itemprice JOIN item ON item.id = itemprice.item "
-            "WHERE itemprice.pricelevel = ? AND CAST(itemprice.quantity AS REAL) = 0 AND itemprice.currency = 1 "
-            "AND item.isinactive = 'F' AND itemprice.price IS NOT NULL",
-            (conventions.price_list,),
-        ).fetchall()
-        adjusted = database.execute(
-            'SELECT t.id, t.externalid, item.itemid AS sku, line.location FROM "transaction" AS t '
-            'JOIN transactionline AS line ON line."transaction" = t.id JOIN item ON item.id = line.item '
-            "WHERE t.type = 'InvAdjst' AND line.mainline = 'F'"
-        ).fetchall()
-    with reading(store.database) as database:
-        shelves = {row["source_code"] for row in database.execute("SELECT source_code FROM inventory_source")}
-        sources = database.execute("SELECT sku, source_code, quantity FROM inventory_source_item").fetchall()
-        products = database.execute("SELECT sku, type_id, price FROM catalog_product_entity").fetchall()
-        wanted = database.execute(
-            "SELECT item.sku, item.qty_ordered, item.qty_canceled, item.qty_shipped, item.qty_refunded, "
-            "item.product_type, item.item_id, item.parent_item_id FROM sales_order_item AS item JOIN sales_order ON "
-            "sales_order.entity_id = item.order_id WHERE sales_order.state NOT IN ('canceled', 'closed', 'complete')"
-        ).fetchall()
+    places = {id: conventions.location(name) for id, name in erp.places().items()}
+    ours = set(store_orders_in_erp)
+    others = _summed(units for order, units in erp.committed() if order not in ours and units.units)
+    coming = _summed(unbooked)
+    stocked, products = erp.stocked(), store.prices()
     on_hand = {sku: ZERO for sku in stocked}
     offered: dict[tuple[str, str], Decimal] = {}
-    for level in levels:
-        sku, location = level["sku"], level["location"]
-        on_hand[sku] = on_hand.get(sku, ZERO) + number(level["onhand"]) + coming.get((sku, location), ZERO)
-        moved = coming.get((sku, location), ZERO) - others.get((sku, location), ZERO)
-        key = (sku, names[location])
-        offered[key] = offered.get(key, ZERO) + number(level["onhand"]) + moved
+    for level in erp.on_hand():
+        sku, key = level.sku, (level.sku, level.place)
+        on_hand[sku] = on_hand.get(sku, ZERO) + level.units + coming.get(key, ZERO)
+        moved = coming.get(key, ZERO) - others.get(key, ZERO)
+        offered[sku, places[level.place]] = offered.get((sku, places[level.place]), ZERO) + level.units + moved
     active = {sku for sku, is_active in stocked.items() if is_active}
-    shelves &= set(names.values())
+    sources = store.sources() & set(places.values())
     there: dict[tuple[str, str], list[Decimal | None]] = {}
-    for row in sources:
-        key = (conventions.sku(row["sku"]), row["source_code"])
-        if key[0] in active and key[1] in shelves:
-            there.setdefault(key, []).append(number(row["quantity"]))
-    sold = {conventions.sku(row["sku"]) for row in products}
-    for key, units in offered.items():
-        if units > 0 and key not in there and key[0] in active & sold and key[1] in shelves:
-            there[key] = [None]
+    for shelf in store.shelves():
+        sku = conventions.sku(shelf.sku)
+        if sku in active and shelf.source in sources:
+            there.setdefault((sku, shelf.source), []).append(shelf.units)
+    sold = {conventions.sku(product.sku) for product in products}
+    for (sku, source), units in offered.items():
+        if units > 0 and (sku, source) not in there and sku in active & sold and source in sources:
+            there[sku, source] = [None]
     for (sku, source), quantities in there.items():
         expected = max(ZERO, offered.get((sku, source), ZERO) - conventions.safety_stock(sku, source))
         for quantity in quantities:
@@ -123,88 +94,46 @@ def check_stock(
                     "nothing" if quantity is None else str(quantity),
                     str(expected),
                 )
-    _latencies(found, store, erp, adjusted, names, conventions)
-    _oversold(found, wanted, on_hand, conventions)
-    _prices(found, products, {row["sku"]: number(row["price"]) for row in prices}, conventions)
+    _latencies(found, store, erp, places, conventions)
+    _oversold(found, placed, on_hand, conventions)
+    _prices(found, products, erp.prices(conventions.price_list), conventions)
     return found
 
 
-def _prices(
-    found: Stock, products: Sequence[dict[str, Any]], wanted: dict[str, Decimal], conventions: Conventions
-) -> None:
+def _prices(found: Stock, products: Sequence[Price], wanted: Mapping[str, Decimal], conventions: Conventions) -> None:
     """Base prices. A product without one is wrong, unless its parts have the prices."""
     for product in products:
-        price = wanted.get(conventions.sku(product["sku"]))
-        if price is None or (product["price"] is None and product["type_id"] in _PRICED_BY_PARTS):
+        price = wanted.get(conventions.sku(product.sku))
+        if price is None or (product.price is None and product.of_parts):
             continue
         found.prices_compared += 1
-        if product["price"] is None or abs(number(product["price"]) - price) > conventions.tolerance:
-            shown = "nothing" if product["price"] is None else str(number(product["price"]))
-            found.price_mismatches[product["sku"]] = (shown, str(price))
+        if product.price is None or abs(product.price - price) > conventions.tolerance:
+            shown = "nothing" if product.price is None else str(product.price)
+            found.price_mismatches[product.sku] = (shown, str(price))
 
 
-def _source(row: dict[str, Any], conventions: Conventions) -> str:
-    """The store's source for a location: by external id, else by name."""
-    return conventions.location(str(row["externalid"] or row["name"]))
-
-
-def _elsewhere(database: Any, store_orders: Sequence[int]) -> dict[tuple[str, int], Decimal]:
-    """Quantity committed to orders that are not the store's, by SKU and location."""
-    ours = set(store_orders)
-    out: dict[tuple[str, int], Decimal] = {}
-    for row in database.execute(
-        "SELECT t.id, item.itemid AS sku, line.location, line.quantitycommitted AS quantity "
-        'FROM transactionline AS line JOIN "transaction" AS t ON t.id = line."transaction" '
-        "JOIN item ON item.id = line.item "
-        "WHERE t.type = 'SalesOrd' AND line.quantitycommitted IS NOT NULL AND line.location IS NOT NULL"
-    ):
-        if row["id"] not in ours and number(row["quantity"]):
-            key = (row["sku"], row["location"])
-            out[key] = out.get(key, ZERO) + number(row["quantity"])
-    return out
-
-
-def _left_unbooked(database: Any, fulfillments: Sequence[int]) -> dict[tuple[str, int], Decimal]:
-    """Units that left with fulfillments which the store has not booked, by SKU and location."""
-    wanted = set(fulfillments)
-    out: dict[tuple[str, int], Decimal] = {}
-    for row in database.execute(
-        "SELECT t.id, item.itemid AS sku, line.location, line.quantity FROM transactionline AS line "
-        'JOIN "transaction" AS t ON t.id = line."transaction" JOIN item ON item.id = line.item '
-        "WHERE t.type = 'ItemShip' AND line.mainline = 'F' AND line.iscogs = 'F' AND item.itemtype IN (?, ?)",
-        _STOCKED,
-    ):
-        if row["id"] in wanted:
-            key = (row["sku"], row["location"])
-            out[key] = out.get(key, ZERO) + abs(number(row["quantity"]))
+def _summed(units: Iterable[Units]) -> _Held:
+    out: dict[tuple[str, Id], Decimal] = {}
+    for one in units:
+        out[one.sku, one.place] = out.get((one.sku, one.place), ZERO) + one.units
     return out
 
 
 def _latencies(
-    found: Stock,
-    store: SystemFiles,
-    erp: SystemFiles,
-    adjusted: Sequence[dict[str, Any]],
-    names: dict[int, str],
-    conventions: Conventions,
+    found: Stock, store: StoreEvidence, erp: ErpEvidence, places: Mapping[Id, str], conventions: Conventions
 ) -> None:
     """From an adjustment's commit to the first write of that SKU and source in the store after it.
 
     What the store itself takes off with a shipment or puts back with a credit memo is no such write.
     """
-    changed = commit_times(erp.journal, "inventoryAdjustment")
     written: dict[str, list[float]] = {}
-    own = ("shipment", "creditmemo")
-    for document, moments in commit_times(store.journal, "inventory_source_item", None, own).items():
-        sku, _, source = document.rpartition("|")
+    for (sku, source), moments in store.stock_writes().items():
         written.setdefault(f"{conventions.sku(sku)}|{source}", []).extend(moments)
-    for row in adjusted:
-        begin = min(
-            (time for key in (row["externalid"], str(row["id"])) if key for time in changed.get(key, ())), default=None
-        )
-        if begin is None:
+    for change in erp.adjustments():
+        if not change.moments:
             continue
-        key = f"{row['sku']}|{names.get(row['location'], '')}"
+        begin = change.moments[0]
+        key = f"{change.sku}|{places.get(change.place, '')}"
         end = min((moment for moment in written.get(key, ()) if moment >= begin), default=None)
         if end is None:
             found.unseen.append(key)
@@ -213,25 +142,20 @@ def _latencies(
 
 
 def _oversold(
-    found: Stock, items: Sequence[dict[str, Any]], on_hand: dict[str, Decimal], conventions: Conventions
+    found: Stock, placed: Sequence[StoreOrder], on_hand: Mapping[str, Decimal], conventions: Conventions
 ) -> None:
     """Units that open orders of the store still want and that are nowhere on hand, nor have left unbooked."""
-    parents = {item["parent_item_id"] for item in items if item["parent_item_id"]}
-    by_id = {item["item_id"]: item for item in items}
     open_units: dict[str, Decimal] = {}
-    for item in items:
-        if item["item_id"] in parents and item["product_type"] != "configurable":
+    for order in placed:
+        if order.state != "open":
             continue
-        parent = by_id.get(item["parent_item_id"])
-        if parent is not None and parent["product_type"] == "configurable":
-            continue
-        # A bundle that ships together books its shipments on the header: its share tells what is still to come.
-        gone = sum((number(item[name]) for name in ("qty_canceled", "qty_shipped", "qty_refunded")), ZERO)
-        if parent is not None and not gone and number(parent["qty_ordered"]):
-            done = sum((number(parent[name]) for name in ("qty_canceled", "qty_shipped", "qty_refunded")), ZERO)
-            gone = number(item["qty_ordered"]) * done / number(parent["qty_ordered"])
-        sku = conventions.sku(item["sku"])
-        open_units[sku] = open_units.get(sku, ZERO) + max(ZERO, number(item["qty_ordered"]) - gone)
+        for line, whole in delivered(order.lines):
+            # A bundle that ships together books its shipments on the header: its share tells what is still to come.
+            gone = line.cancelled + line.shipped + line.refunded
+            if whole is not None and not gone and whole.ordered:
+                gone = line.ordered * (whole.cancelled + whole.shipped + whole.refunded) / whole.ordered
+            sku = conventions.sku(line.sku)
+            open_units[sku] = open_units.get(sku, ZERO) + max(ZERO, line.ordered - gone)
     for sku, units in open_units.items():
         if sku in on_hand and units > on_hand[sku]:
             found.oversold[sku] = str(units - on_hand[sku])

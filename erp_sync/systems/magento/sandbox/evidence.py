@@ -3,13 +3,27 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, Literal
 
-from erp_sync.sandbox.evidence import Payment, StoreLine, StoreOrder, StoreTax
+from erp_sync.sandbox.evidence import (
+    Mail,
+    Moments,
+    Payment,
+    Price,
+    Shelf,
+    StoreLine,
+    StoreOrder,
+    StoreShipment,
+    StoreTax,
+)
 from erp_sync.sandbox.files import SystemFiles, by_first, commit_times, number, opened
 
 _STATES: dict[str, Literal["done", "cancelled"]] = {"canceled": "cancelled", "closed": "done", "complete": "done"}
+_PRICED_BY_PARTS = ("configurable", "bundle", "grouped")
+# What the store writes by itself when it changes a shelf.
+_ITSELF = ("shipment", "creditmemo")
 _KINDS: dict[str, Literal["variant", "bundle"]] = {"configurable": "variant", "bundle": "bundle"}
 
 
@@ -59,6 +73,85 @@ class Store:
                 )
             )
         return found
+
+    def shipments(self) -> list[StoreShipment]:
+        with opened(self._files.database) as database:
+            rows = database.execute(
+                "SELECT shipment.entity_id, shipment.increment_id, sales_order.increment_id "
+                "FROM sales_shipment AS shipment JOIN sales_order ON sales_order.entity_id = shipment.order_id"
+            ).fetchall()
+            tracks = by_first(database.execute("SELECT parent_id, track_number FROM sales_shipment_track"))
+            # A bundle's own row stands for its parts, which have rows of their own.
+            items = by_first(
+                database.execute(
+                    "SELECT item.parent_id, item.sku, item.qty FROM sales_shipment_item AS item "
+                    "JOIN sales_order_item AS ordered ON ordered.item_id = item.order_item_id "
+                    "WHERE ordered.product_type <> 'bundle'"
+                )
+            )
+            mails = by_first(
+                database.execute("SELECT document_id, tracks, wall_at FROM sandbox_mail WHERE kind = 'shipment'")
+            )
+        booked = commit_times(self._files.journal, "shipment")
+        return [
+            StoreShipment(
+                id=id,
+                number=name,
+                order=order,
+                booked_at=next(iter(booked.get(name, ())), None),
+                tracks={track for _, track in tracks.get(id, ())},
+                units=[(sku, number(quantity)) for _, sku, quantity in items.get(id, ())],
+                mails=[
+                    Mail(_tracks(json.loads(named)), datetime.fromisoformat(moment).timestamp())
+                    for _, named, moment in mails.get(id, ())
+                ],
+            )
+            for id, name, order in rows
+        ]
+
+    def sources(self) -> set[str]:
+        with opened(self._files.database) as database:
+            return {code for (code,) in database.execute("SELECT source_code FROM inventory_source")}
+
+    def shelves(self) -> list[Shelf]:
+        with opened(self._files.database) as database:
+            rows = database.execute("SELECT sku, source_code, quantity FROM inventory_source_item").fetchall()
+        return [Shelf(sku, source, number(quantity)) for sku, source, quantity in rows]
+
+    def stock_writes(self) -> Moments:
+        return _by_shelf(commit_times(self._files.journal, "inventory_source_item", None, _ITSELF))
+
+    def own_stock_writes(self) -> Moments:
+        told = self.stock_writes()
+        every = _by_shelf(commit_times(self._files.journal, "inventory_source_item", None))
+        return {shelf: sorted(set(moments) - set(told.get(shelf, ()))) for shelf, moments in every.items()}
+
+    def prices(self) -> list[Price]:
+        with opened(self._files.database) as database:
+            rows = database.execute("SELECT sku, price, type_id FROM catalog_product_entity").fetchall()
+        return [
+            Price(sku, None if price is None else number(price), kind in _PRICED_BY_PARTS) for sku, price, kind in rows
+        ]
+
+    def price_writes(self) -> dict[str, list[float]]:
+        return commit_times(self._files.journal, "product_price", None)
+
+
+def _by_shelf(times: dict[str, list[float]]) -> Moments:
+    """The journal's documents are "SKU|source"."""
+    found: Moments = {}
+    for document, moments in times.items():
+        sku, _, source = document.rpartition("|")
+        found[sku, source] = moments
+    return found
+
+
+def _tracks(named: list[Any]) -> set[str]:
+    """Tracking numbers of a mail, whose tracks are texts or records with a number."""
+    return {
+        str(track.get("track_number") or track.get("number")) if isinstance(track, dict) else str(track)
+        for track in named
+    }
 
 
 def _line(row: tuple[Any, ...]) -> StoreLine:
