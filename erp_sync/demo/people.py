@@ -10,9 +10,12 @@ import threading
 from collections.abc import Sequence
 from datetime import timedelta
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from erp_sync.ledger.plan_values import PlanState
+
+if TYPE_CHECKING:
+    from erp_sync.sandbox.warehouse import BuyersDesk
 
 NEW = (("Oat Drink 1 L", "2.49"), ("Almond Butter 12 OZ", "6.99"), ("Sourdough Loaf", "4.25"))
 RENAMED = 4
@@ -38,54 +41,39 @@ class Buyer(threading.Thread):
         new, changed, ended: SKUs, once they are in the ERP.
     """
 
-    def __init__(self, netsuite: Any, articles: Sequence[str], after: float, closing: threading.Event) -> None:
+    def __init__(self, erp: Any, articles: Sequence[str], after: float, closing: threading.Event) -> None:
         super().__init__(name="buyer", daemon=True)
-        self._netsuite, self._articles, self._after, self._closing = netsuite, articles, after, closing
+        self._erp, self._articles, self._after, self._closing = erp, articles, after, closing
         self.new: list[str] = []
         self.changed: list[str] = []
         self.ended: list[str] = []
         self.failure: BaseException | None = None
 
     def run(self) -> None:
-        from erp_sync.sandbox.warehouse import NetSuite
+        from erp_sync.sandbox import warehouse
 
         if self._closing.wait(self._after):
             return
-        erp = NetSuite(self._netsuite["base_url"], self._netsuite["credentials"])
+        desk: BuyersDesk = warehouse.software(self._erp)()
         try:
-            self._enter(erp)
+            self._enter(desk)
         except BaseException as error:
             self.failure = error
             raise
         finally:
-            erp.close()
+            desk.close()
 
-    def _enter(self, erp: Any) -> None:
+    def _enter(self, desk: BuyersDesk) -> None:
         for number, (name, price) in enumerate(NEW, 1):
             sku = f"NEW-{number:03d}"
-            erp.create("inventoryItem", _article(sku, name, Decimal(price)))
+            desk.enter(sku, name, Decimal(price))
             self.new.append(sku)
         *renamed, ended = self._articles[: RENAMED + 1]
         for sku in renamed:
-            erp.change(f"inventoryItem/{self._id(erp, sku)}", {"displayName": f"{sku}, new recipe"})
+            desk.rename(sku, f"{sku}, new recipe")
             self.changed.append(sku)
-        erp.change(f"inventoryItem/{self._id(erp, ended)}", {"isInactive": True})
+        desk.end(ended)
         self.ended.append(ended)
-
-    @staticmethod
-    def _id(erp: Any, sku: str) -> int:
-        (row,) = erp.query(f"SELECT id FROM item WHERE itemid = '{sku}' ORDER BY id")
-        return int(row["id"])
-
-
-def _article(sku: str, name: str, price: Decimal) -> dict[str, Any]:
-    cell = {
-        "currencyPage": {"id": "1"},
-        "priceLevel": {"id": "1"},
-        "quantity": {"value": 0},
-        "price": str(price),
-    }
-    return {"itemId": sku, "displayName": name, "weight": 1, "price": {"items": [cell]}}
 
 
 class Operator(threading.Thread):

@@ -82,9 +82,7 @@ def play_people(
             one.start()
         played = shoppers.play(
             day,
-            states["magento"]["base_url"],
-            states["magento"]["credentials"],
-            catalogue,
+            shoppers.fronts(states["magento"], catalogue),
             seconds=seconds,
             threads=threads,
             stop=stop,
@@ -133,9 +131,9 @@ class Watching(threading.Thread):
 class Warehouses(threading.Thread):
     """The warehouses' staff at work in the ERP until the day closes. `parcels` counts what they shipped."""
 
-    def __init__(self, netsuite: Any, locations: list[str], closing: threading.Event, pause: float = 3.0) -> None:
+    def __init__(self, erp: Any, locations: list[str], closing: threading.Event, pause: float = 3.0) -> None:
         super().__init__(name="warehouses", daemon=True)
-        self._netsuite, self._locations, self._closing, self._pause = netsuite, locations, closing, pause
+        self._erp, self._locations, self._closing, self._pause = erp, locations, closing, pause
         self.parcels = 0
         self.failure: BaseException | None = None
 
@@ -144,8 +142,7 @@ class Warehouses(threading.Thread):
 
         try:
             worked = warehouse.work(
-                self._netsuite["base_url"],
-                self._netsuite["credentials"],
+                warehouse.software(self._erp),
                 self._locations,
                 stop=self._closing,
                 pause=self._pause,

@@ -78,7 +78,7 @@ def _shopping_days(bench: Bench, count: int) -> list[Any]:
 def _place(bench: Bench, plan: Any, days_ago: int) -> int:
     magento = bench.states["magento"]
     with days_back(bench.settings, days_ago):
-        played = shoppers.play(plan, magento["base_url"], magento["credentials"], bench.catalogue, seconds=0)
+        played = shoppers.play(plan, shoppers.fronts(magento, bench.catalogue), seconds=0)
     return len(played.orders)
 
 

@@ -20,7 +20,7 @@ def measure() -> dict[str, Any]:
         day = day.resampled(count, seed=2, max_lines=8)
         demo.seed(bench.settings, bench.catalogue, day.customers)
         magento = bench.states["magento"]
-        played = shoppers.play(day, magento["base_url"], magento["credentials"], bench.catalogue, seconds=0)
+        played = shoppers.play(day, shoppers.fronts(magento, bench.catalogue), seconds=0)
         bench.use_profile("life")
         bench.start_services()
         settled = bench.wait_until_settled(len(played.orders), 900)

@@ -95,7 +95,7 @@ def _costs(bench: Bench, orders: int, pairs: int) -> tuple[dict[str, Any], list[
     try:
         for day, logged, counts in turns:
             magento = bench.states["magento"]
-            shoppers.play(day, magento["base_url"], magento["credentials"], bench.catalogue, seconds=0)
+            shoppers.play(day, shoppers.fronts(magento, bench.catalogue), seconds=0)
             gc.collect()
             gc.freeze()
             with _log(logged):

@@ -21,9 +21,7 @@ def measure() -> dict[str, Any]:
         demo.seed(bench.settings, bench.catalogue, day.customers)
         bench.start_services()
         magento = bench.states["magento"]
-        played = shoppers.play(
-            day, magento["base_url"], magento["credentials"], bench.catalogue, seconds=seconds, threads=16
-        )
+        played = shoppers.play(day, shoppers.fronts(magento, bench.catalogue), seconds=seconds, threads=16)
         settled = bench.wait_until_settled(len(played.orders), 180)
         report = bench.report()
     latency = report["order_latency_s"]

@@ -86,7 +86,7 @@ def measure() -> dict[str, Any]:
 
 def _place(bench: Bench, day: Any) -> list[Any]:
     magento = bench.states["magento"]
-    played = shoppers.play(day, magento["base_url"], magento["credentials"], bench.catalogue, seconds=0, threads=16)
+    played = shoppers.play(day, shoppers.fronts(magento, bench.catalogue), seconds=0, threads=16)
     return list(played.orders)
 
 

@@ -148,7 +148,7 @@ def _window(bench: Bench, instance: dg.DagsterInstance, happens: Any) -> tuple[f
 
 def _shop(bench: Bench, day: ShoppingDay, catalogue: Catalogue, seconds: float) -> None:
     magento = bench.states["magento"]
-    shoppers.play(day, magento["base_url"], magento["credentials"], catalogue, seconds=seconds, threads=2)
+    shoppers.play(day, shoppers.fronts(magento, catalogue), seconds=seconds, threads=2)
 
 
 def _wait_until_quiet(instance: dg.DagsterInstance, quiet_seconds: float, patience_seconds: float) -> None:

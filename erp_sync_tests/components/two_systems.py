@@ -21,10 +21,10 @@ from erp_sync.components.states import transform_states
 from erp_sync.flows.convergence import ConvergenceReport
 from erp_sync.ledger.lookups import LookupRow
 from erp_sync.sandbox.testing import RunningSandbox, running
-from erp_sync.sandbox.warehouse import NetSuite
 from erp_sync.settings import load
 from erp_sync.systems.magento import sandbox as magento
 from erp_sync.systems.netsuite import sandbox as netsuite
+from erp_sync.systems.netsuite.sandbox.warehouse import NetSuite
 from erp_sync_tests.ledger import fresh
 
 # The ERP tells of a second once it has ended: runs here are a second later than what they look for.

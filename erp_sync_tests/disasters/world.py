@@ -25,8 +25,9 @@ from erp_sync.ports.outcomes import CallFailed
 from erp_sync.sandbox.catalogue import Basket, Catalogue, Item, Line, Warehouse
 from erp_sync.sandbox.checker import Report, SystemFiles, check
 from erp_sync.sandbox.people import Person, place
-from erp_sync.sandbox.shoppers import Placed, Storefront
-from erp_sync.sandbox.warehouse import NetSuite
+from erp_sync.sandbox.shoppers import Placed
+from erp_sync.systems.magento.sandbox.storefront import Storefront
+from erp_sync.systems.netsuite.sandbox.warehouse import NetSuite
 from erp_sync_tests.chaos import runs
 from erp_sync_tests.chaos.house import House, Template, in_force
 from erp_sync_tests.chaos.network import System, Trouble, _Wire

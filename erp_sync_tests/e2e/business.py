@@ -35,12 +35,12 @@ from erp_sync.sandbox.caller import Caller
 from erp_sync.sandbox.catalogue import Basket, Catalogue, Coupon, Item, Line, Warehouse
 from erp_sync.sandbox.checker import Conventions, Report, SystemFiles, check
 from erp_sync.sandbox.people import Person, Place, place
-from erp_sync.sandbox.shoppers import Storefront
 from erp_sync.sandbox.testing import RunningSandbox, running
-from erp_sync.sandbox.warehouse import NetSuite
 from erp_sync.settings import Settings, load
 from erp_sync.systems.magento import sandbox as magento
+from erp_sync.systems.magento.sandbox.storefront import Storefront
 from erp_sync.systems.netsuite import sandbox as netsuite
+from erp_sync.systems.netsuite.sandbox.warehouse import NetSuite
 from erp_sync.transport.context import call_context
 from erp_sync_tests.ledger import fresh
 

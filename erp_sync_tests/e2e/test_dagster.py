@@ -23,8 +23,8 @@ from erp_sync.ledger.schema import deliveries, handled, receipts, received, step
 from erp_sync.runtime import services
 from erp_sync.sandbox import supervisor
 from erp_sync.sandbox.checker import Report, SystemFiles, check
-from erp_sync.sandbox.shoppers import Storefront
 from erp_sync.settings import Settings
+from erp_sync.systems.magento.sandbox.storefront import Storefront
 from erp_sync_tests.bench.backfill import backfill, days_back, last_call, writes
 from erp_sync_tests.bench.installation import only
 from erp_sync_tests.e2e.business import CATALOGUE, basket

@@ -26,9 +26,10 @@ from erp_sync.ledger.schema import heartbeats
 from erp_sync.runtime import services
 from erp_sync.sandbox import supervisor
 from erp_sync.sandbox.checker import Report, SystemFiles, check
-from erp_sync.sandbox.shoppers import Storefront
-from erp_sync.sandbox.warehouse import Habits, NetSuite, Warehouse
+from erp_sync.sandbox.warehouse import Habits, Warehouse
 from erp_sync.settings import Settings
+from erp_sync.systems.magento.sandbox.storefront import Storefront
+from erp_sync.systems.netsuite.sandbox.warehouse import NetSuite
 from erp_sync_tests.bench.installation import only
 from erp_sync_tests.e2e.business import CATALOGUE, basket
 from erp_sync_tests.e2e.test_dagster import wait_for

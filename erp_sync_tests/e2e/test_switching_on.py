@@ -29,8 +29,8 @@ from erp_sync.operations.planning import DocumentPlan, plan_documents
 from erp_sync.operations.planning_states import StatePlan, plan_states
 from erp_sync.runtime import services
 from erp_sync.sandbox import supervisor
-from erp_sync.sandbox.shoppers import Storefront
-from erp_sync.sandbox.warehouse import NetSuite
+from erp_sync.systems.magento.sandbox.storefront import Storefront
+from erp_sync.systems.netsuite.sandbox.warehouse import NetSuite
 from erp_sync_tests.bench.backfill import last_call, writes
 from erp_sync_tests.bench.installation import only
 from erp_sync_tests.e2e.business import CATALOGUE

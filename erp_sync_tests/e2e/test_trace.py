@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from erp_sync.cli import app
 from erp_sync.components.configuration import read_configuration
 from erp_sync.components.mapping_version import mapping_version
-from erp_sync.sandbox.warehouse import NetSuite
+from erp_sync.systems.netsuite.sandbox.warehouse import NetSuite
 from erp_sync_tests.e2e.business import Business, business
 
 

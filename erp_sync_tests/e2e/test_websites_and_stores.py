@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from erp_sync.sandbox.people import Place
-from erp_sync.sandbox.shoppers import Storefront
 from erp_sync.sandbox.warehouse import Habits, Warehouse
+from erp_sync.systems.magento.sandbox.storefront import Storefront
 from erp_sync_tests.e2e.business import CATALOGUE, MEMBERS, Business, Store, business
 
 FLOWS_ON = ("orders", "order_status", "shipments", "inventory")

@@ -12,9 +12,10 @@ import pytest
 
 from erp_sync.sandbox.catalogue import Line, ShoppingDay
 from erp_sync.sandbox.retailer import Retailer
-from erp_sync.sandbox.shoppers import Storefront, play, schedule
+from erp_sync.sandbox.shoppers import play, schedule
 from erp_sync.sandbox.testing import running
 from erp_sync.systems.magento.sandbox import create
+from erp_sync.systems.magento.sandbox.storefront import Storefront, fronts
 
 
 @pytest.fixture(scope="module")
@@ -131,9 +132,7 @@ def test_a_part_of_the_day_is_played_with_cancellations_and_progress(shop, retai
     before = len(rows(shop, "SELECT 1 FROM sales_order"))
     played = play(
         ShoppingDay(day.day, tuple(baskets)),
-        shop.base_url,
-        shop.status()["credentials"],
-        catalogue,
+        fronts(shop.base_url, shop.status()["credentials"], catalogue),
         seconds=0.2,
         threads=3,
         progress=lambda done, total, placed: seen.append((done, total)),
@@ -155,9 +154,7 @@ def test_a_day_can_be_stopped(shop, retail):
     stop = threading.Event()
     played = play(
         day,
-        shop.base_url,
-        shop.status()["credentials"],
-        catalogue,
+        fronts(shop.base_url, shop.status()["credentials"], catalogue),
         seconds=3600,
         threads=2,
         stop=stop,

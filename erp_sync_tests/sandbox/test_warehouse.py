@@ -12,8 +12,9 @@ import pytest
 from erp_sync.sandbox.caller import Caller
 from erp_sync.sandbox.retailer import Retailer
 from erp_sync.sandbox.testing import running
-from erp_sync.sandbox.warehouse import Habits, NetSuite, Warehouse, _part, work
+from erp_sync.sandbox.warehouse import Habits, Warehouse, _part, work
 from erp_sync.systems.netsuite.sandbox import create
+from erp_sync.systems.netsuite.sandbox.warehouse import NetSuite
 
 PLAIN = Habits(partial=0, stepwise=0, two_parcels=0, late_parcel=0)
 
@@ -163,8 +164,7 @@ def test_two_warehouses_work_until_they_are_stopped(erp, office):
             stop.set()
 
     worked = work(
-        erp.base_url,
-        erp.status()["credentials"],
+        lambda: NetSuite(erp.base_url, erp.status()["credentials"]),
         ["east", "west"],
         stop=stop,
         pause=0.01,

@@ -13,7 +13,7 @@ from erp_sync.sandbox.caller import Refused
 from erp_sync.sandbox.catalogue import Basket, Catalogue, Line
 from erp_sync.sandbox.files import reading
 from erp_sync.sandbox.people import Person
-from erp_sync.sandbox.shoppers import Storefront
+from erp_sync.systems.magento.sandbox.storefront import Storefront
 
 # How often each is done, beside what other systems' people do.
 # Lists come in several pages, between which they change.

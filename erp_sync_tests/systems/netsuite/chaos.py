@@ -9,7 +9,8 @@ from typing import Any
 
 from erp_sync.sandbox.caller import Refused
 from erp_sync.sandbox.catalogue import Catalogue
-from erp_sync.sandbox.warehouse import Habits, NetSuite, Warehouse, _package
+from erp_sync.sandbox.warehouse import Habits, Warehouse
+from erp_sync.systems.netsuite.sandbox.warehouse import NetSuite
 
 DOINGS: Mapping[str, int] = {"ship": 7, "count": 4, "receive": 2, "reprice": 3}
 # The ERP decides which warehouse ships what.
@@ -74,31 +75,30 @@ class People:
 
     def ship(self) -> None:
         house = self._random.choice(self._houses)
-        house._rounds += 1
+        house.begin_round()
         house.ship()
 
     def count(self) -> None:
         house = self._random.choice(self._houses)
-        house._rounds += 1
+        house.begin_round()
         house.count()
 
     def receive(self) -> None:
         house = self._random.choice(self._houses)
-        house._rounds += 1
+        house.begin_round()
         house.receive()
 
     def reprice(self) -> None:
         """A few list prices change by some per cent."""
-        rows = self._netsuite.query("SELECT id FROM item WHERE itemtype = 'InvtPart' AND isinactive = 'F' ORDER BY id")
-        self._priced = [row["id"] for row in self._random.sample(rows, min(2, len(rows)))]
+        articles = self._netsuite.articles()
+        self._priced = self._random.sample(articles, min(2, len(articles)))
         self._set_prices()
 
     def _set_prices(self) -> None:
         for item in self._priced:
             price = Decimal(self._random.randint(300, 1500)) / 100
-            body = {"price": {"items": [{"priceLevel": {"id": "1"}, "price": price}]}}
             try:
-                self._netsuite.change(f"inventoryItem/{item}", body)
+                self._netsuite.reprice(item, price)
             except Refused as refused:
                 raise AssertionError(f"the price of item {item} was not changed: {refused.message}") from refused
 
@@ -107,8 +107,7 @@ class People:
         left = [(house, one) for house in self._houses for one in house.worked.shipped]
         if left:
             house, shipped = self._random.choice(left[: max(1, len(left) * 2 // 3)])
-            body = {"package": {"items": [_package(house._parcels(shipped.order, self._random, Decimal(1))[0])]}}
-            self._netsuite.change(f"itemFulfillment/{shipped.fulfillment}", body)
+            self._netsuite.add_parcels(shipped.fulfillment, house.parcels(self._random, Decimal(1))[:1])
 
     def think_again(self) -> None:
         """The last new prices change once more; somebody counts much of a warehouse, always the same shelves."""
@@ -117,9 +116,6 @@ class People:
         else:
             self.reprice()
         house = self._houses[0]
-        house._rounds += 1
-        rows = self._netsuite.query(
-            "SELECT ail.item AS item FROM aggregateitemlocation ail "
-            f"WHERE ail.location = {house.location} AND ail.quantityavailable > 3 ORDER BY ail.item"
-        )
-        house._adjust("count", {int(row["item"]): Decimal(-1) for row in rows[-6:]})
+        house.begin_round()
+        shelves = self._netsuite.shelves(house.location, above=3)
+        house.adjust("count", {item: Decimal(-1) for item in shelves[-6:]})

@@ -13,6 +13,7 @@ from erp_sync.sandbox.evidence import (
     Payment,
     Price,
     Shelf,
+    StoreEvidence,
     StoreLine,
     StoreOrder,
     StoreShipment,
@@ -27,8 +28,8 @@ _ITSELF = ("shipment", "creditmemo")
 _KINDS: dict[str, Literal["variant", "bundle"]] = {"configurable": "variant", "bundle": "bundle"}
 
 
-class Store:
-    """`erp_sync.sandbox.evidence.StoreEvidence` of an installation."""
+class Store(StoreEvidence):
+    """Of an installation."""
 
     def __init__(self, files: SystemFiles) -> None:
         self._files = files

@@ -5,7 +5,17 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any, Literal
 
-from erp_sync.sandbox.evidence import Deposit, ErpLine, ErpOrder, ErpShipment, ErpTax, Id, StockChange, Units
+from erp_sync.sandbox.evidence import (
+    Deposit,
+    ErpEvidence,
+    ErpLine,
+    ErpOrder,
+    ErpShipment,
+    ErpTax,
+    Id,
+    StockChange,
+    Units,
+)
 from erp_sync.sandbox.files import SystemFiles, by_first, commit_times, moments_of, number, opened
 
 # Status of a sales order, by the letter of `transaction.status`.
@@ -16,8 +26,8 @@ _SHIPPED = "C"
 _STOCKED = ("InvtPart", "Assembly")
 
 
-class Erp:
-    """`erp_sync.sandbox.evidence.ErpEvidence` of an account."""
+class Erp(ErpEvidence):
+    """Of an account."""
 
     def __init__(self, files: SystemFiles) -> None:
         self._files = files

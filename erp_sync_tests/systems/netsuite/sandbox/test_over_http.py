@@ -10,8 +10,9 @@ from requests_oauthlib import OAuth1Session
 
 from erp_sync.sandbox.contract import ContractCheck
 from erp_sync.sandbox.testing import running
-from erp_sync.sandbox.warehouse import NetSuite, Warehouse
+from erp_sync.sandbox.warehouse import Warehouse
 from erp_sync.systems.netsuite.sandbox import contract_book, create
+from erp_sync.systems.netsuite.sandbox.warehouse import NetSuite
 from erp_sync_tests.systems.netsuite.sandbox.conftest import CATALOGUE, PERSON, RECORDS
 
 
