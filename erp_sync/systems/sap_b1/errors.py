@@ -83,7 +83,7 @@ _MEANINGS = (
              r"posting period.{0,60}(locked|closed|not defined)|(locked|closed).{0,60}posting period"
              r"|deviates from permissible range", Again.LATER),
     _Meaning("", "insufficient_permission", r"not authori[sz]ed|no authori[sz]ation|permission|no licen[sc]e"),
-    _Meaning("", "unknown_field", r"property '[^']+' of '[^']+' is invalid|invalid property"),
+    _Meaning("", "unknown_field", r"property '[^']+'( of '[^']+')? is invalid|invalid property"),
     _Meaning("", "branch_missing",
              r"\bbranch\b.{0,60}(specif|assign|select|defin)|(specif|assign|select).{0,60}\bbranch\b"),
     _Meaning("", "unknown_tax_code",

@@ -18,8 +18,8 @@ from erp_sync.ports.outcomes import Again, NotSent, Outcome, Refused
 from erp_sync.systems.sap_b1.client import ServiceLayerClient
 from erp_sync.systems.sap_b1.errors import NO_MATCH
 from erp_sync.systems.sap_b1.mapping.comparison import PRICE, by_prices, by_sap
-from erp_sync.systems.sap_b1.mapping.order import price_digits
-from erp_sync.systems.sap_b1.mapping.order_lines import PreparedLine, prepared
+from erp_sync.systems.sap_b1.mapping.order import lines_of
+from erp_sync.systems.sap_b1.mapping.order_lines import PreparedLine
 from erp_sync.transport.errors import Rejected, TransportError
 
 PREVIEW = "OrdersService_Preview"
@@ -62,7 +62,7 @@ class Preview:
 
     def _compared(self, request: StepRequest, body: Mapping[str, Any]) -> list[Difference]:
         order: SalesOrder = request.document
-        lines = prepared(order, price_digits(self._settings))
+        lines = lines_of(order, self._settings)
         compared = by_sap(order, lines, self._asked(order, body), self._settings)
         if self._check is PriceCheck.PRICES:
             compared += self._by_prices(order, lines, body)

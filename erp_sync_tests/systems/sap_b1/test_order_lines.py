@@ -29,10 +29,20 @@ def test_a_discount_that_no_percent_comes_to_is_in_the_price():
     assert sent(line("1", "A", "3", "9999999.99", "1.00")) == [(D("9999999.656667"), 0)]
 
 
-def test_a_line_that_no_price_comes_to_is_named():
-    with pytest.raises(MappingProblem, match=r"no price of 2 digits comes to it at a quantity of 3") as raised:
-        sent(line("2", "A", "3", "15.00", "5.00"), digits=2)
+def test_a_line_that_no_price_comes_to_goes_with_the_nearest_and_not_beyond_the_tolerance():
+    """Three for 40.00 at prices of two digits: 39.99."""
+    one = line("2", "A", "3", "15.00", "5.00")
+    assert sent(one, digits=2) == [(D("15.00"), D("11.111111"))]
+    with pytest.raises(MappingProblem, match=r"prices of 2 digits; the order's lines come to 40.00") as raised:
+        prepared(order(lines=(one,)), 2, D("0.00"))
     assert raised.value.code == "lines_do_not_add_up"
+
+
+def test_many_lines_that_are_off_by_a_cent_each_are_beyond_it_together():
+    lines = tuple(line(str(number), "A", "3", "15.00", "5.00") for number in range(6))
+    with pytest.raises(MappingProblem) as raised:
+        prepared(order(lines=lines), 2)
+    assert (raised.value.code, raised.value.value) == ("lines_do_not_add_up", "239.94")
 
 
 def test_a_free_line_keeps_its_price_and_is_a_hundred_percent_off():

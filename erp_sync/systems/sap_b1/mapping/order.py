@@ -18,6 +18,7 @@ from erp_sync.ports.mapping import Field, RecordMapping, Rule, Scope, is_empty
 from erp_sync.ports.paths import MISSING
 from erp_sync.systems.sap_b1.capabilities import key_field
 from erp_sync.systems.sap_b1.mapping.common import OUT, address_fields, amount, at_most, given, tax_fields
+from erp_sync.systems.sap_b1.mapping.comparison import tolerance
 from erp_sync.systems.sap_b1.mapping.identity import LONGEST_KEY
 from erp_sync.systems.sap_b1.mapping.order_lines import PRICE_DIGITS, PreparedLine, prepared
 from erp_sync.systems.sap_b1.mapping.websites import by_website, website_value
@@ -25,8 +26,10 @@ from erp_sync.systems.sap_b1.mapping.websites import by_website, website_value
 COMMENTS = 254  # ORDR.Comments (unconfirmed)
 
 
-def price_digits(settings: Mapping[str, Any]) -> int:
-    return int(settings.get("price_digits", PRICE_DIGITS))
+def lines_of(order: SalesOrder, settings: Mapping[str, Any]) -> list[PreparedLine]:
+    """By settings ``price_digits`` and ``total_tolerance``. Raises MappingProblem."""
+    digits = int(settings.get("price_digits", PRICE_DIGITS))
+    return prepared(order, digits, tolerance(settings, "total_tolerance"))
 
 
 def _item(_value: Any, scope: Scope) -> str:
@@ -63,7 +66,7 @@ def _lines_rule(lines: RecordMapping) -> Rule:
     nested = rules.each(lines)
 
     def apply(_value: Any, scope: Scope) -> Any:
-        return nested.apply(prepared(scope.record, price_digits(scope.context.connection.settings)), scope)
+        return nested.apply(lines_of(scope.record, scope.context.connection.settings), scope)
 
     return Rule(
         "bundles as components; a discount in percent where it comes to the amount to the cent, else in the price",

@@ -38,15 +38,32 @@ class PreparedLine(msgspec.Struct, frozen=True, kw_only=True):
     custom: dict[str, Any] = {}
 
 
-def prepared(order: SalesOrder, price_digits: int = PRICE_DIGITS) -> list[PreparedLine]:
-    """The lines to send, in the order's order. Raises MappingProblem where they cannot come to the order's amounts."""
+def prepared(
+    order: SalesOrder, price_digits: int = PRICE_DIGITS, tolerance: Decimal = Decimal("0.05")
+) -> list[PreparedLine]:
+    """The lines to send, in the order's order.
+
+    Three for 40.00 have no price of two digits: such a line goes with the nearest one. Raises MappingProblem where the
+    lines together come to something else than the order's by more than the tolerance.
+    """
     lines = [_prepared(line, order.currency, price_digits) for line in expanded(order)]
     if not lines:
         raise MappingProblem("no_lines", "lines", order.number, "the order has no line that could be sold")
     wanted = sum((line.amount for line in order.lines), ZERO)
-    got = sum((line.amount for line in lines), ZERO)
-    if wanted != got:
-        raise MappingProblem("lines_do_not_add_up", "lines", str(got), f"the order's lines come to {wanted}")
+    got = sum(
+        (
+            line_total(line.quantity, line.unit_price, line.discount_percent, order.currency, price_digits)
+            for line in lines
+        ),
+        ZERO,
+    )
+    if abs(wanted - got) > tolerance:
+        raise MappingProblem(
+            "lines_do_not_add_up",
+            "lines",
+            f"{got:f}",
+            f"with prices of {price_digits} digits; the order's lines come to {wanted:f}",
+        )
     return lines
 
 
@@ -127,20 +144,12 @@ def _prepared(line: OrderLine, currency: str, price_digits: int) -> PreparedLine
 
 def _priced(line: OrderLine, currency: str, price_digits: int) -> tuple[Decimal, Decimal]:
     """Price and percent that come to the line's amount: as sold with its discount where that is possible to the cent,
-    else the price that was paid, without a discount. Raises MappingProblem where neither does."""
+    else what comes nearest of that and of the price that was paid, without a discount."""
     gross = line.amount + line.discount
     price = _rounded(gross / line.quantity, price_digits)
     ways = [(price, _rounded(line.discount * 100 / gross, PERCENT_DIGITS))] if line.discount and gross else []
     ways.append((_rounded(line.amount / line.quantity, price_digits), ZERO))
-    for unit_price, percent in ways:
-        if line_total(line.quantity, unit_price, percent, currency, price_digits) == line.amount:
-            return unit_price, percent
-    raise MappingProblem(
-        "lines_do_not_add_up",
-        "lines.amount",
-        str(line.amount),
-        f"line {line.line_id}: no price of {price_digits} digits comes to it at a quantity of {line.quantity}",
-    )
+    return min(ways, key=lambda way: abs(line_total(line.quantity, *way, currency, price_digits) - line.amount))
 
 
 def line_total(
