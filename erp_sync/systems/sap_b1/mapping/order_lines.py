@@ -149,7 +149,11 @@ def _priced(line: OrderLine, currency: str, price_digits: int) -> tuple[Decimal,
     price = _rounded(gross / line.quantity, price_digits)
     ways = [(price, _rounded(line.discount * 100 / gross, PERCENT_DIGITS))] if line.discount and gross else []
     ways.append((_rounded(line.amount / line.quantity, price_digits), ZERO))
-    return min(ways, key=lambda way: abs(line_total(line.quantity, *way, currency, price_digits) - line.amount))
+
+    def off(way: tuple[Decimal, Decimal]) -> Decimal:
+        return abs(line_total(line.quantity, *way, currency=currency, price_digits=price_digits) - line.amount)
+
+    return min(ways, key=off)
 
 
 def line_total(
