@@ -9,12 +9,12 @@ from urllib.parse import urlsplit
 
 from erp_sync.sandbox.clock import Clock
 from erp_sync.sandbox.core import Commit, Endpoint, Handled, Request, Response
-from erp_sync.systems.sap_b1.sandbox import bootstrap, faults, rows, seed, user_fields
+from erp_sync.systems.sap_b1.sandbox import batch, bootstrap, faults, rows, seed, user_fields
 from erp_sync.systems.sap_b1.sandbox.classify import classify
 from erp_sync.systems.sap_b1.sandbox.context import Context
-from erp_sync.systems.sap_b1.sandbox.errors import ServiceLayerError, Version
+from erp_sync.systems.sap_b1.sandbox.errors import ServiceLayerError, Version, unsupported
 from erp_sync.systems.sap_b1.sandbox.options import Options
-from erp_sync.systems.sap_b1.sandbox.paths import parse
+from erp_sync.systems.sap_b1.sandbox.paths import parse, unrecognized
 from erp_sync.systems.sap_b1.sandbox.registry import Registry
 from erp_sync.systems.sap_b1.sandbox.sessions import Sessions, cookies
 from erp_sync.systems.sap_b1.sandbox.store import Store
@@ -85,6 +85,8 @@ class SapB1Sandbox:
                 return Handled(self.sessions.logout(request))
             if request.method == "GET":
                 return Handled(self.registry.handle(context, request, parse(below)))
+            if below == "$batch":
+                return self._batch(context, request)
             return self._write(context, request, below)
         except ServiceLayerError as error:
             return Handled(error.response(version))
@@ -97,8 +99,22 @@ class SapB1Sandbox:
             response = error.response(context.version)
             if not error.keep:
                 return Handled(response)
-        document = context.commits[0].document if context.commits else None
+        own = [commit for commit in context.commits if commit.entity == below.partition("(")[0]]
+        document = (own or context.commits)[0].document if context.commits else None
         return Handled(response, bool(context.commits), document, context.commits)
+
+    def _batch(self, context: Context, request: Request) -> Handled:
+        if request.method != "POST":
+            raise unsupported()
+        parts = batch.parse(request, context)
+
+        def one(inner: Context, part: Request) -> Response:
+            if version_of(part) != context.version:
+                raise unrecognized()
+            return self.registry.handle(inner, part, parse(self._below(part)))
+
+        response = batch.run(context, parts, one)
+        return Handled(response, bool(context.commits), commits=context.commits)
 
     def setting(self, name: str) -> Any:
         return self.store.state(f"setting {name}", getattr(self.options, name))

@@ -218,7 +218,7 @@ def _local(own: Totals, factor: Decimal, step: Decimal) -> Totals:
 def _open(line: Entity) -> Entity:
     """Quantities that remain: nothing of a closed row."""
     left = decimal(line["Quantity"]) - decimal(line.get("sandbox_delivered"))
-    if line["LineStatus"] == "bost_Close":
+    if line["LineStatus"] == "bost_Close" or left < 0:
         left = ZERO
     share = decimal(line["InventoryQuantity"]) / decimal(line["Quantity"])
     return {

@@ -9,6 +9,7 @@ from erp_sync.sandbox.core import Request, Response
 from erp_sync.systems.sap_b1.sandbox import preview
 from erp_sync.systems.sap_b1.sandbox.approvals import ApprovalRequests, Approvals
 from erp_sync.systems.sap_b1.sandbox.context import Context
+from erp_sync.systems.sap_b1.sandbox.deliveries import DeliveryNotes
 from erp_sync.systems.sap_b1.sandbox.documents import Orders
 from erp_sync.systems.sap_b1.sandbox.drafts import Drafts, save_to_document
 from erp_sync.systems.sap_b1.sandbox.entities import SETS
@@ -42,6 +43,7 @@ class Registry:
         self.kinds |= {
             "Orders": Orders(SETS["Orders"], entities, approvals),
             "Drafts": Drafts(entities, approvals),
+            "DeliveryNotes": DeliveryNotes(entities),
             "ApprovalRequests": ApprovalRequests(entities),
         }
         self.services: dict[str, Service] = {

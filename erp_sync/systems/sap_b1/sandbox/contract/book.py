@@ -151,7 +151,7 @@ def _set(name: str, type_name: str) -> dict[str, OperationContract]:
         f"{name}.delete": OperationContract(_EMPTY, {"204": _EMPTY, **_ERRORS}, _NO_QUERY),
     }
     if name in DOCUMENTS:
-        for action in ("Close", "Cancel", "Reopen"):
+        for action in ("Close", "Cancel", "Reopen", "CreateCancellationDocument"):
             if f"{name}(id)/{action}" in contract.methods(name):
                 found[f"{name}.{action}"] = OperationContract(_EMPTY, {"204": _EMPTY, **_ERRORS}, _NO_QUERY)
     return found
@@ -189,6 +189,10 @@ def _services() -> dict[str, OperationContract]:
     return {
         "Login": OperationContract(
             Side(OWN, login, SESSIONS), {"200": Side(OWN, session, SESSIONS), **_ERRORS}, _NO_QUERY
+        ),
+        "batch": OperationContract(
+            Side(NOT_CHECKABLE, None, BATCH),
+            {"200": Side(NOT_CHECKABLE, None, BATCH), "202": Side(NOT_CHECKABLE, None, BATCH), **_ERRORS},
         ),
         "Logout": OperationContract(_EMPTY, {"204": _EMPTY, **_ERRORS}, _NO_QUERY),
         "OrdersService_Preview": OperationContract(
