@@ -31,6 +31,7 @@ CALLS = (
     ("Rejected", "code", 1),
     ("MappingProblem", "code", 0),
     ("CannotShip", "code", 0),
+    ("CannotBook", "code", 0),
     ("Refusal", "rule", None),
     ("Unusable", "rule", None),
     ("Decision", "code", None),

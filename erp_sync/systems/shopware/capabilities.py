@@ -6,10 +6,10 @@ Citations name the vendor's own documents: OpenAPI 6.7.10.1 (@shopware/api-clien
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from erp_sync.ports.capabilities import Capabilities, Limits, Operation, Reading
+from erp_sync.ports.capabilities import Capabilities, Guarantee, Limits, Operation, Reading
 from erp_sync.ports.expected import (
     LIST,
     NUMBER,
@@ -26,7 +26,57 @@ from erp_sync.ports.expected import (
 PAGE_LIMIT = 500
 LIMITS_SOURCE = "core, shopware.yaml: shopware.api.max_limit is 500"
 
-OPERATIONS: tuple[Operation, ...] = ()
+# A request that the web tier gave up on may still run; there is no index between a write and a read by id.
+EXECUTION_SECONDS = 60.0
+EXECUTION_SOURCE = "longest execution of one call behind the web tier: unconfirmed, set per connection"
+
+OPERATIONS = (
+    Operation(
+        name="order_status.transition",
+        guarantee=Guarantee.SEARCHABLE,
+        settle_seconds=EXECUTION_SECONDS,
+        settle_source=EXECUTION_SOURCE,
+        source="core, StateMachineRegistry: what is in the state answers 200 unchanged; its effect is the state",
+    ),
+    Operation(
+        name="sales_order.cancel",
+        guarantee=Guarantee.SEARCHABLE,
+        settle_seconds=EXECUTION_SECONDS,
+        settle_source=EXECUTION_SOURCE,
+        moves=("stock_level",),
+        source="core, StateMachineRegistry: 6.6 cancels what is cancelled once more, so the state is read first",
+    ),
+    Operation(
+        name="order_status.note",
+        guarantee=Guarantee.SEARCHABLE,
+        settle_seconds=EXECUTION_SECONDS,
+        settle_source=EXECUTION_SOURCE,
+        source="OpenAPI 6.7.10.1, PATCH /order/{id}; core, CustomFieldsSerializer: named fields are set, others stay",
+    ),
+    Operation(
+        name="shipment.record",
+        guarantee=Guarantee.SEARCHABLE,
+        settle_seconds=EXECUTION_SECONDS,
+        settle_source=EXECUTION_SOURCE,
+        source="OpenAPI 6.7.10.1, PATCH /order-delivery/{id}: no key; ours stands in a custom field beside the codes",
+    ),
+    Operation(
+        name="shipment.ship",
+        guarantee=Guarantee.SEARCHABLE,
+        settle_seconds=EXECUTION_SECONDS,
+        settle_source=EXECUTION_SOURCE,
+        source="core, StateMachineRegistry: what is in the state answers 200 unchanged; its effect is the state",
+    ),
+    Operation(
+        name="stock_level.write",
+        guarantee=Guarantee.UNIQUE_KEY,
+        batch_size=250,
+        settle_seconds=EXECUTION_SECONDS,
+        settle_source=EXECUTION_SOURCE,
+        source="OpenAPI 6.7.10.1, POST /_action/sync: upsert by id, all or nothing since 6.5 (docs, Bulk Payloads); "
+        "recommended rows a call are unconfirmed",
+    ),
+)
 
 READINGS = (
     Reading(
@@ -36,6 +86,13 @@ READINGS = (
         page_size=100,
         source="OpenAPI 6.7.10.1, POST /search/order; createdAt and updatedAt in UTC with 1 ms resolution, set before "
         "the commit. Lateness, the longest checkout transaction, is unconfirmed",
+    ),
+    Reading(
+        entity="stock_level",
+        updated_time=False,
+        page_size=500,
+        source="OpenAPI 6.7.10.1, POST /search/product; orders lower the stock by SQL that sets no time (core, "
+        "StockStorage), so it is read by key or whole",
     ),
 )
 
@@ -51,11 +108,14 @@ CAPABILITIES = Capabilities(vendor="shopware", operations=OPERATIONS, readings=R
 def capabilities_of(settings: Mapping[str, Any]) -> Capabilities:
     """The capabilities of one connection, from its settings.
 
-    Settings read: ``page_size``, ``lateness_seconds`` ({entity: seconds}). `Limits` are not among them: they hold for
-    all connections of the vendor until the installation sets others.
-    Raises ValueError for an entity that does not exist, or a size above the vendor's limit.
+    Settings read: ``page_size``, ``batch_size`` ({operation: rows}), ``settle_seconds`` and ``lateness_seconds``
+    ({operation or entity: seconds}). `Limits` are not among them: they hold for all connections of the vendor until
+    the installation sets others.
+    Raises ValueError for an operation or entity that does not exist, or a size above the vendor's limit.
     """
     lateness = dict(settings.get("lateness_seconds") or {})
+    settle = dict(settings.get("settle_seconds") or {})
+    batches = dict(settings.get("batch_size") or {})
     page_size = settings.get("page_size")
     if page_size is not None and int(page_size) > PAGE_LIMIT:
         raise ValueError(f"page_size {page_size} is above the vendor's limit of {PAGE_LIMIT} ({LIMITS_SOURCE})")
@@ -70,22 +130,45 @@ def capabilities_of(settings: Mapping[str, Any]) -> Capabilities:
         )
         for one in READINGS
     )
-    for name in lateness:
-        known = ", ".join(one.entity for one in READINGS)
-        raise ValueError(f"setting lateness_seconds: {name!r} does not exist; known are {known}")
-    return Capabilities(vendor="shopware", operations=OPERATIONS, readings=readings, limits=LIMITS)
+    operations = tuple(
+        Operation(
+            name=one.name,
+            guarantee=one.guarantee,
+            batch_size=int(batches.pop(one.name, one.batch_size)),
+            settle_seconds=float(settle.get(one.name, one.settle_seconds)),
+            settle_source="setting of the connection" if one.name in settle else one.settle_source,
+            moves=one.moves,
+            source=one.source,
+        )
+        for one in OPERATIONS
+    )
+    names = [one.name for one in OPERATIONS]
+    _nothing_left("lateness_seconds", lateness, [one.entity for one in READINGS])
+    _nothing_left("batch_size", batches, names)
+    _nothing_left("settle_seconds", [one for one in settle if one not in names], names)
+    return Capabilities(vendor="shopware", operations=operations, readings=readings, limits=LIMITS)
+
+
+def _nothing_left(setting: str, left: Iterable[str], known: list[str]) -> None:
+    for name in left:
+        raise ValueError(f"setting {setting}: {name!r} does not exist; known are {', '.join(known)}")
 
 
 # Settings of a connection, each explained in docs/settings.md, and what is expected (ports/expected.py): a name
 # that stands not here and a value that is none of these are refused at start.
 SETTINGS: Mapping[str, Expected] = {
     "base_currency": WORD,
+    "batch_size": TableOf(WHOLE_NUMBER),
     "lateness_seconds": TableOf(NUMBER),
     "order_sales_channels": LIST,
+    "order_states": TableOf(("in_progress", "completed", "cancelled", "none")),
     "order_statuses": TableOf(ORDER_STATUSES),
     "page_size": WHOLE_NUMBER,
     "payment_kinds": TableOf(PAYMENT_KINDS),
     "sales_channels": TABLE,
+    "settle_seconds": TableOf(NUMBER),
+    "shipment_mail": YES_OR_NO,
+    "stock_source": WORD,
     "tax_from_store": YES_OR_NO,
     "timeout_seconds": NUMBER,
 }

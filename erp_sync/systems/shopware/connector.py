@@ -16,7 +16,11 @@ from erp_sync.systems.shopware.client import ShopwareClient
 from erp_sync.systems.shopware.doctor import examine
 from erp_sync.systems.shopware.errors import outcome, token_outcome
 from erp_sync.systems.shopware.mapping.orders import ORDER
+from erp_sync.systems.shopware.ports.catalogue import Catalogue
+from erp_sync.systems.shopware.ports.order_status import OrderStatusTarget
 from erp_sync.systems.shopware.ports.orders import OrderSource
+from erp_sync.systems.shopware.ports.shipments import ShipmentTarget
+from erp_sync.systems.shopware.ports.stock import StockTarget
 from erp_sync.transport.auth import OAuth2ClientSecret
 from erp_sync.transport.client import VendorClient
 
@@ -27,13 +31,20 @@ TIMEOUT_SECONDS = 30.0
 class ShopwareConnector:
     """All ports of one connection. Thread-safe; ports are made once and shared.
 
-    Ports hold the look-up tables of a route: `with_lookups` gives a connector for another route that shares the client.
+    Ports hold the look-up tables of a route: `with_lookups` gives a connector for another route that shares client and
+    catalogue.
     """
 
     def __init__(
-        self, settings: ConnectionSettings, client: ShopwareClient, capabilities: Capabilities, lookups: Lookups
+        self,
+        settings: ConnectionSettings,
+        client: ShopwareClient,
+        capabilities: Capabilities,
+        lookups: Lookups,
+        catalogue: Catalogue | None = None,
     ) -> None:
         self.settings, self.client, self.capabilities, self.lookups = settings, client, capabilities, lookups
+        self.catalogue = catalogue or Catalogue(client, capabilities.reading("stock_level").page_size)
         self.mappings = mappings(settings)
         self._ports = {key: make(self) for key, make in _PORTS.items()}
 
@@ -46,7 +57,7 @@ class ShopwareConnector:
         return found
 
     def with_lookups(self, lookups: Lookups) -> ShopwareConnector:
-        return ShopwareConnector(self.settings, self.client, self.capabilities, lookups)
+        return ShopwareConnector(self.settings, self.client, self.capabilities, lookups, self.catalogue)
 
     def examine(self) -> list[Diagnosis]:
         """The doctor's checks. Changes nothing."""
@@ -58,6 +69,9 @@ class ShopwareConnector:
 
 _PORTS: dict[tuple[str, str], Callable[[ShopwareConnector], Any]] = {
     ("sales_order", "source"): lambda one: OrderSource(one.client, one.settings, one.capabilities),
+    ("order_status", "target"): lambda one: OrderStatusTarget(one.client, one.settings, one.capabilities),
+    ("shipment", "target"): lambda one: ShipmentTarget(one.client, one.settings, one.capabilities, one.lookups),
+    ("stock_level", "target"): lambda one: StockTarget(one.client, one.settings, one.capabilities, one.catalogue),
 }
 MAPPINGS = (ORDER,)
 

@@ -10,6 +10,8 @@ from typing import Any
 
 from erp_sync.model.keys import Entity
 from erp_sync.ports.published import PublishedField, PublishedRecord, Served
+from erp_sync.systems.shopware import no_target
+from erp_sync.systems.shopware.written import WRITTEN
 
 FILE = Path(__file__).parent / "published" / "admin-6.7.10.1.json"
 DEEPEST = 4
@@ -28,7 +30,15 @@ _OF_MASTER_DATA = (
     "Customer",
 )
 
-SERVED = {(Entity.SALES_ORDER, "source"): Served(mappings=("sales_order",))}
+SERVED = {
+    (Entity.SALES_ORDER, "source"): Served(mappings=("sales_order",)),
+    (Entity.ORDER_STATUS, "target"): Served(
+        operations=("order_status.transition", "sales_order.cancel", "order_status.note"),
+        no_target=no_target.ORDER_STATUS,
+    ),
+    (Entity.SHIPMENT, "target"): Served(operations=("shipment.record", "shipment.ship"), no_target=no_target.SHIPMENT),
+    (Entity.STOCK_LEVEL, "target"): Served(operations=("stock_level.write",), no_target=no_target.STOCK_LEVEL),
+}
 
 
 @cache
@@ -40,6 +50,32 @@ def published(mapping: str) -> PublishedRecord | None:
     document = json.loads(FILE.read_text())
     fields = {one.path: one for one in _fields(document["schemas"], name, "", ())}
     return PublishedRecord(name=name, origin=document["origin"], fields=tuple(fields.values()))
+
+
+@cache
+def body(operation: str) -> PublishedRecord | None:
+    """The published body of a write that no mapping makes; None for a mapping's, or one without a body. Of a sync, the
+    schema of its rows: that of the request has any object there."""
+    sent = WRITTEN.get(operation)
+    if sent is None:
+        return None
+    document = json.loads(FILE.read_text())
+    if sent.entity:
+        schema = document["schemas"][sent.entity]
+    else:
+        schema = document["paths"][sent.path][sent.method]["request"]
+    own = {name: one for name, one in schema.get("properties", {}).items() if "$ref" not in json.dumps(one)}
+    fields = (
+        PublishedField(path=f"{name}[]" if one.get("type") == "array" else name, type=str(one.get("type", "any")))
+        for name, one in own.items()
+    )
+    name = f"{sent.method.upper()} {sent.path}"
+    return PublishedRecord(name=name, origin=document["origin"], fields=tuple(fields))
+
+
+def written(operation: str) -> tuple[tuple[str, str, str], ...]:
+    """(source, field of the body, rule) of a write that no mapping makes."""
+    return WRITTEN[operation].fields if operation in WRITTEN else ()
 
 
 def _fields(schemas: Mapping[str, Any], name: str, prefix: str, above: tuple[str, ...]) -> Iterator[PublishedField]:

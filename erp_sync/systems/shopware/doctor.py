@@ -19,7 +19,7 @@ from erp_sync.transport.errors import NotAuthenticated, Rejected, TransportError
 
 # A time of change is the shop's clock's: a window overlaps by the declared lateness, and the clock is corrected for.
 CLOCK_WARNING_SECONDS = 30.0
-READS = {"order": "Orders: View"}
+READS = {"order": "Orders: View", "product": "Products: View"}
 
 
 def examine(

@@ -68,6 +68,19 @@ REASONS = (
         do="Set the connection's page_size to the shop's shopware.api.max_limit, and restart.",
     ),
     Reason(
+        code="no_delivery",
+        means="The shop's order has nothing to deliver, and the ERP shipped something of it.",
+        look=_SHOW,
+        do="Compare both orders. Was a download shipped by mistake, settle it with the customer and dismiss.",
+    ),
+    Reason(
+        code="several_deliveries",
+        means="A plugin split the shop's order into several deliveries: which one left is not known.",
+        look=_SHOW,
+        do="Enter the tracking codes at the right delivery in the shop, then `erp-sync deadletters dismiss ID --why "
+        "TEXT`.",
+    ),
+    Reason(
         code="unknown_reference",
         means="The request refers to a record that the shop does not have. All of it was rolled back.",
         look=_SHOW,

@@ -13,7 +13,7 @@ def verdicts(shop: Shop, **settings: object) -> dict[str, Verdict]:
 
 
 def test_a_shop_that_is_ready():
-    found = verdicts(Shop(order=[order()], currency=CURRENCY))
+    found = verdicts(Shop(order=[order()], currency=CURRENCY, product=[]))
     assert set(found.values()) == {Verdict.OK}
     assert {"credentials", "clock", "right to read order", "page size", "latest order"} <= set(found)
 
@@ -27,7 +27,7 @@ def test_nothing_else_is_looked_at_where_the_credentials_are_refused():
 
 
 def test_a_missing_right_and_a_lower_limit_say_what_to_do():
-    shop = Shop(currency=CURRENCY)
+    shop = Shop(currency=CURRENCY, product=[])
     refusal = Rejected(403, "missing_privilege", "the integration's role lacks order:read")
     shop.answer("POST", "search/order", refusal)
     found = {one.check: one for one in shop.connector().examine()}
@@ -39,13 +39,13 @@ def test_a_missing_right_and_a_lower_limit_say_what_to_do():
 
 def test_an_order_that_would_be_a_dead_letter_is_told_before_it_is_one():
     broken = order(taxStatus="mixed")
-    found = verdicts(Shop(order=[broken], currency=CURRENCY))
+    found = verdicts(Shop(order=[broken], currency=CURRENCY, product=[]))
     assert found["latest order"] is Verdict.WARNING
-    assert verdicts(Shop(order=[], currency=CURRENCY))["latest order"] is Verdict.UNTESTED
+    assert verdicts(Shop(order=[], currency=CURRENCY, product=[]))["latest order"] is Verdict.UNTESTED
 
 
 def test_a_clock_that_is_behind_and_a_shop_that_does_not_answer():
-    shop = Shop(order=[order()], currency=CURRENCY)
+    shop = Shop(order=[order()], currency=CURRENCY, product=[])
     shop.behind_seconds = 90.0
     assert verdicts(shop)["clock"] is Verdict.WARNING
     silent = Shop()

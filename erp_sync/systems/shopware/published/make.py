@@ -17,15 +17,20 @@ from typing import Any
 ORIGIN = "Shopware Admin API 6.7.10.1, OpenAPI 3.1: npm @shopware/api-client 1.6.0 (MIT)"
 TARGET = Path(__file__).parent / "admin-6.7.10.1.json"
 
-SEARCHED = ("order", "currency")
+SEARCHED = ("order", "product", "currency")
 PATHS = (
     "/oauth/token",
     *(f"/search/{entity}" for entity in SEARCHED),
+    "/_action/sync",
+    "/order/{id}",
+    "/order-delivery/{id}",
+    "/_action/order/{orderId}/state/{transition}",
+    "/_action/order_delivery/{orderDeliveryId}/state/{transition}",
 )
 SCHEMAS = (
     *("Order", "OrderLineItem", "OrderDelivery", "OrderDeliveryPosition", "OrderTransaction", "OrderAddress"),
     *("OrderCustomer", "StateMachineState", "Currency", "Country", "CountryState", "PaymentMethod", "ShippingMethod"),
-    *("Customer", "Criteria", "Filters", "SimpleFilter", "EqualsFilter", "MultiNotFilter", "RangeFilter"),
+    *("Product", "Customer", "Criteria", "Filters", "SimpleFilter", "EqualsFilter", "MultiNotFilter", "RangeFilter"),
     *("Associations", "Includes", "failure", "error", "OAuthGrant", "OAuthClientCredentialsGrant"),
     *("OAuthPasswordGrant", "OAuthRefreshTokenGrant"),
 )

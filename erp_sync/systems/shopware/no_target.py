@@ -1,0 +1,49 @@
+"""Canonical fields that no field of Shopware gets, and why: for the mapping document. Data only.
+
+A field that is neither mapped nor named here fails a test: the next one cannot be forgotten.
+"""
+
+from __future__ import annotations
+
+_WHOSE = "tells whose record it is; the connection is written to, and found by its own keys"
+_VERSION = "serves the order of values: a stale one is not written"
+_ORDER = "finds the shop's order; not written"
+
+ORDER_STATUS = {
+    "connection": _WHOSE,
+    "scope": _WHOSE,
+    "native_id": "stands for the number where the ERP gave none",
+    "version": "serves the order of versions",
+    "order_connection": _ORDER,
+    "order_key": _ORDER,
+    "updated_at": "serves the order of versions; the order's own is when it was written",
+}
+
+SHIPMENT = {
+    "connection": "part of our key in the custom field, by which it is found again",
+    "scope": _WHOSE,
+    "native_id": "part of our key in the custom field, by which it is found again",
+    "version": "serves the order of versions",
+    "status": "a fulfillment is booked once it is shipped",
+    "order_native_id": "finds an adopted order by the cross references",
+    "order_connection": _ORDER,
+    "order_key": _ORDER,
+    "location": "a delivery has no location",
+    "shipped_at": "the state's own history says when the delivery left",
+    "updated_at": "serves the order of versions",
+    "lines[].order_line": "what left is counted by SKU: the lines of both systems are numbered apart",
+    "lines[].location": "a delivery has no location",
+    "parcels[].carrier": "a delivery's carrier is its shipping method; a tracking code is a text",
+    "parcels[].description": "a tracking code is a text",
+    "parcels[].weight": "a tracking code is a text",
+}
+
+STOCK_LEVEL = {
+    "connection": _WHOSE,
+    "scope": _WHOSE,
+    "on_order": "what is still to come cannot be sold",
+    "backorders": "whether a product may be sold at zero is its isCloseout, which the products flow has",
+    "restock_date": "the core has no date of it, only restockTime in days",
+    "version": _VERSION,
+    "read_at": _VERSION,
+}
