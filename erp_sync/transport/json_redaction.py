@@ -1,15 +1,17 @@
 """Redaction of JSON where it stands: what has to go is replaced, everything else stays byte for byte.
 
 A page of orders is a megabyte of the same few hundred names and of values most of which were seen before. So its
-strings are told apart first, and each is looked at once, not at each place where it stands. Only the objects around
-what has to go are read as objects.
+strings are told apart first, and each is looked at once, not at each place where it stands. A long page is split into
+its fields before, most of which are known to be harmless, name and value together. Only the objects around what has to
+go are read as objects.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from array import array
+from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -18,7 +20,7 @@ import msgspec
 from erp_sync.model.advice import Advice
 from erp_sync.transport.secret_names import PAIR_NAMES, is_sensitive, lists_cards, secret_names_among
 
-# Strings that a redactor knows to be harmless, and up to which length it remembers them.
+# Fields and strings that a redactor knows to be harmless, and up to which length it remembers them.
 REMEMBERED = 65_536
 LONGEST_REMEMBERED = 200
 # So many strings before a pair's name its object may begin; where it is longer, the whole body is read.
@@ -29,6 +31,13 @@ _FEW = 16
 # the same with them. Their characters may not stand in JSON.
 _BACKSLASH, _QUOTE = "\x02\x02", "\x01\x01"
 _MARKS = "\x01\x02"
+_MARKED = {"\\\\": _BACKSLASH, '\\"': _QUOTE}
+_ESCAPED = re.compile(r'\\[\\"]')
+# Between two fields, or two strings of a list, of JSON without spaces; or the end of a string that ends so.
+_NEXT = ',"'
+# From so many characters on fields are told apart first, by pyarrow, which makes an object of each only once: making
+# one for each place takes longer than looking at it.
+_LONG = 64 * 1024
 # A string that might as well stand between two others.
 _BETWEEN = re.compile(r"[-+.,:\[\]{}0-9Eaeflnrstu \t\r\n]*")
 
@@ -67,30 +76,50 @@ class JsonRedaction:
         self, clean: Callable[[str], str], suspicious: Callable[[str], bool], value: Callable[[Any], Any]
     ) -> None:
         self._clean, self._suspicious, self._value = clean, suspicious, value
+        self._harmless_fields: set[str] = set()
         self._harmless: set[str] = set()
         self._harmless_between: set[str] = set()
 
-    def redacted(self, text: str) -> str:
-        """The very same text where nothing had to go.
+    def redacted(self, text: str, body: bytes = b"") -> str:
+        """The very same text where nothing had to go. `body`: the text in UTF-8, where that is at hand.
 
         Raises NotByItsStrings for what is no JSON and for the rare JSON that takes more than this.
         """
-        marked = text
-        if "\\" in text:
-            if any(mark in text for mark in _MARKS):
-                raise NotByItsStrings
-            marked = text.replace("\\\\", _BACKSLASH).replace('\\"', _QUOTE)
-        parts = marked.split('"')
-        between = set(parts[0::2]) - self._harmless_between
+        new: list[str] = []
+        if len(text) >= _LONG:
+            new = list(_fields(text, body) - self._harmless_fields)
+            if not new:
+                return text
+        # After the last field, too, there is what comes between two: whichever ends within a string shows it then.
+        marked = _marked(_NEXT.join([*new, ""])) if new else '"' + _marked(text)
+        strings, between = self._told_apart(marked)
+        if new and any(one.endswith(",") for one in strings):
+            # A string ends so: where it was split is not where fields end.
+            new = []
+            strings, between = self._told_apart('"' + _marked(text))
         if between:
             self._look_at_numbers(between)
-        strings = set(parts[1::2]) - self._harmless
-        changed, names = self._looked_at(strings)
-        if strings:
-            self._harmless = _remembering(self._harmless, strings - changed.keys() - names)
-        if not changed and not names:
-            return text
-        return _Places(text, marked, changed, names, self._value).replaced()
+        changed, names = self._looked_at(strings) if strings else ({}, set())
+        found = names.union(changed)
+        self._remember(new, marked, strings - found, found)
+        return _Places(text, _marked(text), changed, names, self._value).replaced() if found else text
+
+    def _told_apart(self, marked: str) -> tuple[set[str], set[str]]:
+        """The strings of a text that begins with the rest of one, and what stands between them, but for those that are
+        known to be harmless."""
+        parts = marked.split('"')
+        return set(parts[0::2]) - self._harmless, set(parts[1::2]) - self._harmless_between
+
+    def _remember(self, new: list[str], marked: str, harmless: set[str], found: set[str]) -> None:
+        """The fields that hold nothing of what was found, and the harmless strings, but for those that end as if a
+        field did."""
+        if new and len(found) <= _FEW:
+            fields = list(zip(new, marked.split(_NEXT), strict=False))
+            for one in found:
+                fields = [field for field in fields if one not in field[1]]
+            self._harmless_fields = _remembering(self._harmless_fields, [field for field, _ in fields])
+        if harmless:
+            self._harmless = _remembering(self._harmless, [one for one in harmless if not one.endswith(",")])
 
     def _look_at_numbers(self, between: set[str]) -> None:
         """What stands between strings. Raises NotByItsStrings where a number is a card's."""
@@ -121,10 +150,10 @@ class JsonRedaction:
         return changed, names
 
 
-def _remembering(known: set[str], more: set[str]) -> set[str]:
+def _remembering(known: set[str], more: Iterable[str]) -> set[str]:
     if len(known) > REMEMBERED:
         known = set()
-    known.update(one for one in more if len(one) <= LONGEST_REMEMBERED)
+    known.update([one for one in more if len(one) <= LONGEST_REMEMBERED])
     return known
 
 
@@ -235,6 +264,28 @@ def is_json(body: bytes) -> bool:
     except (msgspec.DecodeError, RecursionError):
         return False
     return True
+
+
+def _fields(text: str, body: bytes) -> set[str]:
+    """Those of a text, each once. The first with a quote before it: the others begin with the rest of a string."""
+    import pyarrow
+    import pyarrow.compute  # runs, which read such pages, have it anyway
+
+    body = body or text.encode()
+    # From buffers: what takes Python's objects imports pandas first, which takes as long as a hundred pages.
+    ends = pyarrow.py_buffer(array("q", (0, len(body))))
+    whole = pyarrow.LargeStringArray.from_buffers(1, ends, pyarrow.py_buffer(body))
+    all_fields = pyarrow.compute.split_pattern(whole, _NEXT).values
+    return {'"' + all_fields[0].as_py(), *all_fields[1:].unique().to_pylist()}
+
+
+def _marked(text: str) -> str:
+    """As long as the text; each quote in it begins or ends a string. Raises NotByItsStrings."""
+    if "\\" not in text:
+        return text
+    if any(mark in text for mark in _MARKS):
+        raise NotByItsStrings
+    return _ESCAPED.sub(lambda escape: _MARKED[escape.group()], text)
 
 
 def _is_escaped(string: str) -> bool:

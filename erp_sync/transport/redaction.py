@@ -205,7 +205,7 @@ class Redactor:
             if not is_json(body):
                 return self.text(text).encode(encoding, "replace")
             try:
-                clean = self._json.redacted(text)
+                clean = self._json.redacted(text, body if encoding == "utf-8" else b"")
             except NotByItsStrings:
                 return self._read_whole(body, text, encoding)
             return body if clean is text else clean.encode(encoding)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
+from unittest import mock
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from erp_sync.transport import json_redaction
 from erp_sync.transport.json_redaction import JsonRedaction, NotByItsStrings, exact, writer
 from erp_sync.transport.redaction import CARD, REDACTED, Redactor
 from erp_sync.transport.secret_names import is_sensitive, lists_cards, secret_names_among
@@ -18,7 +21,7 @@ CREDENTIALS = {"consumer_secret": 'sec/ret"+& 1ä', "token_secret": "0123456789a
 NAMES = (
     *("id", "sku", "name", "key", "value", "attribute_code", "code", "note", "items", "ä", "a/b", 'q"q', "b\\", ""),
     *("password", "Access Token", "cvv", "cc_number", "authorization", "gift_cards", "next_page_token", "cc_last4"),
-    *("x\ny", "4111 1111 1111 1111", "0123456789abcdef", ":", ",", "{", "}"),
+    *("x\ny", "4111 1111 1111 1111", "0123456789abcdef", ":", ",", "{", "}", "No. 5,", '",', '\\,"'),
 )
 TEXTS = (
     *NAMES,
@@ -42,6 +45,13 @@ values = st.recursive(
     ),
     max_leaves=20,
 )
+
+
+@pytest.fixture(scope="module", autouse=True, params=(1, 10**9), ids=("by fields", "by strings"))
+def _split(request: pytest.FixtureRequest) -> Iterator[None]:
+    """A short text, too, is split into its fields first; or no text is."""
+    with mock.patch.object(json_redaction, "_LONG", request.param):
+        yield
 
 
 @st.composite
@@ -68,6 +78,8 @@ def read_whole(redactor: Redactor, body: bytes) -> Any:
 @example(['{"key":"cvv","value":"987"}', '{"value":{"key":"cvv"},"key":"cvv"}'])
 @example(['{"a":[{"key":"cvv","value":null},{"key":"pin","value":"1"}],"password":{"a":{"password":"x"}}}'])
 @example(['{"password":"x","key":"cvv","value":"y","n":4111111111111111}'])
+@example(['{"street":"No. 5,","city":"X"}', '{"city":"X","a":"No. 5,","password":"x"}', '["X","No. 5,",{"pin":"1,"}]'])
+@example(['{"a":"x,"}', '{"a":"x","password":"y"}', '{"a":"x,"}', '{"a":"x,","password":"y"}'])
 def test_it_says_the_same_as_reading_the_whole(some: list[str]) -> None:
     # One redactor for all: what it remembers of one body must not hide anything in the next.
     redactor = Redactor(CREDENTIALS)
@@ -129,6 +141,39 @@ def test_a_page_of_orders_changes_where_it_must_and_nowhere_else() -> None:
 )
 def test_shapes_in_place(text: str, clean: str) -> None:
     assert clean in in_place().redacted(text)
+
+
+def test_a_page_like_one_before_it_hides_nothing() -> None:
+    """Of the second all but one field is known; the third has only known ones; the secret of the fourth is new."""
+    redactor = Redactor(CREDENTIALS)
+    page = '{{"items":[{{"a":"x","b":{number},"c":{{"{name}":"{value}"}}}},{{"a":"No. 5{end}","b":1}}]}}'
+    for number, name, value, end in (
+        *((1, "note", "abc", ""), (2, "note", "abc", ""), (1, "note", "abc", ""), (1, "token", "abc", "")),
+        *((1, "note", "4111 1111 1111 1111", ""), (1, "note", "abc", ","), (2, "pin", "abc", ",")),
+        *((4111111111111111, "note", "abc", ""), (1, "note", "abc", "")),
+    ):
+        body = page.format(number=number, name=name, value=value, end=end).encode()
+        assert json.loads(redactor.body(body, "application/json")) == read_whole(redactor, body)
+
+
+def test_strings_that_end_as_fields_do_hide_nothing_however_often_they_come() -> None:
+    redactor = Redactor()
+    for number in range(40):  # in which order fields are looked at is by chance
+        body = f'["{number},"]'.encode()
+        page = f'["{number},",{{"password":"x","{number}":"{number},"}},[{{"password":"y","z":"{number},"}}]]'
+        for _ in range(2):
+            assert redactor.body(body, "application/json") == body
+        for _ in range(2):
+            clean = redactor.body(page.encode(), "application/json").decode()
+            assert clean == page.replace('"x"', f'"{REDACTED}"').replace('"y"', f'"{REDACTED}"')
+
+
+def test_a_page_that_is_not_ascii_or_not_utf_8_is_redacted() -> None:
+    redactor = Redactor()
+    text = '{"a":"Müller","b":["ä","ö,","ü"],"password":"é"}'
+    for body, encoding in ((text.encode(), "utf-8"), (text.encode("latin-1"), "latin-1")) * 2:
+        clean = redactor.body(body, "application/json")
+        assert clean.decode(encoding) == text.replace("é", REDACTED)
 
 
 def test_what_stands_between_strings_is_not_taken_for_one() -> None:
