@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from erp_sync.ports.capabilities import Capabilities, Guarantee, Limits, Operation
+from erp_sync.ports.capabilities import Capabilities, Guarantee, Limits, Operation, Reading
 from erp_sync.ports.expected import NUMBER, TABLE, WHOLE_NUMBER, WORD, Expected, ListOf
 
 _SETTLE_SECONDS = 180.0
@@ -52,10 +52,24 @@ OPERATIONS = (
     ),
 )
 
+# A stamp has seconds and is set when the save begins, it is seen when that has ended (both unconfirmed).
+_LATE = 120.0
+_STAMPS = "UpdateDate and UpdateTime, in the server's time (Service Layer 1.29)"
+
+READINGS = (
+    Reading(
+        entity="stock_level",
+        updated_time=False,
+        lateness_seconds=_LATE,
+        page_size=100,
+        source="quantities carry no stamp: items of documents that moved stock are read, by the documents' " + _STAMPS,
+    ),
+)
+
 CAPABILITIES = Capabilities(
     vendor="sap_b1",
     operations=OPERATIONS,
-    readings=(),
+    readings=READINGS,
     # No rate limit is documented, and no number of sessions (both unconfirmed): capacity is nodes times workers, and no
     # gain was seen beyond 40 calls at once. A login takes a seat per process of ours, so few by default.
     limits=Limits(concurrency=8, sessions=8, lane_shares={"now": 0.4, "normal": 0.4, "bulk": 0.2}),
@@ -113,7 +127,7 @@ SETTINGS: Mapping[str, Expected] = {
     "price_digits": WHOLE_NUMBER,
     "tax_field": ("VatGroup", "TaxCode"),
     "approved_drafts": ("wait", "post"),
-    "state_countries": ListOf(WORD),
+    **dict.fromkeys(("moving_documents", "state_countries", "stock_warehouses"), ListOf(WORD)),
 }
 NAMES_IN: Mapping[str, Mapping[str, Expected]] = {
     "websites.*": dict.fromkeys(

@@ -17,6 +17,14 @@ ENTITY = {
     "Currencies": "Currency",
     "ApprovalRequests": "ApprovalRequest",
     "Users": "User",
+    **dict.fromkeys(
+        (
+            *("DeliveryNotes", "Returns", "Invoices", "CreditNotes", "PurchaseDeliveryNotes"),
+            *("InventoryGenEntries", "InventoryGenExits"),
+        ),
+        "Document",
+    ),
+    "StockTransfers": "StockTransfer",
 }
 ACTIONS = {"OrdersService_Preview": "Document", "DraftsService_SaveDraftToDocument": "Document"}
 _WORDS = re.compile(r"'(?:[^']|'')*'|[A-Za-z_]\w*")

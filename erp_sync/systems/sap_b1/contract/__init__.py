@@ -19,13 +19,14 @@ from erp_sync.systems.sap_b1 import no_target
 FILE = Path(__file__).with_name("entities.json")
 
 # Mapping -> entity.
-RECORDS = {"customer": "BusinessPartner", "sales_order": "Document"}
+RECORDS = {"customer": "BusinessPartner", "sales_order": "Document", "stock_level": "ItemWarehouseInfo"}
 ORDER_OPERATIONS = ("customer.create", "sales_order.create", "sales_order.save_approved_draft")
 
 SERVED = {
     (Entity.SALES_ORDER, "target"): Served(
         mappings=("customer", "sales_order"), operations=ORDER_OPERATIONS, no_target=no_target.SALES_ORDER
     ),
+    (Entity.STOCK_LEVEL, "source"): Served(mappings=("stock_level",)),
 }
 
 

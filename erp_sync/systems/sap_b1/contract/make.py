@@ -30,13 +30,19 @@ ENTITIES = (
     "ApprovalRequest",
     "ApprovalRequestLine",
     "User",
+    "StockTransfer",
+    "StockTransferLine",
 )
 PARTS = (
     *("DocumentLine", "DocumentAdditionalExpense", "AddressExtension", "BPAddress", "ItemWarehouseInfo"),
-    "ApprovalRequestLine",
+    *("ApprovalRequestLine", "StockTransferLine"),
 )
 _ENUMERATIONS: set[str] = set()
-SETS = ("Login", "Logout", "Orders", "Drafts", "BusinessPartners", "Items", "Currencies", "ApprovalRequests", "Users")
+SETS = (
+    *("Login", "Logout", "Orders", "Drafts", "BusinessPartners", "Items", "Currencies", "ApprovalRequests", "Users"),
+    *("DeliveryNotes", "Returns", "Invoices", "CreditNotes", "PurchaseDeliveryNotes", "InventoryGenEntries"),
+    *("InventoryGenExits", "StockTransfers"),
+)
 ACTIONS = ("OrdersService_Preview", "DraftsService_SaveDraftToDocument")
 _LITERALS = re.compile(r"^\w+ \| Literal\[(.*)\]$")
 
