@@ -21,6 +21,7 @@ from erp_sync.systems.sap_b1.sandbox.price_lists import PriceLists
 from erp_sync.systems.sap_b1.sandbox.pricing.agreements import BlanketAgreements
 from erp_sync.systems.sap_b1.sandbox.pricing.special_prices import SpecialPrices
 from erp_sync.systems.sap_b1.sandbox.service import Entities, body_of
+from erp_sync.systems.sap_b1.sandbox.sql_queries import SQLQueries, list_rows
 
 Service = Callable[[Context, Any], Response]
 
@@ -36,6 +37,7 @@ class Registry:
             "UserFieldsMD": UserFieldsMD(SETS["UserFieldsMD"]),
             "PriceLists": PriceLists(SETS["PriceLists"]),
             "SpecialPrices": SpecialPrices(SETS["SpecialPrices"]),
+            "SQLQueries": SQLQueries(SETS["SQLQueries"]),
             "BlanketAgreements": BlanketAgreements(SETS["BlanketAgreements"]),
         }
         self.entities = entities = Entities(self.kinds)
@@ -61,4 +63,6 @@ class Registry:
             if request.method != "POST":
                 raise unsupported()
             return service(context, body_of(request))
+        if resource.name == "SQLQueries" and resource.tail == "List":
+            return list_rows(context, request, resource)
         return self.entities.handle(context, request, resource)

@@ -104,6 +104,11 @@ def key_text(entity: EntitySet, key: Key) -> str:
     return ",".join(f"{name}={value}" for name, value in zip(entity.keys, quoted, strict=True))
 
 
+def key_text_of(set_name: str, data: dict[str, Any]) -> str:
+    """The key of an entity as a path writes it."""
+    return key_text(SETS[set_name], key_of(SETS[set_name], data))
+
+
 def empty(store: Store) -> None:
     """Delete every row of every table."""
     for (name,) in store.rows("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"):

@@ -123,7 +123,7 @@ def _entity(type_name: str, way: str) -> Side:
     return Side(PUBLISHED, {"$ref": f"#/$defs/{way}{type_name}"})
 
 
-def _page(row: dict[str, Any], side: Any = PUBLISHED, note: str = "") -> Side:
+def _page(row: dict[str, Any]) -> Side:
     properties: dict[str, Any] = {
         "value": {"type": "array", "items": row},
         "odata.count": {"type": "string", "pattern": r"^\d+$"},
@@ -131,7 +131,7 @@ def _page(row: dict[str, Any], side: Any = PUBLISHED, note: str = "") -> Side:
     }
     for mark in ("odata.metadata", "@odata.context", "odata.nextLink", "@odata.nextLink"):
         properties[mark] = _TEXT
-    return Side(side, object_of(properties, ["value"]), note)
+    return Side(PUBLISHED, object_of(properties, ["value"]))
 
 
 def _set(name: str, type_name: str) -> dict[str, OperationContract]:
@@ -195,6 +195,9 @@ def _services() -> dict[str, OperationContract]:
             {"200": Side(NOT_CHECKABLE, None, BATCH), "202": Side(NOT_CHECKABLE, None, BATCH), **_ERRORS},
         ),
         "Logout": OperationContract(_EMPTY, {"204": _EMPTY, **_ERRORS}, _NO_QUERY),
+        "SQLQueries.List": OperationContract(
+            Side(NOT_CHECKABLE, None, QUERIES), {"200": Side(NOT_CHECKABLE, None, QUERIES), **_ERRORS}
+        ),
         "OrdersService_Preview": OperationContract(
             _wrapped("Document", "Document"), {"200": _entity("Document", "read"), **_ERRORS}, _NO_QUERY
         ),
