@@ -74,7 +74,7 @@ def init(as_json: Json = False) -> None:
     show(result, as_json, lambda it: f"ready: {it['home']}")
 
 
-Vendors = Annotated[list[str] | None, typer.Argument(help="netsuite, magento; both when none is given")]
+Vendors = Annotated[list[str] | None, typer.Argument(help="e.g. netsuite magento")]
 
 
 @sandbox_app.command("up")
@@ -97,11 +97,14 @@ def sandbox_up(
 ) -> None:
     """Start the sandboxes, as each was last started but for what is said here, and wait until they answer.
 
+    Those of the vendors that routes are configured for, when none is named.
+
     Example: erp-sync sandbox up netsuite --profile life --option netsuite.tax=legacy
     """
     from erp_sync.sandbox import supervisor
 
-    chosen, started = _settings(), vendors or ["netsuite", "magento"]
+    chosen = _settings()
+    started = vendors or sandboxes.configured(chosen.defs)
     options, hosts = sandboxes.options(option or [], started), sandboxes.hosts(tls or [], started)
     with connecting.progress(as_json) as told:
         told("starting the sandboxes", 0, None)
@@ -114,7 +117,7 @@ def sandbox_up(
 
 @sandbox_app.command("down")
 def sandbox_down(vendors: Vendors = None, as_json: Json = False) -> None:
-    """Stop the sandboxes; their state stays.
+    """Stop the sandboxes, all that run when none is named; their state stays.
 
     Example: erp-sync sandbox down magento
     """
@@ -137,7 +140,7 @@ def sandbox_status(as_json: Json = False) -> None:
 
 @sandbox_app.command("fault")
 def sandbox_fault(
-    vendor: Annotated[str, typer.Argument(help="netsuite or magento")],
+    vendor: Annotated[str, typer.Argument(help="a sandbox, called as its vendor: netsuite, magento ...")],
     kind: Annotated[str, typer.Argument(help="e.g. timeout_after_commit, late_commit, too_many_requests; clear")],
     endpoint: Annotated[str, typer.Option(help="endpoint name or path pattern")] = "*",
     times: Annotated[int | None, typer.Option(help="how often; for ever when not given")] = None,

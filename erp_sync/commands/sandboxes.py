@@ -4,9 +4,26 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from erp_sync.commands.output import refuse
+
+
+def configured(defs: Path) -> list[str]:
+    """Vendors that routes are configured for, of whom there is a sandbox."""
+    from erp_sync.components.configuration import WrongConfiguration, read_configuration
+    from erp_sync.sandbox import supervisor
+
+    try:
+        connections = read_configuration(defs).connections.values()
+    except WrongConfiguration as error:
+        refuse(error)
+    known = supervisor.known_vendors()
+    found = sorted({connection.vendor for connection in connections if connection.vendor in known})
+    if not found:
+        refuse(f"no route in {defs} has a vendor with a sandbox; name some: {', '.join(known)}")
+    return found
 
 
 def options(words: Sequence[str], vendors: Sequence[str]) -> dict[str, dict[str, Any]]:

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from erp_sync import settings as settings_module
-from erp_sync.demo.environment import sandbox_environment
+from erp_sync.components.configuration import read_configuration
+from erp_sync.demo.environment import OPTIONS, Ends, events_of, sandbox_environment
 from erp_sync.demo.judging import articles, judge
 from erp_sync.demo.playing import Progress, Tell, play_people
 from erp_sync.settings import Settings
@@ -24,9 +25,6 @@ DEFS = Path(__file__).parent / "defs"
 START = "2026-01-01T00:00:00Z"
 ENVIRONMENT = "environment.json"
 DAY_SECONDS = 170.0
-# The ERP decides which warehouse ships what, and tells of what was shipped and counted.
-ACCOUNT = {"netsuite": {"automatic_locations": True, "push_records": ["itemFulfillment", "inventoryAdjustment"]}}
-PUSH_SECRET = "NETSUITE_US_PUSH_SECRET"
 EVENTS_PORT = 3001
 # How long the installation may take to finish what the day left, before the report says what is open.
 SETTLE_SECONDS = 120.0
@@ -56,19 +54,15 @@ def prepare(
     supervisor.down(settings.sandboxes)
     forget(settings)
     environment = {"ERP_SYNC_DEFS": str(defs), "ERP_SYNC_HOME": str(settings.home)}
-    options = options or ACCOUNT
+    configuration = read_configuration(defs)
+    ends = Ends.of(configuration)
+    options = options or OPTIONS
     if events_port is not None:
-        environment[PUSH_SECRET] = secrets.token_hex(32)
-        options = {
-            **options,
-            "netsuite": {
-                **options["netsuite"],
-                "push_url": f"http://127.0.0.1:{events_port}/events/netsuite_us",
-                "push_secret": environment[PUSH_SECRET],
-            },
-        }
-    states = supervisor.up(settings.sandboxes, ["netsuite", "magento"], profile, options, contract=contract, fresh=True)
-    environment |= sandbox_environment(states)
+        telling, secret = events_of(ends.erp, events_port, secrets.token_hex(32))
+        environment |= secret
+        options = {**options, ends.erp.vendor: {**options.get(ends.erp.vendor, {}), **telling}}
+    states = supervisor.up(settings.sandboxes, ends.vendors, profile, options, contract=contract, fresh=True)
+    environment |= sandbox_environment(configuration, states)
     file = settings.home / ENVIRONMENT
     file.touch(mode=0o600)
     file.write_text(json.dumps(environment, indent=2))
@@ -114,8 +108,10 @@ def seed(settings: Settings, catalogue: Any, customers: Any) -> None:
     """Catalogue, prices and opening stock in both systems, as a retailer that is long in business has them."""
     from erp_sync.sandbox import supervisor
 
-    for name, erp in (("magento", False), ("netsuite", True)):
-        supervisor.control(settings.sandboxes, name, "POST", "seed", catalogue.seed(customers, erp=erp))
+    ends = Ends.of(read_configuration(settings.defs))
+    for connection in (ends.store, ends.erp):
+        goods = catalogue.seed(customers, erp=connection is ends.erp)
+        supervisor.control(settings.sandboxes, connection.vendor, "POST", "seed", goods)
 
 
 def play(
@@ -168,7 +164,8 @@ def play(
         )
         report = judge(settings, installation, wall_s=time.monotonic() - began)
         report["settled"] = played.settled
-        report["articles"] = articles(states["magento"], played.buyer, played.operator)
+        store = Ends.of(installation.configuration).store
+        report["articles"] = articles(states[store.vendor], played.buyer, played.operator)
     finally:
         installation.close()
         if not keep:

@@ -8,7 +8,8 @@ from collections import Counter
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from erp_sync.demo.people import Buyer, Operator
+from erp_sync.demo.environment import Ends
+from erp_sync.demo.people import NEW_NAME, Buyer, Operator
 from erp_sync.ledger import State
 from erp_sync.ledger.plan_values import PlanState
 from erp_sync.model.keys import Entity
@@ -16,7 +17,6 @@ from erp_sync.settings import Settings
 
 # How a run's tag says that an event started it.
 EVENT = re.compile(r"(an event|\d+ events)\b")
-DISABLED = 2  # status of a product in the store
 # Why an ERP's order is not closed though the store has cancelled it.
 ALREADY_SHIPPED = "already_fulfilled"
 
@@ -49,15 +49,16 @@ def judge(settings: Settings, installation: Any, wall_s: float) -> dict[str, Any
     from erp_sync.sandbox import supervisor
     from erp_sync.sandbox.checker import Conventions, SystemFiles, check
 
+    ends = Ends.of(installation.configuration)
     states = supervisor.status(settings.sandboxes)
-    report = check(
-        SystemFiles.of(states["magento"]), SystemFiles.of(states["netsuite"]), claims(installation), Conventions()
-    )
+    store, erp = SystemFiles.of(states[ends.store.vendor]), SystemFiles.of(states[ends.erp.vendor])
+    conventions = Conventions(external_id=f"{ends.store.name}_{{id}}")
+    report = check(store, erp, claims(installation), conventions)
     figures = dict(report.figures())
     figures["details"] = report.details()
     figures["own"] = own_figures(installation)
     figures["wall_s"] = round(wall_s, 1)
-    figures["profile"] = states["netsuite"]["profile"]
+    figures["profile"] = states[ends.erp.vendor]["profile"]
     figures["measured_at"] = datetime.now(UTC).isoformat(timespec="seconds")
     figures["note"] = "latencies are wall seconds; only the sandboxes' calendar is compressed"
     return figures
@@ -100,23 +101,19 @@ def dead_letters(ledger: Any) -> dict[str, int]:
     return dict(found.most_common())
 
 
-def articles(magento: Any, buyer: Buyer, operator: Operator) -> dict[str, Any]:
+def articles(store: Any, buyer: Buyer, operator: Operator) -> dict[str, Any]:
     """What the buyer entered, what the operator let pass, and what the store shows of it, from its own database."""
-    import sqlite3
+    from erp_sync.sandbox.evidence import store_evidence
+    from erp_sync.sandbox.files import SystemFiles
 
-    named = [*buyer.new, *buyer.changed, *buyer.ended]
-    with sqlite3.connect(f"file:{magento['database']}?mode=ro", uri=True) as database:
-        marks = ", ".join("?" * len(named))
-        rows = database.execute(f"SELECT sku, name, status FROM catalog_product_entity WHERE sku IN ({marks})", named)
-        there = {sku: (name, status) for sku, name, status in rows}
-    database.close()
+    there = store_evidence(SystemFiles.of(store)).articles([*buyer.new, *buyer.changed, *buyer.ended])
     return {
         "new": len(buyer.new),
         "new_in_store": sum(sku in there for sku in buyer.new),
         "changed": len(buyer.changed),
-        "changed_in_store": sum(there.get(sku, ("", 0))[0].endswith(", new recipe") for sku in buyer.changed),
+        "changed_in_store": sum(sku in there and there[sku].name.endswith(NEW_NAME) for sku in buyer.changed),
         "ended": len(buyer.ended),
-        "ended_disabled_in_store": sum(there.get(sku, ("", 0))[1] == DISABLED for sku in buyer.ended),
+        "ended_disabled_in_store": sum(sku in there and not there[sku].sold for sku in buyer.ended),
         "approved": len(operator.approved),
         "failure": str(buyer.failure) if buyer.failure else "",
     }

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from erp_sync.sandbox.warehouse import BuyersDesk
 
 NEW = (("Oat Drink 1 L", "2.49"), ("Almond Butter 12 OZ", "6.99"), ("Sourdough Loaf", "4.25"))
-RENAMED = 4
+RENAMED, NEW_NAME = 4, ", new recipe"
 WHO = "demo operator"
 
 
@@ -70,7 +70,7 @@ class Buyer(threading.Thread):
             self.new.append(sku)
         *renamed, ended = self._articles[: RENAMED + 1]
         for sku in renamed:
-            desk.rename(sku, f"{sku}, new recipe")
+            desk.rename(sku, sku + NEW_NAME)
             self.changed.append(sku)
         desk.end(ended)
         self.ended.append(ended)

@@ -13,6 +13,7 @@ from typing import Any
 
 from erp_sync.components.configuration import Mode
 from erp_sync.components.flow_table import FLOWS
+from erp_sync.demo.environment import Ends
 from erp_sync.demo.people import Buyer, Operator, no_more_sold
 from erp_sync.ledger import State
 from erp_sync.ledger.rows import RowState
@@ -71,10 +72,12 @@ def play_people(
     """
     from erp_sync.sandbox import shoppers
 
+    ends = Ends.of(installation.configuration)
+    store, erp = states[ends.store.vendor], states[ends.erp.vendor]
     stop, closing = threading.Event(), threading.Event()
     locations = [place.code for place in catalogue.warehouses]
-    staff = Warehouses(states["netsuite"], locations, closing, pause)
-    buyer = Buyer(states["netsuite"], no_more_sold(catalogue, day, SOLD_UNTIL * DAY), seconds * BUYER_AFTER, closing)
+    staff = Warehouses(erp, locations, closing, pause)
+    buyer = Buyer(erp, no_more_sold(catalogue, day, SOLD_UNTIL * DAY), seconds * BUYER_AFTER, closing)
     operator = Operator(installation, closing)
     watching = Watching(installation, len(day.baskets), progress)
     try:
@@ -82,7 +85,7 @@ def play_people(
             one.start()
         played = shoppers.play(
             day,
-            shoppers.fronts(states["magento"], catalogue),
+            shoppers.fronts(store, catalogue),
             seconds=seconds,
             threads=threads,
             stop=stop,

@@ -10,6 +10,7 @@ list where the journal knows of none. Ids are the system's own, of whatever type
 from __future__ import annotations
 
 import importlib
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Literal, Protocol
@@ -140,6 +141,14 @@ class Price:
     of_parts: bool
 
 
+@dataclass(slots=True)
+class Article:
+    """What a store shows of a product; not `sold`: nobody can buy it."""
+
+    name: str
+    sold: bool
+
+
 Moments = dict[tuple[str, str], list[float]]
 """By the store's SKU and source."""
 
@@ -170,6 +179,9 @@ class StoreEvidence(Protocol):
 
     def price_writes(self) -> dict[str, list[float]]:
         """When it was told a price, by SKU."""
+
+    def articles(self, skus: Sequence[str]) -> dict[str, Article]:
+        """Those of these that it has, by SKU."""
 
 
 # -- an ERP ------------------------------------------------------------------------------------------------

@@ -29,7 +29,11 @@ import psutil
 from erp_sync.sandbox import tls
 from erp_sync.sandbox.latency import PROFILES
 
-VENDORS = ("netsuite", "magento")
+
+def known_vendors() -> list[str]:
+    """Of whom there is a sandbox in this project."""
+    systems = Path(__file__).parents[1] / "systems"
+    return sorted(place.parent.parent.name for place in systems.glob("*/sandbox/__init__.py"))
 
 
 class SandboxError(RuntimeError):
@@ -70,7 +74,7 @@ class Launch:
 
 def up(
     folder: Path,
-    vendors: Iterable[str] | Mapping[str, str] = VENDORS,
+    vendors: Iterable[str] | Mapping[str, str],
     profile: str = "demo",
     options: Mapping[str, Mapping[str, Any]] | None = None,
     *,
@@ -115,7 +119,7 @@ def up(
 
 def up_again(
     folder: Path,
-    vendors: Iterable[str] = VENDORS,
+    vendors: Iterable[str],
     profile: str | None = None,
     options: Mapping[str, Mapping[str, Any]] | None = None,
     *,

@@ -93,3 +93,29 @@ def test_values_are_json_or_words():
 
 def test_secrets_among_the_options_are_not_told():
     assert "hush" not in sandboxes.text({"netsuite": {"options": {"push_secret": "hush", "push_url": "http://here"}}})
+
+
+def test_those_of_the_configured_routes_are_started_when_none_is_named(tmp_path, monkeypatch):
+    connection = (
+        "type: erp_sync.components.Connection\nattributes: {{name: {name}, vendor: {vendor}, base_url: http://x}}"
+    )
+    file = tmp_path / "route" / "defs.yaml"
+    file.parent.mkdir()
+    file.write_text(
+        "\n---\n".join(
+            connection.format(name=name, vendor=vendor)
+            for name, vendor in (("shop_us", "magento"), ("shop_de", "magento"), ("books", "netsuite"))
+        )
+    )
+    assert sandboxes.configured(tmp_path) == ["magento", "netsuite"]
+    monkeypatch.setattr(supervisor, "known_vendors", lambda: ["magento"])
+    assert sandboxes.configured(tmp_path) == ["magento"], "nothing can be started for a vendor without a sandbox"
+
+
+def test_with_nothing_configured_they_have_to_be_named(monkeypatch, home, tmp_path):
+    (tmp_path / "defs").mkdir()
+    monkeypatch.setenv("ERP_SYNC_DEFS", str(tmp_path / "defs"))
+    result = run("sandbox", "up")
+    assert result.exit_code != 0
+    assert "has a vendor with a sandbox; name some: " in result.output
+    assert "magento, netsuite" in result.output

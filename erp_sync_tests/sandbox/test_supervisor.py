@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import signal
@@ -114,3 +115,10 @@ def test_tls_under_the_vendors_host_name(folder):
         assert answer.status_code == 200
     with pytest.raises(httpx.ConnectError):
         httpx.get(f"https://127.0.0.1:{port}/documents")
+
+
+def test_whoever_has_a_sandbox_is_known():
+    known = supervisor.known_vendors()
+    assert {"magento", "netsuite"} <= set(known)
+    for vendor in known:
+        assert callable(importlib.import_module(f"erp_sync.systems.{vendor}.sandbox").create)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Literal
 
 from erp_sync.sandbox.evidence import (
+    Article,
     Mail,
     Moments,
     Payment,
@@ -22,6 +24,7 @@ from erp_sync.sandbox.evidence import (
 from erp_sync.sandbox.files import SystemFiles, by_first, commit_times, number, opened
 
 _STATES: dict[str, Literal["done", "cancelled"]] = {"canceled": "cancelled", "closed": "done", "complete": "done"}
+_DISABLED = 2  # status of a product
 _PRICED_BY_PARTS = ("configurable", "bundle", "grouped")
 # What the store writes by itself when it changes a shelf.
 _ITSELF = ("shipment", "creditmemo")
@@ -136,6 +139,14 @@ class Store(StoreEvidence):
 
     def price_writes(self) -> dict[str, list[float]]:
         return commit_times(self._files.journal, "product_price", None)
+
+    def articles(self, skus: Sequence[str]) -> dict[str, Article]:
+        marks = ", ".join("?" * len(skus))
+        with opened(self._files.database) as database:
+            rows = database.execute(
+                f"SELECT sku, name, status FROM catalog_product_entity WHERE sku IN ({marks})", list(skus)
+            ).fetchall()
+        return {sku: Article(name, status != _DISABLED) for sku, name, status in rows}
 
 
 def _by_shelf(times: dict[str, list[float]]) -> Moments:
