@@ -13,7 +13,7 @@ from erp_sync.sandbox.core import Request, Response
 from erp_sync.sandbox.journal import Call, Violation
 
 _OF_TYPE = {"string": "text", "integer": 1, "number": 1.5, "boolean": True, "array": [], "object": {}, "null": None}
-_TEXTS = ("text", "1", "0" * 36, "2026-01-31", "2026-01-31T08:00:00Z", "08:00:00", "GET")
+_TEXTS = ("text", "1", "0" * 32, "0" * 36, "2026-01-31", "2026-01-31T08:00:00Z", "08:00:00", "GET")
 WRONG = {"surprise": 1}
 
 

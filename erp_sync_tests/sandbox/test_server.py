@@ -289,3 +289,11 @@ def test_a_sandbox_that_cannot_start_says_why():
     with pytest.raises(RuntimeError, match="did not start") as failure, running(broken, vendor="toy"):
         pass
     assert str(failure.value.__cause__) == "no such edition"
+
+
+def test_a_kind_of_call_may_have_a_median_of_its_own():
+    """A sync of many rows takes longer than another write; a vendor without one for the kind is as before."""
+    shopware, magento = latency("life", "shopware"), latency("life", "magento")
+    assert (shopware.median("search"), shopware.median("update"), shopware.median("bulk")) == (0.15, 0.30, 2.0)
+    assert magento.median("bulk") == magento.median("update")
+    assert latency("demo", "shopware").median("bulk") == 0.2

@@ -1,0 +1,48 @@
+"""All rooms of the house: the routes and tables of every part, and what each does between calls."""
+
+from __future__ import annotations
+
+from erp_sync.sandbox.core import Request, Response
+from erp_sync.systems.shopware.sandbox import auth, errors, names, numbers, resources, states, sync
+from erp_sync.systems.shopware.sandbox.routing import Call, Route, answer
+from erp_sync.systems.shopware.sandbox.shop import Shop
+
+
+def routes() -> list[Route]:
+    return [
+        Route("oauth.token", "POST", auth.TOKEN_PATH, "auth", _token),
+        Route("info.version", "GET", "/api/_info/version", "read", _version),
+        *resources.routes(),
+        *sync.routes(),
+        *numbers.routes(),
+        *states.routes(),
+    ]
+
+
+def tables() -> tuple[str, ...]:
+    return ()
+
+
+def _token(call: Call) -> Response:
+    return auth.grant(call.shop, call.request)
+
+
+def _version(call: Call) -> Response:
+    return answer({"version": names.VERSION})
+
+
+def sales_channel(shop: Shop, request: Request) -> None:
+    """Raises ShopwareError unless the request names a sales channel by its access key."""
+    raise errors.no_route(request.method, request.url)
+
+
+def record_events(shop: Shop) -> None:
+    """Keep what webhooks are to tell of the call, in its transaction."""
+
+
+def run_due(shop: Shop) -> None:
+    """Background work that is due."""
+
+
+def close(shop: Shop) -> None:
+    """Let what is under way end."""

@@ -1,0 +1,1 @@
+"""Writes through the data abstraction layer: checked row by row, carried out together."""
