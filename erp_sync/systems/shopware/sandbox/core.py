@@ -10,7 +10,7 @@ from erp_sync.sandbox.clock import Clock
 from erp_sync.sandbox.core import Commit, Endpoint, Handled, Request, Response
 from erp_sync.systems.shopware.sandbox import auth, bootstrap, errors, indexing, rooms, seed
 from erp_sync.systems.shopware.sandbox.database import Database
-from erp_sync.systems.shopware.sandbox.errors import ShopwareError
+from erp_sync.systems.shopware.sandbox.errors import Counted, ShopwareError
 from erp_sync.systems.shopware.sandbox.options import Options
 from erp_sync.systems.shopware.sandbox.routing import Call, Route, Router, answer
 from erp_sync.systems.shopware.sandbox.schema import by_path
@@ -66,7 +66,7 @@ class ShopwareSandbox:
     def handle(self, request: Request) -> Handled:
         self.run_due_work()
         shop, before = self.shop, self.shop.database.changes
-        shop.commits, shop.written, shop.states = [], [], []
+        shop.begin()
         found = self.router.find(request.method, request.segments)
         if found is None:
             return Handled(self._refusal(errors.no_route(request.method, request.url)))
@@ -77,7 +77,10 @@ class ShopwareSandbox:
             entity = by_path(self._resource(request, path))
             call = Call(shop, request, path, entity)
             with shop.database.transaction():
-                response = route.handler(call)
+                try:
+                    response = route.handler(call)
+                except Counted as error:  # what it has counted stays
+                    response = self._refusal(error)
                 rooms.record_events(shop)
         except ShopwareError as error:
             return Handled(self._refusal(error))

@@ -31,6 +31,10 @@ class ShopwareError(Exception):
         return {"errors": self.errors}
 
 
+class Counted(ShopwareError):
+    """A refusal that keeps what the call has written so far: that an attempt was made."""
+
+
 def title(status: int) -> str:
     """Symfony's text of a status."""
     return HTTPStatus(status).phrase

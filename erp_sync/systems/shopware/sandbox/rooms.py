@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from erp_sync.sandbox.core import Request, Response
-from erp_sync.systems.shopware.sandbox import auth, errors, names, numbers, resources, states, sync
+from erp_sync.systems.shopware.sandbox import auth, names, numbers, resources, states, sync
 from erp_sync.systems.shopware.sandbox.routing import Call, Route, answer
 from erp_sync.systems.shopware.sandbox.shop import Shop
+from erp_sync.systems.shopware.sandbox.store import routes as store_routes
+from erp_sync.systems.shopware.sandbox.store import session
 
 
 def routes() -> list[Route]:
@@ -16,11 +18,12 @@ def routes() -> list[Route]:
         *sync.routes(),
         *numbers.routes(),
         *states.routes(),
+        *store_routes.routes(),
     ]
 
 
 def tables() -> tuple[str, ...]:
-    return ()
+    return session.SCHEMA
 
 
 def _token(call: Call) -> Response:
@@ -33,7 +36,7 @@ def _version(call: Call) -> Response:
 
 def sales_channel(shop: Shop, request: Request) -> None:
     """Raises ShopwareError unless the request names a sales channel by its access key."""
-    raise errors.no_route(request.method, request.url)
+    session.sales_channel(shop, request)
 
 
 def record_events(shop: Shop) -> None:

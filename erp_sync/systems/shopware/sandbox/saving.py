@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from erp_sync.systems.shopware.sandbox import auth, indexing, names, stock
 from erp_sync.systems.shopware.sandbox.indexing import Behavior
+from erp_sync.systems.shopware.sandbox.pricing import rules
 from erp_sync.systems.shopware.sandbox.schema.fields import Entity
 from erp_sync.systems.shopware.sandbox.shop import Shop
 from erp_sync.systems.shopware.sandbox.writing.deleting import Deleter
@@ -32,7 +33,8 @@ def save(shop: Shop, writer: Writer, behavior: Behavior | None = None) -> list[C
     stock.lines_written(shop.database, commands)
     if writer.version == names.LIVE_VERSION:
         indexing.written(shop, commands, writer.links, behavior or Behavior())
-    _tags(shop, commands, writer)
+    _tags(shop, writer)
+    _rules(shop, commands)
     shop.note(commands)
     return commands
 
@@ -56,7 +58,15 @@ def remove(
     return done, absent
 
 
-def _tags(shop: Shop, commands: Sequence[Command], writer: Writer) -> None:
+def _rules(shop: Shop, commands: Sequence[Command]) -> None:
+    """Rules with conditions that nobody knows are invalid (RuleIndexer)."""
+    written = [
+        one.columns["ruleId"] for one in commands if one.entity.name == "rule_condition" and "ruleId" in one.columns
+    ]
+    rules.validate(shop.database, list(dict.fromkeys(written)))
+
+
+def _tags(shop: Shop, writer: Writer) -> None:
     """The list of tag ids that a customer keeps beside its tags (CustomerIndexer)."""
     for link in writer.links:
         if link.table == "customer_tag":

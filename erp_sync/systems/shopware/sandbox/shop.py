@@ -23,13 +23,16 @@ _CHANGES = {"insert": "create", "update": "update", "delete": "delete"}
 
 
 class Shop:
-    """One installation. `commits` and `written` are of the call under way."""
+    """One installation. The lists are of the call under way: what was written, state changes,
+    orders placed by shoppers, customers who logged in (id and context token)."""
 
     def __init__(self, database: Database, clock: Clock, options: Options) -> None:
         self.database, self.clock, self.options = database, clock, options
         self.commits: list[Commit] = []
         self.written: list[Command] = []
         self.states: list[StateChange] = []
+        self.placed: list[str] = []
+        self.logins: list[tuple[str, str]] = []
 
     @property
     def entities(self) -> Mapping[str, Entity]:
@@ -37,6 +40,10 @@ class Shop:
 
     def entity(self, name: str) -> Entity:
         return entities()[name]
+
+    def begin(self) -> None:
+        """A new call: nothing of the last one is left."""
+        self.commits, self.written, self.states, self.placed, self.logins = [], [], [], [], []
 
     def now(self) -> str:
         """Calendar time as it is stored."""

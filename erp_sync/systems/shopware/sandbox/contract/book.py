@@ -16,6 +16,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from erp_sync.sandbox.contract import OWN, PUBLISHED, ContractBook, OperationContract, Side, closed
+from erp_sync.systems.shopware.sandbox.contract import store
 from erp_sync.systems.shopware.sandbox.contract.make import ENTITIES
 from erp_sync.systems.shopware.sandbox.routing import Route
 from erp_sync.systems.shopware.sandbox.schema import declared, published
@@ -65,7 +66,7 @@ def _definitions() -> dict[str, Any]:
     made["relationships"] = {"type": "object"}
     made["links"] = {"type": "object"}
     made["Error"] = closed(_error())
-    return made
+    return made | store.definitions(made["Product"])
 
 
 def _referred(schema: Any) -> Any:
@@ -164,6 +165,8 @@ def _operation(route: Route) -> OperationContract:
     entity, _, verb = route.name.rpartition(".")
     refusals = Side(OWN, {"$ref": "#/$defs/Error"}, _ERRORS)
     responses: dict[str, Side] = {"4XX": refusals, "5XX": refusals}
+    if route.name.startswith("store-api."):
+        return store.operation(route.name, refusals)
     if entity in ENTITIES and route.template.count("/_action/") == 0:
         request = _resource(ENTITIES[entity], verb, responses)
         query = Side(OWN, {"type": "object"}, "any property may be a query parameter of a GET (PHP)")
