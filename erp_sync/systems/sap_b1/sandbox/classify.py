@@ -45,6 +45,8 @@ def classify(store: Store, request: Request, document_field: str) -> Endpoint:
     if resource.name in _SERVICES:
         kind: Kind = "search" if resource.name in _ASKS else "create"
         return Endpoint(resource.name, kind, writes=resource.name not in _ASKS, flow=flow)
+    if resource.name == "EventSubscriptionsService_GetEventCatalog":
+        return Endpoint(resource.name, "read")
     if resource.name not in SETS and resource.name != SUBSCRIPTIONS:
         return Endpoint("unknown", "read")
     return _entity(store, request, resource, document_field, flow)
@@ -89,5 +91,5 @@ def _document_in(request: Request, name: str, document_field: str) -> str | None
     if not isinstance(body, dict):
         return None
     field = document_field if name in DOCUMENTS else next(iter(SETS[name].keys)) if name in SETS else ""
-    value = body.get(field)
+    value = body.get(field) if field else body.get("WebhookID")
     return value if isinstance(value, str) else None

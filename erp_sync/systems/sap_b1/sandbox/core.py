@@ -9,9 +9,10 @@ from urllib.parse import urlsplit
 
 from erp_sync.sandbox.clock import Clock
 from erp_sync.sandbox.core import Commit, Endpoint, Handled, Request, Response
-from erp_sync.systems.sap_b1.sandbox import batch, bootstrap, faults, rows, seed, user_fields
+from erp_sync.systems.sap_b1.sandbox import batch, bootstrap, faults, rows, seed, user_fields, webhooks
 from erp_sync.systems.sap_b1.sandbox.classify import classify
 from erp_sync.systems.sap_b1.sandbox.context import Context
+from erp_sync.systems.sap_b1.sandbox.courier import Courier
 from erp_sync.systems.sap_b1.sandbox.errors import ServiceLayerError, Version, unsupported
 from erp_sync.systems.sap_b1.sandbox.options import Options
 from erp_sync.systems.sap_b1.sandbox.paths import parse, unrecognized
@@ -29,11 +30,15 @@ class SapB1Sandbox:
         self.clock, self.options = clock, Options.of(options)
         self.store = Store(database)
         rows.create(self.store)
+        webhooks.create(self.store)
         with self.store.transaction():
             bootstrap.fill(self._context())
             user_fields.restart(self.store)
         self.sessions = Sessions(self.options)
-        self.registry = Registry()
+        self.courier = Courier(
+            self.options.webhook_retries, self.options.webhook_retry_seconds, self.options.webhook_duplicate_every
+        )
+        self.registry = Registry(self.courier)
 
     def _context(self, version: Version = "v2", request: Request | None = None) -> Context:
         moment = self.clock.now().astimezone(self.options.zone)
@@ -95,10 +100,13 @@ class SapB1Sandbox:
         try:
             with self.store.transaction():
                 response = self.registry.handle(context, request, parse(below))
+                webhooks.queue(context, self.clock.wall())
         except ServiceLayerError as error:
             response = error.response(context.version)
             if not error.keep:
                 return Handled(response)
+            with self.store.transaction():
+                webhooks.queue(context, self.clock.wall())
         own = [commit for commit in context.commits if commit.entity == below.partition("(")[0]]
         document = (own or context.commits)[0].document if context.commits else None
         return Handled(response, bool(context.commits), document, context.commits)
@@ -114,6 +122,8 @@ class SapB1Sandbox:
             return self.registry.handle(inner, part, parse(self._below(part)))
 
         response = batch.run(context, parts, one)
+        with self.store.transaction():
+            webhooks.queue(context, self.clock.wall())
         return Handled(response, bool(context.commits), commits=context.commits)
 
     def setting(self, name: str) -> Any:
@@ -126,6 +136,10 @@ class SapB1Sandbox:
     # -- an administrator ------------------------------------------------------------------------------
 
     def tick(self) -> Iterable[Commit] | None:
+        """Deliver what webhooks have waiting."""
+        if self.store.value("SELECT 1 FROM subscriptions") is not None:
+            with self.store.transaction():
+                self.courier.run(self.store, self.clock.wall())
         return None
 
     def status(self) -> dict[str, Any]:

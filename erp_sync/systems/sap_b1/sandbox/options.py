@@ -42,6 +42,10 @@ class Options:
         negative_stock: a delivery may take more than there is.
         document_field: property by which the journal names a document.
         webhooks: CompanyService's EnableWebhook; False until an administrator turns it on.
+        webhook_objects: business objects that have events; whether prices are among them is unconfirmed.
+        webhook_plain_http: http addresses are taken too, for receivers on the same machine.
+        webhook_retries, webhook_retry_seconds: configured retries (3 after 2 s each; the FAQ says 5, 2 to 32 s).
+        webhook_duplicate_every: every so many deliveries the same events are sent once more.
         settle_seconds: how long after an unknown outcome a write may still appear.
     """
 
@@ -71,6 +75,13 @@ class Options:
     negative_stock: bool = False
     document_field: str = "NumAtCard"
     webhooks: bool = False
+    webhook_objects: list[str] = field(
+        default_factory=lambda: ["Orders", "Drafts", "DeliveryNotes", "Items", "BusinessPartners"]
+    )
+    webhook_plain_http: bool = False
+    webhook_retries: int = 3
+    webhook_retry_seconds: float = 2.0
+    webhook_duplicate_every: int | None = None
     settle_seconds: float = 15.0
 
     @classmethod

@@ -6,9 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 from erp_sync.sandbox.core import Request, Response
-from erp_sync.systems.sap_b1.sandbox import preview
+from erp_sync.systems.sap_b1.sandbox import preview, webhooks
 from erp_sync.systems.sap_b1.sandbox.approvals import ApprovalRequests, Approvals
 from erp_sync.systems.sap_b1.sandbox.context import Context
+from erp_sync.systems.sap_b1.sandbox.courier import Courier
 from erp_sync.systems.sap_b1.sandbox.deliveries import DeliveryNotes
 from erp_sync.systems.sap_b1.sandbox.documents import Orders
 from erp_sync.systems.sap_b1.sandbox.drafts import Drafts, save_to_document
@@ -22,14 +23,17 @@ from erp_sync.systems.sap_b1.sandbox.pricing.agreements import BlanketAgreements
 from erp_sync.systems.sap_b1.sandbox.pricing.special_prices import SpecialPrices
 from erp_sync.systems.sap_b1.sandbox.service import Entities, body_of
 from erp_sync.systems.sap_b1.sandbox.sql_queries import SQLQueries, list_rows
+from erp_sync.systems.sap_b1.sandbox.webhooks import Subscriptions
 
+CATALOG = "EventSubscriptionsService_GetEventCatalog"
 Service = Callable[[Context, Any], Response]
 
 
 class Registry:
     """Every resource of the service root."""
 
-    def __init__(self) -> None:
+    def __init__(self, courier: Courier) -> None:
+        self.subscriptions = Subscriptions(courier)
         self.kinds: dict[str, Kind] = {name: Kind(entity) for name, entity in SETS.items()}
         self.kinds |= {
             "Items": Items(SETS["Items"]),
@@ -51,6 +55,8 @@ class Registry:
         self.services: dict[str, Service] = {
             "OrdersService_Preview": preview.preview,
             "CompanyService_GetItemPrice": preview.get_item_price,
+            "CompanyService_GetAdminInfo": webhooks.admin_info,
+            "CompanyService_UpdateAdminInfo": webhooks.update_admin_info,
             "DraftsService_SaveDraftToDocument": lambda context, body: save_to_document(
                 context, entities, approvals, body
             ),
@@ -62,7 +68,11 @@ class Registry:
         if service is not None:
             if request.method != "POST":
                 raise unsupported()
-            return service(context, body_of(request))
+            return service(context, body_of(request) if request.body else None)
+        if resource.name == "EventSubscriptions":
+            return self.subscriptions.handle(context, request, resource)
+        if resource.name == CATALOG and request.method == "GET":
+            return webhooks.catalog(context, request, resource)
         if resource.name == "SQLQueries" and resource.tail == "List":
             return list_rows(context, request, resource)
         return self.entities.handle(context, request, resource)

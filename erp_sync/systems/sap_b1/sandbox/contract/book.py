@@ -185,8 +185,45 @@ def _services() -> dict[str, OperationContract]:
          "@odata.context": _TEXT},
         ["SessionId", "Version", "SessionTimeout"],
     )  # fmt: skip
+    hook = object_of(
+        {
+            **{name: _TEXT for name in ("WebhookID", "WebhookURL", "AuthenticationCred", "Status")},
+            "AuthenticationType": {"enum": ["HMAC", "Basic", "OAuth", "None"]},
+            "Handshake": {"enum": ["tYES", "tNO"]},
+            "EventCollection": {
+                "type": "array",
+                "minItems": 1,
+                "items": object_of({"BusinessObject": _TEXT, "TransactionType": _TEXT}, ["BusinessObject"]),
+            },
+        }
+    )
+    subscription = Side(OWN, hook, WEBHOOKS)
+    hooks = {
+        "EventSubscriptions.list": OperationContract(
+            _EMPTY,
+            {"200": Side(OWN, object_of({"value": {"type": "array", "items": hook}}, ["value"]), WEBHOOKS), **_ERRORS},
+            _NO_QUERY,
+        ),
+        "EventSubscriptions.read": OperationContract(_EMPTY, {"200": subscription, **_ERRORS}, _NO_QUERY),
+        "EventSubscriptions.create": OperationContract(subscription, {"201": subscription, **_ERRORS}, _NO_QUERY),
+        "EventSubscriptions.update": OperationContract(subscription, {"204": _EMPTY, **_ERRORS}, _NO_QUERY),
+        "EventSubscriptions.delete": OperationContract(_EMPTY, {"204": _EMPTY, **_ERRORS}, _NO_QUERY),
+        **{
+            f"EventSubscriptions.{action}": OperationContract(_EMPTY, {"204": _EMPTY, **_ERRORS}, _NO_QUERY)
+            for action in ("Pause", "Resume", "Replay")
+        },
+    }
+    switch = object_of({"EnableWebhook": {"enum": ["tYES", "tNO"]}})
+    settings = Side(OWN, object_of({"AdminInfo": switch}, ["AdminInfo"]), SETTINGS)
     unchecked = Side(NOT_CHECKABLE, None, "no operation of Service Layer")
-    return {
+    return hooks | {
+        "CompanyService_GetAdminInfo": OperationContract(
+            Side(NOT_CHECKABLE, None, SETTINGS), {"200": Side(OWN, switch, SETTINGS), **_ERRORS}
+        ),
+        "CompanyService_UpdateAdminInfo": OperationContract(settings, {"204": _EMPTY, **_ERRORS}, _NO_QUERY),
+        "EventSubscriptionsService_GetEventCatalog": OperationContract(
+            _EMPTY, {"200": Side(NOT_CHECKABLE, None, WEBHOOKS), **_ERRORS}, _NO_QUERY
+        ),
         "Login": OperationContract(
             Side(OWN, login, SESSIONS), {"200": Side(OWN, session, SESSIONS), **_ERRORS}, _NO_QUERY
         ),
