@@ -64,6 +64,7 @@ READINGS = (
         page_size=100,
         source="quantities carry no stamp: items of documents that moved stock are read, by the documents' " + _STAMPS,
     ),
+    Reading(entity="product", lateness_seconds=_LATE, page_size=100, source=_STAMPS),
 )
 
 CAPABILITIES = Capabilities(
@@ -118,16 +119,17 @@ SETTINGS: Mapping[str, Expected] = {
     **dict.fromkeys(("branch", "card_prefix", "customer_currency", "customer_number_field", "freight_expense"), WORD),
     **dict.fromkeys(("guest_customer", "key_field", "sales_employee", "tax_free_code", "warehouse"), WORD),
     **dict.fromkeys(("customer_group", "customer_series", "price_list"), WORD),
+    **dict.fromkeys(("description_field", "parent_field", "tax_class", "weight_unit"), WORD),
     **dict.fromkeys(("deadline_seconds", "read_timeout_seconds", "session_minutes", "write_timeout_seconds"), NUMBER),
     **dict.fromkeys(("approval_poll_seconds",), NUMBER),
     **dict.fromkeys(("delivery_days", "price_tolerance", "total_tolerance", "tax_tolerance"), NUMBER),
-    **dict.fromkeys(("currencies", "lookups", "settle_seconds", "websites"), TABLE),
+    **dict.fromkeys(("currencies", "lookups", "option_fields", "settle_seconds", "websites"), TABLE),
     "accounts": ("by_number", "required", "none"),
     "price_check": ("off", "amounts", "prices"),
     "price_digits": WHOLE_NUMBER,
     "tax_field": ("VatGroup", "TaxCode"),
     "approved_drafts": ("wait", "post"),
-    **dict.fromkeys(("moving_documents", "state_countries", "stock_warehouses"), ListOf(WORD)),
+    **dict.fromkeys(("item_fields", "moving_documents", "state_countries", "stock_warehouses"), ListOf(WORD)),
 }
 NAMES_IN: Mapping[str, Mapping[str, Expected]] = {
     "websites.*": dict.fromkeys(

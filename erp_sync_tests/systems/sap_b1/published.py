@@ -25,7 +25,11 @@ ENTITY = {
         "Document",
     ),
     "StockTransfers": "StockTransfer",
+    "ItemGroups": "ItemGroups",
+    "Manufacturers": "Manufacturer",
 }
+# Of a bill of materials the contract has the lines only.
+UNPUBLISHED = ("ProductTrees",)
 ACTIONS = {"OrdersService_Preview": "Document", "DraftsService_SaveDraftToDocument": "Document"}
 _WORDS = re.compile(r"'(?:[^']|'')*'|[A-Za-z_]\w*")
 _OPERATORS = {"and", "or", "not", "eq", "ne", "gt", "ge", "lt", "le"}
@@ -42,6 +46,8 @@ def problems(method: str, path: str, query: Mapping[str, str], body: Any) -> lis
         return [f"GET {path} is not published"]
     if method == "POST" and name in ACTIONS:
         return list(_record(ACTIONS[name], body["Document"], f"{name}.Document"))
+    if name in UNPUBLISHED:
+        return []
     found = list(_record(ENTITY[name], body, name)) if body is not None else []
     return found + list(_query(ENTITY[name], query))
 

@@ -19,7 +19,12 @@ from erp_sync.systems.sap_b1 import no_target
 FILE = Path(__file__).with_name("entities.json")
 
 # Mapping -> entity.
-RECORDS = {"customer": "BusinessPartner", "sales_order": "Document", "stock_level": "ItemWarehouseInfo"}
+RECORDS = {
+    "customer": "BusinessPartner",
+    "sales_order": "Document",
+    "stock_level": "ItemWarehouseInfo",
+    "product": "Item",
+}
 ORDER_OPERATIONS = ("customer.create", "sales_order.create", "sales_order.save_approved_draft")
 
 SERVED = {
@@ -27,6 +32,7 @@ SERVED = {
         mappings=("customer", "sales_order"), operations=ORDER_OPERATIONS, no_target=no_target.SALES_ORDER
     ),
     (Entity.STOCK_LEVEL, "source"): Served(mappings=("stock_level",)),
+    (Entity.PRODUCT, "source"): Served(mappings=("product",)),
 }
 
 

@@ -32,6 +32,7 @@ ENTITIES = (
     "User",
     "StockTransfer",
     "StockTransferLine",
+    *("ItemGroups", "Manufacturer", "ProductTreeLine"),
 )
 PARTS = (
     *("DocumentLine", "DocumentAdditionalExpense", "AddressExtension", "BPAddress", "ItemWarehouseInfo"),
@@ -41,7 +42,7 @@ _ENUMERATIONS: set[str] = set()
 SETS = (
     *("Login", "Logout", "Orders", "Drafts", "BusinessPartners", "Items", "Currencies", "ApprovalRequests", "Users"),
     *("DeliveryNotes", "Returns", "Invoices", "CreditNotes", "PurchaseDeliveryNotes", "InventoryGenEntries"),
-    *("InventoryGenExits", "StockTransfers"),
+    *("InventoryGenExits", "StockTransfers", "ItemGroups", "Manufacturers", "ProductTrees"),
 )
 ACTIONS = ("OrdersService_Preview", "DraftsService_SaveDraftToDocument")
 _LITERALS = re.compile(r"^\w+ \| Literal\[(.*)\]$")
