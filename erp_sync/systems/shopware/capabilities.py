@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from erp_sync.ports.capabilities import Capabilities, Guarantee, Limits, Operation, Reading
+from erp_sync.ports.capabilities import Capabilities, Guarantee, Limits, Notifications, Operation, Reading
 from erp_sync.ports.expected import (
     LIST,
     NUMBER,
@@ -20,6 +20,7 @@ from erp_sync.ports.expected import (
     WORD,
     YES_OR_NO,
     Expected,
+    ListOf,
     TableOf,
 )
 
@@ -102,7 +103,17 @@ LIMITS = Limits(
     lane_shares={"now": 0.5, "normal": 0.3, "bulk": 0.2},
 )
 
-CAPABILITIES = Capabilities(vendor="shopware", operations=OPERATIONS, readings=READINGS, limits=LIMITS)
+NOTIFICATIONS = Notifications(
+    entities=("sales_order", "customer", "product"),
+    body_bytes=1_048_576,  # a business event carries whole records; the vendor states no limit (unconfirmed)
+    oldest_seconds=18_000.0,  # tried again for 4.6 hours with WEBHOOKS_REWORK (6.7.12), for seconds before
+    delay_seconds=1.0,  # sent after the write's commit; what its indexers change may come later (unconfirmed)
+    source="docs, Webhook: shopware-shop-signature, retries; apps only, without one nothing is signed",
+)
+
+CAPABILITIES = Capabilities(
+    vendor="shopware", operations=OPERATIONS, readings=READINGS, limits=LIMITS, notifications=NOTIFICATIONS
+)
 
 
 def capabilities_of(settings: Mapping[str, Any]) -> Capabilities:
@@ -146,7 +157,9 @@ def capabilities_of(settings: Mapping[str, Any]) -> Capabilities:
     _nothing_left("lateness_seconds", lateness, [one.entity for one in READINGS])
     _nothing_left("batch_size", batches, names)
     _nothing_left("settle_seconds", [one for one in settle if one not in names], names)
-    return Capabilities(vendor="shopware", operations=operations, readings=readings, limits=LIMITS)
+    return Capabilities(
+        vendor="shopware", operations=operations, readings=readings, limits=LIMITS, notifications=NOTIFICATIONS
+    )
 
 
 def _nothing_left(setting: str, left: Iterable[str], known: list[str]) -> None:
@@ -159,6 +172,7 @@ def _nothing_left(setting: str, left: Iterable[str], known: list[str]) -> None:
 SETTINGS: Mapping[str, Expected] = {
     "base_currency": WORD,
     "batch_size": TableOf(WHOLE_NUMBER),
+    "events": TABLE,
     "lateness_seconds": TableOf(NUMBER),
     "order_sales_channels": LIST,
     "order_states": TableOf(("in_progress", "completed", "cancelled", "none")),
@@ -172,4 +186,11 @@ SETTINGS: Mapping[str, Expected] = {
     "tax_from_store": YES_OR_NO,
     "timeout_seconds": NUMBER,
 }
-NAMES_IN: Mapping[str, Mapping[str, Expected]] = {}
+NAMES_IN: Mapping[str, Mapping[str, Expected]] = {
+    "events": {
+        "delay_seconds": NUMBER,
+        "entities": ListOf(NOTIFICATIONS.entities),
+        "every_seconds": NUMBER,
+        "silent_after_seconds": NUMBER,
+    }
+}
