@@ -243,12 +243,15 @@ class Redactor:
             return True
         lower = _lower(texts)
         signs = [sign for sign in _SIGNS if sign in lower]
-        if not (signs or _SHORT_SIGNS.search(lower) or ("<" in texts and _SHORT_ELEMENTS.search(lower))):
+        patterns = [_SHORT_SIGNS] if _SHORT_SIGNS.search(lower) else []
+        if "<" in texts and _SHORT_ELEMENTS.search(lower):
+            patterns.append(_SHORT_ELEMENTS)
+        if not signs and not patterns:
             return False
         return any(
             _ELEMENT.search(text) or _BEARER.search(text) or _ASSIGNMENT.search(text)
             for text, small in zip(texts.split("\n"), lower.split("\n"), strict=True)
-            if any(sign in small for sign in signs) or _SHORT_SIGNS.search(small) or _SHORT_ELEMENTS.search(small)
+            if any(sign in small for sign in signs) or (patterns and any(one.search(small) for one in patterns))
         )
 
     def _value(self, value: Any, thorough: bool) -> Any:
