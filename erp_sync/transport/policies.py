@@ -290,14 +290,30 @@ class Log:
         }
         if nothing:
             return record
-        record["request_headers"] = clean.headers(_pairs(request.headers.items()))
-        record["request_body"] = clean.body(request.content, request.headers.get("content-type", ""))
+        headers = _pairs(request.headers)
+        record["request_headers"] = clean.headers(_joined(headers))
+        record["request_body"] = clean.body(request.content, _content_type(headers))
         if response is not None:
-            record["response_headers"] = clean.headers(_pairs(response.headers.multi_items()))
+            headers = _pairs(response.headers)
+            record["response_headers"] = clean.headers(headers)
             if not (now.look and verdict == "ok"):
-                record["response_body"] = clean.body(response.content, response.headers.get("content-type", ""))
+                record["response_body"] = clean.body(response.content, _content_type(headers))
         return record
 
 
-def _pairs(items: Any) -> Sequence[tuple[str, str]]:
-    return list(items)
+def _pairs(headers: httpx.Headers) -> list[tuple[str, str]]:
+    """Names in lower case. As `multi_items` of httpx, which asks for the encoding anew for each word."""
+    encoding = headers.encoding
+    return [(name.lower().decode(encoding), value.decode(encoding)) for name, value in headers.raw]
+
+
+def _joined(headers: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Each name once, with all of its values."""
+    joined: dict[str, str] = {}
+    for name, value in headers:
+        joined[name] = f"{joined[name]}, {value}" if name in joined else value
+    return list(joined.items())
+
+
+def _content_type(headers: Sequence[tuple[str, str]]) -> str:
+    return ", ".join([value for name, value in headers if name == "content-type"])
