@@ -53,7 +53,10 @@ def _base(lists: dict[int, Entity], one: int) -> int | None:
 
 
 def all_lists(context: Context) -> dict[int, Entity]:
-    return {number_: loads(text) for number_, text in context.store.rows('SELECT k1, data FROM "PriceLists"')}
+    if context.price_lists is None:
+        found = context.store.rows('SELECT k1, data FROM "PriceLists"')
+        context.price_lists = {number_: loads(text) for number_, text in found}
+    return context.price_lists
 
 
 def with_prices(context: Context, lists: dict[int, Entity], item: Entity) -> Entity:
@@ -109,6 +112,7 @@ class PriceLists(Kind):
 
     def changed(self, context: Context, before: Entity, after: Entity, sent: Entity) -> Entity:
         self._checked(context, sent, before)
+        context.price_lists = None
         if {"BasePriceList", "Factor", "RoundingMethod", "RoundingRule"} & set(sent):
             rows.write(context.store, "PriceLists", after)
             recalculate(context)
@@ -127,6 +131,7 @@ class PriceLists(Kind):
 
 def recalculate(context: Context) -> None:
     """Every item's derived prices anew. Items whose prices stay keep their row as it is."""
+    context.price_lists = None
     lists = all_lists(context)
     for (text,) in context.store.rows('SELECT data FROM "Items"'):
         item = loads(text)

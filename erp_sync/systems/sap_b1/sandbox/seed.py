@@ -101,7 +101,7 @@ class _Loader:
         key = tuple(sent.get(name) for name in entity.keys)
         before = None if None in key else rows.read(self.store, set_name, *key)
         if before is None:
-            return self.registry.entities.add(self.context, kind, body, administrator=True)
+            return self.registry.entities.add(self.context, kind, sent, administrator=True)
         after = kind.changed(self.context, before, merged(entity.type_name, before, sent, replace=False), sent)
         self.registry.entities.save(self.context, kind, after)
         return after

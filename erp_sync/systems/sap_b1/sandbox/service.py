@@ -141,8 +141,11 @@ class Entities:
         return self._answer(context, kind, entity, 201, {"location": location})
 
     def add(self, context: Context, kind: Kind, body: Any, *, administrator: bool = False) -> Entity:
-        """Make an entity of a body, as a POST does; an administrator may set read-only values, and number keys."""
-        sent = normalised(kind.entity.type_name, body, context.user_fields)
+        """Make an entity of a body, as a POST does.
+
+        An administrator's `body` is in the inner form already; it may set read-only values, and number keys.
+        """
+        sent = body if administrator else normalised(kind.entity.type_name, body, context.user_fields)
         if not administrator:
             ignored = kind.entity.read_only | (set(kind.entity.keys) if kind.entity.counter else set())
             sent = {name: value for name, value in sent.items() if name not in ignored}

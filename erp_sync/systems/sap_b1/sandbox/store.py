@@ -17,6 +17,7 @@ from typing import Any
 import msgspec
 
 _encoder = msgspec.json.Encoder(decimal_format="number")
+_decoder = json.JSONDecoder(parse_float=Decimal)  # made once: json.loads makes one a call
 
 
 def dumps(value: Any) -> str:
@@ -24,7 +25,7 @@ def dumps(value: Any) -> str:
 
 
 def loads(text: str) -> Any:
-    return json.loads(text, parse_float=Decimal)
+    return _decoder.decode(text)
 
 
 class Store:
