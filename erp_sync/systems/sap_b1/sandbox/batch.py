@@ -4,6 +4,10 @@ Fact sheet, section 4: multipart/mixed with ``application/http`` parts; the firs
 stay unanswered; a change set is one transaction without GET, whose failure rolls it back and yields **one** response
 part; ``$1`` refers to what Content-ID 1 made. The outer status is 202 in v1 and 200 in v2, whatever came of the parts;
 a malformed body is 400 with code -1000. An inner If-Match is ignored. There is no transaction across parts.
+
+Not documented, seen on 10.0 build 1000310 (b1sl-python 0.16.0): ``Prefer: odata.continue-on-error`` lets later parts
+follow a failed one, and the server breaks down (HTTP 502) when it meets a change set whose last request fails; what
+the parts before it did stays.
 """
 
 from __future__ import annotations
@@ -17,6 +21,7 @@ from urllib.parse import urlsplit
 from erp_sync.sandbox.core import Request, Response
 from erp_sync.systems.sap_b1.sandbox.context import Context
 from erp_sync.systems.sap_b1.sandbox.errors import ServiceLayerError, malformed
+from erp_sync.systems.sap_b1.sandbox.faults import proxy
 
 _BOUNDARY = re.compile(r'multipart/mixed\s*;\s*boundary="?([^";]+)"?', re.IGNORECASE)
 _REFERENCE = re.compile(r"^\$(\w+)")
@@ -102,8 +107,8 @@ def _absolute(target: str, outer: Request) -> str:
     return f"{url.scheme}://{url.netloc}{path}"
 
 
-def run(context: Context, parts: list[Part | Group], handle: Handler) -> Response:
-    """Do the parts, each with its own commit; answers the multipart response."""
+def run(context: Context, parts: list[Part | Group], handle: Handler, *, go_on: bool = False) -> Response:
+    """Do the parts, each with its own commit; answers the multipart response, or 502. `go_on`: past failures."""
     boundary = f"batchresponse_{uuid.uuid4()}"
     answers = []
     for part in parts:
@@ -112,9 +117,12 @@ def run(context: Context, parts: list[Part | Group], handle: Handler) -> Respons
             answers.append(_written(response, part.content_id))
             failed = response.status >= 400
         else:
-            text, failed = _change_set(context, part, handle)
+            text, last = _change_set(context, part, handle)
             answers.append(text)
-        if failed:
+            failed = last is not None
+            if go_on and last is part[-1]:
+                return proxy(502)
+        if failed and not go_on:
             break
     body = b"".join(b"--" + boundary.encode() + b"\r\n" + answer + b"\r\n" for answer in answers)
     body += b"--" + boundary.encode() + b"--\r\n"
@@ -133,8 +141,8 @@ def _alone(context: Context, part: Part, handle: Handler) -> Response:
         return error.response(context.version, batch=True)
 
 
-def _change_set(context: Context, group: Group, handle: Handler) -> tuple[bytes, bool]:
-    """The text of the change set's part, and whether it failed. A failure is one part, whatever came before it."""
+def _change_set(context: Context, group: Group, handle: Handler) -> tuple[bytes, Part | None]:
+    """The text of the change set's part, and the request that failed. A failure is one part, whatever came before."""
     boundary = f"changesetresponse_{uuid.uuid4()}"
     before = len(context.commits), len(context.events)
     made: dict[str, str] = {}
@@ -148,10 +156,10 @@ def _change_set(context: Context, group: Group, handle: Handler) -> tuple[bytes,
                 answers.append(_written(response, part.content_id))
     except ServiceLayerError as error:
         del context.commits[before[0] :], context.events[before[1] :]
-        return _written(error.response(context.version, batch=True), part.content_id), True
+        return _written(error.response(context.version, batch=True), part.content_id), part
     head = f"Content-Type: multipart/mixed;boundary={boundary}\r\n\r\n".encode()
     body = b"".join(b"--" + boundary.encode() + b"\r\n" + answer + b"\r\n" for answer in answers)
-    return head + body + b"--" + boundary.encode() + b"--\r\n", False
+    return head + body + b"--" + boundary.encode() + b"--\r\n", None
 
 
 def _whole(context: Context, request: Request, handle: Handler) -> Response:

@@ -121,7 +121,7 @@ class SapB1Sandbox:
                 raise unrecognized()
             return self.registry.handle(inner, part, parse(self._below(part)))
 
-        response = batch.run(context, parts, one)
+        response = batch.run(context, parts, one, go_on="odata.continue-on-error" in request.headers.get("prefer", ""))
         with self.store.transaction():
             webhooks.queue(context, self.clock.wall())
         return Handled(response, bool(context.commits), commits=context.commits)

@@ -7,7 +7,9 @@ between two pages moves the others, so that one is read twice or not at all.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from urllib.parse import quote
 
 from erp_sync.sandbox.core import Request, Response, json_response
@@ -140,8 +142,12 @@ def page(entity: EntitySet, query: Query, context: Context) -> tuple[list[str], 
 def next_link(request: Request, path: str, given: int, query: Query, context: Context) -> str:
     """A relative link: v1 with the path from the host, v2 from the service root (manual v1.29, section 8.1).
 
-    What remains of $top is in it (unconfirmed).
+    What remains of $top is in it (unconfirmed). Service Layer now and then leaves out filters and selections
+    (b1sl-python 0.16.0, obs.): with option `bare_next_links` it does so always.
     """
+    if context.options.bare_next_links:
+        text = f"$skip={query.skip + given}"
+        return f"{context.root}/{path}?{text}" if context.version == "v1" else f"{path}?{text}"
     options = []
     for name, value in request.query:
         if name == "$skip" or (name == "$top" and query.top is not None):
@@ -155,9 +161,16 @@ def next_link(request: Request, path: str, given: int, query: Query, context: Co
 
 
 def collection(
-    values: list[object], name: str, context: Context, *, link: str | None, counted: int | None, applied: str | None
+    values: list[object],
+    name: str,
+    context: Context,
+    *,
+    link: str | None,
+    counted: int | None = None,
+    applied: str | None = None,
+    more: Mapping[str, object] = MappingProxyType({}),
 ) -> Response:
-    """The answer with a page of a collection."""
+    """The answer with a page of a collection; `more` stands before the rows."""
     v1 = context.version == "v1"
     mark = "odata." if v1 else "@odata."
     body: dict[str, object] = {
@@ -166,6 +179,7 @@ def collection(
     if counted is not None:
         # OData 3 writes the number as text.
         body[f"{mark}count"] = str(counted) if v1 else counted
+    body |= more
     body["value"] = values
     if link is not None:
         body[f"{mark}nextLink"] = link

@@ -38,6 +38,7 @@ class Options:
         item_price_is: what CompanyService_GetItemPrice answers, the price "after" or "before" the Discount beside it
             (unconfirmed; public code multiplies it by the quantity as it is).
         branches: ids of the company's branches; with any, a document must name one (obs.).
+        bare_next_links: a next link has nothing but $skip: filters and selections are left out (obs., now and then).
         empty_query_is_not_found: a stored SQL query without rows is 404 -2028 (obs.).
         negative_stock: a delivery may take more than there is.
         document_field: property by which the journal names a document.
@@ -71,6 +72,7 @@ class Options:
     period_price_with_group: str = "before"
     item_price_is: str = "after"
     branches: list[int] = field(default_factory=list)
+    bare_next_links: bool = False
     empty_query_is_not_found: bool = False
     negative_stock: bool = False
     document_field: str = "NumAtCard"

@@ -2,8 +2,10 @@
 
 Fact sheet, section 3: SELECT only, no ``*``, calculated columns need an alias, placeholders ``:p`` whose values come in
 the query string or as ParamList; error 701 for syntax, 702 for a table that is not accessible. An empty result may be
-404 -2028 (obs.; option `empty_query_is_not_found`). Which functions are allowed beyond aggregates is unconfirmed;
-unknown ones are refused.
+404 -2028 (obs.; option `empty_query_is_not_found`). Seen on live systems (b1sl-python 0.16.0, its exceptions): 704
+"Parameter error." for values that are missing, too many or of the wrong kind; no LENGTH, CASE or COALESCE; an alias
+once; ``*`` in subqueries only; the answer tells the SqlText. Which functions are allowed beyond aggregates is
+unconfirmed; unknown ones are refused.
 """
 
 from __future__ import annotations
@@ -25,8 +27,7 @@ from erp_sync.systems.sap_b1.sandbox.kind import Entity, Kind
 from erp_sync.systems.sap_b1.sandbox.paths import Resource
 from erp_sync.systems.sap_b1.sandbox.service import body_of
 
-_FUNCTIONS = (exp.Count, exp.Sum, exp.Min, exp.Max, exp.Avg, exp.Coalesce, exp.Upper, exp.Lower, exp.Length, exp.Concat,
-              exp.Cast, exp.Case, exp.If)  # fmt: skip
+_FUNCTIONS = (exp.Count, exp.Sum, exp.Min, exp.Max, exp.Avg, exp.Upper, exp.Lower, exp.Concat)
 _PLAIN = "'()*,"
 _PARAMETER = re.compile(r"^(?:'((?:[^']|'')*)'|(-?\d+(?:\.\d+)?))$")
 
@@ -43,16 +44,24 @@ def checked(text: str) -> exp.Query:
         if table.name.upper() not in TABLES or table.db:
             raise ServiceLayerError(702, f"Table '{table.name}' not accessible")
     for star in tree.find_all(exp.Star):
-        if not isinstance(star.parent, exp.Count):
+        if not isinstance(star.parent, exp.Count) and star.find_ancestor(exp.Subquery) is None:
             raise _syntax("'*' is not allowed")
     for function in tree.find_all(exp.Func):
         if not isinstance(function, (*_FUNCTIONS, exp.Connector)):
             raise _syntax(f"function '{function.sql_name()}' is not allowed")
     for select in tree.find_all(exp.Select):
         for column in select.expressions:
-            if not isinstance(column, exp.Column | exp.Alias):
+            if not isinstance(column, exp.Column | exp.Alias | exp.Star):
                 raise _syntax(f"an alias is required for '{column.sql()}'")
+        names = [column.alias_or_name.upper() for column in select.expressions if column.alias_or_name != "*"]
+        if len(names) != len(set(names)):
+            raise _syntax("an alias is used twice")
     return tree
+
+
+def _parameters() -> ServiceLayerError:
+    """Says not which (obs.)."""
+    return ServiceLayerError(704, "Parameter error.")
 
 
 def _syntax(what: str) -> ServiceLayerError:
@@ -103,8 +112,8 @@ def list_rows(context: Context, request: Request, resource: Resource) -> Respons
     text = _parameter_text(request)
     values = _values(text)
     wanted = [name for name in (query.get("ParamList") or "").split(",") if name]
-    if missing := [name for name in wanted if name not in values]:
-        raise malformed(f"Parameter '{missing[0]}' has no value")
+    if set(wanted) != set(values):
+        raise _parameters()
     size, applied = odata_query.page_size(request)
     size = size or odata_query.PAGE  # always paged
     skip = request.parameter("$skip") or "0"
@@ -118,7 +127,8 @@ def list_rows(context: Context, request: Request, resource: Resource) -> Respons
         base = f"SQLQueries({rows.key_text_of('SQLQueries', query)})/List?{text}&$skip={int(skip) + size}"
         link = f"{context.root}/{base}" if context.version == "v1" else base
     name = "Collection(SAPB1.SQLQueryResult)"
-    return odata_query.collection(list(found[:size]), name, context, link=link, counted=None, applied=applied)
+    more = {"SqlText": query["SqlText"]}
+    return odata_query.collection(list(found[:size]), name, context, link=link, applied=applied, more=more)
 
 
 def _parameter_text(request: Request) -> str:
@@ -128,6 +138,9 @@ def _parameter_text(request: Request) -> str:
         return text or ""
     if request.method != "GET":
         raise unsupported()
+    given = request.parameter("ParamList")
+    if given is not None:
+        return given
     return "&".join(f"{name}={quote(value, safe=_PLAIN)}" for name, value in request.query if not name.startswith("$"))
 
 
@@ -136,6 +149,6 @@ def _values(text: str) -> dict[str, Any]:
     for name, value in parse_qsl(text, keep_blank_values=True):
         match = _PARAMETER.match(value)
         if match is None:
-            raise malformed(f"Invalid value for parameter '{name}'")
+            raise _parameters()
         found[name] = match[1].replace("''", "'") if match[1] is not None else float(match[2])
     return found

@@ -28,11 +28,10 @@ def change_set(*parts):
     return f"Content-Type: multipart/mixed;boundary=cs\r\n\r\n{inside}--cs--\r\n"
 
 
-def send(company, *parts, version="v2", boundary="b1"):
+def send(company, *parts, version="v2", boundary="b1", **headers):
     body = "".join(f"--b1\r\n{one}" for one in parts) + "--b1--\r\n"
-    return company.call(
-        "POST", "$batch", body.encode(), version=version, content_type=f"multipart/mixed;boundary={boundary}"
-    )
+    content_type = f"multipart/mixed;boundary={boundary}"
+    return company.call("POST", "$batch", body.encode(), version=version, content_type=content_type, **headers)
 
 
 def answers(answer):
@@ -162,3 +161,22 @@ def test_the_older_version_wants_no_content_id(company):
 def test_errors_inside_a_batch_of_the_older_version_have_an_inner_error(company):
     ((status, body),) = answers(send(company, part("GET Orders(7)"), version="v1"))
     assert (status, sorted(body["error"])) == (404, ["code", "innererror", "message"])
+
+
+GO_ON = {"prefer": "odata.continue-on-error"}
+
+
+def test_past_a_failure_only_when_asked_to(company):
+    failing, good = part("GET Orders(7)"), part("POST BusinessPartners", PARTNER)
+    assert [status for status, _ in answers(send(company, failing, good))] == [404]
+    assert [status for status, _ in answers(send(company, failing, good, **GO_ON))] == [404, 201]
+
+
+def test_going_on_breaks_the_server_at_a_change_set_whose_last_request_fails(company):
+    wrong = part("POST Orders", order_body(CardCode="NOBODY"), "2")
+    made = part("POST BusinessPartners", {**PARTNER, "CardCode": "C8"})
+    answer = send(company, made, change_set(part("POST BusinessPartners", PARTNER, "1"), wrong), **GO_ON)
+    assert answer.status == 502
+    assert company.get("BusinessPartners/$count") == "2"  # the part before it stays
+    first = change_set(wrong, part("POST BusinessPartners", PARTNER, "1"))
+    assert [status for status, _ in answers(send(company, first, **GO_ON))] == [404]

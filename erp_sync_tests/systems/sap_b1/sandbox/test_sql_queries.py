@@ -44,7 +44,10 @@ def test_documents_have_the_databases_names_and_forms(company):
     assert company.rows("SQLQueries('q')/List?k='other'") == []
     posted = company.call("POST", "SQLQueries('q')/List", {"ParamList": "k='k-1'"})
     assert len(posted.body["value"]) == 1
-    assert company.call("GET", "SQLQueries('q')/List").code == "-1000"
+    for wrong in ("", "?k=k-1", "?k='k-1'&more=1", "?K='k-1'"):
+        refused = company.call("GET", f"SQLQueries('q')/List{wrong}")
+        assert (refused.status, refused.code, refused.message) == (400, "704", "Parameter error.")
+    assert company.get("SQLQueries('q')/List?ParamList=k%3D'k-1'")["SqlText"] == text
     assert company.get("SQLQueries('q')")["ParamList"] == "k"
 
 
@@ -68,6 +71,8 @@ def test_addresses_lists_and_empty_tables(company):
         ("SELECT T0.* FROM OITM T0", "701", None),
         ("SELECT T0.ItemCode FROM", "701", None),
         ("DELETE FROM OITM", "701", None),
+        ("SELECT LENGTH(T0.ItemName) AS L FROM OITM T0", "701", None),
+        ("SELECT T0.ItemCode AS A, T0.ItemName AS A FROM OITM T0", "701", None),
         ("SELECT COUNT(ItemCode) FROM OITM", "701", None),
         ("SELECT load_extension('x') AS X FROM OITM", "701", None),
         ("WITH X AS (SELECT ItemCode FROM OITM) SELECT ItemCode FROM X", "701", None),
@@ -77,6 +82,11 @@ def test_what_a_query_may_not_say(company, text, code, message):
     answer = store(company, text)
     assert (answer.status, answer.code) == (400, code)
     assert message is None or answer.message == message
+
+
+def test_a_star_is_allowed_in_a_subquery(company):
+    text = "SELECT T0.ItemCode FROM (SELECT * FROM OITM T1 WHERE T1.ItemCode = 'NUT') T0"
+    assert asked(company, text) == [{"ItemCode": "NUT"}]
 
 
 def test_an_unknown_column_fails_when_it_is_asked(company):
