@@ -26,7 +26,8 @@ class Refused(RuntimeError):
 class Caller:
     """Calls one system under a name (User-Agent), signed by OAuth 1.0 when credentials are given.
 
-    One caller per thread. Raises Refused for any status from 400, httpx errors for what got lost on the way.
+    One caller per thread. `http`, with a `request` as httpx.Client has it, sends the calls instead of a client of this
+    name. Raises Refused for any status from 400, httpx errors for what got lost on the way.
     """
 
     def __init__(
@@ -40,9 +41,10 @@ class Caller:
         realm: str | None = None,
         ca_certificate: str | None = None,
         timeout: float = 60.0,
+        http: Any = None,
     ) -> None:
         self.base_url, self.realm = base_url.rstrip("/"), realm
-        self._http = httpx.Client(
+        self._http = http or httpx.Client(
             headers={"user-agent": agent}, timeout=timeout, verify=_context(base_url, ca_certificate), trust_env=False
         )
         self._signer: Client | None = None

@@ -65,11 +65,11 @@ class Storefront(Protocol):
     def close(self) -> None: ...
 
 
-def fronts(status: Mapping[str, Any], catalogue: Catalogue) -> Callable[[], Storefront]:
-    """What opens a front of a running sandbox (`supervisor.status`), found by its vendor."""
+def fronts(status: Mapping[str, Any], catalogue: Catalogue, http: Any = None) -> Callable[[], Storefront]:
+    """What opens a front of a running sandbox (`supervisor.status`), found by its vendor; `http` as of a `Caller`."""
     module = importlib.import_module(f"erp_sync.systems.{status['vendor']}.sandbox.storefront")
     found: Callable[[], Storefront] = module.fronts(
-        status["base_url"], status["credentials"], catalogue, status.get("ca_certificate")
+        status["base_url"], status["credentials"], catalogue, status.get("ca_certificate"), http
     )
     return found
 

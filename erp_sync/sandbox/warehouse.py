@@ -130,10 +130,13 @@ class BuyersDesk(Protocol):
         """It is sold no more."""
 
 
-def software(status: Mapping[str, Any]) -> Callable[[], Any]:
-    """What opens the software of a running sandbox (`supervisor.status`), found by its vendor: both protocols."""
+def software(status: Mapping[str, Any], http: Any = None) -> Callable[[], Any]:
+    """What opens the software of a running sandbox (`supervisor.status`), found by its vendor: both protocols.
+
+    `http` as of a `Caller`.
+    """
     made = importlib.import_module(f"erp_sync.systems.{status['vendor']}.sandbox.warehouse").Software
-    return lambda: made(status["base_url"], status["credentials"], status.get("ca_certificate"))
+    return lambda: made(status["base_url"], status["credentials"], status.get("ca_certificate"), http)
 
 
 class Warehouse:

@@ -39,6 +39,7 @@ from erp_sync.sandbox.people import place
 from erp_sync.transport import client as transport_client
 from erp_sync_tests.chaos.kept import kept
 from erp_sync_tests.chaos.network import Network, People, SkewedClock, System, Trouble
+from erp_sync_tests.chaos.people import Shoppers, Staff
 from erp_sync_tests.chaos.points import points
 from erp_sync_tests.chaos.quick_sql import Engine
 from erp_sync_tests.chaos.sensor import PAUSES
@@ -147,7 +148,7 @@ class Template:
             for side, name in (("store", self.route.store), ("erp", self.route.erp)):
                 core = sandbox_of(self.vendors[name]).create(self.folder / f"{name}.db", SkewedClock(), {})
                 core.seed(self.goods().seed(erp=side == "erp"))
-                self.statuses[name] = core.status()
+                self.statuses[name] = {**core.status(), "vendor": self.vendors[name]}
                 core.close()
                 _without_log(self.folder / f"{name}.db")
             small = {name: _settings(people_of(vendor)) for name, vendor in self.vendors.items()}
@@ -156,8 +157,8 @@ class Template:
             self._make_ledger(here)
         self.wire = People()
         self.people = {
-            name: people_of(vendor).People(f"http://{name}.chaos", self.statuses[name], self.goods(), self.wire)
-            for name, vendor in self.vendors.items()
+            name: people({**self.statuses[name], "base_url": f"http://{name}.chaos"}, self.goods(), self.wire)
+            for name, people in ((self.route.store, Shoppers), (self.route.erp, Staff))
         }
 
     def goods(self) -> Catalogue:

@@ -108,10 +108,8 @@ class World:
         self._runs = 0
         self._tasks: list[Task] = []
         people: Any = set_up.wire
-        self.front = Storefront(self.url(self.store), self.credentials[self.store.name], set_up.goods())
-        self.front._caller._http = self.front._shop._http = people
-        self.back = NetSuite(self.url(self.erp), self.credentials[self.erp.name])
-        self.back._caller._http = people
+        self.front = Storefront(self.url(self.store), self.credentials[self.store.name], set_up.goods(), http=people)
+        self.back = NetSuite(self.url(self.erp), self.credentials[self.erp.name], http=people)
         self.installation = house.installation()
 
     @staticmethod

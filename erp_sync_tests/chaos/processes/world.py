@@ -34,6 +34,7 @@ from erp_sync.sandbox import supervisor
 from erp_sync.settings import Settings
 from erp_sync_tests.chaos import mutants
 from erp_sync_tests.chaos.house import FLOWS, catalogue, defs, people_of
+from erp_sync_tests.chaos.people import Shoppers, Staff
 from erp_sync_tests.chaos.processes.events import Teller
 from erp_sync_tests.chaos.processes.schedule import Schedule
 from erp_sync_tests.chaos.workshop import workshop
@@ -87,8 +88,10 @@ class World:
             self.teller.to = f"http://127.0.0.1:{self.ports[1]}/events/{self.route.erp}"
         self._wires = [httpx.Client(timeout=PATIENCE, trust_env=False) for _ in self.vendors]
         self.people = {
-            name: people_of(vendor).People(states[name]["base_url"], states[name], goods(), wire)
-            for (name, vendor), wire in zip(self.vendors.items(), self._wires, strict=True)
+            name: people(states[name], goods(), wire)
+            for (name, people), wire in zip(
+                ((self.route.store, Shoppers), (self.route.erp, Staff)), self._wires, strict=True
+            )
         }
 
     def up(self) -> None:

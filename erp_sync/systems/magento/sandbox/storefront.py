@@ -23,11 +23,15 @@ from erp_sync.sandbox.shoppers import AGENT, Placed
 
 
 def fronts(
-    base_url: str, credentials: Mapping[str, str], catalogue: Catalogue, ca_certificate: str | None = None
+    base_url: str,
+    credentials: Mapping[str, str],
+    catalogue: Catalogue,
+    ca_certificate: str | None = None,
+    http: Any = None,
 ) -> Callable[[], Storefront]:
     """What opens a front of the default store view for each shopper; all of them know what one has looked at."""
     pages = _Pages()
-    return lambda: Storefront(base_url, credentials, catalogue, pages=pages, ca_certificate=ca_certificate)
+    return lambda: Storefront(base_url, credentials, catalogue, "default", pages, ca_certificate, http)
 
 
 class Storefront(shoppers.Storefront):
@@ -47,9 +51,10 @@ class Storefront(shoppers.Storefront):
         store: str = "default",
         pages: _Pages | None = None,
         ca_certificate: str | None = None,
+        http: Any = None,
     ) -> None:
-        self._caller = Caller(base_url, AGENT, credentials, ca_certificate=ca_certificate)
-        self._shop = Caller(base_url, AGENT, ca_certificate=ca_certificate)
+        self._caller = Caller(base_url, AGENT, credentials, ca_certificate=ca_certificate, http=http)
+        self._shop = Caller(base_url, AGENT, ca_certificate=ca_certificate, http=http)
         self._catalogue, self._rest = catalogue, f"/rest/{store}/V1"
         self._pages = pages or _Pages()
 

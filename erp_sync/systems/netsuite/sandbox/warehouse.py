@@ -28,7 +28,9 @@ class NetSuite(WarehouseSoftware, BuyersDesk):
     `credentials` are account, consumer_key, consumer_secret, token_id, token_secret.
     """
 
-    def __init__(self, base_url: str, credentials: Mapping[str, str], ca_certificate: str | None = None) -> None:
+    def __init__(
+        self, base_url: str, credentials: Mapping[str, str], ca_certificate: str | None = None, http: Any = None
+    ) -> None:
         self._caller = Caller(
             base_url,
             AGENT,
@@ -37,6 +39,7 @@ class NetSuite(WarehouseSoftware, BuyersDesk):
             token_secret="token_secret",
             realm=credentials["account"],
             ca_certificate=ca_certificate,
+            http=http,
         )
         self._pause = random.Random()
         self._account: str | None = None
