@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from erp_sync.sandbox.core import Request, Response
-from erp_sync.systems.shopware.sandbox import auth, names, numbers, resources, states, sync
+from erp_sync.systems.shopware.sandbox import auth, custom_prices, names, numbers, resources, states, sync
 from erp_sync.systems.shopware.sandbox.routing import Call, Route, answer
 from erp_sync.systems.shopware.sandbox.shop import Shop
 from erp_sync.systems.shopware.sandbox.store import routes as store_routes
@@ -17,6 +17,7 @@ def routes() -> list[Route]:
         *resources.routes(),
         *sync.routes(),
         *numbers.routes(),
+        *custom_prices.routes(),
         *states.routes(),
         *store_routes.routes(),
     ]

@@ -59,7 +59,7 @@ def individual_prices(shop: Shop, entries: list[dict[str, Any]]) -> None:
             {
                 "id": fixed_id("assignment", one["name"], email),
                 "customerId": seeding.customer_id(email),
-                "scope": "company",
+                "scope": "whole_company",
             }
             for email in one.get("emails") or ()
         ]

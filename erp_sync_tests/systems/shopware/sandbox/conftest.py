@@ -6,6 +6,7 @@ import json
 import sqlite3
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from decimal import Decimal
 from functools import cache
 from typing import Any
@@ -91,7 +92,7 @@ class ShopUnderTest:
         self.clock, self.core = clock, _Copy(clock, options)
         self.check = ContractCheck(BOOK)
         self.keys: dict[str, str] = self.core.status()["credentials"]
-        self._token = ""
+        self._token, self._held_until = "", clock.wall()
 
     @property
     def database(self) -> Any:
@@ -106,9 +107,10 @@ class ShopUnderTest:
         return Request.build(method, HOST + path, headers=sent, body=raw)
 
     def token(self, **given: str) -> str:
-        """An access token, the same until it is asked for another."""
-        if not self._token or given:
+        """An access token, the same for as long as it holds."""
+        if self.clock.wall() >= self._held_until or given:
             self._token = self.call("POST", "/api/oauth/token", self.grant(**given))["access_token"]
+            self._held_until = self.clock.wall() + timedelta(seconds=600)
         return self._token
 
     def grant(self, **given: str) -> dict[str, str]:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 from erp_sync.systems.shopware.sandbox.bootstrap import country
 from erp_sync_tests.systems.shopware.sandbox.conftest import Answer, ShopUnderTest
+
+_TOKENS = itertools.count(1)
 
 
 class Shopper:
     """One session; every answer's context token is taken up."""
 
     def __init__(self, shop: ShopUnderTest) -> None:
-        self.shop, self.token = shop, "invented"
+        self.shop, self.token = shop, f"invented-{next(_TOKENS)}"
 
     def send(self, method: str, path: str, body: Any = None) -> Answer:
         request = self.shop.request(

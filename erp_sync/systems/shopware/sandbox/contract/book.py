@@ -62,11 +62,27 @@ def _definitions() -> dict[str, Any]:
     made["Price"]["properties"]["percentage"] = {}
     for part in ("listPrice", "regulationPrice"):
         made["Price"]["properties"][part]["properties"]["percentage"] = {}
+    _custom_prices(made)
     made["resource"].pop("additionalProperties", None)
     made["relationships"] = {"type": "object"}
     made["links"] = {"type": "object"}
     made["Error"] = closed(_error())
     return made | store.definitions(made["Product"])
+
+
+def _custom_prices(made: dict[str, Any]) -> None:
+    """The file requires `prices` where it and the docs define `price`; a delete is lists of ids by name (docs)."""
+    row = made["CustomPricingUpsertOperation"]["properties"]["payload"]["items"]
+    row["required"] = ["productId", "price"]
+    row["properties"] = {key: _nullable(value) for key, value in row["properties"].items()}
+    tier = made["CustomPricingPrice"]["properties"]
+    tier["quantityEnd"] = _nullable(tier["quantityEnd"])
+    lists = {key: {"type": "array", "items": _ID} for key in ("productIds", "customerIds", "customerGroupIds")}
+    made["CustomPricingDeleteOperation"]["properties"]["payload"]["items"] = closed(
+        {"type": "object", "properties": lists}
+    )
+    data = made["CustomPricingResponse"]["properties"]["data"]["items"]
+    data["properties"]["extensions"] = dict(_OPEN)
 
 
 def _referred(schema: Any) -> Any:
@@ -248,6 +264,16 @@ def _action(route: Route, responses: dict[str, Side]) -> Side:
     if name == "info.version":
         responses["200"] = Side(PUBLISHED, _published_answer("get /_info/version"))
         return _NO_BODY
+    if name == "custom-price":
+        answer = published()["actions"]["post /_action/custom-price"]["responses"]["200"]["content"]
+        responses["200"] = Side(PUBLISHED, _referred(answer["application/json"]["schema"]))
+        return Side(PUBLISHED, {"type": "array", "items": {"anyOf": [
+            {"$ref": "#/$defs/CustomPricingUpsertOperation"}, {"$ref": "#/$defs/CustomPricingDeleteOperation"},
+        ]}})  # fmt: skip
+    if name == "index-products":
+        responses["204"] = _NO_BODY
+        ids = closed({"type": "object", "properties": {"ids": {"type": "array", "items": _ID}}})
+        return Side(OWN, ids, "fact sheet, section 11; the published operation has no body")
     if name.endswith(".state"):
         responses["200"] = Side(
             OWN, {"$ref": "#/$defs/StateMachineState"}, "OrderActionController.php: the state reached"

@@ -72,6 +72,8 @@ class Writer:
         self._known: dict[tuple[str, str, str], dict[str, Any] | None] = {}
         self._staged: set[tuple[str, str, str]] = set()
         self._last: dict[str, int] = {}
+        self._within: dict[str, str] = {}
+        self._depth = 0
 
     # -- what is there already -----------------------------------------------------------------------------------
 
@@ -114,6 +116,17 @@ class Writer:
         """
         if not isinstance(row, Mapping):
             raise errors.plain(400, "Invalid payload. Should contain a list of associative arrays")
+        if self._depth == 0:
+            self._within = {}
+        self._depth += 1
+        try:
+            return self._upsert(entity, row, path, owner, only)
+        finally:
+            self._depth -= 1
+
+    def _upsert(
+        self, entity: Entity, row: Mapping[str, Any], path: str, owner: tuple[str, str] | None, only: Operation | None
+    ) -> str:
         given = dict(row)
         if owner is not None:
             given[owner[0]] = owner[1]
@@ -125,6 +138,7 @@ class Writer:
         if only == "update" and fresh:
             raise errors.write_intent(entity.name)
         self._staged.add((entity.name, identity, self.version))
+        self._within[entity.name] = identity
         self._translations(given)
         self._nested_ones(entity, given, path)
         command = Command(entity, "insert" if fresh else "update", (identity, self.version), {}, before)
@@ -151,7 +165,11 @@ class Writer:
             elif fresh and known.default is not None and (defaults is None or name in defaults):
                 command.columns[name] = known.stored(known.default)
             elif fresh and known.required and not (child and known.inherited):
-                self.errors.append(errors.blank(pointer))
+                if known.reference in self._within and known.kind == "id":
+                    # FkFieldSerializer::shouldUseContext: the row above that is referred to, at any depth
+                    command.columns[name] = self._within[known.reference or ""]
+                else:
+                    self.errors.append(errors.blank(pointer))
         self._generated(command)
 
     def _automatic(self, command: Command, known: Field, given: Mapping[str, Any]) -> bool:
