@@ -64,6 +64,8 @@ READINGS = (
         page_size=100,
         source="quantities carry no stamp: items of documents that moved stock are read, by the documents' " + _STAMPS,
     ),
+    Reading(entity="order_status", lateness_seconds=_LATE, page_size=100, source=_STAMPS),
+    Reading(entity="shipment", lateness_seconds=_LATE, page_size=100, source=_STAMPS),
     Reading(entity="product", lateness_seconds=_LATE, page_size=100, source=_STAMPS),
 )
 
@@ -129,7 +131,9 @@ SETTINGS: Mapping[str, Expected] = {
     "price_digits": WHOLE_NUMBER,
     "tax_field": ("VatGroup", "TaxCode"),
     "approved_drafts": ("wait", "post"),
-    **dict.fromkeys(("item_fields", "moving_documents", "state_countries", "stock_warehouses"), ListOf(WORD)),
+    **dict.fromkeys(
+        ("item_fields", "moving_documents", "source_connections", "state_countries", "stock_warehouses"), ListOf(WORD)
+    ),
 }
 NAMES_IN: Mapping[str, Mapping[str, Expected]] = {
     "websites.*": dict.fromkeys(

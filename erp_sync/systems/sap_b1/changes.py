@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from erp_sync.ports.raw import BadRecord, News, RawRecord, Window
+from erp_sync.ports.raw import News, RawRecord, Window
 from erp_sync.systems.sap_b1 import odata
 from erp_sync.systems.sap_b1.client import MOST_IN_FILTER, Query, ServiceLayerClient
 
@@ -95,12 +95,15 @@ class DocumentReader:
         return [row for row in rows if str(row["DocEntry"]) in wanted]
 
     def _utc(self, row: Mapping[str, Any], day: str, clock: str) -> datetime | None:
-        if not row.get(day):
-            return None
-        try:
-            return odata.stamp(row[day], row.get(clock), self._zone)
-        except ValueError as problem:
-            raise BadRecord(str(row.get("DocEntry", "")), day, str(problem)) from problem
+        return utc_of(row.get(day), row.get(clock), self._zone)
+
+
+def utc_of(day: Any, clock: Any, zone: str) -> datetime | None:
+    """None where there is none, or what stands there is none: the mapping names that record, the others go."""
+    try:
+        return odata.stamp(day, clock, zone) if day else None
+    except ValueError:
+        return None
 
 
 def stamp_text(row: Mapping[str, Any]) -> str:

@@ -10,14 +10,19 @@ from erp_sync.ports.connection import Breaker, ConnectionSettings, ExchangeSink,
 from erp_sync.ports.lookups import Lookups
 from erp_sync.ports.mapping import RecordMapping
 from erp_sync.ports.mapping_overlay import check_names, overlaid
+from erp_sync.systems.sap_b1.capabilities import key_field
 from erp_sync.systems.sap_b1.catalogue import ProductSource
 from erp_sync.systems.sap_b1.client import ServiceLayerClient
 from erp_sync.systems.sap_b1.lookups import SettingsLookups
 from erp_sync.systems.sap_b1.mapping.customer import CUSTOMER
 from erp_sync.systems.sap_b1.mapping.order import sales_order_mapping
+from erp_sync.systems.sap_b1.mapping.order_status import ORDER_STATUS
 from erp_sync.systems.sap_b1.mapping.product import PRODUCT
+from erp_sync.systems.sap_b1.mapping.shipment import shipment_mapping
 from erp_sync.systems.sap_b1.mapping.stock import STOCK_LEVEL
+from erp_sync.systems.sap_b1.order_status import OrderStatusSource
 from erp_sync.systems.sap_b1.orders import SalesOrderTarget
+from erp_sync.systems.sap_b1.shipments import ShipmentSource
 from erp_sync.systems.sap_b1.stock import StockSource
 
 
@@ -26,7 +31,14 @@ def mappings(connection: ConnectionSettings) -> dict[str, RecordMapping]:
 
     Raises MappingMistake for a wrong overlay, ValueError for a wrong setting. No I/O.
     """
-    base = (CUSTOMER, sales_order_mapping(connection.settings), STOCK_LEVEL, PRODUCT)
+    base = (
+        CUSTOMER,
+        sales_order_mapping(connection.settings),
+        ORDER_STATUS,
+        shipment_mapping(key_field(connection.settings)),
+        STOCK_LEVEL,
+        PRODUCT,
+    )
     overlays: Mapping[str, Any] = connection.settings.get("mapping") or {}
     check_names(base, overlays)
     return {mapping.name: overlaid(mapping, overlays) for mapping in base}
@@ -42,6 +54,8 @@ class SapBusinessOneConnector:
         self._lookups = lookups
         self._ports: dict[tuple[str, str], Callable[[], Any]] = {
             (Entity.SALES_ORDER, "target"): lambda: SalesOrderTarget(client, self._lookups, self.mappings),
+            (Entity.ORDER_STATUS, "source"): lambda: OrderStatusSource(client, self.mappings["order_status"]),
+            (Entity.SHIPMENT, "source"): lambda: ShipmentSource(client, self.mappings["shipment"]),
             (Entity.STOCK_LEVEL, "source"): lambda: StockSource(client, self.mappings["stock_level"]),
             (Entity.PRODUCT, "source"): lambda: ProductSource(client, self.mappings["product"]),
         }

@@ -154,6 +154,15 @@ def test_more_than_a_page_is_not_looked_at(connector, server):
     assert source(connector).peek(WINDOW) is None
 
 
+def test_an_item_with_a_time_that_is_none_is_named_alone(connector, server):
+    server.rows("Items", item(UpdateTime="24:61"), item("SHAFT-20"))
+    found = source(connector)
+    bad, good = (record for page in found.snapshot() for record in page)
+    assert found.to_canonical(good, Passthrough()).sku == "SHAFT-20"
+    with pytest.raises(BadRecord, match="record BEARING-6204, field updated_at"):
+        found.to_canonical(bad, Passthrough())
+
+
 def test_single_items_are_read(connector, server):
     server.rows("Items", item())
     found = source(connector)

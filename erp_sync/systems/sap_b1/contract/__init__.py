@@ -22,6 +22,7 @@ FILE = Path(__file__).with_name("entities.json")
 RECORDS = {
     "customer": "BusinessPartner",
     "sales_order": "Document",
+    "order_status": "Document",
     "stock_level": "ItemWarehouseInfo",
     "product": "Item",
 }
@@ -31,6 +32,8 @@ SERVED = {
     (Entity.SALES_ORDER, "target"): Served(
         mappings=("customer", "sales_order"), operations=ORDER_OPERATIONS, no_target=no_target.SALES_ORDER
     ),
+    (Entity.ORDER_STATUS, "source"): Served(mappings=("order_status",)),
+    (Entity.SHIPMENT, "source"): Served(mappings=("shipment",)),
     (Entity.STOCK_LEVEL, "source"): Served(mappings=("stock_level",)),
     (Entity.PRODUCT, "source"): Served(mappings=("product",)),
 }
