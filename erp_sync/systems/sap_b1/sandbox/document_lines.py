@@ -64,7 +64,7 @@ def complete(context: Context, header: Header, line: Entity, sent: Entity, numbe
         "Quantity": number(quantity),
         "UoMEntry": uom,
         "InventoryQuantity": number(quantity * units.factor(context, item, uom)),
-        "WarehouseCode": _warehouse(context, item, line),
+        "WarehouseCode": warehouse(context, item, line),
         "Currency": header.currency,
         "LineStatus": line.get("LineStatus") or "bost_Open",
         "TreeType": item.get("TreeType", "iNotATree"),
@@ -87,7 +87,8 @@ def _item(context: Context, header: Header, line: Entity, number_: int) -> Entit
     return item
 
 
-def _warehouse(context: Context, item: Entity, line: Entity) -> str | None:
+def warehouse(context: Context, item: Entity, line: Entity) -> str | None:
+    """The row's, the item's or the company's. Raises ServiceLayerError for one that is not there."""
     code = line.get("WarehouseCode") or item.get("DefaultWarehouse") or context.options.default_warehouse
     if code is None:
         code = context.store.value('SELECT k1 FROM "Warehouses" ORDER BY k1 LIMIT 1')

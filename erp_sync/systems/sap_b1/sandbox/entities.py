@@ -85,6 +85,8 @@ _SETS = (
     # Drafts of orders carry the user-defined fields of ORDR: marketing documents share them.
     _document("Drafts", "ORDR"),
     _document("DeliveryNotes", "ORDR"),
+    _document("InventoryGenEntries", "ORDR"),
+    _document("InventoryGenExits", "ORDR"),
     EntitySet(
         "Items", "Item", {"ItemCode": "string"}, etag=True, stamps=_MASTER_STAMPS, user_table="OITM",
         read_only=frozenset(["QuantityOnStock", "QuantityOrderedFromVendors", "QuantityOrderedByCustomers",

@@ -15,6 +15,7 @@ from erp_sync.systems.sap_b1.sandbox.documents import Orders
 from erp_sync.systems.sap_b1.sandbox.drafts import Drafts, save_to_document
 from erp_sync.systems.sap_b1.sandbox.entities import SETS
 from erp_sync.systems.sap_b1.sandbox.errors import unsupported
+from erp_sync.systems.sap_b1.sandbox.goods_movements import ISSUE, RECEIPT, GoodsMovements
 from erp_sync.systems.sap_b1.sandbox.kind import Kind
 from erp_sync.systems.sap_b1.sandbox.masterdata import BusinessPartners, Items, UserFieldsMD
 from erp_sync.systems.sap_b1.sandbox.paths import Resource
@@ -50,6 +51,8 @@ class Registry:
             "Orders": Orders(SETS["Orders"], entities, approvals),
             "Drafts": Drafts(entities, approvals),
             "DeliveryNotes": DeliveryNotes(entities),
+            "InventoryGenEntries": GoodsMovements(entities, "InventoryGenEntries", RECEIPT, 1),
+            "InventoryGenExits": GoodsMovements(entities, "InventoryGenExits", ISSUE, -1),
             "ApprovalRequests": ApprovalRequests(entities),
         }
         self.services: dict[str, Service] = {

@@ -57,6 +57,9 @@ def a_day(company):
     company.call("POST", "OrdersService_Preview", {"Document": order_body(LARGE)})
     company.call("PATCH", "ApprovalRequests(1)", {"ApprovalRequestDecisions": [{"Status": "ardApproved"}]})
     company.done("DraftsService_SaveDraftToDocument", {"Document": {"DocEntry": 1}})
+    for movement in ("InventoryGenEntries", "InventoryGenExits"):
+        company.made(movement, {"DocumentLines": [{"ItemCode": "NUT", "Quantity": 5}], "Comments": "counted"})
+        company.changed(f"{movement}(1)", {"Comments": "counted again"})
     company.made("Drafts", order_body(DocObjectCode="oOrders"))
     company.done("Drafts(2)/Close")
     company.done("Orders(1)/Close")

@@ -74,11 +74,11 @@ TYPES: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 
 SETS = (
-    "Orders", "Drafts", "DeliveryNotes", "Items", "ItemGroups", "Manufacturers", "BusinessPartners",
-    "BusinessPartnerGroups", "PaymentTermsTypes", "PriceLists", "Warehouses", "Currencies", "VatGroups",
-    "UnitOfMeasurements", "UnitOfMeasurementGroups", "UserFieldsMD", "ApprovalRequests", "SpecialPrices",
-    "BlanketAgreements", "EnhancedDiscountGroups", "Login", "Logout", "OrdersService", "DraftsService",
-    "CompanyService",
+    "Orders", "Drafts", "DeliveryNotes", "InventoryGenEntries", "InventoryGenExits", "Items", "ItemGroups",
+    "Manufacturers", "BusinessPartners", "BusinessPartnerGroups", "PaymentTermsTypes", "PriceLists", "Warehouses",
+    "Currencies", "VatGroups", "UnitOfMeasurements", "UnitOfMeasurementGroups", "UserFieldsMD", "ApprovalRequests",
+    "SpecialPrices", "BlanketAgreements", "EnhancedDiscountGroups", "Login", "Logout", "OrdersService",
+    "DraftsService", "CompanyService",
 )  # fmt: skip
 
 _SIMPLE = {"str": "string", "int": "integer", "float": "number", "SapBool": "BoYesNoEnum"}
