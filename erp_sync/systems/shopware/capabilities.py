@@ -69,6 +69,15 @@ OPERATIONS = (
         source="core, StateMachineRegistry: what is in the state answers 200 unchanged; its effect is the state",
     ),
     Operation(
+        name="product.write",
+        guarantee=Guarantee.UNIQUE_KEY,
+        batch_size=100,
+        settle_seconds=EXECUTION_SECONDS,
+        settle_source=EXECUTION_SOURCE,
+        source="OpenAPI 6.7.10.1, POST /_action/sync: upsert by id, which is derived of the product number; "
+        "recommended rows a call are unconfirmed",
+    ),
+    Operation(
         name="stock_level.write",
         guarantee=Guarantee.UNIQUE_KEY,
         batch_size=250,
@@ -87,6 +96,13 @@ READINGS = (
         page_size=100,
         source="OpenAPI 6.7.10.1, POST /search/order; createdAt and updatedAt in UTC with 1 ms resolution, set before "
         "the commit. Lateness, the longest checkout transaction, is unconfirmed",
+    ),
+    Reading(
+        entity="product",
+        lateness_seconds=60.0,
+        resolution_seconds=0.001,
+        page_size=100,
+        source="OpenAPI 6.7.10.1, POST /search/product; indexers set updatedAt by SQL (core, ProductIndexer)",
     ),
     Reading(
         entity="stock_level",
@@ -179,11 +195,15 @@ SETTINGS: Mapping[str, Expected] = {
     "order_statuses": TableOf(ORDER_STATUSES),
     "page_size": WHOLE_NUMBER,
     "payment_kinds": TableOf(PAYMENT_KINDS),
+    "product_sales_channels": LIST,
+    "property_groups": TableOf(WORD),
     "sales_channels": TABLE,
     "settle_seconds": TableOf(NUMBER),
     "shipment_mail": YES_OR_NO,
     "stock_source": WORD,
     "tax_from_store": YES_OR_NO,
+    "tax_id": WORD,
+    "tax_ids": TableOf(WORD),
     "timeout_seconds": NUMBER,
 }
 NAMES_IN: Mapping[str, Mapping[str, Expected]] = {

@@ -63,6 +63,7 @@ class ShopwareClient:
         operation: str,
         document: str = "",
         found_nothing: Callable[[Reply], bool] | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> Page:
         """One page of an entity (kebab-case), live versions only."""
         answer = self._sender.send(
@@ -70,7 +71,7 @@ class ShopwareClient:
                 method="POST",
                 path=f"/api/search/{entity}",
                 json=criteria.body(),
-                headers=HEADERS,
+                headers={**HEADERS, **(headers or {})},
                 operation=operation,
                 document=document,
                 repeatable=True,
@@ -87,7 +88,15 @@ class ShopwareClient:
         counted = total if isinstance(total, int) and not isinstance(total, bool) else 0
         return Page(rows, max(counted, len(rows)))
 
-    def all(self, entity: str, criteria: Criteria, *, operation: str, page_size: int) -> Iterator[list[dict[str, Any]]]:
+    def all(
+        self,
+        entity: str,
+        criteria: Criteria,
+        *,
+        operation: str,
+        page_size: int,
+        headers: Mapping[str, str] | None = None,
+    ) -> Iterator[list[dict[str, Any]]]:
         """All records of a search, page by page. None is skipped and none comes twice: each page starts above the last
         cursor, which no change moves. Numbered pages would drift.
 
@@ -96,7 +105,7 @@ class ShopwareClient:
         after = 0
         while True:
             search = criteria.where(Above(CURSOR, after)).sorted_by(CURSOR).at_most(page_size)
-            page = self.search(entity, search, operation=operation)
+            page = self.search(entity, search, operation=operation, headers=headers)
             if page.rows:
                 yield page.rows
                 after = self._last(entity, page.rows, after, operation)

@@ -16,9 +16,11 @@ from erp_sync.systems.shopware.client import ShopwareClient
 from erp_sync.systems.shopware.doctor import examine
 from erp_sync.systems.shopware.errors import outcome, token_outcome
 from erp_sync.systems.shopware.mapping.orders import ORDER
+from erp_sync.systems.shopware.mapping.products import FROM_STORE, TO_STORE
 from erp_sync.systems.shopware.ports.catalogue import Catalogue
 from erp_sync.systems.shopware.ports.order_status import OrderStatusTarget
 from erp_sync.systems.shopware.ports.orders import OrderSource
+from erp_sync.systems.shopware.ports.products import ProductTarget
 from erp_sync.systems.shopware.ports.shipments import ShipmentTarget
 from erp_sync.systems.shopware.ports.stock import StockTarget
 from erp_sync.transport.auth import OAuth2ClientSecret
@@ -70,10 +72,13 @@ class ShopwareConnector:
 _PORTS: dict[tuple[str, str], Callable[[ShopwareConnector], Any]] = {
     ("sales_order", "source"): lambda one: OrderSource(one.client, one.settings, one.capabilities),
     ("order_status", "target"): lambda one: OrderStatusTarget(one.client, one.settings, one.capabilities),
+    ("product", "target"): lambda one: ProductTarget(
+        one.client, one.settings, one.capabilities, one.catalogue, one.lookups
+    ),
     ("shipment", "target"): lambda one: ShipmentTarget(one.client, one.settings, one.capabilities, one.lookups),
     ("stock_level", "target"): lambda one: StockTarget(one.client, one.settings, one.capabilities, one.catalogue),
 }
-MAPPINGS = (ORDER,)
+MAPPINGS = (ORDER, TO_STORE, FROM_STORE)
 
 
 def mappings(connection: ConnectionSettings) -> dict[str, RecordMapping]:

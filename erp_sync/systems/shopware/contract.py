@@ -17,7 +17,7 @@ FILE = Path(__file__).parent / "published" / "admin-6.7.10.1.json"
 DEEPEST = 4
 
 # Mapping -> schema.
-SCHEMAS = {"sales_order": "Order"}
+SCHEMAS = {"sales_order": "Order", "product.write": "Product", "product.read": "Product"}
 # Ways back from a record to what it belongs to, and lists of what refers to it: no part of the record.
 _BACK = ("order", "primaryOrder", "primaryOrderDelivery", "primaryOrderTransaction", "orderDeliveries", "orders")
 _OF_MASTER_DATA = (
@@ -37,6 +37,9 @@ SERVED = {
         no_target=no_target.ORDER_STATUS,
     ),
     (Entity.SHIPMENT, "target"): Served(operations=("shipment.record", "shipment.ship"), no_target=no_target.SHIPMENT),
+    (Entity.PRODUCT, "target"): Served(
+        mappings=("product.write", "product.read"), operations=("product.write",), no_target=no_target.PRODUCT
+    ),
     (Entity.STOCK_LEVEL, "target"): Served(operations=("stock_level.write",), no_target=no_target.STOCK_LEVEL),
 }
 

@@ -38,6 +38,28 @@ SHIPMENT = {
     "parcels[].weight": "a tracking code is a text",
 }
 
+_OWN = "the shop's own: the core keeps it by ids of its own, which no name stands for"
+
+PRODUCT = {
+    "connection": _WHOSE,
+    "scope": _WHOSE,
+    "native_id": "the product number is the key in both systems",
+    "version": _VERSION,
+    "kind": "a product with variants is one, and nothing else tells kinds apart",
+    "short_description": "the core has one description",
+    "unit": _OWN,
+    "manufacturer": _OWN,
+    "categories": _OWN,
+    "variant_attributes": "the options of the variants say by what they differ",
+    "components[].sku": "the core has no bundles",
+    "components[].quantity": "the core has no bundles",
+    "backorders": "isCloseout is the shop's own",
+    "restock_date": "the core has no date of it, only restockTime in days",
+    "created_at": "the shop's own is when it was made there",
+    "updated_at": _VERSION,
+    "only": "says which fields are sent",
+}
+
 STOCK_LEVEL = {
     "connection": _WHOSE,
     "scope": _WHOSE,

@@ -68,6 +68,25 @@ REASONS = (
         do="Set the connection's page_size to the shop's shopware.api.max_limit, and restart.",
     ),
     Reason(
+        code="unsupported_kind",
+        means="The shop's core has no products of this kind (bundles, gift cards).",
+        look=("erp-sync deadletters show ID",),
+        do="Leave the kind out of the flow (rule kinds), and keep such products in the shop by hand.",
+    ),
+    Reason(
+        code="unknown_tax",
+        means="A new product needs a tax of the shop, and none is named for its tax class.",
+        look=("erp-sync deadletters show ID",),
+        do="Name it in the connection's settings tax_ids or tax_id (Settings, Tax: the id stands in the address)"
+        + _RETRY,
+    ),
+    Reason(
+        code="unknown_property_group",
+        means="A variant differs by something that no property of the shop stands for.",
+        look=("erp-sync deadletters show ID",),
+        do="Make the property in the shop, and name its id in the connection's setting property_groups" + _RETRY,
+    ),
+    Reason(
         code="no_delivery",
         means="The shop's order has nothing to deliver, and the ERP shipped something of it.",
         look=_SHOW,

@@ -35,12 +35,16 @@ class Catalogue:
                 known |= {number: identity for number, identity in self.remember(page).items() if number in wanted}
         return known
 
-    def rows(self, numbers: Sequence[str], criteria: Criteria, *, operation: str) -> Iterator[list[dict[str, Any]]]:
+    def rows(
+        self, numbers: Sequence[str], criteria: Criteria, *, operation: str, headers: Mapping[str, str] | None = None
+    ) -> Iterator[list[dict[str, Any]]]:
         """Products of these numbers, in pages. An empty number is none."""
         wanted = sorted({one for one in numbers if one})
         for start in range(0, len(wanted), self._page_size):
             search = criteria.where(OneOf("productNumber", tuple(wanted[start : start + self._page_size])))
-            yield from self._client.all("product", search, operation=operation, page_size=self._page_size)
+            yield from self._client.all(
+                "product", search, operation=operation, page_size=self._page_size, headers=headers
+            )
 
     def remember(self, rows: Iterable[Mapping[str, Any]]) -> dict[str, str]:
         """Products that a read gave: their ids by number."""
