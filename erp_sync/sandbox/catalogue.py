@@ -81,7 +81,8 @@ class Basket:
     Attributes:
         number: of the basket in the data; made for baskets that are resampled.
         at: time after the beginning of the day.
-        payment: Magento's method code.
+        shipping, payment: codes of the methods, as the sample data has them: flatrate_flatrate, checkmo ... A store's
+            front finds what it has for each.
         purchase_order: the number that the method "purchaseorder" asks for.
         cancelled: the customer thinks better of it before it ships.
         trouble: None, "unknown_sku" (a line that the ERP does not know) or "malformed_address".

@@ -59,7 +59,7 @@ class Conventions:
     call_flows: Sequence[tuple[str, str]] = ()
     location: Callable[[str], str] = str
     safety_stock: Callable[[str, str], Decimal] = field(default=lambda sku, source: Decimal(0))
-    price_list: int = 1
+    price_list: Any = 1
 
     def flow(self, endpoint: str, told: str, agent: str = "") -> str:
         """Flow of a call: what its User-Agent says in brackets, else what the endpoint itself tells, else the first
