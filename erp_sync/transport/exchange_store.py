@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import fcntl
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -131,7 +132,7 @@ class Store:
             if rows:
                 last = max(row["time"] for row in rows)
                 identity = self._segment(connection, segment, host, last) if segment else None
-                connection.execute(exchanges.insert(), [{**row, "segment_id": identity} for row in rows])
+                self._insert(connection, [{**row, "segment_id": identity} for row in rows])
             for poll in polls:
                 insert = self._upsert(empty_polls).values(**poll)
                 connection.execute(
@@ -143,6 +144,28 @@ class Store:
                         },
                     )
                 )
+
+    def _insert(self, connection: sa.Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+        """SQLAlchemy's own way over the rows takes longer than SQLite does: here only the values are converted that
+        have to be."""
+        if self.engine.dialect.name != "sqlite":
+            connection.execute(exchanges.insert(), rows)
+            return
+        sql, converters = self._insertion
+        connection.exec_driver_sql(
+            sql, [tuple([convert(row[name]) if convert else row[name] for name, convert in converters]) for row in rows]
+        )
+
+    @cached_property
+    def _insertion(self) -> tuple[str, list[tuple[str, Callable[[Any], Any] | None]]]:
+        """The statement, and its parameters in their order with what makes of each what the database keeps."""
+        dialect = self.engine.dialect
+        columns = [column for column in exchanges.c if not column.primary_key]
+        statement = exchanges.insert().compile(dialect=dialect, column_keys=[column.name for column in columns])
+        converters: list[tuple[str, Callable[[Any], Any] | None]] = [
+            (one.name, one.type.dialect_impl(dialect).bind_processor(dialect)) for one in columns
+        ]
+        return str(statement), converters
 
     def _segment(self, connection: sa.Connection, name: str, host: str, last: datetime) -> int:
         values = {"name": name, "host": host, "last_at": last}
