@@ -8,7 +8,8 @@ from typing import Any
 
 from erp_sync.sandbox.clock import Clock
 from erp_sync.sandbox.core import Commit, Endpoint, Handled, Request, Response
-from erp_sync.systems.shopware.sandbox import auth, bootstrap, errors, indexing, rooms, seed
+from erp_sync.systems.shopware.sandbox import apps, auth, bootstrap, errors, indexing, rooms, seed
+from erp_sync.systems.shopware.sandbox.courier import Courier
 from erp_sync.systems.shopware.sandbox.database import Database
 from erp_sync.systems.shopware.sandbox.errors import Counted, ShopwareError
 from erp_sync.systems.shopware.sandbox.options import Options
@@ -31,6 +32,8 @@ class ShopwareSandbox:
         self.router = Router([one for one in every if self.shop.options.commercial or not one.commercial])
         if not self.shop.database.row("SELECT name FROM sqlite_master WHERE name = 'sandbox_config'"):
             self._install()
+
+        self.courier = Courier()
 
     def _install(self) -> None:
         with self.shop.database.transaction():
@@ -66,8 +69,8 @@ class ShopwareSandbox:
     def handle(self, request: Request) -> Handled:
         self.run_due_work()
         shop, before = self.shop, self.shop.database.changes
-        shop.begin()
         found = self.router.find(request.method, request.segments)
+        shop.begin(self._privileges(request) if found else None)
         if found is None:
             return Handled(self._refusal(errors.no_route(request.method, request.url)))
         route, path = found
@@ -84,6 +87,7 @@ class ShopwareSandbox:
                 rooms.record_events(shop)
         except ShopwareError as error:
             return Handled(self._refusal(error))
+        rooms.after(shop, self.courier)
         commits = list(dict.fromkeys(shop.commits))
         document = call.document or self._document(route, path)
         return Handled(response, bool(commits) and shop.database.changes > before, document, commits)
@@ -98,14 +102,16 @@ class ShopwareSandbox:
     def tick(self) -> Iterable[Commit] | None:
         """The queue: indexer messages and webhooks that are due."""
         self.run_due_work()
+        rooms.run_due(self.shop, self.courier)
         return None
 
     def run_due_work(self) -> None:
+        """What readers could see."""
         indexing.run_due(self.shop)
-        rooms.run_due(self.shop)
 
     def close(self) -> None:
-        rooms.close(self.shop)
+        """Let deliveries under way end, and close the database."""
+        self.courier.close()
         self.shop.database.close()
 
     def status(self) -> dict[str, Any]:
@@ -118,6 +124,8 @@ class ShopwareSandbox:
             "credentials": auth.credentials(self.shop),
             "sales_channel_id": bootstrap.SALES_CHANNEL,
             "customer_password": seed.password(self.shop),
+            "shop_id": apps.shop_id(self.shop),
+            "apps": apps.shown(self.shop),
             # A write is visible to readers when its call has ended; listings and updatedAt trail by the indexer.
             "settle_seconds": {"*": 0, "product.listing": lag},
         }
@@ -158,6 +166,12 @@ class ShopwareSandbox:
             return path.get("id")
         row = self.shop.raw(entity, path["id"])
         return str(row[field]) if row and row[field] else path["id"]
+
+    def _privileges(self, request: Request) -> tuple[str, ...] | None:
+        """Rights of the caller: of the integration, of an app, or all of them."""
+        if request.path.startswith(f"/{STORE_API}") or request.path == auth.TOKEN_PATH:
+            return None
+        return auth.privileges(self.shop, request)
 
     def _refusal(self, error: ShopwareError) -> Response:
         return answer(error.body(), error.status)

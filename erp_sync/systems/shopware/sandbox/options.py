@@ -24,6 +24,7 @@ class Options:
         item_decimals, total_decimals, item_interval, total_interval, round_for_net: rounding of the default currency.
         shipping_gross: gross price of the shipping method, in the default currency.
         min_password_length: of customers who register.
+        shop_url: what the shop calls itself (APP_URL), in webhooks and to apps.
     """
 
     release: str = "6.7"
@@ -42,6 +43,7 @@ class Options:
     round_for_net: bool = True
     shipping_gross: str = "0"
     min_password_length: int = 8
+    shop_url: str = "https://shopware.sandbox"
 
     @classmethod
     def of(cls, data: dict[str, Any]) -> Options:

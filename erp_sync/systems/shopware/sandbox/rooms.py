@@ -3,7 +3,18 @@
 from __future__ import annotations
 
 from erp_sync.sandbox.core import Request, Response
-from erp_sync.systems.shopware.sandbox import auth, custom_prices, names, numbers, resources, states, sync
+from erp_sync.systems.shopware.sandbox import (
+    apps,
+    auth,
+    custom_prices,
+    names,
+    numbers,
+    resources,
+    states,
+    sync,
+    webhooks,
+)
+from erp_sync.systems.shopware.sandbox.courier import Courier
 from erp_sync.systems.shopware.sandbox.routing import Call, Route, answer
 from erp_sync.systems.shopware.sandbox.shop import Shop
 from erp_sync.systems.shopware.sandbox.store import routes as store_routes
@@ -24,7 +35,7 @@ def routes() -> list[Route]:
 
 
 def tables() -> tuple[str, ...]:
-    return session.SCHEMA
+    return (*session.SCHEMA, *apps.SCHEMA, *webhooks.SCHEMA)
 
 
 def _token(call: Call) -> Response:
@@ -42,11 +53,15 @@ def sales_channel(shop: Shop, request: Request) -> None:
 
 def record_events(shop: Shop) -> None:
     """Keep what webhooks are to tell of the call, in its transaction."""
+    webhooks.record(shop)
 
 
-def run_due(shop: Shop) -> None:
-    """Background work that is due."""
+def after(shop: Shop, courier: Courier) -> None:
+    """What leaves as soon as a call has committed."""
+    webhooks.hand_over(shop, courier)
 
 
-def close(shop: Shop) -> None:
-    """Let what is under way end."""
+def run_due(shop: Shop, courier: Courier) -> None:
+    """What is due outside: webhooks of the queue, apps that register."""
+    webhooks.run_due(shop, courier)
+    apps.register_due(shop, courier)

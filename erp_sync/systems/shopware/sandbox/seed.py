@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from erp_sync.systems.shopware.sandbox import bootstrap, indexing, names, numbers, seed_prices, stock
+from erp_sync.systems.shopware.sandbox import apps, bootstrap, indexing, names, numbers, seed_prices, stock
 from erp_sync.systems.shopware.sandbox.errors import ShopwareError
 from erp_sync.systems.shopware.sandbox.names import fixed_id
 from erp_sync.systems.shopware.sandbox.seeding import (
@@ -40,7 +40,7 @@ def load(shop: Shop, data: dict[str, Any]) -> dict[str, int]:
     Shopware's own: currencies [{iso, factor, decimals, interval, tax_free_from}], taxes [{name, rate}],
     customer_groups [{name, display_gross}], sales_channels [{name, access_key, currency, group}],
     countries [{iso, customer_tax_free, company_tax_free}], rules [{name, priority, conditions}], prices,
-    custom_prices and individual_prices as in `seed_prices`.
+    custom_prices and individual_prices as in `seed_prices`, apps as in `apps.install`.
     Prices of items are gross.
     """
     counts: dict[str, int] = {}
@@ -292,4 +292,5 @@ _LOADERS = (
     ("prices", seed_prices.prices),
     ("custom_prices", seed_prices.custom_prices),
     ("individual_prices", seed_prices.individual_prices),
+    ("apps", apps.install),
 )

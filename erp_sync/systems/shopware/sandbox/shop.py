@@ -31,6 +31,7 @@ class Shop:
         self.commits: list[Commit] = []
         self.written: list[Command] = []
         self.states: list[StateChange] = []
+        self.privileges: tuple[str, ...] | None = None
         self.placed: list[str] = []
         self.logins: list[tuple[str, str]] = []
 
@@ -41,8 +42,9 @@ class Shop:
     def entity(self, name: str) -> Entity:
         return entities()[name]
 
-    def begin(self) -> None:
-        """A new call: nothing of the last one is left."""
+    def begin(self, privileges: tuple[str, ...] | None = None) -> None:
+        """A new call, by somebody with these rights (None: all); nothing of the last one is left."""
+        self.privileges = privileges
         self.commits, self.written, self.states, self.placed, self.logins = [], [], [], [], []
 
     def now(self) -> str:
