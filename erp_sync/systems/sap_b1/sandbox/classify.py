@@ -19,8 +19,8 @@ _FLOWS = {
     "Orders": "orders", "Drafts": "orders", "ApprovalRequests": "orders", "OrdersService_Preview": "orders",
     "DraftsService_SaveDraftToDocument": "orders", "DeliveryNotes": "shipments", "Items": "products",
     "BusinessPartners": "customers", "PriceLists": "prices", "SpecialPrices": "prices", "BlanketAgreements": "prices",
-    "EnhancedDiscountGroups": "prices", "CompanyService_GetItemPrice": "prices", "InventoryGenEntries": "inventory",
-    "InventoryGenExits": "inventory",
+    "ProductTrees": "products", "EnhancedDiscountGroups": "prices", "CompanyService_GetItemPrice": "prices",
+    "InventoryGenEntries": "inventory", "InventoryGenExits": "inventory",
 }  # fmt: skip
 #: Calls that write nothing although they are posted.
 _ASKS = frozenset(["OrdersService_Preview", "CompanyService_GetItemPrice", "CompanyService_GetAdminInfo",

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 
-from erp_sync.systems.sap_b1.sandbox import document_lines, rows
+from erp_sync.systems.sap_b1.sandbox import document_lines, product_trees, rows
 from erp_sync.systems.sap_b1.sandbox.context import Context
 from erp_sync.systems.sap_b1.sandbox.document_lines import Header
 from erp_sync.systems.sap_b1.sandbox.errors import VALIDATION, ServiceLayerError, not_found, rule
@@ -130,6 +130,7 @@ def _lines(context: Context, header: Header, merged: Entity, sent: Entity, befor
     for number_, known in held.items():
         if number_ not in {line["LineNum"] for line in found} and decimal(known.get("sandbox_delivered")):
             raise rule("Row cannot be removed; it has follow-up documents")  # words unconfirmed
+    found = product_trees.with_components(context, header, found)
     return [{**line, "VisualOrder": order} for order, line in enumerate(found)]
 
 

@@ -62,6 +62,7 @@ ROW_KEYS: dict[str, tuple[tuple[str, ...], ...]] = {
     "DiscountGroupLineCollection": (("ObjectType", "ObjectCode"),),
     "VatGroups_Lines": (("Effectivefrom",),),
     "UoMGroupDefinitionCollection": (("AlternateUoM",),),
+    "ProductTreeLines": (("ChildNum",), ("ItemCode",)),
     "ValidValuesMD": (("Value",),),
 }
 
@@ -102,6 +103,7 @@ _SETS = (
                              "DataVersion"]),
         indexed=("UpdateDate", "EmailAddress"),
     ),
+    EntitySet("ProductTrees", "ProductTree", {"TreeCode": "string"}),
     EntitySet("BusinessPartnerGroups", "BusinessPartnerGroup", {"Code": "integer"}, counter=True),
     EntitySet("PaymentTermsTypes", "PaymentTermsType", {"GroupNumber": "integer"}, counter=True),
     EntitySet("ItemGroups", "ItemGroups", {"Number": "integer"}, counter=True),

@@ -22,6 +22,7 @@ from erp_sync.systems.sap_b1.sandbox.paths import Resource
 from erp_sync.systems.sap_b1.sandbox.price_lists import PriceLists
 from erp_sync.systems.sap_b1.sandbox.pricing.agreements import BlanketAgreements
 from erp_sync.systems.sap_b1.sandbox.pricing.special_prices import SpecialPrices
+from erp_sync.systems.sap_b1.sandbox.product_trees import ProductTrees
 from erp_sync.systems.sap_b1.sandbox.service import Entities, body_of
 from erp_sync.systems.sap_b1.sandbox.sql_queries import SQLQueries, list_rows
 from erp_sync.systems.sap_b1.sandbox.webhooks import Subscriptions
@@ -51,6 +52,7 @@ class Registry:
             "Orders": Orders(SETS["Orders"], entities, approvals),
             "Drafts": Drafts(entities, approvals),
             "DeliveryNotes": DeliveryNotes(entities),
+            "ProductTrees": ProductTrees(SETS["ProductTrees"]),
             "InventoryGenEntries": GoodsMovements(entities, "InventoryGenEntries", RECEIPT, 1),
             "InventoryGenExits": GoodsMovements(entities, "InventoryGenExits", ISSUE, -1),
             "ApprovalRequests": ApprovalRequests(entities),

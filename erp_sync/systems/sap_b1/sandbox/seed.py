@@ -28,6 +28,7 @@ BODIES = {
     "warehouses": "Warehouses",
     "price_lists": "PriceLists",
     "raw_items": "Items",
+    "product_trees": "ProductTrees",
     "business_partners": "BusinessPartners",
     "special_prices": "SpecialPrices",
     "blanket_agreements": "BlanketAgreements",
@@ -48,10 +49,12 @@ def load(context: Context, registry: Registry, data: dict[str, Any]) -> dict[str
     """Load what is given and answer counts.
 
     items: sku, name, price, special_price, cost, weight, category, manufacturer, active, kind, parent_sku, options,
-    custom (user-defined fields by name); a configurable item has no counterpart and is left out. locations: code,
-    name, address; stock: sku, location (code), quantity; item_prices: sku, price_list, price, currency;
-    exchange_rates: currency, rate, date (else from 2000-01-01 on); customers: code, name, email and address.
-    user_fields are bodies of UserFieldsMD and are usable at once; further keys are those of `BODIES` and `SETTINGS`.
+    components (sku, quantity: a sales tree), custom (user-defined fields by name); a configurable item has no
+    counterpart and is left out. locations: code, name, address; stock: sku, location (code), quantity; item_prices:
+    sku, price_list, price, currency; exchange_rates: currency, rate, date (else from 2000-01-01 on); customers: code,
+    name, email and address. user_fields are bodies of UserFieldsMD and are usable at once; further keys are those of
+    `BODIES` and `SETTINGS`.
+
     Raises WrongSeed.
     """
     known = {*BODIES, *SETTINGS, *NEUTRAL}
@@ -134,14 +137,19 @@ class _Loader:
         return len(given)
 
     def items(self, given: list[dict[str, Any]]) -> int:
-        loaded = 0
+        loaded, trees = 0, []
         for row in given:
             if row.get("kind") == "configurable":
                 continue
             self.upsert("Items", self._item(row))
+            if row.get("components"):
+                lines = [{"ItemCode": one["sku"], "Quantity": exact(one["quantity"])} for one in row["components"]]
+                trees.append({"TreeCode": row["sku"], "TreeType": "iSalesTree", "ProductTreeLines": lines})
             if row.get("special_price") is not None:
                 self._promotion(row["sku"], row["special_price"])
             loaded += 1
+        for tree in trees:
+            self.upsert("ProductTrees", tree)
         return loaded
 
     def _item(self, row: dict[str, Any]) -> dict[str, Any]:

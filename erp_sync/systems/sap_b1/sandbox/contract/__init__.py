@@ -28,6 +28,11 @@ def properties(type_name: str) -> dict[str, str]:
     return dict(_document()["types"][type_name])
 
 
+def is_published(type_name: str) -> bool:
+    """False for a type whose properties come from the SDK help instead."""
+    return type_name not in _document()["own"]
+
+
 def types() -> list[str]:
     return sorted(_document()["types"])
 

@@ -21,6 +21,7 @@ SESSIONS = _MANUAL + "login and logout"
 BATCH = _MANUAL + "batch operations: multipart, whose parts are not looked into"
 QUERIES = _MANUAL + "SQL queries: columns are the query's own"
 WEBHOOKS = "SAP Business One webhooks, 10.0 FP 2602: newer than the published contract"
+SDK = "SAP Business One SDK help: properties that are not in the published file"
 PROXY = "pages of the proxy in front of Service Layer"
 SETTINGS = "AdminInfo: EnableWebhook is newer than the published contract"
 
@@ -120,7 +121,8 @@ _ERRORS = {"4XX": _FAILED, "500": _FAILED, "5XX": _BEHIND}
 
 
 def _entity(type_name: str, way: str) -> Side:
-    return Side(PUBLISHED, {"$ref": f"#/$defs/{way}{type_name}"})
+    schema = {"$ref": f"#/$defs/{way}{type_name}"}
+    return Side(PUBLISHED, schema) if contract.is_published(type_name) else Side(OWN, schema, SDK)
 
 
 def _page(row: dict[str, Any]) -> Side:

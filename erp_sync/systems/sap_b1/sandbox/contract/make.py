@@ -73,8 +73,23 @@ TYPES: dict[str, tuple[str, ...]] = {
     "SQLQuery": (),
 }  # fmt: skip
 
+#: Types of entity sets whose methods are published and whose properties are not in the published file; names as in
+#: the SAP Business One SDK help (ProductTrees, ProductTrees_Lines).
+OWN_TYPES: dict[str, dict[str, str]] = {
+    "ProductTree": {
+        "TreeCode": "string", "TreeType": "BoItemTreeTypes", "Quantity": "number", "PriceList": "integer",
+        "Warehouse": "string", "ProductDescription": "string", "ProductTreeLines": "ProductTreeLine[]",
+    },
+    "ProductTreeLine": {
+        "ItemCode": "string", "ItemName": "string", "Quantity": "number", "Warehouse": "string", "Price": "number",
+        "Currency": "string", "PriceList": "integer", "ParentItem": "string", "ChildNum": "integer",
+        "VisualOrder": "integer",
+    },
+}  # fmt: skip
+
 SETS = (
     "Orders", "Drafts", "DeliveryNotes", "InventoryGenEntries", "InventoryGenExits", "Items", "ItemGroups",
+    "ProductTrees",
     "Manufacturers", "BusinessPartners", "BusinessPartnerGroups", "PaymentTermsTypes", "PriceLists", "Warehouses",
     "Currencies", "VatGroups", "UnitOfMeasurements", "UnitOfMeasurementGroups", "UserFieldsMD", "ApprovalRequests",
     "SpecialPrices", "BlanketAgreements", "EnhancedDiscountGroups", "Login", "Logout", "OrdersService",
@@ -107,7 +122,8 @@ def cut(entities: dict[str, Any], reference: dict[str, Any]) -> dict[str, Any]:
         types[name] = properties
     return {
         "origin": ORIGIN,
-        "types": types,
+        "types": types | OWN_TYPES,
+        "own": sorted(OWN_TYPES),
         "enums": enums,
         "methods": {name: reference[name]["methods"] for name in SETS},
     }
