@@ -69,6 +69,20 @@ OPERATIONS = (
         source="core, StateMachineRegistry: what is in the state answers 200 unchanged; its effect is the state",
     ),
     Operation(
+        name="customer.erase",
+        guarantee=Guarantee.UNIQUE_KEY,
+        settle_seconds=EXECUTION_SECONDS,
+        settle_source=EXECUTION_SOURCE,
+        source="OpenAPI 6.7.10.1, DELETE /customer/{id}: a second finds nothing, which is the same",
+    ),
+    Operation(
+        name="sales_order.anonymise",
+        guarantee=Guarantee.UNIQUE_KEY,
+        settle_seconds=EXECUTION_SECONDS,
+        settle_source=EXECUTION_SOURCE,
+        source="OpenAPI 6.7.10.1, POST /_action/sync: sets values by id, so sending again changes nothing",
+    ),
+    Operation(
         name="product.write",
         guarantee=Guarantee.UNIQUE_KEY,
         batch_size=100,

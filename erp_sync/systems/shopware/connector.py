@@ -23,6 +23,7 @@ from erp_sync.systems.shopware.ports.orders import OrderSource
 from erp_sync.systems.shopware.ports.products import ProductTarget
 from erp_sync.systems.shopware.ports.shipments import ShipmentTarget
 from erp_sync.systems.shopware.ports.stock import StockTarget
+from erp_sync.systems.shopware.privacy import ShopPersons
 from erp_sync.transport.auth import OAuth2ClientSecret
 from erp_sync.transport.client import VendorClient
 
@@ -60,6 +61,10 @@ class ShopwareConnector:
 
     def with_lookups(self, lookups: Lookups) -> ShopwareConnector:
         return ShopwareConnector(self.settings, self.client, self.capabilities, lookups, self.catalogue)
+
+    def privacy(self) -> ShopPersons:
+        """A person's data in the shop."""
+        return ShopPersons(self.client)
 
     def examine(self) -> list[Diagnosis]:
         """The doctor's checks. Changes nothing."""

@@ -31,7 +31,9 @@ _OF_MASTER_DATA = (
 )
 
 SERVED = {
-    (Entity.SALES_ORDER, "source"): Served(mappings=("sales_order",)),
+    (Entity.SALES_ORDER, "source"): Served(
+        mappings=("sales_order",), operations=("customer.erase", "sales_order.anonymise")
+    ),
     (Entity.ORDER_STATUS, "target"): Served(
         operations=("order_status.transition", "sales_order.cancel", "order_status.note"),
         no_target=no_target.ORDER_STATUS,

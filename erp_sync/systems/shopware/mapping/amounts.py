@@ -17,6 +17,8 @@ from decimal import Decimal
 
 from erp_sync.model.money import ZERO, allocate, minor_units, round_money
 
+_DIGITS = tuple(Decimal(1).scaleb(-digits) for digits in (2, 4, 6, 8, 10))
+
 
 @dataclass(frozen=True)
 class Taxed:
@@ -132,8 +134,13 @@ def reconcile(positions: Sequence[Position], stated: Mapping[Decimal, Decimal], 
 def unit_price(stated: Decimal | None, quantity: Decimal, net: Decimal, currency: str) -> Decimal:
     """The vendor's price, or where quantity times price is not the line's amount, the shortest that gives it."""
     exact = net / quantity
-    tried = [] if stated is None else [stated]
-    for price in (*tried, *(exact.quantize(Decimal(1).scaleb(-digits)) for digits in (2, 4, 6, 8, 10))):
+    tried = [] if stated is None else [_shortest(stated)]
+    for price in (*tried, *(exact.quantize(one) for one in _DIGITS)):
         if round_money(price * quantity, currency) == net:
             return price
     return exact
+
+
+def _shortest(price: Decimal) -> Decimal:
+    """Without the zeros of its storage scale."""
+    return next((short for one in _DIGITS if (short := price.quantize(one)) == price), price)

@@ -32,6 +32,7 @@ SHIPPING = "shipping"  # key of the shipping among the positions
 ROUNDING = "rounding"  # line of what the whole order was rounded by
 LEFT = ("shipped", "returned", "returned_partially")  # delivery states in which all of it has left
 _RATE_DIGITS = Decimal("0.0001")
+_PIECES = Decimal("0.0001")
 FOLDING = "folding"  # name of the order's folding among the values of a context
 
 
@@ -150,7 +151,7 @@ class Folding:
         return Good(row, kind, parent, self._quantity(row), Position(str(row.get("id")), total, parts))
 
     def _quantity(self, row: Row) -> Decimal:
-        quantity = number(row, "quantity", self.scope, self._where(row))
+        quantity = number(row, "quantity", self.scope, self._where(row)).quantize(_PIECES)
         if quantity <= 0:
             raise self._problem(row, "quantity", f"{quantity} is not above zero")
         return quantity

@@ -17,13 +17,14 @@ from typing import Any
 ORIGIN = "Shopware Admin API 6.7.10.1, OpenAPI 3.1: npm @shopware/api-client 1.6.0 (MIT)"
 TARGET = Path(__file__).parent / "admin-6.7.10.1.json"
 
-SEARCHED = ("order", "product", "currency", "property-group-option", "tax")
+SEARCHED = ("order", "product", "customer", "currency", "property-group-option", "tax")
 PATHS = (
     "/oauth/token",
     *(f"/search/{entity}" for entity in SEARCHED),
     "/_action/sync",
     "/order/{id}",
     "/order-delivery/{id}",
+    "/customer/{id}",
     "/_action/order/{orderId}/state/{transition}",
     "/_action/order_delivery/{orderDeliveryId}/state/{transition}",
 )
