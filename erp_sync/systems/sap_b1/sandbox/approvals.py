@@ -17,6 +17,7 @@ from erp_sync.systems.sap_b1.sandbox.document_building import OBJECT_TYPES, Obje
 from erp_sync.systems.sap_b1.sandbox.entities import SETS
 from erp_sync.systems.sap_b1.sandbox.errors import JSON, NO_RECORDS, NOT_FOUND, ServiceLayerError, Version, rule
 from erp_sync.systems.sap_b1.sandbox.kind import Entity, Kind
+from erp_sync.systems.sap_b1.sandbox.masterdata import balances
 from erp_sync.systems.sap_b1.sandbox.service import Entities
 from erp_sync.systems.sap_b1.sandbox.values import decimal, exact
 
@@ -46,12 +47,13 @@ class Approvals:
         if not context.setting("approvals_in_di"):
             return None
         for number_, row in enumerate(context.setting("approval_templates"), 1):
-            if str(row.get("object_type", "17")) == kind.number and _meets(row, document):
+            if str(row.get("object_type", "17")) == kind.number and _meets(context, row, document):
                 return number_, row
         return None
 
     def held(self, context: Context, kind: ObjectType, document: Entity, template: tuple[int, Entity]) -> SavedAsDraft:
-        """Save the draft and the request; answers the error to raise."""
+        """Save the draft and the request; answers the error to raise. A `document` that has a draft's DocEntry is that
+        draft."""
         number_, row = template
         drafts, requests = self.entities.kinds["Drafts"], self.entities.kinds["ApprovalRequests"]
         draft = {
@@ -61,9 +63,11 @@ class Approvals:
                 {"ApprovalTemplatesID": number_, "ApprovalTemplatesName": row.get("name", ""), "Remarks": None}
             ],
         }
-        draft = drafts.numbered(context, draft)  # type: ignore[attr-defined]
-        draft["CreationDate"] = context.today
-        self.entities.save(context, drafts, draft, "create")
+        is_new = "DocEntry" not in draft
+        if is_new:
+            draft = drafts.numbered(context, draft)  # type: ignore[attr-defined]
+            draft["CreationDate"] = context.today
+        self.entities.save(context, drafts, draft, "create" if is_new else "update")
         request = {
             "Code": requests.number(context), "ApprovalTemplatesID": number_, "ObjectType": kind.number,
             "IsDraft": "Y", "ObjectEntry": None, "Status": "arsPending", "Remarks": None, "CurrentStage": 1,
@@ -89,7 +93,9 @@ class Approvals:
         return None if code is None else rows.read(context.store, "ApprovalRequests", code)
 
 
-def _meets(row: Entity, document: Entity) -> bool:
+def _meets(context: Context, row: Entity, document: Entity) -> bool:
+    if row.get("over_credit_limit") and not _over_credit_limit(context, document):
+        return False
     conditions = [
         (row.get("total_above"), document.get("DocTotal")),
         (
@@ -101,6 +107,18 @@ def _meets(row: Entity, document: Entity) -> bool:
     ]
     asked = [(exact(limit), decimal(value)) for limit, value in conditions if limit is not None]
     return all(value > limit for limit, value in asked)
+
+
+def _over_credit_limit(context: Context, document: Entity) -> bool:
+    """Balance, open deliveries, open orders and this document are more than the limit; a limit of 0 is none.
+
+    Which of them count is a setting of the company (Credit Limit, Commitment Limit) and unconfirmed here.
+    """
+    owner = rows.read(context.store, "BusinessPartners", document["CardCode"]) or {}
+    limit = decimal(owner.get("CreditLimit"))
+    if not limit:
+        return False
+    return sum((decimal(amount) for amount in balances(context, owner).values()), decimal(document["DocTotal"])) > limit
 
 
 def _set_of(kind: ObjectType) -> str:

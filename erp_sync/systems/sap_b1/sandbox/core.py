@@ -81,6 +81,8 @@ class SapB1Sandbox:
             return Handled(faults.proxy(404))
         if cookies(request).get("ROUTEID") == self.setting("sick_node") is not None:
             return Handled(faults.sick_node(version))
+        if self.options.empty_expect and "expect" in request.headers:
+            return Handled(Response(500))
         context = self._context(version, request)
         try:
             below = self._below(request)

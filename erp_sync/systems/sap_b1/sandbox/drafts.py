@@ -2,7 +2,8 @@
 
 A draft moves no stock. ``POST DraftsService_SaveDraftToDocument {"Document": {"DocEntry": 77}}`` makes the order under
 a **new** DocEntry (fact sheet, section 4); the status of its answer is unconfirmed (204 here), as are the words for a
-draft that nobody has approved.
+draft that nobody has approved. A draft that nobody had to approve so far meets the templates here (obs.) and answers
+as an order's POST does (unconfirmed).
 """
 
 from __future__ import annotations
@@ -82,6 +83,9 @@ def save_to_document(context: Context, entities: Entities, approvals: Approvals,
     assert isinstance(orders, Orders)
     if draft["DocObjectCode"] != ORDER.code:
         raise rule("This sandbox makes orders of drafts only")
+    template = approvals.template(context, ORDER, draft) if draft["AuthorizationStatus"] == "dasWithout" else None
+    if template is not None:
+        raise approvals.held(context, ORDER, draft, template)
     sent = {name: value for name, value in draft.items() if name not in _OWN}
     order = orders.numbered(context, build(context, ORDER, sent, sent, None) | _prices_of(draft, sent))
     order["CreationDate"] = context.today

@@ -139,18 +139,22 @@ class BusinessPartners(Kind):
                 raise rule("Cannot remove business partner; it has transactions")  # words unconfirmed
 
     def shown(self, context: Context, entity: Entity) -> Entity:
+        return entity | balances(context, entity)
+
+
+def balances(context: Context, entity: Entity) -> Entity:
+    """What the customer owes and what is on its way to that: account (set by an administrator), open deliveries and
+    open orders, each with VAT."""
+    found = {"CurrentAccountBalance": entity.get("CurrentAccountBalance") or number(0)}
+    for name, table_name in (("OpenDeliveryNotesBalance", "DeliveryNotes"), ("OpenOrdersBalance", "Orders")):
         opened = context.store.rows(
-            "SELECT json_extract(data, '$.sandbox_open') FROM \"Orders\" "
+            f"SELECT json_extract(data, '$.sandbox_open') FROM \"{table_name}\" "
             "WHERE json_extract(data, '$.CardCode') = ? AND json_extract(data, '$.DocumentStatus') = 'bost_Open'",
             entity["CardCode"],
         )
-        total = sum((Decimal(text) for (text,) in opened if text is not None), Decimal(0))
-        return {
-            "CurrentAccountBalance": number(0),
-            "OpenDeliveryNotesBalance": number(0),
-            **entity,
-            "OpenOrdersBalance": number(total),
-        }
+        amounts = [Decimal(text) for (text,) in opened if text is not None]
+        found[name] = number(sum(amounts, Decimal(0)))
+    return found
 
 
 class UserFieldsMD(Kind):

@@ -30,13 +30,15 @@ class Options:
         local_currency, price_decimals, amount_decimals: of the company.
         default_warehouse, default_vat_group, default_price_list: taken when neither body nor master data name one.
         approvals_in_di: General Settings, "Enable Approval Procedures in DI" (obs.): templates apply to Service Layer.
-        approval_templates: rows of {"name", "object_type" ("17"), "total_above", "discount_above"}.
+        approval_templates: rows of {"name", "object_type" ("17"), and conditions that must all hold: "total_above",
+            "discount_above" (percent, of document or row), "over_credit_limit" (true)}.
         approval_answer: "not_found" (-2028, seen at two sites) or "created" (a DocEntry that then gives 404).
         add_on: rules of a custom TransactionNotification; see `add_on`.
         period_price_with_group: of a period discount whose percentage a discount group's replaces, the price "before"
             it or the "net" one is taken (unconfirmed).
         item_price_is: what CompanyService_GetItemPrice answers, the price "after" or "before" the Discount beside it
             (unconfirmed; public code multiplies it by the quantity as it is).
+        empty_expect: a call with ``Expect: 100-continue`` is answered with an empty 500 (obs.).
         branches: ids of the company's branches; with any, a document must name one (obs.).
         bare_next_links: a next link has nothing but $skip: filters and selections are left out (obs., now and then).
         empty_query_is_not_found: a stored SQL query without rows is 404 -2028 (obs.).
@@ -71,6 +73,7 @@ class Options:
     add_on: list[dict[str, Any]] = field(default_factory=list)
     period_price_with_group: str = "before"
     item_price_is: str = "after"
+    empty_expect: bool = False
     branches: list[int] = field(default_factory=list)
     bare_next_links: bool = False
     empty_query_is_not_found: bool = False

@@ -112,6 +112,32 @@ def test_a_draft_made_as_such_moves_no_stock_and_becomes_an_order(company):
     assert company.stock("BOLT") == (50, 3)
 
 
+def test_a_draft_meets_the_templates_when_it_is_to_become_an_order(strict):
+    strict.made("Drafts", order_body(LARGE, DocObjectCode="oOrders"))
+    save = {"Document": {"DocEntry": 1}}
+    assert strict.call("POST", "DraftsService_SaveDraftToDocument", save).code == "-2028"
+    assert strict.get("Drafts(1)")["AuthorizationStatus"] == "dasPending"
+    assert decide(strict, "ardApproved").status == 204
+    strict.done("DraftsService_SaveDraftToDocument", save)
+    assert strict.get("Orders(1)")["DocTotal"] == 2000
+
+
+def test_an_order_over_the_credit_limit_waits(company):
+    company.core.seed({"approval_templates": [{"name": "Credit", "over_credit_limit": True}]})
+    company.order(LARGE)  # no limit, no question
+    company.done("Orders(1)/Close")
+    company.changed("BusinessPartners('C1')", {"CreditLimit": 50})
+    company.order({"ItemCode": "BOLT", "Quantity": 3, "UnitPrice": 10})
+    note = {"BaseType": 17, "BaseEntry": 2, "BaseLine": 0, "Quantity": 1}
+    company.made("DeliveryNotes", {"CardCode": "C1", "DocumentLines": [note]})
+    partner = company.get("BusinessPartners('C1')")
+    assert (partner["OpenOrdersBalance"], partner["OpenDeliveryNotesBalance"]) == (20, 10)
+    assert company.call("POST", "Orders", order_body({**LARGE, "Quantity": 2})).status == 201
+    assert company.call("POST", "Orders", order_body({**LARGE, "Quantity": 1})).code == "-2028"
+    company.core.seed({"business_partners": [{"CardCode": "C1", "CreditLimit": 90, "CurrentAccountBalance": 35}]})
+    assert company.call("POST", "Orders", order_body({**LARGE, "Quantity": 1})).code == "-2028"
+
+
 def test_an_administrator_changes_the_templates_while_it_runs(company):
     company.core.seed({"approval_templates": [{"name": "Discounts", "discount_above": 20}]})
     line = {"ItemCode": "BOLT", "UnitPrice": 10, "DiscountPercent": 21}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from erp_sync.systems.sap_b1.sandbox.pricing.discount_groups import combined
@@ -380,6 +380,47 @@ def test_another_installation_answers_the_price_before_its_discount(make_company
     company = make_company(item_price_is="before")
     group(company, 20)
     assert ask(company) == (Decimal("10.5"), 20)
+
+
+sources = st.fixed_dictionaries(
+    {},
+    optional={
+        "own": st.integers(1, 20),
+        "period": st.tuples(st.integers(1, 20), st.sampled_from([0, 10, 25])),
+        "group": st.lists(st.integers(0, 60), min_size=1, max_size=3),
+        "agreed": st.integers(1, 20),
+    },
+)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(sources=sources, relation=st.sampled_from(["dgrLowestDiscount", "dgrMultipliedDiscount", "dgrAverageDiscount"]))
+def test_whatever_there_is_the_modes_and_documents_agree(make_company, sources, relation):
+    """Lowest and highest enclose the default priority, an agreement is all three, and an order takes the answer."""
+    company = make_company()
+    if "own" in sources:
+        special(company, "C1", Price=sources["own"])
+    if "period" in sources:
+        cost, discount = sources["period"]
+        special(company, "*1", SpecialPriceDataAreas=[period("2026-01-01", None, cost, Discount=discount)])
+    for percent in sources.get("group", []):
+        group(company, percent)
+    if "agreed" in sources:
+        agreement(company, sources["agreed"])
+    found = {}
+    for mode in ("epLowestPrice", "epDefaultPriority", "epHighestPrice"):
+        partner(
+            company, EffectivePrice=mode, EffectivePriceConsidersPriceBeforeDiscount="tYES", EffectiveDiscount=relation
+        )
+        found[mode] = price(company)
+        (line,) = company.order({"ItemCode": "BOLT"})["DocumentLines"]
+        assert line["Price"] == found[mode]
+    lowest, default, highest = found.values()
+    assert lowest <= default <= highest
+    if "agreed" in sources:
+        assert lowest == highest == sources["agreed"]
+    elif "own" in sources:
+        assert default == sources["own"]
 
 
 percents = st.lists(st.decimals("0", "100", places=2), min_size=1, max_size=5)

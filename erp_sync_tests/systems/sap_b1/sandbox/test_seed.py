@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -15,9 +16,14 @@ from erp_sync_tests.systems.sap_b1.sandbox.conftest import Company
 
 @pytest.fixture(scope="module")
 def retailer():
-    """The kit's retailer, loaded."""
+    """Promoted articles and bundles of the kit's retailer, loaded."""
     made = Retailer()
-    catalogue = made.catalogue(made.days[0])
+    whole = made.catalogue(made.days[0])
+    parts = {sku for item in whole.items for sku, _ in item.members}
+    chosen = [item for item in whole.items if item.members or item.sku in parts or item.special_price is not None]
+    skus = {item.sku for item in chosen}
+    stock = {place: quantity for place, quantity in whole.stock.items() if place[0] in skus}
+    catalogue = replace(whole, items=tuple(chosen), stock=stock)
     clock = ManualClock()
     core = create(":memory:", clock, {})
     core.seed(catalogue.seed(erp=True))

@@ -117,3 +117,8 @@ def test_the_proxy_answers_what_is_not_service_layer_and_what_is_too_much(make_c
     assert (refusal.status, refusal.headers["content-type"][:9]) == (503, "text/html")
     for kind, status in (("too_many_requests", 503), ("server_error", 502), ("maintenance", 503)):
         assert company.core.fault_response(kind, request).status == status
+
+
+def test_a_call_that_expects_to_continue_may_get_an_empty_failure(make_company):
+    answer = make_company(empty_expect=True).call("POST", "Orders", {}, expect="100-continue")
+    assert (answer.status, answer.body) == (500, None)
