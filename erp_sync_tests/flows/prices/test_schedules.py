@@ -50,7 +50,7 @@ def quantities(terms: PriceTerms, item: str, unit: str) -> list[Decimal]:
     return sorted(q for start in starts for q in (start - least, start, start + least) if q > 0)
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(
     terms=worlds(clean=True) | worlds(), precedence=st.sampled_from([PRECEDENCE, PROMOTED]), mode=st.sampled_from(MODES)
 )

@@ -36,9 +36,13 @@ _MOST = Decimal(999)  # a percentage's column takes no more; above 100 a price i
 
 
 class AccountClass(msgspec.Struct, frozen=True, kw_only=True):
-    """`compares`: its policy is to be looked at; `always`: whether or not a discount rule is for the item."""
+    """Attributes:
+    label: what its accounts have in common, in words that stay the same.
+    compares: its policy is to be looked at; `always`: whether or not a discount rule is for the item.
+    """
 
     class_id: int
+    label: str
     price_list: str
     currency: str
     gross: bool
@@ -119,6 +123,7 @@ def sort_accounts(database: duckdb.DuckDBPyConnection, precedence: Precedence, d
             classes.append(
                 AccountClass(
                     class_id=number,
+                    label=_label(account, always, ruled, promotions),
                     price_list=account.price_list,
                     currency=account.currency,
                     gross=held_list.gross,
@@ -189,6 +194,17 @@ def _problem(one: PriceList, loops: set[str]) -> str:
     if one.price_list in loops:
         return str(Defect.CIRCULAR_PRICE_LIST)
     return "" if one.active else str(Defect.INACTIVE_PRICE_LIST)
+
+
+def _label(account: Account, always: bool, ruled: Sequence[Scope], promoted: Sequence[Scope]) -> str:
+    words = [account.price_list, account.currency]
+    if account.policy is not Policy.DEFAULT:
+        words.append(f"{account.policy} of {'all' if always else 'discounted'}")
+    words += [f"discounts of {' '.join(one).strip()}" for one in ruled]
+    if account.combination is not Combination.LOWEST:
+        words.append(f"{account.combination} discount")
+    words += [f"promotions of {' '.join(one).strip()}" for one in promoted]
+    return ", ".join(words)
 
 
 def _scope(scope: str, scoped_to: str) -> Scope:

@@ -109,6 +109,7 @@ def group_pairs(database: duckdb.DuckDBPyConnection) -> None:
 
         CREATE OR REPLACE TEMP TABLE groups AS
         SELECT owner, min(item) AS item, min(class_id) AS class_id, min(account) AS account, count(*) AS accounts,
+               sum(hash(account)) AS accounts_hash,
                min(item) <> max(item) OR min(class_id) <> max(class_id) OR min(terms) <> max(terms) AS mistaken
         FROM pairs GROUP BY owner;
         """
