@@ -79,6 +79,28 @@ REASONS = (
         do="Say which: `erp-sync adopt ROUTE --apply --link EMAIL=ERP_ID`; `erp-sync retry ID` where it is none.",
     ),
     Reason(
+        code="already_fulfilled",
+        means="The order, or a part of it, was cancelled in the store, and the ERP had picked, shipped or billed more "
+        "of it than the store keeps. What was still open there is closed.",
+        look=("erp-sync deadletters show ID", "erp-sync trace NUMBER"),
+        do="Stop the parcel, or take the goods back and refund them; a line that was closed while its parcel was "
+        "packed is opened again to bill it. Then `erp-sync deadletters dismiss ID --why TEXT`.",
+    ),
+    Reason(
+        code="order_not_found",
+        means="The sales order is gone from the ERP: somebody deleted it, or took our key off. What follows it cannot "
+        "be booked.",
+        look=("erp-sync deadletters show ID", "erp-sync trace NUMBER"),
+        do="Look at its history in the ERP. Enter it again there and link it with `erp-sync adopt`, or dismiss.",
+    ),
+    Reason(
+        code="record_changed",
+        means="Somebody saved the record in the same moment. Nothing was applied; it is tried again by itself.",
+        look=("erp-sync deadletters show ID", "erp-sync trace NUMBER"),
+        do="Nothing at first. Where it stays, find the script, workflow or add-on that saves the record again and "
+        "again.",
+    ),
+    Reason(
         code="missing_{entity}",
         means="The target does not have the {entity} yet. The row waits and goes once it is there.",
         look=("erp-sync plan products",),

@@ -9,12 +9,6 @@ _RETRY = ", then `erp-sync retry ID`."
 
 REASONS = (
     Reason(
-        code="order_not_found",
-        means="The sales order is gone from NetSuite: somebody deleted it. What follows it cannot be booked.",
-        look=_SHOW,
-        do="Look at its system notes in NetSuite. Enter it again there and link it with `erp-sync adopt`, or dismiss.",
-    ),
-    Reason(
         code="order_restlet_too_old",
         means="A part of a line was cancelled in the store, on an account with legacy tax whose order RESTlet is of "
         "version 1: its tax cannot be taken off, so the line is open as it was. Lines that were cancelled whole are "
@@ -40,14 +34,6 @@ REASONS = (
         look=_SHOW,
         do="Cut the quantity and the order's tax by hand in NetSuite, then `erp-sync deadletters dismiss ID --why "
         "TEXT`. Or take the added line off the order, put it on one of its own" + _RETRY,
-    ),
-    Reason(
-        code="already_fulfilled",
-        means="The order, or a part of it, was cancelled in the store, and NetSuite had picked, shipped or billed more "
-        "of it than the store keeps. What was still open there is closed.",
-        look=_SHOW,
-        do="Stop the parcel, or take the goods back and refund them; a line that was closed while its parcel was "
-        "packed is opened again to bill it. Then `erp-sync deadletters dismiss ID --why TEXT`.",
     ),
     Reason(
         code="edit_stays",
@@ -145,12 +131,6 @@ REASONS = (
         means="NetSuite had this request before: its first answer counts, nothing was booked twice.",
         look=_SHOW,
         do="Look whether the record is there. If so dismiss, else `erp-sync retry ID`.",
-    ),
-    Reason(
-        code="record_changed",
-        means="Somebody saved the record in the same moment. Nothing was applied; it is tried again by itself.",
-        look=_SHOW,
-        do="Nothing at first. Where it stays, find the script or workflow that saves the record again and again.",
     ),
     Reason(
         code="closed_period",

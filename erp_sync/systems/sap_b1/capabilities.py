@@ -50,6 +50,15 @@ OPERATIONS = (
         "key; a draft that was not added is approved still (contract 1.27; that it refuses a second time is "
         "unconfirmed, and not relied on).",
     ),
+    Operation(
+        name="sales_order.close",
+        guarantee=Guarantee.UNIQUE_KEY,
+        settle_seconds=_SETTLE_SECONDS,
+        settle_source=_TIMEOUT,
+        moves=("stock_level",),
+        source="Orders(n)/Cancel (Service Layer 1.29), rows by PATCH of LineStatus (public code) or Quantity, each "
+        "after a look at the order: what is closed already is not closed again, so sending again changes nothing.",
+    ),
 )
 
 # A stamp has seconds and is set when the save begins, it is seen when that has ended (both unconfirmed).

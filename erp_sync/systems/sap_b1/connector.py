@@ -10,6 +10,7 @@ from erp_sync.ports.connection import Breaker, ConnectionSettings, ExchangeSink,
 from erp_sync.ports.lookups import Lookups
 from erp_sync.ports.mapping import RecordMapping
 from erp_sync.ports.mapping_overlay import check_names, overlaid
+from erp_sync.systems.sap_b1.cancellation import CancellationTarget
 from erp_sync.systems.sap_b1.capabilities import key_field
 from erp_sync.systems.sap_b1.catalogue import ProductSource
 from erp_sync.systems.sap_b1.client import ServiceLayerClient
@@ -56,6 +57,7 @@ class SapBusinessOneConnector:
             (Entity.SALES_ORDER, "target"): lambda: SalesOrderTarget(client, self._lookups, self.mappings),
             (Entity.ORDER_STATUS, "source"): lambda: OrderStatusSource(client, self.mappings["order_status"]),
             (Entity.SHIPMENT, "source"): lambda: ShipmentSource(client, self.mappings["shipment"]),
+            (Entity.ORDER_CANCELLATION, "target"): lambda: CancellationTarget(client),
             (Entity.STOCK_LEVEL, "source"): lambda: StockSource(client, self.mappings["stock_level"]),
             (Entity.PRODUCT, "source"): lambda: ProductSource(client, self.mappings["product"]),
         }

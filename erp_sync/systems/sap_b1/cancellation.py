@@ -1,0 +1,188 @@
+"""Cancelling a sales order in SAP Business One, or a part of it: what is cancelled is closed, what has left stays.
+
+See `closing` for what becomes of each row. Doing it again changes nothing, so the step may be sent again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from erp_sync.model.money import ZERO
+from erp_sync.model.order import SalesOrder
+from erp_sync.model.remaining import ended, lost
+from erp_sync.ports.documents import Requirement, Step, StepRequest
+from erp_sync.ports.outcomes import Absent, Again, Applied, Finding, Found, Later, Outcome, Receipt, Refused
+from erp_sync.systems.sap_b1 import odata
+from erp_sync.systems.sap_b1.capabilities import capabilities_of, key_field
+from erp_sync.systems.sap_b1.client import Query, ServiceLayerClient
+from erp_sync.systems.sap_b1.closing import Closing, closing, may_have_left, quantity
+from erp_sync.systems.sap_b1.finding import SALES_ORDER
+from erp_sync.systems.sap_b1.mapping.identity import document_key, order_key
+from erp_sync.transport.errors import Rejected, TransportError
+
+CLOSE = "close_order"
+OPERATION = "sales_order.close"
+BASE_ORDER = 17  # BaseType of a row that was copied from a sales order
+#: A delivery may come between reading and writing; one after the other they are soon through. Closing rows and cutting
+#: others are two writes.
+MOST_ROUNDS = 5
+ORDER_FIELDS = ("DocEntry", "DocNum", "CardCode", "DocDate", "DocumentStatus", "Cancelled", "DocumentLines")
+
+
+class CancellationTarget:
+    """`DocumentTarget` of cancellations; the document is a `SalesOrder` that was cancelled, or that lost units.
+
+    What is open of it is closed. Where more has left than the store keeps, it is refused all the same (code
+    ``already_fulfilled``): a person stops the parcel, or decides about a return. An order that waits for approval is a
+    draft still: its cancellation comes after what becomes of it. Thread-safe.
+    """
+
+    def __init__(self, client: ServiceLayerClient) -> None:
+        self._client, self.capabilities = client, capabilities_of(client.connection.settings)
+        self._key_field = key_field(client.connection.settings)
+
+    def requirements(self, document: SalesOrder) -> list[Requirement]:
+        return []
+
+    def resolve(self, requirements: Sequence[Requirement]) -> dict[Requirement, str]:
+        return {}
+
+    def steps(self, document: SalesOrder) -> list[Step]:
+        """One step, which excludes other writes to the order. What is cancelled later on is another step."""
+        key = order_key(document)
+        token = () if ended(document) else (_token(document),)
+        return [Step(name=CLOSE, operation=OPERATION, key=document_key(key, "close", *token), concerns=key)]
+
+    def submit(self, requests: Sequence[StepRequest]) -> list[Outcome]:
+        """Reads the order, changes it, and reads it again: what was delivered in between is seen. Never raises for what
+        SAP did."""
+        return [self._submit(request) for request in requests]
+
+    def _submit(self, request: StepRequest) -> Outcome:
+        try:
+            return self._close(request)
+        except TransportError as error:
+            return error.as_outcome()
+
+    def _close(self, request: StepRequest) -> Outcome:
+        refused: tuple[Closing, Rejected] | None = None
+        written = False
+        for _ in range(MOST_ROUNDS):
+            order = self._read(request)
+            if order is None:
+                key = order_key(request.document)
+                return Refused(
+                    code="order_not_found",
+                    message=f"SAP Business One has no sales order with {self._key_field} {key} to cancel.",
+                    again=Again.AFTER_DEPENDENCY,
+                    requirement=(SALES_ORDER, key),
+                )
+            todo = closing(request.document, order, self._left(order, request))
+            if todo.nothing:
+                return _ended(order, todo, existed=not written)
+            if refused is not None and refused[0] == todo:
+                raise refused[1]
+            try:
+                self._write(request, int(order["DocEntry"]), todo)
+                written = True
+            except Rejected as rejected:
+                refused = todo, rejected
+        number = request.document.number
+        words = f"the sales order of {number} went on changing while it was cancelled"
+        return Refused(code="record_changed", message=words, again=Again.LATER)
+
+    def _write(self, request: StepRequest, entry: int, todo: Closing) -> None:
+        asked: dict[str, Any] = {
+            "operation": request.step.operation,
+            "document": request.document.number,
+            "repeatable": True,
+        }
+        if todo.cancels:
+            self._client.act(f"{odata.path('Orders', entry)}/Cancel", {}, **asked)
+        else:
+            self._client.update("Orders", entry, todo.body(), **asked)
+
+    def _read(self, request: StepRequest) -> dict[str, Any] | None:
+        """By the number that the cross references know (an adopted order has no key of ours), else by our key."""
+        receipt = request.receipts.get(SALES_ORDER)
+        entry = (receipt.target_id if receipt is not None else "") or request.target_id
+        asked: dict[str, Any] = {"operation": "sales_order.read", "document": request.document.number}
+        if entry:
+            return self._client.get("Orders", int(entry), select=ORDER_FIELDS, **asked)
+        query = Query(
+            entity_set="Orders",
+            key=("DocEntry",),
+            where=odata.equals(self._key_field, order_key(request.document)),
+            select=ORDER_FIELDS,
+        )
+        rows = self._client.rows(query, **asked)
+        return rows[-1] if rows else None
+
+    def _left(self, order: Mapping[str, Any], request: StepRequest) -> dict[int, Decimal]:
+        """Units by row of the order on delivery notes that stand. Notes are found by their customer: a row's order
+        cannot be filtered by (complex collections are given with the document only)."""
+        if not may_have_left(order):
+            return {}
+        where = odata.every(
+            odata.equals("CardCode", str(order["CardCode"])), f"DocDate ge '{str(order['DocDate'])[:10]}'"
+        )
+        query = Query(
+            entity_set="DeliveryNotes",
+            key=("DocEntry",),
+            where=where,
+            select=("DocEntry", "Cancelled", "CancelStatus", "DocumentLines"),
+        )
+        found: dict[int, Decimal] = defaultdict(lambda: ZERO)
+        for note in self._client.rows(query, operation="sales_order.read", document=request.document.number):
+            if note.get("Cancelled") == "tYES" or note.get("CancelStatus") in ("csYes", "csCancellation"):
+                continue
+            for row in note.get("DocumentLines") or ():
+                if row.get("BaseType") == BASE_ORDER and row.get("BaseEntry") == order["DocEntry"]:
+                    found[int(row["BaseLine"])] += quantity(row)
+        return dict(found)
+
+    def find(self, requests: Sequence[StepRequest]) -> list[Finding]:
+        """Found where nothing is left to close, nor to be told. One order read each: cancellations are rare."""
+        findings: list[Finding] = []
+        for request in requests:
+            try:
+                order = self._read(request)
+                todo = closing(request.document, order, self._left(order, request)) if order is not None else None
+            except TransportError as error:
+                findings.append(Later(seconds=error.retry_after_seconds or 10.0, why=str(error)))
+                continue
+            done = order is not None and todo is not None and todo.nothing and not todo.beyond
+            findings.append(Found(receipt=_receipt(order, existed=True)) if done and order is not None else Absent())
+        return findings
+
+    def settle(self, handles: Sequence[str]) -> list[Outcome]:
+        if handles:
+            raise ValueError(f"no cancellation was accepted as {handles[0]!r}")
+        return []
+
+
+def _token(document: SalesOrder) -> str:
+    units = {line: f"{gone.normalize():f}" for line, gone in sorted(lost(document).items())}
+    return hashlib.sha256(msgspec.json.encode(units)).hexdigest()[:12]
+
+
+def _ended(order: Mapping[str, Any], done: Closing, *, existed: bool) -> Outcome:
+    if not done.beyond:
+        return Applied(receipt=_receipt(order, existed=existed))
+    there, keeps = (f"{sum((one[place] for one in done.beyond), ZERO).normalize():f}" for place in (0, 1))
+    return Refused(
+        code="already_fulfilled",
+        message=f"{len(done.beyond)} rows of order {order.get('DocNum')} were delivered before the cancellation came: "
+        f"{there} units, of which the store keeps {keeps}. What was open is closed: stop the parcel, or take the goods "
+        "back.",
+    )
+
+
+def _receipt(order: Mapping[str, Any], *, existed: bool) -> Receipt:
+    return Receipt(target_id=str(order["DocEntry"]), number=str(order.get("DocNum") or ""), existed=existed)

@@ -1,0 +1,150 @@
+"""Orders of a Shopware shop are in SAP Business One: once each, with the same amounts, whatever befalls them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from erp_sync_tests.e2e.parts_dealer import COMPANY, Dealer, parts_dealer
+
+ABOVE_50 = [{"name": "Large orders", "object_type": "17", "total_above": 50}]
+
+
+@pytest.fixture
+def dealer(tmp_path: Path) -> Iterator[Dealer]:
+    with parts_dealer(tmp_path) as running:
+        yield running
+
+
+@pytest.fixture
+def careful_dealer(tmp_path: Path) -> Iterator[Dealer]:
+    """Large orders wait for a person in the ERP."""
+    with parts_dealer(tmp_path, erp_data={"approval_templates": ABOVE_50}) as running:
+        yield running
+
+
+def rows_of(order: dict[str, Any]) -> dict[str, Decimal]:
+    """Ordered units by item."""
+    return {row["ItemCode"]: Decimal(str(row["Quantity"])) for row in order["DocumentLines"]}
+
+
+def open_of(order: dict[str, Any]) -> dict[str, Decimal]:
+    """Units by item that a warehouse could still ship."""
+    return {row["ItemCode"]: Decimal(str(row["RemainingOpenQuantity"])) for row in order["DocumentLines"]}
+
+
+# Orders that simply go ----------------------------------------------------------------------------------------
+
+
+def test_an_order_of_a_company_is_booked_on_its_account(dealer: Dealer):
+    number = dealer.buy({"BEARING-6204": 10, "SHAFT-20": 2})
+    dealer.run()
+    assert dealer.states() == {number: ("delivered", "")}
+    (order,) = dealer.in_erp(number)
+    assert order["CardCode"] == COMPANY["number"]
+    assert rows_of(order) == {"BEARING-6204": 10, "SHAFT-20": 2}
+    # 10 x 5.36 + 2 x 17.85 + 5.95 gross
+    assert Decimal(str(order["DocTotal"])) == Decimal("95.25")
+    assert [one["CardCode"] for one in dealer.partners()] == [COMPANY["number"]]
+
+
+def test_a_guest_gets_a_card_and_a_second_order_of_theirs_none(dealer: Dealer):
+    numbers = [dealer.buy({"GREASE-400": 1}, account=False) for _ in range(2)]
+    dealer.run()
+    orders = [order for number in numbers for order in dealer.in_erp(number)]
+    assert len(orders) == 2
+    cards = [one["CardCode"] for one in dealer.partners() if one["CardCode"] != COMPANY["number"]]
+    assert {order["CardCode"] for order in orders} == set(cards)
+    assert len(cards) == 1
+
+
+# Answers that are lost ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"kind": "timeout_after_commit"},
+        {"kind": "late_commit", "seconds": 1.0},
+        {"kind": "drop_connection", "when": "after"},
+        {"kind": "truncate_body"},
+        {"kind": "timeout_before"},
+    ],
+    ids=lambda fault: fault["kind"],
+)
+def test_an_order_whose_answer_was_lost_is_there_once(tmp_path: Path, fault: dict[str, Any]):
+    with parts_dealer(tmp_path, erp_settings={"write_timeout_seconds": 0.4}) as dealer:
+        number = dealer.buy({"SHAFT-20": 1})
+        dealer.erp.fault(endpoint="Orders.create", **fault)
+        dealer.books.run("orders", "parts")
+        assert dealer.states() == {number: ("due", "outcome_unknown")}
+        dealer.run()
+        assert dealer.states() == {number: ("delivered", "")}
+        assert len(dealer.in_erp(number)) == 1
+
+
+# Approval procedures ------------------------------------------------------------------------------------------
+
+
+def test_an_order_that_waits_for_approval_goes_on_once_it_was_approved(careful_dealer: Dealer):
+    number = careful_dealer.buy({"SHAFT-20": 3})
+    careful_dealer.books.run("orders", "parts")
+    assert careful_dealer.states() == {number: ("due", "accepted")}
+    careful_dealer.run_once()
+    assert careful_dealer.states() == {number: ("due", "accepted")}
+    careful_dealer.decide("ardApproved", "as agreed")
+    careful_dealer.run_once()
+    assert careful_dealer.states() == {number: ("delivered", "")}
+    assert len(careful_dealer.in_erp(number)) == 1
+
+
+def test_an_order_that_was_rejected_in_the_erp_is_a_dead_letter_that_says_who_and_why(careful_dealer: Dealer):
+    number = careful_dealer.buy({"SHAFT-20": 3})
+    careful_dealer.books.run("orders", "parts")
+    careful_dealer.decide("ardNotApproved", "no more on account")
+    careful_dealer.run_once()
+    assert careful_dealer.states() == {number: ("dead", "approval_rejected")}
+    assert "no more on account" in careful_dealer.reason(number)
+    assert careful_dealer.in_erp(number) == []
+
+
+# Prices -------------------------------------------------------------------------------------------------------
+
+
+def test_an_order_at_another_price_than_the_accounts_is_held_with_both_calculations(tmp_path: Path):
+    """The account pays 13.20 a shaft by its special price, the shop took 15.00."""
+    special = {"CardCode": COMPANY["number"], "ItemCode": "SHAFT-20", "Price": 13.20, "Currency": "EUR"}
+    settings = {"price_check": "prices", "price_tolerance": 0.02}
+    with parts_dealer(tmp_path, erp_data={"special_prices": [special]}, erp_settings=settings) as dealer:
+        fair, dear = dealer.buy({"GREASE-400": 1}), dealer.buy({"SHAFT-20": 2})
+        dealer.run()
+        assert dealer.states() == {fair: ("delivered", ""), dear: ("held", "price_difference")}
+        assert "30.00 stated, 26.40 by the prices of SAP Business One" in dealer.reason(dear)
+        assert dealer.in_erp(dear) == []
+
+
+# Cancellations ------------------------------------------------------------------------------------------------
+
+
+def test_an_order_that_is_cancelled_in_the_shop_is_cancelled_in_the_erp(dealer: Dealer):
+    number = dealer.buy({"SHAFT-20": 2})
+    dealer.run()
+    dealer.cancel(number)
+    dealer.run()
+    (order,) = dealer.in_erp(number)
+    assert order["Cancelled"] == "tYES"
+    assert open_of(order) == {"SHAFT-20": 0}
+
+
+def test_what_the_erp_does_not_know_waits_and_goes_when_it_is_there(tmp_path: Path):
+    with parts_dealer(tmp_path, erp_items=["BEARING-6204", "SHAFT-20"]) as dealer:
+        number = dealer.buy({"GREASE-400": 1})
+        dealer.run()
+        assert dealer.states() == {number: ("waiting", "requirement_missing")}
+        dealer.erp.control("POST", "seed", {"items": [{"sku": "GREASE-400", "name": "Grease", "price": "10.00"}]})
+        dealer.run_once()
+        assert dealer.states() == {number: ("delivered", "")}
