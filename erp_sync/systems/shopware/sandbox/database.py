@@ -81,6 +81,10 @@ class Database:
     def run(self, sql: str, values: Sequence[Any] = ()) -> int:
         return self.connection.execute(sql, values).rowcount
 
+    def many(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
+        """One statement for each row of values."""
+        self.connection.executemany(sql, rows)
+
     def rows(self, sql: str, values: Sequence[Any] = ()) -> list[dict[str, Any]]:
         return self.connection.execute(sql, values).fetchall()
 

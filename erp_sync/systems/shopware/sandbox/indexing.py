@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from erp_sync.systems.shopware.sandbox import names, stock
 from erp_sync.systems.shopware.sandbox.database import marks
 from erp_sync.systems.shopware.sandbox.schema import declared
-from erp_sync.systems.shopware.sandbox.schema.fields import text_of
 from erp_sync.systems.shopware.sandbox.shop import Shop
 from erp_sync.systems.shopware.sandbox.writing.writer import Command, Link
 
 INLINE = 50
+_CHUNK = 500
 CHEAPEST, DISABLED, QUEUED = "product.cheapest-price", "disable-indexing", "use-queue-indexing"
 _OF_PRODUCT = {"product": "id", "product_price": "productId", "product_visibility": "productId"}
 _STOCK_FIELDS = frozenset({"stock", "isCloseout", "minPurchase"})
@@ -104,39 +104,55 @@ def _relatives(shop: Shop, products: Sequence[str]) -> list[str]:
 
 def index(shop: Shop, products: Sequence[str], skips: Sequence[str] = ()) -> None:
     """Derive again what is kept of these products, and move their updatedAt."""
-    database, now = shop.database, shop.now()
-    for product in products:
-        columns: dict[str, object] = {"updatedAt": now}
-        for (entity, field), association in declared.ID_LISTS.items():
-            if entity == "product":
-                table, near, far = declared.MAPPINGS[entity, association]
-                ids = database.column(f'SELECT "{far}" FROM "{table}" WHERE "{near}" = ? ORDER BY 1', [product])
-                columns[field] = text_of(ids) if ids else None
-        columns["childCount"] = database.value('SELECT count(*) FROM product WHERE "parentId" = ?', [product])
-        database.update("product", {"id": product, "versionId": names.LIVE_VERSION}, columns)
+    for start in range(0, len(products), _CHUNK):
+        chunk = list(products[start : start + _CHUNK])
+        _derive(shop, chunk)
         if CHEAPEST not in skips:
-            _list_prices(shop, product)
+            _list_prices(shop, chunk)
 
 
-def _list_prices(shop: Shop, product: str) -> None:
-    """The prices that listings go by: the product's own, and those of rules for one unit."""
-    row = shop.raw("product", product)
-    if row is None:
+def _derive(shop: Shop, products: list[str]) -> None:
+    """Lists of ids, the count of variants, updatedAt: one statement of SQL for each, as the vendor's indexer."""
+    database, wanted = shop.database, marks(products)
+    fields = []
+    for (entity, field), association in declared.ID_LISTS.items():
+        if entity == "product":
+            table, near, far = declared.MAPPINGS[entity, association]
+            ids = f'SELECT "{far}" AS id FROM "{table}" WHERE "{near}" = product.id ORDER BY 1'
+            fields.append(f"\"{field}\" = NULLIF((SELECT json_group_array(id) FROM ({ids})), '[]')")
+    children = 'SELECT count(*) FROM product c WHERE c."parentId" = product.id'
+    database.run(
+        f"""UPDATE product SET {", ".join(fields)}, "childCount" = ({children}), "updatedAt" = ?
+            WHERE id IN ({wanted}) AND "versionId" = ?""",
+        [shop.now(), *products, names.LIVE_VERSION],
+    )
+
+
+def _list_prices(shop: Shop, products: list[str]) -> None:
+    """The prices that listings go by: the product's own, and those of rules by their quantity."""
+    wanted = marks(products)
+    bases = shop.database.rows(
+        f"""SELECT e.id, COALESCE(e.price, p.price) AS price FROM product e
+            LEFT JOIN product p ON p.id = e."parentId" WHERE e.id IN ({wanted})""",
+        products,
+    )
+    rules: dict[str, list[str]] = {}
+    for one in shop.database.rows(
+        f"""SELECT "productId" AS product, "ruleId" AS rule, price FROM product_price
+            WHERE "productId" IN ({wanted}) ORDER BY "quantityStart", id""",
+        products,
+    ):
+        rules.setdefault(one["product"], []).append(f'{{"ruleId": "{one["rule"]}", "price": {one["price"]}}}')
+    shop.database.many(
+        "INSERT OR REPLACE INTO sandbox_listing VALUES (?, ?)",
+        [
+            (row["id"], f'{{"base": {row["price"] or "null"}, "rules": [{", ".join(rules.get(row["id"], ()))}]}}')
+            for row in bases
+        ],
+    )
+    gone = set(products) - {row["id"] for row in bases}
+    for product in gone:
         shop.database.delete("sandbox_listing", {"product": product})
-        return
-    base = row["price"]
-    if base is None and row["parentId"]:
-        base = (shop.raw("product", row["parentId"]) or {}).get("price")
-    rules = shop.database.rows(
-        'SELECT "ruleId" AS rule, price FROM product_price WHERE "productId" = ? ORDER BY "quantityStart", id',
-        [product],
-    )
-    kept = (
-        f'{{"base": {base or "null"}, "rules": ['
-        + ", ".join(f'{{"ruleId": "{one["rule"]}", "price": {one["price"]}}}' for one in rules)
-        + "]}"
-    )
-    shop.database.run("INSERT OR REPLACE INTO sandbox_listing VALUES (?, ?)", [product, kept])
 
 
 def indexed(shop: Shop, products: Sequence[str]) -> list[dict[str, object]]:

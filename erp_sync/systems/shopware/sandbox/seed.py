@@ -57,13 +57,20 @@ def load(shop: Shop, data: dict[str, Any]) -> dict[str, int]:
         for name in ("locations", "coupons", "stock"):
             if data.get(name) and name not in counts:
                 counts[name] = 0
-        products = shop.database.column("SELECT id FROM product")
-        if any(data.get(name) for name in ("items", "stock", "prices")):
-            for start in range(0, len(products), CHUNK):
-                stock.flag_available(shop.database, products[start : start + CHUNK])
-            indexing.index(shop, products)
+        _settle(shop, data)
         shop.commits, shop.written = [], []
     return counts
+
+
+def _settle(shop: Shop, data: dict[str, Any]) -> None:
+    """What follows from products, stock and prices: flags of what can be had, and the index."""
+    skus = {one["sku"] for name in ("items", "prices") for one in data.get(name) or ()}
+    moved = skus | {one["sku"] for one in data.get("stock") or ()}
+    ids = {row["productNumber"]: row["id"] for row in shop.database.rows('SELECT "productNumber", id FROM product')}
+    flagged = [ids[sku] for sku in sorted(moved) if sku in ids]
+    for start in range(0, len(flagged), CHUNK):
+        stock.flag_available(shop.database, flagged[start : start + CHUNK])
+    indexing.index(shop, [ids[sku] for sku in sorted(skus) if sku in ids])
 
 
 # -- settings ------------------------------------------------------------------------------------------------------
