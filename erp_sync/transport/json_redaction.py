@@ -80,16 +80,16 @@ class JsonRedaction:
         self._harmless: set[str] = set()
         self._harmless_between: set[str] = set()
 
-    def redacted(self, text: str, body: bytes = b"") -> str:
-        """The very same text where nothing had to go. `body`: the text in UTF-8, where that is at hand.
+    def redacted(self, text: str, body: bytes, encoding: str) -> bytes:
+        """The very same body where nothing had to go. `text` is what it says.
 
         Raises NotByItsStrings for what is no JSON and for the rare JSON that takes more than this.
         """
         new: list[str] = []
         if len(text) >= _LONG:
-            new = list(_fields(text, body) - self._harmless_fields)
+            new = list(_fields(body if encoding == "utf-8" else text.encode()) - self._harmless_fields)
             if not new:
-                return text
+                return body
         # After the last field, too, there is what comes between two: whichever ends within a string shows it then.
         marked = _marked(_NEXT.join([*new, ""])) if new else '"' + _marked(text)
         strings, between = self._told_apart(marked)
@@ -102,7 +102,8 @@ class JsonRedaction:
         changed, names = self._looked_at(strings) if strings else ({}, set())
         found = names.union(changed)
         self._remember(new, marked, strings - found, found)
-        return _Places(text, _marked(text), changed, names, self._value).replaced() if found else text
+        made = _Places(text, _marked(text), changed, names, self._value).replacements() if found else []
+        return _with(made, text, body, encoding)
 
     def _told_apart(self, marked: str) -> tuple[set[str], set[str]]:
         """The strings of a text that begins with the rest of one, and what stands between them, but for those that are
@@ -166,8 +167,8 @@ class _Places:
         self._text, self._marked, self._changed, self._names, self._value = text, marked, changed, names, value
         self._made: list[Replacement] = []
 
-    def replaced(self) -> str:
-        """The very same text where nothing had to go."""
+    def replacements(self) -> list[Replacement]:
+        """In their order; none overlaps another."""
         done = 0
         for begin, string in self._where():
             if begin < done:
@@ -182,13 +183,7 @@ class _Places:
                 done = self._without_value(string, self._past_space(after + 1))
             elif self._is_pairs_name(begin):
                 done = self._without_pair(begin)
-        if not self._made:
-            return self._text
-        pieces, position = [], 0
-        for begin, end, new in self._made:
-            pieces += [self._text[position:begin], new]
-            position = end
-        return "".join([*pieces, self._text[position:]])
+        return self._made
 
     def _where(self) -> list[tuple[int, str]]:
         """Where the strings begin that something may have to be done about, in their order."""
@@ -266,12 +261,24 @@ def is_json(body: bytes) -> bool:
     return True
 
 
-def _fields(text: str, body: bytes) -> set[str]:
-    """Those of a text, each once. The first with a quote before it: the others begin with the rest of a string."""
+def _with(made: list[Replacement], text: str, body: bytes, encoding: str) -> bytes:
+    if not made:
+        return body
+    pieces: list[bytes | memoryview] = []
+    position = 0
+    for begin, end, new in [*made, (len(text), len(text), "")]:
+        # Of ASCII a place in the text is one in the body: a page need not become a text and bytes again.
+        same = memoryview(body)[position:begin] if text.isascii() else text[position:begin].encode(encoding)
+        pieces += [same, new.encode(encoding, "replace")]
+        position = end
+    return b"".join(pieces)
+
+
+def _fields(body: bytes) -> set[str]:
+    """Those of a body in UTF-8, each once. The first with a quote before it: others begin with the rest of a string."""
     import pyarrow
     import pyarrow.compute  # runs, which read such pages, have it anyway
 
-    body = body or text.encode()
     # From buffers: what takes Python's objects imports pandas first, which takes as long as a hundred pages.
     ends = pyarrow.py_buffer(array("q", (0, len(body))))
     whole = pyarrow.LargeStringArray.from_buffers(1, ends, pyarrow.py_buffer(body))

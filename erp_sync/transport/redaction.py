@@ -205,10 +205,9 @@ class Redactor:
             if not is_json(body):
                 return self.text(text).encode(encoding, "replace")
             try:
-                clean = self._json.redacted(text, body if encoding == "utf-8" else b"")
+                return self._json.redacted(text, body, encoding)
             except NotByItsStrings:
                 return self._read_whole(body, text, encoding)
-            return body if clean is text else clean.encode(encoding)
         return self.text(text).encode(encoding, "replace")
 
     def _read_whole(self, body: bytes, text: str, encoding: str) -> bytes:
