@@ -127,5 +127,8 @@ def _words(body: Any) -> str:
     if isinstance(body, dict):
         if "o:errorDetails" in body:
             return "; ".join(str(detail.get("detail", detail)) for detail in body["o:errorDetails"])
+        error = body.get("error")
+        if isinstance(error, dict) and isinstance(error.get("message"), str):  # OData 4
+            return str(error["message"])
         return str(body.get("message") or body.get("title") or body)
     return str(body)[:300]

@@ -23,7 +23,7 @@ from erp_sync.systems.sap_b1.sandbox.service import Entities
 from erp_sync.systems.sap_b1.sandbox.values import decimal
 
 _COPIED = ("ItemCode", "ItemDescription", "UnitPrice", "DiscountPercent", "VatGroup", "TaxCode", "WarehouseCode",
-           "UoMEntry", "AgreementNo", "AgreementRowNumber")  # fmt: skip
+           "UoMEntry", "AgreementNo", "AgreementRowNumber", "TreeType")  # fmt: skip
 
 
 class DeliveryNotes(Documents):

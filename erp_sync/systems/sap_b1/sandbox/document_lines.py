@@ -67,7 +67,8 @@ def complete(context: Context, header: Header, line: Entity, sent: Entity, numbe
         "WarehouseCode": warehouse(context, item, line),
         "Currency": header.currency,
         "LineStatus": line.get("LineStatus") or "bost_Open",
-        "TreeType": item.get("TreeType", "iNotATree"),
+        # A copied row is the component that its base is.
+        "TreeType": line.get("TreeType") if line.get("BaseEntry") is not None else item.get("TreeType", "iNotATree"),
     }
     found |= _tax(context, header, item, line)
     if "PriceSource" not in line or _PRICES & set(sent) or "ItemCode" in sent:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 import time
 from decimal import Decimal
 
@@ -140,20 +139,19 @@ def test_amounts_of_a_foreign_order_are_in_its_own_currency(world):
 
 
 def test_a_bundle_is_its_own_row_and_its_parts_leave_the_shelves(world):
-    """This sandbox makes no rows of parts: the rows of a company that does are written as they would be."""
-    order = world.order({"ItemCode": "MANUAL", "Quantity": 1}, BOLTS)
-    note = world.delivered((order, 0, 1), (order, 1, 5))
-    with sqlite3.connect(world.files.database) as database:
-        for table, entry in (("Orders", order), ("DeliveryNotes", note)):
-            database.execute(
-                f"UPDATE \"{table}\" SET data = json_set(data, '$.DocumentLines[0].TreeType', 'iSalesTree', "
-                "'$.DocumentLines[1].TreeType', 'iIngredient') WHERE k1 = ?",
-                (entry,),
-            )
-    assert [line.sku for line in world.told(order).lines] == ["MANUAL"]
+    parts = [{"sku": "BOLT", "quantity": 2}]
+    kit = {"sku": "KIT", "price": "30", "kind": "bundle", "components": parts}
+    world.sandbox.control("POST", "seed", {"items": [kit]})
+    order = world.order({"ItemCode": "KIT", "Quantity": 3}, {"ItemCode": "NUT", "Quantity": 1, "UnitPrice": 1})
+    assert [(line.sku, line.quantity, line.amount) for line in world.told(order).lines] == [
+        ("KIT", 3, 90), ("NUT", 1, 1),
+    ]  # fmt: skip
+    assert (order, Units("BOLT", "01", Decimal(6))) in world.evidence.committed()
+    world.delivered((order, 0, 1), (order, 2, 2))
     (told,) = world.left(order)
-    assert told.units == [("MANUAL", Decimal(1))]
-    assert told.taken == [Units("BOLT", "01", Decimal(5))]
+    assert told.units == [("KIT", Decimal(1))]
+    assert told.taken == [Units("BOLT", "01", Decimal(2))]
+    assert [line.shipped for line in world.told(order).lines] == [1, 0]
 
 
 def test_a_service_is_not_for_a_warehouse(world):
