@@ -23,8 +23,10 @@ _FLOWS = {
     "InventoryGenEntries": "inventory", "InventoryGenExits": "inventory",
 }  # fmt: skip
 #: Calls that write nothing although they are posted.
-_ASKS = frozenset(["OrdersService_Preview", "CompanyService_GetItemPrice", "CompanyService_GetAdminInfo",
-                   "QueryService_PostQuery"])  # fmt: skip
+_ASKS = frozenset(
+    ["OrdersService_Preview", "CompanyService_GetItemPrice", "CompanyService_GetAdminInfo",
+     "CompanyService_GetCompanyInfo"]
+)  # fmt: skip
 _SERVICES = _ASKS | {"DraftsService_SaveDraftToDocument", "CompanyService_UpdateAdminInfo"}
 SUBSCRIPTIONS = "EventSubscriptions"
 

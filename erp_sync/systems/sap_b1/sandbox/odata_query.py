@@ -64,7 +64,7 @@ class Query:
         counting = "$inlinecount" if context.version == "v1" else "$count"
         if "$inlinecount" in given and context.version == "v2":
             raise malformed("Query string error: '$inlinecount' is not supported")
-        page, applied = page_size(request)
+        page, applied = page_size(request, context)
         return cls(
             where,
             values,
@@ -78,13 +78,22 @@ class Query:
         )
 
 
-def page_size(request: Request) -> tuple[int, str | None]:
-    """Rows a page, and the preference to echo. The header B1S-PageSize is not echoed."""
+def page_size(request: Request, context: Context) -> tuple[int, str | None]:
+    """Rows a page, and the preference to echo. The header B1S-PageSize is not echoed.
+
+    With option `page_limit` pages are cut short whatever is echoed (seen on a live system, fact sheet, section 11).
+    """
     preferred = _PREFER.search(request.headers.get("prefer", ""))
-    if preferred is not None:
-        return int(preferred[1]), preferred[0]
     own = request.headers.get("b1s-pagesize", "")
-    return (int(own), None) if own.isdigit() else (PAGE, None)
+    size, applied = PAGE, None
+    if preferred is not None:
+        size, applied = int(preferred[1]), preferred[0]
+    elif own.isdigit():
+        size = int(own)
+    limit = context.options.page_limit
+    if limit is not None and (size == 0 or size > limit):
+        size = limit
+    return size, applied
 
 
 def selected(text: str | None, entity: EntitySet, context: Context) -> tuple[str, ...] | None:

@@ -41,6 +41,7 @@ class Options:
         empty_expect: a call with ``Expect: 100-continue`` is answered with an empty 500 (obs.).
         branches: ids of the company's branches; with any, a document must name one (obs.).
         bare_next_links: a next link has nothing but $skip: filters and selections are left out (obs., now and then).
+        page_limit: rows that a page has at most, whatever is asked for (pages cut short: obs.; no number is documented).
         empty_query_is_not_found: a stored SQL query without rows is 404 -2028 (obs.).
         negative_stock: a delivery may take more than there is.
         document_field: property by which the journal names a document.
@@ -76,6 +77,7 @@ class Options:
     empty_expect: bool = False
     branches: list[int] = field(default_factory=list)
     bare_next_links: bool = False
+    page_limit: int | None = None
     empty_query_is_not_found: bool = False
     negative_stock: bool = False
     document_field: str = "NumAtCard"
@@ -97,7 +99,7 @@ class Options:
             if name not in known:
                 raise WrongOption(name, value, f"one of {', '.join(sorted(known))}")
         options = cls(**given)
-        for name in ("nodes", "max_sessions", "capacity"):
+        for name in ("nodes", "max_sessions", "capacity", "page_limit"):
             value = getattr(options, name)
             if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
                 raise WrongOption(name, value, "a whole number, at least 1")

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from erp_sync.sandbox.core import Request, Response
-from erp_sync.systems.sap_b1.sandbox import preview, webhooks
+from erp_sync.systems.sap_b1.sandbox import company, preview, webhooks
 from erp_sync.systems.sap_b1.sandbox.approvals import ApprovalRequests, Approvals
 from erp_sync.systems.sap_b1.sandbox.context import Context
 from erp_sync.systems.sap_b1.sandbox.courier import Courier
@@ -60,8 +60,9 @@ class Registry:
         self.services: dict[str, Service] = {
             "OrdersService_Preview": preview.preview,
             "CompanyService_GetItemPrice": preview.get_item_price,
-            "CompanyService_GetAdminInfo": webhooks.admin_info,
-            "CompanyService_UpdateAdminInfo": webhooks.update_admin_info,
+            "CompanyService_GetCompanyInfo": company.company_info,
+            "CompanyService_GetAdminInfo": company.admin_info,
+            "CompanyService_UpdateAdminInfo": company.update_admin_info,
             "DraftsService_SaveDraftToDocument": lambda context, body: save_to_document(
                 context, entities, approvals, body
             ),

@@ -114,7 +114,7 @@ def list_rows(context: Context, request: Request, resource: Resource) -> Respons
     wanted = [name for name in (query.get("ParamList") or "").split(",") if name]
     if set(wanted) != set(values):
         raise _parameters()
-    size, applied = odata_query.page_size(request)
+    size, applied = odata_query.page_size(request, context)
     size = size or odata_query.PAGE  # always paged
     skip = request.parameter("$skip") or "0"
     if not skip.isdigit():

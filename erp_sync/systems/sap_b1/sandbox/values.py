@@ -24,6 +24,8 @@ ZERO = Decimal(0)
 
 def number(value: Decimal | int | str) -> Decimal:
     """A number as answers print it: ``10`` is 10.0, ``2.50`` is 2.5."""
+    if isinstance(value, int):
+        return Decimal(f"{value}.0")
     found = Decimal(value).normalize()
     exponent = found.as_tuple().exponent
     assert isinstance(exponent, int)
@@ -44,12 +46,13 @@ def normalised(type_name: str, body: Any, user_fields: UserFields) -> dict[str, 
     """A body with its names checked and its values in the inner form. Raises ServiceLayerError (-1000)."""
     if not isinstance(body, dict):
         raise malformed(f"Invalid JSON for '{type_name}'")
+    known, own = contract.properties(type_name), user_fields.of(type_name)
     found = {}
     for name, value in body.items():
-        if name.startswith(("odata.", "@odata.")) or "@odata" in name:
-            continue
-        kind = kind_of(type_name, name, user_fields)
+        kind = known.get(name) or own.get(name)
         if kind is None:
+            if "odata." in name:  # an annotation
+                continue
             raise wrong_property(name, type_name)
         found[name] = None if value is None else _value(type_name, name, kind, value, user_fields)
     return found
@@ -68,6 +71,8 @@ def _value(type_name: str, name: str, kind: str, value: Any, user_fields: UserFi
 
 def simple(type_name: str, name: str, kind: str, value: Any) -> Any:
     """One value of a simple property or enumeration in the inner form. Raises ServiceLayerError (-1000)."""
+    if kind in ("integer", "number"):
+        return _number(type_name, name, kind, value)
     if kind == "date" or contract.is_date(name, kind):
         return date_text(value, name, type_name)
     if contract.is_time(name, kind):
@@ -79,8 +84,6 @@ def simple(type_name: str, name: str, kind: str, value: Any) -> Any:
         if not isinstance(value, str):
             raise _wrong(name, type_name)
         return value
-    if kind in ("integer", "number"):
-        return _number(type_name, name, kind, value)
     if not isinstance(value, str) or (known := member(kind, value)) is None:
         raise malformed(f"Enum value '{value}' is invalid for '{kind}'")
     return known
@@ -89,6 +92,8 @@ def simple(type_name: str, name: str, kind: str, value: Any) -> Any:
 def _number(type_name: str, name: str, kind: str, value: Any) -> Any:
     if isinstance(value, bool) or not isinstance(value, int | Decimal | float):
         raise _wrong(name, type_name)
+    if isinstance(value, int):
+        return number(value) if kind == "number" else value
     found = Decimal(str(value))
     if kind == "number":
         return number(found)

@@ -194,17 +194,3 @@ def catalog(context: Context, request: Request, resource: Resource) -> Response:
         {"BusinessObject": name, "TransactionTypes": list(TRANSACTIONS)} for name in context.options.webhook_objects
     ]
     return json_response({"value": value}, 200, content_type=JSON)
-
-
-def admin_info(context: Context, body: Any) -> Response:
-    value = "tYES" if context.setting("webhooks") else "tNO"
-    return json_response({"EnableWebhook": value}, 200, content_type=JSON)
-
-
-def update_admin_info(context: Context, body: Any) -> Response:
-    """Only EnableWebhook; the company's other settings are options of the sandbox."""
-    info = body.get("AdminInfo") if isinstance(body, dict) else None
-    if not isinstance(info, dict) or set(info) != {"EnableWebhook"} or info["EnableWebhook"] not in ("tYES", "tNO"):
-        raise malformed("AdminInfo of this sandbox takes EnableWebhook")
-    context.store.keep("setting webhooks", info["EnableWebhook"] == "tYES")
-    return Response(204)

@@ -84,6 +84,8 @@ def a_day(company):
         "EnhancedDiscountGroups", {"Type": "dgt_AllBPs", "Active": "tYES", "DiscountGroupLineCollection": [group]}
     )
     question = {"CardCode": "C1", "ItemCode": "BOLT", "Date": "2026-11-02", "UoMQuantity": 12}
+    company.call("POST", "CompanyService_GetCompanyInfo")
+    company.call("POST", "CompanyService_GetAdminInfo", {})
     company.call("POST", "CompanyService_GetItemPrice", {"ItemPriceParams": question})
     for version in ("v1", "v2"):
         for name in SETS:

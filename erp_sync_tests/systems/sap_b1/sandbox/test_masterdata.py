@@ -129,3 +129,12 @@ def test_the_administrators_reset_leaves_an_empty_company(company):
         "user_name": "manager",
         "password": "sandbox",
     }
+
+
+def test_the_company_tells_its_currency_and_decimals(make_company):
+    company = make_company(local_currency="EUR", price_decimals=4, negative_stock=True)
+    info = company.call("POST", "CompanyService_GetAdminInfo").body
+    assert (info["LocalCurrency"], info["PriceAccuracy"], info["TotalsAccuracy"]) == ("EUR", 4, 2)
+    assert info["BlockStockNegativeQuantity"] == "tNO"
+    assert company.call("POST", "CompanyService_GetCompanyInfo", {}).body["Version"] == 1000110
+    assert company.call("POST", "CompanyService_UpdateAdminInfo", {"AdminInfo": {"PriceAccuracy": 3}}).code == "-1000"

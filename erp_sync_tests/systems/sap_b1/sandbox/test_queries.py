@@ -109,6 +109,14 @@ def test_a_link_may_forget_what_was_asked(make_company):
     assert page["@odata.nextLink"] == "Items?$skip=1"
 
 
+def test_pages_may_be_cut_short(make_company):
+    company = make_company(page_limit=2)
+    for wanted in ("0", "100"):
+        page = company.call("GET", "Items", prefer=f"odata.maxpagesize={wanted}")
+        assert (len(page.body["value"]), page.body["@odata.nextLink"]) == (2, "Items?$skip=2")
+        assert page.headers["preference-applied"] == f"odata.maxpagesize={wanted}"
+
+
 def test_the_page_size_is_the_callers(company):
     company.core.seed({"items": [{"sku": f"P{number:03}"} for number in range(30)]})
     answer = company.call("GET", "Items", prefer="odata.maxpagesize=25")

@@ -215,12 +215,19 @@ def _services() -> dict[str, OperationContract]:
             for action in ("Pause", "Resume", "Replay")
         },
     }
+    admin = _type("AdminInfo", False)
+    admin["properties"]["EnableWebhook"] = {"enum": ["tYES", "tNO"]}
     switch = object_of({"EnableWebhook": {"enum": ["tYES", "tNO"]}})
     settings = Side(OWN, object_of({"AdminInfo": switch}, ["AdminInfo"]), SETTINGS)
     unchecked = Side(NOT_CHECKABLE, None, "no operation of Service Layer")
     return hooks | {
+        "CompanyService_GetCompanyInfo": OperationContract(
+            Side(NOT_CHECKABLE, None, _MANUAL + "actions without parameters"),
+            {"200": _entity("CompanyInfo", "read"), **_ERRORS},
+        ),
         "CompanyService_GetAdminInfo": OperationContract(
-            Side(NOT_CHECKABLE, None, SETTINGS), {"200": Side(OWN, switch, SETTINGS), **_ERRORS}
+            Side(NOT_CHECKABLE, None, _MANUAL + "actions without parameters"),
+            {"200": Side(OWN, admin, SETTINGS), **_ERRORS},
         ),
         "CompanyService_UpdateAdminInfo": OperationContract(settings, {"204": _EMPTY, **_ERRORS}, _NO_QUERY),
         "EventSubscriptionsService_GetEventCatalog": OperationContract(

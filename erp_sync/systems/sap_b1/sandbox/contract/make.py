@@ -71,6 +71,8 @@ TYPES: dict[str, tuple[str, ...]] = {
     "ItemPriceParams": (),
     "ItemPriceReturnParams": (),
     "SQLQuery": (),
+    "CompanyInfo": (),
+    "AdminInfo": (),
 }  # fmt: skip
 
 #: Types of entity sets whose methods are published and whose properties are not in the published file; names as in
