@@ -41,7 +41,7 @@ class Options:
         empty_expect: a call with ``Expect: 100-continue`` is answered with an empty 500 (obs.).
         branches: ids of the company's branches; with any, a document must name one (obs.).
         bare_next_links: a next link has nothing but $skip: filters and selections are left out (obs., now and then).
-        page_limit: rows that a page has at most, whatever is asked for (pages cut short: obs.; no number is documented).
+        page_limit: rows that a page has at most, whatever is asked for (pages cut short: obs.; no number is known).
         empty_query_is_not_found: a stored SQL query without rows is 404 -2028 (obs.).
         negative_stock: a delivery may take more than there is.
         document_field: property by which the journal names a document.
