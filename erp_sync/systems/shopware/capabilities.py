@@ -92,6 +92,14 @@ OPERATIONS = (
         "recommended rows a call are unconfirmed",
     ),
     Operation(
+        name="price.write_base",
+        guarantee=Guarantee.UNIQUE_KEY,
+        batch_size=100,
+        settle_seconds=EXECUTION_SECONDS,
+        settle_source=EXECUTION_SOURCE,
+        source="OpenAPI 6.7.10.1, POST /_action/sync: sets product.price by id, reindexing all variants (issue 5704)",
+    ),
+    Operation(
         name="stock_level.write",
         guarantee=Guarantee.UNIQUE_KEY,
         batch_size=250,
@@ -117,6 +125,12 @@ READINGS = (
         resolution_seconds=0.001,
         page_size=100,
         source="OpenAPI 6.7.10.1, POST /search/product; indexers set updatedAt by SQL (core, ProductIndexer)",
+    ),
+    Reading(
+        entity="price",
+        updated_time=False,
+        page_size=500,
+        source="OpenAPI 6.7.10.1, POST /search/product: a price has no time of its own, read by key or whole",
     ),
     Reading(
         entity="stock_level",
@@ -209,6 +223,7 @@ SETTINGS: Mapping[str, Expected] = {
     "order_statuses": TableOf(ORDER_STATUSES),
     "page_size": WHOLE_NUMBER,
     "payment_kinds": TableOf(PAYMENT_KINDS),
+    "price_amounts": ("net", "gross"),
     "product_sales_channels": LIST,
     "property_groups": TableOf(WORD),
     "sales_channels": TABLE,

@@ -20,6 +20,7 @@ from erp_sync.systems.shopware.mapping.products import FROM_STORE, TO_STORE
 from erp_sync.systems.shopware.ports.catalogue import Catalogue
 from erp_sync.systems.shopware.ports.order_status import OrderStatusTarget
 from erp_sync.systems.shopware.ports.orders import OrderSource
+from erp_sync.systems.shopware.ports.prices import PriceTarget
 from erp_sync.systems.shopware.ports.products import ProductTarget
 from erp_sync.systems.shopware.ports.shipments import ShipmentTarget
 from erp_sync.systems.shopware.ports.stock import StockTarget
@@ -77,6 +78,7 @@ class ShopwareConnector:
 _PORTS: dict[tuple[str, str], Callable[[ShopwareConnector], Any]] = {
     ("sales_order", "source"): lambda one: OrderSource(one.client, one.settings, one.capabilities),
     ("order_status", "target"): lambda one: OrderStatusTarget(one.client, one.settings, one.capabilities),
+    ("price", "target"): lambda one: PriceTarget(one.client, one.settings, one.capabilities, one.catalogue),
     ("product", "target"): lambda one: ProductTarget(
         one.client, one.settings, one.capabilities, one.catalogue, one.lookups
     ),

@@ -60,6 +60,20 @@ PRODUCT = {
     "only": "says which fields are sent",
 }
 
+PRICE = {
+    "connection": _WHOSE,
+    "scope": _WHOSE,
+    "kind": "base prices only; others are refused",
+    "price_list": "a product has one base price",
+    "group": "prices of groups are refused",
+    "quantity": "prices of quantities are refused",
+    "currency": "prices in others than the shop's own are left out",
+    "valid_from": "a base price has no dates",
+    "valid_to": "a base price has no dates",
+    "version": _VERSION,
+    "read_at": _VERSION,
+}
+
 STOCK_LEVEL = {
     "connection": _WHOSE,
     "scope": _WHOSE,

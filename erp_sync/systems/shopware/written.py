@@ -56,6 +56,15 @@ WRITTEN = {
         "/_action/order_delivery/{orderDeliveryId}/state/{transition}",
         (("", "sendMail", "setting shipment_mail, else true"),),
     ),
+    "price.write_base": Written(
+        "post",
+        "/_action/sync",
+        (
+            ("sku", "id", "of the product with this number, by the reverse of lookup(sku_map)"),
+            ("amount", "price", "net and gross by the product's tax, beside its prices in other currencies"),
+        ),
+        entity="Product",
+    ),
     "stock_level.write": Written(
         "post",
         "/_action/sync",

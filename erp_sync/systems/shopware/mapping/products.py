@@ -105,8 +105,13 @@ FROM_STORE = RecordMapping(
 )
 
 
+def price_rows(row: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """A product's prices by currency; a collection comes as a list or by key."""
+    price = row.get("price")
+    found = price if isinstance(price, list) else list(price.values()) if isinstance(price, Mapping) else []
+    return [one for one in found if isinstance(one, Mapping)]
+
+
 def has_price(row: Mapping[str, Any]) -> bool:
     """Whether the product has a price of its own or its parent's that is not zero."""
-    price = row.get("price")
-    rows = price if isinstance(price, list) else list(price.values()) if isinstance(price, Mapping) else []
-    return any(isinstance(one, Mapping) and (one.get("gross") or 0) > 0 for one in rows)
+    return any((one.get("gross") or 0) > 0 for one in price_rows(row))
