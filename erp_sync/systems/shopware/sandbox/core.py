@@ -8,7 +8,7 @@ from typing import Any
 
 from erp_sync.sandbox.clock import Clock
 from erp_sync.sandbox.core import Commit, Endpoint, Handled, Request, Response
-from erp_sync.systems.shopware.sandbox import apps, auth, bootstrap, errors, indexing, rooms, seed
+from erp_sync.systems.shopware.sandbox import apps, auth, bootstrap, errors, indexing, rooms, seed, sync
 from erp_sync.systems.shopware.sandbox.courier import Courier
 from erp_sync.systems.shopware.sandbox.database import Database
 from erp_sync.systems.shopware.sandbox.errors import Counted, ShopwareError
@@ -46,9 +46,8 @@ class ShopwareSandbox:
         if found is None:
             return Endpoint("unknown", "read")
         route, path = found
-        return Endpoint(
-            route.name, route.kind, route.writes, route.kind != "auth", self._document(route, path), route.flow
-        )
+        flow = sync.flow(request.body) if route.name == "sync" else route.flow
+        return Endpoint(route.name, route.kind, route.writes, route.kind != "auth", self._document(route, path), flow)
 
     def authenticate(self, request: Request) -> Response | None:
         if request.path == auth.TOKEN_PATH or self.router.find(request.method, request.segments) is None:

@@ -9,9 +9,11 @@ from erp_sync.systems.shopware.sandbox import (
     custom_prices,
     names,
     numbers,
+    order_editing,
     resources,
     states,
     sync,
+    versions,
     webhooks,
 )
 from erp_sync.systems.shopware.sandbox.courier import Courier
@@ -30,6 +32,8 @@ def routes() -> list[Route]:
         *numbers.routes(),
         *custom_prices.routes(),
         *states.routes(),
+        *versions.routes(),
+        *order_editing.routes(),
         *store_routes.routes(),
     ]
 

@@ -8,6 +8,7 @@ was written. What was written names the owners of children, too.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,11 +18,23 @@ from erp_sync.systems.shopware.sandbox.criteria import Criteria, read_filter
 from erp_sync.systems.shopware.sandbox.errors import Error, ShopwareError
 from erp_sync.systems.shopware.sandbox.indexing import Behavior
 from erp_sync.systems.shopware.sandbox.resolvers import resolved
+from erp_sync.systems.shopware.sandbox.resources import FLOWS
 from erp_sync.systems.shopware.sandbox.routing import Call, Route, answer
 from erp_sync.systems.shopware.sandbox.saving import parents, remove, save
 from erp_sync.systems.shopware.sandbox.shop import Shop
 from erp_sync.systems.shopware.sandbox.writing.deleting import mapping
 from erp_sync.systems.shopware.sandbox.writing.writer import Command, Link, Writer
+
+_ENTITY = re.compile(rb'"entity"\s*:\s*"(\w+)"')
+
+
+def flow(body: bytes) -> str:
+    """What a sync is for, by its first entity; products of which the stock alone is written are stock."""
+    found = _ENTITY.search(body)
+    entity = found[1].decode() if found else ""
+    if entity == "product" and b'"stock"' in body and b'"productNumber"' not in body and b'"price"' not in body:
+        return "inventory"
+    return FLOWS.get(entity, "")
 
 
 def routes() -> list[Route]:

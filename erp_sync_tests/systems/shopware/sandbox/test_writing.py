@@ -207,6 +207,19 @@ def test_what_the_journal_says(shop):
     assert [(one.entity, one.document, one.change) for one in handled.commits] == [("product", "PEN", "create")]
 
 
+@pytest.mark.parametrize(
+    ("operation", "flow"),
+    [
+        ({"entity": "product", "action": "upsert", "payload": [{"id": "a" * 32, "stock": 1}]}, "inventory"),
+        ({"entity": "product", "action": "upsert", "payload": [pen()]}, "products"),
+        ({"action": "delete", "entity": "product_price", "payload": [{"id": "a" * 32}]}, "pricing"),
+        ({"entity": "tax", "action": "upsert", "payload": [{}]}, ""),
+    ],
+)
+def test_a_sync_is_reported_for_what_it_writes(shop, operation, flow):
+    assert shop.core.classify(shop.request("POST", "/api/_action/sync", [operation])).flow == flow
+
+
 _ONE: list[ShopUnderTest] = []
 
 

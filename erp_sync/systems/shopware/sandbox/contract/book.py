@@ -36,6 +36,35 @@ _TYPES: Mapping[str, Any] = {
 }  # fmt: skip
 
 
+_VERSIONS = "ApiController.php, OrderRecalculationController.php; not in the published file"
+_TEXT: dict[str, Any] = {"type": ["string", "null"]}
+_RULES = {"type": "array", "items": closed(
+    {"type": "object", "properties": {"taxRate": {"type": "number"}, "percentage": {"type": "number"}}}
+)}  # fmt: skip
+_LINE = closed({
+    "type": "object",
+    "properties": {
+        "identifier": _TEXT, "type": _TEXT, "label": _TEXT, "description": _TEXT, "quantity": {"type": "integer"},
+        "priceDefinition": {"type": "object", "properties": {
+            "price": {"type": "number"}, "quantity": {"type": "integer"}, "taxRules": _RULES, "type": _TEXT,
+        }},
+    },
+})  # fmt: skip
+#: Body and answer of the actions on drafts; an answer of None is a 204.
+_UNPUBLISHED: Mapping[str, tuple[Any, Any]] = {
+    "version.create": (
+        closed({"type": "object", "properties": {"versionId": _ID, "versionName": _TEXT}}),
+        closed({"type": "object", "properties": {"versionId": _ID, "versionName": _TEXT, "id": _ID, "entity": _TEXT}}),
+    ),
+    "version.merge": (None, None),
+    "version.delete": (None, closed({"type": "object", "properties": {}})),
+    "order.recalculate": (None, None),
+    "order.add-product": (closed({"type": "object", "properties": {"quantity": {"type": "integer"}}}), None),
+    "order.add-line-item": (_LINE, None),
+    "order.add-credit-item": (_LINE, None),
+}  # fmt: skip
+
+
 def contract_book(routes: Iterable[Route]) -> ContractBook:
     """A contract of every route."""
     definitions = _definitions()
@@ -183,7 +212,7 @@ def _operation(route: Route) -> OperationContract:
     responses: dict[str, Side] = {"4XX": refusals, "5XX": refusals}
     if route.name.startswith("store-api."):
         return store.operation(route.name, refusals)
-    if entity in ENTITIES and route.template.count("/_action/") == 0:
+    if entity in ENTITIES and "/_action/" not in route.template:
         request = _resource(ENTITIES[entity], verb, responses)
         query = Side(OWN, {"type": "object"}, "any property may be a query parameter of a GET (PHP)")
         writes = Side(OWN, closed({"type": "object", "properties": {"_response": {"type": "string"}}}),
@@ -270,6 +299,10 @@ def _action(route: Route, responses: dict[str, Side]) -> Side:
         return Side(PUBLISHED, {"type": "array", "items": {"anyOf": [
             {"$ref": "#/$defs/CustomPricingUpsertOperation"}, {"$ref": "#/$defs/CustomPricingDeleteOperation"},
         ]}})  # fmt: skip
+    if name in _UNPUBLISHED:
+        wanted, given = _UNPUBLISHED[name]
+        responses["204" if given is None else "200"] = Side(OWN, given, _VERSIONS)
+        return Side(OWN, wanted, _VERSIONS)
     if name == "index-products":
         responses["204"] = _NO_BODY
         ids = closed({"type": "object", "properties": {"ids": {"type": "array", "items": _ID}}})
