@@ -53,7 +53,12 @@ ERP_DATA: dict[str, Any] = {
     "business_partners": [{"CardCode": "C10010", "CardName": "Noether Maschinenbau GmbH", "CardType": "cCustomer"}],
     "user_fields": [KEY_FIELD],
 }
-LOOKUPS = {"tax_codes": ["DE-19,A1,exact,"], "sku_map": ["(.+),\\1,pattern,the shop uses the SKUs of the ERP"]}
+LOOKUPS = {
+    "tax_codes": ["DE-19,A1,exact,"],
+    "sku_map": ["(.+),\\1,pattern,the shop uses the SKUs of the ERP"],
+    "locations": ["01,default,exact,the core of the shop has one stock"],
+}
+FLOWS = ("orders", "order_status", "shipments", "inventory", "products")
 
 
 @dataclass
@@ -79,12 +84,20 @@ class Dealer:
                 shopper.call("checkout/cart/line-item", {"items": [item]})
             return str(shopper.call("checkout/order", {})["orderNumber"])
 
+    def look(self, entity: str, **fields: str) -> dict[str, Any]:
+        """What the back office sees of the one record with these fields."""
+        with BackOffice(self.shop) as office:
+            wanted = [{"type": "equals", "field": name, "value": value} for name, value in fields.items()]
+            ways = {"order": {"stateMachineState": {}, "deliveries": {"associations": {"stateMachineState": {}}}}}
+            criteria = {"filter": wanted, "associations": ways.get(entity, {})}
+            (found,) = office.call(f"search/{entity}", criteria)["data"]
+            return dict(found)
+
     def cancel(self, number: str) -> None:
         """The back office cancels an order."""
+        order = self.look("order", orderNumber=number)
         with BackOffice(self.shop) as office:
-            criteria = {"filter": [{"type": "equals", "field": "orderNumber", "value": number}]}
-            (found,) = office.call("search/order", criteria)["data"]
-            office.call(f"_action/order/{found['id']}/state/cancel", {"sendMail": False})
+            office.call(f"_action/order/{order['id']}/state/cancel", {"sendMail": False})
 
     def decide(self, decision: str, remarks: str) -> None:
         """A person in the ERP decides about all that waits for approval, and adds what they approve as an order."""
@@ -96,7 +109,7 @@ class Dealer:
                     draft = {"Document": {"DocEntry": request["DraftEntry"]}}
                     user.call("POST", "DraftsService_SaveDraftToDocument", draft)
 
-    def deliver(self, number: str, quantities: Mapping[int, int]) -> None:
+    def deliver(self, number: str, quantities: Mapping[int, int], tracking: str = "") -> None:
         """The warehouse ships so many of these rows."""
         (order,) = self.in_erp(number)
         rows = [
@@ -104,7 +117,8 @@ class Dealer:
             for row, quantity in quantities.items()
         ]
         with User(self.erp) as user:
-            user.call("POST", "DeliveryNotes", {"CardCode": order["CardCode"], "DocumentLines": rows})
+            note = {"CardCode": order["CardCode"], "TrackingNumber": tracking, "DocumentLines": rows}
+            user.call("POST", "DeliveryNotes", note)
 
     def run(self) -> None:
         """Until nothing is on its way any more."""
@@ -230,6 +244,8 @@ def parts_dealer(
             "currencies": {"EUR": "EUR"},
             "warehouse": "01",
             "freight_expense": "1",
+            "source_connections": [STORE],
+            "moving_documents": ["Orders", "DeliveryNotes", "InventoryGenEntries", "InventoryGenExits"],
             **(erp_settings or {}),
         }
         defs = folder / "defs" / ROUTE
@@ -261,7 +277,7 @@ def _route(shop: RunningSandbox, erp: RunningSandbox, told: Mapping[str, Any]) -
         }
         return {"type": "erp_sync.components.Connection", "attributes": attributes}
 
-    flows = {"orders": {"mode": "on", "start": "2026-01-01T00:00:00Z"}}
+    flows = {name: {"mode": "on", "start": "2026-01-01T00:00:00Z"} for name in FLOWS}
     route = {"name": ROUTE, "store": STORE, "erp": ERP, "lookups": "lookups", "flows": flows}
     return [
         connection(STORE, "shopware", shop, {}),
