@@ -11,6 +11,7 @@ from erp_sync.sandbox.clock import ManualClock
 from erp_sync.sandbox.retailer import Retailer
 from erp_sync.systems.sap_b1.sandbox import create
 from erp_sync.systems.sap_b1.sandbox.seed import WrongSeed
+from erp_sync.systems.sap_b1.sandbox.seed_prices import UnknownCode
 from erp_sync_tests.systems.sap_b1.sandbox.conftest import Company
 
 
@@ -102,3 +103,24 @@ def test_a_wrong_seed_is_named(company, data, message):
     with pytest.raises(WrongSeed) as wrong:
         company.core.seed(data)
     assert message in str(wrong.value)
+
+
+def test_negotiated_prices_in_bulk_are_those_of_a_post(company):
+    steps = [{"Quantity": 10, "SpecialPrice": 8.5, "PriceCurrency": "USD"}]
+    area = {"DateFrom": "2026-01-01", "Dateto": "2026-12-31", "SpecialPrice": 9, "PriceCurrency": "USD",
+            "SpecialPriceQuantityAreas": steps}  # fmt: skip
+    company.made("SpecialPrices", {"CardCode": "C1", "ItemCode": "BOLT", "SpecialPriceDataAreas": [area]})
+    company.made("SpecialPrices", {"CardCode": "C1", "ItemCode": "NUT", "Price": 3, "Currency": "USD"})
+    posted = company.rows("SpecialPrices")
+    row = {"card": "C1", "item": "BOLT", "currency": "USD", "price": "9", "from": "2026-01-01", "to": "2026-12-31"}
+    rows = [{**row, "breaks": [[10, "8.50"]]}, {"card": "C1", "item": "NUT", "currency": "USD", "price": 3}]
+    for entity in posted:
+        company.call("DELETE", f"SpecialPrices(CardCode='C1',ItemCode='{entity['ItemCode']}')")
+    assert company.core.seed({"negotiated_prices": rows}) == {"negotiated_prices": 2}
+    assert company.rows("SpecialPrices") == posted
+
+
+def test_a_negotiated_price_of_nobody_is_named(company):
+    row = {"card": "*9", "item": "BOLT", "currency": "USD", "price": 1}
+    with pytest.raises(UnknownCode, match="has card '\\*9', which does not exist"):
+        company.core.seed({"negotiated_prices": [row]})
