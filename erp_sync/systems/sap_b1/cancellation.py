@@ -6,7 +6,6 @@ See `closing` for what becomes of each row. Doing it again changes nothing, so t
 from __future__ import annotations
 
 import hashlib
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
@@ -21,18 +20,18 @@ from erp_sync.ports.outcomes import Absent, Again, Applied, Finding, Found, Late
 from erp_sync.systems.sap_b1 import odata
 from erp_sync.systems.sap_b1.capabilities import capabilities_of, key_field
 from erp_sync.systems.sap_b1.client import Query, ServiceLayerClient
-from erp_sync.systems.sap_b1.closing import Closing, closing, may_have_left, quantity
+from erp_sync.systems.sap_b1.closing import Closing, closing, may_have_left
+from erp_sync.systems.sap_b1.deliveries import Deliveries
 from erp_sync.systems.sap_b1.finding import SALES_ORDER
 from erp_sync.systems.sap_b1.mapping.identity import document_key, order_key
 from erp_sync.transport.errors import Rejected, TransportError
 
 CLOSE = "close_order"
 OPERATION = "sales_order.close"
-BASE_ORDER = 17  # BaseType of a row that was copied from a sales order
 #: A delivery may come between reading and writing; one after the other they are soon through. Closing rows and cutting
 #: others are two writes.
 MOST_ROUNDS = 5
-ORDER_FIELDS = ("DocEntry", "DocNum", "CardCode", "DocDate", "DocumentStatus", "Cancelled", "DocumentLines")
+ORDER_FIELDS = ("DocEntry", "DocNum", "CardCode", "CreationDate", "DocumentStatus", "Cancelled", "DocumentLines")
 
 
 class CancellationTarget:
@@ -46,6 +45,7 @@ class CancellationTarget:
     def __init__(self, client: ServiceLayerClient) -> None:
         self._client, self.capabilities = client, capabilities_of(client.connection.settings)
         self._key_field = key_field(client.connection.settings)
+        self._deliveries = Deliveries(client)
 
     def requirements(self, document: SalesOrder) -> list[Requirement]:
         return []
@@ -125,27 +125,11 @@ class CancellationTarget:
         return rows[-1] if rows else None
 
     def _left(self, order: Mapping[str, Any], request: StepRequest) -> dict[int, Decimal]:
-        """Units by row of the order on delivery notes that stand. Notes are found by their customer: a row's order
-        cannot be filtered by (complex collections are given with the document only)."""
+        """Units by row of the order that have left, see `Deliveries`."""
         if not may_have_left(order):
             return {}
-        where = odata.every(
-            odata.equals("CardCode", str(order["CardCode"])), f"DocDate ge '{str(order['DocDate'])[:10]}'"
-        )
-        query = Query(
-            entity_set="DeliveryNotes",
-            key=("DocEntry",),
-            where=where,
-            select=("DocEntry", "Cancelled", "CancelStatus", "DocumentLines"),
-        )
-        found: dict[int, Decimal] = defaultdict(lambda: ZERO)
-        for note in self._client.rows(query, operation="sales_order.read", document=request.document.number):
-            if note.get("Cancelled") == "tYES" or note.get("CancelStatus") in ("csYes", "csCancellation"):
-                continue
-            for row in note.get("DocumentLines") or ():
-                if row.get("BaseType") == BASE_ORDER and row.get("BaseEntry") == order["DocEntry"]:
-                    found[int(row["BaseLine"])] += quantity(row)
-        return dict(found)
+        found = self._deliveries.of([order], operation="sales_order.read", document=request.document.number)
+        return found[int(order["DocEntry"])]
 
     def find(self, requests: Sequence[StepRequest]) -> list[Finding]:
         """Found where nothing is left to close, nor to be told. One order read each: cancellations are rare."""

@@ -55,7 +55,7 @@ OPERATIONS = (
         guarantee=Guarantee.UNIQUE_KEY,
         settle_seconds=_SETTLE_SECONDS,
         settle_source=_TIMEOUT,
-        moves=("stock_level",),
+        moves=("stock_level", "order_status"),
         source="Orders(n)/Cancel (Service Layer 1.29), rows by PATCH of LineStatus (public code) or Quantity, each "
         "after a look at the order: what is closed already is not closed again, so sending again changes nothing.",
     ),
@@ -141,7 +141,15 @@ SETTINGS: Mapping[str, Expected] = {
     "tax_field": ("VatGroup", "TaxCode"),
     "approved_drafts": ("wait", "post"),
     **dict.fromkeys(
-        ("item_fields", "moving_documents", "source_connections", "state_countries", "stock_warehouses"), ListOf(WORD)
+        (
+            "delivering_documents",
+            "item_fields",
+            "moving_documents",
+            "source_connections",
+            "state_countries",
+            "stock_warehouses",
+        ),
+        ListOf(WORD),
     ),
 }
 NAMES_IN: Mapping[str, Mapping[str, Expected]] = {

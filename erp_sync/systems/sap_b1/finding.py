@@ -80,6 +80,17 @@ class OrderFinder:
                     found.setdefault(row[self.key_field], []).append(row)
         return found
 
+    def by_ids(self, ids: Sequence[str]) -> dict[str, Receipt]:
+        """Orders by DocEntry; what is no number cannot exist."""
+        numbers = list(dict.fromkeys(int(one) for one in ids if one.isdigit()))
+        found: dict[str, Receipt] = {}
+        for some in (numbers[at : at + MOST_IN_FILTER] for at in range(0, len(numbers), MOST_IN_FILTER)):
+            where = odata.any_of("DocEntry", some)
+            query = Query(entity_set="Orders", key=("DocEntry",), where=where, select=ORDER_FIELDS)
+            rows = self._client.rows(query, operation="sales_order.read")
+            found |= {str(row["DocEntry"]): msgspec.structs.replace(receipt_of(row), existed=True) for row in rows}
+        return found
+
     def order(self, entry: int, key: str, *, document: str = "", or_none: bool = False) -> Receipt | None:
         """The order of this number, if it carries our key (`or_none`: if it carries no other): a number of a draft may
         be another order's."""

@@ -8,6 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import msgspec
+
+from erp_sync.model.money import ZERO
 from erp_sync.model.order_status import OrderStatusUpdate
 from erp_sync.ports.lookups import Lookups
 from erp_sync.ports.mapping import Context, RecordMapping
@@ -16,9 +19,13 @@ from erp_sync.systems.sap_b1 import odata
 from erp_sync.systems.sap_b1.capabilities import capabilities_of, key_field
 from erp_sync.systems.sap_b1.changes import DocumentReader, Documents, Row
 from erp_sync.systems.sap_b1.client import ServiceLayerClient
-from erp_sync.systems.sap_b1.mapping.order_status import DRAFT_WORDS
+from erp_sync.systems.sap_b1.deliveries import Deliveries
+from erp_sync.systems.sap_b1.mapping.order_status import CLOSED, DRAFT_WORDS
 
-HEADER = ("DocNum", "NumAtCard", "DocumentStatus", "Cancelled", "DocTotal", "DocTotalFc", "DocRate", "DocumentLines")
+HEADER = (
+    *("DocNum", "NumAtCard", "CardCode", "DocumentStatus", "Cancelled", "DocTotal", "DocTotalFc", "DocRate"),
+    "DocumentLines",
+)
 DRAFT_HEADER = ("NumAtCard", "AuthorizationStatus")
 LINE = ("LineNum", "ItemCode", "Quantity", "RemainingOpenQuantity", "LineStatus", "TreeType")
 DRAFT = "draft:"
@@ -36,6 +43,7 @@ class OrderStatusSource:
         self.capabilities = capabilities_of(settings)
         self._key_field = key_field(settings)
         self._connections = tuple(settings.get("source_connections") or ())
+        self._deliveries = Deliveries(client)
         self._orders = DocumentReader(
             client,
             Documents(entity_set="Orders", select=(*HEADER, self._key_field), operation="order_status.read"),
@@ -54,14 +62,15 @@ class OrderStatusSource:
         for reader, rows in self._changed(window):
             records = [self._record(reader, row) for row in rows]
             wanted = news({record.native_id: record.version for record in records})
-            yield [record for record in records if record.native_id in wanted]
+            if fresh := [record for record in records if record.native_id in wanted]:
+                yield self._with_deliveries(fresh)
 
     def fetch(self, native_ids: Sequence[str]) -> Iterator[list[RawRecord]]:
         drafts = [one.removeprefix(DRAFT) for one in native_ids if one.startswith(DRAFT)]
         orders = [one for one in native_ids if not one.startswith(DRAFT)]
         for reader, ids in ((self._orders, orders), (self._drafts, drafts)):
             for rows in reader.of(ids):
-                yield [self._record(reader, row) for row in self._told(reader, rows)]
+                yield self._with_deliveries([self._record(reader, row) for row in self._told(reader, rows)])
 
     def created(self, window: Window) -> dict[str, str]:
         """Of orders: a draft becomes one, or none."""
@@ -103,10 +112,31 @@ class OrderStatusSource:
             return list(rows)
         return [row for row in rows if row.get(self._key_field) and row.get("AuthorizationStatus") in DRAFT_WORDS]
 
+    def _with_deliveries(self, records: list[RawRecord]) -> list[RawRecord]:
+        """What has left of orders that are closed: it tells a fulfilled one from one that was closed by hand."""
+        closed = [one.payload for one in records if is_closed(one.payload)]
+        if not closed:
+            return records
+        left = self._deliveries.of(closed, operation="order_status.read_deliveries")
+        return [
+            msgspec.structs.replace(
+                one,
+                payload={**one.payload, "delivered": f"{sum(left[int(one.native_id)].values(), ZERO):f}"},
+            )
+            if is_closed(one.payload)
+            else one
+            for one in records
+        ]
+
     def _record(self, reader: DocumentReader, row: Row) -> RawRecord:
         if reader is self._drafts:
             return reader.raw(row, native_id=f"{DRAFT}{row['DocEntry']}")
         return reader.raw(row, payload={**row, "DocumentLines": [trimmed(line) for line in row["DocumentLines"] or ()]})
+
+
+def is_closed(row: Mapping[str, Any]) -> bool:
+    """Closed and not cancelled."""
+    return row.get("DocumentStatus") in CLOSED and row.get("Cancelled") != "tYES"
 
 
 def trimmed(line: Mapping[str, Any], names: Sequence[str] = LINE) -> Row:

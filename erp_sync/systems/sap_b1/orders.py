@@ -234,6 +234,11 @@ class SalesOrderTarget:
         found = self._finder.find(keys, ended=False) if keys else {}
         return {key: one.receipt for key, one in found.items() if isinstance(one, Found)}
 
+    def read_back_ids(self, ids: Sequence[str]) -> dict[str, Receipt]:
+        """The same by DocEntry, for those that carry no key of ours; deleted ones are left out. Raises the
+        TransportError tree."""
+        return self._finder.by_ids(ids)
+
     def settle(self, handles: Sequence[str]) -> list[Outcome]:
         """What became of drafts that wait for a person. Raises ValueError for a handle that is not ours."""
         return [self._approvals.settle(handle) for handle in handles]

@@ -17,9 +17,9 @@ from erp_sync.systems.sap_b1 import odata
 from erp_sync.systems.sap_b1.capabilities import capabilities_of, key_field
 from erp_sync.systems.sap_b1.changes import DocumentReader, Documents, Row
 from erp_sync.systems.sap_b1.client import MOST_IN_FILTER, Query, ServiceLayerClient
+from erp_sync.systems.sap_b1.deliveries import SALES_ORDER, is_void
 from erp_sync.systems.sap_b1.order_status import trimmed
 
-SALES_ORDER = 17  # BaseType of a line that delivers a sales order's
 HEADER = ("DocNum", "DocDate", "Cancelled", "CancelStatus", "TrackingNumber", "TransportationCode", "Comments")
 LINE = ("LineNum", "ItemCode", "Quantity", "WarehouseCode", "BaseType", "BaseEntry", "BaseLine", "TreeType")
 # Note, number of the order, its lines
@@ -109,7 +109,7 @@ class ShipmentSource:
 
 def parts_of(note: Row) -> list[Part]:
     """One part for each order that the note delivers; none of a cancelled note, or of one without an order."""
-    if note.get("Cancelled") == "tYES" or note.get("CancelStatus") in ("csYes", "csCancellation"):
+    if is_void(note):
         return []
     lines: dict[int, list[Row]] = {}
     for line in note.get("DocumentLines") or ():

@@ -30,7 +30,7 @@ def row(number: int, item: str, quantity: str, remaining: str | None = None, **m
 
 def record(*rows: dict[str, Any], **more: Any) -> dict[str, Any]:
     """The order as SAP has it; of the sample's two rows where nothing is said."""
-    header = {"DocEntry": 7, "DocNum": 1007, "CardCode": "C1", "DocDate": "2026-01-15T00:00:00Z"}
+    header = {"DocEntry": 7, "DocNum": 1007, "CardCode": "C1", "CreationDate": "2026-01-15T00:00:00Z"}
     lines = list(rows) or [row(0, "BEARING-6204", "10"), row(1, "SHAFT-20", "3")]
     return {**header, "DocumentStatus": "bost_Open", "Cancelled": "tNO", "DocumentLines": lines, **more}
 
@@ -161,7 +161,8 @@ def test_a_delivery_that_came_in_between_makes_it_close_rows_and_tell(connector,
     server.on("GET", r"^Orders\(7\)", Answer(body=record()), Answer(body=partly), Answer(body=ended()))
     server.on("POST", r"^Orders\(7\)/Cancel", refused(-10, "Document cannot be cancelled"))
     server.on("PATCH", r"^Orders\(7\)", Answer(status=204))
-    server.rows("DeliveryNotes", note((0, 4.0)), {**note((0, 9.0)), "Cancelled": "tYES"}, note((0, 5.0), base=8))
+    server.rows("DeliveryNotes", note((0, 3.0)), {**note((0, 9.0)), "Cancelled": "tYES"}, note((0, 5.0), base=8))
+    server.rows("Invoices", note((0, 1.0)))
     (done,) = target(connector).submit([request()])
     assert isinstance(done, Refused)
     assert done.code == "already_fulfilled"
@@ -185,6 +186,7 @@ def test_rows_are_closed_before_others_are_cut(connector, server):
     )  # fmt: skip
     server.on("PATCH", r"^Orders\(7\)", Answer(status=204))
     server.rows("DeliveryNotes")
+    server.rows("Invoices")
     (done,) = target(connector).submit([request(order(lines=lines))])
     assert isinstance(done, Applied)
     assert [one.body for one in server.sent if one.method == "PATCH"] == [

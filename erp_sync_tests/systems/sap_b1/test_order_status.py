@@ -60,9 +60,6 @@ def test_an_order_as_the_store_is_told_of_it(connector, server):
     [
         (placed(91, (10.0, 10.0), (1.0, 1.0)), OrderStatus.OPEN),
         (placed(91, (10.0, 6.0), (1.0, 1.0)), OrderStatus.PARTIALLY_FULFILLED),
-        (placed(91, (10.0, 0.0), DocumentStatus="bost_Close"), OrderStatus.FULFILLED),
-        (placed(91, (10.0, 4.0), DocumentStatus="bost_Close"), OrderStatus.CLOSED),
-        (placed(91, (10.0, 10.0), DocumentStatus="bost_Close"), OrderStatus.CANCELLED),
         (placed(91, (10.0, 10.0), DocumentStatus="bost_Close", Cancelled="tYES"), OrderStatus.CANCELLED),
     ],
 )
@@ -71,6 +68,38 @@ def test_a_status_follows_from_what_is_open(connector, server, order, status):
     server.rows("Drafts")
     found = source(connector)
     assert told(found, found.changed(WINDOW))["91"].status is status
+    assert {sent.path for sent in server.sent} == {"Orders", "Drafts"}
+
+
+@pytest.mark.parametrize("open_quantity", [0.0, 4.0, 10.0])
+@pytest.mark.parametrize(
+    ("notes", "status"),
+    [
+        ([10.0], OrderStatus.FULFILLED),
+        ([4.0, 6.0], OrderStatus.FULFILLED),
+        ([6.0], OrderStatus.CLOSED),
+        ([], OrderStatus.CANCELLED),
+    ],
+)
+def test_of_a_closed_order_its_deliveries_tell(connector, server, notes, status, open_quantity):
+    """Whether one that was closed by hand keeps its open quantity is not known: nothing depends on it."""
+    server.rows("Orders", placed(91, (10.0, open_quantity), DocumentStatus="bost_Close"))
+    server.rows("Drafts")
+    line = {"BaseType": 17, "BaseEntry": 91, "BaseLine": 0}
+    documents = [{"DocEntry": at, "DocumentLines": [{**line, "Quantity": units}]} for at, units in enumerate(notes)]
+    void = {"DocEntry": 98, "Cancelled": "tYES", "DocumentLines": [{**line, "Quantity": 10.0}]}
+    other = {"DocEntry": 99, "DocumentLines": [{**line, "BaseEntry": 90, "Quantity": 10.0}]}
+    server.rows("DeliveryNotes", *documents[:1], void)
+    server.rows("Invoices", *documents[1:], other)
+    found = source(connector)
+    assert told(found, found.changed(WINDOW))["91"].status is status
+    asked = next(sent for sent in server.sent if sent.path == "Invoices")
+    assert asked.where == "(CardCode eq 'C20000') and (CreationDate ge '2026-01-15')"
+
+
+def test_a_document_that_delivers_nothing_is_refused_by_name(connector):
+    with pytest.raises(ValueError, match="'Orders' delivers no order; known are DeliveryNotes, Invoices"):
+        source(connector, delivering_documents=["Orders"])
 
 
 def test_components_that_sap_adds_do_not_count(connector, server):

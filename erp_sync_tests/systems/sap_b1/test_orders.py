@@ -360,6 +360,12 @@ def test_many_orders_are_found_with_one_look(connector, server):
     assert set(port.read_back(["shopware_de_0", "shopware_de_1"])) == {"shopware_de_0"}
 
 
+def test_orders_are_read_back_by_their_numbers_too(connector, server):
+    server.rows("Orders", saved())
+    assert target(connector).read_back_ids(["91", "92", "x"]) == {"91": FOUND}
+    assert [sent.where for sent in server.sent] == ["DocEntry eq 91 or DocEntry eq 92"]
+
+
 def test_a_look_that_fails_is_made_later(connector, server):
     server.on("GET", "^Orders", Answer(503, text="<html>"))
     port = target(connector)

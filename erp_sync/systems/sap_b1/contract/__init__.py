@@ -26,7 +26,7 @@ RECORDS = {
     "stock_level": "ItemWarehouseInfo",
     "product": "Item",
 }
-ORDER_OPERATIONS = ("customer.create", "sales_order.create", "sales_order.save_approved_draft")
+ORDER_OPERATIONS = ("customer.create", "sales_order.create", "sales_order.save_approved_draft", "sales_order.close")
 
 SERVED = {
     (Entity.SALES_ORDER, "target"): Served(

@@ -28,6 +28,8 @@ DRAFT_WORDS = {
     "dasWithout": "kept as a draft",
 }
 
+CLOSED = ("bost_Close", "bost_Delivered", "bost_Paid")
+
 
 def quantities(lines: Iterable[Mapping[str, Any]]) -> tuple[Decimal, Decimal]:
     """What was ordered, and what of it is open still. Components that SAP adds itself are their line's."""
@@ -41,8 +43,8 @@ def quantities(lines: Iterable[Mapping[str, Any]]) -> tuple[Decimal, Decimal]:
 
 
 def _status(scope: Scope) -> OrderStatus:
-    """That a line which was closed by hand keeps its open quantity is unconfirmed: where it does not, such an order
-    counts as fulfilled."""
+    """Of a closed order what has left is told by its deliveries (`delivered`): whether a line that was closed by hand
+    keeps its open quantity is unconfirmed."""
     row = scope.record
     if "AuthorizationStatus" in row:
         return OrderStatus.ON_HOLD
@@ -53,10 +55,11 @@ def _status(scope: Scope) -> OrderStatus:
     status = row.get("DocumentStatus")
     if status == "bost_Open":
         return OrderStatus.PARTIALLY_FULFILLED if gone > 0 else OrderStatus.OPEN
-    if status in ("bost_Close", "bost_Delivered", "bost_Paid"):
-        if not left:
+    if status in CLOSED:
+        delivered = gone if row.get("delivered") is None else decimal_of(row["delivered"])
+        if delivered >= ordered:
             return OrderStatus.FULFILLED
-        return OrderStatus.CLOSED if gone > 0 else OrderStatus.CANCELLED
+        return OrderStatus.CLOSED if delivered > 0 else OrderStatus.CANCELLED
     raise MappingProblem("unknown_order_status", "DocumentStatus", str(status), "is none of bost_Open, bost_Close")
 
 
@@ -109,10 +112,10 @@ ORDER_STATUS = RecordMapping(
         Field("version", "version", rules.text(), required=True, note="time of last change, SAP's count of changes"),
         *order_fields(),
         Field("DocumentStatus", "status", rules.computed(
-            "cancelled; open, or partially fulfilled once a part has left; closed: fulfilled where nothing is open, "
-            "cancelled where nothing has left, else closed; on hold while it is a draft", _status,
+            "cancelled; open, or partially fulfilled once a part has left; closed: fulfilled where all has left, "
+            "cancelled where nothing has, else closed; on hold while it is a draft", _status,
             reads=("Cancelled", "AuthorizationStatus", "DocumentLines[].Quantity",
-                   "DocumentLines[].RemainingOpenQuantity")), required=True),
+                   "DocumentLines[].RemainingOpenQuantity", "delivered")), required=True),
         Field("AuthorizationStatus", "reason", rules.choice(DRAFT_WORDS, code="unknown_order_status"), default=""),
         Field("", "updated_at", time_of("UpdateDate", "UpdateTime"), required=True),
         Field("NumAtCard", "custom.order_number", rules.text(), note="the store's order number"),
