@@ -137,6 +137,19 @@ BENCHES: dict[str, Bench] = {
             },
         },
     ),
+    "prices": Bench(
+        "prices",
+        "the price engine: a million negotiated prices resolved, factored and compared; nothing, 1 %, one changed",
+        "",
+        {
+            "plan_over_join": Target(3),
+            "plan_peak_mb": Target(2048),
+            "factor": Target(0.5),
+            "unchanged_rows_planned": Target(0),
+            "differences": Target(0),
+            "hundredth_differences": Target(0),
+        },
+    ),
     "lake-year": Bench(
         "lake_year",
         "a year of runs every five minutes in the lake: its files joined, and read before and after",
