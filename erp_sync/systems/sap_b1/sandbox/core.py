@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -51,6 +52,7 @@ class SapB1Sandbox:
     # -- what a request is -----------------------------------------------------------------------------
 
     def classify(self, request: Request) -> Endpoint:
+        request = overridden(request)
         return classify(self.store, request, self.options.document_field)
 
     def authenticate(self, request: Request) -> Response | None:
@@ -76,6 +78,7 @@ class SapB1Sandbox:
     # -- doing it --------------------------------------------------------------------------------------
 
     def handle(self, request: Request) -> Handled:
+        request = overridden(request)
         version = version_of(request)
         if version is None:
             return Handled(faults.proxy(404))
@@ -176,6 +179,14 @@ class SapB1Sandbox:
             rows.empty(self.store)
             bootstrap.fill(self._context())
         self.sessions.end_all()
+
+
+def overridden(request: Request) -> Request:
+    """A client without PATCH posts with ``X-HTTP-Method-Override`` (manual v1.29, pages 27 and 227)."""
+    wanted = request.headers.get("x-http-method-override", "").upper()
+    if request.method != "POST" or wanted not in ("PATCH", "MERGE", "PUT", "DELETE"):
+        return request
+    return replace(request, method="PATCH" if wanted == "MERGE" else wanted)
 
 
 def version_of(request: Request) -> Version | None:

@@ -54,8 +54,9 @@ class DeliveryNotes(Documents):
             raise not_found()
         if order["CardCode"] != sent.get("CardCode"):
             raise ServiceLayerError(VALIDATION, "Base document card and target document card do not match")
-        if base["LineStatus"] == "bost_Close":
-            raise rule("One of the base documents has already been closed")
+        if order["DocumentStatus"] == "bost_Close" or base["LineStatus"] == "bost_Close":
+            place = (sent.get("DocumentLines") or []).index(line) + 1
+            raise rule(f"One of the base documents has already been closed  [DLN1.BaseEntry][line: {place}]")
         found = {name: base[name] for name in _COPIED if base.get(name) is not None}
         found["Quantity"] = base["RemainingOpenQuantity"]
         return {**found, **{name: value for name, value in line.items() if value is not None}}

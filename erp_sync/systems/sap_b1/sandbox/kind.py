@@ -44,7 +44,7 @@ class Kind:
         return max(int(highest) + 1, context.store.next(f"{self.entity.name} key"))
 
     def exists(self, sent: Entity) -> ServiceLayerError:
-        """-2035 (fact sheet, section 6; the words are unconfirmed)."""
+        """-2035 (fact sheet, section 6; words obs.)."""
         return ServiceLayerError(EXISTS, "This entry already exists in the following tables (ODBC -2035)")
 
     def added(self, context: Context, entity: Entity) -> None:

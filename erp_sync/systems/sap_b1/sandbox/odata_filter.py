@@ -8,6 +8,7 @@ with their case (obs. on HANA).
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from odata_query import ast, exceptions
@@ -29,6 +30,8 @@ from erp_sync.systems.sap_b1.sandbox.values import date_text, kind_of
 
 # OData 3's function, which the parser of OData 4 has to be told of.
 ODATA_FUNCTIONS.setdefault("substringof", 2)
+# Texts are passed over; ``datetime'…'`` of OData 3 is a date in quotes like any other (manual v1.29, pages 33-34).
+_LITERAL = re.compile(r"datetime'[^']*'|'(?:[^']|'')*'")
 _FUNCTIONS = frozenset(["startswith", "endswith", "contains", "substringof"])
 _OPERATORS = {ast.Eq: "=", ast.NotEq: "<>", ast.Gt: ">", ast.GtE: ">=", ast.Lt: "<", ast.LtE: "<="}
 _LITERALS = (ast.String, ast.Integer, ast.Float, ast.Boolean, ast.Null, ast.Date, ast.DateTime, ast.Time)
@@ -38,6 +41,7 @@ Sql = tuple[str, list[Any]]
 
 def where(entity: EntitySet, text: str, user_fields: UserFields) -> Sql:
     """The condition of a $filter. Raises ServiceLayerError (201 for an unknown property, -1000 for the rest)."""
+    text = _LITERAL.sub(lambda found: found[0].removeprefix("datetime"), text)
     try:
         tree = ODataParser().parse(ODataLexer().tokenize(text))
     except exceptions.ODataException as error:

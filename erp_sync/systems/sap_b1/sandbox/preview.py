@@ -28,6 +28,9 @@ def preview(context: Context, body: Any) -> Response:
     sent = normalised("Document", document, context.user_fields)
     sent = {name: value for name, value in sent.items() if name not in SETS["Orders"].read_only}
     found = build(context, ORDER, sent, sent, None)
+    lines = [{**line, "DocEntry": None} for line in found["DocumentLines"]]
+    # Without keys, and the type by its number: as the manual shows (v1.29, section 3.5).
+    found |= {"DocEntry": None, "DocNum": None, "DocObjectCode": ORDER.number, "DocumentLines": lines}
     return json_response(_annotated(context, "Document", found), 200, content_type=JSON)
 
 

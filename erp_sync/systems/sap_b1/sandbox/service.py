@@ -185,7 +185,8 @@ class Entities:
         return name in kind.entity.read_only or name in kind.entity.keys or name not in known or isinstance(value, list)
 
     def _check_match(self, request: Request, kind: Kind, entity: Entity) -> None:
-        """A stale weak ETag is refused; anything else than ``W/…`` writes blindly (fact sheet, section 6)."""
+        """A stale weak ETag is refused, for actions too (manual v1.29, section 5.2); anything else than ``W/…`` writes
+        blindly (fact sheet, section 6)."""
         wanted = request.headers.get("if-match", "")
         if kind.entity.etag and wanted.startswith("W/") and wanted != etag(entity):
             raise ServiceLayerError(
@@ -207,6 +208,7 @@ class Entities:
         if action not in kind.actions:
             raise unrecognized()
         entity = self.stored(context, kind, key)
+        self._check_match(request, kind, entity)
         return kind.act(context, entity, action, body_of(request) if request.body else None)
 
     def save(self, context: Context, kind: Kind, entity: Entity, change: str = "update") -> None:

@@ -67,7 +67,8 @@ def test_what_a_delivery_is_refused_for(ordered, lines, fields, code, message):
 def test_a_closed_order_is_no_base(ordered):
     ordered.done("Orders(1)/Close")
     answer = ordered.call("POST", "DeliveryNotes", body(copied(1)))
-    assert (answer.code, answer.message) == ("-10", "One of the base documents has already been closed")
+    message = "One of the base documents has already been closed  [DLN1.BaseEntry][line: 1]"
+    assert (answer.code, answer.message) == ("-10", message)
 
 
 def test_a_delivered_order_is_neither_cancelled_nor_cut_below_what_left(ordered):

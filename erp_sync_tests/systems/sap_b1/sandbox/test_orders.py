@@ -246,6 +246,20 @@ def test_a_stale_etag_is_refused_and_anything_else_writes_blindly(company):
     assert company.get("Orders(1)")["Comments"] == "d"
 
 
+def test_an_action_heeds_the_etag_too(company):
+    first = company.call("POST", "Orders", order_body()).headers["etag"]
+    company.changed("Orders(1)", {"Comments": "a"})
+    assert company.call("POST", "Orders(1)/Cancel", if_match=first).code == "-2039"
+    assert company.get("Orders(1)")["Cancelled"] == "tNO"
+
+
+@pytest.mark.parametrize("override", ["PATCH", "MERGE"])
+def test_a_client_that_can_only_post_overrides_the_method(company, override):
+    company.order()
+    answer = company.call("POST", "Orders(1)", {"Comments": "x"}, x_http_method_override=override)
+    assert (answer.status, company.get("Orders(1)")["Comments"]) == (204, "x")
+
+
 def test_the_body_etag_is_wrong_when_the_version_is_not_selected(company):
     company.order()
     right = company.call("GET", "Orders(1)").headers["etag"]
@@ -341,6 +355,7 @@ def test_a_preview_calculates_and_saves_nothing(company):
         Decimal("37.49"),
         Decimal("31.5"),
     )
+    assert (answer.body["DocEntry"], answer.body["DocNum"], answer.body["DocObjectCode"]) == (None, None, "17")
     assert not answer.handled.committed
     assert company.get("Orders/$count") == "0"
     assert company.stock("BOLT") == (50, 0)

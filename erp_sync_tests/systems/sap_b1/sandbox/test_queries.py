@@ -43,6 +43,7 @@ def orders(company):
         ("UpdateDate gt '2026-11-01' or (UpdateDate eq '2026-11-01' and UpdateTime ge '10:00:00')", [1, 2, 3, 4, 5]),
         ("UpdateDate gt '20261102' or (UpdateDate eq '20261102' and UpdateTime ge '08:00:01')", []),
         ("DocTime eq '08:00:59'", [1, 2, 3, 4, 5]),
+        ("CreationDate ge datetime'2026-11-02T00:00:00' and NumAtCard ne 'datetime''A'", [1, 2, 3, 4, 5]),
     ],
 )
 def test_a_filter_picks(orders, condition, expected):
