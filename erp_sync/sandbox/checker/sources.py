@@ -11,7 +11,7 @@ from typing import Any, Literal, TypeVar
 
 _One = TypeVar("_One")
 
-PEOPLE = ("storefront", "warehouse", "setup")
+PEOPLE = ("storefront", "warehouse", "approver", "setup")
 """User agents of the simulated people; their calls are not erp_sync's."""
 _AGENT_FLOW = re.compile(r"\((?P<flow>\w+)\)$")
 
