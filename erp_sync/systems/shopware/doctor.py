@@ -1,7 +1,7 @@
 """Is this shop ready? Reads and compares, changes nothing.
 
-Checks: credentials, clock, what the integration may read, the size of a page, and whether the latest order can be
-mapped.
+Checks: credentials, clock, what the integration may read, the size of a page, the shop's own currency, and whether the
+latest order can be mapped.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from erp_sync.ports.lookups import Lookups
 from erp_sync.ports.raw import BadRecord, MappingProblem
 from erp_sync.systems.shopware.client import CURSOR, ShopwareClient
 from erp_sync.systems.shopware.criteria import Criteria
+from erp_sync.systems.shopware.ports.currency import ShopCurrency
 from erp_sync.systems.shopware.ports.orders import OrderSource
 from erp_sync.transport.errors import NotAuthenticated, Rejected, TransportError
 
@@ -44,6 +45,7 @@ def examine(
     found = [Diagnosis(check="credentials", verdict=Verdict.OK, found="accepted")]
     found += [_clock(client), *_rights(client)]
     found.append(_page(client, orders))
+    found.append(_currency(client, settings))
     found.append(_latest(orders, client, lookups))
     return found
 
@@ -94,6 +96,23 @@ def _page(client: ShopwareClient, orders: OrderSource) -> Diagnosis:
     except TransportError as error:
         return Diagnosis(check="page size", verdict=Verdict.WARNING, found=f"cannot be told: {error}")
     return Diagnosis(check="page size", verdict=Verdict.OK, found=f"{size} rows are answered at once")
+
+
+def _currency(client: ShopwareClient, settings: ConnectionSettings) -> Diagnosis:
+    """Whether the setting names the shop's own currency: prices are written in it, rates are of it."""
+    declared = settings.settings.get("base_currency")
+    try:
+        own = ShopCurrency(client).code()
+    except TransportError as error:
+        return Diagnosis(check="base currency", verdict=Verdict.WARNING, found=f"cannot be told: {error}")
+    mend = f"Set the connection's base_currency to {own}."
+    if declared is None:
+        found = f"the shop's own is {own}; base_currency is not set"
+        return Diagnosis(check="base currency", verdict=Verdict.WARNING, found=found, mend=mend)
+    if str(declared) != own:
+        found = f"the shop's own is {own}, base_currency is {declared}"
+        return Diagnosis(check="base currency", verdict=Verdict.ERROR, found=found, mend=mend)
+    return Diagnosis(check="base currency", verdict=Verdict.OK, found=own)
 
 
 def _latest(orders: OrderSource, client: ShopwareClient, lookups: Lookups) -> Diagnosis:

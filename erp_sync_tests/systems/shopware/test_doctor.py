@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import pytest
+
 from erp_sync.ports.diagnosis import Verdict
 from erp_sync.transport.errors import NotAuthenticated, OutcomeUnknown, Rejected
 from erp_sync_tests.systems.shopware.samples import order
 from erp_sync_tests.systems.shopware.shop import Shop
 
-CURRENCY = [{"id": "a" * 32}]
+CURRENCY = [{"id": "b7d2554b0ce847cd82f3ac9bd1c0dfca", "isoCode": "EUR"}]
 
 
 def verdicts(shop: Shop, **settings: object) -> dict[str, Verdict]:
@@ -13,7 +15,7 @@ def verdicts(shop: Shop, **settings: object) -> dict[str, Verdict]:
 
 
 def test_a_shop_that_is_ready():
-    found = verdicts(Shop(order=[order()], currency=CURRENCY, product=[]))
+    found = verdicts(Shop(order=[order()], currency=CURRENCY, product=[]), base_currency="EUR")
     assert set(found.values()) == {Verdict.OK}
     assert {"credentials", "clock", "right to read order", "page size", "latest order"} <= set(found)
 
@@ -42,6 +44,15 @@ def test_an_order_that_would_be_a_dead_letter_is_told_before_it_is_one():
     found = verdicts(Shop(order=[broken], currency=CURRENCY, product=[]))
     assert found["latest order"] is Verdict.WARNING
     assert verdicts(Shop(order=[], currency=CURRENCY, product=[]))["latest order"] is Verdict.UNTESTED
+
+
+@pytest.mark.parametrize(
+    ("settings", "verdict"),
+    [({}, Verdict.WARNING), ({"base_currency": "USD"}, Verdict.ERROR), ({"base_currency": "EUR"}, Verdict.OK)],
+)
+def test_the_shops_own_currency_is_compared_with_the_setting(settings, verdict):
+    found = verdicts(Shop(order=[order()], currency=CURRENCY, product=[]), **settings)
+    assert found["base currency"] is verdict
 
 
 def test_a_clock_that_is_behind_and_a_shop_that_does_not_answer():

@@ -126,11 +126,27 @@ def test_keys_say_the_row(sku, kind, quantity):
     assert prices.sku(prices.key(row)) == sku
 
 
-@pytest.mark.parametrize(("pattern", "kind"), [("search/product", NotSent), ("_action/sync", Unknown)])
+@pytest.mark.parametrize(
+    ("pattern", "kind"), [("search/currency", NotSent), ("search/product", NotSent), ("_action/sync", Unknown)]
+)
 def test_a_lost_answer_is_one_of_the_write_only_where_it_was(pattern, kind):
     there = selling("MUG")
     there.answer("POST", pattern, OutcomeUnknown("no answer in time"))
     assert [type(one) for one in target(there).submit([price("MUG", "1")])] == [kind]
+
+
+def test_an_amount_is_never_taken_for_one_of_another_currency():
+    """A shop in dollars would sell at the ERP's euros."""
+    there = selling("MUG")
+    there.records["currency"][0]["isoCode"] = "USD"
+    (outcome,) = target(there).submit([price("MUG", "1")])
+    assert outcome.code == "wrong_currency"
+    assert "USD" in outcome.message
+    assert there.made("_action/sync") == []
+    in_dollars = target(there, base_currency="USD")
+    assert isinstance(in_dollars.submit([price("MUG", "1", currency="USD")])[0], Applied)
+    in_dollars.submit([price("MUG", "2", currency="USD")])
+    assert len(there.made("search/currency")) == 2  # of two connections, once each
 
 
 def test_a_price_is_never_taken_away_and_needs_its_product():

@@ -53,6 +53,7 @@ def shop(*products: dict[str, Any], options: list[dict[str, Any]] | None = None)
         property_group_option=options or [],
         tax=[{"id": TAX, "taxRate": D(19)}, {"id": REDUCED, "taxRate": 7}],
         product_configurator_setting=[],
+        currency=[{"id": "b7d2554b0ce847cd82f3ac9bd1c0dfca", "isoCode": "EUR"}],
     )
 
     def sync(call: Call) -> Any:

@@ -19,10 +19,10 @@ from erp_sync.ports.outcomes import Again, Applied, Outcome, Receipt, Refused
 from erp_sync.systems.shopware.client import ShopwareClient
 from erp_sync.systems.shopware.criteria import Criteria
 from erp_sync.systems.shopware.errors import UnexpectedAnswer
-from erp_sync.systems.shopware.mapping.common import STORAGE_SCALE
 from erp_sync.systems.shopware.mapping.orders import DEFAULT_CURRENCY
 from erp_sync.systems.shopware.mapping.products import price_rows
 from erp_sync.systems.shopware.ports.catalogue import Catalogue
+from erp_sync.systems.shopware.ports.currency import ShopCurrency
 from erp_sync.systems.shopware.ports.outcomes import in_batches, not_sent
 from erp_sync.systems.shopware.ports.products import INHERITED
 from erp_sync.systems.shopware.ports.sync import upsert
@@ -30,6 +30,7 @@ from erp_sync.transport.errors import TransportError
 
 WRITE = "price.write_base"
 NET, GROSS = "net", "gross"
+_NET_DIGITS = Decimal(1).scaleb(-10)  # of a net price that follows from a gross one
 PRICED = Criteria().including({"product": ("id", "versionId", "autoIncrement", "productNumber", "price", "childCount")})
 TAXED = (
     Criteria()
@@ -57,6 +58,7 @@ class PriceTarget:
         self._client, self._connection, self._catalogue = client, connection, catalogue
         self._batch_size = capabilities.operation(WRITE).batch_size
         self._page_size = capabilities.reading("price").page_size
+        self._own = ShopCurrency(client)
         self._currency = str(connection.settings.get("base_currency") or "EUR")
         self._leading = str(connection.settings.get("price_amounts") or NET)
 
@@ -88,11 +90,11 @@ class PriceTarget:
             group=group,
             quantity=decimal_of(quantity),
             currency=self._currency,
-            amount=decimal_of(values["amount"], STORAGE_SCALE),
+            amount=decimal_of(values["amount"]),
         )
 
     def values(self, row: Price) -> dict[str, Any]:
-        return {"amount": decimal_of(row.amount, STORAGE_SCALE)}
+        return {"amount": decimal_of(row.amount)}
 
     def requirements(self, row: Price) -> list[Requirement]:
         return [Requirement("product", row.sku)]
@@ -121,7 +123,7 @@ class PriceTarget:
                 continue
             number = str(row.get("productNumber") or "")
             try:
-                amount = decimal_of(own.get(self._leading), STORAGE_SCALE)
+                amount = decimal_of(own.get(self._leading))
             except BadNumber as error:
                 raise UnexpectedAnswer(f"price of product {number}: {error}") from error
             if amount:
@@ -141,6 +143,8 @@ class PriceTarget:
 
     def submit(self, rows: Sequence[Price]) -> list[Outcome]:
         try:
+            if (theirs := self._own.code()) != self._currency:
+                return [self._other_currency(row, theirs) for row in rows]
             there = self._by_number(rows, PRICED, {})
             taxed = self._by_number(rows, TAXED, INHERITED)
         except TransportError as error:
@@ -193,6 +197,11 @@ class PriceTarget:
             return Refused(code="twice_in_batch", message=f"{row.sku} stands in the batch twice")
         return None if rate is not None else self._no_tax(row)
 
+    def _other_currency(self, row: Price, theirs: str) -> Refused:
+        """Nothing is written: every amount would be taken for one of another currency."""
+        text = f"{row.sku}: the shop's own currency is {theirs}, and setting base_currency says {self._currency}"
+        return Refused(code="wrong_currency", message=text)
+
     @staticmethod
     def _no_tax(row: Price) -> Refused:
         return Refused(code="unknown_tax", message=f"product {row.sku} of the shop has no tax")
@@ -203,14 +212,14 @@ class PriceTarget:
 
     def _body(self, row: Price, product: Mapping[str, Any], rate: Decimal) -> dict[str, Any]:
         own = {"currencyId": DEFAULT_CURRENCY, "linked": True, **(_own(product) or {})}
-        own |= self._both(decimal_of(row.amount, STORAGE_SCALE), rate)
+        own |= self._both(decimal_of(row.amount), rate)
         others = [one for one in price_rows(product) if one.get("currencyId") != DEFAULT_CURRENCY]
         return {"id": str(product["id"]), "price": [own, *others]}
 
     def _both(self, amount: Decimal, rate: Decimal) -> dict[str, Decimal]:
         """Net and gross; without more digits than the amount has, and no exponent."""
         if self._leading == GROSS:
-            net = (amount * 100 / (100 + rate)).quantize(Decimal(1).scaleb(-STORAGE_SCALE))
+            net = (amount * 100 / (100 + rate)).quantize(_NET_DIGITS)
             return {NET: _plain(net), GROSS: _plain(amount)}
         return {NET: _plain(amount), GROSS: round_money(amount * (100 + rate) / 100, self._currency)}
 
