@@ -58,7 +58,7 @@ def parse(request: Request, context: Context) -> list[Part | Group]:
         else:
             found.append(_part(headers, content, request))
     if not found:
-        raise malformed("The batch request has no part")
+        raise malformed("Incomplete Batch Request Body!")
     return found
 
 
@@ -69,7 +69,7 @@ def _split(content_type: str, body: bytes) -> list[tuple[dict[str, str], bytes]]
     text = body.replace(b"\r\n", b"\n")
     pieces = (b"\n" + text).split(b"\n--" + match[1].encode())
     if len(pieces) < 3 or not pieces[-1].startswith(b"--"):
-        raise malformed("The batch request is not complete")
+        raise malformed("Incomplete Batch Request Body!")
     return [_headed(piece.lstrip(b"\n")) for piece in pieces[1:-1]]
 
 

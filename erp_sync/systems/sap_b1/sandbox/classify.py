@@ -59,6 +59,8 @@ def _entity(store: Store, request: Request, resource: Resource, document_field: 
     name, document = resource.name, None
     if resource.key is not None:
         document = _document_of(store, resource, document_field)
+    if resource.tail and resource.key is not None and request.method == "GET" and resource.tail != "List":
+        return Endpoint(f"{name}.property", "read", document=document, flow=flow)
     if resource.tail:
         asks = resource.tail in ("$count", "List")
         tail = "count" if resource.tail == "$count" else resource.tail

@@ -119,7 +119,10 @@ class SapB1Sandbox:
     def _batch(self, context: Context, request: Request) -> Handled:
         if request.method != "POST":
             raise unsupported()
-        parts = batch.parse(request, context)
+        try:
+            parts = batch.parse(request, context)
+        except ServiceLayerError as error:
+            return Handled(error.response(context.version, batch=True))
 
         def one(inner: Context, part: Request) -> Response:
             if version_of(part) != context.version:

@@ -41,7 +41,7 @@ class ServiceLayerError(Exception):
             }
         error: dict[str, Any] = {"code": self.code, "message": {"lang": "en-us", "value": self.message}}
         if batch:
-            error["innererror"] = {"context": None, "exception": None}
+            error["innererror"] = {"context": None, "trace": None}
         return {"error": error}
 
     def response(self, version: Version, *, batch: bool = False) -> Response:

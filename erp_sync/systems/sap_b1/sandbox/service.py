@@ -16,6 +16,7 @@ from erp_sync.systems.sap_b1.sandbox.errors import (
     malformed,
     not_found,
     unsupported,
+    wrong_property,
 )
 from erp_sync.systems.sap_b1.sandbox.kind import Entity, Kind
 from erp_sync.systems.sap_b1.sandbox.merging import merged
@@ -23,7 +24,7 @@ from erp_sync.systems.sap_b1.sandbox.odata_query import Query
 from erp_sync.systems.sap_b1.sandbox.paths import Resource, unrecognized
 from erp_sync.systems.sap_b1.sandbox.rows import Key
 from erp_sync.systems.sap_b1.sandbox.store import loads
-from erp_sync.systems.sap_b1.sandbox.values import normalised, rendered
+from erp_sync.systems.sap_b1.sandbox.values import kind_of, normalised, rendered
 
 
 def body_of(request: Request) -> Any:
@@ -92,6 +93,15 @@ class Entities:
         entity = self.stored(context, kind, key)
         select = Query.of(request, kind.entity, context).select
         return self._answer(context, kind, entity, 200, select=select)
+
+    def _property(self, context: Context, kind: Kind, key: Key, name: str) -> Response:
+        """``GET Orders(1)/DocEntry``: one value, or that it is null (manual v1.29, section 3.11)."""
+        if kind_of(kind.entity.type_name, name, context.user_fields) is None:
+            raise wrong_property(name, kind.entity.type_name)
+        shown = kind.shown(context, self.stored(context, kind, key))
+        out = rendered(kind.entity.type_name, {name: shown.get(name)}, context.version, context.user_fields)
+        mark = "odata.null" if context.version == "v1" else "@odata.null"
+        return json_response({mark: True} if out[name] is None else {"value": out[name]}, 200, content_type=JSON)
 
     def stored(self, context: Context, kind: Kind, key: Key) -> Entity:
         """The entity of a key. Raises ServiceLayerError (404 -2028)."""
@@ -205,7 +215,9 @@ class Entities:
         return Response(204)
 
     def _act(self, context: Context, request: Request, kind: Kind, key: Key, action: str) -> Response:
-        if action not in kind.actions:
+        if request.method == "GET":
+            return self._property(context, kind, key, action)
+        if action not in kind.actions or request.method != "POST":
             raise unrecognized()
         entity = self.stored(context, kind, key)
         self._check_match(request, kind, entity)

@@ -19,6 +19,7 @@ from erp_sync.systems.sap_b1.sandbox.user_fields import UserFields
 
 _DATE = re.compile(r"^(\d{4})-?(\d{2})-?(\d{2})(?:T[\d:.]+Z?)?$")
 _TIME = re.compile(r"^(\d{1,2}):(\d{2})(?::(\d{2}))?$")
+_NUMBER = re.compile(r"^-?\d+(\.\d+)?$")
 ZERO = Decimal(0)
 
 
@@ -90,6 +91,8 @@ def simple(type_name: str, name: str, kind: str, value: Any) -> Any:
 
 
 def _number(type_name: str, name: str, kind: str, value: Any) -> Any:
+    if isinstance(value, str) and _NUMBER.match(value):
+        value = Decimal(value)  # the manual's own examples quote numbers (v1.29, section 3.10.6)
     if isinstance(value, bool) or not isinstance(value, int | Decimal | float):
         raise _wrong(name, type_name)
     if isinstance(value, int):

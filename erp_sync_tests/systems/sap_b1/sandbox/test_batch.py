@@ -146,6 +146,8 @@ def test_an_order_that_waits_for_approval_stays_a_draft_in_a_part_of_its_own(mak
 def test_what_is_no_batch_is_refused_whole(company, parts):
     answer = send(company, *parts)
     assert (answer.status, answer.code) == (400, "-1000")
+    if not parts:
+        assert answer.message == "Incomplete Batch Request Body!"
     assert company.get("BusinessPartners/$count") == "1"
 
 

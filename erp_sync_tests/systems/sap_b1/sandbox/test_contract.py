@@ -94,6 +94,8 @@ def a_day(company):
         for path in ("Orders(1)", "Drafts(1)", "Items('BOLT')", "BusinessPartners('C2')", "PriceLists(1)"):
             company.get(path, version=version)
         company.call("GET", "Orders(999)", version=version)
+        company.get("Orders(1)/DocNum", version=version)
+        company.get("Orders(1)/TrackingNumber", version=version)
     company.call("DELETE", "Items('NEW')")
     company.call("POST", "Logout", cookie=f"B1SESSION={session.body['SessionId']}")
 

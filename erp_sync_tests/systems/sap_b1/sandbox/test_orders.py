@@ -39,6 +39,12 @@ def test_the_price_of_a_line(company, sent, unit, price, source):
     assert (line["UnitPrice"], line["Price"], line["PriceSource"]) == (Decimal(unit), Decimal(price), source)
 
 
+def test_numbers_may_be_quoted_as_in_the_manual(company):
+    (line,) = company.order({"ItemCode": "BOLT", "Quantity": "3", "UnitPrice": "30.5"})["DocumentLines"]
+    assert (line["Quantity"], line["LineTotal"]) == (3, Decimal("91.5"))
+    assert company.call("POST", "Orders", order_body({**BOLTS, "Quantity": "three"})).code == "-1000"
+
+
 def test_what_an_order_amounts_to(company):
     made = company.order(
         {"ItemCode": "BOLT", "Quantity": 3, "UnitPrice": 12.34, "DiscountPercent": 25, "VatGroup": "S19"},

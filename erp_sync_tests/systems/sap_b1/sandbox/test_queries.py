@@ -144,6 +144,15 @@ def test_dates_are_written_in_two_ways(orders):
     assert orders.get("Orders(1)", version="v1")["DocDueDate"] == "2026-12-01"
 
 
+def test_one_property_is_read_by_its_path(orders):
+    assert orders.get("Orders(2)/NumAtCard") == {"value": "A-2"}
+    assert orders.get("Orders(2)/DocDueDate") == {"value": "2026-12-01T00:00:00Z"}
+    assert orders.get("Orders(2)/Comments") == {"@odata.null": True}
+    assert orders.get("Orders(2)/Comments", version="v1") == {"odata.null": True}
+    assert orders.call("GET", "Orders(2)/Nothing").code == "-1000"
+    assert orders.call("GET", "Orders(9)/NumAtCard").code == "-2028"
+
+
 def test_composite_keys(company):
     price = {"CardCode": "C1", "ItemCode": "BOLT", "Price": 9, "Currency": "USD"}
     made = company.call("POST", "SpecialPrices", price)

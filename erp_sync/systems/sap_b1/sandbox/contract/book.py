@@ -144,6 +144,18 @@ def _set(name: str, type_name: str) -> dict[str, OperationContract]:
             _EMPTY, {"200": _page({"$ref": f"#/$defs/read{type_name}"}), **_ERRORS}, _LIST_QUERY
         ),
         f"{name}.read": OperationContract(_EMPTY, {"200": read, **_ERRORS}, _READ_QUERY),
+        f"{name}.property": OperationContract(
+            _EMPTY,
+            {
+                "200": Side(
+                    OWN,
+                    {"anyOf": [object_of({"value": {"type": ["string", "number", "array"]}}, ["value"]), *_NULLS]},
+                    _MANUAL + "section 3.11",
+                ),
+                **_ERRORS,
+            },
+            _NO_QUERY,
+        ),
         f"{name}.count": OperationContract(
             _EMPTY, {"200": Side(OWN, {"type": "integer"}, _MANUAL + "$count"), **_ERRORS}, _LIST_QUERY
         ),
@@ -171,6 +183,7 @@ _LIST_QUERY = Side(
     ),
     _OPTIONS,
 )
+_NULLS = [object_of({mark: {"const": True}}, [mark]) for mark in ("odata.null", "@odata.null")]
 _READ_QUERY = Side(OWN, object_of({"$select": _TEXT, "$expand": _TEXT}), _OPTIONS)
 
 
