@@ -22,16 +22,20 @@ from erp_sync.systems.sap_b1.capabilities import capabilities_of, key_field
 from erp_sync.systems.sap_b1.client import Query, ServiceLayerClient
 from erp_sync.systems.sap_b1.closing import Closing, closing, may_have_left
 from erp_sync.systems.sap_b1.deliveries import Deliveries
+from erp_sync.systems.sap_b1.errors import CHANGED
 from erp_sync.systems.sap_b1.finding import SALES_ORDER
 from erp_sync.systems.sap_b1.mapping.identity import document_key, order_key
 from erp_sync.transport.errors import Rejected, TransportError
 
 CLOSE = "close_order"
 OPERATION = "sales_order.close"
-#: A delivery may come between reading and writing; one after the other they are soon through. Closing rows and cutting
-#: others are two writes.
+#: A delivery may come between reading and writing; one after the other they are soon through. Removing rows and
+#: lowering quantities are two writes.
 MOST_ROUNDS = 5
-ORDER_FIELDS = ("DocEntry", "DocNum", "CardCode", "CreationDate", "DocumentStatus", "Cancelled", "DocumentLines")
+# The ETag in the body is that of DataVersion, and wrong without it.
+ORDER_FIELDS = (
+    *("DocEntry", "DocNum", "CardCode", "CreationDate", "DocumentStatus", "Cancelled", "DataVersion", "DocumentLines"),
+)
 
 
 class CancellationTarget:
@@ -89,24 +93,32 @@ class CancellationTarget:
             if refused is not None and refused[0] == todo:
                 raise refused[1]
             try:
-                self._write(request, int(order["DocEntry"]), todo)
+                self._write(request, order, todo)
                 written = True
             except Rejected as rejected:
-                refused = todo, rejected
+                # Of an order that changed meanwhile the same may be right still.
+                refused = refused if rejected.code == CHANGED else (todo, rejected)
         number = request.document.number
         words = f"the sales order of {number} went on changing while it was cancelled"
         return Refused(code="record_changed", message=words, again=Again.LATER)
 
-    def _write(self, request: StepRequest, entry: int, todo: Closing) -> None:
-        asked: dict[str, Any] = {
-            "operation": request.step.operation,
-            "document": request.document.number,
-            "repeatable": True,
-        }
-        if todo.cancels:
-            self._client.act(f"{odata.path('Orders', entry)}/Cancel", {}, **asked)
-        else:
-            self._client.update("Orders", entry, todo.body(), **asked)
+    def _write(self, request: StepRequest, order: Mapping[str, Any], todo: Closing) -> None:
+        asked = {"operation": request.step.operation, "document": request.document.number}
+        entry = int(order["DocEntry"])
+        if todo.cancels or todo.ends:
+            action = "Cancel" if todo.cancels else "Close"
+            self._client.act(f"{odata.path('Orders', entry)}/{action}", {}, **asked, repeatable=True)
+            return
+        # Not tried again as it is: where the order has changed meanwhile, another change is to be made.
+        self._client.update(
+            "Orders",
+            entry,
+            todo.body(order),
+            **asked,
+            repeatable=False,
+            etag=str(order.get("@odata.etag") or ""),
+            replaces=bool(todo.removes),
+        )
 
     def _read(self, request: StepRequest) -> dict[str, Any] | None:
         """By the number that the cross references know (an adopted order has no key of ours), else by our key."""

@@ -56,8 +56,9 @@ OPERATIONS = (
         settle_seconds=_SETTLE_SECONDS,
         settle_source=_TIMEOUT,
         moves=("stock_level", "order_status"),
-        source="Orders(n)/Cancel (Service Layer 1.29), rows by PATCH of LineStatus (public code) or Quantity, each "
-        "after a look at the order: what is closed already is not closed again, so sending again changes nothing.",
+        source="Orders(n)/Cancel or /Close, rows by a PATCH that sets quantities or replaces them under If-Match "
+        "(Service Layer 1.29), each after a look at the order: what is done is not done again, so sending again "
+        "changes nothing.",
     ),
 )
 

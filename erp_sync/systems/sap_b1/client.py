@@ -157,15 +157,33 @@ class ServiceLayerClient:
         return _entity(reply, operation) if reply.content else {}
 
     def update(
-        self, entity_set: str, key: int, body: Mapping[str, Any], *, operation: str, document: str, repeatable: bool
+        self,
+        entity_set: str,
+        key: int,
+        body: Mapping[str, Any],
+        *,
+        operation: str,
+        document: str,
+        repeatable: bool,
+        etag: str = "",
+        replaces: bool = False,
     ) -> None:
         """PATCH: fields left out stay, rows of a collection are merged by their key or appended. `repeatable` only
-        where the body appends none."""
+        where the body appends none.
+
+        Args:
+            etag: as the entity was read with its DataVersion: refused where it changed since (412, code
+                ``changed_meanwhile``). "" writes whatever stands there.
+            replaces: rows of a collection that are not sent are removed.
+        """
+        headers = {"If-Match": etag} if etag else {}
+        headers |= {"B1S-ReplaceCollectionsOnPatch": "true"} if replaces else {}
         self._client.send(
             Call(
                 method="PATCH",
                 path=f"{ROOT}/{odata.path(entity_set, key)}",
                 json=body,
+                headers=headers,
                 operation=operation,
                 document=document,
                 repeatable=repeatable,

@@ -1,15 +1,17 @@
 """What is to be changed of a sales order so that nothing which the store cancelled can still leave. No I/O.
 
-An order of which nothing has left is cancelled as a whole. Else single rows are closed (``LineStatus`` bost_Close in a
-PATCH that changes nothing else: seen in public code, which was refused with -5002 where it changed more at once), and
-rows of which a part is still to leave are cut to that quantity. Unit prices stay, so that a row's amount is its share.
-Rows that the store has not sold are a person's, and are left alone.
+An order of which nothing stays open is cancelled where nothing has left, else closed. Else rows of which nothing has
+left and nothing is kept are removed, by a PATCH whose rows replace SAP's (Service Layer 1.29,
+B1S-ReplaceCollectionsOnPatch) and therefore stand in it with all that they say; of other rows the quantity is lowered,
+to what has left at least: then nothing of them is open. (Public code closes rows by `LineStatus`; whether that may be
+written is unconfirmed.) Unit prices and discounts go along, since SAP may work them out anew with a quantity. Rows that
+the store has not sold are a person's, and are left alone.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -17,36 +19,64 @@ import msgspec
 
 from erp_sync.model.money import ZERO, decimal_of
 from erp_sync.model.order import OrderLine, SalesOrder
-from erp_sync.model.remaining import ended, kept
+from erp_sync.model.remaining import kept
+from erp_sync.systems.sap_b1.mapping.common import plain
 from erp_sync.systems.sap_b1.mapping.order_lines import expanded
 
 Row = Mapping[str, Any]
 
 
+#: Of a row that stays as it is.
+FIELDS_OF_ROW = ("ItemCode", "Quantity", "UnitPrice", "DiscountPercent", "WarehouseCode", "VatGroup", "TaxCode")
+PRICES_OF_ROW = ("UnitPrice", "DiscountPercent")
+
+
 class Closing(msgspec.Struct, frozen=True, kw_only=True):
-    """What is to be done, of which one thing at a time: cancel, else close rows, else cut them.
+    """What is to be done, of which one thing at a time: cancel, or close, or remove rows, or lower quantities.
 
     Attributes:
         cancels: the whole order.
-        closes: LineNum of rows.
+        ends: what is open of the whole order.
+        removes: LineNum of rows.
         cuts: quantity by LineNum.
         beyond: of every row of which more has left than the store keeps: both quantities.
     """
 
     cancels: bool = False
-    closes: tuple[int, ...] = ()
+    ends: bool = False
+    removes: tuple[int, ...] = ()
     cuts: tuple[tuple[int, Decimal], ...] = ()
     beyond: tuple[tuple[Decimal, Decimal], ...] = ()
 
     @property
     def nothing(self) -> bool:
-        return not (self.cancels or self.closes or self.cuts)
+        return not (self.cancels or self.ends or self.removes or self.cuts)
 
-    def body(self) -> dict[str, Any]:
-        """Of the next PATCH."""
-        if self.closes:
-            return {"DocumentLines": [{"LineNum": number, "LineStatus": "bost_Close"} for number in self.closes]}
-        return {"DocumentLines": [{"LineNum": number, "Quantity": quantity} for number, quantity in self.cuts]}
+    def body(self, record: Row) -> dict[str, Any]:
+        """Of the next PATCH; with rows to remove it replaces all rows."""
+        rows = record.get("DocumentLines") or ()
+        if self.removes:
+            return {"DocumentLines": list(self._staying(rows))}
+        cuts = dict(self.cuts)
+        return {
+            "DocumentLines": [
+                {"LineNum": row["LineNum"], **_given(row, PRICES_OF_ROW), "Quantity": plain(cuts[row["LineNum"]])}
+                for row in rows
+                if row["LineNum"] in cuts
+            ]
+        }
+
+    def _staying(self, rows: Iterable[Row]) -> Iterator[dict[str, Any]]:
+        removed = False
+        for row in rows:
+            # Components that SAP added stand below their row, and go with it.
+            removed = removed if row.get("TreeType") == "iIngredient" else row["LineNum"] in self.removes
+            if not removed:
+                yield {"LineNum": row["LineNum"], **_given(row, FIELDS_OF_ROW)}
+
+
+def _given(row: Row, names: Sequence[str]) -> dict[str, Any]:
+    return {name: row[name] for name in names if row.get(name) is not None}
 
 
 def closing(order: SalesOrder, record: Row, left: Mapping[int, Decimal]) -> Closing:
@@ -62,18 +92,22 @@ def closing(order: SalesOrder, record: Row, left: Mapping[int, Decimal]) -> Clos
     is_open = record.get("DocumentStatus") == "bost_Open" and record.get("Cancelled") != "tYES"
     if not is_open:
         return Closing(beyond=beyond)
-    untouched = not any(delivered.values())
-    if ended(order) and untouched and all(wanted.get(number) == ZERO for number in sold):
-        return Closing(cancels=True)
-    closes, cuts = [], []
+    removes, cuts, stays_open = [], [], False
     for number, row in sold.items():
-        if number not in wanted or row.get("LineStatus") != "bost_Open":
+        if row.get("LineStatus") != "bost_Open":
             continue
-        if wanted[number] <= delivered[number]:
-            closes.append(number)
-        elif wanted[number] < quantity(row):
-            cuts.append((number, wanted[number]))
-    return Closing(closes=tuple(closes), cuts=tuple(cuts), beyond=beyond)
+        keeps = max(wanted.get(number, quantity(row)), delivered[number])
+        stays_open = stays_open or keeps > delivered[number]
+        if not keeps:
+            removes.append(number)
+        elif keeps < quantity(row):
+            cuts.append((number, keeps))
+    if not removes and not cuts:
+        return Closing(beyond=beyond)
+    if not stays_open:
+        untouched = not any(delivered.values())
+        return Closing(cancels=untouched, ends=not untouched, beyond=beyond)
+    return Closing(removes=tuple(removes), cuts=tuple(cuts), beyond=beyond)
 
 
 def may_have_left(record: Row) -> bool:

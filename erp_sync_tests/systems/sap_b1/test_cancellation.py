@@ -24,7 +24,10 @@ CANCELLED = order(status=OrderStatus.CANCELLED)
 def row(number: int, item: str, quantity: str, remaining: str | None = None, **more: Any) -> dict[str, Any]:
     left = quantity if remaining is None else remaining
     status = "bost_Open" if D(left) else "bost_Close"
-    values = {"LineNum": number, "ItemCode": item, "Quantity": float(quantity), "RemainingOpenQuantity": float(left)}
+    values = {
+        "LineNum": number, "ItemCode": item, "Quantity": float(quantity), "RemainingOpenQuantity": float(left),
+        "UnitPrice": 4.5, "DiscountPercent": 10.0, "WarehouseCode": "01", "VatGroup": "A1", "TaxCode": None,
+    }  # fmt: skip
     return {**values, "LineStatus": status, "TreeType": "iNotATree", **more}
 
 
@@ -47,26 +50,53 @@ def test_an_order_of_which_nothing_has_left_is_cancelled_as_a_whole():
     assert closing(CANCELLED, record(), {}).cancels
 
 
-def test_of_one_that_has_left_in_part_the_rows_are_closed():
+def test_of_one_that_has_left_in_part_the_rest_is_closed():
     todo = closing(CANCELLED, record(row(0, "BEARING-6204", "10", "6"), row(1, "SHAFT-20", "3")), {0: D(4)})
-    assert (todo.cancels, todo.closes, todo.cuts) == (False, (0, 1), ())
+    assert (todo.cancels, todo.ends, todo.removes, todo.cuts) == (False, True, (), ())
     assert todo.beyond == ((D(4), D(0)),)
 
 
-def test_a_line_that_was_cancelled_is_closed_and_one_that_lost_units_is_cut():
+def test_a_line_that_was_cancelled_is_removed_and_one_that_lost_units_is_cut():
     lines = (
         line("1", "BEARING-6204", "10", "4.50", quantity_cancelled=D(10)),
         line("2", "SHAFT-20", "3", "15.00", quantity_cancelled=D(1)),
     )
     todo = closing(order(lines=lines), record(), {})
-    assert (todo.cancels, todo.closes, todo.cuts) == (False, (0,), ((1, D(2)),))
-    assert todo.body() == {"DocumentLines": [{"LineNum": 0, "LineStatus": "bost_Close"}]}
+    assert (todo.cancels, todo.removes, todo.cuts) == (False, (0,), ((1, D(2)),))
+    staying = {
+        "LineNum": 1, "ItemCode": "SHAFT-20", "Quantity": 3.0, "UnitPrice": 4.5, "DiscountPercent": 10.0,
+        "WarehouseCode": "01", "VatGroup": "A1",
+    }  # fmt: skip
+    assert todo.body(record()) == {"DocumentLines": [staying]}
+
+
+def test_a_row_of_which_a_part_has_left_is_cut_to_that_so_that_nothing_of_it_is_open():
+    lines = (line("1", "BEARING-6204", "10", "4.50", quantity_cancelled=D(6)), line("2", "SHAFT-20", "3", "15.00"))
+    there = record(row(0, "BEARING-6204", "10", "6"), row(1, "SHAFT-20", "3"))
+    todo = closing(order(lines=lines), there, {0: D(4)})
+    assert (todo.removes, todo.cuts, todo.beyond) == ((), ((0, D(4)),), ())
+    assert todo.body(there) == {
+        "DocumentLines": [{"LineNum": 0, "UnitPrice": 4.5, "DiscountPercent": 10.0, "Quantity": D(4)}]
+    }
 
 
 def test_rows_that_a_person_added_in_the_erp_stay_open():
     rows = (row(0, "BEARING-6204", "10"), row(1, "SHAFT-20", "3"), row(2, "GREASE", "1"))
     todo = closing(CANCELLED, record(*rows), {})
-    assert (todo.cancels, todo.closes) == (False, (0, 1))
+    assert (todo.cancels, todo.ends, todo.removes) == (False, False, (0, 1))
+    assert [one["ItemCode"] for one in todo.body(record(*rows))["DocumentLines"]] == ["GREASE"]
+
+
+def test_components_of_a_bill_of_materials_go_and_stay_with_their_row():
+    lines = (
+        line("1", "BEARING-6204", "10", "4.50", quantity_cancelled=D(10)), line("2", "SHAFT-20", "3", "15.00"),
+    )  # fmt: skip
+    rows = (
+        row(0, "BEARING-6204", "10"), row(1, "PART", "20", TreeType="iIngredient"), row(2, "SHAFT-20", "3"),
+        row(3, "PIN", "6", TreeType="iIngredient"),
+    )  # fmt: skip
+    todo = closing(order(lines=lines), record(*rows), {})
+    assert [one["LineNum"] for one in todo.body(record(*rows))["DocumentLines"]] == [2, 3]
 
 
 def test_components_of_a_bill_of_materials_are_saps_own():
@@ -78,7 +108,7 @@ def test_of_an_item_in_more_rows_than_lines_the_first_ones_keep_what_is_kept():
     lines = (line("1", "SHAFT-20", "5", "15.00", quantity_cancelled=D(3)),)
     rows = (row(0, "SHAFT-20", "1"), row(1, "shaft-20", "3"), row(2, "SHAFT-20", "1"))
     todo = closing(order(lines=lines), record(*rows), {})
-    assert (todo.closes, todo.cuts) == ((2,), ((1, D(1)),))
+    assert (todo.removes, todo.cuts) == ((2,), ((1, D(1)),))
 
 
 @given(st.lists(st.tuples(st.integers(1, 9), st.integers(0, 9), st.integers(0, 9)), min_size=1, max_size=4))
@@ -99,7 +129,7 @@ def test_nothing_that_was_cancelled_can_leave_and_what_is_kept_can(entries: list
     cuts = dict(todo.cuts)
     for number, one in enumerate(rows):
         quantity = cuts.get(number, D(int(one["Quantity"])))
-        still = D(0) if todo.cancels or number in todo.closes else quantity - left[number]
+        still = D(0) if todo.cancels or todo.ends or number in todo.removes else quantity - left[number]
         assert max(still, D(0)) == max(keeps[str(number)] - left[number], D(0))
     assert len(todo.beyond) == sum(left[number] > keeps[str(number)] for number in left)
 
@@ -156,43 +186,54 @@ def test_an_order_is_found_by_our_key_where_its_number_is_not_known(connector, s
     assert "U_ErpSyncKey eq 'shopware_de_018f5c'" in server.sent[0].where
 
 
-def test_a_delivery_that_came_in_between_makes_it_close_rows_and_tell(connector, server):
+def test_a_delivery_that_came_in_between_makes_it_close_the_rest_and_tell(connector, server):
     partly = record(row(0, "BEARING-6204", "10", "6"), row(1, "SHAFT-20", "3"))
     server.on("GET", r"^Orders\(7\)", Answer(body=record()), Answer(body=partly), Answer(body=ended()))
     server.on("POST", r"^Orders\(7\)/Cancel", refused(-10, "Document cannot be cancelled"))
-    server.on("PATCH", r"^Orders\(7\)", Answer(status=204))
+    server.on("POST", r"^Orders\(7\)/Close", Answer(status=204))
     server.rows("DeliveryNotes", note((0, 3.0)), {**note((0, 9.0)), "Cancelled": "tYES"}, note((0, 5.0), base=8))
     server.rows("Invoices", note((0, 1.0)))
     (done,) = target(connector).submit([request()])
     assert isinstance(done, Refused)
     assert done.code == "already_fulfilled"
     assert "4 units, of which the store keeps 0" in done.message
-    (patch,) = [one.body for one in server.sent if one.method == "PATCH"]
-    assert patch == {
-        "DocumentLines": [{"LineNum": 0, "LineStatus": "bost_Close"}, {"LineNum": 1, "LineStatus": "bost_Close"}]
-    }
+    assert [one.path for one in server.writes()] == ["Orders(7)/Cancel", "Orders(7)/Close"]
 
 
-def test_rows_are_closed_before_others_are_cut(connector, server):
-    """One PATCH that did both was seen to be refused."""
+def test_rows_are_removed_before_others_are_cut_each_of_the_order_as_it_was_read(connector, server):
     lines = (
         line("1", "BEARING-6204", "10", "4.50", quantity_cancelled=D(10)),
         line("2", "SHAFT-20", "3", "15.00", quantity_cancelled=D(1)),
     )
-    closed = row(0, "BEARING-6204", "10", "0")
+    first, second = ({"@odata.etag": f'W/"{version}"'} for version in "AB")
     server.on(
-        "GET", r"^Orders\(7\)", Answer(body=record()), Answer(body=record(closed, row(1, "SHAFT-20", "3"))),
-        Answer(body=record(closed, row(1, "SHAFT-20", "2"))),
+        "GET", r"^Orders\(7\)", Answer(body=record(**first)),
+        Answer(body=record(row(1, "SHAFT-20", "3"), **second)), Answer(body=record(row(1, "SHAFT-20", "2"))),
     )  # fmt: skip
     server.on("PATCH", r"^Orders\(7\)", Answer(status=204))
-    server.rows("DeliveryNotes")
+    (done,) = target(connector).submit([request(order(lines=lines))])
+    assert isinstance(done, Applied)
+    removing, cutting = (one for one in server.sent if one.method == "PATCH")
+    assert [one["LineNum"] for one in removing.body["DocumentLines"]] == [1]
+    assert removing.headers["b1s-replacecollectionsonpatch"] == "true"
+    assert removing.headers["if-match"] == 'W/"A"'
+    assert cutting.body["DocumentLines"][0]["Quantity"] == 2
+    assert "b1s-replacecollectionsonpatch" not in cutting.headers
+    assert cutting.headers["if-match"] == 'W/"B"'
+
+
+def test_an_order_that_changed_meanwhile_is_read_again(connector, server):
+    lines = (line("1", "BEARING-6204", "10", "4.50", quantity_cancelled=D(6)), line("2", "SHAFT-20", "3", "15.00"))
+    partly = record(row(0, "BEARING-6204", "10", "8"), row(1, "SHAFT-20", "3"))
+    cut = record(row(0, "BEARING-6204", "4", "2"), row(1, "SHAFT-20", "3"))
+    server.on("GET", r"^Orders\(7\)", Answer(body=record()), Answer(body=partly), Answer(body=cut))
+    changed = refused(-2039, "Another user or another operation modified data", 412)
+    server.on("PATCH", r"^Orders\(7\)", changed, Answer(status=204))
+    server.rows("DeliveryNotes", note((0, 2.0)))
     server.rows("Invoices")
     (done,) = target(connector).submit([request(order(lines=lines))])
     assert isinstance(done, Applied)
-    assert [one.body for one in server.sent if one.method == "PATCH"] == [
-        {"DocumentLines": [{"LineNum": 0, "LineStatus": "bost_Close"}]},
-        {"DocumentLines": [{"LineNum": 1, "Quantity": 2}]},
-    ]
+    assert len(server.writes()) == 2
 
 
 def test_a_refusal_that_stays_is_told(connector, server):
