@@ -7,6 +7,7 @@ from typing import Any
 
 from erp_sync.model.keys import Entity
 from erp_sync.ports.connection import Breaker, ConnectionSettings, ExchangeSink, Sessions, Slots
+from erp_sync.ports.diagnosis import Diagnosis
 from erp_sync.ports.lookups import Lookups
 from erp_sync.ports.mapping import RecordMapping
 from erp_sync.ports.mapping_overlay import check_names, overlaid
@@ -14,6 +15,7 @@ from erp_sync.systems.sap_b1.cancellation import CancellationTarget
 from erp_sync.systems.sap_b1.capabilities import key_field
 from erp_sync.systems.sap_b1.catalogue import ProductSource
 from erp_sync.systems.sap_b1.client import ServiceLayerClient
+from erp_sync.systems.sap_b1.doctor import examine
 from erp_sync.systems.sap_b1.lookups import SettingsLookups
 from erp_sync.systems.sap_b1.mapping.customer import CUSTOMER
 from erp_sync.systems.sap_b1.mapping.order import sales_order_mapping
@@ -73,6 +75,10 @@ class SapBusinessOneConnector:
             known = ", ".join(f"{name} {side}" for name, side in self._ports)
             raise KeyError(f"sap_b1 has no {role} of {entity}; it has: {known}")
         return make()
+
+    def examine(self) -> list[Diagnosis]:
+        """The doctor's checks. Changes nothing."""
+        return examine(self.client, self.mappings)
 
     def close(self) -> None:
         """Log out and close the pool."""

@@ -27,6 +27,7 @@ ENTITY = {
     "StockTransfers": "StockTransfer",
     "ItemGroups": "ItemGroups",
     "Manufacturers": "Manufacturer",
+    "Warehouses": "Warehouse",
 }
 # Of a bill of materials the contract has the lines only.
 UNPUBLISHED = ("ProductTrees",)

@@ -32,7 +32,7 @@ ENTITIES = (
     "User",
     "StockTransfer",
     "StockTransferLine",
-    *("ItemGroups", "Manufacturer", "ProductTreeLine"),
+    *("ItemGroups", "Manufacturer", "ProductTreeLine", "Warehouse"),
 )
 PARTS = (
     *("DocumentLine", "DocumentAdditionalExpense", "AddressExtension", "BPAddress", "ItemWarehouseInfo"),
@@ -43,6 +43,7 @@ SETS = (
     *("Login", "Logout", "Orders", "Drafts", "BusinessPartners", "Items", "Currencies", "ApprovalRequests", "Users"),
     *("DeliveryNotes", "Returns", "Invoices", "CreditNotes", "PurchaseDeliveryNotes", "InventoryGenEntries"),
     *("InventoryGenExits", "StockTransfers", "ItemGroups", "Manufacturers", "ProductTrees"),
+    "Warehouses",
 )
 ACTIONS = ("OrdersService_Preview", "DraftsService_SaveDraftToDocument")
 _LITERALS = re.compile(r"^\w+ \| Literal\[(.*)\]$")

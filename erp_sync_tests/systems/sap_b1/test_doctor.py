@@ -1,0 +1,79 @@
+"""What the doctor finds at a SAP Business One company, and what an operator does about it."""
+
+from __future__ import annotations
+
+import pytest
+
+from erp_sync.ports.diagnosis import Verdict
+from erp_sync_tests.systems.sap_b1.scripted import Answer, Scripted, refused
+
+UNKNOWN = refused(-1000, "Property 'U_ErpSyncKey' of 'Document' is invalid")
+
+
+@pytest.fixture(autouse=True)
+def company(server: Scripted) -> None:
+    """Everything may be read, and nothing has the doctor's keys."""
+    server.on("GET", ".*", Answer(body={"value": []}))
+    server.rows("Warehouses", {"WarehouseCode": "01"})
+
+
+def found(connector, **settings):
+    return {one.check: one for one in connector(**settings).examine()}
+
+
+def test_a_company_that_is_ready_has_nothing_to_mend(connector, server):
+    told = found(connector)
+    assert {one.verdict for one in told.values()} == {Verdict.OK, Verdict.UNTESTED}
+    assert {"log-in", "user-defined field U_ErpSyncKey of Orders", "warehouse 01", "reading Invoices"} <= set(told)
+    assert server.writes() == []
+
+
+def test_nobody_may_log_in_and_nothing_else_is_looked_at(connector, server):
+    server.on("GET", "^Currencies", refused(-304, "Fail to get DB Credentials from SLD", 401))
+    told = found(connector)
+    assert [(one.check, one.verdict) for one in told.values()] == [("log-in", Verdict.ERROR)]
+    assert "company database" in told["log-in"].mend
+
+
+def test_a_system_that_does_not_answer_is_told(connector, server):
+    server.on("GET", "^Currencies", Answer(503, text="<html>"))
+    assert found(connector)["log-in"].verdict is Verdict.ERROR
+
+
+def test_the_field_of_our_key_is_missing(connector, server):
+    server.on("GET", "^Drafts.*U_ErpSyncKey", UNKNOWN)
+    told = found(connector)
+    assert told["user-defined field U_ErpSyncKey of Orders"].verdict is Verdict.OK
+    missing = told["user-defined field U_ErpSyncKey of Drafts"]
+    assert (missing.verdict, "restarts the Service Layer" in missing.mend) == (Verdict.ERROR, True)
+    assert "Property 'U_ErpSyncKey'" in missing.found
+
+
+def test_fields_of_the_mapping_are_tried(connector, server):
+    overlay = {
+        "sales_order": {"add": [{"target": "U_CostCentre", "source": "custom.cost_centre"}]},
+        "customer": {"add": [{"target": "U_Shop", "constant": "x"}]},
+    }
+    server.on("GET", "^BusinessPartners.*erp_sync_doctor", refused(-1000, "Property 'U_Shop' is invalid"))
+    told = found(connector, mapping=overlay)
+    assert told["user-defined field U_CostCentre of Orders"].verdict is Verdict.OK
+    assert told["user-defined field U_Shop of BusinessPartners"].verdict is Verdict.ERROR
+
+
+def test_a_warehouse_that_is_not_there_is_named(connector):
+    told = found(connector, websites={"b2b": {"warehouse": "07"}}, stock_warehouses=["01"])
+    assert told["warehouse 01"].verdict is Verdict.OK
+    assert told["warehouse 07"].verdict is Verdict.ERROR
+
+
+def test_warehouses_that_may_not_be_read_are_a_warning(connector, server):
+    server.on("GET", "^Warehouses", refused(-5002, "No authorization", 403))
+    assert found(connector)["warehouses of the settings"].verdict is Verdict.WARNING
+
+
+def test_what_a_flow_reads_and_may_not_is_named(connector, server):
+    server.on("GET", "^ProductTrees", refused(-5002, "No authorization", 403))
+    told = found(connector, moving_documents=["Orders"], delivering_documents=["DeliveryNotes"])
+    assert told["reading ProductTrees"].verdict is Verdict.ERROR
+    assert "reading Invoices" not in told
+    assert "reading StockTransfers" not in told
