@@ -15,7 +15,15 @@ from erp_sync.systems.sap_b1.sandbox import rows
 from erp_sync.systems.sap_b1.sandbox.context import Context
 from erp_sync.systems.sap_b1.sandbox.document_building import OBJECT_TYPES, ObjectType
 from erp_sync.systems.sap_b1.sandbox.entities import SETS
-from erp_sync.systems.sap_b1.sandbox.errors import JSON, NO_RECORDS, NOT_FOUND, ServiceLayerError, Version, rule
+from erp_sync.systems.sap_b1.sandbox.errors import (
+    JSON,
+    NO_RECORDS,
+    NOT_FOUND,
+    ServiceLayerError,
+    Version,
+    rule,
+    unsupported,
+)
 from erp_sync.systems.sap_b1.sandbox.kind import Entity, Kind
 from erp_sync.systems.sap_b1.sandbox.masterdata import balances
 from erp_sync.systems.sap_b1.sandbox.service import Entities
@@ -134,10 +142,10 @@ class ApprovalRequests(Kind):
         self.entities = entities
 
     def new(self, context: Context, sent: Entity) -> Entity:
-        raise ServiceLayerError(-5006, "This action is not supported")
+        raise unsupported()
 
     def removable(self, context: Context, entity: Entity) -> None:
-        raise ServiceLayerError(-5006, "This action is not supported")
+        raise unsupported()
 
     def changed(self, context: Context, before: Entity, after: Entity, sent: Entity) -> Entity:
         after = {**after, "ApprovalRequestDecisions": []}

@@ -63,6 +63,7 @@ def complete(context: Context, header: Header, line: Entity, sent: Entity, numbe
         "ItemDescription": line.get("ItemDescription") or item.get("ItemName"),
         "Quantity": number(quantity),
         "UoMEntry": uom,
+        "UoMCode": (rows.read(context.store, "UnitOfMeasurements", uom) or {}).get("Code"),
         "InventoryQuantity": number(quantity * units.factor(context, item, uom)),
         "WarehouseCode": warehouse(context, item, line),
         "Currency": header.currency,

@@ -73,6 +73,6 @@ def wrong_filter_property(name: str) -> ServiceLayerError:
     return ServiceLayerError(201, f"Property '{name}' is invalid")
 
 
-def unsupported(message: str = "This action is not supported") -> ServiceLayerError:
-    """-5006, 400 (the words are unconfirmed)."""
+def unsupported(message: str = "The requested action is not supported for this object.") -> ServiceLayerError:
+    """-5006, 400 (words: manual v1.29, section 3.5.4)."""
     return ServiceLayerError(UNSUPPORTED, message)

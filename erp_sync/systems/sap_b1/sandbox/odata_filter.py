@@ -26,7 +26,7 @@ from erp_sync.systems.sap_b1.sandbox.errors import (
 )
 from erp_sync.systems.sap_b1.sandbox.rows import column_of
 from erp_sync.systems.sap_b1.sandbox.user_fields import UserFields
-from erp_sync.systems.sap_b1.sandbox.values import date_text, kind_of
+from erp_sync.systems.sap_b1.sandbox.values import date_text, kind_of, time_text
 
 # OData 3's function, which the parser of OData 4 has to be told of.
 ODATA_FUNCTIONS.setdefault("substringof", 2)
@@ -153,9 +153,7 @@ class _Filter(NodeVisitor):
                 return OBJECT_CODES.get(text, text)
             if not isinstance(literal, ast.String | ast.Time | ast.Date):
                 raise self._mismatch(name)
-            if contract.is_time(name, kind) and text.count(":") == 1:
-                return f"{text}:00"
-            return text
+            return time_text(text, name, self.entity.type_name) if contract.is_time(name, kind) else text
         if kind in ("integer", "number"):
             if not isinstance(literal, ast.Integer | ast.Float):
                 raise self._mismatch(name)

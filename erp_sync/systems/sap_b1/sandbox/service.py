@@ -145,10 +145,11 @@ class Entities:
 
     def create(self, context: Context, request: Request, kind: Kind) -> Response:
         entity = self.add(context, kind, body_of(request))
-        location = f"{context.origin}{context.root}/{kind.entity.name}({self.key_text(kind, entity)})"
+        location = f"{context.root}/{kind.entity.name}({self.key_text(kind, entity)})"
         if "return-no-content" in request.headers.get("prefer", ""):
+            # From the host here, absolute below: so the manual shows them (v1.29, sections 3.5.5 and 5.2).
             return Response(204, {"location": location, "preference-applied": "return-no-content"})
-        return self._answer(context, kind, entity, 201, {"location": location})
+        return self._answer(context, kind, entity, 201, {"location": f"{context.origin}{location}"})
 
     def add(self, context: Context, kind: Kind, body: Any, *, administrator: bool = False) -> Entity:
         """Make an entity of a body, as a POST does.

@@ -17,8 +17,8 @@ from erp_sync.systems.sap_b1.sandbox.enum_values import member
 from erp_sync.systems.sap_b1.sandbox.errors import ServiceLayerError, Version, malformed, wrong_property
 from erp_sync.systems.sap_b1.sandbox.user_fields import UserFields
 
-_DATE = re.compile(r"^(\d{4})-?(\d{2})-?(\d{2})(?:T[\d:.]+Z?)?$")
-_TIME = re.compile(r"^(\d{1,2}):(\d{2})(?::(\d{2}))?$")
+_DATE = re.compile(r"^(\d{4})-?(\d{2})-?(\d{2})(?:T[\d:.]+Z?|\d{6})?$")
+_TIME = re.compile(r"^(?:\d{4}-\d{2}-\d{2}T)?(\d{1,2}):?(\d{2})(?::?(\d{2}))?Z?$")
 _NUMBER = re.compile(r"^-?\d+(\.\d+)?$")
 ZERO = Decimal(0)
 
@@ -77,10 +77,7 @@ def simple(type_name: str, name: str, kind: str, value: Any) -> Any:
     if kind == "date" or contract.is_date(name, kind):
         return date_text(value, name, type_name)
     if contract.is_time(name, kind):
-        found = _TIME.match(value) if isinstance(value, str) else None
-        if found is None:
-            raise _wrong(name, type_name)
-        return f"{int(found[1]):02}:{found[2]}:{found[3] or '00'}"
+        return time_text(value, name, type_name)
     if kind == "string":
         if not isinstance(value, str):
             raise _wrong(name, type_name)
@@ -111,6 +108,14 @@ def date_text(value: Any, name: str, type_name: str) -> str:
     if found is None or not ("01" <= found[2] <= "12" and "01" <= found[3] <= "31"):
         raise _wrong(name, type_name)
     return f"{found[1]}-{found[2]}-{found[3]}"
+
+
+def time_text(value: Any, name: str, type_name: str) -> str:
+    """``HH:MM:SS`` of the forms that Service Layer reads (manual v1.29, section 3.7.5). Raises ServiceLayerError."""
+    found = _TIME.match(value) if isinstance(value, str) else None
+    if found is None:
+        raise _wrong(name, type_name)
+    return f"{int(found[1]):02}:{found[2]}:{found[3] or '00'}"
 
 
 def _wrong(name: str, type_name: str) -> ServiceLayerError:

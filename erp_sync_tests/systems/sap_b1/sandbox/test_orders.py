@@ -126,7 +126,7 @@ def test_the_same_number_of_the_customer_twice_is_two_orders(company):
 def test_a_caller_may_want_no_content(company):
     answer = company.call("POST", "Orders", order_body(), prefer="return-no-content")
     assert (answer.status, answer.body) == (204, None)
-    assert answer.headers["location"] == "https://sap.example:50000/b1s/v2/Orders(1)"
+    assert answer.headers["location"] == "/b1s/v2/Orders(1)"
 
 
 @pytest.mark.parametrize(
@@ -307,7 +307,8 @@ def test_close_cancel_reopen(company):
 def test_an_order_is_not_deleted(company):
     company.order()
     answer = company.call("DELETE", "Orders(1)")
-    assert (answer.status, answer.code) == (400, "-5006")
+    message = "The requested action is not supported for this object."
+    assert (answer.status, answer.code, answer.message) == (400, "-5006", message)
 
 
 def test_open_orders_commit_stock_and_leave_the_items_stamp(company):

@@ -42,7 +42,12 @@ def orders(company):
         ("CreationDate ge '2026-11-02T23:59:00Z' and CreationDate le 2026-11-02", [1, 2, 3, 4, 5]),
         ("UpdateDate gt '2026-11-01' or (UpdateDate eq '2026-11-01' and UpdateTime ge '10:00:00')", [1, 2, 3, 4, 5]),
         ("UpdateDate gt '20261102' or (UpdateDate eq '20261102' and UpdateTime ge '08:00:01')", []),
-        ("DocTime eq '08:00:59'", [1, 2, 3, 4, 5]),
+        *[
+            (f"DocTime eq '{time}'", [1, 2, 3, 4, 5])
+            for time in ("08:00:59", "08:00", "080059", "0800", "2014-06-18T08:00:00Z", "2014-06-18T08:00")
+        ],
+        ("DocTime eq '08:01'", []),
+        ("CreationDate eq '20261102000000'", [1, 2, 3, 4, 5]),
         ("CreationDate ge datetime'2026-11-02T00:00:00' and NumAtCard ne 'datetime''A'", [1, 2, 3, 4, 5]),
     ],
 )
