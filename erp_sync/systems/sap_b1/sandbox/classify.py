@@ -20,14 +20,17 @@ _FLOWS = {
     "DraftsService_SaveDraftToDocument": "orders", "DeliveryNotes": "shipments", "Items": "products",
     "BusinessPartners": "customers", "PriceLists": "prices", "SpecialPrices": "prices", "BlanketAgreements": "prices",
     "ProductTrees": "products", "EnhancedDiscountGroups": "prices", "CompanyService_GetItemPrice": "prices",
-    "InventoryGenEntries": "inventory", "InventoryGenExits": "inventory",
+    "InventoryGenEntries": "inventory", "InventoryGenExits": "inventory", "PickLists": "shipments",
+    "PickListsService_Close": "shipments",
 }  # fmt: skip
 #: Calls that write nothing although they are posted.
 _ASKS = frozenset(
     ["OrdersService_Preview", "CompanyService_GetItemPrice", "CompanyService_GetAdminInfo",
      "CompanyService_GetCompanyInfo"]
 )  # fmt: skip
-_SERVICES = _ASKS | {"DraftsService_SaveDraftToDocument", "CompanyService_UpdateAdminInfo"}
+_SERVICES = _ASKS | {
+    "DraftsService_SaveDraftToDocument", "CompanyService_UpdateAdminInfo", "PickListsService_Close",
+}  # fmt: skip
 SUBSCRIPTIONS = "EventSubscriptions"
 
 

@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Any
 
 from erp_sync.sandbox.core import Response
-from erp_sync.systems.sap_b1.sandbox import rows, stock
+from erp_sync.systems.sap_b1.sandbox import pick_lists, rows, stock
 from erp_sync.systems.sap_b1.sandbox.context import Context
 from erp_sync.systems.sap_b1.sandbox.document_building import DELIVERY, ORDER, build, summed
 from erp_sync.systems.sap_b1.sandbox.documents import Documents, Orders
@@ -86,7 +86,10 @@ class DeliveryNotes(Documents):
             if str(line.get("BaseType")) == ORDER.number:
                 order = rows.read(context.store, "Orders", line["BaseEntry"])
                 assert order is not None
-                orders.delivered(context, order, line["BaseLine"], sign * decimal(line["Quantity"]))
+                quantity = decimal(line["Quantity"])
+                orders.delivered(context, order, line["BaseLine"], sign * quantity)
+                if sign > 0:
+                    pick_lists.delivered(context, self.entities, line["BaseEntry"], line["BaseLine"], quantity)
 
     def changed(self, context: Context, before: Entity, after: Entity, sent: Entity) -> Entity:
         """Of a posted document the header's texts may change, not its rows (unconfirmed which)."""

@@ -64,6 +64,7 @@ ROW_KEYS: dict[str, tuple[tuple[str, ...], ...]] = {
     "UoMGroupDefinitionCollection": (("AlternateUoM",),),
     "ProductTreeLines": (("ChildNum",), ("ItemCode",)),
     "ValidValuesMD": (("Value",),),
+    "PickListsLines": (("LineNumber",),),
 }
 
 
@@ -126,6 +127,10 @@ _SETS = (
     EntitySet("BlanketAgreements", "BlanketAgreement", {"AgreementNo": "integer"}, counter=True,
               read_only=frozenset(["AgreementNo", "BPName"]), indexed=("BPCode",)),
     EntitySet("EnhancedDiscountGroups", "EnhancedDiscountGroup", {"AbsEntry": "integer"}, counter=True),
+    EntitySet(
+        "PickLists", "PickList", {"Absoluteentry": "integer"}, counter=True,
+        read_only=frozenset(["Status", "ObjectType", "OwnerName"]), indexed=("Status",),
+    ),
     EntitySet("SQLQueries", "SQLQuery", {"SqlCode": "string"},
               read_only=frozenset(["CreateDate", "UpdateDate", "ParamList"]),
               stamps=("CreateDate", "", "UpdateDate", "")),

@@ -60,7 +60,18 @@ class Erp(ErpEvidence):
         created = self._times("Orders")
         # A delivery writes what remains of its orders; that is no change of the order.
         updated = self._times("Orders", "update", ("DeliveryNotes",))
-        return [_order(order, items, created, updated) for order in self._entities("Orders")]
+        packing = self._packing()
+        return [_order(order, items, packing, created, updated) for order in self._entities("Orders")]
+
+    def _packing(self) -> dict[tuple[Id, int], Decimal]:
+        """Units that are picked and have not left, by order and row; nothing of closed pick lists is."""
+        found: dict[tuple[Id, int], Decimal] = defaultdict(Decimal)
+        for pick_list in self._entities("PickLists"):
+            for row in pick_list["PickListsLines"]:
+                if row["PickStatus"] != "ps_Closed":
+                    place = row["OrderEntry"], row["OrderRowID"]
+                    found[place] += number(row["PickedQuantity"]) - number(row["sandbox_delivered"])
+        return found
 
     def customers_twice(self) -> list[str]:
         """Leads and suppliers are no customers; a frozen one is not active."""
@@ -161,7 +172,11 @@ class Erp(ErpEvidence):
 
 
 def _order(
-    order: _Entity, items: Mapping[str, _Entity], created: dict[str, list[float]], updated: dict[str, list[float]]
+    order: _Entity,
+    items: Mapping[str, _Entity],
+    packing: Mapping[tuple[Id, int], Decimal],
+    created: dict[str, list[float]],
+    updated: dict[str, list[float]],
 ) -> ErpOrder:
     # A discount of the whole document lowers every row alike, before tax.
     left = 1 - number(order.get("DiscountPercent")) / 100
@@ -182,12 +197,16 @@ def _order(
         shipping=sum((number(row["LineTotal"]) for row in _expenses(order)), Decimal(0)),
         created_at=min(_moments(created, order), default=None),
         changed=bool(_moments(updated, order)),
-        lines=[_line(row, items, left) for row in order["DocumentLines"] if not _is_component(row)],
+        lines=[
+            _line(row, items, left, packing.get((order["DocEntry"], row["LineNum"]), Decimal(0)))
+            for row in order["DocumentLines"]
+            if not _is_component(row)
+        ],
         taxes=_taxes(order),
     )
 
 
-def _line(row: _Entity, items: Mapping[str, _Entity], left: Decimal) -> ErpLine:
+def _line(row: _Entity, items: Mapping[str, _Entity], left: Decimal, packing: Decimal) -> ErpLine:
     shipped = number(row.get("sandbox_delivered"))
     return ErpLine(
         sku=row["ItemCode"],
@@ -195,7 +214,7 @@ def _line(row: _Entity, items: Mapping[str, _Entity], left: Decimal) -> ErpLine:
         quantity=number(row["Quantity"]),
         amount=_own(row, "RowTotalFC", "LineTotal") * left,
         shipped=shipped,
-        picked=shipped,
+        picked=shipped + packing,
         closed=row["LineStatus"] == "bost_Close",
         # Labour and travel are items too (ItemTypeEnum).
         deliverable=items.get(row["ItemCode"], {}).get("ItemType") == "itItems",

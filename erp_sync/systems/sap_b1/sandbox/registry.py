@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from erp_sync.sandbox.core import Request, Response
-from erp_sync.systems.sap_b1.sandbox import company, preview, webhooks
+from erp_sync.systems.sap_b1.sandbox import company, pick_lists, preview, webhooks
 from erp_sync.systems.sap_b1.sandbox.approvals import ApprovalRequests, Approvals
 from erp_sync.systems.sap_b1.sandbox.context import Context
 from erp_sync.systems.sap_b1.sandbox.courier import Courier
@@ -19,6 +19,7 @@ from erp_sync.systems.sap_b1.sandbox.goods_movements import ISSUE, RECEIPT, Good
 from erp_sync.systems.sap_b1.sandbox.kind import Kind
 from erp_sync.systems.sap_b1.sandbox.masterdata import BusinessPartners, Items, UserFieldsMD
 from erp_sync.systems.sap_b1.sandbox.paths import Resource
+from erp_sync.systems.sap_b1.sandbox.pick_lists import PickLists
 from erp_sync.systems.sap_b1.sandbox.price_lists import PriceLists
 from erp_sync.systems.sap_b1.sandbox.pricing.agreements import BlanketAgreements
 from erp_sync.systems.sap_b1.sandbox.pricing.special_prices import SpecialPrices
@@ -55,6 +56,7 @@ class Registry:
             "ProductTrees": ProductTrees(SETS["ProductTrees"]),
             "InventoryGenEntries": GoodsMovements(entities, "InventoryGenEntries", RECEIPT, 1),
             "InventoryGenExits": GoodsMovements(entities, "InventoryGenExits", ISSUE, -1),
+            "PickLists": PickLists(),
             "ApprovalRequests": ApprovalRequests(entities),
         }
         self.services: dict[str, Service] = {
@@ -66,6 +68,7 @@ class Registry:
             "DraftsService_SaveDraftToDocument": lambda context, body: save_to_document(
                 context, entities, approvals, body
             ),
+            "PickListsService_Close": lambda context, body: pick_lists.close(context, entities, body),
         }
 
     def handle(self, context: Context, request: Request, resource: Resource) -> Response:

@@ -2,7 +2,8 @@
 
 Open rows and stock are read as documents and by stored queries, what leaves is a delivery copied from the order's
 rows, what comes in or is counted is a goods receipt or issue. The parcels of one delivery share its TrackingNumber,
-a comma between them (a habit of users; unconfirmed). Work is recorded in one step: pick lists are not in this sandbox.
+a comma between them (a habit of users; unconfirmed). What is recorded stepwise is released and picked on a pick list
+before it is delivered; packing has no record of its own.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from decimal import ROUND_FLOOR, Decimal
 from typing import Any
 
+from erp_sync.sandbox.caller import Refused
 from erp_sync.sandbox.warehouse import AGENT, BuyersDesk, Open, Parcel, WarehouseSoftware
 from erp_sync.systems.sap_b1.sandbox.service_layer import ServiceLayer, condition, literal
 
@@ -114,16 +116,32 @@ class CompanySoftware(WarehouseSoftware, BuyersDesk):
                 share = units / Decimal(line["RemainingOpenQuantity"])
                 rows.append(_copied(order, line, units))
                 rows += [_copied(order, part, share * Decimal(part["RemainingOpenQuantity"])) for part in parts]
-        delivery = self.service_layer.create(
-            "DeliveryNotes",
-            {
-                "CardCode": whole["CardCode"],
-                "Comments": key,
-                "TrackingNumber": _numbers(parcels),
-                "DocumentLines": rows,
-            },
-        )
-        return int(delivery["DocEntry"])
+        delivery = {
+            "CardCode": whole["CardCode"],
+            "Comments": key,
+            "TrackingNumber": _numbers(parcels),
+            "DocumentLines": rows,
+        }
+        pick_list = self._picked(order, rows, key) if stepwise else None
+        try:
+            made = self.service_layer.create("DeliveryNotes", delivery)
+        except Refused:
+            if pick_list is not None:  # what cannot leave is put back, or nobody could pick it again
+                self.service_layer.create("PickListsService_Close", {"PickList": {"Absoluteentry": pick_list}})
+            raise
+        return int(made["DocEntry"])
+
+    def _picked(self, order: int, rows: list[dict[str, Any]], key: str) -> int:
+        """The pick list on which these rows of a delivery were released, then picked."""
+        lines = [
+            {"BaseObjectType": _ORDER, "OrderEntry": order, "OrderRowID": row["BaseLine"],
+             "ReleasedQuantity": row["Quantity"]}
+            for row in rows
+        ]  # fmt: skip
+        entry = int(self.service_layer.create("PickLists", {"Remarks": key, "PickListsLines": lines})["Absoluteentry"])
+        picked = [{"LineNumber": place, "PickedQuantity": row["Quantity"]} for place, row in enumerate(rows)]
+        self.service_layer.change(f"PickLists({entry})", {"PickListsLines": picked})
+        return entry
 
     def add_parcels(self, shipment: int, parcels: Iterable[Parcel]) -> None:
         before = self.service_layer.read(f"DeliveryNotes({shipment})?$select=TrackingNumber")["TrackingNumber"]

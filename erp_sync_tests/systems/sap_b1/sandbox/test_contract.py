@@ -57,6 +57,10 @@ def a_day(company):
     company.call("POST", "OrdersService_Preview", {"Document": order_body(LARGE)})
     company.call("PATCH", "ApprovalRequests(1)", {"ApprovalRequestDecisions": [{"Status": "ardApproved"}]})
     company.done("DraftsService_SaveDraftToDocument", {"Document": {"DocEntry": 1}})
+    picks = [{"BaseObjectType": 17, "OrderEntry": 1, "OrderRowID": 0, "ReleasedQuantity": 1}]
+    company.made("PickLists", {"PickListsLines": picks, "Remarks": "today"})
+    company.changed("PickLists(1)", {"PickListsLines": [{"LineNumber": 0, "PickedQuantity": 1}]})
+    company.done("PickListsService_Close", {"PickList": {"Absoluteentry": 1}})
     for movement in ("InventoryGenEntries", "InventoryGenExits"):
         company.made(movement, {"DocumentLines": [{"ItemCode": "NUT", "Quantity": 5}], "Comments": "counted"})
         company.changed(f"{movement}(1)", {"Comments": "counted again"})

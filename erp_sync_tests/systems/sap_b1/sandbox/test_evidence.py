@@ -60,6 +60,17 @@ def test_a_delivery_is_a_shipment_and_no_change_of_its_order(world):
     assert (world.told(order).state, world.evidence.committed()) == ("closed", [])
 
 
+def test_what_is_being_packed_is_picked_and_has_not_left(world):
+    order = world.order(BOLTS)
+    row = {"BaseObjectType": 17, "OrderEntry": order, "OrderRowID": 0, "ReleasedQuantity": 4, "PickedQuantity": 3}
+    world.call("POST", "PickLists", {"PickListsLines": [row]})
+    assert [(line.shipped, line.picked) for line in world.told(order).lines] == [(0, 3)]
+    world.delivered((order, 0, 2))
+    assert [(line.shipped, line.picked) for line in world.told(order).lines] == [(2, 3)]
+    world.call("POST", "PickListsService_Close", {"PickList": {"Absoluteentry": 1}})
+    assert [(line.shipped, line.picked) for line in world.told(order).lines] == [(2, 2)]
+
+
 def test_a_cancelled_delivery_is_no_shipment_though_stock_moved_twice(world):
     order = world.order(BOLTS)
     note = world.delivered((order, 0, 5), TrackingNumber="1Z1")

@@ -71,6 +71,31 @@ def test_two_parcels_and_one_more_later_are_on_one_delivery(company, desk):
     assert left.tracks == {parcel.tracking_number for parcel in shipped.parcels}
 
 
+def test_stepwise_work_is_on_a_pick_list_before_it_leaves(company, desk):
+    order = company.order(line("BOLT", 2), line("NUT", 3))
+    Warehouse(desk, "01", shift="a", habits=Habits(partial=0, stepwise=1, two_parcels=0, late_parcel=0)).ship()
+    pick_list = company.call("GET", "PickLists(1)")
+    assert (pick_list["Status"], pick_list["Remarks"]) == ("ps_Closed", f"wh-01-a-{order}-0")
+    assert [row["PickedQuantity"] for row in pick_list["PickListsLines"]] == [2, 3]
+    assert [line.picked for line in company.told(order).lines] == [2, 3]
+    endpoints = [call["endpoint"] for call in company.sandbox.journal(agent="warehouse", method="POST")]
+    assert endpoints[-2:] == ["PickLists.create", "DeliveryNotes.create"]
+
+
+def test_what_cannot_leave_is_put_back(company, desk):
+    rules = [{"object_type": "15", "field": "DocTotal", "above": 5, "message": "Ask the credit desk"}]
+    company.sandbox.control("POST", "seed", {"add_on": rules})
+    order = company.order(line("BOLT", 5))
+    stepwise = Habits(partial=0, stepwise=1, two_parcels=0, late_parcel=0)
+    house = Warehouse(desk, "01", habits=stepwise)
+    house.ship()
+    assert house.worked.refused == [f"order {order}: Ask the credit desk"]
+    assert [row.picked for row in company.told(order).lines] == [0]
+    company.sandbox.control("POST", "seed", {"add_on": []})
+    house.ship()
+    assert company.told(order).state == "closed"
+
+
 def test_only_what_is_on_hand_is_shipped_and_older_orders_come_first(company, desk):
     first, second, third = (company.order(line("BOLT", quantity)) for quantity in (30, 30, 5))
     assert desk.open_orders("01") == {first: {0: 30}, second: {0: 20}}

@@ -263,6 +263,9 @@ def _services() -> dict[str, OperationContract]:
         "DraftsService_SaveDraftToDocument": OperationContract(
             _wrapped("Document", "Document"), {"204": _EMPTY, **_ERRORS}, _NO_QUERY
         ),
+        "PickListsService_Close": OperationContract(
+            _wrapped("PickList", "PickListParams"), {"204": _EMPTY, **_ERRORS}, _NO_QUERY
+        ),
         "CompanyService_GetItemPrice": OperationContract(
             _wrapped("ItemPriceParams", "ItemPriceParams"),
             {"200": _entity("ItemPriceReturnParams", "read"), **_ERRORS},

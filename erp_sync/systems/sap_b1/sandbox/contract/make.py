@@ -71,6 +71,9 @@ TYPES: dict[str, tuple[str, ...]] = {
     "ItemPriceParams": (),
     "ItemPriceReturnParams": (),
     "SQLQuery": (),
+    "PickList": ("PickListsLines",),
+    "PickListsLine": (),
+    "PickListParams": (),
     "CompanyInfo": (),
     "AdminInfo": (),
 }  # fmt: skip
@@ -94,7 +97,8 @@ SETS = (
     "ProductTrees",
     "Manufacturers", "BusinessPartners", "BusinessPartnerGroups", "PaymentTermsTypes", "PriceLists", "Warehouses",
     "Currencies", "VatGroups", "UnitOfMeasurements", "UnitOfMeasurementGroups", "UserFieldsMD", "ApprovalRequests",
-    "SpecialPrices", "BlanketAgreements", "EnhancedDiscountGroups", "Login", "Logout", "OrdersService",
+    "SpecialPrices", "BlanketAgreements", "EnhancedDiscountGroups", "Login", "Logout", "OrdersService", "PickLists",
+    "PickListsService",
     "DraftsService", "CompanyService",
 )  # fmt: skip
 
