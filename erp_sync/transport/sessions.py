@@ -44,12 +44,17 @@ class LoginWords(Protocol):
 
     def logout(self, ticket: Ticket) -> httpx.Request: ...
 
+    def serves_no_more(self, response: httpx.Response) -> bool:
+        """Whether an answer other than 401 says that the login is of no use any more, though the system may count it
+        still: what serves it is broken, and another login is served elsewhere."""
+
 
 class SessionAuth(httpx.Auth):
     """One login per process and connection, shared by its threads; its place is taken before it is asked for.
 
     Where all places are taken the call is not sent (`NoSession`) and gives its slot back meanwhile: who has a login
-    may need that slot to come to an end. A 401 ends the login; a call that may be repeated gets another one.
+    may need that slot to come to an end. A 401 ends the login; a call that may be repeated gets another one. So does
+    what `LoginWords.serves_no_more` says, but the place stays taken until the login is idle.
     `log_out` ends it at the system, and with it its place: call it when the client is closed.
     """
 
@@ -72,9 +77,10 @@ class SessionAuth(httpx.Auth):
         ticket = yield from self._open(request.extensions)
         request.headers.update(ticket.headers)
         response = yield request
-        if response.status_code != 401:
+        unknown = response.status_code == 401
+        if not unknown and not self._words.serves_no_more(response):
             return
-        self._ended(ticket)
+        self._ended(ticket, free=unknown)
         attempt = request.extensions.get(ATTEMPT)
         if attempt is not None and attempt.call.repeatable:
             ticket = yield from self._open(request.extensions)
@@ -137,11 +143,12 @@ class SessionAuth(httpx.Auth):
             self._used = now
         return True
 
-    def _ended(self, ticket: Ticket) -> None:
-        """The system knows this login no more."""
+    def _ended(self, ticket: Ticket, *, free: bool) -> None:
+        """The login is used no more. `free`: the system knows it no more, and its place is free."""
         with self._lock:
             if self._ticket is ticket:
-                self._sessions.close_session(self._lease)
+                if free:
+                    self._sessions.close_session(self._lease)
                 self._forget()
 
     def _forget(self) -> None:

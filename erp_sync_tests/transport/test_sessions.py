@@ -13,7 +13,7 @@ import pytest
 from erp_sync.ledger import Ledger
 from erp_sync.ledger.migrate import upgrade
 from erp_sync.ports.capabilities import Limits
-from erp_sync.transport.errors import NoSession, NotAuthenticated, NotSentError, TransportError
+from erp_sync.transport.errors import NoSession, NotAuthenticated, NotSentError, OutcomeUnknown, TransportError
 from erp_sync.transport.sessions import SessionAuth, Ticket
 from erp_sync_tests.ledger.world import Clock
 from erp_sync_tests.transport.conftest import Rig, read, write
@@ -30,7 +30,7 @@ class Words:
 
     def __init__(self, server: Loopback) -> None:
         self.base, self.open, self.most = server.url, set[str](), 0
-        self.numbers = itertools.count(1)
+        self.numbers, self.broken = itertools.count(1), set[str]()
         server.routes = {"/login": self._login, "/logout": self._logout}
         server.always = self._others
 
@@ -47,6 +47,8 @@ class Words:
         return answer(204)(connection, server)
 
     def _others(self, connection: socket.socket, server: Loopback) -> bool:
+        if self._session(server) in self.broken:
+            return answer(503, {"error": "this node is broken"})(connection, server)
         known = self._session(server) in self.open
         behaviour = answer(200, {"items": []}) if known else answer(401, {"error": "no such session"})
         return behaviour(connection, server)
@@ -65,6 +67,9 @@ class Words:
 
     def logout(self, ticket: Ticket) -> httpx.Request:
         return httpx.Request("POST", f"{self.base}/logout", headers=ticket.headers)
+
+    def serves_no_more(self, response: httpx.Response) -> bool:
+        return response.status_code == 503
 
 
 @pytest.fixture
@@ -182,6 +187,22 @@ def test_a_login_that_the_system_ended_gives_its_place_back_and_another_is_made(
     system.open.clear()
     one.client.send(read())  # another login within the call
     assert open_sessions(ledger) == 1
+
+
+def test_a_login_that_serves_no_more_keeps_its_place_and_another_is_made(
+    process, system: Words, ledger: Ledger
+) -> None:
+    one = process()
+    one.client.send(read())
+    system.broken |= system.open
+    one.client.send(read())  # another login within the call
+    assert (len(system.open), open_sessions(ledger)) == (2, 2)
+    system.broken |= system.open
+    with pytest.raises(OutcomeUnknown):
+        one.client.send(write())  # leaves once at most
+    with pytest.raises(NoSession):
+        one.client.send(write())  # the system counts both still
+    assert system.most == 2
 
 
 def test_a_refused_login_has_no_place_and_one_whose_answer_was_lost_may_have(

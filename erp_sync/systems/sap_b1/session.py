@@ -15,7 +15,7 @@ import msgspec
 
 from erp_sync.model.advice import Advice
 from erp_sync.ports.connection import ConnectionSettings
-from erp_sync.systems.sap_b1.errors import error_of
+from erp_sync.systems.sap_b1.errors import SICK_NODE, error_of
 from erp_sync.transport.errors import NotAuthenticated, NotSentError, Throttled
 from erp_sync.transport.sessions import Ticket
 
@@ -79,6 +79,13 @@ class ServiceLayerSession:
 
     def logout(self, ticket: Ticket) -> httpx.Request:
         return httpx.Request("POST", f"{self._root}/Logout", headers=ticket.headers)
+
+    def serves_no_more(self, response: httpx.Response) -> bool:
+        """A broken node answers 500 code 407 to the sessions that ROUTEID keeps on it, and to no other (obs.)."""
+        if response.status_code != 500:
+            return False
+        error = error_of(response)
+        return error is not None and error.code == SICK_NODE
 
 
 class _Login(msgspec.Struct):

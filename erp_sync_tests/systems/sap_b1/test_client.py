@@ -69,6 +69,28 @@ def test_a_write_that_meets_an_ended_session_is_not_sent_and_the_next_one_logs_i
     assert len(server.writes()) == 2
 
 
+def test_a_session_on_a_broken_node_is_left_and_keeps_its_place(connector, server, slots):
+    """Only sessions of that node fail: a read goes by another one, a write is unknown and the next one is served."""
+    sick = refused(407, "Internal server error", 500)
+
+    def node(good: Answer):
+        return lambda sent: sick if "B1SESSION=s1;" in sent.headers["cookie"] else good
+
+    server.on("GET", "^Items", node(Answer(body={"value": [{"ItemCode": "A"}]})))
+    client = connector().client
+    assert rows(client) == [{"ItemCode": "A"}]
+    assert len(server.logins) == 2
+    assert len(slots.sessions["sap_de"]) == 2
+    other = connector().client
+    server.on("POST", r"^Orders\?", sick, Answer(201, {"DocEntry": 1}))
+    body = {"operation": "sales_order.create", "document": "1", "repeatable": False}
+    with pytest.raises(OutcomeUnknown, match="node of this session is broken"):
+        other.create("Orders", {}, **body)
+    assert len(server.writes()) == 1
+    other.create("Orders", {}, **body)
+    assert [one.headers["cookie"].split(";")[0] for one in server.writes()] == ["B1SESSION=s3", "B1SESSION=s4"]
+
+
 def test_a_session_lasts_as_long_as_the_login_says(server):
     words = ServiceLayerSession(connection(session_minutes=20))
     assert words.idle_seconds == 20 * 60 - 30
