@@ -127,6 +127,8 @@ def _words(body: Any) -> str:
     if isinstance(body, dict):
         if "o:errorDetails" in body:
             return "; ".join(str(detail.get("detail", detail)) for detail in body["o:errorDetails"])
+        if "message" not in body and isinstance(body.get("errors"), list):
+            return "; ".join(str(error.get("detail", error)) for error in body["errors"] if isinstance(error, dict))
         error = body.get("error")
         if isinstance(error, dict) and isinstance(error.get("message"), str):  # OData 4
             return str(error["message"])

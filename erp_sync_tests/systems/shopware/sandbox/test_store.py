@@ -190,3 +190,38 @@ def test_a_registered_customer_is_there_once(shopper):
     }
     answer = other.send("POST", "account/register", body)
     assert answer.error["code"] == "VIOLATION::CUSTOMER_EMAIL_NOT_UNIQUE"
+
+
+def test_what_a_shopper_may_choose_is_what_the_sales_channel_has(shop, shopper):
+    def listed(path, field, **criteria):
+        return [one[field] for one in shopper.call("POST", path, criteria)["elements"]]
+
+    iso = {"filter": [equals("iso", "US")]}
+    (us,) = listed("country", "id", **iso)
+    assert us == country("US")
+    assert len(listed(f"country-state/{us}", "shortCode")) == 51
+    assert listed("payment-method", "technicalName", sort=[{"field": "technicalName"}]) == [
+        "payment_invoicepayment", "payment_prepayment",
+    ]  # fmt: skip
+    (standard,) = listed("shipping-method", "id")
+    shop.call("PATCH", f"/api/shipping-method/{standard}", {"active": False})
+    assert listed("shipping-method", "id") == []
+    assert shopper.send("POST", "country-state/none", {}).error["code"] == "FRAMEWORK__INVALID_UUID"
+
+
+def test_an_address_more_is_one_s_own_and_may_be_shipped_to(shop, shopper):
+    place = {"street": "9 Elm St", "city": "Akron", "zipcode": "44302", "countryId": country("US")}
+    assert shopper.send("POST", "account/address", place).error["code"] == "CHECKOUT__CUSTOMER_NOT_LOGGED_IN"
+    assert shopper.send("POST", "account/list-address", {}).status == 403
+    Shopper(shop).register_guest()
+    shopper.log_in()
+    answer = shopper.send("POST", "account/address", {**place, "street": "", "city": ""})
+    assert answer.pointers == ["/street", "/city"]
+    added = shopper.call("POST", "account/address", place)
+    assert (added["firstName"], added["street"]) == ("Grace", "9 Elm St")
+    known = shopper.call("POST", "account/list-address", {})["elements"]
+    assert sorted(one["street"] for one in known) == ["2 Oak", "9 Elm St"]
+    shopper.call("PATCH", "context", {"shippingAddressId": added["id"]})
+    placed = shopper.order(("TEA", 1))
+    (order,) = shop.search("order", equals("id", placed["id"]), associations={"addresses": {}})
+    assert sorted(one["street"] for one in order["addresses"]) == ["2 Oak", "9 Elm St"]

@@ -158,6 +158,10 @@ _REQUESTS: dict[str, dict[str, Any]] = {
     "product.read": _ref("Criteria"),
     "order.list": _ref("Criteria"),
     "account.customer": _ref("Criteria"),
+    "account.address.create": _ADDRESS,
+    **{name: _ref("Criteria") for name in (
+        "account.address.list", "country.list", "country-state.list", "payment-method.list", "shipping-method.list",
+    )},
     "checkout.line-item.add": _ITEMS,
     "checkout.line-item.change": _ITEMS,
     "checkout.line-item.remove": _object({"ids": _list(_TEXT)}),
@@ -171,6 +175,12 @@ _ANSWERS: dict[str, dict[str, Any]] = {
     "account.logout": _token(),
     "account.register": _ref("Customer"),
     "account.customer": _ref("Customer"),
+    "account.address.create": _ref("CustomerAddress"),
+    "account.address.list": _result("CustomerAddress"),
+    "country.list": _result("Country"),
+    "country-state.list": _result("CountryState"),
+    "payment-method.list": _result("PaymentMethod"),
+    "shipping-method.list": _result("ShippingMethod"),
     "product.list": _result("StoreProduct"),
     "product.read": _object({"product": _ref("StoreProduct"), "configurator": _OPEN, "apiAlias": _TEXT}, "product"),
     "order.list": _object({"orders": _result("Order"), "paymentChangeable": _OPEN, "apiAlias": _TEXT}, "orders"),
@@ -187,7 +197,7 @@ def operation(name: str, refusals: Side) -> OperationContract:
     own = name.removeprefix("store-api.")
     wanted = _REQUESTS.get(own)
     body = closed(wanted) if wanted else None
-    optional = own in ("product.read", "product.list", "order.list", "account.customer", "checkout.order")
+    optional = wanted == _ref("Criteria") or own == "checkout.order"
     request = Side(OWN, {"anyOf": [body, _NULL]} if body and optional else body, SOURCE)
     responses = {"4XX": refusals, "5XX": refusals}
     if own == "checkout.cart.delete":

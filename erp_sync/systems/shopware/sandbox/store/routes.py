@@ -16,8 +16,8 @@ from erp_sync.systems.shopware.sandbox.criteria import Criteria
 from erp_sync.systems.shopware.sandbox.passwords import matches
 from erp_sync.systems.shopware.sandbox.rendering import Printer
 from erp_sync.systems.shopware.sandbox.routing import Call, Route, answer
+from erp_sync.systems.shopware.sandbox.store import addresses, checkout, choices, products
 from erp_sync.systems.shopware.sandbox.store import cart as carts
-from erp_sync.systems.shopware.sandbox.store import checkout, products
 from erp_sync.systems.shopware.sandbox.store.session import TOKEN, Session, Shopper, drop, keep, opened, sales_channel
 
 _SWITCHED = ("currencyId", "languageId", "countryId", "countryStateId", "billingAddressId", "shippingAddressId",
@@ -35,6 +35,12 @@ def routes() -> list[Route]:
         _route("account.logout", "POST", "account/logout", "read", logout),
         _route("account.register", "POST", "account/register", "create", register, True),
         _route("account.customer", "POST", "account/customer", "read", customer),
+        _route("account.address.create", "POST", "account/address", "create", addresses.add, True),
+        _route("account.address.list", "POST", "account/list-address", "search", addresses.own),
+        _route("country.list", "POST", "country", "search", choices.countries),
+        _route("country-state.list", "POST", "country-state/{id}", "search", choices.country_states),
+        _route("payment-method.list", "POST", "payment-method", "search", choices.payment_methods),
+        _route("shipping-method.list", "POST", "shipping-method", "search", choices.shipping_methods),
         _route("product.list", "POST", "product", "search", listing),
         _route("product.read", "POST", "product/{id}", "read", product),
         _route("product.get", "GET", "product/{id}", "read", product),
@@ -160,11 +166,7 @@ def register(call: Call, shopper: Shopper) -> Response:
         if not body.get(name)
     ]
     billing = dict(body.get("billingAddress") or {})
-    problems += [
-        errors.violation("This value should not be blank.", f"/billingAddress/{name}", code="VIOLATION::IS_BLANK_ERROR")
-        for name in ("street", "city", "countryId")
-        if not billing.get(name)
-    ]
+    problems += addresses.problems(billing, "/billingAddress")
     if not guest and len(str(body.get("password") or "")) < shop.options.min_password_length:
         problems.append(errors.violation("This value is too short.", "/password", code="VIOLATION::TOO_SHORT_ERROR"))
     taken = "SELECT 1 FROM customer WHERE email = ? AND COALESCE(guest, 0) = 0"
@@ -176,15 +178,14 @@ def register(call: Call, shopper: Shopper) -> Response:
     if problems:
         raise errors.ShopwareError(problems)
     identity = shop.new_id()
-    addresses = [_address(body, billing, shop.new_id())]
-    if body.get("shippingAddress"):
-        addresses.append(_address(body, dict(body["shippingAddress"]), shop.new_id()))
+    given = [billing, dict(body["shippingAddress"])] if body.get("shippingAddress") else [billing]
+    rows = [addresses.made(body, one, shop.new_id()) for one in given]
     writer = shop.writer(system=True)
     row = {
         "id": identity, "email": body["email"], "firstName": body["firstName"], "lastName": body["lastName"],
         "guest": guest, "groupId": shopper.channel["customerGroupId"], "salesChannelId": shopper.channel["id"],
-        "languageId": names.LANGUAGE, "customerNumber": numbers.following(shop, "customer"), "addresses": addresses,
-        "defaultBillingAddressId": addresses[0]["id"], "defaultShippingAddressId": addresses[-1]["id"],
+        "languageId": names.LANGUAGE, "customerNumber": numbers.following(shop, "customer"), "addresses": rows,
+        "defaultBillingAddressId": rows[0]["id"], "defaultShippingAddressId": rows[-1]["id"],
         "accountType": body.get("accountType") or "private", "company": body.get("company") or billing.get("company"),
         "vatIds": body.get("vatIds"), "password": None if guest else body["password"],
     }  # fmt: skip
@@ -195,14 +196,6 @@ def register(call: Call, shopper: Shopper) -> Response:
     found = shop.reader().one(shop.entity("customer"), identity)
     assert found is not None
     return answer(Printer(shop.entities, Criteria(), call.base_url).plain(shop.entity("customer"), found))
-
-
-def _address(body: dict[str, Any], given: dict[str, Any], identity: str) -> dict[str, Any]:
-    kept = ("street", "city", "zipcode", "countryId", "countryStateId", "company", "phoneNumber", "department",
-            "additionalAddressLine1", "additionalAddressLine2")  # fmt: skip
-    made = {name: given[name] for name in kept if given.get(name) is not None}
-    return {"id": identity, "firstName": given.get("firstName") or body["firstName"],
-            "lastName": given.get("lastName") or body["lastName"], **made}  # fmt: skip
 
 
 def customer(call: Call, shopper: Shopper) -> Response:
