@@ -71,7 +71,7 @@ class ShopwareSandbox:
         found = self.router.find(request.method, request.segments)
         shop.begin(self._privileges(request) if found else None)
         if found is None:
-            return Handled(self._refusal(errors.no_route(request.method, request.url)))
+            return Handled(self._lost(request))
         route, path = found
         try:
             if route.kind == "auth":  # attempts are counted whatever comes of them
@@ -165,6 +165,15 @@ class ShopwareSandbox:
             return path.get("id")
         row = self.shop.raw(entity, path["id"])
         return str(row[field]) if row and row[field] else path["id"]
+
+    def _lost(self, request: Request) -> Response:
+        """Nothing is there, or not for this method."""
+        allowed = self.router.allowed(request.segments)
+        if not allowed:
+            return self._refusal(errors.no_route(request.method, request.url))
+        response = self._refusal(errors.no_method(request.method, request.url, allowed))
+        response.headers["allow"] = ", ".join(allowed)
+        return response
 
     def _privileges(self, request: Request) -> tuple[str, ...] | None:
         """Rights of the caller: of the integration, of an app, or all of them."""

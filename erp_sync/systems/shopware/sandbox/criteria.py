@@ -17,6 +17,7 @@ from erp_sync.systems.shopware.sandbox.errors import Error, ShopwareError
 from erp_sync.systems.shopware.sandbox.schema.fields import Entity
 
 MAX_LIMIT = 500
+_LARGEST = 1 << 60
 _TOTALS = {"none": 0, "exact": 1, "next-pages": 2, "0": 0, "1": 1, "2": 2}
 _WORDS = {"contains": "contains", "prefix": "prefix", "suffix": "suffix"}
 
@@ -82,7 +83,7 @@ def parse(
     criteria, problems = Criteria(), list[Error]()
     if payload.get("ids") is not None:
         given = payload["ids"]
-        criteria.ids = [part for part in given.split("|") if part] if isinstance(given, str) else list(given)
+        criteria.ids = [part for part in given.split("|") if part] if isinstance(given, str) else _list(payload, "ids")
         for identity in criteria.ids:
             if not isinstance(identity, str) or len(identity) != 32:
                 raise errors.invalid_id(identity)
@@ -90,17 +91,13 @@ def parse(
         _page(payload, criteria, problems, max_limit, default_limit)
     for name in ("includes", "excludes"):
         if payload.get(name) is not None:
-            if not isinstance(payload[name], Mapping):
-                raise errors.failure(
-                    "FRAMEWORK__EXPECTED_ARRAY_WITH_TYPE", f"Expected data at {name} to be an array.",
-                    parameters={"path": name},
-                )  # fmt: skip
-            setattr(criteria, name, {key: list(value) for key, value in payload[name].items()})
+            chosen = _object(payload, name)
+            setattr(criteria, name, {key: _list(chosen, key) for key in chosen})
     criteria.filters = _filters(payload.get("filter"), "/filter", problems)
     criteria.post_filters = _filters(payload.get("post-filter"), "/post-filter", problems)
     criteria.sorting = _sorting(payload.get("sort"), problems)
-    criteria.grouping = [str(one) for one in payload.get("grouping") or ()]
-    for name, value in (payload.get("associations") or {}).items():
+    criteria.grouping = [str(one) for one in _list(payload, "grouping")]
+    for name, value in _object(payload, "associations").items():
         if not isinstance(value, Mapping | list):
             continue
         known = entity.associations.get(str(name))
@@ -108,10 +105,38 @@ def parse(
             raise errors.no_association(str(name))
         inner = value if isinstance(value, Mapping) else {}
         criteria.associations[name] = parse(inner, entities[known.entity], entities, max_limit=None)
-    criteria.fields = [str(one) for one in payload.get("fields") or ()]
+    criteria.fields = [str(one) for one in _list(payload, "fields")]
     if problems:
         raise ShopwareError(problems)
     return criteria
+
+
+def _list(payload: Mapping[str, Any], name: str) -> list[Any]:
+    """A list, none for nothing; of an object its values, as PHP has it. Raises ShopwareError."""
+    given = payload.get(name)
+    if isinstance(given, Mapping):
+        return list(given.values())
+    if given is not None and not isinstance(given, list):
+        raise _no_array(name, given)
+    return given or []
+
+
+def _object(payload: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """An object; a list is one by its indices, as PHP has it. Raises ShopwareError."""
+    given = payload.get(name)
+    if isinstance(given, list):
+        return {str(index): value for index, value in enumerate(given)}
+    if given is not None and not isinstance(given, Mapping):
+        raise _no_array(name, given)
+    return given or {}
+
+
+def _no_array(name: str, given: Any) -> ShopwareError:
+    """DataAbstractionLayerException::expectedArrayWithType."""
+    return errors.failure(
+        "FRAMEWORK__EXPECTED_ARRAY_WITH_TYPE", f"Expected data at {name} to be an array.",
+        parameters={"path": name, "type": type(given).__name__},
+    )  # fmt: skip
 
 
 def _page(
@@ -153,9 +178,10 @@ def _page(
 
 def _whole(value: Any) -> int | None:
     try:
-        return int(Decimal(str(value)))
+        number = Decimal(str(value))
     except ArithmeticError:
         return None
+    return int(number) if number.is_finite() and abs(number) < _LARGEST else None
 
 
 def _complaint(code: str, detail: str, pointer: str, parameters: Mapping[str, Any] | None = None) -> Error:

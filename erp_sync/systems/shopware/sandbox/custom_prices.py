@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from erp_sync.sandbox.core import Response
-from erp_sync.systems.shopware.sandbox import auth, errors, indexing, names, saving
+from erp_sync.systems.shopware.sandbox import auth, errors, indexing, names, saving, stock
 from erp_sync.systems.shopware.sandbox.database import marks
 from erp_sync.systems.shopware.sandbox.errors import ShopwareError
 from erp_sync.systems.shopware.sandbox.routing import Call, Route, answer
@@ -127,9 +127,10 @@ def _delete(shop: Shop, row: Any) -> dict[str, Any]:
 
 def index_products(call: Call) -> Response:
     """What was written without indexing, or with parts skipped, is caught up (fact sheet, section 11)."""
-    ids = call.body().get("ids") or []
+    ids = call.fields().get("ids") or []
     if any(not names.is_id(one) for one in ids):
         raise errors.invalid_id(next(one for one in ids if not names.is_id(one)))
     auth.demand(call.shop, ["product:update"])
+    stock.flag_available(call.shop.database, ids)
     indexing.index(call.shop, ids)
     return Response(204, {})

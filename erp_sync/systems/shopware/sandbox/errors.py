@@ -141,6 +141,11 @@ def no_route(method: str, path: str) -> ShopwareError:
     return plain(404, f'No route found for "{method} {path}"')
 
 
+def no_method(method: str, path: str, allowed: Sequence[str]) -> ShopwareError:
+    """Symfony's router, for an address that is there; it names the methods in a header, too."""
+    return plain(405, f'No route found for "{method} {path}": Method Not Allowed (Allow: {", ".join(allowed)})')
+
+
 def foreign_key(entity: str, field: str, reference: str) -> ShopwareError:
     """The database's own words; code and the constraint's exact name are unconfirmed."""
     column = "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in field)

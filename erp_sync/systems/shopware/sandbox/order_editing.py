@@ -147,7 +147,7 @@ def _add_product(call: Call) -> Response:
         )  # fmt: skip
     answer = Prices(shop.database, _shopper(draft).prices(draft.state)).of([product])[product]
     name = row["name"] or (shop.raw("product", row["parentId"]) or {}).get("name")
-    quantity = _quantity(call.body())
+    quantity = _quantity(call.fields())
     draft.add(
         {"type": "product", "productId": product, "referencedId": product, "identifier": product, "label": name,
          "payload": {"productNumber": row["productNumber"]}},
@@ -176,7 +176,7 @@ def _add_credit(call: Call) -> Response:
 
 
 def _add(call: Call, kind: str) -> Response:
-    draft, body = Draft(call), call.body()
+    draft, body = Draft(call), call.fields()
     definition = body.get("priceDefinition") or {}
     unit = Decimal(str(definition.get("price", 0)))
     given = [(Decimal(str(one["taxRate"])), Decimal(str(one.get("percentage", 100))))

@@ -173,6 +173,8 @@ def _row(call: Call) -> dict[str, Any]:
             "Only single write operations are supported. Please send the entities one by one or use the /sync api "
             "endpoint.",
         )
+    if not isinstance(given, Mapping):
+        raise errors.plain(400, "Invalid payload. Should be associative array")
     return dict(given)
 
 

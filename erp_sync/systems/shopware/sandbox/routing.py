@@ -39,6 +39,13 @@ class Call:
         except BadJson as error:
             raise errors.plain(400, f"The JSON payload is malformed. {error}") from error
 
+    def fields(self) -> dict[str, Any]:
+        """The decoded body as an object. Raises ShopwareError."""
+        given = self.body()
+        if not isinstance(given, dict):
+            raise errors.plain(400, "Invalid payload. Should be associative array")
+        return given
+
     @property
     def base_url(self) -> str:
         """``https://HOST/api``."""
@@ -82,6 +89,10 @@ class Router:
         self._routes: dict[tuple[str, int], list[Route]] = {}
         for one in sorted(routes, key=lambda route: route.template.count("{")):
             self._routes.setdefault((one.method, len(one.parts)), []).append(one)
+
+    def allowed(self, segments: Sequence[str]) -> list[str]:
+        """Methods that an address has."""
+        return sorted(method for method in ("DELETE", "GET", "PATCH", "POST") if self.find(method, segments))
 
     def find(self, method: str, segments: Sequence[str]) -> tuple[Route, dict[str, str]] | None:
         for one in self._routes.get((method, len(segments)), ()):

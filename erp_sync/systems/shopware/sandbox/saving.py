@@ -54,6 +54,7 @@ def remove(
         indexing.written(shop, touched, (), behavior or Behavior())
         for product in gone:
             shop.database.delete("sandbox_listing", {"product": product})
+            shop.database.delete("custom_price", {"productId": product})
     shop.note(done)
     return done, absent
 

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from erp_sync.sandbox.core import Response
-from erp_sync.systems.shopware.sandbox import auth, errors, indexing
+from erp_sync.systems.shopware.sandbox import auth, errors, indexing, names
 from erp_sync.systems.shopware.sandbox.criteria import Criteria, read_filter
 from erp_sync.systems.shopware.sandbox.errors import Error, ShopwareError
 from erp_sync.systems.shopware.sandbox.indexing import Behavior
@@ -65,6 +65,8 @@ def sync(call: Call) -> Response:
 
 def _operations(body: Any) -> list[tuple[str, dict[str, Any]]]:
     """Key and operation, in their order. Raises ShopwareError."""
+    if not isinstance(body, Mapping | list):
+        raise errors.plain(400, "Invalid payload format. Expected an array of operations.")
     pairs = list(body.items()) if isinstance(body, Mapping) else [(str(at), one) for at, one in enumerate(body)]
     found = []
     for key, operation in pairs:
@@ -86,20 +88,27 @@ def _operations(body: Any) -> list[tuple[str, dict[str, Any]]]:
                 f'Missing "payload"|"criteria" argument for operation with key "{name}". It needs to be a non-empty '
                 "array."
             )
+        for part in ("payload", "criteria"):
+            if operation.get(part) and not isinstance(operation[part], list | Mapping):
+                wrong.append(f'Argument "{part}" of operation with key "{name}" needs to be an array.')
         if wrong:
             raise errors.failure("FRAMEWORK__INVALID_SYNC_OPERATION", "; ".join(wrong))
-        found.append((name, dict(operation)))
+        listed = {part: _values(operation.get(part)) for part in ("payload", "criteria")}
+        found.append((name, {**operation, **listed, "entity": str(operation["entity"])}))
     return found
 
 
+def _values(given: Any) -> list[Any]:
+    return list(given.values()) if isinstance(given, Mapping) else given or []
+
+
 def _stage(shop: Shop, writer: Writer, key: str, operation: Mapping[str, Any]) -> None:
-    name, rows = operation["entity"], operation.get("payload") or []
-    if isinstance(rows, Mapping):
-        rows = list(rows.values())
+    name, rows = operation["entity"], operation["payload"]
     near_far = mapping(name)
     if near_far is not None:
-        for row in rows:
-            writer.links.append(Link(name, {field: row[field] for field in near_far}))
+        auth.demand(shop, [f"{name}:create"])
+        for index, row in enumerate(rows):
+            writer.links.append(Link(name, _pair(row, near_far, f"/{key}/{index}")))
         return
     entity = shop.entities.get(name)
     if entity is None:
@@ -108,6 +117,18 @@ def _stage(shop: Shop, writer: Writer, key: str, operation: Mapping[str, Any]) -
     writer.prefetch(entity, rows)
     for index, row in enumerate(rows):
         writer.upsert(entity, row, f"/{key}/{index}")
+
+
+def _pair(row: Any, fields: tuple[str, str], pointer: str) -> dict[str, str]:
+    """A row of a mapping table. Raises ShopwareError."""
+    values = row if isinstance(row, Mapping) else {}
+    missing = [errors.blank(f"{pointer}/{field}") for field in fields if values.get(field) is None]
+    if missing:
+        raise ShopwareError(missing)
+    for field in fields:
+        if not names.is_id(values[field]):
+            raise errors.invalid_id(values[field])
+    return {field: values[field] for field in fields}
 
 
 def _unknown(name: str) -> ShopwareError:
@@ -166,6 +187,8 @@ def _delete(
                     "FRAMEWORK__INCONSISTENT_PRIMARY_KEY", f"Inconsistent primary key id for entity {name}",
                     parameters={"primaryKey": "id", "entity": name},
                 )  # fmt: skip
+            if not names.is_id(row["id"]):
+                raise errors.invalid_id(row["id"])
         gone, missing = remove(shop, entity, [row["id"] for row in rows], version=call.version, behavior=behavior)
         done += gone
         if missing:

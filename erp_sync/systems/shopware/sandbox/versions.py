@@ -34,7 +34,7 @@ def routes() -> list[Route]:
 
 
 def _create(call: Call) -> Response:
-    shop, body, order = call.shop, call.body(), call.path["id"]
+    shop, body, order = call.shop, call.fields(), call.path["id"]
     version = body.get("versionId") or shop.new_id()
     if not names.is_id(version):
         raise errors.failure(

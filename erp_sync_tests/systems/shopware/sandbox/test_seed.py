@@ -6,31 +6,54 @@ from decimal import Decimal
 
 import pytest
 
-from erp_sync.sandbox.retailer import Retailer
+from erp_sync.sandbox.catalogue import Catalogue, Item
+from erp_sync.sandbox.people import person
+from erp_sync.sandbox.retailer import COUPONS, WAREHOUSES
 from erp_sync.systems.shopware.sandbox.seeding import WrongSeed
 from erp_sync_tests.systems.shopware.sandbox.conftest import equals
 from erp_sync_tests.systems.shopware.sandbox.shopping import Shopper
 
 
-def test_a_retailer_s_day_is_loaded_whole(shop):
-    """Every article, its stock over all warehouses, variants below their parents, customers with their addresses."""
-    retailer = Retailer()
-    catalogue = retailer.catalogue()
-    customers = retailer.shopping_day(catalogue).customers[:20]
-    data = catalogue.seed(customers, erp=False)
-    counts = shop.core.seed(data)
-    assert counts["items"] == len(data["items"])
-    body = {"limit": 1, "total-count-mode": "exact"}
-    assert shop.call("POST", "/api/search/product", body)["total"] == len(data["items"]) + 6
-    item = next(one for one in data["items"] if one["parent_sku"])
-    wanted = sum(int(one["quantity"]) for one in data["stock"] if one["sku"] == item["sku"])
-    found = shop.product(item["sku"], associations={"options": {}, "parent": {}})
-    assert (found["stock"], found["parent"]["productNumber"]) == (wanted, item["parent_sku"])
-    assert {one["name"] for one in found["options"]} == set(item["options"].values())
-    someone = data["customers"][0]
-    (customer,) = shop.search("customer", equals("email", someone["email"]), associations={"addresses": {}})
-    assert customer["addresses"][0]["city"] == someone["addresses"][0]["city"]
-    Shopper(shop).log_in(someone["email"], someone["password"])
+def test_what_the_kit_s_generators_make_is_loaded(shop):
+    """Articles, their stock over all warehouses, variants below their parents, sets, customers with addresses."""
+    common = {"category": "Tools/Fasteners", "manufacturer": "Acme", "tax_class": "none", "weight": Decimal("0.2")}
+    items = (
+        Item(sku="NUT", name="Nut", price=Decimal("0.45"), cost=Decimal("0.20"), **common),
+        Item(sku="BOLT", name="Bolt", price=None, cost=None, kind="configurable", **common),
+        Item(
+            sku="BOLT-6",
+            name="Bolt 6",
+            price=Decimal("1.10"),
+            cost=None,
+            parent_sku="BOLT",
+            options={"size": "6"},
+            **common,
+        ),
+        Item(
+            sku="BOLT-8",
+            name="Bolt 8",
+            price=Decimal("1.30"),
+            cost=None,
+            parent_sku="BOLT",
+            options={"size": "8"},
+            **common,
+        ),
+        Item(
+            sku="SET", name="Set", price=None, cost=None, kind="bundle", members=(("NUT", 2), ("BOLT-6", 1)), **common
+        ),
+    )
+    stock = {("NUT", "east"): 7, ("NUT", "west"): 5, ("BOLT-6", "east"): 3}
+    someone = person(7, True)
+    data = Catalogue(items, WAREHOUSES, stock, COUPONS).seed([someone], erp=False)
+    assert shop.core.seed(data)["items"] == 5
+    assert shop.product("NUT")["stock"] == 12
+    found = shop.product("BOLT-6", associations={"options": {}, "parent": {}})
+    assert (found["stock"], found["parent"]["productNumber"]) == (3, "BOLT")
+    assert [one["name"] for one in found["options"]] == ["6"]
+    shopper = Shopper(shop).log_in(someone.email, someone.password)
+    assert (shopper.unit("BOLT-8", 1), shopper.unit("SET", 1)) == (Decimal("1.3"), 2)
+    (customer,) = shop.search("customer", equals("email", someone.email), associations={"addresses": {}})
+    assert customer["addresses"][0]["city"] == someone.place.city
 
 
 def test_the_same_seed_again_changes_nothing(shop):

@@ -9,8 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from erp_sync.sandbox.clock import ManualClock
-from erp_sync.systems.shopware.sandbox.bootstrap import SALES_CHANNEL, TAX
+from erp_sync.systems.shopware.sandbox.bootstrap import GROUP, SALES_CHANNEL, TAX, country
+from erp_sync.systems.shopware.sandbox.names import LANGUAGE
 from erp_sync_tests.systems.shopware.sandbox.conftest import USD, ShopUnderTest, equals, price
+from erp_sync_tests.systems.shopware.sandbox.shopping import Shopper
 
 
 def pen(**more):
@@ -239,3 +241,67 @@ def test_a_sync_writes_all_rows_or_none(rows):
     assert handled.response.status == (400 if bad else 200)
     wanted = before if bad else before | {ids[index]: stock for index, stock in rows}
     assert {row["id"]: row["stock"] for row in shop.search("product")} == wanted
+
+
+def customer(**more):
+    """A customer as an integration writes one: its default addresses are nested."""
+    place = {"id": "1" * 32, "firstName": "B", "lastName": "Olt", "street": "1 Main", "city": "Dayton",
+             "countryId": country("US")}  # fmt: skip
+    return {"id": "c" * 32, "groupId": GROUP, "salesChannelId": SALES_CHANNEL, "languageId": LANGUAGE,
+            "customerNumber": "C-1", "firstName": "B", "lastName": "Olt", "email": "b@example.com", "company": "Bolt",
+            "defaultBillingAddress": place, "defaultShippingAddressId": "1" * 32, **more}  # fmt: skip
+
+
+def test_a_customer_is_written_with_its_addresses(shop):
+    other = {"id": "2" * 32, "firstName": "B", "lastName": "Olt", "street": "2 Side", "city": "Dayton"}
+    shop.upsert("customer", customer(addresses=[{**other, "countryId": country("US")}]))
+    (found,) = shop.search("customer", equals("customerNumber", "C-1"), associations={"addresses": {}, "group": {}})
+    assert (found["defaultBillingAddressId"], found["company"], found["guest"]) == ("1" * 32, "Bolt", False)
+    assert {one["id"] for one in found["addresses"]} == {"1" * 32, "2" * 32}
+    assert found["group"]["displayGross"] is True
+    again = shop.upsert("customer", customer(firstName="Bob"))
+    assert again["data"]["customer"] == ["c" * 32]
+    assert len(shop.search("customer-address", equals("customerId", "c" * 32))) == 2
+
+
+def test_what_is_missing_of_a_nested_address_is_named_where_it_is(shop):
+    row = customer()
+    del row["defaultBillingAddress"]["city"]
+    answer = shop.refused(
+        "POST", "/api/_action/sync", {"c": {"entity": "customer", "action": "upsert", "payload": [row]}}
+    )
+    assert answer.pointers == ["/c/0/defaultBillingAddress/city"]
+
+
+def test_a_nested_row_without_an_id_belongs_to_its_owner(shop):
+    row = customer()
+    del row["id"], row["defaultBillingAddress"]["id"]
+    row["defaultShippingAddressId"] = "3" * 32
+    shop.call("POST", "/api/customer", row)
+    (found,) = shop.search("customer", equals("customerNumber", "C-1"), associations={"addresses": {}})
+    assert [one["id"] for one in found["addresses"]] == [found["defaultBillingAddressId"]]
+
+
+def test_a_product_written_without_indexing_waits_to_be_caught_up(shop):
+    shop.upsert("product", pen(id="a" * 32), indexing_behavior="disable-indexing")
+    row = shop.product("PEN")
+    assert (row["available"], row["updatedAt"]) == (False, None)
+    shop.call("POST", "/api/_action/index-products", {"ids": ["a" * 32]})
+    row = shop.product("PEN")
+    assert row["available"] is True
+    assert row["updatedAt"] is not None
+
+
+def test_a_customer_who_is_deleted_leaves_the_orders(shop):
+    shopper = Shopper(shop).log_in()
+    placed = shopper.order(("TEA", 1))
+    (grace,) = shop.search("customer", equals("email", "grace@example.com"))
+    shop.call("DELETE", f"/api/customer/{grace['id']}")
+    (order,) = shop.search("order", equals("id", placed["id"]), associations={"orderCustomer": {}})
+    assert (order["orderCustomer"]["customerId"], order["orderCustomer"]["email"]) == (None, "grace@example.com")
+
+
+def test_a_method_that_an_address_does_not_have(shop):
+    answer = shop.refused("PUT", "/api/product", {})
+    assert (answer.status, answer.error["title"]) == (405, "Method Not Allowed")
+    assert answer.response.headers["allow"] == "GET, POST"

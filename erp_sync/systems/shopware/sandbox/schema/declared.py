@@ -76,6 +76,7 @@ ON_DELETE: Mapping[tuple[str, str], str] = {
     ("product", "configuratorSettings"): "cascade", ("product", "orderLineItems"): "null",
     ("rule", "conditions"): "cascade", ("rule", "productPrices"): "restrict", ("rule_condition", "children"): "cascade",
     ("tax", "products"): "restrict", ("customer_group", "customers"): "restrict", ("customer", "addresses"): "cascade",
+    ("customer", "orderCustomers"): "null",
     ("order", "lineItems"): "cascade", ("order", "deliveries"): "cascade", ("order", "transactions"): "cascade",
     ("order", "addresses"): "cascade", ("order", "orderCustomer"): "cascade",
     ("order_line_item", "children"): "cascade",

@@ -34,7 +34,7 @@ def _visible(shopper: Shopper) -> list[Filter]:
 
 def listing(call: Call, shopper: Shopper) -> dict[str, Any]:
     shop, entity = call.shop, call.shop.entity("product")
-    body = dict(call.body())
+    body = dict(call.fields())
     if "p" in body and "page" not in body:
         body["page"] = body.pop("p")
     by_price = _price_order(body)
@@ -103,7 +103,7 @@ def detail(call: Call, shopper: Shopper) -> dict[str, Any]:
         [identity],
     )
     wanted = variants[0] if variants else identity
-    body = call.body() if call.request.method == "POST" else {}
+    body = call.fields() if call.request.method == "POST" else {}
     criteria = parse(body, entity, shop.entities, max_limit=MAX_LIMIT)
     reader = shop.reader(inheritance=True)
     row = reader.one(entity, wanted, criteria)

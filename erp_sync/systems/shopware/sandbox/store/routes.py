@@ -105,7 +105,7 @@ def _rounding(one: Any) -> dict[str, Any]:
 
 
 def switch(call: Call, shopper: Shopper) -> Response:
-    body = call.body()
+    body = call.fields()
     for name in _SWITCHED:
         if body.get(name) is not None:
             if not names.is_id(body[name]):
@@ -117,7 +117,7 @@ def switch(call: Call, shopper: Shopper) -> Response:
 
 def login(call: Call, shopper: Shopper) -> Response:
     """Checkout/Customer/SalesChannel/LoginRoute; codes are CustomerException's, texts unconfirmed."""
-    shop, body = call.shop, call.body()
+    shop, body = call.shop, call.fields()
     email, given = str(body.get("username") or body.get("email") or ""), str(body.get("password") or "")
     key = f"login {email.lower()}-127.0.0.1"
     wait = limiter.attempt(shop, key)
@@ -158,7 +158,7 @@ def logout(call: Call, shopper: Shopper) -> Response:
 
 def register(call: Call, shopper: Shopper) -> Response:
     """Checkout/Customer/SalesChannel/RegisterRoute: a customer, or a guest; both are logged in."""
-    shop, body = call.shop, call.body()
+    shop, body = call.shop, call.fields()
     guest = bool(body.get("guest"))
     problems = [
         errors.violation("This value should not be blank.", f"/{name}", code="VIOLATION::IS_BLANK_ERROR")
@@ -237,7 +237,7 @@ def empty_cart(call: Call, shopper: Shopper) -> Response:
 def add(call: Call, shopper: Shopper) -> Response:
     """Lines of one product are stacked; anything but a product is not supported."""
     items: list[dict[str, Any]] = shopper.session.cart.setdefault("items", [])
-    for given in call.body().get("items") or ():
+    for given in call.fields().get("items") or ():
         if given.get("type") != "product":
             raise errors.failure(
                 "CHECKOUT__CART_LINE_ITEM_TYPE_NOT_SUPPORTED", f'Line item type "{given.get("type")}" is not supported.'
@@ -261,7 +261,7 @@ def _quantity(value: Any) -> int:
 
 def change(call: Call, shopper: Shopper) -> Response:
     items: list[dict[str, Any]] = shopper.session.cart.setdefault("items", [])
-    for given in call.body().get("items") or ():
+    for given in call.fields().get("items") or ():
         known = next((one for one in items if one["id"] == given.get("id")), None)
         if known is None:
             raise _no_line(given.get("id"))
@@ -277,7 +277,7 @@ def _no_line(identity: Any) -> errors.ShopwareError:
 
 
 def take_out(call: Call, shopper: Shopper) -> Response:
-    wanted = set(call.body().get("ids") or ()) | {value for name, value in call.request.query if name == "ids[]"}
+    wanted = set(call.fields().get("ids") or ()) | {value for name, value in call.request.query if name == "ids[]"}
     items: list[dict[str, Any]] = shopper.session.cart.setdefault("items", [])
     for identity in sorted(wanted - {one["id"] for one in items}):
         raise _no_line(identity)
@@ -286,7 +286,7 @@ def take_out(call: Call, shopper: Shopper) -> Response:
 
 
 def place(call: Call, shopper: Shopper) -> Response:
-    identity, number = checkout.place(shopper, call.body())
+    identity, number = checkout.place(shopper, call.fields())
     call.document = number
     return answer(checkout.printed(call, identity))
 
@@ -297,7 +297,7 @@ def orders(call: Call, shopper: Shopper) -> Response:
 
 def pay(call: Call, shopper: Shopper) -> Response:
     """The methods installed here (invoice, paid in advance) take nothing online: the payment stays open."""
-    body = call.body()
+    body = call.fields()
     identity = str(body.get("orderId") or "")
     if not names.is_id(identity) or call.shop.raw("order", identity) is None:
         raise errors.failure(

@@ -133,6 +133,7 @@ class Writer:
         identity = given.get("id") or names.new_id(self._moment)
         if not names.is_id(identity):
             raise errors.invalid_id(identity)
+        given["id"] = identity
         before = self.existing(entity, identity)
         fresh = before is None and (entity.name, identity, self.version) not in self._staged
         if only == "update" and fresh:
@@ -276,7 +277,6 @@ class Writer:
             return None
         if entity.name == "order_delivery":
             return (back, given["orderId"]) if given.get("orderId") else None
-        given.setdefault("id", names.new_id(self._moment))
         return back, given["id"]
 
     def _nested_many(self, entity: Entity, given: Mapping[str, Any], path: str, identity: str) -> None:
