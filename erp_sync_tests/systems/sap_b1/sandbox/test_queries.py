@@ -163,6 +163,7 @@ def test_composite_keys(company):
     made = company.call("POST", "SpecialPrices", price)
     assert made.headers["location"].endswith("/b1s/v2/SpecialPrices(CardCode='C1',ItemCode='BOLT')")
     assert company.get("SpecialPrices(ItemCode='BOLT',CardCode='C1')")["Price"] == 9
+    assert company.get("Items(ItemCode='BOLT')")["ItemCode"] == "BOLT"
     assert company.call("GET", "SpecialPrices('C1')").code == "-1000"
     assert company.call("GET", "Orders('1')").code == "-1000"
     assert company.call("GET", "Nothing(1)").code == "200"
