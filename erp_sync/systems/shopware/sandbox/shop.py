@@ -19,6 +19,8 @@ from erp_sync.systems.shopware.sandbox.writing.writer import Command, Writer
 
 #: What a document is called in the journal, where it has a business key.
 _BUSINESS_KEYS = {"product": "productNumber", "order": "orderNumber", "customer": "customerNumber"}
+#: Fields of a product whose writes the journal tells by themselves.
+_TOLD = ("stock", "price")
 _CHANGES = {"insert": "create", "update": "update", "delete": "delete"}
 
 
@@ -71,7 +73,10 @@ class Shop:
             self.written.append(command)
             if command.key[1] != names.LIVE_VERSION:
                 continue
-            self.commits.append(Commit(command.entity.name, self._document(command), _CHANGES[command.operation]))
+            document, change = self._document(command), _CHANGES[command.operation]
+            self.commits.append(Commit(command.entity.name, document, change))
+            if command.entity.name == "product":
+                self.commits += [Commit(f"product.{name}", document, change) for name in _TOLD if name in command.given]
 
     def _document(self, command: Command) -> str:
         field = _BUSINESS_KEYS.get(command.entity.name)
