@@ -142,6 +142,7 @@ class ShopwareSandbox:
                 if name != "sandbox_config":  # secrets stay
                     database.run(f'DROP TABLE "{name}"')
             bootstrap.install(self.shop, rooms.tables())
+        self.shop.rules.forget()
 
     def fault_response(self, kind: str, request: Request) -> Response | None:
         """What Shopware or the web tier before it says when a fault is injected."""

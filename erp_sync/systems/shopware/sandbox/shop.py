@@ -12,6 +12,7 @@ from erp_sync.sandbox.core import Commit
 from erp_sync.systems.shopware.sandbox import names
 from erp_sync.systems.shopware.sandbox.database import Database
 from erp_sync.systems.shopware.sandbox.options import Options
+from erp_sync.systems.shopware.sandbox.pricing.rules import RuleBook
 from erp_sync.systems.shopware.sandbox.schema import entities
 from erp_sync.systems.shopware.sandbox.schema.fields import Entity
 from erp_sync.systems.shopware.sandbox.search import Reader
@@ -34,6 +35,7 @@ class Shop:
         self.written: list[Command] = []
         self.states: list[StateChange] = []
         self.privileges: tuple[str, ...] | None = None
+        self.rules = RuleBook(database)
         self.placed: list[str] = []
         self.logins: list[tuple[str, str]] = []
 
@@ -71,6 +73,8 @@ class Shop:
         """Keep what was written, for the journal and for webhooks."""
         for command in commands:
             self.written.append(command)
+            if command.entity.name in ("rule", "rule_condition"):
+                self.rules.forget()
             if command.key[1] != names.LIVE_VERSION:
                 continue
             document, change = self._document(command), _CHANGES[command.operation]

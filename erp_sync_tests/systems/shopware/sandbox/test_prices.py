@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from erp_sync.sandbox.clock import ManualClock
 from erp_sync.systems.shopware.sandbox.names import fixed_id
-from erp_sync.systems.shopware.sandbox.pricing.rules import Scope, holds
+from erp_sync.systems.shopware.sandbox.pricing.rules import Scope, holds, tree
 from erp_sync_tests.systems.shopware.sandbox.conftest import ShopUnderTest, equals
 from erp_sync_tests.systems.shopware.sandbox.shopping import Shopper
 
@@ -62,6 +62,35 @@ def test_the_first_matching_rule_wins_whole_and_not_the_cheapest(shop, grace):
     page = grace.page()
     assert page["calculatedPrice"]["unitPrice"] == Decimal("29.95")  # ignores rules
     assert [(one["quantity"], one["unitPrice"]) for one in page["calculatedPrices"]] == [(4, 20), (5, 18)]
+
+
+def test_a_rule_that_changes_counts_at_once(shop, grace):
+    seed(
+        shop,
+        ("low", 1, everybody()),
+        ("high", 9, everybody()),
+        prices=[tier("MUG", "low", 10), tier("MUG", "high", 20)],
+    )
+    assert grace.unit("MUG", 1) == 20
+    shop.call("PATCH", f"/api/rule/{fixed_id('rule', 'low')}", {"priority": 10})
+    assert grace.unit("MUG", 1) == 10
+    (condition,) = shop.search(
+        "rule-condition", equals("ruleId", fixed_id("rule", "low")), equals("type", "alwaysValid")
+    )
+    shop.call(
+        "PATCH", f"/api/rule-condition/{condition['id']}", {"type": "customerLoggedIn", "value": {"isLoggedIn": False}}
+    )
+    assert grace.unit("MUG", 1) == 20
+    shop.core.reset()
+    assert shop.core.shop.rules.matching(Scope("g", "c", "s", "k", datetime(2026, 11, 2, tzinfo=UTC))) == []
+
+
+def test_individual_rules_for_tags_are_for_who_has_one_of_them(shop, grace):
+    tags = [{"id": fixed_id("tag", "gold"), "name": "gold"}]
+    deal = {"name": "gold", "target": "tags", "actionType": "to_fixed", "actionAmount": 4, "tags": tags}
+    someone = {"email": "t@example.com", "password": "Password1", "tags": ["gold"]}
+    seed(shop, customers=[someone], individual_prices=[deal])
+    assert (Shopper(shop).log_in("t@example.com").unit("MUG", 1), grace.unit("MUG", 1)) == (4, Decimal("29.95"))
 
 
 def test_a_matching_rule_without_a_price_of_the_product_is_passed_over(shop, grace):
@@ -318,6 +347,6 @@ _TREES = st.recursive(
 
 
 @given(_TREES)
-def test_conditions_mean_what_their_containers_mean(tree):
+def test_conditions_mean_what_their_containers_mean(wanted):
     scope = Scope("g", "c", "s", "k", datetime(2026, 11, 2, tzinfo=UTC))
-    assert holds(_rows(tree), scope) == _means(tree)
+    assert holds(tree(_rows(wanted)), scope) == _means(wanted)

@@ -19,7 +19,7 @@ class PriceContext:
     """What a price depends on besides the product.
 
     Attributes:
-        rules: ids of the matching rules in their order (`rules.matching`).
+        rules: ids of the matching rules in their order (`rules.RuleBook`).
         factor: of the currency, from the default one.
     """
 

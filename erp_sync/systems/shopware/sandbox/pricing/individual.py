@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from erp_sync.systems.shopware.sandbox.database import Database
+from erp_sync.systems.shopware.sandbox.database import Database, marks
 from erp_sync.systems.shopware.sandbox.names import CURRENCY, read_time
 from erp_sync.systems.shopware.sandbox.pricing.answers import PriceContext, ProductPrice, Tier, calculated
 from erp_sync.systems.shopware.sandbox.pricing.money import HUNDRED, ZERO, line_price
@@ -27,13 +27,25 @@ class Individual:
 
     def __init__(self, database: Database, context: PriceContext) -> None:
         self._database, self._context = database, context
-        self._rules = [row for row in self._active() if self._in_force(row) and self._meant(row)]
+        self._rules = [row for row in self._meant() if self._in_force(row)]
+        self._products = self._named()
 
-    def _active(self) -> list[dict[str, Any]]:
-        if self._context.scope.customer is None:
+    def _meant(self) -> list[dict[str, Any]]:
+        """[D] entities-and-workflow.md, "Target type evaluation". Organization units are not kept here."""
+        scope = self._context.scope
+        if scope.customer is None:
             return []
+        tags = sorted(scope.tags)
         return self._database.rows(
-            "SELECT * FROM b2b_components_individual_pricing WHERE active = 1 ORDER BY priority DESC, id"
+            f"""SELECT * FROM b2b_components_individual_pricing r WHERE active = 1 AND (
+                    target = 'companies' AND EXISTS (
+                        SELECT 1 FROM b2b_components_individual_pricing_company_assignment a
+                        WHERE a."individualPricingId" = r.id AND a."customerId" = ? AND a.scope = 'whole_company')
+                    OR target = 'tags' AND EXISTS (
+                        SELECT 1 FROM individual_pricing_tag t
+                        WHERE t."individualPricingId" = r.id AND t."tagId" IN ({marks(tags)})))
+                ORDER BY priority DESC, id""",
+            [scope.customer, *tags],
         )
 
     def _in_force(self, row: Mapping[str, Any]) -> bool:
@@ -44,20 +56,15 @@ class Individual:
         now = self._context.scope.now
         return not (start is not None and start > now) and not (end is not None and end <= now)
 
-    def _meant(self, row: Mapping[str, Any]) -> bool:
-        """[D] entities-and-workflow.md, "Target type evaluation". Organization units are not kept here."""
-        scope = self._context.scope
-        if row["target"] == "tags":
-            tags = self._database.column(
-                'SELECT "tagId" FROM individual_pricing_tag WHERE "individualPricingId" = ?', [row["id"]]
-            )
-            return bool(scope.tags & set(tags))
-        scopes = self._database.column(
-            "SELECT scope FROM b2b_components_individual_pricing_company_assignment "
-            'WHERE "individualPricingId" = ? AND "customerId" = ?',
-            [row["id"], scope.customer],
+    def _named(self) -> set[tuple[str, str]]:
+        """Rules and products that they name one by one; the vendor's product streams are not reproduced."""
+        ids = [row["id"] for row in self._rules if not row["applyToAllProducts"]]
+        rows = self._database.rows(
+            f"""SELECT "individualPricingId" AS rule, "productId" AS product FROM individual_pricing_product
+                WHERE "individualPricingId" IN ({marks(ids)})""",
+            ids,
         )
-        return "whole_company" in scopes
+        return {(row["rule"], row["product"]) for row in rows}
 
     def of(self, standard: ProductPrice, product: Mapping[str, Any]) -> ProductPrice | None:
         """The price that wins, or None when no rule is about the product."""
@@ -67,13 +74,9 @@ class Individual:
         return min(made, key=lambda one: one.unit(1)) if made else None
 
     def _about(self, row: Mapping[str, Any], product: Mapping[str, Any]) -> bool:
-        """Products are named one by one here; the vendor's product streams are not reproduced."""
-        if row["applyToAllProducts"]:
-            return True
-        return bool(self._database.value(
-            'SELECT 1 FROM individual_pricing_product WHERE "individualPricingId" = ? AND "productId" IN (?, ?)',
-            [row["id"], product["id"], product["parentId"]],
-        ))  # fmt: skip
+        """A rule about a parent is one about its variants (unconfirmed)."""
+        named = ((row["id"], product["id"]), (row["id"], product["parentId"]))
+        return bool(row["applyToAllProducts"]) or any(one in self._products for one in named)
 
     def _applied(self, row: Mapping[str, Any], standard: ProductPrice) -> ProductPrice:
         """[D] entities-and-workflow.md, "Action Types"."""

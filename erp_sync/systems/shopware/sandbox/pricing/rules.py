@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from erp_sync.systems.shopware.sandbox import names
-from erp_sync.systems.shopware.sandbox.database import Database, marks
+from erp_sync.systems.shopware.sandbox.database import Database
 from erp_sync.systems.shopware.sandbox.schema.fields import structure
 
 
@@ -139,37 +139,70 @@ def known(kind: str) -> bool:
     return kind in CONDITIONS or kind in CONTAINERS
 
 
-def holds(rows: Sequence[Mapping[str, Any]], scope: Scope) -> bool:
-    """Whether the conditions of one rule hold: rows of rule_condition, those without a parent joined by "and"."""
+@dataclass(frozen=True)
+class Node:
+    """A condition with what is below it; `value` is what it is compared with."""
+
+    type: str
+    value: Value
+    parts: tuple[Node, ...]
+
+    def holds(self, scope: Scope) -> bool:
+        if self.type in CONTAINERS:
+            parts = (
+                self.parts[:1] if self.type == "notContainer" else self.parts
+            )  # NotRule looks at its first part only
+            return CONTAINERS[self.type](sum(one.holds(scope) for one in parts), len(parts))
+        return CONDITIONS[self.type](self.value, scope)
+
+
+def tree(rows: Sequence[Mapping[str, Any]]) -> tuple[Node, ...]:
+    """The conditions of one rule from rows of rule_condition: those without a parent, in their order."""
     children: dict[str | None, list[Mapping[str, Any]]] = {}
     for row in sorted(rows, key=lambda row: (row["position"] or 0, row["id"])):
         children.setdefault(row["parentId"], []).append(row)
 
-    def holds_one(row: Mapping[str, Any]) -> bool:
-        if row["type"] in CONTAINERS:
-            parts = children.get(row["id"], [])
-            if row["type"] == "notContainer":
-                parts = parts[:1]  # NotRule looks at its first part only
-            return CONTAINERS[row["type"]](sum(holds_one(one) for one in parts), len(parts))
+    def made(row: Mapping[str, Any]) -> Node:
         value = structure(row["value"]) if row["value"] else {}
-        return CONDITIONS[row["type"]](value if isinstance(value, dict) else {}, scope)
+        below = tuple(made(one) for one in children.get(row["id"], ()))
+        return Node(row["type"], value if isinstance(value, dict) else {}, below)
 
+    return tuple(made(row) for row in children.get(None, ()))
+
+
+def holds(conditions: Sequence[Node], scope: Scope) -> bool:
+    """Whether the conditions of one rule hold: all of them."""
     try:
-        return all(holds_one(row) for row in children.get(None, []))
+        return all(one.holds(scope) for one in conditions)
     except Unsupported:
         return False
 
 
-def matching(database: Database, scope: Scope) -> list[str]:
-    """Ids of the rules that match, in the order in which prices ask for them: priority descending, then id.
+class RuleBook:
+    """All rules that can match, in the order in which prices ask for them: priority descending, then id.
 
-    Checkout/Cart/RuleLoader::load.
+    Checkout/Cart/RuleLoader::load. Read once and kept until a rule or a condition is written, as the vendor's cache.
     """
-    rules = database.column("SELECT id FROM rule WHERE COALESCE(invalid, 0) = 0 ORDER BY priority DESC, id")
-    conditions: dict[str, list[Mapping[str, Any]]] = {}
-    for row in database.rows("SELECT * FROM rule_condition"):
-        conditions.setdefault(row["ruleId"], []).append(row)
-    return [rule for rule in rules if rule in conditions and holds(conditions[rule], scope)]
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._rules: list[tuple[str, tuple[Node, ...]]] | None = None
+
+    def forget(self) -> None:
+        self._rules = None
+
+    def matching(self, scope: Scope) -> list[str]:
+        """Ids of the rules that match, in their order."""
+        if self._rules is None:
+            self._rules = self._read()
+        return [rule for rule, conditions in self._rules if holds(conditions, scope)]
+
+    def _read(self) -> list[tuple[str, tuple[Node, ...]]]:
+        rules = self._database.column("SELECT id FROM rule WHERE COALESCE(invalid, 0) = 0 ORDER BY priority DESC, id")
+        rows: dict[str, list[Mapping[str, Any]]] = {}
+        for row in self._database.rows("SELECT * FROM rule_condition"):
+            rows.setdefault(row["ruleId"], []).append(row)
+        return [(rule, tree(rows[rule])) for rule in rules if rule in rows]
 
 
 def validate(database: Database, rules: Sequence[str]) -> None:
@@ -177,11 +210,3 @@ def validate(database: Database, rules: Sequence[str]) -> None:
     for rule in rules:
         kinds = database.column('SELECT type FROM rule_condition WHERE "ruleId" = ?', [rule])
         database.update("rule", {"id": rule}, {"invalid": int(not all(known(kind) for kind in kinds))})
-
-
-def rules_of(database: Database, conditions: Sequence[str]) -> list[str]:
-    if not conditions:
-        return []
-    return database.column(
-        f'SELECT DISTINCT "ruleId" FROM rule_condition WHERE id IN ({marks(conditions)})', list(conditions)
-    )

@@ -17,7 +17,6 @@ from typing import Any
 
 from erp_sync.sandbox.core import Request
 from erp_sync.systems.shopware.sandbox import errors, names
-from erp_sync.systems.shopware.sandbox.pricing import rules
 from erp_sync.systems.shopware.sandbox.pricing.answers import PriceContext
 from erp_sync.systems.shopware.sandbox.pricing.money import Rounding, TaxState
 from erp_sync.systems.shopware.sandbox.pricing.rules import Scope
@@ -184,6 +183,6 @@ class Shopper:
         """What prices depend on, in a tax state (default: that of product pages)."""
         scope = self.scope()
         return PriceContext(
-            scope, rules.matching(self.shop.database, scope), self.factor, state or self.tax_state, self.item,
+            scope, self.shop.rules.matching(scope), self.factor, state or self.tax_state, self.item,
             self.total, self.shop.options.commercial, self.channel["taxCalculationType"] == "vertical",
         )  # fmt: skip
