@@ -19,6 +19,7 @@ from erp_sync.sandbox.caller import Caller, Refused, decoded
 
 _ROOT = "/b1s/v2/"
 _PAGE = 200
+_QUERY_PAGE = 1000  # every page of a stored query runs it anew
 _ATTEMPTS = 200  # of a call answered 503, with a pause of 50 to 250 ms between
 _EXISTS = "-2035"
 
@@ -62,12 +63,13 @@ class ServiceLayer:
         """One entity; `path` is below the service root, with its query percent-encoded."""
         return decoded(self._send("GET", path))
 
-    def rows(self, path: str) -> list[dict[str, Any]]:
+    def rows(self, path: str, page_size: int | None = None) -> list[dict[str, Any]]:
         """All rows of a collection, page by page; the query must order by something unique."""
         found: list[dict[str, Any]] = []
         following: str | None = path
+        headers = {"Prefer": f"odata.maxpagesize={page_size or _PAGE}"}
         while following is not None:
-            page = decoded(self._send("GET", following, headers={"Prefer": f"odata.maxpagesize={_PAGE}"}))
+            page = decoded(self._send("GET", following, headers=headers))
             found += page["value"]
             following = page.get("@odata.nextLink")
         return found
@@ -82,7 +84,7 @@ class ServiceLayer:
                     raise
             self._stored.add(code)
         given = "&".join(f"{name}={literal(value)}" for name, value in parameters.items())
-        return self.rows(f"SQLQueries({literal(code)})/List?{given}")
+        return self.rows(f"SQLQueries({literal(code)})/List?{given}", _QUERY_PAGE)
 
     def create(self, path: str, body: Mapping[str, Any]) -> Any:
         """POST; the answer's body, None where it has none."""

@@ -249,7 +249,10 @@ def test_wrong_credentials_are_no_reason_to_try_for_ever(company):
     desk.close()
 
 
-def test_more_than_a_page_of_orders_is_read_to_its_end(company, desk, monkeypatch):
+def test_more_than_a_page_is_read_to_its_end(company, desk, monkeypatch):
     monkeypatch.setattr("erp_sync.systems.sap_b1.sandbox.service_layer._PAGE", 2)
+    monkeypatch.setattr("erp_sync.systems.sap_b1.sandbox.service_layer._QUERY_PAGE", 1)
+    assert desk.shelves("01", above=0) == ["BOLT", "NUT"]
+    assert len(company.sandbox.journal(endpoint="SQLQueries.List")) == 2
     orders = [company.order(line("BOLT", 1)) for _ in range(5)]
     assert list(desk.open_orders("01")) == orders
