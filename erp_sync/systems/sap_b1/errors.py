@@ -26,6 +26,7 @@ from erp_sync.transport.errors import (
 
 NO_MATCH = "no_matching_record"
 CHANGED = "changed_meanwhile"
+NOT_SUPPORTED = "not_supported"
 SESSION_ENDED, NO_CREDENTIALS, SICK_NODE = "301", "-304", "407"
 
 
@@ -70,7 +71,9 @@ _MEANINGS = (
     _Meaning("", ALREADY_EXISTS, r"already exists|already assigned|1320000140"),
     _Meaning("-2039", CHANGED, again=Again.LATER),
     _Meaning("-1116", "refused_by_add_on", advice="A rule of this installation (SBO_SP_TransactionNotification)."),
-    _Meaning("-5006", "not_supported", advice="The object does not allow this."),
+    _Meaning("-5006", NOT_SUPPORTED, advice="The object does not allow this."),
+    # The wording is unconfirmed by the sources at hand.
+    _Meaning("", NOT_SUPPORTED, r"unrecognized resource path", advice="This Service Layer does not have that call."),
     _Meaning("", "base_document_closed", r"base document.{0,40}(already )?been closed"),
     _Meaning("", "negative_inventory", r"negative inventory", Again.LATER),
     # The wordings from here on are unconfirmed.

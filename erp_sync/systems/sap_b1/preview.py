@@ -16,7 +16,7 @@ from erp_sync.ports.differences import Difference, code_of, undecided, words_of
 from erp_sync.ports.documents import StepRequest
 from erp_sync.ports.outcomes import Again, NotSent, Outcome, Refused
 from erp_sync.systems.sap_b1.client import ServiceLayerClient
-from erp_sync.systems.sap_b1.errors import NO_MATCH
+from erp_sync.systems.sap_b1.errors import NO_MATCH, NOT_SUPPORTED
 from erp_sync.systems.sap_b1.mapping.comparison import PRICE, by_prices, by_sap
 from erp_sync.systems.sap_b1.mapping.order import lines_of
 from erp_sync.systems.sap_b1.mapping.order_lines import PreparedLine
@@ -54,7 +54,7 @@ class Preview:
             compared = self._compared(request, body)
         except Rejected as rejected:
             # An approval procedure may be what answers so (unconfirmed): what the POST comes to is looked up.
-            return None if rejected.code == NO_MATCH else rejected.as_outcome()
+            return None if rejected.code == NO_MATCH else _told(rejected)
         except TransportError as error:
             return NotSent(why=str(error), retry_after_seconds=error.retry_after_seconds)
         open_ones = undecided(compared, request.allowed)
@@ -76,6 +76,13 @@ class Preview:
         return self._client.act(
             PREVIEW, {"Document": body}, operation="sales_order.preview", document=order.number, repeatable=True
         )
+
+
+def _told(rejected: Rejected) -> Outcome:
+    if rejected.code != NOT_SUPPORTED:
+        return rejected.as_outcome()
+    hint = "Setting price_check: off posts orders without asking for SAP's own calculation."
+    return Refused(code=NOT_SUPPORTED, message=f"{rejected.message} {hint}")
 
 
 def _refused(order: SalesOrder, open_ones: Sequence[Difference], compared: Sequence[Difference]) -> Refused:

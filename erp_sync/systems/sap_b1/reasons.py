@@ -110,9 +110,11 @@ REASONS = (
     ),
     Reason(
         code="not_supported",
-        means="SAP Business One does not allow this action on that document.",
+        means="SAP Business One does not allow this action on that document, or its Service Layer does not have the "
+        "call.",
         look=_SHOW,
-        do="Do it by hand in SAP, then `erp-sync deadletters dismiss ID --why TEXT`. Report it.",
+        do="Do it by hand in SAP, then `erp-sync deadletters dismiss ID --why TEXT`. Without OrdersService_Preview set "
+        "price_check: off, then `erp-sync retry --code not_supported`.",
     ),
     Reason(
         code="changed_meanwhile",

@@ -152,6 +152,15 @@ def test_what_sap_refuses_of_the_preview_it_refuses_of_the_order(connector, serv
     assert server.writes() == []
 
 
+def test_a_service_layer_without_the_call_says_how_to_go_without_it(connector, server):
+    server.on("POST", "^OrdersService_Preview", refused(200, "Unrecognized resource path.", 404))
+    port = target(connector)
+    (outcome,) = port.submit([request(port, order())])
+    assert outcome.code == "not_supported"
+    assert outcome.message.endswith("Setting price_check: off posts orders without asking for SAP's own calculation.")
+    assert server.writes() == []
+
+
 def test_no_match_of_a_preview_may_be_an_approval_procedure_and_the_order_tells(connector, server):
     server.on("POST", "^OrdersService_Preview", NO_MATCH)
     port = target(connector)
