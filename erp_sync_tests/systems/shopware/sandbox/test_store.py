@@ -207,6 +207,7 @@ def test_what_a_shopper_may_choose_is_what_the_sales_channel_has(shop, shopper):
     shop.call("PATCH", f"/api/shipping-method/{standard}", {"active": False})
     assert listed("shipping-method", "id") == []
     assert shopper.send("POST", "country-state/none", {}).error["code"] == "FRAMEWORK__INVALID_UUID"
+    assert shopper.send("POST", "country", [1]).status == 400
 
 
 def test_an_address_more_is_one_s_own_and_may_be_shipped_to(shop, shopper):

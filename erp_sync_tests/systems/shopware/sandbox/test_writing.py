@@ -206,7 +206,8 @@ def test_numbers_are_given_once(shop):
 def test_what_the_journal_says(shop):
     handled = shop.send(shop.request("POST", "/api/product", pen())).handled
     assert handled.committed
-    assert [(one.entity, one.document, one.change) for one in handled.commits] == [("product", "PEN", "create")]
+    told = [(one.entity, one.document, one.change) for one in handled.commits]
+    assert told == [(name, "PEN", "create") for name in ("product", "product.stock", "product.price")]
 
 
 @pytest.mark.parametrize(

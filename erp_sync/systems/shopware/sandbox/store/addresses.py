@@ -42,7 +42,7 @@ def add(call: Call, shopper: Shopper) -> Response:
     """Another address; the customer's default ones stay."""
     if shopper.customer is None:
         raise not_logged_in()
-    shop, body = call.shop, call.body()
+    shop, body = call.shop, call.fields()
     if found := problems(body, ""):
         raise errors.ShopwareError(found)
     identity = shop.new_id()

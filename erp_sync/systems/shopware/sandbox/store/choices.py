@@ -55,7 +55,7 @@ def _of_channel(call: Call, shopper: Shopper, entity: str) -> dict[str, Any]:
 def listed(call: Call, name: str, *filters: Filter) -> dict[str, Any]:
     """The entities that pass these filters and the criteria of the request's body, as an EntitySearchResult."""
     shop, entity = call.shop, call.shop.entity(name)
-    criteria = parse(call.body(), entity, shop.entities, max_limit=MAX_LIMIT, default_limit=MAX_LIMIT)
+    criteria = parse(call.fields(), entity, shop.entities, max_limit=MAX_LIMIT, default_limit=MAX_LIMIT)
     criteria.filters += filters
     found = shop.reader().search(entity, criteria)
     printer = Printer(shop.entities, criteria, call.base_url)
