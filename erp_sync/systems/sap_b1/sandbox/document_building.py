@@ -135,8 +135,8 @@ def _lines(context: Context, header: Header, merged: Entity, sent: Entity, befor
 
 
 def _changed(context: Context, header: Header, known: Entity, change: Entity) -> Entity:
-    if not change:
-        return known
+    if not change.keys() - {"LineNum"}:
+        return known  # a placeholder (obs.), for a closed row too
     if known["LineStatus"] == "bost_Close":
         raise rule("Closed rows cannot be changed")  # words unconfirmed
     after = document_lines.complete(context, header, {**known, **change}, change, known["LineNum"])

@@ -20,7 +20,7 @@ from erp_sync.systems.sap_b1.sandbox.pricing.question import Question
 from erp_sync.systems.sap_b1.sandbox.totals import HUNDRED, discounted, rounded
 from erp_sync.systems.sap_b1.sandbox.values import ZERO, decimal, number
 
-#: What a body may carry in a line and the system sets by itself.
+#: What a body may carry in a line and the system sets by itself; `row_closing` has the one use of LineStatus.
 READ_ONLY = frozenset(
     ["Price", "LineTotal", "TaxTotal", "TaxPercentagePerRow", "NetTaxAmount", "LineStatus", "RemainingOpenQuantity",
      "RemainingOpenInventoryQuantity", "OpenAmount", "RowTotalFC", "PriceSource", "InventoryQuantity", "DocEntry",

@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Any
 
 from erp_sync.sandbox.core import Response
-from erp_sync.systems.sap_b1.sandbox import add_on, rows, stock
+from erp_sync.systems.sap_b1.sandbox import add_on, row_closing, rows, stock
 from erp_sync.systems.sap_b1.sandbox.approvals import Approvals
 from erp_sync.systems.sap_b1.sandbox.context import Context
 from erp_sync.systems.sap_b1.sandbox.document_building import ORDER, ObjectType, build, summed
@@ -74,9 +74,14 @@ class Orders(Documents):
     def changed(self, context: Context, before: Entity, after: Entity, sent: Entity) -> Entity:
         if before["DocumentStatus"] == "bost_Close":
             raise rule("Closed documents cannot be changed")  # words unconfirmed
-        found = build(context, self.object_type, after, sent, before)
-        for line in found["DocumentLines"]:
-            line["DocEntry"] = before["DocEntry"]
+        numbers = row_closing.asked(before, sent)
+        if numbers:
+            row_closing.check_alone(before, after, sent)
+            found = row_closing.closed(context, before, numbers)
+        else:
+            found = build(context, self.object_type, after, sent, before)
+            for line in found["DocumentLines"]:
+                line["DocEntry"] = before["DocEntry"]
         self.commit(context, before, found)
         return found
 
@@ -97,12 +102,7 @@ class Orders(Documents):
     def _close(self, context: Context, entity: Entity) -> Entity:
         if entity["DocumentStatus"] == "bost_Close":
             raise rule("Document is already closed")  # words unconfirmed
-        lines = [
-            line if line["LineStatus"] == "bost_Close" else {**line, "LineStatus": "bost_Close", "sandbox_by_hand": 1}
-            for line in entity["DocumentLines"]
-        ]
-        closed = {**entity, "DocumentStatus": "bost_Close", "ClosingDate": context.today, "DocumentLines": lines}
-        return summed(context, closed)
+        return row_closing.closed(context, entity, row_closing.open_rows(entity))
 
     def _cancel(self, context: Context, entity: Entity) -> Entity:
         if entity["Cancelled"] == "tYES" or entity["DocumentStatus"] == "bost_Close":

@@ -327,7 +327,9 @@ def test_open_orders_commit_stock_and_leave_the_items_stamp(company):
 
 
 steps = st.lists(
-    st.tuples(st.sampled_from(["order", "more", "Close", "Cancel", "Reopen"]), st.integers(1, 4), st.integers(1, 9)),
+    st.tuples(
+        st.sampled_from(["order", "more", "row", "Close", "Cancel", "Reopen"]), st.integers(1, 4), st.integers(1, 9)
+    ),
     max_size=12,
 )
 
@@ -341,6 +343,9 @@ def test_committed_is_always_what_open_orders_want(make_company, steps):
             company.order({"ItemCode": "BOLT", "Quantity": quantity})
         elif step == "more":
             company.call("PATCH", f"Orders({entry})", {"DocumentLines": [{"ItemCode": "BOLT", "Quantity": quantity}]})
+        elif step == "row":
+            row = {"LineNum": quantity % 3, "LineStatus": "bost_Close"}
+            company.call("PATCH", f"Orders({entry})", {"DocumentLines": [row]})
         else:
             company.call("POST", f"Orders({entry})/{step}")
         wanted = sum(

@@ -117,6 +117,16 @@ def test_a_change_is_told_by_its_key(hooked, receiver):
     assert len(receiver.bodies) == 1
 
 
+def test_an_order_whose_rows_are_closed_was_updated(hooked, receiver):
+    company = hooked()
+    company.order({"ItemCode": "BOLT"}, {"ItemCode": "NUT"})
+    kinds = [{"BusinessObject": "Orders", "TransactionType": kind} for kind in ("Updated", "Closed")]
+    assert subscribe(company, EventCollection=kinds).status == 201
+    company.changed("Orders(1)", {"DocumentLines": [{"LineNum": 0, "LineStatus": "bost_Close"}]})
+    company.core.tick()
+    assert receiver.events == [("sap.b1.Orders.Updated.v1", "1")]
+
+
 def test_what_is_refused_is_not_told(hooked, receiver):
     company = hooked()
     subscribe(company)
