@@ -9,10 +9,19 @@ import msgspec
 import pytest
 
 from erp_sync.flows.prices.engine.defects import WORDS, Defect, circular
-from erp_sync.flows.prices.engine.schedules import resolve
 from erp_sync.model.price_terms import Account, Item, ItemUnit, ListPrice, PriceList, Promotion
-from erp_sync.systems.sap_b1.pricing import PRECEDENCE
-from erp_sync_tests.flows.prices.worlds import NOON, TODAY, agreement, ask, d, discount, period, special, world
+from erp_sync_tests.flows.prices.worlds import (
+    NOON,
+    TODAY,
+    agreement,
+    ask,
+    d,
+    discount,
+    period,
+    resolved,
+    special,
+    world,
+)
 
 DAY = timedelta(days=1)
 OTHER = Account(account="OTHER", group="plumbers", price_list="trade", currency="USD")
@@ -92,7 +101,7 @@ def test_what_is_wrong_is_named_and_stops_no_other_account(name):
     assert ask(terms).held is rule
     assert ask(terms, account="OTHER").price == d(10)
 
-    found = resolve(terms.tables(), PRECEDENCE, day=TODAY)
+    found = resolved(terms)
     rows = [
         row for row in found.quarantine().to_pylist() if row["rule"] == rule and row["price_list"] not in ("a", "b")
     ]
@@ -109,7 +118,7 @@ def test_dates_that_met_in_the_past_hold_nothing():
     past = {"valid_from": TODAY - 9 * DAY, "valid_to": TODAY - DAY}
     terms = world(special_prices=[period("8", **past), period("7", **{**past, "valid_from": TODAY - 5 * DAY})])
     assert ask(terms).price == d(10)
-    assert resolve(terms.tables(), PRECEDENCE, day=TODAY).quarantine().num_rows == 0
+    assert resolved(terms).quarantine().num_rows == 0
 
 
 @pytest.mark.parametrize(("base", "loops"), [("a", {"a", "b"}), ("b", set()), ("", set()), ("ghost", set())])
@@ -128,7 +137,7 @@ def test_a_circle_holds_its_accounts_list_prices_but_not_their_own_terms():
     terms = msgspec.structs.replace(terms, items=(*terms.items, nut))
     assert ask(terms, account="ROUND").price == d(8)
     assert ask(terms, account="ROUND", item="nut").held is Defect.CIRCULAR_PRICE_LIST
-    found = resolve(terms.tables(), PRECEDENCE, day=TODAY)
+    found = resolved(terms)
     assert {row["price_list"] for row in found.quarantine().to_pylist() if row["rule"] == "circular_price_list"} == {
         "a",
         "b",
@@ -139,7 +148,7 @@ def test_a_circle_holds_its_accounts_list_prices_but_not_their_own_terms():
 def test_an_item_in_no_list_and_a_unit_that_is_sold_but_unknown_are_named():
     items = [Item(item="nut", unit="pc"), Item(item="wire", unit="m", sold_in=("m", "reel"))]
     listed = [ListPrice(price_list="trade", item="wire", currency="USD", price=d(2))]
-    rows = resolve(world(items=items, list_prices=listed).tables(), PRECEDENCE, day=TODAY).quarantine().to_pylist()
+    rows = resolved(world(items=items, list_prices=listed)).quarantine().to_pylist()
     assert {(row["item"], row["rule"]) for row in rows} == {
         ("nut", "item_in_no_list"),
         ("wire", "unit_does_not_convert"),
@@ -154,7 +163,7 @@ def test_volume_prices_that_are_wrong_hold_who_would_pay_them():
     )
     assert ask(terms).held is Defect.EQUAL_BREAKS
     assert ask(terms, account="OTHER").price == d(6)
-    found = resolve(terms.tables(), PRECEDENCE, day=TODAY)
+    found = resolved(terms)
     assert ("", "trade", "bolt", "equal_breaks") in {
         (row["account"], row["price_list"], row["item"], row["rule"]) for row in found.quarantine().to_pylist()
     }
@@ -164,7 +173,7 @@ def test_volume_prices_that_are_wrong_hold_who_would_pay_them():
 def test_a_price_that_begins_above_one_piece_and_nothing_below_is_held():
     nut = Item(item="nut", unit="pc")
     terms = world(items=[nut], special_prices=[period("8", 10, item="nut")])
-    found = resolve(terms.tables(), PRECEDENCE, day=TODAY)
+    found = resolved(terms)
     assert ("ACME", "nut", "item_in_no_list") in {
         (row["account"], row["item"], row["rule"]) for row in found.quarantine().to_pylist()
     }
@@ -175,14 +184,14 @@ def test_rules_and_promotions_that_run_backwards_are_named_and_ignored():
         discount_rules=[discount("5", match="item", matched="bolt", **ENDS_BEFORE)],
         promotions=[Promotion(promotion="P", item="bolt", price=d(1), currency="USD", starts=NOON, ends=NOON)],
     )
-    found = resolve(terms.tables(), PRECEDENCE, day=TODAY, at=NOON)
+    found = resolved(terms, at=NOON)
     assert [(row["item"], row["rule"]) for row in found.quarantine().to_pylist()] == [("bolt", "dates_backwards")]
     assert [row["price"] for row in found.of_accounts().to_pylist()] == [d(10)]
 
 
 def test_terms_of_an_unknown_account_or_item_are_named():
     terms = world(special_prices=[special("8", account="GHOST"), special("8", item="ghost")])
-    found = resolve(terms.tables(), PRECEDENCE, day=TODAY)
+    found = resolved(terms)
     assert {(row["account"], row["item"], row["rule"]) for row in found.quarantine().to_pylist()} == {
         ("GHOST", "", "unknown_account"),
         ("ACME", "ghost", "unknown_item"),

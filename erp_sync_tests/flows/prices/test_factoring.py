@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from erp_sync.flows.prices.engine.evaluation import Store, differences, evaluate
 from erp_sync.flows.prices.engine.factoring import factor
 from erp_sync.flows.prices.engine.plan import PricePlan, difference
-from erp_sync.flows.prices.engine.schedules import Schedules, resolve
-from erp_sync.flows.prices.engine.sharing import AccountSet, choose
+from erp_sync.flows.prices.engine.schedules import Schedules
+from erp_sync.flows.prices.engine.sharing import AccountSet, choose, new_name
 from erp_sync.model.native_prices import KEY, NativeRow, NativeRule, RuleMember
 from erp_sync.model.price_terms import (
     Account,
@@ -27,10 +27,9 @@ from erp_sync.model.price_terms import (
     records,
     table,
 )
-from erp_sync.systems.sap_b1.pricing import PRECEDENCE
 from erp_sync.systems.shopware.pricing import MEANS
 from erp_sync_tests.flows.prices.random_worlds import worlds
-from erp_sync_tests.flows.prices.worlds import TODAY, d, discount, period, world
+from erp_sync_tests.flows.prices.worlds import TODAY, d, discount, period, resolved, world
 
 ITEMS = tuple(f"item-{number:02}" for number in range(20))
 
@@ -60,7 +59,7 @@ def with_price(terms: PriceTerms, account: str, item: str, price: str) -> PriceT
 
 
 def made(terms: PriceTerms, known: dict[str, pa.Table] | None = None) -> tuple[Schedules, dict[str, pa.Table]]:
-    schedules = resolve(terms.tables(), PRECEDENCE, day=TODAY)
+    schedules = resolved(terms)
     return schedules, factor(schedules, MEANS, known).tables()
 
 
@@ -72,14 +71,14 @@ def rows_of(native: dict[str, pa.Table], kind: str) -> list[tuple[str, str, Deci
     ]
 
 
-@settings(max_examples=25)
+@settings(max_examples=12)
 @given(terms=worlds(clean=True) | worlds())
 def test_the_rows_give_every_account_its_price_at_every_quantity(terms: PriceTerms):
-    schedules = resolve(terms.tables(), PRECEDENCE, day=TODAY)
+    schedules = resolved(terms)
     native = factor(schedules, MEANS, least_saving=1).tables()
     assert differences(schedules).to_pylist() == []
 
-    again = factor(resolve(terms.tables(), PRECEDENCE, day=TODAY), MEANS, native, least_saving=1)
+    again = factor(resolved(terms), MEANS, native, least_saving=1)
     assert difference(again, native).empty
 
     store = Store(
@@ -141,12 +140,12 @@ def applied(known: dict[str, pa.Table], plan: PricePlan) -> dict[str, set[tuple]
     return {"rows": {(*key, *value) for key, value in rows.items()}, "rules": set(rules.items()), "members": members}
 
 
-@settings(max_examples=25)
+@settings(max_examples=12)
 @given(cells=CELLS, after=CELLS, changed=st.integers(0, 20), lists=st.text("tc", min_size=5, max_size=5))
 def test_a_plan_leads_from_one_set_of_rows_to_the_other(cells, after, changed, lists):
-    before = factor(resolve(matrix(cells, lists).tables(), PRECEDENCE, day=TODAY), MEANS, least_saving=1)
+    before = factor(resolved(matrix(cells, lists)), MEANS, least_saving=1)
     known = before.tables()
-    schedules = resolve(matrix([*after[:changed], *cells[changed:]], lists).tables(), PRECEDENCE, day=TODAY)
+    schedules = resolved(matrix([*after[:changed], *cells[changed:]], lists))
     native = factor(schedules, MEANS, known, least_saving=1)
     assert differences(schedules).to_pylist() == []
     wanted = {name: {tuple(row.values()) for row in rows.to_pylist()} for name, rows in native.tables().items()}
@@ -190,7 +189,7 @@ def test_a_price_that_all_followers_get_is_one_row():
     _, native = made(terms)
     for account in "abcd":
         terms = with_price(terms, account, ITEMS[5], "8.5")
-    schedules = resolve(terms.tables(), PRECEDENCE, day=TODAY)
+    schedules = resolved(terms)
     plan = difference(factor(schedules, MEANS, native), native)
     assert [(row["item"], row["action"], row["before"], row["after"]) for row in plan.rows.to_pylist()] == [
         (ITEMS[5], "update", d(9), d("8.5"))
@@ -200,7 +199,7 @@ def test_a_price_that_all_followers_get_is_one_row():
 
 def test_a_new_follower_joins_the_rule_and_no_row_is_written():
     _, native = made(distributor("abcd"))
-    schedules = resolve(distributor("abcde").tables(), PRECEDENCE, day=TODAY)
+    schedules = resolved(distributor("abcde"))
     plan = difference(factor(schedules, MEANS, native), native)
     assert plan.rows.num_rows == 0
     assert [(row["account"], row["action"]) for row in plan.members.to_pylist()] == [("e", "add")]
@@ -270,14 +269,14 @@ def test_a_held_account_and_a_held_pair_keep_the_rows_that_the_store_has():
         else one
         for one in terms.special_prices
     )
-    schedules = resolve(msgspec.structs.replace(terms, special_prices=backwards).tables(), PRECEDENCE, day=TODAY)
+    schedules = resolved(msgspec.structs.replace(terms, special_prices=backwards))
     plan = difference(factor(schedules, MEANS, native), native)
     assert (plan.empty, plan.kept) == (True, 2)
 
     accounts = tuple(
         msgspec.structs.replace(one, group="ghosts") if one.account == "b" else one for one in terms.accounts
     )
-    schedules = resolve(msgspec.structs.replace(terms, accounts=accounts).tables(), PRECEDENCE, day=TODAY)
+    schedules = resolved(msgspec.structs.replace(terms, accounts=accounts))
     plan = difference(factor(schedules, MEANS, native), native)
     assert plan.rows.num_rows == 0
     assert plan.members.num_rows == 0
@@ -285,7 +284,7 @@ def test_a_held_account_and_a_held_pair_keep_the_rows_that_the_store_has():
 
 def test_what_is_gone_is_taken_away():
     _, native = made(distributor())
-    schedules = resolve(distributor(items=ITEMS[:19]).tables(), PRECEDENCE, day=TODAY)
+    schedules = resolved(distributor(items=ITEMS[:19]))
     plan = difference(factor(schedules, MEANS, native), native)
     assert {(row["kind"], row["item"], row["action"]) for row in plan.rows.to_pylist()} == {
         ("base", ITEMS[19], "remove"),
@@ -301,35 +300,31 @@ def sets(**saving: float) -> list[AccountSet]:
 
 
 def test_a_smaller_set_inside_a_chosen_one_is_left_to_it():
-    assert [sorted(one.accounts) for one in choose(sets(abcd=100, abc=50, ab=40, xy=30), {})] == [
-        ["a", "b", "c", "d"],
-        ["x", "y"],
-    ]
-    assert len(choose(sets(abcdef=100, ab=50), {})) == 2  # less than half of it: worth a rule of its own
+    assert [sorted(one) for one in choose(sets(abcd=100, abc=50, ab=40, xy=30))] == [["a", "b", "c", "d"], ["x", "y"]]
+    assert len(choose(sets(abcdef=100, ab=50))) == 2  # less than half of it: worth a rule of its own
 
 
-def test_a_set_that_saves_little_is_no_rule():
-    assert choose(sets(ab=11), {}) == []
+def test_a_set_that_saves_little_or_is_a_rule_already_is_no_new_one():
+    assert choose(sets(ab=11)) == []
+    assert choose(sets(ab=100), ["ab"]) == []
 
 
 def test_an_account_is_in_no_more_rules_than_the_store_looks_at():
-    assert len(choose(sets(ab=50, ac=40, ad=30), {}, most=2)) == 2
+    assert len(choose(sets(ab=50, ac=40, ad=30), most=2)) == 2
+    assert choose(sets(ab=50), ["ac", "ad"], most=2) == []
 
 
-def test_names_are_kept_while_most_accounts_stay():
-    first = choose(sets(abcd=100), {})
-    known = {first[0].name: "abcd"}
-    assert choose(sets(abcde=100), known)[0].name == first[0].name
-    assert choose(sets(axyz=100), known)[0].name != first[0].name
-    assert choose(sets(abcd=100), {}) == first
+def test_a_name_is_made_of_the_accounts_and_is_nobody_elses():
+    name = new_name("abc", ())
+    assert new_name("cba", ()) == name
+    assert new_name("abd", ()) != name
+    assert new_name("abc", {name}) == f"{name}-2"
 
 
 @given(st.lists(st.tuples(st.frozensets(st.sampled_from("abcdef"), min_size=2), st.integers(1, 99)), max_size=8))
-def test_names_are_unique_and_do_not_depend_on_the_order(given_sets):
-    wanted = [AccountSet(accounts, float(saving)) for accounts, saving in dict(given_sets).items()]
-    rules = choose(wanted, {}, least_saving=1)
-    assert len({one.name for one in rules}) == len(rules)
-    assert choose(reversed(wanted), {}, least_saving=1) == rules
+def test_what_is_chosen_does_not_depend_on_the_order(given_sets):
+    wanted = [AccountSet(accounts, float(saving)) for accounts, saving in given_sets]
+    assert choose(reversed(wanted), least_saving=1) == choose(wanted, least_saving=1)
 
 
 def test_the_store_answers_none_where_it_has_no_price():

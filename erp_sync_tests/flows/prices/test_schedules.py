@@ -15,7 +15,7 @@ from erp_sync.model.price_terms import Account, PriceTerms
 from erp_sync.ports.pricing import Fact, Level, Precedence, PriceSource, Rounding
 from erp_sync.systems.sap_b1.pricing import PRECEDENCE
 from erp_sync_tests.flows.prices.random_worlds import worlds
-from erp_sync_tests.flows.prices.worlds import TODAY, agreement, d, discount, period, special, world
+from erp_sync_tests.flows.prices.worlds import TODAY, agreement, d, discount, period, resolved, special, world
 
 PROMOTED = Precedence(
     system="an ERP with promotions",
@@ -33,7 +33,7 @@ Steps = dict[tuple[str, str, str], list[tuple[Decimal, Decimal, int]]]
 
 def steps_of(terms: PriceTerms, precedence: Precedence = PRECEDENCE, rounding=None) -> tuple[Steps, list[dict]]:
     """(account, item, unit) to (quantity, price, place), and the quarantine."""
-    found = resolve(terms.tables(), precedence, day=TODAY, rounding=rounding)
+    found = resolved(terms, precedence, rounding=rounding)
     steps: Steps = {}
     for row in found.of_accounts().to_pylist():
         key = (row["account"], row["item"], row["unit"])
@@ -50,7 +50,7 @@ def quantities(terms: PriceTerms, item: str, unit: str) -> list[Decimal]:
     return sorted(q for start in starts for q in (start - least, start, start + least) if q > 0)
 
 
-@settings(max_examples=25)
+@settings(max_examples=12)
 @given(
     terms=worlds(clean=True) | worlds(), precedence=st.sampled_from([PRECEDENCE, PROMOTED]), mode=st.sampled_from(MODES)
 )
@@ -98,7 +98,7 @@ def test_below_the_first_break_the_schedule_has_the_next_sources_price():
 def test_accounts_that_are_treated_alike_are_resolved_once():
     more = [Account(account=name, group="plumbers", price_list="trade", currency="USD") for name in "abc"]
     terms = world(accounts=more, special_prices=[special("8", account=name) for name in ("a", "b", "ACME")])
-    found = resolve(terms.tables(), PRECEDENCE, day=TODAY)
+    found = resolved(terms)
     assert found.database.sql("SELECT count(*) FROM classes").fetchall() == [(1,)]
     assert found.database.sql("SELECT accounts FROM groups").fetchall() == [(3,)]
     assert found.of_accounts().num_rows == 4

@@ -6,10 +6,12 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
+import duckdb
 import msgspec
 
 from erp_sync.flows.prices.engine.book import Book
 from erp_sync.flows.prices.engine.question import Answer, Question, answer
+from erp_sync.flows.prices.engine.schedules import Schedules, resolve
 from erp_sync.model.price_terms import (
     Account,
     AccountGroup,
@@ -21,6 +23,7 @@ from erp_sync.model.price_terms import (
     PriceTerms,
     SpecialPrice,
 )
+from erp_sync.ports.pricing import Precedence
 from erp_sync.systems.sap_b1.pricing import PRECEDENCE
 
 TODAY = date(2026, 11, 30)
@@ -41,6 +44,12 @@ def world(**more: Any) -> PriceTerms:
         list_prices=(ListPrice(price_list="trade", item="bolt", currency="USD", price=d(10)),),
     )
     return msgspec.structs.replace(base, **{name: getattr(base, name) + tuple(rows) for name, rows in more.items()})
+
+
+def resolved(terms: PriceTerms, precedence: Precedence = PRECEDENCE, **options: Any) -> Schedules:
+    """Everything, by SAP's order; a small world needs no second thread."""
+    database = duckdb.connect(":memory:", config={"threads": 1})
+    return resolve(terms.tables(), precedence, **{"day": TODAY, "database": database, **options})
 
 
 def changed(terms: PriceTerms, table: str, **fields: Any) -> PriceTerms:

@@ -52,8 +52,12 @@ class AccountClass(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Member(msgspec.Struct, frozen=True):
+    """`like_class`: the first class of the same currency and tax whose policy is not looked at either: terms that
+    decide by themselves are the same in both."""
+
     account: str
     class_id: int
+    like_class: int
 
 
 class _ClassPercent(msgspec.Struct, frozen=True):
@@ -102,6 +106,7 @@ def sort_accounts(database: duckdb.DuckDBPyConnection, precedence: Precedence, d
     how: list[Combination] = []
     lines_of: list[frozenset[int]] = []
     scopes: list[_ClassScope] = []
+    alike: dict[tuple[str, bool, int], int] = {}
     members, wrong = [], []
     for account in sorted(_records(database, "accounts", Account), key=lambda one: one.account):
         problems = [
@@ -135,7 +140,9 @@ def sort_accounts(database: duckdb.DuckDBPyConnection, precedence: Precedence, d
             how.append(account.combination)
             lines_of.append(frozenset(one for scope in ruled for one in by_scope[scope]))
             scopes += [_ClassScope(number, *scope) for scope in promotions]
-        members.append(_Member(account.account, numbers[key]))
+        found = classes[numbers[key]]
+        like = (found.currency, found.gross, found.class_id if found.compares else -1)
+        members.append(_Member(account.account, found.class_id, alike.setdefault(like, found.class_id)))
 
     _keep(database, "classes", AccountClass, classes)
     _keep(database, "class_scopes", _ClassScope, scopes)

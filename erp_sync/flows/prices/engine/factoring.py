@@ -11,10 +11,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from erp_sync.flows.prices.engine.agreements import Agreements
 from erp_sync.flows.prices.engine.schedules import Schedules
-from erp_sync.flows.prices.engine.sharing import LEAST_SAVING, AccountSet, choose
-from erp_sync.model.native_prices import NATIVE, NativeRule, RuleMember
-from erp_sync.model.price_terms import schema, table
+from erp_sync.flows.prices.engine.sharing import LEAST_SAVING
+from erp_sync.model.native_prices import NATIVE
+from erp_sync.model.price_terms import schema
 from erp_sync.ports.pricing import StoreMeans
 
 if TYPE_CHECKING:
@@ -58,8 +59,6 @@ def factor(
     work.store_steps()
     work.default_rules()
     work.shared_rules(least_saving)
-    work.shared_rows()
-    work.account_rows()
     work.rows()
     return Native(database)
 
@@ -144,126 +143,35 @@ class _Factoring:
         )
 
     def shared_rules(self, least_saving: float) -> None:
-        """``native_rules`` and ``native_members``, and what sets of accounts there are: ``same`` (who pays the same for
-        an item: owners, accounts), ``set_members``."""
+        """``shared_owned`` (rule, owner, item, unit): what rules for sets of accounts have; `Agreements` finds them.
+        ``account_owned``: what no rule gives (account, class_id, spot, and the owner whose tiers it has: none is the
+        class). A held pair gets none."""
         self.database.execute(
             """
-            CREATE OR REPLACE TEMP TABLE same AS
-            SELECT s.item, s.unit, c.currency, c.gross, s.paid, any_value(s.tiers) AS tiers, min(s.owner) AS owner,
-                   sum(g.accounts)::BIGINT AS accounts, sum(g.accounts_hash) AS accounts_hash
-            FROM pair_sums s JOIN groups g USING (owner) JOIN classes c ON c.class_id = g.class_id
-            GROUP BY s.item, s.unit, c.currency, c.gross, s.paid;
-
-            CREATE OR REPLACE TEMP TABLE sets AS
-            SELECT row_number() OVER () AS set_id, * FROM (
-                SELECT currency, gross, accounts_hash, accounts, sum((accounts - 1) * tiers)::BIGINT AS saving,
-                       min(hash(item, unit, paid)) AS example
-                FROM same WHERE accounts > 1 GROUP BY currency, gross, accounts_hash, accounts
-            );
-
-            CREATE OR REPLACE TEMP TABLE set_members AS
-            WITH examples AS (
-                SELECT t.set_id, s.* FROM sets t JOIN same s
-                  ON hash(s.item, s.unit, s.paid) = t.example AND s.currency = t.currency AND s.gross = t.gross
-                  AND s.accounts_hash = t.accounts_hash AND s.accounts = t.accounts
-            ),
-            owners AS (
-                SELECT e.set_id, p.owner FROM examples e JOIN pair_sums p
-                  ON p.item = e.item AND p.unit = e.unit AND p.paid = e.paid
-                JOIN groups g ON g.owner = p.owner JOIN classes c ON c.class_id = g.class_id
-                WHERE c.currency = e.currency AND c.gross = e.gross
-            )
-            SELECT o.set_id, p.account FROM owners o JOIN pairs p ON p.owner = o.owner
+            CREATE OR REPLACE TEMP TABLE default_names AS SELECT DISTINCT rule FROM default_owned;
+            CREATE OR REPLACE TEMP TABLE default_sums AS
+            SELECT c.class_id, s.spot, c.paid FROM class_sums c
+            JOIN (SELECT item, unit, (row_number() OVER (ORDER BY item, unit))::INTEGER AS spot FROM sold) s
+              ON s.item = c.item AND s.unit = c.unit
             """
         )
-        found = self.database.execute(
-            """
-            SELECT any_value(s.saving), list(m.account) FROM sets s JOIN set_members m USING (set_id)
-            WHERE s.saving >= $least GROUP BY s.set_id
-            """,
-            {"least": least_saving / 2},
-        ).fetchall()
-        known = self.database.execute(
-            f"""
-            SELECT rule, list(account) FROM known_members SEMI JOIN members USING (account)
-            WHERE NOT starts_with(rule, '{LIST}') AND NOT starts_with(rule, '{CLASS}') GROUP BY rule
-            """
-        ).fetchall()
-        rules = choose(
-            [AccountSet(frozenset(accounts), float(saving)) for saving, accounts in found],
-            dict(known),
-            least_saving=least_saving,
-            most=max(1, self.means.most_rules - 2),
-        )
-        # The smaller a set the more it says about its accounts.
-        natives = [NativeRule(rule=one.name, priority=SHARED_PRIORITY - len(one.accounts)) for one in rules]
-        members = [RuleMember(rule=one.name, account=name) for one in rules for name in sorted(one.accounts)]
-        self.database.register("given_rules", table(NativeRule, natives))
-        self.database.register("given_members", table(RuleMember, members))
+        Agreements(self.database, least_saving=least_saving, most=max(1, self.means.most_rules - 2)).run((LIST, CLASS))
         self.database.execute(
             """
-            CREATE OR REPLACE TEMP TABLE shared_rules AS SELECT * FROM given_rules;
-            CREATE OR REPLACE TEMP TABLE shared_members AS SELECT * FROM given_members;
-            CREATE OR REPLACE TEMP TABLE default_names AS SELECT DISTINCT rule FROM default_owned
-            """
-        )
-        self.database.unregister("given_rules")
-        self.database.unregister("given_members")
-
-    def shared_rows(self) -> None:
-        """``shared_owned`` (rule, item, unit, owner, paid): a schedule goes to the rule where it saves most, a rule has
-        for an item the schedule that most of its accounts pay."""
-        self.database.execute(
-            """
-            CREATE OR REPLACE TEMP TABLE common AS
-            WITH size AS (SELECT rule, count(*) AS accounts FROM shared_members GROUP BY rule)
-            SELECT s.set_id, r.rule, count(*) AS common, any_value(z.accounts) AS accounts
-            FROM set_members s JOIN shared_members r USING (account) JOIN size z ON z.rule = r.rule
-            GROUP BY s.set_id, r.rule HAVING count(*) > 1;
-
             CREATE OR REPLACE TEMP TABLE shared_owned AS
-            WITH offered AS (
-                SELECT o.rule, s.item, s.unit, s.owner, s.paid, s.tiers,
-                       (o.common - 1) * s.tiers - (o.accounts - o.common) AS saving
-                FROM same s JOIN sets t ON t.accounts_hash = s.accounts_hash AND t.accounts = s.accounts
-                     AND t.currency = s.currency AND t.gross = s.gross
-                JOIN common o ON o.set_id = t.set_id
-                WHERE (o.common - 1) * s.tiers > o.accounts - o.common
-                QUALIFY row_number() OVER (PARTITION BY s.item, s.unit, s.owner
-                                           ORDER BY saving DESC, o.accounts, o.rule) = 1
-            )
-            SELECT * FROM offered
-            QUALIFY row_number() OVER (PARTITION BY rule, item, unit ORDER BY saving DESC, paid) = 1
-            """
-        )
-
-    def account_rows(self) -> None:
-        """``account_owned``: what the rules do not give (account, item, unit, whose tiers it has: an owner's, or the
-        class's). A held pair gets none."""
-        self.database.execute(
-            """
-            CREATE OR REPLACE TEMP TABLE covered AS
-            SELECT m.account, o.item, o.unit, arg_max(o.paid, (r.priority, -r.place)) AS paid
-            FROM shared_owned o JOIN shared_members m USING (rule)
-            JOIN (SELECT *, row_number() OVER (ORDER BY rule) AS place FROM shared_rules) r ON r.rule = o.rule
-            GROUP BY m.account, o.item, o.unit;
-
-            CREATE OR REPLACE TEMP TABLE wished AS
-            SELECT p.account, p.class_id, s.item, s.unit, s.owner, s.paid, s.tiers
-            FROM pairs p JOIN pair_sums s ON s.owner = p.owner;
+            SELECT r.rule, d.owner, s.item, s.unit
+            FROM owned o JOIN rules r USING (rule_no) JOIN deals d ON d.deal = o.deal JOIN spots s ON s.spot = o.spot;
 
             CREATE OR REPLACE TEMP TABLE account_owned AS
-            SELECT w.account, w.class_id, w.item, w.unit, w.owner
-            FROM wished w
-            LEFT JOIN covered v ON v.account = w.account AND v.item = w.item AND v.unit = w.unit
-            LEFT JOIN class_sums d ON d.class_id = w.class_id AND d.item = w.item AND d.unit = w.unit
-            WHERE coalesce(v.paid, d.paid) IS DISTINCT FROM w.paid
+            SELECT a.account, a.class_id, s.item, s.unit, d.owner
+            FROM leftover l JOIN account_numbers a USING (account_no) JOIN spots s ON s.spot = l.spot
+            JOIN deals d ON d.deal = l.deal
             UNION ALL
-            SELECT v.account, m.class_id, v.item, v.unit, NULL
-            FROM covered v JOIN members m ON m.account = v.account
-            JOIN class_sums d ON d.class_id = m.class_id AND d.item = v.item AND d.unit = v.unit
-            ANTI JOIN pairs p ON p.account = v.account AND p.item = v.item
-            WHERE d.paid <> v.paid
+            SELECT a.account, a.class_id, s.item, s.unit, NULL
+            FROM state t JOIN account_numbers a USING (account_no) JOIN deals d ON d.deal = t.given
+            JOIN default_sums f ON f.class_id = a.class_id AND f.spot = t.spot JOIN spots s ON s.spot = t.spot
+            ANTI JOIN pairs p ON p.account = a.account AND p.item = s.item
+            WHERE t.wish IS NULL AND f.paid <> d.paid
             """
         )
 
@@ -272,13 +180,15 @@ class _Factoring:
         self.database.execute(
             f"""
             CREATE OR REPLACE TEMP TABLE native_rules AS
-            SELECT r.rule, r.priority FROM shared_rules r SEMI JOIN shared_owned o USING (rule)
+            SELECT r.rule, ({SHARED_PRIORITY} - k.accounts)::INTEGER AS priority
+            FROM rules r JOIN ranks k USING (rule_no)
             UNION ALL
             SELECT rule, (CASE WHEN starts_with(rule, '{LIST}') THEN {LIST_PRIORITY} ELSE {CLASS_PRIORITY} END)::INTEGER
             FROM default_names;
 
             CREATE OR REPLACE TEMP TABLE native_members AS
-            SELECT m.rule, m.account FROM shared_members m SEMI JOIN shared_owned o USING (rule)
+            SELECT r.rule, a.account FROM rule_members m JOIN rules r USING (rule_no)
+            JOIN account_numbers a USING (account_no)
             UNION ALL
             SELECT n.rule, m.account FROM default_names n JOIN list_classes l USING (rule)
             JOIN classes c ON c.price_list = l.price_list AND c.currency = l.currency

@@ -98,11 +98,18 @@ def resolve(
     register_words(database)
     sort_accounts(database, precedence, day, moment)
     prepare(database, day)
-    group_pairs(database)
+    group_pairs(database, day, own_decide=_own_decide(precedence))
     find_defects(database, "pair_terms", "pair_defects", day)
     find_defects(database, "list_terms", "list_defects", day)
     _Resolution(database, precedence, day, moment, rounding or {}).run()
     return Schedules(database)
+
+
+def _own_decide(precedence: Precedence) -> bool:
+    """A special price of an account is never discounted, and comes before all that is not the account's own."""
+    place = precedence.level(PriceSource.ACCOUNT_SPECIAL)
+    others = [at for at, level in enumerate(precedence.levels) if level.source not in OWN]
+    return place is not None and precedence.levels[place].discount == "none" and place < min(others, default=99)
 
 
 class _Resolution:

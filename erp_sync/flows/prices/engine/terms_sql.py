@@ -77,9 +77,13 @@ def prepare(database: duckdb.DuckDBPyConnection, day: date) -> None:
     )
 
 
-def group_pairs(database: duckdb.DuckDBPyConnection) -> None:
+def group_pairs(database: duckdb.DuckDBPyConnection, day: date, *, own_decide: bool) -> None:
     """``pairs`` with terms of their own, ``groups`` of those that a class of accounts has alike, ``pair_terms`` of one
     account of each group, ``list_terms`` of everybody who buys from a list.
+
+    Args:
+        own_decide: an account's special price that is there from the first piece is all that counts by default, so that
+            its group need not be of one class.
 
     Terms are compared by a hash of 64 bits for each row; that two groups got one number is found out and refused.
     """
@@ -97,20 +101,33 @@ def group_pairs(database: duckdb.DuckDBPyConnection) -> None:
                a.valid_from, a.valid_to, a.active, m.agreement IS NOT NULL
         FROM agreements a LEFT JOIN mixed m USING (account, agreement);
 
+        """
+    )
+    database.execute(
+        f"""
         CREATE OR REPLACE TEMP TABLE pairs AS
         WITH hashed AS (
             SELECT account, item,
                    sum(hash(source, unit, level, quantity, price, discount, from_list, currency, valid_from, valid_to,
-                            active, mixed)) AS terms
+                            active, mixed)) AS terms,
+                   {own_decide} AND min(quantity) = 0 AND min(level) = max(level)
+                       AND bool_and(source = 'account_special' AND price IS NOT NULL AND unit = ''
+                                    AND coalesce(valid_from <= $day, true) AND coalesce($day <= valid_to, true))
+                       AS decide
             FROM own_terms GROUP BY account, item
         )
-        SELECT h.account, h.item, m.class_id, h.terms, hash(m.class_id, h.item, h.terms) AS owner
-        FROM hashed h JOIN members m USING (account);
-
+        SELECT h.account, h.item, m.class_id, h.terms,
+               CASE WHEN h.decide THEN m.like_class ELSE m.class_id END AS as_class,
+               hash(as_class, h.item, h.terms) AS owner
+        FROM hashed h JOIN members m USING (account)
+        """,
+        {"day": day},
+    )
+    database.execute(
+        """
         CREATE OR REPLACE TEMP TABLE groups AS
-        SELECT owner, min(item) AS item, min(class_id) AS class_id, min(account) AS account, count(*) AS accounts,
-               sum(hash(account)) AS accounts_hash,
-               min(item) <> max(item) OR min(class_id) <> max(class_id) OR min(terms) <> max(terms) AS mistaken
+        SELECT owner, min(item) AS item, min(as_class) AS class_id, min(account) AS account, count(*) AS accounts,
+               min(item) <> max(item) OR min(as_class) <> max(as_class) OR min(terms) <> max(terms) AS mistaken
         FROM pairs GROUP BY owner;
         """
     )
