@@ -2,7 +2,8 @@
 
 Facts: shopware/shopware src/Core/Framework/DataAbstractionLayer/Search/RequestCriteriaBuilder.php and
 Search/Parser/QueryStringParser.php. Two of its quirks are kept: a page without a limit is page 1 again, and a `multi`
-with any operator but "or" is an "and".
+with any operator but "or" is an "and". Aggregations and scored searches are not
+reproduced and are refused by a code that the vendor does not have.
 """
 
 from __future__ import annotations
@@ -81,6 +82,9 @@ def parse(
 ) -> Criteria:  # fmt: skip
     """Raises ShopwareError with all complaints at once, a pointer each; associations are looked at alone."""
     criteria, problems = Criteria(), list[Error]()
+    for name in ("aggregations", "query", "term"):
+        if payload.get(name):
+            raise errors.failure("SANDBOX__NOT_REPRODUCED", f"This sandbox does not reproduce {name!r} of a search.")
     if payload.get("ids") is not None:
         given = payload["ids"]
         criteria.ids = [part for part in given.split("|") if part] if isinstance(given, str) else _list(payload, "ids")

@@ -51,7 +51,13 @@ class Compiler:
 
     def order(self, entity: Entity, alias: str, sorting: Sequence[Sorting]) -> str:
         """ORDER BY terms; of an association to many the least value counts, descending the greatest."""
-        return ", ".join(f"{self._sorted(entity, alias, one)} {'DESC' if one.descending else 'ASC'}" for one in sorting)
+        terms = []
+        for one in sorting:
+            value, way = self._sorted(entity, alias, one), "DESC" if one.descending else "ASC"
+            if one.natural:  # Dbal/CriteriaQueryBuilder: the longer text is the greater
+                terms.append(f"LENGTH({value}) {way}")
+            terms.append(f"{value} {way}")
+        return ", ".join(terms)
 
     # -- groups --------------------------------------------------------------------------------------------------
 

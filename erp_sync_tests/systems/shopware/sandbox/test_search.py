@@ -133,6 +133,23 @@ def test_sorting_and_ids(shop):
     assert shop.call("POST", "/api/search-ids/product", {"ids": ids[:1]})["data"] == ids[:1]
 
 
+def test_natural_sorting_goes_by_length_first(shop):
+    for number in ("N-9", "N-10"):
+        shop.core.seed({"items": [{"sku": number, "name": number, "price": "1"}]})
+    prefix = {"type": "prefix", "field": "productNumber", "value": "N-"}
+
+    def found(natural):
+        rows = shop.search("product", prefix, sort=[{"field": "productNumber", "naturalSorting": natural}])
+        return [row["productNumber"] for row in rows]
+
+    assert (found(True), found(False)) == (["N-9", "N-10"], ["N-10", "N-9"])
+
+
+def test_what_is_not_reproduced_is_refused_and_not_answered_emptily(shop):
+    body = {"aggregations": [{"name": "n", "type": "count", "field": "id"}]}
+    assert shop.refused("POST", "/api/search/product", body).error["code"] == "SANDBOX__NOT_REPRODUCED"
+
+
 def test_includes_and_fields_choose_what_is_printed(shop):
     row = shop.product(includes={"product": ["id", "tax"], "tax": ["taxRate"]})
     assert row == {"id": row["id"], "tax": {"taxRate": 0, "apiAlias": "tax"}, "apiAlias": "product"}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
 from typing import Any, Literal
@@ -170,7 +170,6 @@ class Entity:
     associations: Mapping[str, Association]
     versioned: bool = False
     unique: tuple[tuple[str, ...], ...] = ()
-    aliases: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def path(self) -> str:
