@@ -246,6 +246,7 @@ def parts_dealer(
             "freight_expense": "1",
             "source_connections": [STORE],
             "moving_documents": ["Orders", "DeliveryNotes", "InventoryGenEntries", "InventoryGenExits"],
+            "delivering_documents": ["DeliveryNotes"],
             **(erp_settings or {}),
         }
         defs = folder / "defs" / ROUTE

@@ -71,6 +71,10 @@ class SapB1Sandbox:
             return None
         return faults.proxy(503)
 
+    def close(self) -> None:
+        """Close the database."""
+        self.store.close()
+
     def fault_response(self, kind: str, request: Request) -> Response | None:
         """What the proxy in front of Service Layer says; none of it is JSON."""
         return faults.response(kind)
