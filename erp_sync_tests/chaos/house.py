@@ -147,7 +147,9 @@ class Template:
         with here.running():
             for side, name in (("store", self.route.store), ("erp", self.route.erp)):
                 core = sandbox_of(self.vendors[name]).create(self.folder / f"{name}.db", SkewedClock(), {})
-                core.seed(self.goods().seed(erp=side == "erp"))
+                core.seed(
+                    {**self.goods().seed(erp=side == "erp"), **getattr(people_of(self.vendors[name]), "SEED", {})}
+                )
                 self.statuses[name] = {**core.status(), "vendor": self.vendors[name]}
                 core.close()
                 _without_log(self.folder / f"{name}.db")
