@@ -42,9 +42,10 @@ class Agreements:
                 continue
             if not (self.discover() and self.vote(new_only=True)):
                 break
+        else:
+            self.look()
         self.database.execute("DELETE FROM rules WHERE rule_no NOT IN (SELECT rule_no FROM owned)")
         self.database.execute("DELETE FROM rule_members WHERE rule_no NOT IN (SELECT rule_no FROM owned)")
-        self.look()
 
     def number(self) -> None:
         """``spots``, ``account_numbers``, ``deals``, ``wished`` (account_no, class_id, spot, deal, tiers), and

@@ -98,14 +98,25 @@ class _Factoring:
                         SEMI JOIN odd_{name} o ON o.{key} = s.{key} AND o.unit = s.unit AND o.item = s.item
                     ) QUALIFY row_number() OVER (PARTITION BY {key}, item, unit, start ORDER BY quantity DESC) = 1
                 ) QUALIFY price IS DISTINCT FROM lag(price) OVER (PARTITION BY {key}, item, unit ORDER BY quantity);
-
-                CREATE OR REPLACE TEMP TABLE {name}_sums AS
-                SELECT {key}, any_value(item) AS item, unit, sum(hash(quantity, price)) AS paid,
-                       count(*)::INTEGER AS tiers,
-                       arg_min(price, quantity) AS first_price
-                FROM {name}_tiers GROUP BY {key}, unit{"" if name == "pair" else ", item"}
                 """
             )
+        first = f"CAST({self.means.first_quantity} AS DECIMAL(18, 6))"
+        self.database.execute(
+            f"""
+            CREATE OR REPLACE TEMP TABLE pair_sums AS
+            SELECT s.*, g.item FROM (
+                SELECT owner, unit, sum(hash(quantity, price)) AS paid, count(*)::INTEGER AS tiers
+                FROM pair_tiers GROUP BY owner, unit
+            ) s JOIN groups g USING (owner);
+            CREATE OR REPLACE TEMP TABLE class_sums AS
+            SELECT class_id, item, unit, sum(hash(quantity, price)) AS paid, count(*)::INTEGER AS tiers,
+                   arg_min(price, quantity) AS first_price
+            FROM class_tiers SEMI JOIN class_items USING (class_id, item) GROUP BY class_id, item, unit
+            UNION ALL
+            SELECT class_id, item, unit, hash({first}, price)::HUGEINT, 1, price
+            FROM class_tiers ANTI JOIN class_items USING (class_id, item)
+            """
+        )
 
     def default_rules(self) -> None:
         """What is paid without terms of one's own: ``base_rows``, ``default_owned`` (rule, class_id, item, unit)."""

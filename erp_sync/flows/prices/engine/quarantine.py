@@ -31,12 +31,13 @@ def find_defects(database: duckdb.DuckDBPyConnection, terms: str, found: str, da
         CREATE OR REPLACE TEMP TABLE looks AS
         SELECT owner,
                bool_or(valid_from > valid_to) AS backwards,
-               bool_or(mixed) OR min(currency) FILTER (source <> 'agreement')
-                   <> max(currency) FILTER (source <> 'agreement') AS currencies,
+               bool_or(mixed) OR min(hash(currency)) FILTER (source <> 'agreement')
+                   <> max(hash(currency)) FILTER (source <> 'agreement') AS currencies,
                bool_or(price IS NULL AND discount IS NULL) AS without_price,
                count(*) FILTER (source = 'agreement') > 1
                    OR min({_FROM}) <> max({_FROM}) OR min({_TO}) <> max({_TO})
-                   OR min(unit) <> max(unit) OR min(level) <> max(level) AS several,
+                   OR min(hash(unit)) <> max(hash(unit))
+                   OR (bool_or(level = 'period') AND bool_or(level = 'header')) AS several,
                bool_or(unit <> own_unit) AS other_units,
                count(*) > 1 AS steps
         FROM {terms} GROUP BY owner
