@@ -100,7 +100,7 @@ class _Factoring:
                 ) QUALIFY price IS DISTINCT FROM lag(price) OVER (PARTITION BY {key}, item, unit ORDER BY quantity);
                 """
             )
-        first = f"CAST({self.means.first_quantity} AS DECIMAL(18, 6))"
+        begin = f"CAST({self.means.first_quantity} AS DECIMAL(18, 6))"
         self.database.execute(
             f"""
             CREATE OR REPLACE TEMP TABLE pair_sums AS
@@ -113,7 +113,7 @@ class _Factoring:
                    arg_min(price, quantity) AS first_price
             FROM class_tiers SEMI JOIN class_items USING (class_id, item) GROUP BY class_id, item, unit
             UNION ALL
-            SELECT class_id, item, unit, hash({first}, price)::HUGEINT, 1, price
+            SELECT class_id, item, unit, hash({begin}, price)::HUGEINT, 1, price
             FROM class_tiers ANTI JOIN class_items USING (class_id, item)
             """
         )
