@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import pandas  # noqa: F401  DuckDB asks for it at the first table of ours; the warm process of a run has it
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
