@@ -116,13 +116,13 @@ def _currency(client: ShopwareClient, settings: ConnectionSettings) -> Diagnosis
 
 
 def _latest(orders: OrderSource, client: ShopwareClient, lookups: Lookups) -> Diagnosis:
-    """The latest order, mapped as the flow would."""
-    latest = Criteria(sort=((CURSOR, "DESC"),)).at_most(1).including({"order": ("id",)})
+    """The latest order of those that are read, mapped as the flow would."""
+    latest = Criteria(sort=((CURSOR, "DESC"),)).where(*orders.limits).at_most(1).including({"order": ("id",)})
     try:
         ids = [str(row.get("id")) for row in client.search("order", latest, operation="doctor.latest_order").rows]
         records = [record for page in orders.fetch(ids) for record in page] if ids else []
         if not records:
-            return Diagnosis(check="latest order", verdict=Verdict.UNTESTED, found="the shop has no order")
+            return Diagnosis(check="latest order", verdict=Verdict.UNTESTED, found="the shop has no order that is read")
         order = orders.to_canonical(records[0], lookups)
     except (BadRecord, MappingProblem) as error:
         return Diagnosis(

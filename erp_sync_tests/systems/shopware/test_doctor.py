@@ -4,7 +4,7 @@ import pytest
 
 from erp_sync.ports.diagnosis import Verdict
 from erp_sync.transport.errors import NotAuthenticated, OutcomeUnknown, Rejected
-from erp_sync_tests.systems.shopware.samples import order
+from erp_sync_tests.systems.shopware.samples import CHANNEL, order
 from erp_sync_tests.systems.shopware.shop import Shop
 
 CURRENCY = [{"id": "b7d2554b0ce847cd82f3ac9bd1c0dfca", "isoCode": "EUR"}]
@@ -44,6 +44,13 @@ def test_an_order_that_would_be_a_dead_letter_is_told_before_it_is_one():
     found = verdicts(Shop(order=[broken], currency=CURRENCY, product=[]))
     assert found["latest order"] is Verdict.WARNING
     assert verdicts(Shop(order=[], currency=CURRENCY, product=[]))["latest order"] is Verdict.UNTESTED
+
+
+def test_the_latest_order_that_is_looked_at_is_one_that_is_read():
+    newer = order(number=2, salesChannelId="d" * 32, taxStatus="mixed")
+    shop = Shop(order=[order(number=1), newer], currency=CURRENCY, product=[])
+    assert verdicts(shop)["latest order"] is Verdict.WARNING
+    assert verdicts(shop, order_sales_channels=[CHANNEL])["latest order"] is Verdict.OK
 
 
 @pytest.mark.parametrize(

@@ -213,6 +213,16 @@ def test_only_the_sales_channels_that_are_named_are_read():
     assert set(orders.created(HOUR)) == {identity("order 2")}
 
 
+def test_an_order_of_another_sales_channel_is_none_though_a_webhook_names_it():
+    other = "d" * 32
+    shop = Shop(order=[placed(1, 1), placed(2, 2, salesChannelId=other)])
+    named = [identity("order 1"), identity("order 2")]
+    ours, theirs = source(shop, order_sales_channels=[CHANNEL]), source(shop, order_sales_channels=[other])
+    assert numbers(ours.fetch(named)) == ["10001"]
+    assert numbers(theirs.fetch(named)) == ["10002"]
+    assert sorted(numbers(source(shop).fetch(named))) == ["10001", "10002"]
+
+
 def test_a_record_is_kept_without_the_key_that_opens_it_to_anybody():
     ((only,),) = source(Shop(order=[placed(1, 1)])).changed(HOUR)
     assert only.payload["deepLinkCode"] == "[redacted]"

@@ -62,18 +62,19 @@ class OrderSource:
 
     An order is in a window when it or one of its `CHILDREN` was last written in it, widened to whole milliseconds: so
     in that of its creation, too, where a child was never changed. Its version is the latest of those times and a
-    digest, so it grows with each of them. The setting
-    ``order_sales_channels`` (list of ids) limits what is read.
+    digest, so it grows with each of them. The setting ``order_sales_channels`` (list of ids) limits what is read, by
+    window and by id: webhooks tell of orders of all channels, and those of another one may be another connection's.
     """
 
     def __init__(self, client: ShopwareClient, connection: ConnectionSettings, capabilities: Capabilities) -> None:
+        """`limits`: conditions of every search for orders of this connection."""
         self.capabilities = capabilities
         self._client, self._connection = client, connection
         self._reader = RawReader(connection)
         self._page_size = capabilities.reading("sales_order").page_size
         self._mapper = OrderMapper(connection.settings.get("mapping") or {})
         only = connection.settings.get("order_sales_channels") or []
-        self._limits = (OneOf("salesChannelId", tuple(str(one) for one in only)),) if only else ()
+        self.limits = (OneOf("salesChannelId", tuple(str(one) for one in only)),) if only else ()
 
     @property
     def mapping(self) -> RecordMapping:
@@ -82,7 +83,7 @@ class OrderSource:
 
     def _changed(self, window: Window) -> Criteria:
         ways = [touched(window.start, window.end, path) for path in ("", *CHILDREN)]
-        return WHOLE.where(*self._limits, any_of(*(one for way in ways for one in way)))
+        return WHOLE.where(*self.limits, any_of(*(one for way in ways for one in way)))
 
     def changed(self, window: Window, news: News = all_new) -> Iterator[list[RawRecord]]:
         pages = self._client.all(ENTITY, self._changed(window), operation="sales_order.read", page_size=self._page_size)
@@ -90,13 +91,16 @@ class OrderSource:
             yield [self._reader.record(item, TIMES) for item in page]
 
     def fetch(self, native_ids: Sequence[str]) -> Iterator[list[RawRecord]]:
-        pages = self._client.by_ids(ENTITY, native_ids, WHOLE, operation="sales_order.read", page_size=self._page_size)
+        """An order of a channel that is not read is none of ours (core, EntitySearcher: ids and filters are joined by
+        AND)."""
+        ours = WHOLE.where(*self.limits)
+        pages = self._client.by_ids(ENTITY, native_ids, ours, operation="sales_order.read", page_size=self._page_size)
         for page in pages:
             yield [self._reader.record(item, TIMES) for item in page]
 
     def created(self, window: Window) -> dict[str, str]:
         """Ids created in the window, with the time of the order's own last change."""
-        criteria = Criteria().where(*self._limits, Between("createdAt", window.start, window.end)).including(LISTED)
+        criteria = Criteria().where(*self.limits, Between("createdAt", window.start, window.end)).including(LISTED)
         pages = self._client.all(ENTITY, criteria, operation="sales_order.list", page_size=self._page_size)
         return {str(item["id"]): version_time(last_touched(item)) for page in pages for item in page}
 
