@@ -68,10 +68,17 @@ def path(entity_set: str, key: int | Mapping[str, Key]) -> str:
 def changed_since(at: datetime, zone: str, *, date_field: str = "UpdateDate", time_field: str = "UpdateTime") -> str:
     """Changed at that time or later. Date filters ignore the time of day, so date and time are two conditions.
 
+    Of the hour that comes twice in autumn the second pass has stamps that look earlier than a start in the first: then
+    it is asked from as much earlier as clocks were set back.
+
     Args:
         at: aware.
     """
     local = at.astimezone(ZoneInfo(zone))
+    first, second = local.replace(fold=0).utcoffset(), local.replace(fold=1).utcoffset()
+    # Where clocks are set forward, the second is the greater.
+    if not local.fold and first is not None and second is not None and second < first:
+        local = (at - (first - second)).astimezone(ZoneInfo(zone))
     day, clock = local.strftime("%Y-%m-%d"), local.strftime("%H:%M:%S")
     return f"{date_field} gt '{day}' or ({date_field} eq '{day}' and {time_field} ge '{clock}')"
 

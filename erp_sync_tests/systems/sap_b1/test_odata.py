@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any
 from urllib.parse import unquote
 
@@ -106,6 +107,50 @@ def test_a_stamp_is_read_as_the_time_it_was_and_in_the_hour_that_comes_twice_as_
     assert read_back in (at, at + timedelta(hours=1))
     if local.replace(fold=1).utcoffset() == local.replace(fold=0).utcoffset():
         assert read_back == at
+
+
+@cache
+def turned_back(zone: str, year: int) -> list[datetime]:
+    """When clocks were set back in that year, to the minute, UTC."""
+    there, start = odata.ZoneInfo(zone), datetime(year, 1, 1, tzinfo=UTC)
+    hours = [start + timedelta(hours=hour) for hour in range(366 * 24)]
+    offsets = [hour.astimezone(there).utcoffset() for hour in hours]
+    found = []
+    for number in range(1, len(hours)):
+        if offsets[number] < offsets[number - 1]:
+            minutes = (hours[number - 1] + timedelta(minutes=minute) for minute in range(61))
+            found.append(next(one for one in minutes if one.astimezone(there).utcoffset() == offsets[number]))
+    return found
+
+
+ZONES = ("Europe/Berlin", "America/New_York", "America/Sao_Paulo", "America/St_Johns", "Australia/Lord_Howe", "UTC")
+
+
+@st.composite
+def windows(draw: st.DrawFn) -> tuple[str, datetime]:
+    """A zone and the start of a window, mostly about the hour that comes twice."""
+    zone, year = draw(st.sampled_from(ZONES)), draw(st.integers(2000, 2018))
+    turns = turned_back(zone, year)
+    if not turns:
+        return zone, draw(TIMES)
+    return zone, draw(st.sampled_from(turns)) + timedelta(seconds=draw(st.integers(-7200, 7200)))
+
+
+@given(windows(), st.integers(0, 4 * 3600))
+def test_whatever_changed_in_a_window_is_in_its_filter_whichever_pass_of_an_hour_it_was(
+    window: tuple[str, datetime], later: int
+):
+    zone, start = window
+    condition = odata.changed_since(start, zone).replace(" eq ", " == ").replace(" gt ", " > ").replace(" ge ", " >= ")
+    stamped = (start + timedelta(seconds=later)).astimezone(odata.ZoneInfo(zone))
+    row = {"UpdateDate": stamped.strftime("%Y-%m-%d"), "UpdateTime": stamped.strftime("%H:%M:%S")}
+    assert eval(condition, row)
+
+
+def test_a_window_that_starts_in_the_first_pass_of_the_doubled_hour_asks_from_an_hour_before():
+    first, second = datetime(2026, 10, 25, 0, 30, tzinfo=UTC), datetime(2026, 10, 25, 1, 30, tzinfo=UTC)
+    assert odata.changed_since(first, "Europe/Berlin").endswith("UpdateTime ge '01:30:00')")
+    assert odata.changed_since(second, "Europe/Berlin").endswith("UpdateTime ge '02:30:00')")
 
 
 @pytest.mark.parametrize(("day", "clock"), [("2014-04-31", "10:00:00"), ("2014-04-01", "25:00:00"), ("", "10:00:00")])
