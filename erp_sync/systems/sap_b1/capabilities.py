@@ -62,8 +62,9 @@ OPERATIONS = (
     ),
 )
 
-# A stamp has seconds and is set when the save begins, it is seen when that has ended (both unconfirmed).
-_LATE = 120.0
+# A stamp has seconds and is set when the save begins, it is seen when that has ended (both unconfirmed): as late as a
+# save may run.
+_LATE = _SETTLE_SECONDS
 _STAMPS = "UpdateDate and UpdateTime, in the server's time (Service Layer 1.29)"
 
 READINGS = (
@@ -91,6 +92,7 @@ CAPABILITIES = Capabilities(
 
 def capabilities_of(settings: Mapping[str, Any]) -> Capabilities:
     """The capabilities of one connection: setting ``settle_seconds`` ({operation: seconds}) overrules ours.
+    Windows overlap by the longest of them, and never by less than ours: people save without erp_sync, too.
 
     Raises ValueError for an operation that does not exist, and for a `key_field` that is no user-defined field.
     """
@@ -108,7 +110,9 @@ def capabilities_of(settings: Mapping[str, Any]) -> Capabilities:
         else one
         for one in OPERATIONS
     )
-    return msgspec.structs.replace(CAPABILITIES, operations=operations)
+    late = max(_LATE, *(one.settle_seconds for one in operations))
+    readings = tuple(msgspec.structs.replace(one, lateness_seconds=late) for one in READINGS)
+    return msgspec.structs.replace(CAPABILITIES, operations=operations, readings=readings)
 
 
 def key_field(settings: Mapping[str, Any]) -> str:

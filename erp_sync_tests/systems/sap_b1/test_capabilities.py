@@ -19,6 +19,15 @@ def test_without_the_setting_ours_hold():
     assert key_field({}) == "U_ErpSyncKey"
 
 
+@pytest.mark.parametrize("seconds", [None, 20, 900])
+def test_windows_overlap_by_as_long_as_a_write_may_run(seconds: int | None):
+    """A stamp is set when the save begins: it is seen below what was read by then."""
+    found = capabilities_of({"settle_seconds": {"sales_order.create": seconds}} if seconds else {})
+    longest = max(one.settle_seconds for one in found.operations)
+    assert longest > 0
+    assert all(one.lateness_seconds >= longest for one in found.readings)
+
+
 def test_an_operation_that_does_not_exist_is_refused_with_those_that_do():
     with pytest.raises(ValueError, match=r"'sales_order\.make' does not exist; known are customer\.create"):
         capabilities_of({"settle_seconds": {"sales_order.make": 1}})
