@@ -16,7 +16,7 @@ from erp_sync.model.money import ZERO
 from erp_sync.model.order import SalesOrder
 from erp_sync.model.remaining import ended, lost
 from erp_sync.ports.documents import Requirement, Step, StepRequest
-from erp_sync.ports.outcomes import Absent, Again, Applied, Finding, Found, Later, Outcome, Receipt, Refused
+from erp_sync.ports.outcomes import Absent, Again, Ambiguous, Applied, Finding, Found, Later, Outcome, Receipt, Refused
 from erp_sync.systems.sap_b1 import odata
 from erp_sync.systems.sap_b1.capabilities import capabilities_of, key_field
 from erp_sync.systems.sap_b1.client import Query, ServiceLayerClient
@@ -36,6 +36,14 @@ MOST_ROUNDS = 5
 ORDER_FIELDS = (
     *("DocEntry", "DocNum", "CardCode", "CreationDate", "DocumentStatus", "Cancelled", "DataVersion", "DocumentLines"),
 )
+
+
+class _Several(Exception):
+    """Several orders carry our key: which one the store means cannot be told."""
+
+    def __init__(self, field: str, key: str, orders: tuple[str, ...]) -> None:
+        super().__init__(f"several sales orders of SAP Business One have {field} {key}: {', '.join(orders)}")
+        self.orders = orders
 
 
 class CancellationTarget:
@@ -71,6 +79,8 @@ class CancellationTarget:
     def _submit(self, request: StepRequest) -> Outcome:
         try:
             return self._close(request)
+        except _Several as several:
+            return Refused(code="ambiguous", message=f"{several}: a person tells which one is to be cancelled.")
         except TransportError as error:
             return error.as_outcome()
 
@@ -121,20 +131,27 @@ class CancellationTarget:
         )
 
     def _read(self, request: StepRequest) -> dict[str, Any] | None:
-        """By the number that the cross references know (an adopted order has no key of ours), else by our key."""
+        """By the number that the cross references know (an adopted order has no key of ours), else by our key.
+
+        Raises _Several, and the TransportError tree.
+        """
         receipt = request.receipts.get(SALES_ORDER)
         entry = (receipt.target_id if receipt is not None else "") or request.target_id
         asked: dict[str, Any] = {"operation": "sales_order.read", "document": request.document.number}
         if entry:
             return self._client.get("Orders", int(entry), select=ORDER_FIELDS, **asked)
+        key = order_key(request.document)
         query = Query(
             entity_set="Orders",
             key=("DocEntry",),
-            where=odata.equals(self._key_field, order_key(request.document)),
-            select=ORDER_FIELDS,
+            where=odata.equals(self._key_field, key),
+            select=(*ORDER_FIELDS, self._key_field),
         )
-        rows = self._client.rows(query, **asked)
-        return rows[-1] if rows else None
+        # A database that takes upper and lower case for the same finds the keys of others, too.
+        rows = [row for row in self._client.rows(query, **asked) if row.get(self._key_field) == key]
+        if len(rows) > 1:
+            raise _Several(self._key_field, key, tuple(f"order {row['DocEntry']}" for row in rows))
+        return rows[0] if rows else None
 
     def _left(self, order: Mapping[str, Any], request: StepRequest) -> dict[int, Decimal]:
         """Units by row of the order that have left, see `Deliveries`."""
@@ -150,6 +167,9 @@ class CancellationTarget:
             try:
                 order = self._read(request)
                 todo = closing(request.document, order, self._left(order, request)) if order is not None else None
+            except _Several as several:
+                findings.append(Ambiguous(target_ids=several.orders))
+                continue
             except TransportError as error:
                 findings.append(Later(seconds=error.retry_after_seconds or 10.0, why=str(error)))
                 continue

@@ -12,7 +12,7 @@ from hypothesis import given
 from erp_sync.model.order import OrderStatus
 from erp_sync.model.remaining import kept
 from erp_sync.ports.documents import Step, StepRequest
-from erp_sync.ports.outcomes import Absent, Again, Applied, Found, Receipt, Refused
+from erp_sync.ports.outcomes import Absent, Again, Ambiguous, Applied, Found, Receipt, Refused
 from erp_sync.systems.sap_b1.cancellation import CLOSE, OPERATION
 from erp_sync.systems.sap_b1.closing import closing, may_have_left
 from erp_sync_tests.systems.sap_b1.samples import D, line, order
@@ -184,6 +184,25 @@ def test_an_order_is_found_by_our_key_where_its_number_is_not_known(connector, s
     (done,) = target(connector).submit([request(target_id="")])
     assert isinstance(done, Applied)
     assert "U_ErpSyncKey eq 'shopware_de_018f5c'" in server.sent[0].where
+
+
+def test_several_orders_with_our_key_are_left_to_a_person(connector, server):
+    ours = [{**record(DocEntry=entry), "U_ErpSyncKey": "shopware_de_018f5c"} for entry in (7, 8)]
+    server.rows("Orders", *ours)
+    server.on("POST", "^Orders", Answer(status=204))
+    port = target(connector)
+    (outcome,) = port.submit([request(target_id="")])
+    assert (outcome.code, outcome.again) == ("ambiguous", Again.NEVER)
+    assert "order 7, order 8" in outcome.message
+    assert port.find([request(target_id="")]) == [Ambiguous(target_ids=("order 7", "order 8"))]
+    assert server.writes() == []
+
+
+def test_a_key_of_other_case_is_another_s(connector, server):
+    server.rows("Orders", {**record(), "U_ErpSyncKey": "SHOPWARE_DE_018F5C"})
+    (outcome,) = target(connector).submit([request(target_id="")])
+    assert outcome.code == "order_not_found"
+    assert server.writes() == []
 
 
 def test_a_delivery_that_came_in_between_makes_it_close_the_rest_and_tell(connector, server):
