@@ -112,7 +112,8 @@ def outcome(response: httpx.Response) -> TransportError | None:
 
     A request is one transaction (since 6.5), and an error answer comes before its commit or after its rollback; a 5xx
     may come from whatever ran after the commit (indexers, flows), so it proves nothing, but where the text names a
-    database error that rolls back.
+    database error that rolls back. A 503 that is not the application's may be a proxy's that had forwarded the request:
+    a read was not answered (NotSentError), of a write nobody knows (OutcomeUnknown).
     """
     status = response.status_code
     if 200 <= status < 300:
@@ -126,8 +127,13 @@ def outcome(response: httpx.Response) -> TransportError | None:
         return NotAuthenticated(f"HTTP 401: {text}{_HINT}")
     if status == 503 and not errors:
         # The web tier or the shop's own maintenance answers, not the application's controller (unconfirmed).
-        return NotSentError(
-            "the shop is down for maintenance", retry_after_seconds=_wait(response, errors, MAINTENANCE_SECONDS)
+        wait = _wait(response, errors, MAINTENANCE_SECONDS)
+        if _reads(response.request):
+            return NotSentError("the shop is down for maintenance", retry_after_seconds=wait)
+        return OutcomeUnknown(
+            "HTTP 503 without the shop's own words: it is down for maintenance, or a proxy gave up on it",
+            status=status,
+            retry_after_seconds=wait,
         )
     if status >= 500:
         return _server_error(response, status, text)
@@ -163,6 +169,12 @@ def token_outcome(response: httpx.Response) -> TransportError | None:
     if status in (400, 401, 403):
         return NotAuthenticated(f"the token endpoint refused the credentials, HTTP {status}: {text}{_HINT}")
     return NotSentError(f"the token endpoint answered HTTP {status}: {text}", retry_after_seconds=retry_after(response))
+
+
+def _reads(request: httpx.Request) -> bool:
+    """Whether it changes nothing: a GET, a search, or the asking for a token."""
+    path = str(request.url.path)
+    return request.method in ("GET", "HEAD") or "/api/search/" in path or path.endswith("/api/oauth/token")
 
 
 def _server_error(response: httpx.Response, status: int, text: str) -> TransportError:

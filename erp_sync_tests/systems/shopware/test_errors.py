@@ -19,9 +19,11 @@ from erp_sync.transport.errors import (
 )
 
 
-def answer(status: int, *errors: dict[str, Any], path: str = "/api/search/order", **more: Any) -> httpx.Response:
+def answer(
+    status: int, *errors: dict[str, Any], path: str = "/api/search/order", method: str = "POST", **more: Any
+) -> httpx.Response:
     content = json.dumps({"errors": list(errors)}).encode() if errors else b""
-    request = httpx.Request("POST", f"https://shop.example{path}")
+    request = httpx.Request(method, f"https://shop.example{path}")
     return httpx.Response(status, **{"content": content, **more}, request=request)
 
 
@@ -129,6 +131,30 @@ def test_a_page_of_the_web_server_is_no_word_of_the_application():
     refused = outcome(answer(403, **page))
     assert isinstance(refused, Rejected)
     assert refused.code == "http_403"
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", "/api/_action/sync"),
+        ("POST", "/api/_action/order/x/state/cancel"),
+        ("PATCH", "/api/order/x"),
+        ("DELETE", "/api/customer/x"),
+    ],
+)
+def test_a_503_of_the_web_server_may_come_after_it_forwarded_a_write(method, path):
+    page = {"content": b"<html>Service Unavailable</html>", "method": method, "path": path}
+    found = outcome(answer(503, **page))
+    assert isinstance(found, OutcomeUnknown)
+    assert (found.status, found.retry_after_seconds) == (503, 30.0)
+    assert outcome(answer(503, **page, headers={"Retry-After": "7"})).retry_after_seconds == 7.0
+
+
+@pytest.mark.parametrize(
+    ("method", "path"), [("POST", "/api/search/product"), ("POST", "/api/oauth/token"), ("GET", "/api/_info/version")]
+)
+def test_a_read_that_is_answered_with_503_changed_nothing(method, path):
+    assert isinstance(outcome(answer(503, content=b"down", method=method, path=path)), NotSentError)
 
 
 def test_a_refused_transition_says_which_are_possible():
