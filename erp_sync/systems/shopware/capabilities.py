@@ -30,6 +30,8 @@ LIMITS_SOURCE = "core, shopware.yaml: shopware.api.max_limit is 500"
 # A request that the web tier gave up on may still run; there is no index between a write and a read by id.
 EXECUTION_SECONDS = 60.0
 EXECUTION_SOURCE = "longest execution of one call behind the web tier: unconfirmed, set per connection"
+# createdAt and updatedAt are set as a write begins and seen once it has committed: as late as the longest runs.
+LATENESS_SECONDS = EXECUTION_SECONDS
 
 OPERATIONS = (
     Operation(
@@ -113,15 +115,15 @@ OPERATIONS = (
 READINGS = (
     Reading(
         entity="sales_order",
-        lateness_seconds=30.0,
+        lateness_seconds=LATENESS_SECONDS,
         resolution_seconds=0.001,
         page_size=100,
         source="OpenAPI 6.7.10.1, POST /search/order; createdAt and updatedAt in UTC with 1 ms resolution, set before "
-        "the commit. Lateness, the longest checkout transaction, is unconfirmed",
+        "the commit. Lateness, the longest transaction, is unconfirmed",
     ),
     Reading(
         entity="product",
-        lateness_seconds=60.0,
+        lateness_seconds=LATENESS_SECONDS,
         resolution_seconds=0.001,
         page_size=100,
         source="OpenAPI 6.7.10.1, POST /search/product; indexers set updatedAt by SQL (core, ProductIndexer)",
@@ -164,13 +166,15 @@ def capabilities_of(settings: Mapping[str, Any]) -> Capabilities:
     """The capabilities of one connection, from its settings.
 
     Settings read: ``page_size``, ``batch_size`` ({operation: rows}), ``settle_seconds`` and ``lateness_seconds``
-    ({operation or entity: seconds}). `Limits` are not among them: they hold for all connections of the vendor until
-    the installation sets others.
+    ({operation or entity: seconds}). Where a write may take longer than declared, what is read is as much later, but
+    where ``lateness_seconds`` says otherwise. `Limits` are not among them: they hold for all connections of the vendor
+    until the installation sets others.
     Raises ValueError for an operation or entity that does not exist, or a size above the vendor's limit.
     """
     lateness = dict(settings.get("lateness_seconds") or {})
     settle = dict(settings.get("settle_seconds") or {})
     batches = dict(settings.get("batch_size") or {})
+    longest = max((float(one) for one in settle.values()), default=0.0)
     page_size = settings.get("page_size")
     if page_size is not None and int(page_size) > PAGE_LIMIT:
         raise ValueError(f"page_size {page_size} is above the vendor's limit of {PAGE_LIMIT} ({LIMITS_SOURCE})")
@@ -178,7 +182,7 @@ def capabilities_of(settings: Mapping[str, Any]) -> Capabilities:
         Reading(
             entity=one.entity,
             updated_time=one.updated_time,
-            lateness_seconds=float(lateness.pop(one.entity, one.lateness_seconds)),
+            lateness_seconds=float(lateness.pop(one.entity, _late(one, longest))),
             resolution_seconds=one.resolution_seconds,
             page_size=int(page_size or one.page_size),
             source=one.source,
@@ -204,6 +208,11 @@ def capabilities_of(settings: Mapping[str, Any]) -> Capabilities:
     return Capabilities(
         vendor="shopware", operations=operations, readings=readings, limits=LIMITS, notifications=NOTIFICATIONS
     )
+
+
+def _late(reading: Reading, longest: float) -> float:
+    """Seconds; none of what is not read by time."""
+    return max(reading.lateness_seconds, longest) if reading.updated_time else reading.lateness_seconds
 
 
 def _nothing_left(setting: str, left: Iterable[str], known: list[str]) -> None:
