@@ -142,10 +142,12 @@ class DeadLetters:
                             sa.or_(steps.c.settle_until.is_(None), steps.c.settle_until <= now),
                         )
                         .values(state="planned", settle_until=None, message="not there, says " + who, changed_at=now)
-                        .returning(steps.c.delivery_id, steps.c.name)
+                        .returning(steps.c.delivery_id, steps.c.name, steps.c.key)
                     ).all()
                     for step in looked_for:
-                        events.append(write, now, step.delivery_id, "not_found", step=step.name, actor=who)
+                        events.append(
+                            write, now, step.delivery_id, "not_found", step=step.name, actor=who, key=step.key
+                        )
                 write.execute(
                     sa.update(deliveries)
                     .where(deliveries.c.id.in_(some))

@@ -39,7 +39,7 @@ from erp_sync.ledger.tables_privacy import tombstones
 from erp_sync.ledger.tables_state import approvals, known_state, moving_keys, plan_rows, plans, row_deaths
 
 #: Revisions of the schema, oldest first; the last one is what this version works with.
-HISTORY = tuple(f"{number:04}" for number in range(1, 19))
+HISTORY = tuple(f"{number:04}" for number in range(1, 20))
 VERSION = HISTORY[-1]
 
 __all__ = [

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
 
-from erp_sync.ledger import events, moving
+from erp_sync.ledger import codec, events, moving
 from erp_sync.ledger.documents import Claim, State, StepRow, StepState, receipt_of, step_of
 from erp_sync.ledger.errors import AlreadyConfirmed, KeyBusy, NotInLedger, WrongState
 from erp_sync.ledger.leases import lock_claim
@@ -43,10 +43,23 @@ _RECEIPT_OF_OPERATION = _RECEIPT.where(receipts.c.operation == sa.bindparam("of_
 
 
 _TAKE_OVER = sa.update(key_locks).where(_OF_LOCK)
-_LAST_NOT_FOUND = sa.select(sa.func.max(delivery_events.c.at)).where(
+_NOT_FOUND = sa.select(delivery_events.c.at, delivery_events.c.details).where(
     delivery_events.c.delivery_id == sa.bindparam("of_delivery"),
     delivery_events.c.kind == "not_found",
     delivery_events.c.step == sa.bindparam("of_step"),
+)
+# The state is written out: an index holds these steps only.
+_UNKNOWN_ELSEWHERE = (
+    sa.select(steps.c.delivery_id, steps.c.settle_until)
+    .join(deliveries, deliveries.c.id == steps.c.delivery_id)
+    .where(
+        steps.c.state == sa.literal_column("'unknown'"),
+        steps.c.key == sa.bindparam("of_key"),
+        steps.c.operation == sa.bindparam("of_operation"),
+        steps.c.delivery_id != sa.bindparam("of_delivery"),
+        steps.c.attempts > 0,
+        deliveries.c.target == sa.bindparam("of_target"),
+    )
 )
 
 
@@ -98,17 +111,22 @@ def begin_step(
         "state": "sending",
         "until": None,
     }
-    if write.execute(_take_lock(write.dialect.name), lock).first() is None:
+    free = write.execute(_take_lock(write.dialect.name), lock).first() is not None
+    if not free:
         holder = write.execute(_LOCK_OF, mine).one()
         if holder.until is None:
             until = _ask_again_at(write, holder.delivery_id, now)
             raise KeyBusy(target, row.concerns, holder.delivery_id, until, "in flight")
         if holder.until > now:
             raise KeyBusy(target, row.concerns, holder.delivery_id, holder.until, "in its settle time")
-        if not again and _may_be_there(write, claim.id, row, holder):
-            write.execute(CHANGE_STEP, {**of_step, "state": StepState.UNKNOWN.value, "settle_until": holder.until,
-                                        "message": LOOK_FIRST, "changed_at": now})  # fmt: skip
-            raise KeyBusy(target, row.concerns, holder.delivery_id, now, LOOK_FIRST)
+    other = None if again else _may_be_there(write, claim.id, row, target)
+    if other is not None:
+        if free:
+            write.execute(_FREE, mine)
+        write.execute(CHANGE_STEP, {**of_step, "state": StepState.UNKNOWN.value, "settle_until": other.settle_until,
+                                    "message": LOOK_FIRST, "changed_at": now})  # fmt: skip
+        raise KeyBusy(target, row.key, other.delivery_id, max(now, other.settle_until or now), LOOK_FIRST)
+    if not free:
         write.execute(_TAKE_OVER, {**mine, "delivery_id": claim.id, "step": name, "state": "sending", "until": None})
     if once:
         known = receipt_for(write, target, row.key, row.operation)
@@ -137,14 +155,20 @@ def begin_step(
     return attempt
 
 
-def _may_be_there(write: sa.Connection, delivery_id: int, row: StepRow, holder: Any) -> bool:
-    """Whether another delivery's send of the same had no answer, and nobody has found since that the target does not
-    have it: neither that delivery nor, for this step, this one."""
-    other = write.execute(_STEP, {"of_delivery": holder.delivery_id, "of_step": holder.step}).first()
-    if other is None or other.state != StepState.UNKNOWN or (other.operation, other.key) != (row.operation, row.key):
-        return False
-    looked = write.execute(_LAST_NOT_FOUND, {"of_delivery": delivery_id, "of_step": row.name}).scalar()
-    return looked is None or looked < holder.until
+def _may_be_there(write: sa.Connection, delivery_id: int, row: StepRow, target: str) -> Any:
+    """Another delivery's send of the same that had no answer, where nobody has found since that the target does not
+    have it: neither that delivery nor, of this key, this one. None where there is none."""
+    given = {"of_delivery": delivery_id, "of_key": row.key, "of_operation": row.operation, "of_target": target}
+    others = write.execute(_UNKNOWN_ELSEWHERE, given).all()
+    if not others:
+        return None
+    latest = max(others, key=lambda one: one.settle_until or _LONG_AGO)
+    events_of_step = write.execute(_NOT_FOUND, {"of_delivery": delivery_id, "of_step": row.name}).all()
+    looked = [at for at, details in events_of_step if codec.from_json(details.encode()).get("key", row.key) == row.key]
+    return None if looked and max(looked) >= (latest.settle_until or _LONG_AGO) else latest
+
+
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
 def _ask_again_at(write: sa.Connection, delivery_id: int, now: datetime) -> datetime:

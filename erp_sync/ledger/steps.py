@@ -361,7 +361,9 @@ class Steps:
             if row.settle_until is not None and row.settle_until > now:
                 raise KeyBusy(claim.delivery.target, row.key, claim.id, row.settle_until, "in its settle time")
             self._settle(write, now, claim, row, StepState.PLANNED, settle_until=None, message="not found")
-            events.append(write, now, claim.id, "not_found", step=step, actor=claim.owner, run_id=claim.run_id)
+            events.append(
+                write, now, claim.id, "not_found", step=step, actor=claim.owner, run_id=claim.run_id, key=row.key
+            )
 
     def receipt(self, target: str, key: str, operation: str | None = None) -> Receipt | None:
         """The receipt of a confirmed step with this key, whichever delivery sent it; the latest where several."""

@@ -178,6 +178,12 @@ steps = sa.Table(
         sqlite_where=sa.text("state = 'refused'"),
         postgresql_where=sa.text("state = 'refused'"),
     ),
+    sa.Index(
+        "ix_steps_unknown",
+        "key",
+        sqlite_where=sa.text("state = 'unknown'"),
+        postgresql_where=sa.text("state = 'unknown'"),
+    ),
 )
 
 key_locks = sa.Table(

@@ -94,6 +94,7 @@ _BACK = {
     "0016": _say("ALTER TABLE limit_leases DROP COLUMN since"),
     "0017": _say("ALTER TABLE notices DROP COLUMN about"),
     "0018": _say("DROP INDEX ix_steps_refused"),
+    "0019": _say("DROP INDEX ix_steps_unknown"),
 }
 
 
