@@ -47,7 +47,8 @@ OPERATIONS = (
         settle_seconds=EXECUTION_SECONDS,
         settle_source=EXECUTION_SOURCE,
         moves=("stock_level",),
-        source="core, StateMachineRegistry: 6.6 cancels what is cancelled once more, so the state is read first",
+        source="core, StateMachineRegistry: 6.6 cancels what is cancelled once more, so the state is read first; "
+        "OrderStockSubscriber: the stock of its products rises",
     ),
     Operation(
         name="order_status.note",

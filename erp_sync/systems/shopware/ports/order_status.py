@@ -14,8 +14,10 @@ from erp_sync.ports.outcomes import Absent, Again, Applied, Finding, Found, Outc
 from erp_sync.systems.shopware.client import ShopwareClient
 from erp_sync.systems.shopware.criteria import Criteria
 from erp_sync.systems.shopware.mapping.common import state_of
+from erp_sync.systems.shopware.ports.ordered import OrderedProducts
 from erp_sync.systems.shopware.ports.outcomes import attempted, looked, not_sent
-from erp_sync.systems.shopware.ports.states import existing_orders, order_requirement, step, way
+from erp_sync.systems.shopware.ports.states import order_requirement, step, way
+from erp_sync.systems.shopware.ports.stock import source_of, stock_key
 from erp_sync.transport.errors import TransportError
 
 STATE, NOTE = "state", "note"
@@ -51,12 +53,16 @@ class OrderStatusTarget:
     since a first one that is still under way could be overtaken. The shop's customers are sent no e-mail by it. The
     setting ``order_states`` ({status of ours: in_progress, completed, cancelled or none}) changes what follows what.
     Custom fields are merged by the vendor (core: CustomFieldsSerializer): those of others stay.
+
+    A cancellation raises the stock of the order's products in the shop (core: OrderStockSubscriber).
     """
 
     def __init__(self, client: ShopwareClient, connection: ConnectionSettings, capabilities: Capabilities) -> None:
         self.capabilities = capabilities
         self._client = client
         self._page_size = capabilities.reading("sales_order").page_size
+        self._ordered = OrderedProducts(client, self._page_size)
+        self._stock_source = source_of(connection)
         declared = connection.settings.get("order_states") or {}
         self._goals = {**GOALS, **{OrderStatus(name): str(state) for name, state in declared.items()}}
 
@@ -64,7 +70,7 @@ class OrderStatusTarget:
         return [order_requirement(document.order_key)]
 
     def resolve(self, requirements: Sequence[Requirement]) -> dict[Requirement, str]:
-        return existing_orders(self._client, requirements, self._page_size)
+        return self._ordered.resolve(requirements)
 
     def _goal(self, document: OrderStatusUpdate) -> str:
         return self._goals.get(document.status, NONE)
@@ -79,6 +85,14 @@ class OrderStatusTarget:
         after = tuple(one.name for one in steps)
         steps.append(Step(name=NOTE, operation=WRITE_NOTE, key=key, concerns=concerns, after=after))
         return steps
+
+    def moves(self, document: OrderStatusUpdate) -> list[str]:
+        """Keys (`stock_key`) whose quantity in the shop rises by this document: the products of an order that it
+        cancels, as `resolve` found them; a line that somebody adds after that is found by the comparison of
+        everything."""
+        if self._goal(document) != "cancelled":
+            return []
+        return [stock_key(self._stock_source, number) for number in self._ordered.of(document.order_key)]
 
     def submit(self, requests: Sequence[StepRequest]) -> list[Outcome]:
         try:

@@ -33,7 +33,8 @@ class StockTarget:
     it is: the shop does *not* subtract its open orders from what it is given. It gets the quantity after them. An
     order that is placed between our reading and our write is overwritten (fact sheet, section 9): orders that the ERP
     does not know yet are subtracted by the flow, so that lasts as long as an order takes to be read. Moves by orders
-    leave no time of change: what the shop has is known from full comparisons only.
+    leave no time of change: what the shop has is known from full comparisons only, but for cancellations of ours
+    (`OrderStatusTarget.moves`).
 
     The core has one stock: setting ``stock_source`` names the source that is it (default ``default``). Whether it may
     be sold at zero is the product's (``isCloseout``), not written here. Parents of variants have no stock of their own.
@@ -48,13 +49,13 @@ class StockTarget:
         self._client, self._connection, self._catalogue = client, connection, catalogue
         self._batch_size = capabilities.operation(WRITE).batch_size
         self._page_size = capabilities.reading("stock_level").page_size
-        self._source = str(connection.settings.get("stock_source") or DEFAULT_SOURCE)
+        self._source = source_of(connection)
 
     def operation(self, row: StockOffer) -> str:
         return WRITE
 
     def key(self, row: StockOffer) -> str:
-        return f"{row.source}/{row.sku}"
+        return stock_key(row.source, row.sku)
 
     def sku(self, key: str) -> str:
         return key.removeprefix(f"{self._source}/") if key.startswith(f"{self._source}/") else key.partition("/")[2]
@@ -158,6 +159,16 @@ class StockTarget:
 
     def settle(self, handles: Sequence[str]) -> list[Outcome]:
         raise ValueError("a quantity is never accepted for later: there is nothing to settle")
+
+
+def source_of(connection: ConnectionSettings) -> str:
+    """The source that is the shop's one stock."""
+    return str(connection.settings.get("stock_source") or DEFAULT_SOURCE)
+
+
+def stock_key(source: str, sku: str) -> str:
+    """Key of a known quantity; `sku` is the shop's product number."""
+    return f"{source}/{sku}"
 
 
 def _pieces(quantity: Decimal) -> Decimal:
