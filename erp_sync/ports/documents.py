@@ -62,6 +62,7 @@ class StepRequest(msgspec.Struct, frozen=True, kw_only=True):
         attempt: 1 for the first.
         refusals: how often the target has refused the step, by code, since it was accepted or retried by a person.
         unsettled: the last send without an answer is less than its settle time ago: it may be committing still.
+        unanswered: an earlier send had no answer. Of guarantee class C or D it was looked up since, and not found.
         target_id: of a document that was delivered or adopted before: its id by the cross references; else "".
         allowed: differences of amounts that a person let pass.
     """
@@ -74,6 +75,7 @@ class StepRequest(msgspec.Struct, frozen=True, kw_only=True):
     attempt: int = 1
     refusals: dict[str, int] = {}
     unsettled: bool = False
+    unanswered: bool = False
     target_id: str = ""
     allowed: tuple[Difference, ...] = ()
 

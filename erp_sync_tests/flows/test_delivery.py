@@ -409,9 +409,11 @@ def test_a_target_knows_that_a_send_may_be_committing_still(ledger: Ledger, cloc
     """One without an answer, or of a process that died, less than its settle time ago."""
     erp = System(clock=clock)
     told: list[bool] = []
+    unanswered: list[bool] = []
 
     def refused(_: System, request: StepRequest) -> Outcome:
         told.append(request.unsettled)
+        unanswered.append(request.unanswered)
         return Refused(code="busy", message="no", again=Again.LATER, retry_after_seconds=SETTLE / 3)
 
     erp.on("sales_order", refused, gone, *[refused] * 8)
@@ -423,6 +425,7 @@ def test_a_target_knows_that_a_send_may_be_committing_still(ledger: Ledger, cloc
     assert told == [False, *sorted(told[1:], reverse=True)]
     assert told[1] is True
     assert told[-1] is False
+    assert unanswered == [False, *[True] * (len(told) - 1)]
 
 
 def test_an_optional_step_that_is_refused_does_not_stop_the_document(ledger: Ledger, clock: Clock):

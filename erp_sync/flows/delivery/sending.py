@@ -99,6 +99,7 @@ class Sending:
             attempt=known.attempts + 1,
             refusals=past.refusals,
             unsettled=past.unanswered_at is not None and self.task.clock() < past.unanswered_at + settle,
+            unanswered=past.unanswered_at is not None,
             target_id=self.resolved.partners.get(claim.id, ""),
             allowed=claim.delivery.allowed,
         )
