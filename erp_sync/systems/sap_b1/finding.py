@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from erp_sync.ports.outcomes import Absent, Accepted, Ambiguous, Finding, Found, Receipt
+from erp_sync.ports.outcomes import Absent, Accepted, Ambiguous, Applied, Finding, Found, Outcome, Receipt, Refused
 from erp_sync.systems.sap_b1 import odata
 from erp_sync.systems.sap_b1.capabilities import key_field
 from erp_sync.systems.sap_b1.client import MOST_IN_FILTER, Query, ServiceLayerClient
@@ -94,16 +94,26 @@ class OrderFinder:
     def order(self, entry: int, key: str, *, document: str = "", or_none: bool = False) -> Receipt | None:
         """The order of this number, if it carries our key (`or_none`: if it carries no other): a number of a draft may
         be another order's."""
-        row = self._client.get(
-            "Orders",
-            entry,
-            operation="sales_order.find",
-            document=document,
-            select=(*ORDER_FIELDS, self.key_field),
-        )
+        row = self.row(entry, document=document)
         if row is None or not (row.get(self.key_field) == key or (or_none and not row.get(self.key_field))):
             return None
         return receipt_of(row)
+
+    def row(self, entry: int, *, document: str = "") -> dict[str, Any] | None:
+        """The order of this number, whoever's it is, with the field of our key."""
+        fields = (*ORDER_FIELDS, self.key_field)
+        return self._client.get("Orders", entry, operation="sales_order.find", document=document, select=fields)
+
+    def there(self, key: str, *, document: str = "") -> Outcome | None:
+        """The order, or a draft that may become it; Refused where there are several."""
+        finding = self.find([key], document=document, ended=False)[key]
+        if isinstance(finding, Found):
+            return Applied(receipt=finding.receipt)
+        if isinstance(finding, Accepted):
+            return finding
+        if isinstance(finding, Ambiguous):
+            return Refused(code="ambiguous", message=f"several carry {key}: {', '.join(finding.target_ids)}")
+        return None
 
 
 def _finding(key: str, orders: Sequence[Mapping[str, Any]], drafts: Sequence[Mapping[str, Any]]) -> Finding:

@@ -18,8 +18,6 @@ from erp_sync.ports.documents import Requirement, Step, StepRequest
 from erp_sync.ports.lookups import Lookups
 from erp_sync.ports.mapping import Context, RecordMapping
 from erp_sync.ports.outcomes import (
-    Accepted,
-    Ambiguous,
     Applied,
     Finding,
     Found,
@@ -36,6 +34,7 @@ from erp_sync.systems.sap_b1.client import ServiceLayerClient
 from erp_sync.systems.sap_b1.customers import CUSTOMER, CustomerCards
 from erp_sync.systems.sap_b1.errors import NO_MATCH
 from erp_sync.systems.sap_b1.finding import SALES_ORDER, OrderFinder
+from erp_sync.systems.sap_b1.made import Made, MadeOrders
 from erp_sync.systems.sap_b1.mapping import identity
 from erp_sync.systems.sap_b1.mapping.comparison import own_differences
 from erp_sync.systems.sap_b1.preview import Preview
@@ -54,6 +53,7 @@ class SalesOrderTarget:
         self._resolver, self._finder = OrderResolver(client), OrderFinder(client)
         self._customers = CustomerCards(client, lookups, mappings[CUSTOMER])
         self._approvals, self._preview = Approvals(client, self._finder), Preview(client)
+        self._made = MadeOrders(self._finder, self._approvals)
 
     # What it needs -------------------------------------------------------------------------
 
@@ -147,25 +147,13 @@ class SalesOrderTarget:
             if rejected.code != NO_MATCH:
                 raise
             return self._after_no_match(request, rejected)
-        return self._verified(request, made)
+        return self._verified(request, body, made)
 
-    def _verified(self, request: StepRequest, made: Mapping[str, Any]) -> Outcome:
-        """SAP says that it made the order. A draft's number was seen to be given for an order's: the order of that
-        number must be ours."""
-        try:
-            order = self._finder.order(int(made["DocEntry"]), request.step.key, document=request.document.number)
-            there = None if order is not None else self._there(request)
-        except (TransportError, KeyError, TypeError, ValueError) as problem:
-            # It was made; what it is now, the look after the settle time tells.
-            return Unknown(why=f"{request.step.key} was created and could not be read: {problem}")
-        if order is not None:
-            return Applied(receipt=self._noted(request.document, order))
-        if there is not None:
-            return there
-        return Unknown(
-            why=f"SAP Business One says that it made document {made['DocEntry']} of {request.step.key}; no order of "
-            "that number carries our key, and no draft"
-        )
+    def _verified(self, request: StepRequest, body: Mapping[str, Any], made: Mapping[str, Any]) -> Outcome:
+        outcome = self._made.verified(made, body, request.step.key, document=request.document.number)
+        if isinstance(outcome, Applied) and not outcome.receipt.existed:
+            return Applied(receipt=self._noted(request.document, outcome.receipt))
+        return outcome
 
     def _noted(self, document: SalesOrder, receipt: Receipt) -> Receipt:
         """With what SAP's totals differ from the store's."""
@@ -180,8 +168,9 @@ class SalesOrderTarget:
     def _after_no_match(self, request: StepRequest, rejected: Rejected) -> Outcome:
         """An approval procedure made a draft of it; or the body refers to something that is not there.
 
-        With neither order nor draft to be seen the first time, the draft may be committing still: unknown. When that
-        was looked up after the settle time and the same comes again, it is a reference.
+        With neither order nor draft to be seen, the draft may be committing still: unknown. When a send without an
+        answer was looked up after its settle time and the same comes again, it is a reference. Sends that were refused
+        or never left say nothing of that.
         """
         try:
             there = self._there(request)
@@ -189,7 +178,7 @@ class SalesOrderTarget:
             return Unknown(why=f"{rejected.message} Whether a draft was made could not be looked up: {error}")
         if there is not None:
             return there
-        if request.attempt == 1:
+        if not request.unanswered:
             return Unknown(why=f"{rejected.message} No draft of {request.step.key} is to be seen yet.")
         return Refused(
             code="reference_not_found",
@@ -198,17 +187,8 @@ class SalesOrderTarget:
         )
 
     def _there(self, request: StepRequest) -> Outcome | None:
-        """The order, or a draft that may become it. Raises the TransportError tree."""
-        finding = self._finder.find([request.step.key], document=request.document.number, ended=False)[request.step.key]
-        if isinstance(finding, Found):
-            return Applied(receipt=finding.receipt)
-        if isinstance(finding, Accepted):
-            return finding
-        if isinstance(finding, Ambiguous):
-            return Refused(
-                code="ambiguous", message=f"several carry {request.step.key}: {', '.join(finding.target_ids)}"
-            )
-        return None
+        """See `OrderFinder.there`."""
+        return self._finder.there(request.step.key, document=request.document.number)
 
     # What is there -------------------------------------------------------------------------
 
@@ -240,5 +220,6 @@ class SalesOrderTarget:
         return self._finder.by_ids(ids)
 
     def settle(self, handles: Sequence[str]) -> list[Outcome]:
-        """What became of drafts that wait for a person. Raises ValueError for a handle that is not ours."""
-        return [self._approvals.settle(handle) for handle in handles]
+        """What became of drafts that wait for a person, and of what SAP made and could not be read at once. Raises
+        ValueError for a handle that is not ours."""
+        return [(self._made if Made.is_one(handle) else self._approvals).settle(handle) for handle in handles]

@@ -23,6 +23,15 @@ REASONS = (
         do="Cancel the order in the store. Or send it again" + _RETRY,
     ),
     Reason(
+        code="created_unrecognised",
+        means="SAP Business One answered that it made the order, and no order or draft is recognised as it: an add-on "
+        "may have changed the field of our key or NumAtCard, or deleted the order. The reason names the DocEntry.",
+        look=_SHOW,
+        do="Look in SAP for the order by that DocEntry, and by the store's number in NumAtCard. If it is there, write "
+        "our key into the key field (U_ErpSyncKey) and keep the add-on from changing it, then `erp-sync retry ID`: it "
+        "is found and not sent. Only if there is none, neither order nor draft, the same command sends it again.",
+    ),
+    Reason(
         code="price_difference",
         means="The store sold lines for another price than SAP Business One would charge this account: the order is "
         "not posted. Both calculations stand side by side.",
