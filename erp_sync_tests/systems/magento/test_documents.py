@@ -135,6 +135,15 @@ def test_fetched_ids_are_asked_for_together_and_impossible_ones_not_at_all():
     assert filters(sender.calls[0])[0]["value"] == "5,7"
 
 
+def test_an_event_of_another_store_view_brings_no_order():
+    """Events come for all of them: with a connection for each view an order would be delivered by both."""
+    sender = FakeSender()
+    sender.answer("GET", "orders", search([]))
+    assert list(connector(sender, order_stores=[3, 4]).port("sales_order", "source").fetch(["5"])) in ([], [[]])
+    asked = {(one["field"], one["value"]) for one in filters(sender.calls[0])}
+    assert asked == {("entity_id", "5"), ("store_id", "3,4")}
+
+
 def test_the_website_of_a_store_view_is_asked_for_once():
     sender = FakeSender()
     sender.answer("GET", "orders", search([order()]))

@@ -34,8 +34,11 @@ class OrderSource:
         self._reader = RawReader(connection, stores)
         self._page_size = capabilities.reading("sales_order").page_size
         self._mapper = OrderMapper(connection.settings.get("mapping") or {})
-        only = connection.settings.get("order_stores") or []
-        self._criteria = Criteria().any_of("store_id", [str(one) for one in only]) if only else Criteria()
+        self._only = [str(one) for one in connection.settings.get("order_stores") or []]
+        self._criteria = self._limited(Criteria())
+
+    def _limited(self, criteria: Criteria) -> Criteria:
+        return criteria.any_of("store_id", self._only) if self._only else criteria
 
     @property
     def mapping(self) -> RecordMapping:
@@ -56,8 +59,14 @@ class OrderSource:
 
     def fetch(self, native_ids: Sequence[str]) -> Iterator[list[RawRecord]]:
         numbers = [one for one in native_ids if one.isdigit()]  # no other id can exist
+        # Events come for all store views: another connection's orders are none of this one's.
         pages = self._client.by_keys(
-            PATH, "entity_id", numbers, operation="sales_order.read", page_size=self._page_size
+            PATH,
+            "entity_id",
+            numbers,
+            operation="sales_order.read",
+            page_size=self._page_size,
+            also=self._limited,
         )
         for page in pages:
             yield [self._reader.record(item) for item in page]
