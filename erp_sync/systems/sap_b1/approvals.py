@@ -28,7 +28,7 @@ class ApprovedDrafts(StrEnum):
     """Setting ``approved_drafts``: who adds an approved draft as an order."""
 
     WAIT = "wait"  # a person in SAP
-    POST = "post"  # erp_sync
+    POST = "post"  # erp_sync; not safe yet: no "sending" is durable before, so that a crash can lead to a second save
 
 
 class Approvals:
