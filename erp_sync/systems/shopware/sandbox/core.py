@@ -32,7 +32,8 @@ class ShopwareSandbox:
         self.router = Router([one for one in every if self.shop.options.commercial or not one.commercial])
         if not self.shop.database.row("SELECT name FROM sqlite_master WHERE name = 'sandbox_config'"):
             self._install()
-
+        with self.shop.database.transaction():
+            self.shop.options.keep(self.shop.configure)
         self.courier = Courier()
 
     def _install(self) -> None:

@@ -44,6 +44,15 @@ class Database:
         self.connection.execute("PRAGMA synchronous = OFF")
         self.connection.execute("PRAGMA busy_timeout = 10000")
 
+    @classmethod
+    def over(cls, connection: sqlite3.Connection) -> Database:
+        """An installation's database as somebody else has opened it, to read."""
+        database = cls.__new__(cls)
+        database.path, database.connection = "", connection
+        connection.row_factory = _row
+        connection.create_collation(EXACT, _compared)
+        return database
+
     def close(self) -> None:
         self.connection.close()
 

@@ -23,10 +23,14 @@ from erp_sync.sandbox.evidence import (
     StoreShipment,
     StoreTax,
 )
-from erp_sync.sandbox.files import SystemFiles, commit_times, number, reading
+from erp_sync.sandbox.files import SystemFiles, commit_times, number, opened, reading
+from erp_sync.sandbox.price_evidence import NoPrice, PricePaid, PriceQuestion
 from erp_sync.systems.shopware.sandbox.bootstrap import GROUP
+from erp_sync.systems.shopware.sandbox.database import Database
 from erp_sync.systems.shopware.sandbox.evidence_lines import Charge, Parcels, lowered
 from erp_sync.systems.shopware.sandbox.names import CURRENCY, LIVE_VERSION
+from erp_sync.systems.shopware.sandbox.options import Options
+from erp_sync.systems.shopware.sandbox.pricing.questions import answers
 from erp_sync.systems.shopware.sandbox.schema.fields import structure
 
 SOURCE = "default"
@@ -180,6 +184,14 @@ class Store(StoreEvidence):
             f'LEFT JOIN product AS p ON p.id = e."parentId" AND p.{_LIVE} WHERE e.{_LIVE} ORDER BY 1'
         )
         return [Price(row["productNumber"], _base(row["price"], side), bool(row["childCount"])) for row in rows]
+
+    def prices_paid(self, questions: Sequence[PriceQuestion]) -> list[PricePaid | NoPrice]:
+        """See `sandbox.price_evidence`: what the Store API would answer each account for each product."""
+        with opened(self._files.database) as connection:
+            connection.execute("BEGIN")
+            database = Database.over(connection)
+            kept = {row["key"]: row["value"] for row in database.rows("SELECT key, value FROM sandbox_config")}
+            return answers(database, Options.kept(kept), questions)
 
     def price_writes(self) -> dict[str, list[float]]:
         return commit_times(self._files.journal, "product.price", None)

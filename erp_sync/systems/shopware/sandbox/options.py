@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from decimal import Decimal
 from typing import Any
+
+_KEPT = ("release", "commercial")
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,16 @@ class Options:
     shipping_gross: str = "0"
     min_password_length: int = 8
     shop_url: str = "https://shopware.sandbox"
+
+    def keep(self, configure: Callable[[str, str], None]) -> None:
+        """Leave in the database what decides on prices, for who reads nothing else."""
+        for name in _KEPT:
+            configure(f"options.{name}", json.dumps(getattr(self, name)))
+
+    @classmethod
+    def kept(cls, configured: Mapping[str, str]) -> Options:
+        """As `keep` left them, from all that is configured; the others are the default ones."""
+        return cls(**{name: json.loads(configured[f"options.{name}"]) for name in _KEPT})
 
     @classmethod
     def of(cls, data: dict[str, Any]) -> Options:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
+from datetime import UTC, datetime
 from decimal import Decimal
 
 import httpx
@@ -12,6 +13,7 @@ import pytest
 
 from erp_sync.sandbox.evidence import Article, Payment, Price, Shelf, StoreTax, store_evidence
 from erp_sync.sandbox.files import SystemFiles
+from erp_sync.sandbox.price_evidence import NoPrice, PricePaid, PriceQuestion
 from erp_sync.sandbox.testing import running
 from erp_sync.systems.shopware.sandbox import create
 from erp_sync.systems.shopware.sandbox.bootstrap import country
@@ -331,3 +333,24 @@ def test_prices_and_articles_with_what_variants_inherit(world):
     world.call("PATCH", f"product/{world.product('SHIRT')}", {"active": False})
     world.kept("product", shirt, active=None)
     assert not world.evidence.articles(["SHIRT-M"])["SHIRT-M"].sold
+
+
+def test_what_an_account_pays_is_told_from_the_files(world):
+    rule = "1" * 32
+    numbers = {"type": "customerCustomerNumber", "value": {"operator": "=", "numbers": ["10000"]}}
+    row = {"id": "2" * 32, "productId": world.product("MUG"), "ruleId": rule, "quantityStart": 1,
+           "price": [{"currencyId": USD, "gross": 21, "net": 21, "linked": False}]}  # fmt: skip
+    world.call("POST", "_action/sync", [
+        {"entity": "rule", "action": "upsert",
+         "payload": [{"id": rule, "name": "Contract 7", "priority": 5, "conditions": [numbers]}]},
+        {"entity": "product_price", "action": "upsert", "payload": [row]},
+    ])  # fmt: skip
+    (account,) = world.rows("SELECT \"customerNumber\" FROM customer WHERE email = 'grace@example.com'")
+    asked = [PriceQuestion(number, sku, Decimal(2), "USD", datetime(2026, 11, 3, tzinfo=UTC))
+             for number, sku in ((account, "MUG"), (account, "TEA"), ("404", "TEA"))]  # fmt: skip
+    assert account == "10000"
+    assert world.evidence.prices_paid(asked) == [
+        PricePaid(Decimal(21), True, "product_price of the rule 'Contract 7'"),
+        PricePaid(Decimal("3.33"), True, "price of the product"),
+        NoPrice("no customers have the number '404'"),
+    ]

@@ -49,7 +49,8 @@ class Prices:
             if mine is None and product in custom:
                 mine = self._custom(standard, custom[product])
             if mine is None:
-                mine = self._by_rule(standard, tables.get(product) or tables.get(row["parentId"] or "", []))
+                owner = product if product in tables else row["parentId"] or ""
+                mine = self._by_rule(standard, tables.get(owner, []))
             found[product] = mine or standard
         return found
 
@@ -102,8 +103,10 @@ class Prices:
         return found
 
     def _rule_prices(self, products: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
+        """Of each product that has any rows those of matching rules, maybe none: others play no part."""
         found: dict[str, list[dict[str, Any]]] = {}
-        if not self._context.rules:
+        matching = set(self._context.rules)
+        if not matching:
             return found
         for start in range(0, len(products), 500):
             chunk = list(products[start : start + 500])
@@ -111,8 +114,10 @@ class Prices:
                 f'SELECT * FROM product_price WHERE "productId" IN ({marks(chunk)}) ORDER BY id', chunk
             )
             for row in rows:
-                row["price"] = structure(row["price"])
-                found.setdefault(row["productId"], []).append(row)
+                own = found.setdefault(row["productId"], [])
+                if row["ruleId"] in matching:
+                    row["price"] = structure(row["price"])
+                    own.append(row)
         return found
 
     def _custom_prices(self, products: Sequence[str]) -> dict[str, list[dict[str, Any]]]:

@@ -7,7 +7,7 @@ loaded (Checkout/Cart/RuleLoader::load); one with a condition that nobody knows 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -62,7 +62,7 @@ def _number(value: Value, scope: Scope) -> bool:
     operator = value.get("operator", "=")
     if scope.number is None:
         return bool(operator == "!=")
-    hit = scope.number.lower() in [str(one).lower() for one in value.get("numbers") or ()]
+    hit = scope.number.lower() in (value.get("numbers") or ())
     if operator not in ("=", "!="):
         raise Unsupported(operator)
     return hit == (operator == "=")
@@ -135,6 +135,13 @@ CONTAINERS: Mapping[str, Callable[[int, int], bool]] = {
 }
 
 
+def _prepared(kind: str, value: Value) -> Value:
+    """A condition's value as it is compared: a list of thousands of numbers is folded once, not for each shopper."""
+    if kind != "customerCustomerNumber":
+        return value
+    return {**value, "numbers": frozenset(str(one).lower() for one in value.get("numbers") or ())}
+
+
 def known(kind: str) -> bool:
     return kind in CONDITIONS or kind in CONTAINERS
 
@@ -165,7 +172,7 @@ def tree(rows: Sequence[Mapping[str, Any]]) -> tuple[Node, ...]:
     def made(row: Mapping[str, Any]) -> Node:
         value = structure(row["value"]) if row["value"] else {}
         below = tuple(made(one) for one in children.get(row["id"], ()))
-        return Node(row["type"], value if isinstance(value, dict) else {}, below)
+        return Node(row["type"], _prepared(row["type"], value if isinstance(value, dict) else {}), below)
 
     return tuple(made(row) for row in children.get(None, ()))
 
@@ -191,11 +198,12 @@ class RuleBook:
     def forget(self) -> None:
         self._rules = None
 
-    def matching(self, scope: Scope) -> list[str]:
-        """Ids of the rules that match, in their order."""
+    def matching(self, scope: Scope, among: Container[str] | None = None) -> list[str]:
+        """Ids of the rules that match, in their order; of those `among` which are asked for."""
         if self._rules is None:
             self._rules = self._read()
-        return [rule for rule, conditions in self._rules if holds(conditions, scope)]
+        asked = self._rules if among is None else [one for one in self._rules if one[0] in among]
+        return [rule for rule, conditions in asked if holds(conditions, scope)]
 
     def _read(self) -> list[tuple[str, tuple[Node, ...]]]:
         rules = self._database.column("SELECT id FROM rule WHERE COALESCE(invalid, 0) = 0 ORDER BY priority DESC, id")

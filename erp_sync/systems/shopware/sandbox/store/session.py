@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 import secrets
+from collections.abc import Container
 from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
@@ -179,10 +180,11 @@ class Shopper:
             number=self.customer["customerNumber"] if self.customer else None, tags=frozenset(tags),
         )  # fmt: skip
 
-    def prices(self, state: TaxState | None = None) -> PriceContext:
-        """What prices depend on, in a tax state (default: that of product pages)."""
+    def prices(self, state: TaxState | None = None, among: Container[str] | None = None) -> PriceContext:
+        """What prices depend on, in a tax state (default: that of product pages); of the rules those `among` which
+        are asked for (default: all)."""
         scope = self.scope()
         return PriceContext(
-            scope, self.shop.rules.matching(scope), self.factor, state or self.tax_state, self.item,
+            scope, self.shop.rules.matching(scope, among), self.factor, state or self.tax_state, self.item,
             self.total, self.shop.options.commercial, self.channel["taxCalculationType"] == "vertical",
         )  # fmt: skip
