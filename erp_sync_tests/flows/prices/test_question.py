@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 
 from erp_sync.flows.prices.engine.book import Book
-from erp_sync.flows.prices.engine.discounts import combined
+from erp_sync.flows.prices.engine.discounts import before_discount, combined
 from erp_sync.flows.prices.engine.question import Question, answer
 from erp_sync.model.price_terms import (
     Combination,
@@ -85,6 +85,21 @@ def test_a_percentage_replaces_that_of_a_volume_price():
     assert ask(world(special_prices=[off])).price == d("8.00")
     assert ask(world(special_prices=[off], discount_rules=[discount("5")])).price == d("9.50")
     assert ask(world(special_prices=[volume("9")], discount_rules=[discount("10")])).price == d("8.10")
+
+
+def test_a_percentage_that_replaces_a_volume_prices_own_comes_off_the_price_before_it():
+    """10.00 less 10 % is 9.00: with 20 % in its place it is 8.00, not 7.20."""
+    terms = world(special_prices=[volume("9", discount=d(10))])
+    assert ask(terms).price == d("9.00")
+    assert ask(world(special_prices=[volume("9", discount=d(10))], discount_rules=[discount("20")])).price == d("8.00")
+    whole = [volume("9", discount=d(100))]  # nobody knows what 100 % came off
+    assert ask(world(special_prices=whole, discount_rules=[discount("20")])).price == d("7.20")
+
+
+def test_the_price_before_a_discount_has_six_digits():
+    assert before_discount(d("9"), d(7)) == d("9.677419")
+    assert before_discount(d("9"), d("-3")) == d("8.737864")
+    assert before_discount(d("9"), None) == d(9)
 
 
 @pytest.mark.parametrize(

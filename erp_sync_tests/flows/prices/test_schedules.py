@@ -114,6 +114,15 @@ def test_rounding_in_sql_is_that_of_the_port(price, mode):
     assert steps[("ACME", "bolt", "pc")] == [(d(0), single.price, 1)]
 
 
+@pytest.mark.parametrize("own", ["10", "7", "-3", "100", "33.333333"])
+def test_a_replaced_percentage_in_sql_is_that_of_single_questions(own):
+    row = special("9", account="", price_list="trade", discount=d(own))
+    terms = world(special_prices=[row], discount_rules=[discount("20")])
+    steps, _ = steps_of(terms)
+    single = answer(Question(account="ACME", item="bolt", day=TODAY), Book(terms), PRECEDENCE)
+    assert steps[("ACME", "bolt", "pc")] == [(d(0), single.price, 2)]
+
+
 def test_an_agreement_is_one_step():
     steps, _ = steps_of(world(agreements=[agreement("7")], special_prices=[period("6", 10)]))
     assert steps[("ACME", "bolt", "pc")] == [(d(0), d(7), 0)]

@@ -24,6 +24,15 @@ def off_sql(precedence: Precedence, source: PriceSource, own: str) -> str:
     return own
 
 
+def before_discount_sql(price: str, own: str) -> str:
+    """`discounts.before_discount` of DECIMAL(18, 6) and DECIMAL(9, 6), where `own` is below 100."""
+    millionths = "CAST(1000000 AS DECIMAL(20, 0))"
+    rest = f"CAST((100 - {own}) * {millionths} AS HUGEINT)"
+    doubled = f"CAST({price} * {millionths} AS HUGEINT) * 200000000"
+    halves = f"(abs({doubled}) + {rest}) // (2 * {rest}) * sign({price})"
+    return f"CAST({halves} AS DECIMAL(38, 0)) * CAST(0.000001 AS DECIMAL(7, 6))"
+
+
 def candidates_sql(precedence: Precedence, source: PriceSource, terms: str, key: str, subjects: str) -> str:
     """SQL of the candidates that rows of terms are: subject, place, rank, quantity, amount, problem (and owner, for
     promotions). Of several ranks the lowest counts: the ordered unit, then a period."""
@@ -45,9 +54,13 @@ def candidates_sql(precedence: Precedence, source: PriceSource, terms: str, key:
     where = f"(t.unit = s.unit OR ({not exact} AND t.unit = s.own_unit)) AND {place} >= 0"
     owner = ", t.owner" if promotion else ""
     percent = off_sql(precedence, source, "t.discount")
+    price = "CAST(t.price AS DECIMAL(38, 6))"
+    if place >= 0 and precedence.levels[place].discount == "replaces":
+        replaced = "s.percent IS NOT NULL AND t.discount <> 0 AND t.discount < 100"
+        price = f"CASE WHEN {replaced} THEN {before_discount_sql('t.price', 't.discount')} ELSE {price} END"
     return f"""
         SELECT {common},
-               CAST(CAST(t.price AS DECIMAL(38, 6)) * {factor}
+               CAST({price} * {factor}
                     * CASE WHEN t.currency = s.currency THEN {ONE} ELSE r.rate END
                     * (100 - {off_sql(precedence, source, "0")}) * CAST(0.01 AS DECIMAL(3, 2)) AS {_AMOUNT}) AS amount,
                CASE WHEN t.currency <> s.currency AND r.rate IS NULL THEN '{Defect.NO_EXCHANGE_RATE}' ELSE '' END

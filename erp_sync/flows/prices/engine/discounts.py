@@ -12,6 +12,14 @@ EXACT = Context(prec=60)
 _UNIT = Decimal(1).scaleb(-SCALE)
 
 
+def before_discount(price: Decimal, own: Decimal | None) -> Decimal:
+    """The price that `own` per cent came off, to six digits; of 100 % and more nobody knows it, the price stays."""
+    if not own or own >= HUNDRED:
+        return price
+    before = EXACT.divide(EXACT.multiply(price, HUNDRED), HUNDRED - own)
+    return before.quantize(_UNIT, rounding=ROUND_HALF_UP, context=EXACT)
+
+
 def combined(percents: Sequence[Decimal], how: Combination) -> Decimal:
     """One percentage for all, to six digits. Raises ValueError without any."""
     if not percents:

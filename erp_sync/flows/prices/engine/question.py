@@ -13,7 +13,7 @@ import msgspec
 
 from erp_sync.flows.prices.engine.book import Book, current
 from erp_sync.flows.prices.engine.defects import Defect, first
-from erp_sync.flows.prices.engine.discounts import EXACT, HUNDRED, of_rules
+from erp_sync.flows.prices.engine.discounts import EXACT, HUNDRED, before_discount, of_rules
 from erp_sync.model.price_terms import Account, Agreement, Item, ListPrice, Policy, Promotion, SpecialPrice
 from erp_sync.ports.pricing import Level, Precedence, PriceSource, Rounding, rounded
 
@@ -198,6 +198,8 @@ class _Asked:
                 problem = Defect.ITEM_IN_NO_LIST
             off = discount if off is None else off
         else:
+            if off is not None:  # in the place of the row's own
+                price = before_discount(price, discount)
             rate = self.book.rate(row.currency, self.currency, self.question.day)
             problem = Defect.NO_EXCHANGE_RATE if rate is None else None
             amount = EXACT.multiply(EXACT.multiply(price, self._per(row)), rate or Decimal(0))
