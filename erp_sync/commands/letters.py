@@ -272,9 +272,12 @@ def _letter_text(it: Any, whole: bool) -> str:
     ]
     if it.deadline is not None:
         parts.append(f"becomes a dead letter at {moment(it.deadline)}")
-    if it.differences:
+    asked = [one for one in it.differences if one.words]
+    if asked:
+        parts += ["\nasked:", *(f"  {one}" for one in asked)]
+    if len(asked) < len(it.differences):
         rows = [(one.part, f"{one.stated:f}", f"{one.found:f}", f"{one.amount:+f}", one.against,
-                 "too much" if one.beyond else "") for one in it.differences]  # fmt: skip
+                 "too much" if one.beyond else "") for one in it.differences if not one.words]  # fmt: skip
         parts.append("\n" + columns(("amount", "stated", "found", "difference", "found by", ""), rows, "  "))
     if it.corrections:
         parts += ["\ncorrected:", *(f"  {moment(one.at)} by {one.who}: {one.outcome}" for one in it.corrections)]

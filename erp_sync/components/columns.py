@@ -12,17 +12,8 @@ from typing import Any
 import dagster as dg
 
 from erp_sync.components.flow_table import FlowKind
-from erp_sync.model.keys import Entity
+from erp_sync.components.records import RECORDS
 
-# Module and class of the canonical record that `transformed` gives.
-RECORDS: dict[str, tuple[str, str]] = {
-    Entity.SALES_ORDER: ("order", "SalesOrder"),
-    Entity.ORDER_STATUS: ("order_status", "OrderStatusUpdate"),
-    Entity.SHIPMENT: ("shipment", "Shipment"),
-    Entity.STOCK_LEVEL: ("stock", "StockOffer"),
-    Entity.PRODUCT: ("product", "Product"),
-    Entity.PRICE: ("price", "Price"),
-}
 _PLAIN = {
     "str": "string",
     "int": "int",

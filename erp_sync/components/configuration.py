@@ -8,7 +8,7 @@ A file holds one or more documents, each with a `type`: ``erp_sync.components.Co
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, time, timedelta
 from enum import StrEnum
 from pathlib import Path
@@ -21,10 +21,13 @@ from erp_sync.components.custom_checks import CustomCheck, problems
 from erp_sync.components.durations import clock, duration
 from erp_sync.components.known_names import wrong_of_connection, wrong_of_flow
 from erp_sync.components.maintenance_windows import MaintenanceSpec
+from erp_sync.components.own_rules import OwnGuard, OwnPolicy, wrong_names
 from erp_sync.components.ownership import EntityRecord, check
 from erp_sync.model.advice import Advice
 from erp_sync.ports.connection import ConnectionSettings
 from erp_sync.ports.documents import DEPENDENCY_DEADLINE
+from erp_sync.ports.mapping_functions import functions_of
+from erp_sync.ports.own_functions import OwnFunctionMistake, check_there, look_in
 
 if TYPE_CHECKING:
     from erp_sync.monitoring.expectations import AtLeast, ByHand
@@ -249,7 +252,9 @@ class FlowSpec(_Strict):
         system_of_record: of the entity and its fields, see `erp_sync.components.ownership`; the source's where
             nothing is said.
         rules: the flow's own rules, as data.
-        checks: rules of quality over custom fields, see `erp_sync.components.custom_checks`.
+        checks: rules of quality over custom fields, or by own functions, see `erp_sync.components.custom_checks`.
+        own_guards: functions that judge the plans of a state flow, see `erp_sync.components.own_rules`.
+        policies: functions that say of each document whether it goes, see the same.
         expected: documents, or changed rows of a state flow, by weekday and hour: what is usual, learned where not
             said, and least numbers.
         overdue: a document that may go and waits longer is told of.
@@ -271,6 +276,8 @@ class FlowSpec(_Strict):
     system_of_record: EntityRecord | None = None
     rules: dict[str, Any] = {}
     checks: tuple[CustomCheck, ...] = ()
+    own_guards: tuple[OwnGuard, ...] = ()
+    policies: tuple[OwnPolicy, ...] = ()
     expected: tuple[Expected, ...] = ()
     overdue: timedelta = timedelta(minutes=30)
     held: timedelta = timedelta(hours=4)
@@ -353,7 +360,8 @@ class RouteSpec(_Strict):
                 raise ValueError(f"no flow is called {name!r}; known are {known}")
             if name in DOCUMENT_FLOWS and flow.mode is not Mode.OFF and flow.start is None:
                 raise ValueError(f"flow {name} needs a start time: what lies before it is never sent")
-            for problem in (*wrong_of_flow(name, flow.guards, flow.rules), *problems(name, flow.checks)):
+            own = wrong_names(name, flow.own_guards, flow.policies, documents=name in DOCUMENT_FLOWS)
+            for problem in (*wrong_of_flow(name, flow.guards, flow.rules), *problems(name, flow.checks), *own):
                 raise ValueError(problem)
             if flow.system_of_record is not None:
                 check(name, flow.system_of_record)
@@ -387,8 +395,9 @@ def read_configuration(folder: Path) -> Configuration:
     """Read every ``defs.yaml`` below the folder.
 
     Raises WrongConfiguration with file and field for the first problem, including a route that names
-    a connection that does not exist.
+    a connection that does not exist, or a function that its module does not have.
     """
+    look_in(folder)
     connections: dict[str, ConnectionSpec] = {}
     routes: dict[str, RouteSpec] = {}
     origin: dict[str, Path] = {}
@@ -407,10 +416,13 @@ def read_configuration(folder: Path) -> Configuration:
                     _once(file, "connection", connection.name, connections)
                     for field, problem in wrong_of_connection(connection.vendor, connection.settings):
                         raise WrongConfiguration(file, field, f"connection {connection.name}: {problem}")
+                    _functions_are_there(file, "settings.mapping", functions_of(connection.settings.get("mapping")))
                     connections[connection.name] = connection
                 elif kind == ROUTE:
                     route = RouteSpec.model_validate(attributes)
                     _once(file, "route", route.name, routes)
+                    for flow_name, flow in route.flows.items():
+                        _functions_are_there(file, f"flows.{flow_name}", own_references(flow))
                     routes[route.name] = _with_folder(file, route)
                     origin[route.name] = file
                 else:
@@ -429,6 +441,20 @@ def read_configuration(folder: Path) -> Configuration:
                     f"no connection is called {getattr(route, side)!r}; configured are: {known}",
                 )
     return Configuration(connections=connections, routes=routes)
+
+
+def own_references(flow: FlowSpec) -> list[str]:
+    """``module:function`` of all own functions of a flow."""
+    checks = [one.function for one in flow.checks if one.function]
+    return [*checks, *(one.function for one in (*flow.own_guards, *flow.policies))]
+
+
+def _functions_are_there(file: Path, field: str, references: Iterable[str]) -> None:
+    for reference in references:
+        try:
+            check_there(reference)
+        except OwnFunctionMistake as mistake:
+            raise WrongConfiguration(file, field, str(mistake)) from mistake
 
 
 def _with_folder(file: Path, route: RouteSpec) -> RouteSpec:

@@ -1,7 +1,8 @@
-"""Rules of quality over custom fields, as a flow's YAML declares them: the fields are an installation's own.
+"""Rules of quality of an installation's own, as a flow's YAML declares them: over custom fields, or by a function.
 
 A custom field that a rule looks at is a column of what the flow's suite judges, named as in mappings
-(``custom.channel``). A record that breaks a rule goes to quarantine as ``custom_<name>``.
+(``custom.channel``); of a function the column is what it says is wrong with the record. A record that breaks a rule
+goes to quarantine as ``custom_<name>``.
 """
 
 from __future__ import annotations
@@ -14,7 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from erp_sync.components.flow_table import FLOWS as KINDS
+from erp_sync.components.records import judged_record
 from erp_sync.model.money import BadNumber, decimal_of
+from erp_sync.ports.own_functions import PATTERN, OwnFunction, OwnFunctionFailed, own_function
 
 if TYPE_CHECKING:
     from erp_sync.quality.gate import Rule
@@ -24,24 +28,26 @@ FLOWS = ("orders", "order_status", "shipments", "products")
 
 
 class CustomCheck(BaseModel):
-    """One rule of one custom field; an empty field breaks `required` only.
+    """One rule of one custom field; an empty field breaks `required` only. Or a function that judges the record.
 
     Attributes:
         name: stable, goes into reasons.
         field: e.g. ``custom.channel``.
         one_of, matches: of its text; `matches` is a regular expression of the whole.
         at_least, at_most: of its number; what is no number is out of bounds.
+        function: ``module:function`` instead of field and condition, see `erp_sync.ports.own_functions`.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
-    field: str = Field(pattern=r"^custom\.\w+$")
+    field: str = Field(default="", pattern=r"^(custom\.\w+)?$")
     required: bool = False
     one_of: tuple[str, ...] = ()
     matches: str = ""
     at_least: Decimal | None = None
     at_most: Decimal | None = None
+    function: str = Field(default="", pattern=f"{PATTERN}|^$")
 
     @field_validator("at_least", "at_most", mode="before")
     @classmethod
@@ -59,7 +65,13 @@ class CustomCheck(BaseModel):
 
     @model_validator(mode="after")
     def _one_condition(self) -> CustomCheck:
-        if sum((self.required, bool(self.one_of), bool(self.matches), self.bounded)) != 1:
+        conditions = sum((self.required, bool(self.one_of), bool(self.matches), self.bounded))
+        if self.function:
+            if conditions or self.field:
+                raise ValueError("a function judges the whole record: leave field and conditions out")
+        elif not self.field:
+            raise ValueError("needs a field, or a function")
+        elif conditions != 1:
             raise ValueError("needs one of: required, one_of, matches, or at_least and at_most")
         return self
 
@@ -69,6 +81,8 @@ class CustomCheck(BaseModel):
 
     @property
     def column(self) -> str:
+        if self.function:
+            return f"what {self.function} says ({self.name})"
         return f"{self.field} out of bounds ({self.name})" if self.bounded else self.field
 
     def rule(self) -> Rule:
@@ -76,6 +90,14 @@ class CustomCheck(BaseModel):
         from erp_sync.quality.gate import Rule
 
         told: tuple[str, dict[str, Any], str]
+        if self.function:
+            return Rule(
+                name=f"custom_{self.name}",
+                expectation="ExpectColumnValuesToBeNull",
+                arguments={"column": self.column},
+                words=f"{self.function} refuses it",
+                words_in=self.column,
+            )
         if self.required:
             told = ("ExpectColumnValuesToNotBeNull", {}, "is empty")
         elif self.one_of:
@@ -96,8 +118,20 @@ class CustomCheck(BaseModel):
             words=f"{self.field} {words}",
         )
 
-    def value(self, custom: Mapping[str, Any]) -> Any:
-        """What the column holds of a record's custom fields; None where it is empty."""
+    def own(self, flow: str) -> OwnFunction:
+        """The function. Raises OwnFunctionMistake."""
+        return own_function(self.function, "check", judged_record(KINDS[flow].entity))
+
+    def value(self, flow: str, record: Any) -> Any:
+        """What the column holds of a record; None where it is empty. Raises OwnFunctionMistake."""
+        if not self.function:
+            return self.value_of(record.custom)
+        try:
+            return self.own(flow)(record)
+        except OwnFunctionFailed as failure:
+            return str(failure)
+
+    def value_of(self, custom: Mapping[str, Any]) -> Any:
         value = custom.get(self.field.removeprefix("custom."))
         if value is None or value == "":
             return None
@@ -113,15 +147,15 @@ class CustomCheck(BaseModel):
         )
 
 
-def columns(checks: Sequence[CustomCheck], record: Any) -> dict[str, Any]:
-    """Columns of one record, for the rules of the same checks."""
-    return {one.column: one.value(record.custom) for one in checks}
+def columns(flow: str, checks: Sequence[CustomCheck], record: Any) -> dict[str, Any]:
+    """Columns of one record of a flow, for the rules of the same checks. Raises OwnFunctionMistake."""
+    return {one.column: one.value(flow, record) for one in checks}
 
 
 def problems(flow: str, checks: Sequence[CustomCheck]) -> list[str]:
     """What is wrong with a flow's checks, in words."""
     found = []
-    if checks and flow not in FLOWS:
+    if any(one.field for one in checks) and flow not in FLOWS:
         found.append(f"flow {flow} has no custom fields: they are of {', '.join(FLOWS)}")
     names = [one.name for one in checks]
     found += [f"flow {flow}: two checks are called {name}" for name in sorted({n for n in names if names.count(n) > 1})]

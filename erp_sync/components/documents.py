@@ -19,6 +19,7 @@ from erp_sync.components.flow_table import FLOWS, FlowKind
 from erp_sync.components.giving_up import end_process
 from erp_sync.components.installation import Installation
 from erp_sync.components.mapping_version import mapping_version
+from erp_sync.components.own_rules import LEFT_OUT_BY_POLICY, by_policies
 from erp_sync.flows.decisions import Before, Decision
 from erp_sync.flows.defects import passes
 from erp_sync.flows.defects import words as words_of_defect
@@ -91,7 +92,7 @@ def suite_of(flow: str, custom: Sequence[CustomCheck] = ()) -> Suite:
 def judged_facts(flow: str, document: Any, custom: Sequence[CustomCheck]) -> dict[str, Any]:
     """The row of a document that `suite_of` judges."""
     facts: dict[str, Any] = flow_module(flow, "checks").facts(document)
-    return facts | custom_columns(custom, document) if custom else facts
+    return facts | custom_columns(flow, custom, document) if custom else facts
 
 
 def transform_documents(
@@ -166,7 +167,7 @@ def _transform_batch(
             doubtful.add(row.id)
             del broken[position]
             continue
-        words = "; ".join(rule.words for rule in rules)
+        words = "; ".join(rule.told(facts[position]) for rule in rules)
         rejected.append((row, rules[0].name, "", f"{document.number}: {words}"))
         report.broken.append(document.number)
     with here.ledger.handling(route.name, kind.name, run_id=run_id) as work:
@@ -209,6 +210,18 @@ def _transform_batch(
             if row.id in doubtful and decision.action in ("create", "update"):
                 differences = checks.differences(document)
                 open_ones = undecided(differences, before.allowed if before is not None else ())
+                if open_ones:
+                    decision = Decision(action="hold", code=code_of(open_ones), reason=words_of(open_ones))
+            if decision.action in ("create", "update") and flow.policies:
+                left_out, asked = by_policies(kind.name, flow.policies, document)
+                if left_out is not None:
+                    report.dropped += 1
+                    _count(report, LEFT_OUT_BY_POLICY)
+                    work.withdraw(target, [key], LEFT_OUT_BY_POLICY, left_out.why)
+                    work.note(key, LEFT_OUT_BY_POLICY, left_out.why, number=document.number)
+                    continue
+                differences += asked
+                open_ones = undecided(asked, before.allowed if before is not None else ())
                 if open_ones:
                     decision = Decision(action="hold", code=code_of(open_ones), reason=words_of(open_ones))
             report.held += decision.action == "hold"

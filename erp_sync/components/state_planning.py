@@ -9,6 +9,8 @@ from typing import Any
 import msgspec
 
 from erp_sync.components.configuration import Mode
+from erp_sync.components.own_rules import verdicts as own_verdicts
+from erp_sync.components.own_rules import waits
 from erp_sync.components.state_task import StateTask
 from erp_sync.flows.comparison import REPLACES, Comparison, value_text
 from erp_sync.flows.guards import Share, judge_shares
@@ -57,7 +59,7 @@ class Planning:
     def __init__(self, task: StateTask) -> None:
         self.task = task
         self.planned = Planned()
-        self._jumps = self._edits = 0
+        self._jumps = self._edits = self._owns = 0
         self._replaced: set[str] = set()
 
     def rows(
@@ -116,6 +118,9 @@ class Planning:
         if self._jumps:
             words = f"{self._jumps} rows jump; see each"
             planned.alone_why.append(Verdict(check="max_jump_factor", passed=False, words=words))
+        if self._owns:
+            words = f"own guards let {self._owns} rows wait; see each"
+            planned.alone_why.append(Verdict(check="own_guards", passed=False, words=words))
         if self._edits:
             words = f"{self._edits} rows were edited in {task.target_name}; see each"
             planned.alone_why.append(Verdict(check="foreign_edits", passed=False, words=words))
@@ -157,10 +162,14 @@ class Planning:
             source_version=one["source_version"],
             source_order=one["source_order"],
         )
+        own = waits(task.flow.own_guards, row)
+        if own is not None and jump is None:
+            row = msgspec.structs.replace(row, reason=own)
+        self._owns += own is not None
         self._jumps += jump is not None
         self._edits += found.held
         self._replaced.update(row.key for row in gone)
-        (self.planned.alone if jump or found.held else self.planned.rows).extend((*gone, row))
+        (self.planned.alone if jump or own or found.held else self.planned.rows).extend((*gone, row))
 
     def _reason(self, was: dict[str, Any] | None, found: Judged) -> str:
         """Both values of what somebody edited, and why the rest is written."""
@@ -176,8 +185,14 @@ class Planning:
     def _add_missing(self, missing: dict[str, str]) -> None:
         for key, before in missing.items():
             row = self._gone(key, before, f"{self.task.source} has it no more, or it has ended")
-            if row is not None:
+            if row is None:
+                continue
+            own = waits(self.task.flow.own_guards, row)
+            if own is None:
                 self.planned.rows.append(row)
+            else:
+                self._owns += 1
+                self.planned.alone.append(msgspec.structs.replace(row, reason=own))
 
     def _gone(self, key: str, before: str, reason: str) -> PlanRow | None:
         """The row that takes away what should not be there; None where the flow leaves it."""
@@ -272,6 +287,9 @@ class Planning:
             Verdict(check=one.guard, passed=one.passed, words=one.words, figure=one.figure, limit=one.limit)
             for one in judge_shares(shares, task.flow.guards, task.logic.GUARDS)
         ]
+        for name, why in own_verdicts(task.flow.own_guards, rows, task.report.compared):
+            words = why if why is not None else "lets it pass"
+            found.append(Verdict(check=f"own_{name}", passed=why is None, words=words))
         if task.full and task.report.read == 0:
             found.append(Verdict(check="row_count", passed=False, words=f"{task.source} gave no row at all"))
         if task.flow.mode is Mode.SHADOW:

@@ -156,13 +156,13 @@ class Transformation:
         suite = suite_of(task.kind.name, custom)
         frame = pd.DataFrame(checks.columns([entry.row for entry in good], others))
         for one in custom:
-            frame[one.column] = [one.value(entry.row.custom) for entry in good]
+            frame[one.column] = [one.value(task.kind.name, entry.row) for entry in good]
         judgement = judge(suite, frame)
         task.report.rules = judgement.rules
         for position, rules in judgement.by_row().items():
             # A rule that stops the row says more than one that only names it.
             rules = sorted(rules, key=lambda rule: rule.name in self.named_only)
-            words = "; ".join(rule.words for rule in rules)
+            words = "; ".join(rule.told(frame.iloc[position].to_dict()) for rule in rules)
             good[position].problem = (
                 rules[0].name,
                 "",

@@ -62,9 +62,10 @@ REASONS = (
     ),
     Reason(
         code="custom_{name}",
-        means="A custom field breaks rule {name} of the flow's `checks` in the YAML. The record is in quarantine.",
-        look=("erp-sync deadletters show ID",),
-        do="Correct the field at its source, or the rule where it asks too much.",
+        means="A record breaks rule {name} of the flow's `checks` in the YAML: over a custom field, or by a function "
+        "of the company's own. It is in quarantine.",
+        look=("erp-sync deadletters show ID", "erp-sync mapping"),
+        do="Correct the record at its source, or the rule where it asks too much or fails.",
     ),
     Reason(code="has_lines", means="The order or shipment has no line: there is nothing to book.", do=_AT_SOURCE),
     Reason(

@@ -159,8 +159,9 @@ def _judge(here: Installation, route: str, flow: str, document: Any) -> None:
 
     holding: frozenset[str] = getattr(flow_module(flow, "checks"), "HOLDING", frozenset())
     custom = here.configuration.routes[route].flows[flow].checks
-    judgement = judge(suite_of(flow, custom), [judged_facts(flow, document, custom)])
-    broken = [item.rule.words for item in judgement.broken if item.rule.name not in holding]
+    facts = judged_facts(flow, document, custom)
+    judgement = judge(suite_of(flow, custom), [facts])
+    broken = [item.rule.told(facts) for item in judgement.broken if item.rule.name not in holding]
     if broken:
         raise CannotDo(f"it would be refused again: {'; '.join(broken)}")
 

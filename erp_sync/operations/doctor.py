@@ -116,7 +116,7 @@ def _lookups(here: Installation, route: RouteSpec) -> Iterator[Finding]:
     try:
         used = _tables_used(here, route)
     except CannotDo as error:
-        yield _error("route", "mapping", str(error), "Correct the overlay in the connection's YAML.")
+        yield _error("route", "mapping", str(error), "Correct the YAML, or the function that it names.")
         return
     filled = set(here.lookups(route).tables)
     for table, fields in used.items():

@@ -17,12 +17,15 @@ from erp_sync.components.configuration import RouteSpec
 from erp_sync.components.flow_table import FLOWS, FlowKind
 from erp_sync.components.installation import Installation
 from erp_sync.components.mapping_version import mapping_version, written_version
+from erp_sync.components.own_rules import Told
+from erp_sync.components.own_rules import told as own_told
 from erp_sync.operations.choosing import CannotDo
 from erp_sync.ports import mapping_coverage
 from erp_sync.ports.capabilities import Capabilities, Operation
 from erp_sync.ports.connection import ConnectionSettings
 from erp_sync.ports.mapping import Direction, MappingMistake, MappingRow, RecordMapping
 from erp_sync.ports.mapping_coverage import Untargeted
+from erp_sync.ports.own_functions import OwnFunctionMistake
 from erp_sync.ports.published import PublishedField, PublishedRecord, Served
 
 Progress = Callable[[str, int, int], None]
@@ -88,6 +91,7 @@ class FlowMapping(msgspec.Struct, frozen=True, kw_only=True):
         version: of all of it, with the settings that it looks at; runs and documents tell the one that they went by.
         untargeted: canonical fields that the source fills and no field of the target gets.
         undeclared: names sides whose writes have no declared mapping.
+        own: the company's own checks, guards and policies; its own mapping functions are rules of their fields.
     """
 
     flow: str
@@ -100,6 +104,7 @@ class FlowMapping(msgspec.Struct, frozen=True, kw_only=True):
     operations: tuple[OperationTold, ...]
     undeclared: tuple[str, ...]
     untargeted: tuple[Untargeted, ...] = ()
+    own: tuple[Told, ...] = ()
 
 
 class MappingDocument(msgspec.Struct, frozen=True, kw_only=True):
@@ -163,10 +168,18 @@ def _flow(here: Installation, route: RouteSpec, kind: FlowKind, traffic: bool) -
         mappings=tuple(mappings),
         operations=tuple(operations),
         undeclared=tuple(undeclared),
+        own=_own(kind, route),
         untargeted=untargeted(
             kind, _settings(here, getattr(route, kind.source)), _settings(here, getattr(route, kind.target))
         ),
     )
+
+
+def _own(kind: FlowKind, route: RouteSpec) -> tuple[Told, ...]:
+    try:
+        return own_told(kind.name, route.flows[kind.name])
+    except OwnFunctionMistake as mistake:
+        raise CannotDo(f"route {route.name}, flow {kind.name}: {mistake}") from mistake
 
 
 def untargeted(kind: FlowKind, source: ConnectionSettings, target: ConnectionSettings) -> tuple[Untargeted, ...]:

@@ -37,6 +37,12 @@ def _chapter(flow: FlowMapping) -> Iterator[str]:
             ("field", "filled from", "target", "why"),
             [(f"`{one.field}`", one.source, NO_TARGET, one.reason or NO_REASON) for one in flow.untargeted],
         )
+    if flow.own:
+        yield from ("### The company's own rules", "")
+        yield from _table(
+            ("kind", "name", "function", "types", "for"),
+            [(one.kind, one.name, f"`{one.function}`", f"`{one.signature}`", one.words) for one in flow.own],
+        )
     for side in flow.undeclared:
         yield from (f"The {side} has no declared mapping; its operations are below.", "")
     if flow.operations:
@@ -134,6 +140,13 @@ def _rows(flow: FlowMapping) -> Iterator[dict[str, str]]:
             "source": one_field.source,
             "target": one_field.field,
             "note": one_field.reason or NO_REASON.strip("*"),
+        }
+    for own in flow.own:
+        yield {
+            "part": f"own {own.kind}",
+            "target": own.name,
+            "rule": f"function {own.function} ({own.signature})",
+            "note": own.words,
         }
     for operation in flow.operations:
         yield {

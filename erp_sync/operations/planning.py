@@ -13,10 +13,13 @@ from erp_sync.components.configuration import FlowSpec, RouteSpec
 from erp_sync.components.documents import before_of, before_start, flow_module, judged_facts, suite_of
 from erp_sync.components.flow_table import FlowKind
 from erp_sync.components.installation import Installation, Offline
+from erp_sync.components.own_rules import LEFT_OUT_BY_POLICY, by_policies
+from erp_sync.flows.decisions import Decision
 from erp_sync.ledger import Delivery, State
 from erp_sync.ledger.documents import StepState
 from erp_sync.model.keys import EntityKey
 from erp_sync.operations.choosing import connector
+from erp_sync.ports.differences import code_of, undecided, words_of
 from erp_sync.ports.documents import Requirement
 from erp_sync.ports.raw import BadRecord, MappingProblem, RawRecord, Window
 from erp_sync.quality.gate import judge
@@ -205,11 +208,13 @@ def _decided(
         if latest[one.key] != position:
             continue  # of several versions the last one counts
         if position in broken:
-            words = "; ".join(rule.words for rule in broken[position])
+            words = "; ".join(rule.told(facts[position]) for rule in broken[position])
             result.append((_rejected(one, document.number, broken[position][0].name, words), None))
             continue
         before = before_of(previous.get(one.key), begun)
         decision = logic.decide(document, flow.start, before, getattr(route, kind.target))
+        if decision.action in ("create", "update"):
+            decision = _by_policies(kind, flow, document, decision, previous.get(one.key))
         outcome = {"create": "send"}.get(decision.action, decision.action)
         told = PlannedDocument(
             number=document.number,
@@ -222,6 +227,17 @@ def _decided(
         )
         result.append(_with_writes(target, told, document, {}) if outcome in ("send", "cancel") else (told, None))
     return result
+
+
+def _by_policies(
+    kind: FlowKind, flow: FlowSpec, document: Any, decision: Decision, previous: Delivery | None
+) -> Decision:
+    """The decision as the company's own policies leave it."""
+    left_out, asked = by_policies(kind.name, flow.policies, document)
+    if left_out is not None:
+        return Decision(action="drop", code=LEFT_OUT_BY_POLICY, reason=left_out.why)
+    asked = undecided(asked, previous.allowed if previous is not None else ())
+    return Decision(action="hold", code=code_of(asked), reason=words_of(asked)) if asked else decision
 
 
 def _rejected(one: _Candidate, number: str, code: str, reason: str) -> PlannedDocument:

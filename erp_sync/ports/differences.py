@@ -1,4 +1,5 @@
-"""Amounts that two calculations of one document give differently, and what a person let pass of it."""
+"""Amounts that two calculations of one document give differently, what else a person is asked about it, and what a
+person let pass of it."""
 
 from __future__ import annotations
 
@@ -18,6 +19,7 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
         found: as the other calculation gives it (the target's, or the sum of its parts).
         tolerance: up to this nobody is asked; None: shown beside the others, nothing depends on it.
         against: whose calculation `found` is, in a few words.
+        words: why a person is asked, where it is no amount; see `held_by`.
     """
 
     part: str
@@ -25,6 +27,7 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
     found: Decimal
     tolerance: Decimal | None = None
     against: str = ""
+    words: str = ""
 
     @property
     def amount(self) -> Decimal:
@@ -35,6 +38,8 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
         return self.tolerance is not None and abs(self.amount) > self.tolerance
 
     def __str__(self) -> str:
+        if self.words:
+            return f"{self.part}: {self.words}"
         limit = f", beyond {shown(self.tolerance)}" if self.tolerance is not None and self.beyond else ""
         sign = "+" if self.amount > 0 else ""
         whose = self.against or "found"
@@ -73,8 +78,19 @@ def allowing(allowed: Iterable[Difference], found: Iterable[Difference]) -> tupl
     return tuple(by_part.values())
 
 
+_POLICY = "policy "
+
+
+def held_by(policy: str, why: str) -> Difference:
+    """A policy of the company's own holds the document until a person lets it pass, whatever its amounts."""
+    return Difference(part=_POLICY + policy, stated=Decimal(0), found=Decimal(1), tolerance=Decimal(0), words=why)
+
+
 def code_of(open_ones: Sequence[Difference]) -> str:
-    """``tax_difference`` where only tax is in question, else ``total_difference``."""
+    """``held_by_policy`` where one of the company's own holds it; else ``tax_difference`` where only tax is in
+    question, else ``total_difference``."""
+    if any(one.part.startswith(_POLICY) for one in open_ones):
+        return "held_by_policy"
     return "tax_difference" if all(one.part.startswith("tax") for one in open_ones) else "total_difference"
 
 

@@ -119,6 +119,7 @@ class Rule:
         always: called for empty values too (constants, settings, computed values).
         pure: the answer depends on the value and the context only, so that it may be remembered.
         rebuild: the same rule around an overlaid `nested`.
+        code: changes with what `apply` does, where its name does not: a company's own function.
     """
 
     name: str
@@ -130,6 +131,7 @@ class Rule:
     always: bool = False
     pure: bool = False
     rebuild: Callable[[RecordMapping], Rule] | None = None
+    code: str = ""
 
 
 @dataclass(frozen=True)
@@ -334,8 +336,15 @@ class RecordMapping:
     @property
     def version(self) -> str:
         """Changes when any declaration changes."""
-        text = "\n".join(repr(row) for row in self.rows())
+        text = "\n".join([*(repr(row) for row in self.rows()), *self._codes()])
         return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+    def _codes(self) -> Iterator[str]:
+        for one in self.fields:
+            if one.rule.code:
+                yield one.rule.code
+            if one.rule.nested is not None:
+                yield from one.rule.nested._codes()
 
     def target_paths(self) -> set[str]:
         return {row.target for row in self.rows()}

@@ -10,10 +10,12 @@
         add:
           - {target: custbody_gift_message, source: custom.gift_message, type: text, max_length: 300}
           - {target: custbody_channel, constant: web}
+          - {target: custbody_cost_center, source: custom.department, function: "acme_rules:cost_center"}
 
 Keys of a field: ``target``; ``source`` or ``constant``; ``type`` (text, integer, decimal, boolean, date,
-time) or ``lookup`` (a table); ``default``, ``required``, ``max_length``, ``note``. Everything else is
-refused when the connection is loaded, with the place and the valid choices.
+time), ``lookup`` (a table) or ``function`` (`erp_sync.ports.own_functions`); ``default``, ``required``,
+``max_length``, ``note``. Everything else is refused when the connection is loaded, with the place and the valid
+choices.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ from typing import Any
 from erp_sync.ports import mapping_rules as rules
 from erp_sync.ports.connection import ConnectionSettings
 from erp_sync.ports.mapping import COPY, Context, Direction, Field, MappingMistake, RecordMapping, Rule, Scope
+from erp_sync.ports.own_functions import OwnFunctionMistake, own_function
 from erp_sync.ports.paths import MISSING, BadPath
 
 _TO_CANONICAL: dict[str, Rule] = {
@@ -36,7 +39,7 @@ _TO_CANONICAL: dict[str, Rule] = {
     "time": rules.timestamp(),
 }
 _TO_VENDOR: dict[str, Rule] = {**_TO_CANONICAL, "date": rules.local_date(), "time": rules.utc_text()}
-FIELD_KEYS = ("target", "source", "constant", "type", "lookup", "default", "required", "max_length", "note")
+FIELD_KEYS = ("target", "source", "constant", "type", "lookup", "function", "default", "required", "max_length", "note")
 CHANGES = ("add", "replace", "drop")
 
 
@@ -137,8 +140,13 @@ def _default(mapping: RecordMapping, target: str, entry: Mapping[str, Any], rule
 def _rule(mapping: RecordMapping, target: str, entry: Mapping[str, Any]) -> Rule:
     if "constant" in entry:
         return rules.constant(entry["constant"])
-    if "type" in entry and "lookup" in entry:
-        raise MappingMistake(mapping.name, f"{target}: needs either type or lookup")
+    if len({"type", "lookup", "function"} & set(entry)) > 1:
+        raise MappingMistake(mapping.name, f"{target}: needs one of type, lookup and function")
+    if "function" in entry:
+        try:
+            return rules.own(own_function(str(entry["function"]), "mapping"))
+        except OwnFunctionMistake as mistake:
+            raise MappingMistake(mapping.name, f"{target}: {mistake}") from mistake
     if "lookup" in entry:
         return rules.lookup(str(entry["lookup"]))
     if "type" not in entry:

@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 from erp_sync.model.money import decimal_of, round_money
 from erp_sync.ports.lookups import Lookups
 from erp_sync.ports.mapping import COPY, RecordMapping, Rule, Scope, Validation, is_empty
+from erp_sync.ports.own_functions import OwnFunction
 from erp_sync.ports.paths import MISSING
 from erp_sync.ports.raw import MappingProblem
 
@@ -147,6 +148,26 @@ def choice(values: Mapping[str, Any], *, code: str, otherwise: Any = MISSING) ->
 
     listing = ", ".join(f"{key}→{value}" for key, value in values.items())
     return Rule(f"choice({listing})" + ("" if otherwise is MISSING else f", else {otherwise}"), apply)
+
+
+def own(function: OwnFunction) -> Rule:
+    """What a company's own function makes of the value, read as the type that it takes; None leaves the field out."""
+    reads: Mapping[Any, Rule] = {
+        str: text(),
+        int: integer(),
+        Decimal: decimal(scale=8),
+        bool: boolean(),
+        datetime: timestamp(),
+        Any: COPY,
+    }
+    read = reads[function.takes]
+
+    def apply(value: Any, scope: Scope) -> Any:
+        given = read.apply(value, scope)
+        answer = function(given, scope.record) if function.with_record else function(given)
+        return MISSING if answer is None else answer
+
+    return Rule(f"function {function.reference} ({function.signature})", apply, code=function.code)
 
 
 def constant(value: Any) -> Rule:

@@ -66,6 +66,14 @@ REASONS = (
         do="Compare both calculations, then `erp-sync approve ID --why TEXT` or `erp-sync reject ID --why TEXT`.",
     ),
     Reason(
+        code="held_by_policy",
+        means="One of the company's own policies (a function that the route's YAML names) holds this document. The "
+        "reason is the policy's.",
+        look=("erp-sync deadletters show ID", "erp-sync mapping"),
+        do="Decide what the policy asks: `erp-sync approve ID --why TEXT` lets it pass, `erp-sync reject ID --why "
+        "TEXT` refuses it.",
+    ),
+    Reason(
         code="doubtful_match",
         means="The ERP holds an order that may be this one, entered by somebody else. Neither is touched.",
         look=("erp-sync deadletters show ID",),

@@ -8,7 +8,7 @@ currency's unit: exact, and quick in a frame.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from functools import cache
 from typing import Any
@@ -35,6 +35,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
         arguments: its arguments.
         words: what a row that breaks it means, for an operator.
         batch: judges the batch, not single rows.
+        words_in: the column that says in words what is wrong with a row, where each has its own.
     """
 
     name: str
@@ -42,6 +43,11 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     arguments: dict[str, Any]
     words: str
     batch: bool = False
+    words_in: str = ""
+
+    def told(self, record: Mapping[str, Any]) -> str:
+        """What is wrong with this record, which broke the rule."""
+        return str(record[self.words_in]) if self.words_in else self.words
 
 
 class Suite(msgspec.Struct, frozen=True, kw_only=True):

@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from erp_sync.components.columns import RECORDS, record_columns
+from erp_sync.components.columns import record_columns
 from erp_sync.components.custom_checks import FLOWS, CustomCheck, columns, problems
 from erp_sync.components.documents import suite_of, transform_documents
 from erp_sync.components.flow_table import FLOWS as KINDS
+from erp_sync.components.records import RECORDS
 from erp_sync.quality.gate import Suite, judge
 from erp_sync_tests.components.two_systems import two_systems
 from erp_sync_tests.e2e.business import business
@@ -26,7 +27,8 @@ NOW = datetime(2026, 1, 2, tzinfo=UTC)
 
 def broken(check: CustomCheck, *values: Any) -> list[int]:
     """Positions of the values that break the rule, by the library that judges."""
-    rows = [columns([check], SimpleNamespace(custom={"x": value} if value is not ... else {})) for value in values]
+    records = [SimpleNamespace(custom={"x": value} if value is not ... else {}) for value in values]
+    rows = [columns("orders", [check], record) for record in records]
     return sorted(judge(Suite(name="custom", rules=(check.rule(),)), rows).by_row())
 
 

@@ -111,7 +111,7 @@ def codes() -> set[str]:
     found |= {rule[0] for flow in FLOWS for rule in flow_module(flow, "checks").RULES}
     found |= {one[2] for one in netsuite._RULES if one[2]} | {one.code for one in magento._MEANINGS}
     found |= {code for code, _ in flow_module("orders", "transform").HELD.values()}
-    found |= {"tax_difference", "total_difference"}  # of `ports.differences.code_of`
+    found |= {"tax_difference", "total_difference", "held_by_policy"}  # of `ports.differences.code_of`
     found |= {"doubtful_match", "doubtful_customer"}  # of `ports.adoption`
     found.add("custom_{name}")  # of `components.custom_checks`
     found.add("edited_at_target")  # of `operations.putting_back`
