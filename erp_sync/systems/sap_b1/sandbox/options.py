@@ -36,6 +36,9 @@ class Options:
         add_on: rules of a custom TransactionNotification; see `add_on`.
         period_price_with_group: of a period discount whose percentage a discount group's replaces, the price "before"
             it or the "net" one is taken (unconfirmed).
+        effective_price_compares: without "Considers All Price Sources" EffectivePrice lowest and highest compare the
+            sources "always", or only "with_group": where a discount group is for the item (unconfirmed; see
+            `pricing.item_price`).
         item_price_is: what CompanyService_GetItemPrice answers, the price "after" or "before" the Discount beside it
             (unconfirmed; public code multiplies it by the quantity as it is).
         empty_expect: a call with ``Expect: 100-continue`` is answered with an empty 500 (obs.).
@@ -73,6 +76,7 @@ class Options:
     approval_answer: str = "not_found"
     add_on: list[dict[str, Any]] = field(default_factory=list)
     period_price_with_group: str = "before"
+    effective_price_compares: str = "with_group"
     item_price_is: str = "after"
     empty_expect: bool = False
     branches: list[int] = field(default_factory=list)
@@ -114,6 +118,8 @@ class Options:
             raise WrongOption("approval_answer", options.approval_answer, "not_found or created")
         if options.period_price_with_group not in ("before", "net"):
             raise WrongOption("period_price_with_group", options.period_price_with_group, "before or net")
+        if options.effective_price_compares not in ("with_group", "always"):
+            raise WrongOption("effective_price_compares", options.effective_price_compares, "with_group or always")
         if options.item_price_is not in ("after", "before"):
             raise WrongOption("item_price_is", options.item_price_is, "after or before")
         try:

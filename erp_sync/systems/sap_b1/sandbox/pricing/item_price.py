@@ -12,9 +12,15 @@ A discount group's percentage replaces 3's own percentage and applies to 4, neve
 price is 3's and the percentage the group's (contentsiphon.com). Whether 3's price then is the one before its own
 percentage is unconfirmed; here it is (option `period_price_with_group`).
 
-EffectivePriceConsidersPriceBeforeDiscount ("Considers All Price Sources") makes all sources count for lowest and
-highest whether or not a group's discount exists [H]. Without it and with a group's discount, the sources that take it
-(3 and 4) are compared (unconfirmed: [H] says only what the flag does).
+EffectivePriceConsidersPriceBeforeDiscount is the user interface's "Effective Price Considers All Price Sources": "Select
+this checkbox to consider all price sources when calculating the effective price, no matter whether you have defined a
+discount in the Discount Groups window or not" [H, read again in its print of 2026-06-08]. Under Lowest Price the same
+page says "calculates prices from all available price sources, and the lowest price will be taken", without a condition,
+and refers for the rest to "How to Determine the Prices in Sales and Purchasing Documents", of which no copy was found.
+So what holds without the flag is unconfirmed. The sentence and the property's name (the price *before discount* counts,
+too) speak for the flag mattering where no discount group is for the item: there the default priority stays (option
+`effective_price_compares` "with_group"). That the flag changes nothing is the other reading ("always"). Nothing there
+speaks for leaving a source out where a group's discount exists: all are compared then.
 """
 
 from __future__ import annotations
@@ -46,8 +52,8 @@ def price(context: Context, question: Question) -> Offer:
     if mode == "epDefaultPriority":
         return found[min(found)]
     considers_all = question.partner.get("EffectivePriceConsidersPriceBeforeDiscount") == "tYES"
-    if group is not None and not considers_all:
-        found.pop(2, None)
+    if group is None and not considers_all and context.options.effective_price_compares == "with_group":
+        return found[min(found)]
     # A source without a price says nothing about the lowest one.
     priced = {rank: offer for rank, offer in found.items() if offer.unit_price} or found
     step = context.options.price
