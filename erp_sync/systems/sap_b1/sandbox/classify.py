@@ -21,15 +21,17 @@ _FLOWS = {
     "BusinessPartners": "customers", "PriceLists": "prices", "SpecialPrices": "prices", "BlanketAgreements": "prices",
     "ProductTrees": "products", "EnhancedDiscountGroups": "prices", "CompanyService_GetItemPrice": "prices",
     "InventoryGenEntries": "inventory", "InventoryGenExits": "inventory", "PickLists": "shipments",
-    "PickListsService_Close": "shipments",
+    "PickListsService_Close": "shipments", "SBOBobService_GetCurrencyRate": "prices",
 }  # fmt: skip
 #: Calls that write nothing although they are posted.
 _ASKS = frozenset(
     ["OrdersService_Preview", "CompanyService_GetItemPrice", "CompanyService_GetAdminInfo",
-     "CompanyService_GetCompanyInfo"]
+     "CompanyService_GetCompanyInfo", "SBOBobService_GetCurrencyRate", "SBOBobService_GetLocalCurrency",
+     "SBOBobService_GetSystemCurrency"]
 )  # fmt: skip
 _SERVICES = _ASKS | {
     "DraftsService_SaveDraftToDocument", "CompanyService_UpdateAdminInfo", "PickListsService_Close",
+    "SBOBobService_SetCurrencyRate",
 }  # fmt: skip
 SUBSCRIPTIONS = "EventSubscriptions"
 

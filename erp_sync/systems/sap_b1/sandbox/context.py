@@ -24,7 +24,7 @@ class Context:
         user: who logged in.
         commits: what this call made durable, for the journal.
         administrator: an import by hand, which no add-on's rule looks at.
-        price_lists: all of them once they were asked for; whoever changes one sets None.
+        price_lists, discount_groups: all of them once they were asked for; whoever changes one sets None.
         events: (object, transaction, key) of every change, for webhooks.
     """
 
@@ -38,6 +38,7 @@ class Context:
     commits: list[Commit] = field(default_factory=list)
     events: list[tuple[str, str, dict[str, Any]]] = field(default_factory=list)
     price_lists: dict[int, dict[str, Any]] | None = None
+    discount_groups: list[dict[str, Any]] | None = None
 
     @property
     def today(self) -> str:

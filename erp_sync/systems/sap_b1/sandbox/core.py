@@ -35,6 +35,7 @@ class SapB1Sandbox:
         with self.store.transaction():
             bootstrap.fill(self._context())
             user_fields.restart(self.store)
+            self.options.keep(self.store)
         self.sessions = Sessions(self.options)
         self.courier = Courier(
             self.options.webhook_retries, self.options.webhook_retry_seconds, self.options.webhook_duplicate_every

@@ -59,7 +59,7 @@ def _header(context: Context, kind: ObjectType, merged: Entity, sent: Entity, be
     owner = partner(context, merged["CardCode"])
     local = context.options.local_currency
     currency = merged.get("DocCurrency") or (owner["Currency"] if owner.get("Currency") not in (None, "##") else local)
-    _check_currency(context, owner, currency)
+    check_currency(context, owner, currency)
     day = merged.get("DocDate") or context.today
     if kind.due_date and not merged.get("DocDueDate"):
         raise rule(f"Enter valid date [{kind.header}.DocDueDate]")
@@ -89,7 +89,8 @@ def _header(context: Context, kind: ObjectType, merged: Entity, sent: Entity, be
     return found
 
 
-def _check_currency(context: Context, owner: Entity, currency: str) -> None:
+def check_currency(context: Context, owner: Entity, currency: str) -> None:
+    """Raises ServiceLayerError if documents of the partner cannot be in this currency."""
     own = owner.get("Currency")
     if not rows.exists(context.store, "Currencies", currency):
         raise not_found()

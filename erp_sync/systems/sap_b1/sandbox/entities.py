@@ -123,7 +123,7 @@ _SETS = (
         read_only=frozenset(contract.properties("ApprovalRequest")) - {"ApprovalRequestDecisions", "Remarks"},
         indexed=("DraftEntry",),
     ),
-    EntitySet("SpecialPrices", "SpecialPrice", {"CardCode": "string", "ItemCode": "string"}),
+    EntitySet("SpecialPrices", "SpecialPrice", {"CardCode": "string", "ItemCode": "string"}, indexed=("ItemCode",)),
     EntitySet("BlanketAgreements", "BlanketAgreement", {"AgreementNo": "integer"}, counter=True,
               read_only=frozenset(["AgreementNo", "BPName"]), indexed=("BPCode",)),
     EntitySet("EnhancedDiscountGroups", "EnhancedDiscountGroup", {"AbsEntry": "integer"}, counter=True),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Literal
 
@@ -23,7 +23,10 @@ from erp_sync.sandbox.evidence import (
     Units,
 )
 from erp_sync.sandbox.files import SystemFiles, commit_times, number, opened
-from erp_sync.systems.sap_b1.sandbox.store import loads
+from erp_sync.sandbox.price_evidence import NoPrice, PricePaid, PriceQuestion
+from erp_sync.systems.sap_b1.sandbox.options import Options
+from erp_sync.systems.sap_b1.sandbox.price_answers import answers
+from erp_sync.systems.sap_b1.sandbox.store import Store, loads
 
 KEY_FIELD = "U_ErpSyncKey"
 """The installation's own field for the key under which an order was sent."""
@@ -148,6 +151,13 @@ class Erp(ErpEvidence):
             for row in item.get("ItemPrices") or []
             if row["PriceList"] == price_list and row["Currency"] == currency and row["Price"]
         }
+
+    def prices_paid(self, questions: Sequence[PriceQuestion]) -> list[PricePaid | NoPrice]:
+        """See `sandbox.price_evidence`: what a row of an order would have as its price after discount."""
+        with opened(self._files.database) as database:
+            database.execute("BEGIN")
+            store = Store.over(database)
+            return answers(store, Options.kept(store), questions)
 
     def adjustments(self) -> list[StockChange]:
         return [change for name in _MOVEMENTS for change in self._moved(name)]

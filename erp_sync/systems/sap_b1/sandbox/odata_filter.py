@@ -49,8 +49,8 @@ def where(entity: EntitySet, text: str, user_fields: UserFields) -> Sql:
     return _Filter(entity, user_fields).visit(tree)
 
 
-def order(entity: EntitySet, text: str, user_fields: UserFields) -> str:
-    """The ORDER BY of an $orderby. Raises ServiceLayerError."""
+def order(entity: EntitySet, text: str, user_fields: UserFields) -> list[str]:
+    """The terms for ORDER BY of an $orderby. Raises ServiceLayerError."""
     found = []
     for part in text.split(","):
         words = part.split()
@@ -60,7 +60,7 @@ def order(entity: EntitySet, text: str, user_fields: UserFields) -> str:
         if kind is None or contract.element(kind):
             raise wrong_property(words[0], entity.type_name)
         found.append(column_of(entity, words[0]) + (" DESC" if words[-1].lower() == "desc" else ""))
-    return ", ".join(found)
+    return found
 
 
 class _Filter(NodeVisitor):

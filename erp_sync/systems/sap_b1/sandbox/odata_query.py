@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Any
 from urllib.parse import quote
 
 from erp_sync.sandbox.core import Request, Response, json_response
@@ -29,6 +30,7 @@ class Query:
     """The options of one request, checked.
 
     Attributes:
+        by_key: rows come in the order of the set's keys.
         page: rows a page, 0 for all (``Prefer: odata.maxpagesize=0``); no maximum is documented.
         applied: the preference that the answer echoes.
         counted: the answer tells how many rows there are in all.
@@ -37,6 +39,7 @@ class Query:
     where: str
     values: list[object]
     order: str
+    by_key: bool
     select: tuple[str, ...] | None
     top: int | None
     skip: int
@@ -57,10 +60,10 @@ class Query:
         values: list[object] = []
         if given.get("$filter"):
             where, values = odata_filter.where(entity, given["$filter"], context.user_fields)
-        keys = ", ".join(entity.key_columns)
-        order = keys
+        order = list(entity.key_columns)
         if given.get("$orderby"):
-            order = f"{odata_filter.order(entity, given['$orderby'], context.user_fields)}, {keys}"
+            order = [*odata_filter.order(entity, given["$orderby"], context.user_fields), *order]
+        order = list(dict.fromkeys(order))
         counting = "$inlinecount" if context.version == "v1" else "$count"
         if "$inlinecount" in given and context.version == "v2":
             raise malformed("Query string error: '$inlinecount' is not supported")
@@ -68,7 +71,8 @@ class Query:
         return cls(
             where,
             values,
-            order,
+            ", ".join(order),
+            order == list(entity.key_columns),
             selected(given.get("$select"), entity, context),
             _natural("$top", given.get("$top")),
             _natural("$skip", given.get("$skip")) or 0,
@@ -138,14 +142,31 @@ def page(entity: EntitySet, query: Query, context: Context) -> tuple[list[str], 
         return [], False
     more = wanted is not None and (query.top is None or query.top > wanted)
     limit = -1 if wanted is None else wanted + more
-    rows = context.store.rows(
-        f'SELECT data FROM "{entity.name}" WHERE {query.where} ORDER BY {query.order} LIMIT ? OFFSET ?',
-        *query.values, limit, query.skip,
-    )  # fmt: skip
-    texts = [text for (text,) in rows]
-    if more and wanted is not None and len(texts) > wanted:
-        return texts[:wanted], True
-    return texts, False
+    rows = _rows(entity, query, context, limit)
+    if more and wanted is not None and len(rows) > wanted:
+        rows = rows[:wanted]
+        if query.by_key:
+            context.store.places.keep(_scan(entity, query), query.skip + wanted, rows[-1][1:])
+        return [row[0] for row in rows], True
+    return [row[0] for row in rows], False
+
+
+def _scan(entity: EntitySet, query: Query) -> tuple[object, ...]:
+    return entity.name, query.where, tuple(query.values)
+
+
+def _rows(entity: EntitySet, query: Query, context: Context, limit: int) -> list[tuple[Any, ...]]:
+    """Text and key of each entity, from the known place before the page on, else by counting up to it."""
+    keys = ", ".join(entity.key_columns)
+    columns = f'SELECT data, {keys} FROM "{entity.name}" WHERE {query.where}'
+    if query.by_key and query.skip:
+        before = context.store.places.before(_scan(entity, query), query.skip)
+        if before is not None:
+            marks = ", ".join("?" * len(before))
+            return context.store.rows(
+                f"{columns} AND ({keys}) > ({marks}) ORDER BY {query.order} LIMIT ?", *query.values, *before, limit
+            )
+    return context.store.rows(f"{columns} ORDER BY {query.order} LIMIT ? OFFSET ?", *query.values, limit, query.skip)
 
 
 def next_link(request: Request, path: str, given: int, query: Query, context: Context) -> str:

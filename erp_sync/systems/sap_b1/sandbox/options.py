@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from erp_sync.systems.sap_b1.sandbox.store import Store
+
+_KEPT = "options"
 
 
 class WrongOption(ValueError):
@@ -39,6 +43,7 @@ class Options:
         effective_price_compares: without "Considers All Price Sources" EffectivePrice lowest and highest compare the
             sources "always", or only "with_group": where a discount group is for the item (unconfirmed; see
             `pricing.item_price`).
+        rates_carry_on: a day without an exchange rate of its own has the latest one before it.
         item_price_is: what CompanyService_GetItemPrice answers, the price "after" or "before" the Discount beside it
             (unconfirmed; public code multiplies it by the quantity as it is).
         empty_expect: a call with ``Expect: 100-continue`` is answered with an empty 500 (obs.).
@@ -77,6 +82,7 @@ class Options:
     add_on: list[dict[str, Any]] = field(default_factory=list)
     period_price_with_group: str = "before"
     effective_price_compares: str = "with_group"
+    rates_carry_on: bool = True
     item_price_is: str = "after"
     empty_expect: bool = False
     branches: list[int] = field(default_factory=list)
@@ -127,6 +133,15 @@ class Options:
         except (ZoneInfoNotFoundError, ValueError) as error:
             raise WrongOption("timezone", options.timezone, "an IANA time zone, e.g. Europe/Berlin") from error
         return options
+
+    def keep(self, store: Store) -> None:
+        """For who reads the company's database and does not run it."""
+        store.keep(_KEPT, asdict(self))
+
+    @classmethod
+    def kept(cls, store: Store) -> Options:
+        """The options that the company ran with last."""
+        return cls(**store.state(_KEPT, {}))
 
     @property
     def zone(self) -> ZoneInfo:

@@ -64,7 +64,7 @@ def with_prices(context: Context, lists: dict[int, Entity], item: Entity) -> Ent
     held = {row["PriceList"]: row for row in item.get("ItemPrices") or []}
     found: dict[int, dict[str, Any]] = {}
     calculable = ordered(lists)
-    for one in sorted(lists, key=lambda one: calculable.index(one) if one in calculable else len(calculable)):
+    for one in (*calculable, *(one for one in lists if one not in calculable)):
         price_list, row = lists[one], dict(held.get(one, {}))
         base = _base(lists, one)
         factor = decimal(price_list.get("Factor") or 1)

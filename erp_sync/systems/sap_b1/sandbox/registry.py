@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from erp_sync.sandbox.core import Request, Response
-from erp_sync.systems.sap_b1.sandbox import company, pick_lists, preview, webhooks
+from erp_sync.systems.sap_b1.sandbox import company, exchange_rates, pick_lists, preview, webhooks
 from erp_sync.systems.sap_b1.sandbox.approvals import ApprovalRequests, Approvals
 from erp_sync.systems.sap_b1.sandbox.context import Context
 from erp_sync.systems.sap_b1.sandbox.courier import Courier
@@ -22,6 +22,7 @@ from erp_sync.systems.sap_b1.sandbox.paths import Resource
 from erp_sync.systems.sap_b1.sandbox.pick_lists import PickLists
 from erp_sync.systems.sap_b1.sandbox.price_lists import PriceLists
 from erp_sync.systems.sap_b1.sandbox.pricing.agreements import BlanketAgreements
+from erp_sync.systems.sap_b1.sandbox.pricing.discount_groups import DiscountGroups
 from erp_sync.systems.sap_b1.sandbox.pricing.special_prices import SpecialPrices
 from erp_sync.systems.sap_b1.sandbox.product_trees import ProductTrees
 from erp_sync.systems.sap_b1.sandbox.service import Entities, body_of
@@ -45,6 +46,7 @@ class Registry:
             "PriceLists": PriceLists(SETS["PriceLists"]),
             "SpecialPrices": SpecialPrices(SETS["SpecialPrices"]),
             "SQLQueries": SQLQueries(SETS["SQLQueries"]),
+            "EnhancedDiscountGroups": DiscountGroups(SETS["EnhancedDiscountGroups"]),
             "BlanketAgreements": BlanketAgreements(SETS["BlanketAgreements"]),
         }
         self.entities = entities = Entities(self.kinds)
@@ -62,6 +64,10 @@ class Registry:
         self.services: dict[str, Service] = {
             "OrdersService_Preview": preview.preview,
             "CompanyService_GetItemPrice": preview.get_item_price,
+            "SBOBobService_GetCurrencyRate": exchange_rates.get_rate,
+            "SBOBobService_SetCurrencyRate": exchange_rates.set_rate,
+            "SBOBobService_GetLocalCurrency": exchange_rates.local_currency,
+            "SBOBobService_GetSystemCurrency": exchange_rates.local_currency,
             "CompanyService_GetCompanyInfo": company.company_info,
             "CompanyService_GetAdminInfo": company.admin_info,
             "CompanyService_UpdateAdminInfo": company.update_admin_info,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from erp_sync.systems.sap_b1.sandbox.entities import SETS, EntitySet
@@ -79,14 +80,29 @@ def exists(store: Store, set_name: str, *key: Any) -> bool:
 def write(store: Store, set_name: str, data: dict[str, Any]) -> None:
     """Insert the entity or replace it."""
     entity = SETS[set_name]
-    marks = ", ".join("?" * (len(entity.keys) + 1))
-    store.run(f'INSERT OR REPLACE INTO "{set_name}" VALUES ({marks})', *key_of(entity, data), dumps(data))
+    key, text = key_of(entity, data), dumps(data)
+    where = " AND ".join(f"{column} = ?" for column in entity.key_columns)
+    store.written[set_name] += 1
+    if not store.run(f'UPDATE "{set_name}" SET data = ? WHERE {where}', text, *key).rowcount:
+        marks = ", ".join("?" * (len(entity.keys) + 1))
+        store.run(f'INSERT INTO "{set_name}" VALUES ({marks})', *key, text)
+        store.resized[set_name] += 1
+
+
+def write_many(store: Store, set_name: str, texts: Sequence[Sequence[Any]]) -> None:
+    """Insert or replace entities in great numbers. A row: the key's parts, then the JSON text of the whole."""
+    marks = ", ".join("?" * (len(SETS[set_name].keys) + 1))
+    store.many(f'INSERT OR REPLACE INTO "{set_name}" VALUES ({marks})', texts)
+    store.written[set_name] += 1
+    store.resized[set_name] += 1
 
 
 def delete(store: Store, set_name: str, *key: Any) -> None:
     entity = SETS[set_name]
     where = " AND ".join(f"{column} = ?" for column in entity.key_columns)
     store.run(f'DELETE FROM "{set_name}" WHERE {where}', *key)
+    store.written[set_name] += 1
+    store.resized[set_name] += 1
 
 
 def key_of(entity: EntitySet, data: dict[str, Any]) -> Key:
@@ -113,3 +129,4 @@ def empty(store: Store) -> None:
     """Delete every row of every table."""
     for (name,) in store.rows("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"):
         store.run(f'DELETE FROM "{name}"')
+    store.places.forget()

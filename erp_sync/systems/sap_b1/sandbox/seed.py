@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from erp_sync.systems.sap_b1.sandbox import rows, seed_prices, stock, user_fields
+from erp_sync.systems.sap_b1.sandbox import rows, seed_prices, seed_terms, stock, user_fields
 from erp_sync.systems.sap_b1.sandbox.context import Context
 from erp_sync.systems.sap_b1.sandbox.entities import SETS
 from erp_sync.systems.sap_b1.sandbox.merging import merged
@@ -37,7 +37,7 @@ BODIES = {
 #: Settings that an administrator changes while the system runs.
 SETTINGS = ("sick_node", "webhooks", "approval_templates", "approvals_in_di", "add_on", "negative_stock")
 NEUTRAL = ("currency", "items", "locations", "stock", "customers", "user_fields", "item_prices", "exchange_rates",
-           "negotiated_prices", "restart")  # fmt: skip
+           "negotiated_prices", "price_terms", "distributor", "restart")  # fmt: skip
 _NOT_STOCKED = frozenset(["bundle", "kit", "non_inventory", "virtual", "service", "gift_card"])
 
 
@@ -52,8 +52,10 @@ def load(context: Context, registry: Registry, data: dict[str, Any]) -> dict[str
     components (sku, quantity: a sales tree), custom (user-defined fields by name); a configurable item has no
     counterpart and is left out. locations: code, name, address; stock: sku, location (code), quantity; item_prices:
     sku, price_list, price, currency; exchange_rates: currency, rate, date (else from 2000-01-01 on); customers: code,
-    name, email and address; negotiated_prices: see `seed_prices`. user_fields are bodies of UserFieldsMD and are usable
-    at once; further keys are those of `BODIES` and `SETTINGS`.
+    name, email and address; negotiated_prices: see `seed_prices`. price_terms: canonical tables
+    (`model.price_terms`) as lists of rows; distributor: {"scale", "seed"} of the kit's `Distributor`, whose tables are
+    loaded in the same way (`seed_terms`). user_fields are bodies of UserFieldsMD and are usable at once; further keys
+    are those of `BODIES` and `SETTINGS`.
 
     Raises WrongSeed.
     """
@@ -80,12 +82,22 @@ def load(context: Context, registry: Registry, data: dict[str, Any]) -> dict[str
     for name in BODIES:
         if name not in early:
             counts[name] = loader.bodies(BODIES[name], data.get(name, []))
+    if "price_terms" in data:
+        counts |= seed_terms.load(context, loader.upsert, seed_terms.tables_of(data["price_terms"]))
+    if "distributor" in data:
+        counts |= seed_terms.load(context, loader.upsert, _distributor(**data["distributor"]))
     counts["negotiated_prices"] = seed_prices.load(context.store, data.get("negotiated_prices", []))
     if data.get("restart"):
         user_fields.restart(context.store)
     context.commits.clear()
     context.events.clear()
     return {name: count for name, count in counts.items() if count}
+
+
+def _distributor(scale: float, seed: int = 84) -> dict[str, Any]:
+    from erp_sync.sandbox.distributor import Distributor  # numpy, which nobody else here needs
+
+    return Distributor.scaled(scale, seed).tables()
 
 
 class _Loader:

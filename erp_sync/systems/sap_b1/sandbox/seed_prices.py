@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from erp_sync.systems.sap_b1.sandbox.rows import write_many
 from erp_sync.systems.sap_b1.sandbox.store import Store, dumps
 from erp_sync.systems.sap_b1.sandbox.values import exact, number
 
@@ -40,7 +41,7 @@ def load(store: Store, rows: Iterable[dict[str, Any]]) -> int:
 
 
 def _write(store: Store, waiting: list[tuple[str, str, str]]) -> int:
-    store.many('INSERT OR REPLACE INTO "SpecialPrices" VALUES (?, ?, ?)', waiting)
+    write_many(store, "SpecialPrices", waiting)
     return len(waiting)
 
 

@@ -6,8 +6,8 @@ that were written (they are read back as Decimal). Stock is apart (`stock`), sin
 
 from __future__ import annotations
 
-import json
 import sqlite3
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
@@ -16,8 +16,10 @@ from typing import Any
 
 import msgspec
 
+from erp_sync.systems.sap_b1.sandbox.places import Places
+
 _encoder = msgspec.json.Encoder(decimal_format="number")
-_decoder = json.JSONDecoder(parse_float=Decimal)  # made once: json.loads makes one a call
+_decoder = msgspec.json.Decoder(float_hook=Decimal)
 
 
 def dumps(value: Any) -> str:
@@ -29,15 +31,30 @@ def loads(text: str) -> Any:
 
 
 class Store:
-    """SQL with names from our own code or from the checked contract only, values always bound."""
+    """SQL with names from our own code or from the checked contract only, values always bound.
+
+    `places` is for whoever reads a set in pages (`places.Places`); `written` and `resized` count, for each set, its
+    writes and those that added or removed an entity.
+    """
 
     def __init__(self, database: Path | str) -> None:
-        self.path = str(database)
-        self.connection = sqlite3.connect(
-            self.path, isolation_level=None, check_same_thread=False, cached_statements=512
-        )
+        connection = sqlite3.connect(database, isolation_level=None, check_same_thread=False, cached_statements=512)
         for pragma in ("journal_mode = WAL", "synchronous = OFF", "cache_size = -65536"):
-            self.connection.execute(f"PRAGMA {pragma}")
+            connection.execute(f"PRAGMA {pragma}")
+        self._over(connection, str(database))
+
+    @classmethod
+    def over(cls, connection: sqlite3.Connection) -> Store:
+        """A database that somebody else has opened, to read in."""
+        store = cls.__new__(cls)
+        store._over(connection, "")
+        return store
+
+    def _over(self, connection: sqlite3.Connection, path: str) -> None:
+        self.connection, self.path = connection, path
+        self.written: Counter[str] = Counter()
+        self.resized: Counter[str] = Counter()
+        self.places = Places(self)
 
     def close(self) -> None:
         self.connection.close()
@@ -50,6 +67,7 @@ class Store:
             yield
         except BaseException as error:
             self.connection.execute("COMMIT" if getattr(error, "keep", False) else "ROLLBACK")
+            self.places.forget()
             raise
         self.connection.execute("COMMIT")
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
+from functools import cache
 from typing import Any
 
 from erp_sync.systems.sap_b1.sandbox import contract
@@ -125,28 +126,43 @@ def _wrong(name: str, type_name: str) -> ServiceLayerError:
 
 def rendered(type_name: str, data: Mapping[str, Any], version: Version, user_fields: UserFields) -> dict[str, Any]:
     """A stored entity or row as the version writes it, with every user-defined field, empty ones too."""
-    kinds = contract.properties(type_name)
-    own = user_fields.of(type_name)
+    ways, own = _ways(type_name, version), user_fields.of(type_name)
     found = {}
     for name, value in data.items():
-        kind = kinds.get(name) or own.get(name)
-        if kind is not None:
-            found[name] = _out(name, kind, value, version, user_fields)
+        way = ways.get(name)
+        if way is None and name in own:
+            way = _way(name, own[name], version)
+        if way is None:
+            continue
+        if value is None or way is _AS_IT_IS:
+            found[name] = value
+        elif way is _WITH_TIME:
+            found[name] = f"{value}T00:00:00Z"
+        elif isinstance(value, list):
+            found[name] = [rendered(way, row, version, user_fields) for row in value]
+        else:
+            found[name] = rendered(way, value, version, user_fields)
     for name in own:
         found.setdefault(name, None)
     return found
 
 
-def _out(name: str, kind: str, value: Any, version: Version, user_fields: UserFields) -> Any:
-    if value is None:
-        return None
-    if isinstance(value, list):
-        return [rendered(kind[:-2], row, version, user_fields) for row in value]
-    if isinstance(value, dict):
-        return rendered(kind, value, version, user_fields)
-    if version == "v2" and (kind == "date" or contract.is_date(name, kind)):
-        return f"{value}T00:00:00Z"
-    return value
+_AS_IT_IS, _WITH_TIME = "as it is", "with time"
+
+
+@cache
+def _ways(type_name: str, version: Version) -> dict[str, str]:
+    """How each property is written: a type's name for rows of it, or a value of it."""
+    return {name: _way(name, kind, version) for name, kind in contract.properties(type_name).items()}
+
+
+def _way(name: str, kind: str, version: Version) -> str:
+    if kind == "date" or contract.is_date(name, kind):
+        return _WITH_TIME if version == "v2" else _AS_IT_IS
+    row = contract.element(kind)
+    if row is not None:
+        return row
+    return kind if kind[0].isupper() and contract.enum(kind) is None else _AS_IT_IS
 
 
 def exact(value: Any) -> Decimal:

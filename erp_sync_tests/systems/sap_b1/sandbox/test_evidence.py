@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
+from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
 
 from erp_sync.sandbox.evidence import ErpLine, ErpTax, Units
+from erp_sync.sandbox.price_evidence import NoPrice, PricePaid, PriceQuestion
 from erp_sync_tests.systems.sap_b1.sandbox.office import office
 from erp_sync_tests.systems.sap_b1.sandbox.test_approvals import BIG, LARGE
 
@@ -233,3 +235,25 @@ def test_prices_are_those_of_the_list_in_the_companys_currency(world):
     assert (world.evidence.prices(1)["BOLT"], "NUT" in world.evidence.prices(1)) == (Decimal("11.25"), False)
     (moment,) = world.evidence.price_changes()["BOLT"]
     assert before <= moment <= time.time()
+
+
+def test_what_accounts_pay_by_the_companys_own_rules():
+    """Each question is answered as CompanyService_GetItemPrice answers it; what no order could hold has no price."""
+    with office() as here:
+        special = {"CardCode": "C1", "ItemCode": "BOLT", "Price": 9.5, "Currency": "USD"}
+        here.call("POST", "SpecialPrices", special)
+        at = datetime(2026, 11, 30, tzinfo=UTC)
+        asked = [
+            PriceQuestion(*one, at) for one in (
+                ("C1", "BOLT", Decimal(1), "USD"), ("C1", "NUT", Decimal(5), "USD"), ("C1", "OLD", Decimal(1), "USD"),
+                ("C9", "BOLT", Decimal(1), "USD"), ("C1", "BOLT", Decimal(1), "XXX"),
+            )
+        ]  # fmt: skip
+        paid = here.evidence.prices_paid(asked)
+        assert paid[:2] == [
+            PricePaid(Decimal("9.5"), False, "special price of C1"),
+            PricePaid(Decimal("3.333"), False, "price list 1"),
+        ]
+        assert all(isinstance(one, NoPrice) for one in paid[2:])
+        here.call("PATCH", "BusinessPartners('C1')", {"Valid": "tNO", "Frozen": "tYES"})
+        assert here.evidence.prices_paid(asked[:1]) == [NoPrice("10001071 - Customer C1 is inactive")]

@@ -234,8 +234,25 @@ def test_groups_match_by_item_group_manufacturer_or_property(company, kind, code
     ],
 )
 def test_for_whom_and_when_a_group_counts(company, fields, applies):
+    company.made("BusinessPartners", {"CardCode": "C2"})
+    company.made("BusinessPartnerGroups", {"Code": 101, "Name": "Others"})
     group(company, 50, **fields)
     assert price(company) == (Decimal("5.25") if applies else Decimal("10.5"))
+
+
+@pytest.mark.parametrize(
+    ("fields", "code"),
+    [
+        ({"Type": "dgt_SpecificBP", "ObjectCode": "C9"}, "-2028"),
+        ({"Type": "dgt_CustomerGroup", "ObjectCode": "999"}, "-2028"),
+        ({"DiscountGroupLineCollection": [{"ObjectType": "dgboItems", "Discount": 101}]}, "-10"),
+    ],
+)
+def test_a_group_that_cannot_be(company, fields, code):
+    assert company.call("POST", "EnhancedDiscountGroups", {"Type": "dgt_AllBPs", **fields}).code == code
+    group(company, 20)
+    assert company.call("PATCH", "EnhancedDiscountGroups(1)", fields).code == code
+    assert price(company) == Decimal("8.4")
 
 
 @pytest.mark.parametrize(
@@ -462,3 +479,13 @@ def test_breaks_agree_with_a_plain_reading(steps, quantity):
     found = _break(None, rows, question)
     reached = sorted((least, cost) for least, cost in steps if least <= quantity)
     assert (None if found is None else found["SpecialPrice"]) == (reached[-1][1] if reached else None)
+
+
+def test_a_special_price_that_names_a_list_and_a_percentage_only_follows_the_list(company):
+    special(company, "C1", PriceListNum=1, DiscountPercent=10)
+    assert price(company) == Decimal("9.45")
+    assert company.rows("SpecialPrices")[0]["Price"] == Decimal("9.45")
+    steps = [{"Quantity": 10, "Discountin": 20}]
+    area = {"DateFrom": "2026-01-01", "PriceListNo": 1, "Discount": 15, "SpecialPriceQuantityAreas": steps}
+    special(company, "C1", SpecialPriceDataAreas=[area])
+    assert (price(company), price(company, quantity=10)) == (Decimal("8.93"), Decimal("8.4"))

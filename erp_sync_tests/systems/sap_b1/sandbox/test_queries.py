@@ -191,3 +191,35 @@ def test_filters_agree_with_python(make_company, values, wanted, limit):
     for condition, judge in tests.items():
         found = [row["Comments"] for row in company.rows(f"Orders?$filter={condition}", B1S_PageSize="0")]
         assert found == [comment for comment, quantity in values if judge(comment, Decimal(quantity + 1))]
+
+
+def test_pages_are_found_by_their_place_whatever_happens_between_them(company):
+    """With a remembered place a page is the same as by counting up to it."""
+    company.core.seed({"business_partners": [{"CardCode": f"P{n:03}", "CardType": "cCustomer"} for n in range(50)]})
+    places = company.core.store.places
+
+    def page(skip, path="BusinessPartners?"):
+        found = company.rows(f"{path}$skip={skip}&$select=CardCode", Prefer="odata.maxpagesize=10")
+        return [row["CardCode"] for row in found]
+
+    for path in ("BusinessPartners?", "BusinessPartners?$filter=startswith(CardCode,'P')&"):
+        places.forget()
+        counted = [page(skip, path) for skip in (0, 10, 20, 30)]
+        assert [page(skip, path) for skip in (10, 20, 30)] == counted[1:]  # from the places that are known now
+        company.changed("BusinessPartners('P030')", {"CardName": "same place"})
+        assert page(20, path) == counted[2]
+        company.made("BusinessPartners", {"CardCode": "P0000"})
+        drifted = page(20, path)
+        places.forget()
+        assert drifted == page(20, path) != counted[2]
+        company.call("DELETE", "BusinessPartners('P0000')")
+        assert page(20, path) == counted[2]
+
+
+def test_a_place_is_not_remembered_of_a_transaction_that_was_undone(company):
+    company.core.seed({"business_partners": [{"CardCode": f"P{n}", "CardType": "cCustomer"} for n in range(9)]})
+    company.get("BusinessPartners?$select=CardCode", Prefer="odata.maxpagesize=5")
+    before = company.rows("BusinessPartners?$skip=5&$select=CardCode")
+    company.core.store.places.keep(("BusinessPartners", "1", ()), 5, ("P8",))
+    assert company.call("POST", "BusinessPartners", {"CardCode": "P1"}).status == 400  # undone
+    assert company.rows("BusinessPartners?$skip=5&$select=CardCode") == before

@@ -25,6 +25,8 @@ SDK = "SAP Business One SDK help: properties that are not in the published file"
 PROXY = "pages of the proxy in front of Service Layer"
 SETTINGS = "AdminInfo: EnableWebhook is newer than the published contract"
 
+RATES = "SBOBobService of Service Layer 1.27: names of parameters; types of values from public code"
+
 _DATE = r"^\d{4}-\d{2}-\d{2}(T00:00:00Z)?$"
 _DATE_SENT = r"^\d{4}-?\d{2}-?\d{2}(T[0-9:.]+Z?)?$"
 _TIME = r"^\d{2}:\d{2}:\d{2}$"
@@ -187,6 +189,31 @@ _NULLS = [object_of({mark: {"const": True}}, [mark]) for mark in ("odata.null", 
 _READ_QUERY = Side(OWN, object_of({"$select": _TEXT, "$expand": _TEXT}), _OPTIONS)
 
 
+def _rates() -> dict[str, OperationContract]:
+    """Names of parameters: reference 1.27; the answers are bare values in v1."""
+    text, rate = {"type": "string"}, {"type": ["number", "string"]}
+
+    def answer(value: dict[str, Any]) -> Side:
+        wrapped = object_of({"value": value, "@odata.context": text}, ["value"])
+        return Side(OWN, {"anyOf": [value, wrapped]}, RATES)
+
+    asked = Side(OWN, object_of({"Currency": text, "Date": text}, ["Currency", "Date"]), RATES)
+    sent = Side(
+        OWN,
+        object_of({"Currency": text, "Rate": rate, "RateDate": text}, ["Currency", "Rate", "RateDate"]),
+        RATES,
+    )
+    nothing = Side(NOT_CHECKABLE, None, _MANUAL + "actions without parameters")
+    return {
+        "SBOBobService_GetCurrencyRate": OperationContract(
+            asked, {"200": answer({"type": "number"}), **_ERRORS}, _NO_QUERY
+        ),
+        "SBOBobService_SetCurrencyRate": OperationContract(sent, {"204": _EMPTY, **_ERRORS}, _NO_QUERY),
+        "SBOBobService_GetLocalCurrency": OperationContract(nothing, {"200": answer(text), **_ERRORS}),
+        "SBOBobService_GetSystemCurrency": OperationContract(nothing, {"200": answer(text), **_ERRORS}),
+    }
+
+
 def _wrapped(name: str, type_name: str) -> Side:
     return Side(PUBLISHED, object_of({name: {"$ref": f"#/$defs/write{type_name}"}}, [name]))
 
@@ -242,6 +269,7 @@ def _services() -> dict[str, OperationContract]:
             Side(NOT_CHECKABLE, None, _MANUAL + "actions without parameters"),
             {"200": Side(OWN, admin, SETTINGS), **_ERRORS},
         ),
+        **_rates(),
         "CompanyService_UpdateAdminInfo": OperationContract(settings, {"204": _EMPTY, **_ERRORS}, _NO_QUERY),
         "EventSubscriptionsService_GetEventCatalog": OperationContract(
             _EMPTY, {"200": Side(NOT_CHECKABLE, None, WEBHOOKS), **_ERRORS}, _NO_QUERY

@@ -74,6 +74,8 @@ TYPES: dict[str, tuple[str, ...]] = {
     "PickList": ("PickListsLines",),
     "PickListsLine": (),
     "PickListParams": (),
+    "StockTransfer": ("StockTransferLines",),
+    "StockTransferLine": ("SerialNumbers", "BatchNumbers"),
     "CompanyInfo": (),
     "AdminInfo": (),
 }  # fmt: skip
@@ -93,13 +95,13 @@ OWN_TYPES: dict[str, dict[str, str]] = {
 }  # fmt: skip
 
 SETS = (
-    "Orders", "Drafts", "DeliveryNotes", "InventoryGenEntries", "InventoryGenExits", "Items", "ItemGroups",
-    "ProductTrees",
+    "Orders", "Drafts", "DeliveryNotes", "Invoices", "Returns", "CreditNotes", "PurchaseDeliveryNotes",
+    "InventoryGenEntries", "InventoryGenExits", "StockTransfers", "Items", "ItemGroups", "ProductTrees",
     "Manufacturers", "BusinessPartners", "BusinessPartnerGroups", "PaymentTermsTypes", "PriceLists", "Warehouses",
     "Currencies", "VatGroups", "UnitOfMeasurements", "UnitOfMeasurementGroups", "UserFieldsMD", "ApprovalRequests",
     "SpecialPrices", "BlanketAgreements", "EnhancedDiscountGroups", "Login", "Logout", "OrdersService", "PickLists",
     "PickListsService",
-    "DraftsService", "CompanyService",
+    "DraftsService", "CompanyService", "SBOBobService",
 )  # fmt: skip
 
 _SIMPLE = {"str": "string", "int": "integer", "float": "number", "SapBool": "BoYesNoEnum"}

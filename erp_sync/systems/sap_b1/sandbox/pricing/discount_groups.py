@@ -14,8 +14,10 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+from erp_sync.systems.sap_b1.sandbox import rows
 from erp_sync.systems.sap_b1.sandbox.context import Context
-from erp_sync.systems.sap_b1.sandbox.kind import Entity
+from erp_sync.systems.sap_b1.sandbox.errors import not_found, rule
+from erp_sync.systems.sap_b1.sandbox.kind import Entity, Kind
 from erp_sync.systems.sap_b1.sandbox.pricing.question import HUNDRED, Question, within
 from erp_sync.systems.sap_b1.sandbox.store import loads
 from erp_sync.systems.sap_b1.sandbox.values import decimal
@@ -26,13 +28,19 @@ def percentage(context: Context, question: Question) -> Decimal | None:
     if question.partner.get("NoDiscounts") == "tYES" or question.item.get("NoDiscounts") == "tYES":
         return None
     hits: list[Decimal] = []
-    for (text,) in context.store.rows('SELECT data FROM "EnhancedDiscountGroups" ORDER BY k1'):
-        group = loads(text)
+    for group in _all(context):
         if group.get("Active", "tYES") == "tYES" and _concerns(group, question):
             hits += _hits(group, question.item)
     if not hits:
         return None
     return combined(hits, question.partner.get("EffectiveDiscount") or "dgrLowestDiscount")
+
+
+def _all(context: Context) -> list[Entity]:
+    if context.discount_groups is None:
+        found = context.store.rows('SELECT data FROM "EnhancedDiscountGroups" ORDER BY k1')
+        context.discount_groups = [loads(text) for (text,) in found]
+    return context.discount_groups
 
 
 def combined(hits: list[Decimal], relation: str) -> Decimal:
@@ -65,6 +73,39 @@ def _concerns(group: Entity, question: Question) -> bool:
         case "dgt_SpecificBP":
             return code == question.partner["CardCode"]
     return False
+
+
+class DiscountGroups(Kind):
+    """Whoever a group is for must exist (words of refusals unconfirmed)."""
+
+    def new(self, context: Context, sent: Entity) -> Entity:
+        defaults = {
+            "Type": "dgt_AllBPs", "Active": "tYES", "DiscountRelations": "dgrLowestDiscount",
+            "DiscountGroupLineCollection": [],
+        }  # fmt: skip
+        return self._checked(context, {**defaults, **super().new(context, sent)})
+
+    def changed(self, context: Context, before: Entity, after: Entity, sent: Entity) -> Entity:
+        return self._checked(context, after)
+
+    def removable(self, context: Context, entity: Entity) -> None:
+        context.discount_groups = None
+
+    @staticmethod
+    def _checked(context: Context, entity: Entity) -> Entity:
+        context.discount_groups = None
+        code = str(entity.get("ObjectCode") or "")
+        known = True
+        if entity["Type"] == "dgt_SpecificBP":
+            known = rows.exists(context.store, "BusinessPartners", code)
+        elif entity["Type"] in ("dgt_CustomerGroup", "dgt_VendorGroup"):
+            known = code.isdigit() and rows.exists(context.store, "BusinessPartnerGroups", int(code))
+        if not known:
+            raise not_found()
+        for line in entity["DiscountGroupLineCollection"]:
+            if not 0 <= decimal(line.get("Discount")) <= HUNDRED:
+                raise rule("Discount must be between 0 and 100")
+        return entity
 
 
 def _hits(group: Entity, item: Entity) -> list[Decimal]:

@@ -12,14 +12,14 @@ A discount group's percentage replaces 3's own percentage and applies to 4, neve
 price is 3's and the percentage the group's (contentsiphon.com). Whether 3's price then is the one before its own
 percentage is unconfirmed; here it is (option `period_price_with_group`).
 
-EffectivePriceConsidersPriceBeforeDiscount is the user interface's "Effective Price Considers All Price Sources": "Select
-this checkbox to consider all price sources when calculating the effective price, no matter whether you have defined a
-discount in the Discount Groups window or not" [H, read again in its print of 2026-06-08]. Under Lowest Price the same
-page says "calculates prices from all available price sources, and the lowest price will be taken", without a condition,
-and refers for the rest to "How to Determine the Prices in Sales and Purchasing Documents", of which no copy was found.
-So what holds without the flag is unconfirmed. The sentence and the property's name (the price *before discount* counts,
-too) speak for the flag mattering where no discount group is for the item: there the default priority stays (option
-`effective_price_compares` "with_group"). That the flag changes nothing is the other reading ("always"). Nothing there
+EffectivePriceConsidersPriceBeforeDiscount is "Effective Price Considers All Price Sources" of the user interface:
+"Select this checkbox to consider all price sources when calculating the effective price, no matter whether you have
+defined a discount in the Discount Groups window or not" ([H], read in its print of 2026-06-08). Under Lowest Price the
+same page says "calculates prices from all available price sources, and the lowest price will be taken", without a
+condition, and refers for the rest to "How to Determine the Prices in Sales and Purchasing Documents", of which no copy
+was found. What holds without the flag is unconfirmed. The sentence and the property's name (a price *before discount*
+counts, too) speak for the flag mattering where no discount group is for the item: there the default priority stays
+(option `effective_price_compares` "with_group"). That the flag changes nothing is the other reading ("always"). Nothing
 speaks for leaving a source out where a group's discount exists: all are compared then.
 """
 

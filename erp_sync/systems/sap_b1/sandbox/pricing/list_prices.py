@@ -13,9 +13,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 
-from erp_sync.systems.sap_b1.sandbox import rows
 from erp_sync.systems.sap_b1.sandbox.context import Context
 from erp_sync.systems.sap_b1.sandbox.kind import Entity
+from erp_sync.systems.sap_b1.sandbox.price_lists import all_lists
 from erp_sync.systems.sap_b1.sandbox.pricing import units
 from erp_sync.systems.sap_b1.sandbox.pricing.question import HUNDRED, Question, converted, within
 from erp_sync.systems.sap_b1.sandbox.values import ZERO, decimal
@@ -33,7 +33,7 @@ class ListPrice:
 def list_price(context: Context, question: Question, number: int | None = None) -> ListPrice:
     """The price in a list (the question's by default) for the question's unit, in the question's currency."""
     number = question.price_list if number is None else number
-    price_list = rows.read(context.store, "PriceLists", number)
+    price_list = all_lists(context).get(number)
     if price_list is None or not _active(price_list, question.day):
         return ListPrice(ZERO, question.currency, price_list is None)
     row = next((row for row in question.item.get("ItemPrices") or [] if row["PriceList"] == number), None)
@@ -44,7 +44,7 @@ def list_price(context: Context, question: Question, number: int | None = None) 
 
 
 def is_gross(context: Context, number: int) -> bool:
-    return (rows.read(context.store, "PriceLists", number) or {}).get("IsGrossPrice") == "tYES"
+    return all_lists(context).get(number, {}).get("IsGrossPrice") == "tYES"
 
 
 def _active(price_list: Entity, day: str) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 
+from erp_sync.systems.sap_b1.sandbox import exchange_rates
 from erp_sync.systems.sap_b1.sandbox.context import Context
 from erp_sync.systems.sap_b1.sandbox.errors import ServiceLayerError
 from erp_sync.systems.sap_b1.sandbox.kind import Entity
@@ -67,18 +68,16 @@ def within(first: str | None, last: str | None, day: str) -> bool:
 
 
 def rate(context: Context, currency: str, day: str) -> Decimal:
-    """Local currency for one unit of `currency` on a day: the latest rate up to then.
+    """Local currency for one unit of `currency` on a day (`exchange_rates`).
 
     Raises ServiceLayerError: -10 when there is none (the words are unconfirmed).
     """
     if currency == context.options.local_currency:
         return Decimal(1)
-    found = context.store.value(
-        "SELECT rate FROM exchange_rates WHERE currency = ? AND day <= ? ORDER BY day DESC LIMIT 1", currency, day
-    )
+    found = exchange_rates.stored(context, currency, day)
     if found is None:
         raise ServiceLayerError(-10, f"Update the exchange rate , '{currency}'")
-    return Decimal(found)
+    return found
 
 
 def converted(context: Context, amount: Decimal, source: str, target: str, day: str) -> Decimal:

@@ -55,7 +55,7 @@ def special(context: Context, question: Question, card_code: str) -> Special | N
             return _priced(context, question, period, period, period.get("Discount"), f"period of {card_code}")
     if entity.get("Valid", "tYES") == "tNO" or not within(entity.get("ValidFrom"), entity.get("ValidTo"), question.day):
         return None
-    if entity.get("Price") is None:
+    if entity.get("Price") is None and not _follows_list(entity, "Price", "PriceListNum", "DiscountPercent"):
         return None
     header = {
         "SpecialPrice": entity["Price"],
@@ -64,6 +64,14 @@ def special(context: Context, question: Question, card_code: str) -> Special | N
         "AutoUpdate": entity.get("AutoUpdate"),
     }
     return _priced(context, question, header, header, entity.get("DiscountPercent"), f"special price of {card_code}")
+
+
+def _follows_list(row: Entity, price: str, price_list: str, percent: str, area: Entity | None = None) -> bool:
+    """Whether the price is a discount off a list, as it is now. `area` names the list where the row does not."""
+    named = row if area is None else area
+    if (named.get(price_list) or 0) <= 0:
+        return False
+    return named.get("AutoUpdate") == "tYES" or (row.get(price) is None and row.get(percent) is not None)
 
 
 def _current(periods: Iterable[Entity], day: str) -> Entity | None:
@@ -152,20 +160,36 @@ class SpecialPrices(Kind):
 
         areas = []
         for area in entity.get("SpecialPriceDataAreas") or []:
-            if area.get("AutoUpdate") == "tYES" and (area.get("PriceListNo") or 0) > 0:
-                steps = [fresh(step, area, "SpecialPrice", "Discountin") for step in area["SpecialPriceQuantityAreas"]]
-                area = {**fresh(area, area, "SpecialPrice", "Discount"), "SpecialPriceQuantityAreas": steps}
-            areas.append(area)
+            steps = [
+                fresh(step, area, "SpecialPrice", "Discountin") if _step_follows(step, area) else step
+                for step in area.get("SpecialPriceQuantityAreas") or []
+            ]
+            if _area_follows(area):
+                area = fresh(area, area, "SpecialPrice", "Discount")
+            areas.append({**area, "SpecialPriceQuantityAreas": steps})
         found = {**entity, "SpecialPriceDataAreas": areas}
-        if entity.get("AutoUpdate") == "tYES" and (entity.get("PriceListNum") or 0) > 0:
+        if _follows_list(entity, "Price", "PriceListNum", "DiscountPercent"):
             header = {"PriceListNo": entity["PriceListNum"], "AutoUpdate": "tYES"}
             found = fresh(found, header, "Price", "DiscountPercent")
         return found
 
     @staticmethod
     def _follows(entity: Entity) -> bool:
-        areas = entity.get("SpecialPriceDataAreas") or []
-        return entity.get("AutoUpdate") == "tYES" or any(area.get("AutoUpdate") == "tYES" for area in areas)
+        if _follows_list(entity, "Price", "PriceListNum", "DiscountPercent"):
+            return True
+        return any(
+            _area_follows(area)
+            or any(_step_follows(step, area) for step in area.get("SpecialPriceQuantityAreas") or [])
+            for area in entity.get("SpecialPriceDataAreas") or []
+        )
+
+
+def _area_follows(area: Entity) -> bool:
+    return _follows_list(area, "SpecialPrice", "PriceListNo", "Discount")
+
+
+def _step_follows(step: Entity, area: Entity) -> bool:
+    return _follows_list(step, "SpecialPrice", "PriceListNo", "Discountin", area)
 
 
 def _with_numbers(given: list[Entity]) -> list[Entity]:
