@@ -13,7 +13,7 @@ import msgspec
 
 
 class NativeRule(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """A rule of the store: the highest `priority` that has an item is taken, then the first name."""
+    """A rule of the store: the highest `priority` that has an item is taken. No two of ours have the same."""
 
     rule: str
     priority: int

@@ -119,9 +119,9 @@ def _origin(fact: Fact) -> str:
 class StoreMeans(msgspec.Struct, frozen=True, kw_only=True):
     """How a store finds a price in its own rows: an account's rows, else a rule's, else the base price.
 
-    Of the rules that an account belongs to, by priority (highest first, then by name), the first that has any row of
-    the item is taken with all its tiers; others are not looked at, and the cheapest is not looked for. The tier of
-    the largest start not above the quantity counts; below the first start it is the first tier.
+    Of the rules that an account belongs to, by priority (highest first; no two have the same), the first that has any
+    row of the item is taken with all its tiers; others are not looked at, and the cheapest is not looked for. The tier
+    of the largest start not above the quantity counts; below the first start it is the first tier.
 
     Attributes:
         first_quantity: the smallest start of a tier.

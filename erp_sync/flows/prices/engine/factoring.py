@@ -12,9 +12,10 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from erp_sync.flows.prices.engine.agreements import Agreements
+from erp_sync.flows.prices.engine.priorities import unique_priorities
 from erp_sync.flows.prices.engine.schedules import Schedules
 from erp_sync.flows.prices.engine.sharing import LEAST_SAVING
-from erp_sync.model.native_prices import NATIVE
+from erp_sync.model.native_prices import NATIVE, NativeRule
 from erp_sync.model.price_terms import schema
 from erp_sync.ports.pricing import StoreMeans
 
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 LIST, CLASS = "list ", "class "
-LIST_PRIORITY, CLASS_PRIORITY, SHARED_PRIORITY = 1, 2, 1_000_000
 
 
 class Native:
@@ -59,6 +59,7 @@ def factor(
     work.store_steps()
     work.default_rules()
     work.shared_rules(least_saving)
+    work.rules()
     work.rows()
     return Native(database)
 
@@ -186,17 +187,34 @@ class _Factoring:
             """
         )
 
+    def rules(self) -> None:
+        """``native_rules``: lists below classes below shared ones, of these the larger below the smaller."""
+        import pyarrow as pa
+
+        order = self._names(
+            f"""
+            SELECT rule FROM (
+                SELECT rule, NOT starts_with(rule, '{LIST}') AS later, 0 AS rank FROM default_names
+                UNION ALL
+                SELECT r.rule, NULL, k.rank FROM rules r JOIN ranks k USING (rule_no)
+            ) ORDER BY later NULLS LAST, rank DESC, rule
+            """
+        )
+        known = dict(self.database.execute("SELECT rule, priority FROM known_rules").fetchall())
+        stays = set(known) - set(order)  # a rule with rows that are held is there as long as they
+        found = unique_priorities(order, known, [known[rule] for rule in stays])
+        given = pa.table({"rule": list(found), "priority": list(found.values())}, schema=schema(NativeRule))
+        self.database.register("given_rules", given)
+        self.database.execute("CREATE OR REPLACE TEMP TABLE native_rules AS SELECT * FROM given_rules")
+        self.database.unregister("given_rules")
+
+    def _names(self, sql: str) -> list[str]:
+        return [row[0] for row in self.database.execute(sql).fetchall()]
+
     def rows(self) -> None:
         """All together."""
         self.database.execute(
             f"""
-            CREATE OR REPLACE TEMP TABLE native_rules AS
-            SELECT r.rule, ({SHARED_PRIORITY} - k.accounts)::INTEGER AS priority
-            FROM rules r JOIN ranks k USING (rule_no)
-            UNION ALL
-            SELECT rule, (CASE WHEN starts_with(rule, '{LIST}') THEN {LIST_PRIORITY} ELSE {CLASS_PRIORITY} END)::INTEGER
-            FROM default_names;
-
             CREATE OR REPLACE TEMP TABLE native_members AS
             SELECT r.rule, a.account FROM rule_members m JOIN rules r USING (rule_no)
             JOIN account_numbers a USING (account_no)
