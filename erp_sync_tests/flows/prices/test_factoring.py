@@ -63,6 +63,12 @@ def made(terms: PriceTerms, known: dict[str, pa.Table] | None = None) -> tuple[S
     return schedules, factor(schedules, MEANS, known).tables()
 
 
+def assert_no_tie(native: dict[str, pa.Table]) -> None:
+    """A store orders rules of one priority by their ids, which nobody chose."""
+    priorities = native["rules"]["priority"].to_pylist()
+    assert len(set(priorities)) == len(priorities), native["rules"].to_pylist()
+
+
 def rows_of(native: dict[str, pa.Table], kind: str) -> list[tuple[str, str, Decimal, Decimal]]:
     return [
         (row["owner"], row["item"], row["quantity"], row["price"])
@@ -77,6 +83,7 @@ def test_the_rows_give_every_account_its_price_at_every_quantity(terms: PriceTer
     schedules = resolved(terms)
     native = factor(schedules, MEANS, least_saving=1).tables()
     assert differences(schedules).to_pylist() == []
+    assert_no_tie(native)
 
     again = factor(resolved(terms), MEANS, native, least_saving=1)
     assert difference(again, native).empty
@@ -90,6 +97,7 @@ def test_the_rows_give_every_account_its_price_at_every_quantity(terms: PriceTer
         assert one["price"] == (found and found.price), one
 
 
+NATIVE_RECORDS = {"rows": NativeRow, "rules": NativeRule, "members": RuleMember}
 LADDERS = ((("9", "0"),), (("9", "0"), ("8", "10")), (("9.5", "5"),), (("10", "0"),))
 CELLS = st.lists(st.sampled_from([None, 0, 0, 1, 1, 2, 3]), min_size=20, max_size=20)
 
@@ -150,6 +158,7 @@ def test_a_plan_leads_from_one_set_of_rows_to_the_other(cells, after, changed, l
     assert differences(schedules).to_pylist() == []
     wanted = {name: {tuple(row.values()) for row in rows.to_pylist()} for name, rows in native.tables().items()}
     assert applied(known, difference(native, known)) == wanted
+    assert_no_tie(native.tables())
 
 
 def test_a_check_with_a_wrong_row_finds_it():
@@ -165,6 +174,42 @@ def test_a_check_with_a_wrong_row_finds_it():
         (account, ITEMS[3], d(8), d("7.99")) for account in "abcd"
     }
     assert min(row["quantity"] for row in found) == 10
+
+
+@pytest.mark.parametrize("pairs", [None, 100])
+def test_a_check_finds_prices_that_nobody_should_have(pairs):
+    """A row of an account for an item that it has no terms for, and rows of an account that is gone."""
+    schedules, native = made(distributor())
+    extra = [
+        NativeRow(kind="account", owner=owner, item=item, unit="pc", currency="USD", quantity=d(1), price=d(3))
+        for owner, item in (("GONE", ITEMS[0]), ("a", "no such item"))
+    ]
+    wrong = {**native, "rows": table(NativeRow, [*records(native["rows"], NativeRow), *extra])}
+    found = differences(schedules, wrong, pairs=pairs).to_pylist()
+    assert {(row["account"], row["item"], row["due"], row["price"]) for row in found} == {
+        ("GONE", ITEMS[0], None, d(3)),
+        ("a", "no such item", None, d(3)),
+    }
+
+
+def test_an_account_without_a_price_is_given_none():
+    """ "x" buys from a list that has only half of the items, and has an agreement's price for two of the others."""
+    terms = distributor("abcd")
+    half = [ListPrice(price_list="half", item=one, currency="USD", price=d(10)) for one in ITEMS[:10]]
+    terms = msgspec.structs.replace(
+        terms,
+        accounts=(*terms.accounts, Account(account="x", group="plumbers", price_list="half", currency="USD")),
+        price_lists=(*terms.price_lists, PriceList(price_list="half", currency="USD")),
+        list_prices=(*terms.list_prices, *half),
+        special_prices=(*terms.special_prices, *(row for item in ITEMS[:12] for row in agreed("x", item))),
+    )
+    schedules, native = made(terms)
+    assert differences(schedules).to_pylist() == []
+    store = Store(*(records(native[name], record) for name, record in NATIVE_RECORDS.items()))
+    assert store.price("x", ITEMS[11], "pc", "USD", d(1)).price == d(9)
+    assert store.price("x", ITEMS[12], "pc", "USD", d(1)) is None
+    assert store.price("a", ITEMS[12], "pc", "USD", d(1)).price == d(9)
+    assert difference(factor(resolved(terms), MEANS, native), native).empty
 
 
 def test_accounts_that_follow_one_agreement_share_one_rule():
@@ -195,6 +240,17 @@ def test_a_price_that_all_followers_get_is_one_row():
         (ITEMS[5], "update", d(9), d("8.5"))
     ]
     assert plan.rules.num_rows == plan.members.num_rows == 0
+
+
+def test_rules_of_as_many_accounts_have_different_priorities():
+    """Two agreements of two followers each; "b" follows both, and the store would take the one of the smaller id."""
+    terms = distributor("abc")
+    both = [*(agreed("a", item) + agreed("b", item) for item in ITEMS[:10])]
+    both += [agreed("b", item, "7", "6") + agreed("c", item, "7", "6") for item in ITEMS[10:]]
+    schedules, native = made(msgspec.structs.replace(terms, special_prices=tuple(row for one in both for row in one)))
+    assert native["rules"].num_rows == 2
+    assert_no_tie(native)
+    assert differences(schedules).num_rows == 0
 
 
 def test_a_new_follower_joins_the_rule_and_no_row_is_written():
@@ -238,7 +294,8 @@ def test_tiers_begin_at_whole_quantities_from_one_on(steps, tiers):
 
 
 def test_lists_are_rules_and_a_class_that_pays_less_has_only_the_rows_that_differ():
-    cheap = [ListPrice(price_list="cheap", item=one, currency="USD", price=d(7)) for one in ITEMS[:5]]
+    price = {item: 7 if item in ITEMS[:5] else 10 for item in ITEMS}
+    cheap = [ListPrice(price_list="cheap", item=one, currency="USD", price=d(price[one])) for one in ITEMS]
     accounts = [
         Account(account="z", group="plumbers", price_list="cheap", currency="USD"),
         Account(account="discounted", group="plumbers", price_list="trade", currency="USD"),

@@ -48,8 +48,8 @@ class Agreements:
         self.database.execute("DELETE FROM rule_members WHERE rule_no NOT IN (SELECT rule_no FROM owned)")
 
     def number(self) -> None:
-        """``spots``, ``account_numbers``, ``deals``, ``wished`` (account_no, class_id, spot, deal, tiers), and
-        ``held_spots``, of which nobody says anything."""
+        """``spots``, ``account_numbers``, ``deals``, ``wished`` (account_no, class_id, spot, deal, tiers), ``held_spots``,
+        of which nobody says anything, and ``void_spots``, where an account may have no price."""
         self.database.execute(
             """
             CREATE OR REPLACE TEMP TABLE spots AS
@@ -74,7 +74,12 @@ class Agreements:
             CREATE OR REPLACE TEMP TABLE held_spots AS
             SELECT DISTINCT a.account_no, s.spot FROM held_pairs h JOIN pairs p USING (owner)
             JOIN account_numbers a ON a.account = p.account
-            JOIN spots s ON s.item = p.item AND (h.unit = '' OR s.unit = h.unit)
+            JOIN spots s ON s.item = p.item AND (h.unit = '' OR s.unit = h.unit);
+            CREATE OR REPLACE TEMP TABLE void_spots AS
+            SELECT a.account_no, s.spot FROM class_voids v JOIN spots s ON s.item = v.item AND s.unit = v.unit
+            SEMI JOIN deals d ON d.spot = s.spot JOIN account_numbers a ON a.class_id = v.class_id
+            ANTI JOIN wished w ON w.account_no = a.account_no AND w.spot = s.spot
+            ANTI JOIN held_spots h ON h.account_no = a.account_no AND h.spot = s.spot
             """
         )
 
@@ -101,9 +106,15 @@ class Agreements:
         )
 
     def look(self) -> None:
-        """``ranks`` (the smaller a rule, the more it says of its accounts), ``state``, ``leftover``."""
+        """``ranks`` (the smaller a rule, the more it says of its accounts), ``state``, ``leftover``.
+
+        A rule gives up what one of its accounts may have no price for: an account's rows cannot say so.
+        """
         self.database.execute(
             """
+            DELETE FROM owned WHERE (rule_no, spot) IN (
+                SELECT m.rule_no, v.spot FROM void_spots v JOIN rule_members m USING (account_no)
+            );
             CREATE OR REPLACE TEMP TABLE ranks AS
             SELECT rule_no, accounts, (row_number() OVER (ORDER BY accounts, rule))::INTEGER AS rank FROM (
                 SELECT r.rule_no, r.rule, count(m.account_no) AS accounts
@@ -151,6 +162,9 @@ class Agreements:
                 JOIN rules r ON r.rule_no = v.rule_no
                 LEFT JOIN owned o ON o.rule_no = v.rule_no AND o.spot = v.spot
                 LEFT JOIN harm h ON h.rule_no = v.rule_no AND h.spot = v.spot
+                ANTI JOIN (
+                    SELECT m.rule_no, x.spot FROM void_spots x JOIN rule_members m USING (account_no)
+                ) x ON x.rule_no = v.rule_no AND x.spot = v.spot
             ),
             best AS (
                 SELECT * FROM judged WHERE saving > 0

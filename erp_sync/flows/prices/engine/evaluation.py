@@ -85,13 +85,16 @@ def differences(
 ) -> pa.Table:
     """Questions to which the store's rows answer otherwise than the terms: none, if all is right.
 
-    Asked is at, below and above every step and tier, from one piece on.
+    Asked is at, below and above every step and tier, from one piece on. Where nothing is due and nothing held the store
+    has to have no price.
 
     Args:
         native: the store's tables; None are those that `factoring.factor` made in the same database.
-        pairs: how many (account, item), half of them with terms of their own; None is every one there is.
+        pairs: how many (account, item): a third of them with terms of their own, a third with rows of their own in the
+            store, the rest any account and any item; None is every one there is.
 
-    Returns account, item, unit, currency, quantity, due (the price by the terms), price, gross_due, gross.
+    Returns account, item, unit, currency, quantity, due (the price by the terms; None where there is none), price,
+    gross_due, gross.
     """
     database = schedules.database
     if native is not None:
@@ -100,15 +103,15 @@ def differences(
     prefix = "checked" if native is not None else "native"
     if pairs is None:
         database.execute(
-            """
+            f"""
             CREATE OR REPLACE TEMP TABLE chosen AS
-            SELECT m.account, s.item FROM members m
-            JOIN (SELECT DISTINCT class_id, item FROM class_steps) s USING (class_id)
+            SELECT account, item FROM members CROSS JOIN items
             UNION SELECT account, item FROM pairs
+            UNION SELECT owner, item FROM {prefix}_rows WHERE kind = 'account'
             """
         )
     else:
-        _choose(database, pairs, seed)
+        _choose(database, pairs, seed, prefix)
     database.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE due_steps AS
@@ -121,11 +124,39 @@ def differences(
         JOIN class_steps s ON s.class_id = m.class_id AND s.item = k.item JOIN classes c ON c.class_id = m.class_id
         ANTI JOIN pairs p ON p.account = k.account AND p.item = k.item;
 
+        -- What is held keeps what the store has: nothing is due, and nothing is wrong.
+        CREATE OR REPLACE TEMP TABLE checked_holds AS
+        SELECT k.account, k.item, '' AS unit FROM chosen k SEMI JOIN wrong_accounts w ON w.account = k.account
+        UNION
+        SELECT k.account, k.item, h.unit FROM chosen k
+        JOIN pairs p ON p.account = k.account AND p.item = k.item JOIN held_pairs h ON h.owner = p.owner
+        UNION
+        SELECT k.account, k.item, h.unit FROM chosen k JOIN members m ON m.account = k.account
+        JOIN held_class_items h ON h.class_id = m.class_id AND h.item = k.item
+        ANTI JOIN pairs p ON p.account = k.account AND p.item = k.item;
+
+        CREATE OR REPLACE TEMP TABLE checked_spots AS
+        SELECT * FROM (
+            SELECT account, item, unit, currency FROM due_steps
+            UNION
+            SELECT k.account, k.item, s.unit, c.currency FROM chosen k JOIN members m ON m.account = k.account
+            JOIN classes c USING (class_id) JOIN sold s ON s.item = k.item
+            UNION
+            SELECT k.account, k.item, r.unit, r.currency FROM chosen k JOIN {prefix}_rows r
+              ON r.kind = 'account' AND r.owner = k.account AND r.item = k.item
+            UNION
+            SELECT k.account, k.item, r.unit, r.currency FROM chosen k JOIN {prefix}_members m ON m.account = k.account
+            JOIN {prefix}_rows r ON r.kind = 'rule' AND r.owner = m.rule AND r.item = k.item
+        ) a ANTI JOIN checked_holds h
+          ON h.account = a.account AND h.item = a.item AND (h.unit = '' OR h.unit = a.unit);
+
         CREATE OR REPLACE TEMP TABLE checked_questions AS
         WITH starts AS (
-            SELECT account, item, unit, currency, ceil(quantity) AS start FROM due_steps
+            SELECT account, item, unit, currency, 1 AS start FROM checked_spots
             UNION
-            SELECT d.account, d.item, d.unit, d.currency, ceil(r.quantity) FROM due_steps d
+            SELECT account, item, unit, currency, ceil(quantity) FROM due_steps
+            UNION
+            SELECT d.account, d.item, d.unit, d.currency, ceil(r.quantity) FROM checked_spots d
             JOIN {prefix}_rows r ON r.item = d.item AND r.unit = d.unit
                 AND (r.kind <> 'account' OR r.owner = d.account) AND r.currency = d.currency
         )
@@ -139,8 +170,10 @@ def differences(
         WITH due AS (
             SELECT q.account, q.item, q.unit, q.currency, q.quantity, arg_max(s.price, s.quantity) AS due,
                    any_value(s.gross) AS gross_due
-            FROM checked_questions q JOIN due_steps s ON s.account = q.account AND s.item = q.item AND s.unit = q.unit
-            WHERE s.quantity <= q.quantity GROUP BY ALL
+            FROM checked_questions q LEFT JOIN due_steps s
+              ON s.account = q.account AND s.item = q.item AND s.unit = q.unit AND s.currency = q.currency
+             AND s.quantity <= q.quantity
+            GROUP BY ALL
         )
         SELECT d.account, d.item, d.unit, d.currency, d.quantity, d.due, a.price, d.gross_due, a.gross
         FROM due d LEFT JOIN store_answers a USING (account, item, unit, currency, quantity)
@@ -150,32 +183,34 @@ def differences(
     ).to_arrow_table()
 
 
-def _choose(database: duckdb.DuckDBPyConnection, pairs: int, seed: int) -> None:
+def _choose(database: duckdb.DuckDBPyConnection, pairs: int, seed: int, prefix: str) -> None:
     """The table ``chosen`` (account, item), the same for the same seed."""
     draw = random.Random(seed)
     accounts = [row[0] for row in database.execute("SELECT account FROM members ORDER BY account").fetchall()]
     items = [row[0] for row in database.execute("SELECT item FROM items ORDER BY item").fetchall()]
-    database.execute("CREATE OR REPLACE TEMP TABLE chosen (account VARCHAR, item VARCHAR)")
-    if not accounts or not items:
-        return
     import pyarrow as pa
 
-    half = pairs // 2
+    third = pairs // 3
+    any_pairs = pairs - 2 * third if accounts and items else 0
     drawn = pa.table(
         {
-            "account": [draw.choice(accounts) for _ in range(pairs - half)],
-            "item": [draw.choice(items) for _ in range(pairs - half)],
+            "account": pa.array([draw.choice(accounts) for _ in range(any_pairs)], pa.string()),
+            "item": pa.array([draw.choice(items) for _ in range(any_pairs)], pa.string()),
         }
     )
     database.register("drawn", drawn)
     database.execute(
-        """
-        INSERT INTO chosen SELECT DISTINCT account, item FROM (
+        f"""
+        CREATE OR REPLACE TEMP TABLE chosen AS
+        WITH stored AS (SELECT DISTINCT owner AS account, item FROM {prefix}_rows WHERE kind = 'account')
+        SELECT DISTINCT account, item FROM (
             SELECT account, item FROM drawn
             UNION ALL
-            (SELECT account, item FROM pairs ORDER BY hash(account, item, $seed), account, item LIMIT $half)
+            (SELECT account, item FROM pairs ORDER BY hash(account, item, $seed), account, item LIMIT $third)
+            UNION ALL
+            (SELECT account, item FROM stored ORDER BY hash(account, item, $seed), account, item LIMIT $third)
         )
         """,
-        {"seed": seed, "half": half},
+        {"seed": seed, "third": third},
     )
     database.unregister("drawn")

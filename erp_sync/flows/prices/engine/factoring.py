@@ -128,16 +128,31 @@ class _Factoring:
             CREATE OR REPLACE TEMP TABLE base_classes AS
             SELECT class_id, currency, gross FROM sized
             QUALIFY row_number() OVER (PARTITION BY currency ORDER BY accounts DESC, label) = 1;
+            -- Where a class has no price, neither the base price nor its list's rule may give it one.
+            CREATE OR REPLACE TEMP TABLE class_voids AS
+            WITH counted AS (SELECT class_id, count(*) AS spots FROM class_sums GROUP BY class_id),
+            incomplete AS (
+                SELECT c.class_id FROM classes c LEFT JOIN counted n USING (class_id)
+                WHERE coalesce(n.spots, 0) < (SELECT count(*) FROM sold)
+            )
+            SELECT i.class_id, s.item, s.unit FROM incomplete i CROSS JOIN sold s
+            ANTI JOIN class_sums c ON c.class_id = i.class_id AND c.item = s.item AND c.unit = s.unit
+            ANTI JOIN held_class_items h ON h.class_id = i.class_id AND h.item = s.item AND h.unit = s.unit;
             CREATE OR REPLACE TEMP TABLE list_classes AS
             SELECT class_id, price_list, currency, '{LIST}' || price_list || ' ' || currency AS rule FROM sized
             QUALIFY row_number() OVER (PARTITION BY price_list, currency ORDER BY accounts DESC, label) = 1;
             CREATE OR REPLACE TEMP TABLE base_sums AS
             SELECT b.currency, b.gross, s.item, s.unit, hash({self.means.first_quantity}::DECIMAL(18, 6), s.first_price)
                    ::HUGEINT AS paid, s.first_price
-            FROM base_classes b JOIN class_sums s USING (class_id);
+            FROM base_classes b JOIN class_sums s USING (class_id)
+            ANTI JOIN (SELECT DISTINCT c.currency, v.item, v.unit FROM class_voids v JOIN classes c USING (class_id)) v
+              ON v.currency = b.currency AND v.item = s.item AND v.unit = s.unit;
             CREATE OR REPLACE TEMP TABLE list_sums AS
             SELECT l.price_list, l.currency, l.rule, s.*, c.gross
-            FROM list_classes l JOIN class_sums s USING (class_id) JOIN classes c USING (class_id);
+            FROM list_classes l JOIN class_sums s USING (class_id) JOIN classes c USING (class_id)
+            ANTI JOIN (
+                SELECT DISTINCT c.price_list, c.currency, v.item, v.unit FROM class_voids v JOIN classes c USING (class_id)
+            ) v ON v.price_list = l.price_list AND v.currency = l.currency AND v.item = s.item AND v.unit = s.unit;
             CREATE OR REPLACE TEMP TABLE default_owned AS
             SELECT l.rule, l.class_id, l.item, l.unit FROM list_sums l
             LEFT JOIN base_sums b ON b.currency = l.currency AND b.item = l.item AND b.unit = l.unit
@@ -145,7 +160,7 @@ class _Factoring:
             UNION ALL
             SELECT '{CLASS}' || c.label, s.class_id, s.item, s.unit
             FROM class_sums s JOIN classes c USING (class_id)
-            ANTI JOIN list_classes x ON x.class_id = s.class_id
+            ANTI JOIN list_sums x ON x.class_id = s.class_id AND x.item = s.item AND x.unit = s.unit
             LEFT JOIN list_sums l ON l.price_list = c.price_list AND l.currency = c.currency AND l.item = s.item
                  AND l.unit = s.unit
             LEFT JOIN base_sums b ON b.currency = c.currency AND b.item = s.item AND b.unit = s.unit
