@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -21,7 +23,7 @@ def test_every_rule_has_its_own_priority_and_they_grow(order, known, taken):
     found = unique_priorities(order, known, taken)
     numbers = [found[rule] for rule in order]
     assert list(found.keys() - set(order)) == []
-    assert all(low < high for low, high in zip(numbers, numbers[1:], strict=False))
+    assert all(low < high for low, high in pairwise(numbers))
     assert not taken & set(numbers)
     assert all(0 < one < LARGEST for one in numbers)
     assert unique_priorities(order, found, taken) == found

@@ -48,8 +48,8 @@ class Agreements:
         self.database.execute("DELETE FROM rule_members WHERE rule_no NOT IN (SELECT rule_no FROM owned)")
 
     def number(self) -> None:
-        """``spots``, ``account_numbers``, ``deals``, ``wished`` (account_no, class_id, spot, deal, tiers), ``held_spots``,
-        of which nobody says anything, and ``void_spots``, where an account may have no price."""
+        """``spots``, ``account_numbers``, ``deals``, ``wished`` (account_no, class_id, spot, deal, tiers); of
+        ``held_spots`` nobody says anything, in ``void_spots`` an account may have no price."""
         self.database.execute(
             """
             CREATE OR REPLACE TEMP TABLE spots AS

@@ -151,7 +151,8 @@ class _Factoring:
             SELECT l.price_list, l.currency, l.rule, s.*, c.gross
             FROM list_classes l JOIN class_sums s USING (class_id) JOIN classes c USING (class_id)
             ANTI JOIN (
-                SELECT DISTINCT c.price_list, c.currency, v.item, v.unit FROM class_voids v JOIN classes c USING (class_id)
+                SELECT DISTINCT c.price_list, c.currency, v.item, v.unit
+                FROM class_voids v JOIN classes c USING (class_id)
             ) v ON v.price_list = l.price_list AND v.currency = l.currency AND v.item = s.item AND v.unit = s.unit;
             CREATE OR REPLACE TEMP TABLE default_owned AS
             SELECT l.rule, l.class_id, l.item, l.unit FROM list_sums l

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Collection, Mapping, Sequence
+from itertools import pairwise
 
 STEP = 1024
 LARGEST = 2_000_000_000  # a store keeps a priority in 32 bits
@@ -25,7 +26,7 @@ def unique_priorities(order: Sequence[str], known: Mapping[str, int], taken: Col
     kept = _growing([(at, known[rule]) for at, rule in enumerate(order) if 0 < known.get(rule, 0) < LARGEST])
     found: dict[str, int] = {order[at]: priority for at, priority in kept if priority not in others}
     edges = [(-1, 0), *((at, one) for at, one in kept if one not in others), (len(order), None)]
-    for (start, low), (end, high) in zip(edges, edges[1:], strict=False):
+    for (start, low), (end, high) in pairwise(edges):
         free = _between(low or 0, high, end - start - 1, others)
         if free is None:
             return dict(zip(order, _between(0, None, len(order), others) or (), strict=True))
