@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections import Counter
 from datetime import UTC, datetime
@@ -22,7 +21,8 @@ ALREADY_SHIPPED = "already_fulfilled"
 
 
 def claims(installation: Any) -> list[Any]:
-    """What erp_sync says it holds or has dead-lettered, as claims for the checker, by the store's order number."""
+    """What erp_sync says it holds or has dead-lettered, as claims for the checker: by the store's order number, of a
+    record that made no document by its id."""
     from erp_sync.sandbox.checker import Claim
 
     found = []
@@ -39,8 +39,7 @@ def claims(installation: Any) -> list[Any]:
         if delivery.sequence == 1:
             found.append(Claim(delivery.number, claim, f"{delivery.code}: {delivery.reason}"))
     for row in installation.ledger.quarantine.find(flow="orders", limit=100_000):
-        number = json.loads(row.row or b"{}").get("increment_id") or row.native_id
-        found.append(Claim(str(number), "dead_lettered", f"{row.rule}: {row.problem}"))
+        found.append(Claim(row.native_id, "dead_lettered", f"{row.rule}: {row.problem}"))
     return found
 
 

@@ -112,6 +112,7 @@ class StoreShipment:
         number: what the store's users know it by; order: the number of its order.
         tracks: tracking numbers.
         units: by the store's SKU, of rows that stand for goods: a bundle's parts.
+        units_told: the store knows which units these are; else `units` is empty.
     """
 
     id: Id
@@ -120,6 +121,7 @@ class StoreShipment:
     booked_at: float | None
     tracks: set[str] = field(default_factory=set)
     units: list[tuple[str, Decimal]] = field(default_factory=list)
+    units_told: bool = True
     mails: list[Mail] = field(default_factory=list)
 
 
@@ -154,7 +156,13 @@ Moments = dict[tuple[str, str], list[float]]
 
 
 class StoreEvidence(Protocol):
-    """What a store keeps. Each method reads anew."""
+    """What a store keeps. Each method reads anew.
+
+    Attributes:
+        keeps_mails: it tells which mails went out; else nothing can be said of them.
+    """
+
+    keeps_mails: bool = True
 
     def __init__(self, files: SystemFiles) -> None: ...
 

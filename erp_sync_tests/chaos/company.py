@@ -79,7 +79,7 @@ def draw(seed: int, duration: float, flows: Sequence[str]) -> Company:
         documents = [flow for flow in flows if FLOWS[flow].delivers]
         made.backfills = [(chance.uniform(60, duration * 0.9), chance.choice(documents))]
     if chance.random() < 0.3:
-        made.approval = chance.choice(("all", "guarded"))
+        made.approval = chance.choice(("all", "guarded")) if JUDGED in flows else ""
     return made
 
 

@@ -48,8 +48,13 @@ from erp_sync_tests.chaos.threads import load_everything, simulated
 from erp_sync_tests.ledger import fresh
 
 FLOWS = ("orders", "order_status", "shipments", "inventory", "prices")
-# As many as make 50 keys of stock and prices.
-ARTICLES = 16
+# As many as make 50 keys of stock and prices, and of stock alone at a store that has one figure an article.
+ARTICLES, ARTICLES_WITHOUT_PRICES = 16, 52
+
+
+def played(route: RouteSpec) -> tuple[str, ...]:
+    """The flows of the route that are played."""
+    return tuple(flow for flow in FLOWS if flow in route.flows)
 
 
 def defs() -> Path:
@@ -165,7 +170,7 @@ class Template:
 
     def goods(self) -> Catalogue:
         """What both systems begin with."""
-        return catalogue()
+        return catalogue(ARTICLES if "prices" in self.route.flows else ARTICLES_WITHOUT_PRICES)
 
     def flows_on(self, route: RouteSpec) -> RouteSpec:
         """The route as it is played."""
@@ -285,7 +290,7 @@ class House:
     @property
     def pauses(self) -> dict[str, float]:
         """Seconds between two looks at the source, by flow of state."""
-        return {flow: pause for flow, pause in PAUSES.items() if not FLOW_TABLE[flow].delivers}
+        return {flow: PAUSES[flow] for flow in played(self.route) if not FLOW_TABLE[flow].delivers}
 
     @property
     def interruptions(self) -> list[float]:

@@ -19,8 +19,7 @@ from erp_sync.ledger import State
 from erp_sync.ledger.errors import NO_ANSWER, LedgerBusy, is_away
 from erp_sync.ports.outcomes import CallFailed
 from erp_sync_tests.chaos import company, runs, schedule
-from erp_sync_tests.chaos.house import FLOWS as PLAYED
-from erp_sync_tests.chaos.house import House, Template, in_force, people_of
+from erp_sync_tests.chaos.house import House, Template, in_force, people_of, played
 from erp_sync_tests.chaos.judge import Verdict, judge
 from erp_sync_tests.chaos.network import System, Trouble
 from erp_sync_tests.chaos.schedule import DURATION, LEAST, PERHAPS, POISON, Schedule
@@ -62,7 +61,7 @@ class Seed:
         self._bought_at = 0.0
         self.runs = 0
         self.defects: list[str] = []
-        drawn = company.draw(seed, DURATION, PLAYED)
+        drawn = company.draw(seed, DURATION, played(house.route))
         house.route = company.judged(house.route, drawn.approval)
         self.others = company.Others(self, drawn)
         self._missed: set[tuple[float, str]] = set()
@@ -168,7 +167,7 @@ class Seed:
             here.sleep(self.random.choice((1.0, 5.0, 20.0, 40.0)))
 
     def _choose(self) -> str | None:
-        flows = list(PLAYED)
+        flows = list(played(self.house.route))
         self.random.shuffle(flows)
         try:
             return next(
@@ -310,7 +309,7 @@ class Seed:
         self.sensor.at_rest()
         while here.now < began + SETTLE_SECONDS:
             quiet = not self._in_task(Process("operator"), self.others.approve)
-            for flow in PLAYED:
+            for flow in played(self.house.route):
                 if self.sensor.wanted(flow, self.here.now):
                     quiet = False
                     self._in_task(process, lambda flow=flow: self.run(process, flow))
@@ -328,7 +327,7 @@ class Seed:
 
     def _next(self) -> float | None:
         """When any flow has something to do next; None where all is at rest."""
-        times = [self.sensor.upcoming(flow, self.here.now) for flow in PLAYED]
+        times = [self.sensor.upcoming(flow, self.here.now) for flow in played(self.house.route)]
         return min((one for one in times if one is not None), default=None)
 
     def _in_task(self, process: Process, work: Callable[[], Any]) -> Any:

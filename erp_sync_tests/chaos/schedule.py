@@ -159,7 +159,7 @@ def _cancelled_under_way(made: Schedule, chance: random.Random, start: float, ro
 
 def _overtaken_value(made: Schedule, chance: random.Random, start: float, route: RouteSpec) -> None:
     """A worker stands still with values that it has read, while they change and another one writes the new ones."""
-    flow, when = chance.choice(STATES), chance.uniform(100, DURATION * 0.7)
+    flow, when = _or_stock(chance.choice(STATES), route), chance.uniform(100, DURATION * 0.7)
     then = (_source(route, flow), "think_again")
     # It needs something in hand.
     made.acts.append((when, *then))
@@ -182,14 +182,14 @@ def _lost_lease(made: Schedule, chance: random.Random, start: float, route: Rout
 
 def _silent_write(made: Schedule, chance: random.Random, start: float, route: RouteSpec) -> None:
     """Values do not arrive, and nobody is told."""
-    flow, begin = chance.choice(STATES), chance.uniform(0, DURATION * 0.7)
+    flow, begin = _or_stock(chance.choice(STATES), route), chance.uniform(0, DURATION * 0.7)
     kind = chance.choice(("timeout", "drop_connection", "server_error"))
     _aimed(made, start, begin, route, flow, kind=kind, times=chance.choice((1, 2)))
 
 
 def _late_value(made: Schedule, chance: random.Random, start: float, route: RouteSpec) -> None:
     """Values arrive long after nobody waits for them, when newer ones are due."""
-    flow, begin = chance.choice(STATES), chance.uniform(60, DURATION * 0.6)
+    flow, begin = _or_stock(chance.choice(STATES), route), chance.uniform(60, DURATION * 0.6)
     then = (_source(route, flow), "think_again")
     made.acts.append((begin, *then))
     _aimed(made, start, begin, route, flow, kind="late_commit", times=1, seconds=chance.uniform(25, 40), then=then)
@@ -227,7 +227,7 @@ def _skipped_windows(
 def _overtaken_read(made: Schedule, chance: random.Random, start: float, route: RouteSpec) -> None:
     """A read hangs while values change: it began before another one, and holds what is newer."""
     # Prices are read in one call: it is the one that hangs.
-    flow, when = "prices", chance.uniform(60, DURATION * 0.7)
+    flow, when = _or_stock("prices", route), chance.uniform(60, DURATION * 0.7)
     source = _source(route, flow)
     # What the other one reads is new, too, and not yet known.
     made.acts += [(when - 3, source, "think_again"), (when + 20, source, "think_again")]
@@ -252,6 +252,11 @@ ATTEMPTS = RetryPolicy().attempts
 TAKEN_OVER_SECONDS = (220, 320)
 # Who reads and overtakes another one begins so much later.
 OVERTAKEN_AFTER = 3.0
+
+
+def _or_stock(flow: str, route: RouteSpec) -> str:
+    """The flow of state, where the route has it."""
+    return flow if flow in route.flows else "inventory"
 
 
 def _source(route: RouteSpec, flow: str) -> str:

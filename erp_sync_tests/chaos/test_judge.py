@@ -11,6 +11,7 @@ import pytest
 from erp_sync.ledger import Ledger
 from erp_sync.ledger.plans import NewPlan, PlanRow
 from erp_sync_tests.chaos.cases import Cases
+from erp_sync_tests.chaos.house import FLOWS
 from erp_sync_tests.chaos.judge import Verdict, _rows, compared
 from erp_sync_tests.ledger import fresh
 from erp_sync_tests.ledger.world import ROUTE
@@ -72,7 +73,7 @@ def test_a_value_that_was_given_up_or_is_on_its_way_is_told_until_it_is_there(tm
 
     def told() -> list[str]:
         verdict = Verdict()
-        _rows(verdict, SimpleNamespace(name=ROUTE, store=STORE, erp="netsuite_us"), ledger)
+        _rows(verdict, SimpleNamespace(flows=FLOWS, name=ROUTE, store=STORE, erp="netsuite_us"), ledger)
         return verdict.words()
 
     for after in ("5", "6"):

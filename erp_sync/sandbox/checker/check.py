@@ -84,7 +84,7 @@ def check(
     orders = check_orders(mine, books.orders(), books.customers_twice(), claims, conventions, store.vendor)
     left = books.shipments()
     cancelled = {order.number for order in placed if order.state == "cancelled"}
-    shipments = check_shipments(shop.shipments(), left, orders.erp_ids, cancelled, conventions)
+    shipments = check_shipments(shop.shipments(), left, orders.erp_ids, cancelled, conventions, mails=shop.keeps_mails)
     unbooked = set(shipments.unbooked)
     stock = check_stock(
         shop,

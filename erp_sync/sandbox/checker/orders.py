@@ -121,7 +121,8 @@ def _presence(
             found.in_erp.append(name)
         if len(rows) > 1:
             found.duplicated.append(name)
-        claim = claimed.pop(name, None)
+        by_id = claimed.pop(str(order.id), None)
+        claim = claimed.pop(name, None) or by_id
         if order.state == "cancelled":
             found.cancelled.append(name)
             known = shipped_in_store(order, conventions)
@@ -130,7 +131,8 @@ def _presence(
             being_packed = any(beyond(picked_in_erp(row), known) for row in rows)
             if any(map(open_in_erp, rows)) or (too_much and not told):
                 found.cancelled_open_in_erp.append(name)
-            elif too_much or (told and being_packed):
+            # A store may book what left of an order that it has cancelled: what becomes of the goods is open still.
+            elif too_much or (told and (being_packed or any(known.values()))):
                 found.cancelled_after_shipping.append(name)
                 continue
         elif lost_any(order) and any(beyond(open_in_erp(row), open_in_store(order, conventions)) for row in rows):

@@ -60,6 +60,8 @@ def check_shipments(
     erp_orders: dict[Id, str],
     cancelled: set[str],
     conventions: Conventions,
+    *,
+    mails: bool = True,
 ) -> Shipments:
     """Figures about shipments.
 
@@ -67,6 +69,7 @@ def check_shipments(
         left: the ERP's fulfillments.
         erp_orders: the ERP's id of an order to the store's order number, of orders that are in both.
         cancelled: numbers of orders that the store cancelled.
+        mails: the store tells of its mails.
     """
     found = Shipments()
     fulfillments = [one for one in left if one.order in erp_orders]
@@ -100,7 +103,8 @@ def check_shipments(
         arrived = min((shipment.booked_at for shipment in same if shipment.booked_at is not None), default=None)
         if one.left_at is not None and arrived is not None:
             found.latencies[one.name] = arrived - one.left_at
-        _mails(found, one, [mail for shipment in same for mail in shipment.mails])
+        if mails:
+            _mails(found, one, [mail for shipment in same for mail in shipment.mails])
     found.mails = sum(len(shipment.mails) for shipment in shipments)
     return found
 
@@ -128,6 +132,8 @@ def _compare(
             for sku in sorted(set(left) | set(booked))
             if left.get(sku, 0) != booked.get(sku, 0)
         ]
+        if not all(shipment.units_told for shipment in there):
+            said = []
         tracks = set().union(*(shipment.tracks for shipment in there))
         said += [f"parcel {track} not booked" for track in sorted(one.tracks - tracks)]
         if said:

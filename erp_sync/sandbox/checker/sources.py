@@ -21,7 +21,7 @@ class Claim:
     """What erp_sync says of one order.
 
     Attributes:
-        order: the store's order number.
+        order: the store's order number, or its id of an order whose number nobody could read.
         claim: "held", "dead_lettered", "cancelled_pending" (cancelled before it was sent), or "already_shipped" (its
             cancellation came after goods had left: a person decides).
     """

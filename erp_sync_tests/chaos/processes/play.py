@@ -32,8 +32,7 @@ from erp_sync.sandbox import supervisor
 from erp_sync.sandbox.caller import Refused
 from erp_sync_tests.chaos.campaign import SeedResult
 from erp_sync_tests.chaos.company import Operator
-from erp_sync_tests.chaos.house import FLOWS as PLAYED
-from erp_sync_tests.chaos.house import people_of
+from erp_sync_tests.chaos.house import people_of, played
 from erp_sync_tests.chaos.judge import judge
 from erp_sync_tests.chaos.processes import machine
 from erp_sync_tests.chaos.processes.schedule import BRIEF, DURATION, MACHINE, Fault, Schedule, draw
@@ -51,8 +50,6 @@ UNFINISHED = [
     dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTING,
     dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING,
 ]  # fmt: skip
-PLAYED_SET = frozenset(PLAYED)
-STATE_FLOWS = [name for name in PLAYED if not FLOWS[name].delivers]
 # Between two looks at a source (`world.EVERY`, and the sensor's own), between two of the operator; how long on a quiet
 # machine everything takes to start, and every flow to move then.
 LOOK_SECONDS, OPERATOR_SECONDS, START_SECONDS = 4.0, 2.0, 25.0
@@ -294,7 +291,7 @@ class Seed:
             if record.start_time is not None and record.start_time >= moment.timestamp()
         }
         looked = self._looked_since(moment) - self._under_way()
-        return [flow for flow in PLAYED if flow not in succeeded | looked]
+        return [flow for flow in played(self.here.route) if flow not in succeeded | looked]
 
     def _under_way(self) -> set[str | None]:
         """Flows with a run that has not ended."""
@@ -306,7 +303,7 @@ class Seed:
         found: set[str | None] = set()
         for state in self.instance.all_instigator_state(instigator_type=InstigatorType.SENSOR):
             cursor = json.loads(getattr(state.instigator_data, "cursor", None) or "{}")
-            for flow in PLAYED:
+            for flow in played(self.here.route):
                 name = f"{self.here.route.name}/{flow}"
                 polled = cursor.get(f"{name}/polled")
                 if polled and f"{name}/silent" not in cursor and datetime.fromisoformat(polled) >= moment:
@@ -379,7 +376,7 @@ class Seed:
         """What still moves, in words; empty where nothing does."""
         if self.here.teller is not None and self.here.teller.waiting():
             return "events on their way"
-        missing = PLAYED_SET - self._looked_since(moment)
+        missing = {*played(self.here.route)} - self._looked_since(moment)
         if missing:
             return f"{', '.join(sorted(missing))} were not looked at"
         # A document that waits for something else starts a run now and then; nothing of it moves by itself.
@@ -401,7 +398,7 @@ class Seed:
         services.stop(self.here.settings)
         # A run takes longer, too, where starting did.
         slower = RUN_SECONDS * (self._slowness - 1)
-        self.here.pauses.update({flow: LOOK_SECONDS + slower for flow in STATE_FLOWS})
+        self.here.pauses.update({flow: LOOK_SECONDS + slower for flow in self.here.pauses})
         if self.plan.upgrade:
             self.defects += [f"after the upgrade: {one}" for one in machine.schema_differences(self.here.settings)]
         verdict = judge(self.here, installation, self.defects)
@@ -413,8 +410,8 @@ class Seed:
                 "documents": sum(ledger.deliveries.counts().values()),
                 "state_keys": sum(
                     ledger.known.count(getattr(route, kind.target), kind.entity)
-                    for name, kind in FLOWS.items()
-                    if name in PLAYED and not kind.delivers
+                    for kind in map(FLOWS.__getitem__, played(route))
+                    if not kind.delivers
                 ),
                 "lost": len(verdict.lost),
                 "duplicated": len(verdict.duplicated),

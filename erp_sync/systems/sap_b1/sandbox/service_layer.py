@@ -76,15 +76,22 @@ class ServiceLayer:
 
     def query(self, code: str, sql: str, **parameters: str | int) -> list[dict[str, Any]]:
         """All rows of a stored query, which must order by something unique; it is stored when it is not there."""
-        if code not in self._stored:
-            try:
-                self.create("SQLQueries", {"SqlCode": code, "SqlName": code, "SqlText": sql})
-            except Refused as refused:
-                if number_of(refused) != _EXISTS:
-                    raise
-            self._stored.add(code)
         given = "&".join(f"{name}={literal(value)}" for name, value in parameters.items())
-        return self.rows(f"SQLQueries({literal(code)})/List?{given}", _QUERY_PAGE)
+        path = f"SQLQueries({literal(code)})/List?{given}"
+        if code in self._stored:
+            try:
+                return self.rows(path, _QUERY_PAGE)
+            except Refused as refused:  # somebody deleted it, or the company was set back to a day before it
+                if refused.status != 404:
+                    raise
+                self._stored.remove(code)
+        try:
+            self.create("SQLQueries", {"SqlCode": code, "SqlName": code, "SqlText": sql})
+        except Refused as refused:
+            if number_of(refused) != _EXISTS:
+                raise
+        self._stored.add(code)
+        return self.rows(path, _QUERY_PAGE)
 
     def create(self, path: str, body: Mapping[str, Any]) -> Any:
         """POST; the answer's body, None where it has none."""

@@ -55,6 +55,8 @@ class Store(StoreEvidence):
     cancels its positions, though the order stands. No refunded quantity is kept at all: it is zero.
     """
 
+    keeps_mails = False
+
     def __init__(self, files: SystemFiles) -> None:
         self._files = files
 
@@ -134,6 +136,7 @@ class Store(StoreEvidence):
                         order=numbers[order],
                         booked_at=moments[-1] if moments else None,
                         tracks=set(structure(delivery["trackingCodes"] or "[]")),
+                        units_told=not parcels.partly(delivery["id"]),
                         units=[
                             (_sku(lines[order][line]), units) for line, units in parcels.goods(delivery["id"]).items()
                         ],

@@ -165,6 +165,10 @@ class Parcels:
         standing = [state for state in states if state != "cancelled"]
         return bool(standing) and all(state in _GONE for state in standing)
 
+    def partly(self, delivery: str) -> bool:
+        """Whether it has left in part: nobody can say which units that were."""
+        return bool(self._deliveries[delivery]["state"] == _PARTLY)
+
     def goods(self, delivery: str) -> dict[str, Decimal]:
         """Units that have left with a delivery, by line; of one that left in part nothing is known."""
         row = self._deliveries[delivery]

@@ -256,3 +256,10 @@ def test_more_than_a_page_is_read_to_its_end(company, desk, monkeypatch):
     assert len(company.sandbox.journal(endpoint="SQLQueries.List")) == 2
     orders = [company.order(line("BOLT", 1)) for _ in range(5)]
     assert list(desk.open_orders("01")) == orders
+
+
+def test_a_stored_query_that_somebody_deleted_is_stored_again(company, desk):
+    assert desk.shelves("01", above=0) == ["BOLT", "NUT"]
+    (query,) = desk.service_layer.rows("SQLQueries?$select=SqlCode&$orderby=SqlCode")
+    desk.service_layer._send("DELETE", f"SQLQueries('{query['SqlCode']}')")
+    assert desk.shelves("01", above=0) == ["BOLT", "NUT"]
