@@ -327,6 +327,7 @@ class RouteSpec(_Strict):
         decision_takes: how long a decision of each kind keeps a person, for the key figures; of kinds that are not
             named `erp_sync.monitoring.kpis.ASSUMED` holds.
         owners: e-mail addresses, or teams as ``team:commerce``; the UI shows them with every asset.
+        where_set: an environment variable: where it is not set the route is not there at all, nor what only it reads.
     """
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
@@ -336,6 +337,7 @@ class RouteSpec(_Strict):
     lookups: str | None = None
     reconcile_window: timedelta = timedelta(days=7)
     decision_takes: dict[Decision, Annotated[timedelta, BeforeValidator(duration)]] = {}
+    where_set: str = Field(default="", pattern=r"^[A-Z][A-Z0-9_]*$|^$")
     owners: tuple[Annotated[str, Field(pattern=r"^(team:[\w-]+|[^@\s:]+@[^@\s]+)$")], ...] = ()
 
     _durations = field_validator("reconcile_window", mode="before")(duration)
@@ -391,8 +393,9 @@ class Configuration(_Strict):
         return sorted({route.store for route in self.routes.values() if route.erp == erp})
 
 
-def read_configuration(folder: Path) -> Configuration:
-    """Read every ``defs.yaml`` below the folder.
+def read_configuration(folder: Path, *, everything: bool = False) -> Configuration:
+    """Read every ``defs.yaml`` below the folder; of routes that are there only where a variable is set
+    (`RouteSpec.where_set`) those where it is, or all of them where `everything` is asked for.
 
     Raises WrongConfiguration with file and field for the first problem, including a route that names
     a connection that does not exist, or a function that its module does not have.
@@ -440,6 +443,21 @@ def read_configuration(folder: Path) -> Configuration:
                     side,
                     f"no connection is called {getattr(route, side)!r}; configured are: {known}",
                 )
+    whole = Configuration(connections=connections, routes=routes)
+    return whole if everything else _awake(whole, os.environ)
+
+
+def _awake(whole: Configuration, environment: Mapping[str, str]) -> Configuration:
+    """Without routes whose variable is not set, and without connections that only these have."""
+    asleep = {route.name for route in whole.routes.values() if route.where_set and not environment.get(route.where_set)}
+    if not asleep:
+        return whole
+    routes = {name: route for name, route in whole.routes.items() if name not in asleep}
+    used, unused = (
+        {side for route in some for side in (route.store, route.erp)}
+        for some in (routes.values(), (whole.routes[name] for name in asleep))
+    )
+    connections = {name: one for name, one in whole.connections.items() if name in used or name not in unused}
     return Configuration(connections=connections, routes=routes)
 
 

@@ -93,7 +93,7 @@ def players(
     from erp_sync.components.configuration import read_configuration
     from erp_sync_tests.chaos.house import defs
 
-    read_configuration(defs()).route(route)
+    read_configuration(defs(), everything=True).route(route)
     if processes == 1:
         _begin(route)
         try:

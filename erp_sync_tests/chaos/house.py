@@ -143,7 +143,7 @@ class Template:
         self.folder, self.live = folder / "template", folder / "live"
         self.folder.mkdir()
         self.settings = settings_module.load({"ERP_SYNC_HOME": str(self.live), "ERP_SYNC_DEFS": str(defs())})
-        shipped = read_configuration(defs())
+        shipped = read_configuration(defs(), everything=True)
         self.route = self.flows_on(shipped.route(route))
         self.vendors = {name: shipped.connection(name).vendor for name in (self.route.store, self.route.erp)}
         load_everything(self.vendors.values())

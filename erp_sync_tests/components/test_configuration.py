@@ -342,6 +342,39 @@ def test_who_asks_for_what_is_not_configured_hears_what_is(tmp_path):
         configuration.route("de")
 
 
+@pytest.mark.parametrize(
+    ("variables", "routes", "connections"),
+    [
+        ({}, {"us"}, {"shop", "books"}),
+        ({"SHOP_DE_URL": "https://shop.invalid"}, {"us", "de"}, {"shop", "books", "shop_de"}),
+        ({"SHOP_DE_URL": ""}, {"us"}, {"shop", "books"}),
+    ],
+    ids=["not set", "set", "empty"],
+)
+def test_a_route_that_waits_for_a_variable_is_not_there_nor_what_only_it_reads(
+    tmp_path, monkeypatch, variables, routes, connections
+):
+    monkeypatch.delenv("SHOP_DE_URL", raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    second = ROUTE.replace("name: us", "name: de\n  where_set: SHOP_DE_URL").replace("store: shop", "store: shop_de")
+    german = CONNECTIONS.partition("---\n")[0].replace("name: shop", "name: shop_de")
+    text = f"{CONNECTIONS}{german}---\n{ROUTE}---\n{second}"
+    found = read(tmp_path, text)
+    assert (set(found.routes), set(found.connections)) == (routes, connections)
+    assert set(read_configuration(tmp_path, everything=True).routes) == {"us", "de"}
+
+
+def test_a_second_route_ships_and_sleeps_until_its_shop_is_named(monkeypatch):
+    monkeypatch.delenv("SHOPWARE_DE_URL", raising=False)
+    assert set(read_configuration(PACKAGE / "defs").routes) == {"netsuite_magento"}
+    monkeypatch.setenv("SHOPWARE_DE_URL", "https://shop.invalid")
+    configuration = read_configuration(PACKAGE / "defs")
+    assert set(configuration.routes) == {"netsuite_magento", "sap_b1_shopware"}
+    keys = installation_definitions(configuration).get_repository_def().asset_graph.get_all_asset_keys()
+    assert {("sap_b1_shopware", "orders", "loaded")} <= {tuple(key.path) for key in keys}
+
+
 @pytest.mark.parametrize("folder", SHIPPED)
 def test_the_shipped_routes_load_into_definitions(folder):
     configuration = read_configuration(PACKAGE / folder)

@@ -61,7 +61,7 @@ def schedule_of(route: str, seed: int) -> Schedule:
     from erp_sync.components.configuration import read_configuration
     from erp_sync_tests.chaos.house import defs
 
-    shipped = read_configuration(defs())
+    shipped = read_configuration(defs(), everything=True)
     spec = shipped.route(route)
     modules = {name: people_of(shipped.connection(name).vendor) for name in (spec.store, spec.erp)}
     return draw(

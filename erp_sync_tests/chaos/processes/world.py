@@ -229,6 +229,7 @@ def write_route(played: Path, folder: Path, route: str, vendors: Mapping[str, st
             else:
                 continue
             document.pop("requirements", None)
+            given.pop("where_set", None)
             kept.append(document)
         if kept:
             file.write_text(yaml.safe_dump_all(kept))
