@@ -115,6 +115,8 @@ def _type(place: Any, annotation: str) -> tuple[str, str]:
         return f"list<{kind}>", f"each with {parts}" if parts else ""
     if match := re.fullmatch(r"tuple\[(.+)\]", text):
         return f"struct<{', '.join(_type(place, part)[0] for part in match[1].split(', '))}>", ""
+    if match := re.fullmatch(r"Literal\[(.+)\]", text):
+        return "string", "one of " + ", ".join(one.strip("'\"") for one in match[1].split(", "))
     nested = getattr(place, text)
     if issubclass(nested, Enum):
         return "string", ", ".join(nested)

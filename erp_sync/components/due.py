@@ -288,7 +288,7 @@ def _source_has_news(here: Installation, route: RouteSpec, flow: str, spec: Flow
 def readers(configuration: Configuration) -> list[Reader]:
     """What the flows that are not off read."""
     return [
-        Reader(route.name, flow, getattr(route, FLOWS[flow].source), FLOWS[flow].entity)
+        Reader(route.name, flow, getattr(route, FLOWS[flow].source), FLOWS[flow].source_entity)
         for route in configuration.routes.values()
         for flow, spec in route.flows.items()
         if spec.mode is not Mode.OFF

@@ -108,7 +108,7 @@ def waiting(here: Installation, configuration: Configuration, now: datetime) -> 
     if not found:
         return {}
     read = {
-        (getattr(route, FLOWS[flow].source), FLOWS[flow].entity)
+        (getattr(route, FLOWS[flow].source), FLOWS[flow].source_entity)
         for route in configuration.routes.values()
         for flow, spec in route.flows.items()
         if spec.mode is not Mode.OFF
@@ -163,7 +163,7 @@ def polls(
     """
     kind = FLOWS[flow]
     source = getattr(route, kind.source)
-    mine = events.get((source, kind.entity), ())
+    mine = events.get((source, kind.source_entity), ())
     name = f"{route.name}/{flow}/events"
     if not mine or (route.name, flow, "now") in busy or _too_soon(here, source, cursor.get(name), now):
         return []
@@ -175,7 +175,7 @@ def polls(
         if not named and (route.name, flow, "normal") in busy:
             return []
         return [Poll(**common, lane="now" if named else "normal", ask=lambda: _documents(mine, named))]
-    fast = _fast_keys(here.configuration, source, kind.entity, cursor)
+    fast = _fast_keys(here.configuration, source, kind.source_entity, cursor)
     return [Poll(**common, lane="now", ask=lambda: _fast_states(here, route, flow, mine, fast))]
 
 
@@ -194,7 +194,7 @@ def first_reader(configuration: Configuration, connection: str, entity: str) -> 
     for route in configuration.routes.values():
         for flow, spec in route.flows.items():
             kind = FLOWS[flow]
-            if spec.mode is not Mode.OFF and (getattr(route, kind.source), kind.entity) == (connection, entity):
+            if spec.mode is not Mode.OFF and (getattr(route, kind.source), kind.source_entity) == (connection, entity):
                 return route.name, flow
     raise KeyError(f"no flow reads {entity} of {connection}")
 
@@ -235,7 +235,7 @@ def _fast_keys(
     for route in configuration.routes.values():
         for flow, spec in route.flows.items():
             kind = FLOWS[flow]
-            if spec.mode is Mode.OFF or (getattr(route, kind.source), kind.entity) != (connection, entity):
+            if spec.mode is Mode.OFF or (getattr(route, kind.source), kind.source_entity) != (connection, entity):
                 continue
             kept = cursor.get(f"{route.name}/{flow}/fast_keys") or {}
             if spec.fast is not None:

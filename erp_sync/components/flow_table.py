@@ -18,6 +18,7 @@ class FlowKind(msgspec.Struct, frozen=True, kw_only=True):
     `compares`: entities that are compared with it every day and that no flow moves.
     `priority`: of its usual runs, in Dagster's queue and for the processor; 0 comes first.
     `longest_seconds`: a usual run that takes longer hangs, and Dagster ends it: what it had in hand is due again.
+    `reads`: entity at the source where it is another than at the target.
     """
 
     name: str
@@ -31,6 +32,16 @@ class FlowKind(msgspec.Struct, frozen=True, kw_only=True):
     compares: tuple[str, ...] = ()
     priority: int = 0
     longest_seconds: int = 3600
+    reads: str = ""
+
+    @property
+    def source_entity(self) -> str:
+        """Of records, cursors and events of the source."""
+        return self.reads or self.entity
+
+    def entity_of(self, role: str) -> str:
+        """`role`: ``source`` or ``target``."""
+        return self.source_entity if role == "source" else self.entity
 
 
 FLOWS: dict[str, FlowKind] = {
@@ -109,6 +120,19 @@ FLOWS: dict[str, FlowKind] = {
             title="prices",
             description="Base, special and tier prices, from the ERP to the store.",
             priority=-2,
+        ),
+        FlowKind(
+            name="contract_prices",
+            entity=Entity.CONTRACT_PRICE,
+            reads=Entity.PRICE_TERMS,
+            source="erp",
+            target="store",
+            delivers=False,
+            writes=("contract_prices",),
+            title="contract prices",
+            description="What every account pays by the ERP's price terms, as rules and prices of the store.",
+            priority=-2,
+            longest_seconds=7200,
         ),
     )
 }

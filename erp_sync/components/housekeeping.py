@@ -13,6 +13,7 @@ import msgspec
 
 from erp_sync.components.flow_table import FLOWS
 from erp_sync.components.installation import Installation
+from erp_sync.components.table_book import books
 
 KEY = dg.AssetKey(["installation", "housekeeping"])
 JOB = "housekeeping"
@@ -133,7 +134,8 @@ def _forgotten(here: Installation, now: datetime) -> dict[str, int]:
 
 
 def _snapshots(here: Installation) -> Iterator[tuple[str, str, set[str]]]:
-    """(connection, folder, runs whose snapshot is still compared with). Compaction would lose the runs' ids."""
+    """(connection, folder, runs whose snapshot is still compared with, or whose part is of a book). Compaction would
+    lose the runs' ids."""
     from erp_sync.flows.state_extraction import base_entity, snapshot_entity
 
     found: dict[tuple[str, str], set[str]] = {}
@@ -142,11 +144,11 @@ def _snapshots(here: Installation) -> Iterator[tuple[str, str, set[str]]]:
             kind = FLOWS[name]
             if kind.delivers:
                 continue
-            source, folder = getattr(route, kind.source), snapshot_entity(kind.entity)
+            source, folder = getattr(route, kind.source), snapshot_entity(kind.source_entity)
             runs = found.setdefault((source, folder), set())
-            for entity in (folder, base_entity(route.name, name, kind.entity)):
+            for entity in (folder, base_entity(route.name, name, kind.source_entity)):
                 runs.add(here.ledger.cursors.get(source, entity).token)
-    for (source, folder), runs in found.items():
+    for (source, folder), runs in [*found.items(), *books(here).items()]:
         yield source, folder, runs - {""}
 
 

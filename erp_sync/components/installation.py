@@ -214,7 +214,7 @@ class Installation:
         kind = FLOWS[flow]
 
         def make() -> Any:
-            source = self.connector_for(route, kind.source).port(kind.entity, "source")
+            source = self.connector_for(route, kind.source).port(kind.source_entity, "source")
             if isinstance(source, TellsDemand):
                 source.recognise(lambda: self.adopted_orders(getattr(route, kind.source)))
             return source

@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from erp_sync.ports.expected import LIST, NUMBER, TABLE, Expected, wrong
+from erp_sync.ports.expected import LIST, NUMBER, TABLE, WORD, Expected, wrong
 
 # Of every connection, whatever its vendor; what is inside limits and cost is refused where they are read.
 SETTINGS: Mapping[str, Expected] = {"cost": TABLE, "limits": TABLE, "mapping": TABLE, "seconds_a_call": NUMBER}
@@ -22,11 +22,13 @@ GUARDS: Mapping[str, tuple[str, ...]] = {
     "inventory": ("few", "jump_floor", "max_jump_factor", "max_missing_share", "max_zeroed_share"),
     "prices": ("few", "max_changed_share", "max_jump_factor", "max_missing_share"),
     "products": ("few", "max_disabled_share", "max_missing_share"),
+    "contract_prices": ("few", "max_changed_share", "max_price_change", "max_vanished_lists"),
 }
 # None: of more than one shape, judged by the flow.
 RULES: Mapping[str, Mapping[str, Expected | None]] = {
     "inventory": {"backorders": None, "safety_stock": TABLE},
     "prices": {"rounding": TABLE},
+    "contract_prices": {"rounding": TABLE, "cost_list": WORD, "map_list": WORD},
     "products": {"kinds": LIST},
     "order_status": {"lack_of_stock": LIST},
     "shipments": {"booked_by": ("erp_sync", "warehouse")},

@@ -55,7 +55,7 @@ def mapping_version(configuration: Configuration, route: RouteSpec, flow: str) -
         spec = configuration.connection(getattr(route, side))
         settings = {name: value for name, value in spec.settings.items() if name not in _NOT_MAPPING}
         text = msgspec.json.encode(settings, order="deterministic", enc_hook=str).decode()
-        parts |= _parts(spec.name, spec.vendor, spec.time_zone, text, kind.entity, role)
+        parts |= _parts(spec.name, spec.vendor, spec.time_zone, text, kind.entity_of(role), role)
     return MappingVersion(_hash(f"{name} {part}" for name, part in sorted(parts.items())), parts)
 
 

@@ -40,7 +40,9 @@ def measured(here: Installation) -> Iterator[dict[str, Any]]:
 
 
 def received_of_day(here: Installation, connection: str, kind: FlowKind) -> Totals:
-    return lambda start, end: {"dagster/row_count": here.ledger.days.received(connection, kind.entity, start, end)}
+    return lambda start, end: {
+        "dagster/row_count": here.ledger.days.received(connection, kind.source_entity, start, end)
+    }
 
 
 def transformed_of_day(here: Installation, route: RouteSpec, kind: FlowKind) -> Totals:

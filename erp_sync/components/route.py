@@ -109,7 +109,7 @@ class Route(dg.Component):
     def _extractions(self) -> Iterator[tuple[str, FlowKind, dg.AssetKey]]:
         for kind, _ in self.active():
             connection = getattr(self.spec, kind.source)
-            yield connection, kind, extracted_key(connection, kind.entity)
+            yield connection, kind, extracted_key(connection, kind.source_entity)
 
     def flow_assets(self) -> list[dg.AssetsDefinition]:
         assets = []
@@ -151,7 +151,7 @@ def _extracted(
     names = [route.name for route in routes]
 
     @dg.asset(
-        key=extracted_key(connection, kind.entity),
+        key=extracted_key(connection, kind.source_entity),
         group_name=f"{names[0]}_{kind.name}" if len(names) == 1 else connection,
         partitions_def=partitions,
         backfill_policy=dg.BackfillPolicy.single_run(),
@@ -183,7 +183,7 @@ def _transformed(
 
     @dg.asset(
         key=key,
-        deps=[extracted_key(getattr(route, kind.source), kind.entity)],
+        deps=[extracted_key(getattr(route, kind.source), kind.source_entity)],
         group_name=f"{route.name}_{kind.name}",
         partitions_def=partitions,
         backfill_policy=dg.BackfillPolicy.single_run(),

@@ -29,7 +29,7 @@ def asset_keys(configuration: Configuration, route: str, flow: str, stages: Sequ
     """Keys of a flow's assets, in the order of the stages."""
     spec, kind = configuration.routes[route], FLOWS[flow]
     keys = {
-        "extracted": dg.AssetKey([getattr(spec, kind.source), kind.entity, "extracted"]),
+        "extracted": dg.AssetKey([getattr(spec, kind.source), kind.source_entity, "extracted"]),
         "transformed": dg.AssetKey([route, flow, "transformed"]),
         "loaded": dg.AssetKey([route, flow, "loaded"]),
     }

@@ -131,7 +131,7 @@ def _last_comparison(outlook: Outlook, route: RouteSpec, flow: str) -> datetime 
     kind = FLOWS[flow]
     at = {
         shadow: outlook.positions.get(
-            (getattr(route, kind.source), compared_entity(route.name, flow, kind.entity, shadow=shadow))
+            (getattr(route, kind.source), compared_entity(route.name, flow, kind.source_entity, shadow=shadow))
         )
         for shadow in (True, False)
     }
@@ -148,7 +148,7 @@ def _changed(here: Installation, route: RouteSpec, flow: str, now: datetime) -> 
         here.source(route, flow),
         here.ledger,
         connection=getattr(route, kind.source),
-        entity=kind.entity,
+        entity=kind.source_entity,
         start=now - timedelta(days=1),
         now=now,
     )
@@ -176,7 +176,7 @@ def _fast(
         here.source(route, flow),
         here.ledger,
         connection=getattr(route, kind.source),
-        entity=kind.entity,
+        entity=kind.source_entity,
         keys=keys,
     )
     return Finding(why=why, lane="now", keys=keys, remember={place: kept})

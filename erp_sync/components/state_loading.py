@@ -8,6 +8,7 @@ from erp_sync.components.configuration import RouteSpec
 from erp_sync.components.flow_table import FlowKind
 from erp_sync.components.giving_up import end_process
 from erp_sync.components.installation import Installation
+from erp_sync.components.table_book import plans_tables
 from erp_sync.flows.convergence import Convergence, ConvergenceReport, waiting_code
 from erp_sync.model.keys import Entity
 from erp_sync.ports.documents import Requirement
@@ -34,6 +35,7 @@ def load_states(
             source=getattr(route, kind.source),
             owner=owner,
             senders=min(4, here.concurrency(connection)),
+            ordered=plans_tables(kind),
             lanes=lanes,
             give_up=end_process,
         )

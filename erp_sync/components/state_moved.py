@@ -59,7 +59,7 @@ def former_keys(task: StateTask, native_ids: Collection[str], base: str) -> dict
     """
     entries = [
         Entry(record=row.record())
-        for row in task.here.ledger.received.of(task.source, task.kind.entity, sorted(native_ids))
+        for row in task.here.ledger.received.of(task.source, task.kind.source_entity, sorted(native_ids))
         if row.payload is not None
     ]
     entries += snapshot_of(task.here, task.source, task.kind, base, native_ids)

@@ -30,7 +30,7 @@ def overlapping(here: Installation, route: RouteSpec, kind: FlowKind, entries: S
     Rows that do not say when they were read have another order, and overlap with nothing.
     """
     source, now = getattr(route, kind.source), here.ledger.now()
-    reading = here.source(route, kind.name).capabilities.reading(kind.entity)
+    reading = here.source(route, kind.name).capabilities.reading(kind.source_entity)
     lateness = timedelta(seconds=reading.lateness_seconds)
     reads: defaultdict[Identity, list[Read]] = defaultdict(list)
     for entry in entries:
@@ -39,7 +39,7 @@ def overlapping(here: Installation, route: RouteSpec, kind: FlowKind, entries: S
     if not reads:
         return set()
     since = min(one.began for some in reads.values() for one in some) - lateness
-    landed = here.ledger.received.landed_since(source, kind.entity, [native_id for _, native_id in reads], since)
+    landed = here.ledger.received.landed_since(source, kind.source_entity, [native_id for _, native_id in reads], since)
     ids = [
         row.id
         for row in landed

@@ -14,12 +14,13 @@ from typing import Any
 
 import msgspec
 
-from erp_sync.components import events
+from erp_sync.components import events, table_reading
 from erp_sync.components.configuration import Mode, RouteSpec
 from erp_sync.components.documents import flow_module
 from erp_sync.components.flow_table import FlowKind
 from erp_sync.components.installation import Installation
 from erp_sync.components.state_refunds import doubt_refunded
+from erp_sync.components.table_book import plans_tables
 from erp_sync.flows import extraction, state_extraction
 from erp_sync.flows.comparison import value_text
 from erp_sync.flows.extraction import Extraction
@@ -54,19 +55,22 @@ def read_states(
 ) -> Reading:
     """Read what is to be compared. Raises the systems' errors; what was received until then stays."""
     source = here.source(routes[0], kind.name)
-    common: dict[str, Any] = {"connection": connection, "entity": kind.entity, "run_id": run_id, "now": now}
+    common: dict[str, Any] = {"connection": connection, "entity": kind.source_entity, "run_id": run_id, "now": now}
     ledger = here.ledger
 
     def land(records: list[RawRecord]) -> str:
-        return land_as(kind.entity, records)
+        return land_as(kind.source_entity, records)
 
+    tables = plans_tables(kind)
     on = [route for route in routes if route.flows[kind.name].mode is not Mode.OFF]
     targets_read = targets_drifted = 0
-    if keys:
+    if keys and tables:
+        done, _ = table_reading.read_named(here, source, land, ids=keys, **common)
+    elif keys:
         done = state_extraction.extract_keys(source, ledger, land, keys=keys, **common)
     elif full or snapshot_position(here, connection, kind) is None:
         full = True
-        entity = state_extraction.snapshot_entity(kind.entity)
+        entity = state_extraction.snapshot_entity(kind.source_entity)
         # Both sides at once: while one answers, rows of the other are read.
         with ThreadPoolExecutor(max_workers=max(1, len(on)), thread_name_prefix="target") as pool:
             learning = [
@@ -82,6 +86,11 @@ def read_states(
     else:
         done = extraction.extract_changes(source, ledger, land, start=now - timedelta(days=1), **common)
     result = Reading(extraction=done, target_read=targets_read, drifted=targets_drifted)
+    if tables:
+        result.again, result.events = table_reading.read_named(here, source, land, **common)
+        for route in on if not full else ():
+            result.target_read += table_reading.read_doubted(here, route, kind, target_of(here, route, kind))
+        return result
     if not full:
         doubt_refunded(here, routes, kind, run_id, now)
     unsure = _unsure(here, kind, routes)
@@ -95,7 +104,7 @@ def read_states(
 
 def snapshot_position(here: Installation, connection: str, kind: FlowKind) -> datetime | None:
     """When the last complete snapshot was read."""
-    cursor = here.ledger.cursors.get(connection, state_extraction.snapshot_entity(kind.entity))
+    cursor = here.ledger.cursors.get(connection, state_extraction.snapshot_entity(kind.source_entity))
     return cursor.position
 
 
@@ -133,7 +142,7 @@ def _read_again(
     for route in routes:
         lookups = here.lookups(route)
         skus.update(lookups.get("sku_map", sku) or sku for sku in unsure[route.name].values())
-    waiting = here.ledger.inbox.waiting(common["now"] - events.delay(here, connection), connection, kind.entity)
+    waiting = here.ledger.inbox.waiting(common["now"] - events.delay(here, connection), connection, kind.source_entity)
     skus.update(events.keys_of(source, [event.native_id for event in waiting if event.native_id]).values())
     if skus:
         result.again = state_extraction.extract_keys(source, here.ledger, land, keys=sorted(skus), again=True, **common)
@@ -174,7 +183,7 @@ def _read_whole_target(here: Installation, route: RouteSpec, kind: FlowKind, tar
     """
     started = here.ledger.now()
     connection = getattr(route, kind.target)
-    base = state_extraction.base_entity(route.name, kind.name, kind.entity)
+    base = state_extraction.base_entity(route.name, kind.name, kind.source_entity)
     carried = hasattr(flow_module(kind.name, "transform"), "realm")
     agreed = ABSENT if carried and here.ledger.cursors.get(getattr(route, kind.source), base).token else None
     before = _known(here, connection, kind.entity, None)

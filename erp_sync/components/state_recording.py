@@ -121,7 +121,7 @@ class Recording:
             refusals.append(
                 Refusal(
                     connection=task.source,
-                    entity=task.kind.entity,
+                    entity=task.kind.source_entity,
                     native_id=entry.record.native_id,
                     scope=entry.record.scope,
                     rule=rule,
@@ -144,7 +144,12 @@ class Recording:
         ids = sorted(refused & passed)
         if ids:
             task.here.ledger.quarantine.resolve(
-                task.source, task.kind.entity, ids, f"passed in run {task.run_id}", task.route.name, task.kind.name
+                task.source,
+                task.kind.source_entity,
+                ids,
+                f"passed in run {task.run_id}",
+                task.route.name,
+                task.kind.name,
             )
 
     def resolve_at_target(self, comparison: Comparison, planned: Planned) -> None:
@@ -201,14 +206,14 @@ class Recording:
             task.route.name, task.kind.name, {ROWS_COMPARED: judged, ROWS_EQUAL: task.report.same}
         )
         shadow = task.flow.mode is Mode.SHADOW
-        entity = compared_entity(task.route.name, task.kind.name, task.kind.entity, shadow=shadow)
+        entity = compared_entity(task.route.name, task.kind.name, task.kind.source_entity, shadow=shadow)
         task.here.ledger.receive(task.source, entity, [], advance_to=task.now, run_id=task.run_id)
 
     def advance_base(self, token: str) -> None:
         task = self.task
         task.here.ledger.receive(
             task.source,
-            base_entity(task.route.name, task.kind.name, task.kind.entity),
+            base_entity(task.route.name, task.kind.name, task.kind.source_entity),
             [],
             advance_to=task.now,
             run_id=task.run_id,

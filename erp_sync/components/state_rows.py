@@ -56,11 +56,11 @@ def gather(
     of them. The run that has read both sides of a key compares it, whoever else has.
     """
     source = getattr(route, kind.source)
-    rows = here.ledger.unhandled(route.name, kind.name, source, kind.entity, limit=MOST_ROWS)
+    rows = here.ledger.unhandled(route.name, kind.name, source, kind.source_entity, limit=MOST_ROWS)
     entries = [entry_of(row) for row in rows if not only or row.run_id == run_id]
     if run_id:
         open_rows = {row.id for row in rows}
-        own = here.ledger.received.of_run(source, kind.entity, run_id)
+        own = here.ledger.received.of_run(source, kind.source_entity, run_id)
         entries += [
             Entry(record=row.record(), landed=row.received_at)
             for row in own
@@ -84,10 +84,11 @@ def snapshot(here: Installation, route: RouteSpec, kind: FlowKind, now: datetime
     DamagedFile.
     """
     source = getattr(route, kind.source)
-    cursor = here.ledger.cursors.get(source, snapshot_entity(kind.entity))
+    cursor = here.ledger.cursors.get(source, snapshot_entity(kind.source_entity))
     if cursor.position is None or now - cursor.position > OLDEST_SNAPSHOT:
         raise SnapshotTooOld(
-            f"the last snapshot of {kind.entity} of {source} is of {cursor.position}: start the run with `extracted`"
+            f"the last snapshot of {kind.source_entity} of {source} is of {cursor.position}: "
+            "start the run with `extracted`"
         )
     entries = snapshot_of(here, source, kind, cursor.token)
     for entry in entries:
@@ -101,7 +102,7 @@ def snapshot_of(
     """Rows that this run read, all or those of these ids."""
     from erp_sync.ledger.codec import from_json
 
-    table = here.lake.table(source, snapshot_entity(kind.entity), run_id=run_id)
+    table = here.lake.table(source, snapshot_entity(kind.source_entity), run_id=run_id)
     if table.num_rows and native_ids is not None:
         import pyarrow as pa
         import pyarrow.compute as pc

@@ -28,6 +28,7 @@ from erp_sync.components.state_rows import (
     surroundings,
 )
 from erp_sync.components.state_task import StateReport, StateTask
+from erp_sync.components.table_book import plans_tables
 from erp_sync.flows.comparison import COMPARED, Comparison, compare, desired_table, value_text
 from erp_sync.flows.state_extraction import base_entity, snapshot_entity
 from erp_sync.flows.state_flow import Desired, microseconds
@@ -54,6 +55,10 @@ def transform_states(
     nothing is left to do. Safe to run several times at once.
     """
     task = StateTask(here, route, kind, flow, run_id=run_id, lane=lane, full=full, keys=keys)
+    if plans_tables(kind):
+        from erp_sync.components.table_states import TableTransformation
+
+        return TableTransformation(task).run()
     return Transformation(task).run()
 
 
@@ -134,8 +139,10 @@ class Transformation:
         if task.keys:
             return False
         cursors = task.here.ledger.cursors
-        base = cursors.get(task.source, base_entity(task.route.name, task.kind.name, task.kind.entity))
-        return not base.token and cursors.get(task.source, snapshot_entity(task.kind.entity)).token == task.run_id
+        base = cursors.get(task.source, base_entity(task.route.name, task.kind.name, task.kind.source_entity))
+        return (
+            not base.token and cursors.get(task.source, snapshot_entity(task.kind.source_entity)).token == task.run_id
+        )
 
     @property
     def named_only(self) -> Collection[str]:
@@ -264,7 +271,7 @@ class Transformation:
         """The run that read the last snapshot that was planned from, or that a person let pass since."""
         task = self.task
         cursor = task.here.ledger.cursors.get(
-            task.source, base_entity(task.route.name, task.kind.name, task.kind.entity)
+            task.source, base_entity(task.route.name, task.kind.name, task.kind.source_entity)
         )
         passed = task.here.ledger.plans.find(
             route=task.route.name, flow=task.kind.name, states=[PlanState.APPROVED, PlanState.APPLIED], limit=20

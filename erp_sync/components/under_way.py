@@ -88,7 +88,7 @@ def _will_read(run: UnderWay, configuration: Configuration, moved: Mapping[tuple
     if run.lane != "normal" or "extracted" not in run.stages or route is None or run.since is None:
         return False
     kind = FLOWS[run.flow]
-    read = moved.get((getattr(route, kind.source), kind.entity))
+    read = moved.get((getattr(route, kind.source), kind.source_entity))
     return read is None or read < run.since
 
 

@@ -179,7 +179,9 @@ def settled(installation: Any, placed: int) -> bool:
                 continue
             kind = FLOWS[name]
             source, target = getattr(route, kind.source), getattr(route, kind.target)
-            if ledger.any_unhandled(route.name, name, source, kind.entity) or ledger.any_due(route.name, name, target):
+            if ledger.any_unhandled(route.name, name, source, kind.source_entity) or ledger.any_due(
+                route.name, name, target
+            ):
                 return False
             # What a dead process has in its hands is due once its lease is over.
             if not kind.delivers and IN_HAND & set(ledger.plans.pending(route.name, name, target)):

@@ -87,6 +87,10 @@ class Lake:
         ]
         return sorted(chosen, key=lambda entry: (entry.earliest, entry.file))
 
+    def paths(self, connection: str, entity: str, run_id: str) -> list[Path]:
+        """Files that this run wrote, oldest first. Raises DamagedFile, which names the file."""
+        return [self._checked(entry) for entry in self.files(connection, entity, run_id=run_id)]
+
     def scan(
         self,
         connection: str,

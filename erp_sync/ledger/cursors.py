@@ -54,21 +54,26 @@ def advance(
     if to is None and not token:
         return
     now = database.now()
-    current = write.execute(_CURSOR, {"of_connection": connection, "of_entity": entity}).first()
+    before = current(write, connection, entity)
     position = to
-    if current is not None and current.position is not None and (to is None or current.position > to):
-        position = current.position
+    if before is not None and before.position is not None and (to is None or before.position > to):
+        position = before.position
     write.execute(
         _moved(write.dialect.name),
         {
             "connection": connection,
             "entity": entity,
             "position": position,
-            "token": token or (current.token if current is not None else ""),
+            "token": token or (before.token if before is not None else ""),
             "changed_at": now,
             "run_id": run_id,
         },
     )
+
+
+def current(read: sa.Connection, connection: str, entity: str) -> Any:
+    """The cursor's row; None where there is none."""
+    return read.execute(_CURSOR, {"of_connection": connection, "of_entity": entity}).first()
 
 
 class Cursors:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from erp_sync.ledger import accepting, by_hand, cross_references, quarantine
+from erp_sync.ledger import accepting, by_hand, cross_references, cursors, quarantine
 from erp_sync.ledger.by_hand import HandShipment
 from erp_sync.ledger.cross_references import Link
 from erp_sync.ledger.documents import Accepted, Delivery, NewDelivery
@@ -158,6 +158,15 @@ class Handling:
         want to do with the compared keys is overtaken. A plan that stands held or rejected already is not
         repeated. Rows without a difference are left out by the caller; no row at all makes no plan."""
         return add_plan(self._write, self._database.now(), self.route, self.flow, self.run_id, plan)
+
+    def keep_token(self, connection: str, entity: str, token: str, was: str) -> bool:
+        """Let a cursor's token follow another in this transaction; False, and nothing is changed, where it is not `was`
+        any more ("": there was none)."""
+        cursor = cursors.current(self._write, connection, entity)
+        if (cursor.token if cursor is not None else "") != was:
+            return False
+        cursors.advance(self._database, self._write, connection, entity, self._database.now(), token, self.run_id)
+        return True
 
     def release_waiting(self, connection: str, entity: str, keys: Sequence[str]) -> list[int]:
         """See `Deliveries.release_waiting`."""

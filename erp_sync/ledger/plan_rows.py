@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from erp_sync.ledger.engine import Database
 
 #: An owner that ends a row so has sent it, or asked about it, and lives. Who puts it back may not have come so far.
+# What comes after rows of which nobody knows whether they were written waits for so long: they are read back meanwhile.
+_BEHIND = timedelta(seconds=30)
 _SURVIVED = (RowState.APPLIED, RowState.REFUSED, RowState.UNKNOWN, RowState.ACCEPTED)
 
 
@@ -359,6 +361,29 @@ class PlanRows:
                     for row in one.rows
                 ],
             )
+
+    def postpone(self, claim: RowClaim) -> int:
+        """What is due of the claim's flow waits as long as what of it is due again last, so that it stays behind that;
+        gives how many rows. What waits for something that the target lacks waits by itself."""
+        mine = sa.and_(
+            plan_rows.c.route == claim.route,
+            plan_rows.c.flow == claim.flow,
+            plan_rows.c.target == claim.target,
+            plan_rows.c.entity == claim.entity,
+            plan_rows.c.state == RowState.DUE,
+        )
+        waits = plan_rows.c.code.startswith("missing_", autoescape=True)
+        with self._database.write() as write:
+            now = self._database.now()
+            again = [
+                row.due_at
+                for some in chunks([row.id for row in claim.rows])
+                for row in write.execute(sa.select(plan_rows.c.due_at).where(mine, plan_rows.c.id.in_(some), ~waits))
+            ]
+            until = max([now + _BEHIND, *again])
+            return write.execute(
+                sa.update(plan_rows).where(mine, plan_rows.c.due_at < until).values(due_at=until, changed_at=now)
+            ).rowcount
 
     def release_waiting(self, target: str, codes: Sequence[str]) -> int:
         """What rows wait for is there now: they are due at once. Gives how many. Idempotent."""

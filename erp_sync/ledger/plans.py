@@ -233,6 +233,31 @@ class Plans(RowRetries):
         with self._database.read() as read:
             return [PlannedValue(*row) for row in read.execute(query)]
 
+    def open_rows(self, route: str, flow: str, target: str, entity: str) -> dict[str, str | None]:
+        """What rows make of their keys that are on their way or wait for a person: key to after."""
+        query = (
+            sa.select(plan_rows.c.key, plan_rows.c.after)
+            .where(
+                plan_rows.c.route == route,
+                plan_rows.c.flow == flow,
+                plan_rows.c.target == target,
+                plan_rows.c.entity == entity,
+                plan_rows.c.state.in_(OPEN),
+            )
+            .order_by(plan_rows.c.id)
+        )
+        with self._database.read() as read:
+            return {row.key: row.after for row in read.execute(query)}
+
+    def settled_rows(self, route: str, flow: str, target: str, entity: str, most: int = 20) -> dict[str, str | None]:
+        """What the flow's last plans that a person has rejected or undone would make of their keys: key to after."""
+        found: dict[str, str | None] = {}
+        plans_of = self.find(route=route, flow=flow, states=[PlanState.REJECTED, PlanState.UNDONE], limit=most)
+        mine = [one.id for one in plans_of if (one.target, one.entity) == (target, entity)]
+        for key, _, after in self.changes(mine):
+            found[key] = after
+        return found
+
     def table(self, plan_id: int, states: Sequence[str] = (), limit: int | None = None) -> pa.Table:
         """The plan's rows, as planned, as an Arrow table of text columns and ``source_order`` (int64)."""
         names = (

@@ -35,6 +35,8 @@ class Entity:
     PRODUCT = "product"
     STOCK_LEVEL = "stock_level"
     PRICE = "price"
+    PRICE_TERMS = "price_terms"
+    CONTRACT_PRICE = "contract_prices"
     SHIPMENT = "shipment"
     RETURN = "return"
     REFUND = "refund"

@@ -140,9 +140,9 @@ def _flow(here: Installation, route: RouteSpec, kind: FlowKind, traffic: bool) -
     for side, role in ((kind.source, "source"), (kind.target, "target")):
         one = _settings(here, getattr(route, side))
         contract = _contract(one)
-        served: Served = contract.SERVED.get((kind.entity, role), Served())
+        served: Served = contract.SERVED.get((kind.entity_of(role), role), Served())
         for name in served.mappings:
-            reads = (getattr(route, side), kind.entity) if role == "source" and traffic else None
+            reads = (getattr(route, side), kind.source_entity) if role == "source" and traffic else None
             mappings.append(_told(here, one, _mappings(one)[name], contract.published(name), reads))
         writes = _written(one, contract, served)
         mappings += writes
@@ -186,7 +186,7 @@ def untargeted(kind: FlowKind, source: ConnectionSettings, target: ConnectionSet
     """Canonical fields that the source of a flow fills and no field of its target gets. Raises CannotDo."""
     fills: dict[str, str] = {}
     given = _mappings(source)
-    for name in _contract(source).SERVED.get((kind.entity, "source"), Served()).mappings:
+    for name in _contract(source).SERVED.get((kind.source_entity, "source"), Served()).mappings:
         fills |= mapping_coverage.filled(given[name])
     contract = _contract(target)
     served: Served = contract.SERVED.get((kind.entity, "target"), Served())

@@ -82,7 +82,9 @@ def plan_states(
     standing = open_plans(here, route, kind)
     if look and flow.mode is not Mode.OFF:
         return _tried(here, route, kind, flow, full, standing)
-    unhandled = here.ledger.received.count_unhandled(route.name, kind.name, getattr(route, kind.source), kind.entity)
+    unhandled = here.ledger.received.count_unhandled(
+        route.name, kind.name, getattr(route, kind.source), kind.source_entity
+    )
     words = f"{unhandled} received rows are not compared yet"
     return _plan(route, kind, flow, words=words, figures={"unhandled": unhandled}, standing=standing)
 

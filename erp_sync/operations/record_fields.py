@@ -35,7 +35,7 @@ class RecordFields:
         kind, route = FLOWS.get(row.flow), self._here.configuration.routes.get(row.route)
         if kind is None or route is None or getattr(route, kind.source) != row.connection:
             return None
-        key = (row.connection, kind.entity)
+        key = (row.connection, kind.source_entity)
         if key not in self._known:
             self._known[key] = self._declared(*key)
         return self._known[key]

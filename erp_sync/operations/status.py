@@ -164,7 +164,7 @@ def flows(here: Installation) -> list[FlowStatus]:
                 mode=spec.mode.value,
                 source=source,
                 target=getattr(route, kind.target),
-                unhandled=here.ledger.received.count_unhandled(route.name, name, source, kind.entity),
+                unhandled=here.ledger.received.count_unhandled(route.name, name, source, kind.source_entity),
                 due=counts.deliveries.get("due", 0) + counts.rows_due,
                 later=counts.deliveries.get("later", 0),
                 waiting=counts.deliveries.get("waiting", 0) + counts.rows_waiting,
@@ -173,7 +173,7 @@ def flows(here: Installation) -> list[FlowStatus]:
                 dead=counts.deliveries.get("dead", 0),
                 quarantined=counts.quarantined,
                 oldest_due=counts.oldest_due,
-                last_poll=_last_poll(here, route.name, name, source, kind.entity, looks, empty),
+                last_poll=_last_poll(here, route.name, name, source, kind.source_entity, looks, empty),
                 last_loaded=counts.last_loaded,
             )
         )

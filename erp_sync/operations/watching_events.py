@@ -61,13 +61,13 @@ class Announcements:
                 continue
             opened = self._here.ledger.maintenance.last_ended(connection)
             for kind, interval in every:
-                last = self._last.get((connection, kind.entity))
+                last = self._last.get((connection, kind.source_entity))
                 patience = self._patience(connection)
                 since = max(one for one in (now - LONGEST, last, opened) if one is not None)
                 # What was read long after it was made may be of a time before there were events, or before us.
                 made = self._here.ledger.activity.made(
                     connection,
-                    kind.entity,
+                    kind.source_entity,
                     since + min(patience, CLOCKS),
                     read_within=max(patience, 2 * interval),
                 )
@@ -84,7 +84,7 @@ class Announcements:
             for flow, spec in route.flows.items():
                 kind = FLOWS[flow]
                 if kind.delivers and spec.mode is not Mode.OFF:
-                    place = (getattr(route, kind.source), kind.entity)
+                    place = (getattr(route, kind.source), kind.source_entity)
                     slowest = max(spec.every, found[place][1]) if place in found else spec.every
                     found[place] = (kind, slowest)
         told: dict[str, list[tuple[FlowKind, timedelta]]] = {}

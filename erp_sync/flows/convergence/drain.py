@@ -14,7 +14,7 @@ from typing import Any
 from erp_sync.flows.convergence.endings import Endings
 from erp_sync.flows.convergence.isolation import Isolation
 from erp_sync.flows.convergence.readiness import Readiness
-from erp_sync.flows.convergence.report import ConvergenceReport, ConvergenceTask
+from erp_sync.flows.convergence.report import ConvergenceReport, ConvergenceTask, Sent
 from erp_sync.flows.convergence.sending import Sending
 from erp_sync.flows.leases import of_rows
 from erp_sync.flows.writing_again import claimed_again
@@ -36,6 +36,8 @@ class Convergence:
     Args:
         source: connection that rows come from, for what is quarantined.
         senders: batches under way at once.
+        ordered: rows go in the order of the plan, one batch after the other, a batch in one call where the target can.
+            What could not be written lets all that comes after it wait.
         budget_seconds: no new batch is begun after this long.
         give_up: called when nothing goes on any more, all that is in hand being in threads that hang: to end the
             process, after which others take over. Threads cannot be ended.
@@ -53,6 +55,7 @@ class Convergence:
         source: str,
         owner: str,
         senders: int = 4,
+        ordered: bool = False,
         budget_seconds: float = 45.0,
         lease_seconds: float = 60.0,
         lanes: Sequence[str] = ("now", "normal", "bulk"),
@@ -71,7 +74,8 @@ class Convergence:
             run_id=owner.split(":")[0],
             clock=clock,
         )
-        self.owner, self.senders, self.budget, self.give_up = owner, senders, budget_seconds, give_up
+        self.owner, self.senders, self.budget, self.give_up = owner, 1 if ordered else senders, budget_seconds, give_up
+        self.ordered = ordered
         self._nothing_more = False  # is claimed in this run: the ledger does not answer
         self.leases, self.lanes = of_rows(ledger.plans, lease_seconds, f"heartbeat-{flow}"), tuple(lanes)
         writes = [one for one in target.capabilities.operations if one.name.startswith(f"{entity}.write")]
@@ -231,8 +235,20 @@ class Convergence:
         operation = self.task.target.capabilities.operation(self.task.target.operation(rows[0].row))
         standing = self.endings.begun(claim, operation.settle_seconds)
         rows = [sent for sent in rows if sent.claimed.id in standing]
+        if self.ordered:
+            self._in_order(claim, rows)
+            return
         # What takes the place of another row goes once that is gone: a store may refuse both beside each other.
         if away := [one for one in rows if one.value is None]:
             self.sending.send(claim, away)
         if put := self.readiness.unhindered(claim, [one for one in rows if one.value is not None]):
             self.sending.send(claim, put)
+
+    def _in_order(self, claim: RowClaim, rows: list[Sent]) -> None:
+        """Send a batch as it is planned. Where something of it has to come again, what the plan has after it waits as
+        long: a part would be applied without what it rests on."""
+        before = self.report.later + self.report.unknown + self.report.lost_claims
+        self.sending.send_together(claim, rows)
+        if self.report.later + self.report.unknown + self.report.lost_claims > before:
+            self._nothing_more = True
+            self.task.ledger.plans.postpone(claim)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from datetime import timedelta
+from itertools import groupby
 
 from erp_sync.flows.convergence.endings import Endings
 from erp_sync.flows.convergence.report import ConvergenceTask, Sent
@@ -47,6 +48,31 @@ class Sending:
             self.send(claim, poisoned[middle:])
             return
         self._record(claim, list(zip(rows, outcomes, strict=True)))
+
+    def send_together(self, claim: RowClaim, rows: list[Sent]) -> None:
+        """Write them in their order, in one call where the target has `submit_together`: what is to be there, then what
+        is to go. Refused as a whole, they go by halves."""
+        together = getattr(self.task.target, "submit_together", None)
+        if together is None:
+            for taken, some in groupby(rows, key=lambda sent: sent.value is None):
+                del taken
+                self.send(claim, list(some))
+            return
+        if not rows:
+            return
+        self.endings.sent()
+        puts = [sent for sent in rows if sent.value is not None]
+        takes = [sent for sent in rows if sent.value is None]
+        pairs = list(zip([*puts, *takes], together([one.row for one in puts], [one.row for one in takes]), strict=True))
+        poisoned = {id(sent) for sent, one in pairs if isinstance(one, Refused) and one.whole_batch}
+        if len(poisoned) > 1:
+            self._record(claim, [(sent, one) for sent, one in pairs if id(sent) not in poisoned])
+            left = [sent for sent in rows if id(sent) in poisoned]
+            middle = len(left) // 2
+            self.send_together(claim, left[:middle])
+            self.send_together(claim, left[middle:])
+            return
+        self._record(claim, pairs)
 
     def _record(self, claim: RowClaim, pairs: list[tuple[Sent, Outcome]]) -> None:
         accepted = [(sent, outcome.handle) for sent, outcome in pairs if isinstance(outcome, Accepted)]
