@@ -78,6 +78,14 @@ READINGS = (
     Reading(entity="order_status", lateness_seconds=_LATE, page_size=100, source=_STAMPS),
     Reading(entity="shipment", lateness_seconds=_LATE, page_size=100, source=_STAMPS),
     Reading(entity="product", lateness_seconds=_LATE, page_size=100, source=_STAMPS),
+    Reading(
+        entity="price_terms",
+        updated_time=False,
+        lateness_seconds=_LATE,
+        page_size=500,
+        source="items and partners have " + _STAMPS + "; price lists, special prices, discount groups, agreements and "
+        "rates have no stamp (contract 1.27): all but special prices are read whole by each look",
+    ),
 )
 
 CAPABILITIES = Capabilities(
@@ -150,6 +158,7 @@ SETTINGS: Mapping[str, Expected] = {
             "delivering_documents",
             "item_fields",
             "moving_documents",
+            "rate_currencies",
             "source_connections",
             "state_countries",
             "stock_warehouses",

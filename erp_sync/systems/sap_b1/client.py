@@ -156,6 +156,10 @@ class ServiceLayerClient:
         reply = self._post(action, body, operation, document, repeatable=repeatable)
         return _entity(reply, operation) if reply.content else {}
 
+    def answer(self, function: str, body: Mapping[str, Any], *, operation: str, document: str) -> Any:
+        """POST to a function that changes nothing; whatever it answers, a bare number too."""
+        return self._post(function, body, operation, document, repeatable=True).json()
+
     def update(
         self,
         entity_set: str,

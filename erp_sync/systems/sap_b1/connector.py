@@ -25,8 +25,10 @@ from erp_sync.systems.sap_b1.mapping.shipment import shipment_mapping
 from erp_sync.systems.sap_b1.mapping.stock import STOCK_LEVEL
 from erp_sync.systems.sap_b1.order_status import OrderStatusSource
 from erp_sync.systems.sap_b1.orders import SalesOrderTarget
+from erp_sync.systems.sap_b1.price_terms import PriceTermsSource
 from erp_sync.systems.sap_b1.shipments import ShipmentSource
 from erp_sync.systems.sap_b1.stock import StockSource
+from erp_sync.systems.sap_b1.terms_mapping import MAPPINGS as TERMS
 
 
 def mappings(connection: ConnectionSettings) -> dict[str, RecordMapping]:
@@ -41,6 +43,7 @@ def mappings(connection: ConnectionSettings) -> dict[str, RecordMapping]:
         shipment_mapping(key_field(connection.settings)),
         STOCK_LEVEL,
         PRODUCT,
+        *TERMS,
     )
     overlays: Mapping[str, Any] = connection.settings.get("mapping") or {}
     check_names(base, overlays)
@@ -62,6 +65,7 @@ class SapBusinessOneConnector:
             (Entity.ORDER_CANCELLATION, "target"): lambda: CancellationTarget(client),
             (Entity.STOCK_LEVEL, "source"): lambda: StockSource(client, self.mappings["stock_level"]),
             (Entity.PRODUCT, "source"): lambda: ProductSource(client, self.mappings["product"]),
+            (Entity.PRICE_TERMS, "source"): lambda: PriceTermsSource(client, self.mappings),
         }
 
     def with_lookups(self, lookups: Lookups) -> SapBusinessOneConnector:

@@ -51,15 +51,34 @@ PRECEDENCE = Precedence(
     comparing_needs_discount=True,
     facts=(
         Fact(
-            says="EffectivePrice lowest and highest compare places 2 to 4, net of discounts; of equal prices the first",
+            says="EffectivePrice lowest and highest: the lowest or highest of the prices of all available sources (2 "
+            "to 4), discounts taken into account",
             source="[H]",
         ),
         Fact(
-            says="EffectivePriceConsidersPriceBeforeDiscount: all sources count whether or not a discount group is for "
-            "the item; without it and without one the first place wins",
+            says="'Effective Price Considers All Price Sources': all of them are compared, 'no matter whether you have "
+            "defined a discount in the Discount Groups window or not'",
             source="[H]",
+        ),
+        Fact(
+            says="So without that box not all are compared in one of both cases. Here: with a percentage all are, the "
+            "account's special price too, since the note on lowest and highest takes the percentage off places 3 and 4 "
+            "for it, and the box's name in the API is that prices before discount count",
+            source="reading of [H], name in [C]",
             confirmed=False,
         ),
+        Fact(
+            says="That EffectivePriceConsidersPriceBeforeDiscount is that box",
+            source="SDK table OCRD: EffcAllSrc; public code of one client",
+            confirmed=False,
+        ),
+        Fact(
+            says="Without the box and without a percentage: what is left out is said nowhere; here the first place "
+            "wins",
+            source="",
+            confirmed=False,
+        ),
+        Fact(says="Of equal prices the first place wins", source="", confirmed=False),
         Fact(says="The posting date decides what is valid", source="[H]"),
         Fact(says="A current period beats the header", source="[H9]"),
         Fact(
@@ -84,7 +103,12 @@ PRECEDENCE = Precedence(
             source="[SDK]",
             confirmed=False,
         ),
-        Fact(says="BusinessPartners.NoDiscounts and Items.NoDiscounts switch discount groups off", source="[C]"),
+        Fact(says="'Do Not Apply Discount Groups' of a partner switches discount groups off", source="[H]"),
+        Fact(
+            says="BusinessPartners.NoDiscounts is that box; Items.NoDiscounts does the same for an item",
+            source="names in [C]",
+            confirmed=False,
+        ),
         Fact(
             says="A period and volume price together with a discount group: the price is the row's, the percentage the "
             "group's; whether the row's price is the one before its own discount",
@@ -92,18 +116,34 @@ PRECEDENCE = Precedence(
             confirmed=False,
         ),
         Fact(
-            says="A list has a price of its own in its primary and in up to two additional currencies; any other is "
-            "converted at the rate of the posting date",
+            says="A list has a price of its own in its primary and in up to two additional currencies: the primary "
+            "one, unless the document's currency is an additional one's",
             source="[H9]",
         ),
         Fact(
-            says="A unit has a price of its own in UoMPrices, else the item's price times what the unit holds",
-            source="[C]",
+            says="Any other currency is converted from the primary one at the rate of the posting date",
+            source="sap-b1-blog.com",
             confirmed=False,
         ),
         Fact(
-            says="SpecialPrice is after its discount; a percentage without a price follows its list",
+            says="A list price is for the pricing unit or the inventory unit of the item; other units have prices of "
+            "their own in UoMPrices",
+            source="[SDK] ITM1, AIT9; [H9] UoM Prices",
+        ),
+        Fact(
+            says="A unit without a price of its own costs the item's price times what it holds",
+            source="",
+            confirmed=False,
+        ),
+        Fact(
+            says="A special price is the price of its list less its discount, and is kept: it is after its discount",
             source="[SDK]",
+        ),
+        Fact(says="AutoUpdate tNO freezes it", source="[SDK]"),
+        Fact(
+            says="AutoUpdate tYES follows the list that it names, by its percentage",
+            source="vinasystem.com: 'updated and recalculated when the price list it references is updated'",
+            confirmed=False,
         ),
     ),
 )

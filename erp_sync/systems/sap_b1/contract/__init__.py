@@ -25,6 +25,13 @@ RECORDS = {
     "order_status": "Document",
     "stock_level": "ItemWarehouseInfo",
     "product": "Item",
+    "account": "BusinessPartner",
+    "account_group": "BusinessPartnerGroup",
+    "item": "Item",
+    "price_list": "PriceList",
+    "special_price": "SpecialPrice",
+    "agreement": "BlanketAgreement",
+    "discount_rule": "EnhancedDiscountGroup",
 }
 ORDER_OPERATIONS = ("customer.create", "sales_order.create", "sales_order.save_approved_draft", "sales_order.close")
 
@@ -36,6 +43,12 @@ SERVED = {
     (Entity.SHIPMENT, "source"): Served(mappings=("shipment",)),
     (Entity.STOCK_LEVEL, "source"): Served(mappings=("stock_level",)),
     (Entity.PRODUCT, "source"): Served(mappings=("product",)),
+    (Entity.PRICE_TERMS, "source"): Served(
+        mappings=(
+            *("account_group", "account", "item", "item_unit", "price_list", "list_price", "exchange_rate"),
+            *("discount_rule", "special_price", "agreement"),
+        )
+    ),
 }
 
 

@@ -33,10 +33,16 @@ ENTITIES = (
     "StockTransfer",
     "StockTransferLine",
     *("ItemGroups", "Manufacturer", "ProductTreeLine", "Warehouse"),
+    *("PriceList", "ItemPrice", "UoMPrice", "SpecialPrice", "SpecialPriceDataArea", "SpecialPriceQuantityArea"),
+    *("EnhancedDiscountGroup", "DiscountGroupLine", "BlanketAgreement", "BlanketAgreements_ItemsLine"),
+    *("BusinessPartnerGroup", "UnitOfMeasurement", "UnitOfMeasurementGroup", "UoMGroupDefinition"),
+    *("ItemUnitOfMeasurement", "ItemPriceParams", "ItemPriceReturnParams"),
 )
 PARTS = (
     *("DocumentLine", "DocumentAdditionalExpense", "AddressExtension", "BPAddress", "ItemWarehouseInfo"),
     *("ApprovalRequestLine", "StockTransferLine"),
+    *("ItemPrice", "UoMPrice", "SpecialPriceDataArea", "SpecialPriceQuantityArea", "DiscountGroupLine"),
+    *("BlanketAgreements_ItemsLine", "UoMGroupDefinition", "ItemUnitOfMeasurement"),
 )
 _ENUMERATIONS: set[str] = set()
 SETS = (
@@ -44,8 +50,13 @@ SETS = (
     *("DeliveryNotes", "Returns", "Invoices", "CreditNotes", "PurchaseDeliveryNotes", "InventoryGenEntries"),
     *("InventoryGenExits", "StockTransfers", "ItemGroups", "Manufacturers", "ProductTrees"),
     "Warehouses",
+    *("PriceLists", "SpecialPrices", "EnhancedDiscountGroups", "BlanketAgreements", "BusinessPartnerGroups"),
+    *("UnitOfMeasurements", "UnitOfMeasurementGroups"),
 )
-ACTIONS = ("OrdersService_Preview", "DraftsService_SaveDraftToDocument")
+ACTIONS = (
+    *("OrdersService_Preview", "DraftsService_SaveDraftToDocument", "CompanyService_GetAdminInfo"),
+    *("CompanyService_GetItemPrice", "SBOBobService_GetCurrencyRate"),
+)
 _LITERALS = re.compile(r"^\w+ \| Literal\[(.*)\]$")
 
 
