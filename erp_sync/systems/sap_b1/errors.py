@@ -99,13 +99,16 @@ def outcome(response: httpx.Response) -> TransportError | None:
     """The transport's question: what does this answer say? None leaves it to the HTTP status.
 
     A body that is no error of the Service Layer (a proxy's 502, 503 or 504, an empty 500) says nothing about what
-    was applied: that is left to the status, too.
+    was applied: that is left to the status, too. One that calls itself JSON and is cut off or broken may have said that
+    the document exists already: of a write nobody knows.
     """
     status = response.status_code
     if status < 400:
         return None
     error = error_of(response)
     if error is None:
+        if status < 500 and "json" in response.headers.get("Content-Type", ""):
+            return OutcomeUnknown(f"HTTP {status} with an error that cannot be read", status=status)
         return None
     words = f"SAP Business One: {error.message or 'refused without a word'}"
     if status == 401:

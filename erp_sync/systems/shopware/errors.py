@@ -138,6 +138,9 @@ def outcome(response: httpx.Response) -> TransportError | None:
     if status >= 500:
         return _server_error(response, status, text)
     whole = str(response.request.url.path).endswith(SYNC_PATH)
+    if not errors and "json" in response.headers.get("Content-Type", "") and body is None:
+        # It may have said anything, also that what was to be done is done.
+        return OutcomeUnknown(f"HTTP {status} with an error that cannot be read", status=status)
     if not errors:
         return Rejected(status, f"http_{status}", "the web server refused the request", body=response.text)
     for one in errors:

@@ -34,6 +34,17 @@ def error(code: str, detail: str = "words", pointer: str = "", **parameters: Any
     return {**found, "source": {"pointer": pointer}} if pointer else found
 
 
+@pytest.mark.parametrize("spoil", [lambda whole: whole * 2, lambda whole: whole[:-9], lambda whole: b""])
+def test_a_refusal_that_cannot_be_read_is_none(spoil):
+    whole = answer(400, error("SYSTEM__ILLEGAL_STATE_TRANSITION")).content
+    broken = answer(400, content=spoil(whole), headers={"Content-Type": "application/vnd.api+json"})
+    assert isinstance(outcome(broken), OutcomeUnknown)
+
+
+def test_a_page_of_the_web_server_is_a_refusal():
+    assert isinstance(outcome(answer(403, content=b"<html>", headers={"Content-Type": "text/html"})), Rejected)
+
+
 @pytest.mark.parametrize("status", [200, 204])
 def test_a_good_answer_is_none(status):
     assert outcome(answer(status)) is None
