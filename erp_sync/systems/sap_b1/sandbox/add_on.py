@@ -3,8 +3,7 @@
 SBO_SP_TransactionNotification refuses a write with a number and a text of its own, and Service Layer answers -1116
 with that text (obs.). Rules are data: {"object_type": "17", "transaction": "A", "field": "NumAtCard", "missing": true,
 "message": "…"}; instead of `missing`: `above` (a number) or `equals`. Transactions: A add, U update, D delete,
-C cancel, L close. Object types: 17 order, 112 draft, 15 delivery, 59 goods receipt, 60 goods issue, 2 business
-partner, 4 item.
+C cancel, L close. Object types: `OBJECT_TYPES`.
 """
 
 from __future__ import annotations
@@ -15,9 +14,11 @@ from erp_sync.systems.sap_b1.sandbox.context import Context
 from erp_sync.systems.sap_b1.sandbox.errors import TRANSACTION_NOTIFICATION, ServiceLayerError
 from erp_sync.systems.sap_b1.sandbox.values import decimal, exact
 
+#: Numbers of BoObjectTypes (SDK help).
 OBJECT_TYPES = {
     "Orders": "17", "Drafts": "112", "DeliveryNotes": "15", "InventoryGenEntries": "59", "InventoryGenExits": "60",
-    "BusinessPartners": "2", "Items": "4",
+    "Invoices": "13", "CreditNotes": "14", "Returns": "16", "PurchaseDeliveryNotes": "20", "StockTransfers": "67",
+    "BusinessPartners": "2", "Items": "4", "PriceLists": "6", "SpecialPrices": "7",
 }  # fmt: skip
 
 

@@ -89,7 +89,7 @@ class Approvals:
         if context.options.approval_answer != "created":
             return SavedAsDraft(None)
         # The number is that of the draft, under which there is no order.
-        where = f"{context.origin}{context.root}/{_set_of(kind)}({draft['DocEntry']})"
+        where = f"{context.origin}{context.root}/{kind.set_name}({draft['DocEntry']})"
         body = {"DocEntry": draft["DocEntry"], "DocNum": draft["DocNum"]}
         return SavedAsDraft(json_response(body, 201, {"location": where}, JSON))
 
@@ -127,10 +127,6 @@ def _over_credit_limit(context: Context, document: Entity) -> bool:
     if not limit:
         return False
     return sum((decimal(amount) for amount in balances(context, owner).values()), decimal(document["DocTotal"])) > limit
-
-
-def _set_of(kind: ObjectType) -> str:
-    return {"oOrders": "Orders", "oDeliveryNotes": "DeliveryNotes"}[kind.code]
 
 
 class ApprovalRequests(Kind):

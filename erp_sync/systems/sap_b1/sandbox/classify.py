@@ -21,7 +21,8 @@ _FLOWS = {
     "BusinessPartners": "customers", "PriceLists": "prices", "SpecialPrices": "prices", "BlanketAgreements": "prices",
     "ProductTrees": "products", "EnhancedDiscountGroups": "prices", "CompanyService_GetItemPrice": "prices",
     "InventoryGenEntries": "inventory", "InventoryGenExits": "inventory", "PickLists": "shipments",
-    "PickListsService_Close": "shipments", "SBOBobService_GetCurrencyRate": "prices",
+    "PickListsService_Close": "shipments", "Invoices": "shipments", "Returns": "returns", "CreditNotes": "returns",
+    "PurchaseDeliveryNotes": "inventory", "StockTransfers": "inventory", "SBOBobService_GetCurrencyRate": "prices",
 }  # fmt: skip
 #: Calls that write nothing although they are posted.
 _ASKS = frozenset(

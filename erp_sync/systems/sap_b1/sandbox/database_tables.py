@@ -52,12 +52,19 @@ _LIST = {
     "ValidFor": "BoYesNoEnum:Active", "isGrossPrc": "BoYesNoEnum:IsGrossPrice",
 }  # fmt: skip
 
-_HEADERS = {"ORDR": "Orders", "ODLN": "DeliveryNotes", "ODRF": "Drafts"}
-_LINES = {"RDR1": "Orders", "DLN1": "DeliveryNotes", "DRF1": "Drafts"}
+_HEADERS = {
+    "ORDR": "Orders",
+    "ODLN": "DeliveryNotes",
+    "ODRF": "Drafts",
+    "OINV": "Invoices",
+    "ORDN": "Returns",
+    "ORIN": "CreditNotes",
+}
+_LINES = {"RDR1": "Orders", "DLN1": "DeliveryNotes", "DRF1": "Drafts", "INV1": "Invoices", "RDN1": "Returns",
+          "RIN1": "CreditNotes"}  # fmt: skip
 _MASTERS = {"OITM": ("Items", _ITEM), "OCRD": ("BusinessPartners", _PARTNER), "OPLN": ("PriceLists", _LIST)}
 #: Documents that this sandbox does not make: their tables are there and empty.
-_EMPTY = {"ORDN": _DOCUMENT, "OINV": _DOCUMENT, "ORIN": _DOCUMENT, "ORRR": _DOCUMENT, "RDN1": _LINE, "INV1": _LINE,
-          "RIN1": _LINE, "RRR1": _LINE}  # fmt: skip
+_EMPTY = {"ORRR": _DOCUMENT, "RRR1": _LINE}
 TABLES = frozenset([*_HEADERS, *_LINES, *_MASTERS, *_EMPTY, "OITW", "ITM1", "CRD1"])
 
 

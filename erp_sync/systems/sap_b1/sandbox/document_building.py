@@ -22,17 +22,23 @@ from erp_sync.systems.sap_b1.sandbox.values import ZERO, decimal, number
 
 @dataclass(frozen=True)
 class ObjectType:
-    """One type of document: number, member of BoObjectTypes, tables, and whether a due date must be sent."""
+    """One type of document: number, member of BoObjectTypes, set, tables, and whether a due date must be sent."""
 
     number: str
     code: str
+    set_name: str
     header: str
     lines: str
     due_date: bool = False
 
 
-ORDER = ObjectType("17", "oOrders", "ORDR", "RDR1", due_date=True)
-DELIVERY = ObjectType("15", "oDeliveryNotes", "ODLN", "DLN1")
+ORDER = ObjectType("17", "oOrders", "Orders", "ORDR", "RDR1", due_date=True)
+DELIVERY = ObjectType("15", "oDeliveryNotes", "DeliveryNotes", "ODLN", "DLN1")
+INVOICE = ObjectType("13", "oInvoices", "Invoices", "OINV", "INV1")
+CREDIT_NOTE = ObjectType("14", "oCreditNotes", "CreditNotes", "ORIN", "RIN1")
+RETURN = ObjectType("16", "oReturns", "Returns", "ORDN", "RDN1")
+PURCHASE_DELIVERY = ObjectType("20", "oPurchaseDeliveryNotes", "PurchaseDeliveryNotes", "OPDN", "PDN1")
+#: Of those that can be drafts here.
 OBJECT_TYPES = {kind.code: kind for kind in (ORDER, DELIVERY)}
 
 

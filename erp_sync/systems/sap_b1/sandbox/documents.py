@@ -45,6 +45,51 @@ class Documents(Kind):
         entity["AddressExtension"] = {**entity["AddressExtension"], "DocEntry": entity["DocEntry"]}
         return entity
 
+    # -- what follows from it --------------------------------------------------------------------------
+
+    def commit(self, context: Context, before: Entity | None, after: Entity) -> None:
+        """Documents of which something open commits stock say so here."""
+
+    @staticmethod
+    def commit_open(context: Context, before: Entity | None, after: Entity) -> None:
+        """Move what is committed by the difference of what is open."""
+        moved: dict[tuple[str, str], Decimal] = defaultdict(lambda: ZERO)
+        for sign, document in ((-1, before), (1, after)):
+            for line in (document or {}).get("DocumentLines") or []:
+                if line.get("WarehouseCode"):
+                    place = (line["ItemCode"], line["WarehouseCode"])
+                    moved[place] += sign * decimal(line["RemainingOpenInventoryQuantity"])
+        for (code, warehouse), quantity in moved.items():
+            item = rows.read(context.store, "Items", code) or {}
+            if quantity and stock.is_kept(item):
+                stock.move(context.store, code, warehouse, committed=quantity)
+
+    def taken(self, context: Context, document: Entity, line_number: int, quantity: Decimal) -> None:
+        """A document that follows took so much of a row (or gave it back, negative): what remains, and the status.
+
+        Raises ServiceLayerError (-10) for a row that is closed already.
+        """
+        lines = []
+        for line in document["DocumentLines"]:
+            if line["LineNum"] == line_number:
+                if line["LineStatus"] == "bost_Close" and quantity > 0:
+                    raise ServiceLayerError(-10, "One of the base documents has already been closed")
+                done = decimal(line.get("sandbox_delivered")) + quantity
+                status = "bost_Close" if done >= decimal(line["Quantity"]) else "bost_Open"
+                line = {**line, "sandbox_delivered": str(done), "LineStatus": status}
+            lines.append(line)
+        whole = all(line["LineStatus"] == "bost_Close" for line in lines)
+        touched = any(decimal(line.get("sandbox_delivered")) for line in lines)
+        found = {
+            **document,
+            "DocumentLines": lines,
+            "DocumentStatus": "bost_Close" if whole else "bost_Open",
+            "sandbox_touched": 1 if touched else None,
+        }
+        found = summed(context, found)
+        self.commit(context, document, found)
+        self.entities.save(context, self, found)
+
 
 class Orders(Documents):
     """Sales orders (ORDR, object 17)."""
@@ -125,43 +170,5 @@ class Orders(Documents):
         opened = {**entity, "DocumentStatus": "bost_Open", "ClosingDate": None, "DocumentLines": lines}
         return summed(context, opened)
 
-    # -- stock -----------------------------------------------------------------------------------------
-
     def commit(self, context: Context, before: Entity | None, after: Entity) -> None:
-        """Move what is committed by the difference of what is open."""
-        moved: dict[tuple[str, str], Decimal] = defaultdict(lambda: ZERO)
-        for sign, document in ((-1, before), (1, after)):
-            for line in (document or {}).get("DocumentLines") or []:
-                if line.get("WarehouseCode"):
-                    place = (line["ItemCode"], line["WarehouseCode"])
-                    moved[place] += sign * decimal(line["RemainingOpenInventoryQuantity"])
-        for (code, warehouse), quantity in moved.items():
-            item = rows.read(context.store, "Items", code) or {}
-            if quantity and stock.is_kept(item):
-                stock.move(context.store, code, warehouse, committed=quantity)
-
-    def delivered(self, context: Context, order: Entity, line_number: int, quantity: Decimal) -> None:
-        """A delivery took so much of a row (or gave it back, negative): what remains, and the status.
-
-        Raises ServiceLayerError (-10) for a row that is closed already.
-        """
-        lines = []
-        for line in order["DocumentLines"]:
-            if line["LineNum"] == line_number:
-                if line["LineStatus"] == "bost_Close" and quantity > 0:
-                    raise ServiceLayerError(-10, "One of the base documents has already been closed")
-                done = decimal(line.get("sandbox_delivered")) + quantity
-                status = "bost_Close" if done >= decimal(line["Quantity"]) else "bost_Open"
-                line = {**line, "sandbox_delivered": str(done), "LineStatus": status}
-            lines.append(line)
-        whole = all(line["LineStatus"] == "bost_Close" for line in lines)
-        touched = any(decimal(line.get("sandbox_delivered")) for line in lines)
-        found = {
-            **order,
-            "DocumentLines": lines,
-            "DocumentStatus": "bost_Close" if whole else "bost_Open",
-            "sandbox_touched": 1 if touched else None,
-        }
-        found = summed(context, found)
-        self.commit(context, order, found)
-        self.entities.save(context, self, found)
+        self.commit_open(context, before, after)

@@ -49,6 +49,7 @@ _MASTER_STAMPS = ("CreateDate", "CreateTime", "UpdateDate", "UpdateTime")
 #: row, any other is appended (fact sheet, section 4: "row by LineNum/key"). Which it is beyond LineNum: unconfirmed.
 ROW_KEYS: dict[str, tuple[tuple[str, ...], ...]] = {
     "DocumentLines": (("LineNum",),),
+    "StockTransferLines": (("LineNum",),),
     "DocumentAdditionalExpenses": (("LineNum",),),
     "ItemPrices": (("PriceList",),),
     "UoMPrices": (("UoMEntry",),),
@@ -87,8 +88,18 @@ _SETS = (
     # Drafts of orders carry the user-defined fields of ORDR: marketing documents share them.
     _document("Drafts", "ORDR"),
     _document("DeliveryNotes", "ORDR"),
+    _document("Invoices", "ORDR"),
+    _document("Returns", "ORDR"),
+    _document("CreditNotes", "ORDR"),
+    _document("PurchaseDeliveryNotes", "ORDR"),
     _document("InventoryGenEntries", "ORDR"),
     _document("InventoryGenExits", "ORDR"),
+    EntitySet(
+        "StockTransfers", "StockTransfer", {"DocEntry": "integer"}, counter=True,
+        stamps=("CreationDate", "", "UpdateDate", ""), indexed=("UpdateDate",),
+        read_only=frozenset(["DocEntry", "DocNum", "CreationDate", "UpdateDate", "DocumentStatus", "TransNum",
+                             "AuthorizationStatus", "DocObjectCode"]),
+    ),
     EntitySet(
         "Items", "Item", {"ItemCode": "string"}, etag=True, stamps=_MASTER_STAMPS, user_table="OITM",
         read_only=frozenset(["QuantityOnStock", "QuantityOrderedFromVendors", "QuantityOrderedByCustomers",
@@ -137,4 +148,6 @@ _SETS = (
 )  # fmt: skip
 
 SETS: dict[str, EntitySet] = {entity.name: entity for entity in _SETS}
-DOCUMENTS = ("Orders", "Drafts", "DeliveryNotes")
+DOCUMENTS = (
+    "Orders", "Drafts", "DeliveryNotes", "Invoices", "Returns", "CreditNotes", "PurchaseDeliveryNotes"
+)  # fmt: skip

@@ -31,7 +31,10 @@ VALUES: dict[str, dict[str, str]] = {
 }  # fmt: skip
 
 #: Types of business objects, by the number that the database has (SDK help, BoObjectTypes; only those in use).
-OBJECT_CODES: dict[str, str] = {"17": "oOrders", "15": "oDeliveryNotes"}
+OBJECT_CODES: dict[str, str] = {
+    "17": "oOrders", "15": "oDeliveryNotes", "13": "oInvoices", "14": "oCreditNotes", "16": "oReturns",
+    "20": "oPurchaseDeliveryNotes",
+}  # fmt: skip
 
 
 def member(enum: str, text: str) -> str | None:

@@ -32,7 +32,8 @@ KEY_FIELD = "U_ErpSyncKey"
 """The installation's own field for the key under which an order was sent."""
 
 _ORDER = "17"
-_MOVEMENTS = ("InventoryGenEntries", "InventoryGenExits")
+_MOVEMENTS = ("InventoryGenEntries", "InventoryGenExits", "Returns", "CreditNotes", "PurchaseDeliveryNotes")
+_WITHDRAWING = ("DeliveryNotes", "Invoices")
 _Entity = dict[str, Any]
 _BETWEEN_TRACKS = re.compile(r"[,;\s]+")
 
@@ -61,8 +62,8 @@ class Erp(ErpEvidence):
         """
         items = self._items()
         created = self._times("Orders")
-        # A delivery writes what remains of its orders; that is no change of the order.
-        updated = self._times("Orders", "update", ("DeliveryNotes",))
+        # What takes goods writes what remains of its orders; that is no change of the order.
+        updated = self._times("Orders", "update", _WITHDRAWING)
         packing = self._packing()
         return [_order(order, items, packing, created, updated) for order in self._entities("Orders")]
 
@@ -160,11 +161,19 @@ class Erp(ErpEvidence):
             return answers(store, Options.kept(store), questions)
 
     def adjustments(self) -> list[StockChange]:
-        return [change for name in _MOVEMENTS for change in self._moved(name)]
+        """Rows that brought goods or took them without an order, and both rows of a transfer."""
+        times = self._times("StockTransfers")
+        transferred = [
+            StockChange(line["ItemCode"], line[place], sorted(_moments(times, document)))
+            for document in self._entities("StockTransfers")
+            for line in document["StockTransferLines"]
+            for place in ("FromWarehouseCode", "WarehouseCode")
+        ]
+        return [change for name in _MOVEMENTS for change in self._moved(name)] + transferred
 
     def withdrawals(self) -> list[StockChange]:
-        """Rows of deliveries and of what cancels them."""
-        return self._moved("DeliveryNotes")
+        """Rows of deliveries, of invoices that took the goods themselves, and of what cancels them."""
+        return [change for name in _WITHDRAWING for change in self._moved(name)]
 
     def price_changes(self) -> dict[str, list[float]]:
         """A list that is calculated anew changes articles without a time of their own."""
@@ -177,7 +186,7 @@ class Erp(ErpEvidence):
             StockChange(line["ItemCode"], line["WarehouseCode"], sorted(_moments(times, document)))
             for document in self._entities(set_name)
             for line in document["DocumentLines"]
-            if _is_kept(items, line)
+            if _is_kept(items, line) and line.get("sandbox_moved") != "0"
         ]
 
 

@@ -20,8 +20,8 @@ from erp_sync.systems.sap_b1.sandbox.service import Entities
 from erp_sync.systems.sap_b1.sandbox.totals import rounded
 from erp_sync.systems.sap_b1.sandbox.values import ZERO, decimal, number
 
-RECEIPT = ObjectType("59", "oInventoryGenEntry", "OIGN", "IGN1")
-ISSUE = ObjectType("60", "oInventoryGenExit", "OIGE", "IGE1")
+RECEIPT = ObjectType("59", "oInventoryGenEntry", "InventoryGenEntries", "OIGN", "IGN1")
+ISSUE = ObjectType("60", "oInventoryGenExit", "InventoryGenExits", "OIGE", "IGE1")
 
 
 class GoodsMovements(Documents):

@@ -11,7 +11,7 @@ from erp_sync.systems.sap_b1.sandbox.entities import SETS
 from erp_sync.systems.sap_b1.sandbox.errors import malformed, not_found, rule
 from erp_sync.systems.sap_b1.sandbox.kind import Entity, Kind
 from erp_sync.systems.sap_b1.sandbox.user_fields import table
-from erp_sync.systems.sap_b1.sandbox.values import number
+from erp_sync.systems.sap_b1.sandbox.values import decimal, number
 
 _ITEM_DEFAULTS: Entity = {
     "ItemType": "itItems", "InventoryItem": "tYES", "SalesItem": "tYES", "PurchaseItem": "tYES", "Valid": "tYES",
@@ -132,7 +132,7 @@ class BusinessPartners(Kind):
         return {**entity, "BPAddresses": addresses, "ContactEmployees": contacts}
 
     def removable(self, context: Context, entity: Entity) -> None:
-        for name in ("Orders", "DeliveryNotes"):
+        for name in ("Orders", "DeliveryNotes", "Invoices", "Returns", "CreditNotes", "PurchaseDeliveryNotes"):
             if context.store.value(
                 f"SELECT 1 FROM \"{name}\" WHERE json_extract(data, '$.CardCode') = ?", entity["CardCode"]
             ):
@@ -143,18 +143,26 @@ class BusinessPartners(Kind):
 
 
 def balances(context: Context, entity: Entity) -> Entity:
-    """What the customer owes and what is on its way to that: account (set by an administrator), open deliveries and
-    open orders, each with VAT."""
-    found = {"CurrentAccountBalance": entity.get("CurrentAccountBalance") or number(0)}
-    for name, table_name in (("OpenDeliveryNotesBalance", "DeliveryNotes"), ("OpenOrdersBalance", "Orders")):
-        opened = context.store.rows(
-            f"SELECT json_extract(data, '$.sandbox_open') FROM \"{table_name}\" "
-            "WHERE json_extract(data, '$.CardCode') = ? AND json_extract(data, '$.DocumentStatus') = 'bost_Open'",
-            entity["CardCode"],
-        )
-        amounts = [Decimal(text) for (text,) in opened if text is not None]
-        found[name] = number(sum(amounts, Decimal(0)))
+    """What the customer owes and what is on its way to that: account (set by an administrator, and invoices less
+    credit notes: there are no payments here), open deliveries and open orders, each with VAT."""
+    code = entity["CardCode"]
+    account = decimal(entity.get("CurrentAccountBalance"))
+    for sign, name in ((1, "Invoices"), (-1, "CreditNotes")):
+        account += sign * _sum(context, name, "DocTotal", "CancelStatus", "csNo", code)
+    found = {"CurrentAccountBalance": number(account)}
+    for shown, name in (("OpenDeliveryNotesBalance", "DeliveryNotes"), ("OpenOrdersBalance", "Orders")):
+        found[shown] = number(_sum(context, name, "sandbox_open", "DocumentStatus", "bost_Open", code))
     return found
+
+
+def _sum(context: Context, set_name: str, amount: str, state: str, wanted: str, code: str) -> Decimal:
+    """An amount of the partner's documents in one state; names are ours."""
+    found = context.store.rows(
+        f"SELECT json_extract(data, '$.{amount}') FROM \"{set_name}\" "
+        f"WHERE json_extract(data, '$.CardCode') = ? AND json_extract(data, '$.{state}') = ?",
+        code, wanted,
+    )  # fmt: skip
+    return sum((Decimal(str(one)) for (one,) in found if one is not None), Decimal(0))
 
 
 class UserFieldsMD(Kind):

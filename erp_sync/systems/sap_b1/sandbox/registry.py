@@ -10,7 +10,6 @@ from erp_sync.systems.sap_b1.sandbox import company, exchange_rates, pick_lists,
 from erp_sync.systems.sap_b1.sandbox.approvals import ApprovalRequests, Approvals
 from erp_sync.systems.sap_b1.sandbox.context import Context
 from erp_sync.systems.sap_b1.sandbox.courier import Courier
-from erp_sync.systems.sap_b1.sandbox.deliveries import DeliveryNotes
 from erp_sync.systems.sap_b1.sandbox.documents import Orders
 from erp_sync.systems.sap_b1.sandbox.drafts import Drafts, save_to_document
 from erp_sync.systems.sap_b1.sandbox.entities import SETS
@@ -20,6 +19,13 @@ from erp_sync.systems.sap_b1.sandbox.kind import Kind
 from erp_sync.systems.sap_b1.sandbox.masterdata import BusinessPartners, Items, UserFieldsMD
 from erp_sync.systems.sap_b1.sandbox.paths import Resource
 from erp_sync.systems.sap_b1.sandbox.pick_lists import PickLists
+from erp_sync.systems.sap_b1.sandbox.posted_documents import (
+    CreditNotes,
+    DeliveryNotes,
+    Invoices,
+    PurchaseDeliveryNotes,
+    Returns,
+)
 from erp_sync.systems.sap_b1.sandbox.price_lists import PriceLists
 from erp_sync.systems.sap_b1.sandbox.pricing.agreements import BlanketAgreements
 from erp_sync.systems.sap_b1.sandbox.pricing.discount_groups import DiscountGroups
@@ -27,6 +33,7 @@ from erp_sync.systems.sap_b1.sandbox.pricing.special_prices import SpecialPrices
 from erp_sync.systems.sap_b1.sandbox.product_trees import ProductTrees
 from erp_sync.systems.sap_b1.sandbox.service import Entities, body_of
 from erp_sync.systems.sap_b1.sandbox.sql_queries import SQLQueries, list_rows
+from erp_sync.systems.sap_b1.sandbox.stock_transfers import StockTransfers
 from erp_sync.systems.sap_b1.sandbox.webhooks import Subscriptions
 
 CATALOG = "EventSubscriptionsService_GetEventCatalog"
@@ -55,6 +62,11 @@ class Registry:
             "Orders": Orders(SETS["Orders"], entities, approvals),
             "Drafts": Drafts(entities, approvals),
             "DeliveryNotes": DeliveryNotes(entities),
+            "Invoices": Invoices(entities),
+            "Returns": Returns(entities),
+            "CreditNotes": CreditNotes(entities),
+            "PurchaseDeliveryNotes": PurchaseDeliveryNotes(entities),
+            "StockTransfers": StockTransfers(entities),
             "ProductTrees": ProductTrees(SETS["ProductTrees"]),
             "InventoryGenEntries": GoodsMovements(entities, "InventoryGenEntries", RECEIPT, 1),
             "InventoryGenExits": GoodsMovements(entities, "InventoryGenExits", ISSUE, -1),

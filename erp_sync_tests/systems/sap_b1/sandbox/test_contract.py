@@ -40,6 +40,7 @@ def call_of(endpoint):
 def a_day(company):
     """Every operation of orders, drafts and prices, most of the rest."""
     session = company.call("POST", "Login", CREDENTIALS)
+    company.made("Currencies", {"Code": "EUR", "Name": "Euro"})
     company.call("POST", "Login", {**CREDENTIALS, "Password": "x"}, version="v1")
     address = {"AddressName": "Home", "AddressType": "bo_ShipTo", "Street": "1 Main St", "Country": "US"}
     company.made("BusinessPartners", {"CardCode": "C2", "CardName": "Two", "BPAddresses": [address]})
@@ -64,6 +65,16 @@ def a_day(company):
     for movement in ("InventoryGenEntries", "InventoryGenExits"):
         company.made(movement, {"DocumentLines": [{"ItemCode": "NUT", "Quantity": 5}], "Comments": "counted"})
         company.changed(f"{movement}(1)", {"Comments": "counted again"})
+    goods = [{"ItemCode": "NUT", "Quantity": 1}]
+    for posted in ("DeliveryNotes", "Invoices", "Returns", "CreditNotes", "PurchaseDeliveryNotes"):
+        company.made(posted, {"CardCode": "C1", "DocumentLines": goods, "NumAtCard": posted})
+        company.changed(f"{posted}(1)", {"Comments": "x"})
+        company.done(f"{posted}(1)/CreateCancellationDocument")
+        company.get(f"{posted}?$filter=CancelStatus eq 'csNo'")
+    company.made("StockTransfers", {"FromWarehouse": "01", "ToWarehouse": "02", "StockTransferLines": goods})
+    company.done("StockTransfers(1)/Cancel")
+    company.done("SBOBobService_SetCurrencyRate", {"Currency": "EUR", "Rate": 1.1, "RateDate": "20261101"})
+    company.call("POST", "SBOBobService_GetCurrencyRate", {"Currency": "EUR", "Date": "20261101"})
     company.made("Drafts", order_body(DocObjectCode="oOrders"))
     company.done("Drafts(2)/Close")
     company.done("Orders(1)/Close")

@@ -51,7 +51,7 @@ def test_a_part_is_delivered_and_the_rest_stays_open(ordered):
         ([copied(1, line=9)], {}, "-2028", None),
         ([copied(1)], {"CardCode": "C2"}, "-5002", None),
         ([copied(51)], {}, "-10", "Quantity falls into negative inventory  [DLN1.ItemCode][line: 1]"),
-        ([copied(1, BaseType=13)], {}, "-5002", None),
+        ([copied(1, BaseType=22)], {}, "-5002", None),
         ([copied(1, WarehouseCode="99")], {}, "-2028", None),
     ],
 )

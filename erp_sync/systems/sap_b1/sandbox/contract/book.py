@@ -166,7 +166,7 @@ def _set(name: str, type_name: str) -> dict[str, OperationContract]:
         f"{name}.replace": OperationContract(write, {"204": _EMPTY, **_ERRORS}, _NO_QUERY),
         f"{name}.delete": OperationContract(_EMPTY, {"204": _EMPTY, **_ERRORS}, _NO_QUERY),
     }
-    if name in DOCUMENTS:
+    if name in (*DOCUMENTS, "StockTransfers"):
         for action in ("Close", "Cancel", "Reopen", "CreateCancellationDocument"):
             if f"{name}(id)/{action}" in contract.methods(name):
                 found[f"{name}.{action}"] = OperationContract(_EMPTY, {"204": _EMPTY, **_ERRORS}, _NO_QUERY)

@@ -58,7 +58,7 @@ def special(context: Context, question: Question, card_code: str) -> Special | N
     if entity.get("Price") is None and not _follows_list(entity, "Price", "PriceListNum", "DiscountPercent"):
         return None
     header = {
-        "SpecialPrice": entity["Price"],
+        "SpecialPrice": entity.get("Price"),
         "PriceCurrency": entity.get("Currency"),
         "PriceListNo": entity.get("PriceListNum"),
         "AutoUpdate": entity.get("AutoUpdate"),
