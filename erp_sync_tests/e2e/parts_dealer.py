@@ -120,6 +120,18 @@ class Dealer:
             note = {"CardCode": order["CardCode"], "TrackingNumber": tracking, "DocumentLines": rows}
             user.call("POST", "DeliveryNotes", note)
 
+    def invoice(self, number: str, quantities: Mapping[int, int]) -> None:
+        """So many of these rows go on a bill: of the order's delivery note where there is one, else of the order."""
+        (order,) = self.in_erp(number)
+        notes = [note for note in documents(self.erp, "DeliveryNotes") if note["CardCode"] == order["CardCode"]]
+        kind, base = (15, notes[0]) if notes else (17, order)
+        rows = [
+            {"BaseType": kind, "BaseEntry": base["DocEntry"], "BaseLine": row, "Quantity": quantity}
+            for row, quantity in quantities.items()
+        ]
+        with User(self.erp) as user:
+            user.call("POST", "Invoices", {"CardCode": order["CardCode"], "DocumentLines": rows})
+
     def run(self) -> None:
         """Until nothing is on its way any more."""
         self.books.settle("orders", ROUTE)
@@ -245,8 +257,6 @@ def parts_dealer(
             "warehouse": "01",
             "freight_expense": "1",
             "source_connections": [STORE],
-            "moving_documents": ["Orders", "DeliveryNotes", "InventoryGenEntries", "InventoryGenExits"],
-            "delivering_documents": ["DeliveryNotes"],
             **(erp_settings or {}),
         }
         defs = folder / "defs" / ROUTE

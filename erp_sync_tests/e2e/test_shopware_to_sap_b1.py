@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from erp_sync_tests.e2e.parts_dealer import COMPANY, Dealer, parts_dealer
+from erp_sync_tests.e2e.parts_dealer import COMPANY, Dealer, documents, parts_dealer
 
 ABOVE_50 = [{"name": "Large orders", "object_type": "17", "total_above": 50}]
 
@@ -23,7 +23,8 @@ def dealer(tmp_path: Path) -> Iterator[Dealer]:
 @pytest.fixture
 def careful_dealer(tmp_path: Path) -> Iterator[Dealer]:
     """Large orders wait for a person in the ERP."""
-    with parts_dealer(tmp_path, erp_data={"approval_templates": ABOVE_50}) as running:
+    options = {"after_adding_draft": "sdk"}
+    with parts_dealer(tmp_path, erp_data={"approval_templates": ABOVE_50}, erp_options=options) as running:
         yield running
 
 
@@ -138,6 +139,32 @@ def test_an_order_that_is_cancelled_in_the_shop_is_cancelled_in_the_erp(dealer: 
     (order,) = dealer.in_erp(number)
     assert order["Cancelled"] == "tYES"
     assert open_of(order) == {"SHAFT-20": 0}
+
+
+@pytest.mark.parametrize("by", ["delivery", "invoice"])
+def test_of_a_part_delivered_order_the_rest_is_closed_when_the_shop_cancels_it(dealer: Dealer, by: str):
+    """One of three has left and is on a bill: with a delivery note that was invoiced, or by the invoice itself."""
+    number = dealer.buy({"SHAFT-20": 3})
+    dealer.run()
+    if by == "delivery":
+        dealer.deliver(number, {0: 1})
+    dealer.invoice(number, {0: 1})
+    dealer.cancel(number)
+    dealer.run()
+    sold, cancelled = sorted(dealer.books.deliveries("orders", route="parts"), key=lambda one: one.sequence)
+    assert [(one.state.value, one.code) for one in (sold, cancelled)] == [
+        ("delivered", ""),
+        ("dead", "already_fulfilled"),
+    ]
+    assert "1 units, of which the store keeps 0" in cancelled.reason
+    (order,) = dealer.in_erp(number)
+    assert (order["DocumentStatus"], order["Cancelled"]) == ("bost_Close", "tNO")
+    assert open_of(order) == {"SHAFT-20": 0}
+    (invoice,) = documents(dealer.erp, "Invoices")
+    assert (rows_of(invoice), invoice["Cancelled"]) == ({"SHAFT-20": 1}, "tNO")
+    dealer.books.converge("parts", full=True)
+    # One has left; nothing is committed any more.
+    assert dealer.look("product", productNumber="SHAFT-20")["stock"] == 499
 
 
 def test_what_the_erp_does_not_know_waits_and_goes_when_it_is_there(tmp_path: Path):

@@ -2,7 +2,8 @@
 
 SBO_SP_TransactionNotification refuses a write with a number and a text of its own, and Service Layer answers -1116
 with that text (obs.). Rules are data: {"object_type": "17", "transaction": "A", "field": "NumAtCard", "missing": true,
-"message": "…"}; instead of `missing`: `above` (a number) or `equals`. Transactions: A add, U update, D delete,
+"message": "…"}; instead of `missing`: `above` or `below` (a number: a
+minimum order value is DocTotal below it) or `equals`. Transactions: A add, U update, D delete,
 C cancel, L close. Object types: `OBJECT_TYPES`.
 """
 
@@ -39,4 +40,6 @@ def _refused(row: dict[str, Any], value: Any) -> bool:
         return value in (None, "")
     if row.get("above") is not None:
         return value is not None and decimal(value) > exact(row["above"])
+    if row.get("below") is not None:
+        return value is not None and decimal(value) < exact(row["below"])
     return bool(value == row.get("equals"))

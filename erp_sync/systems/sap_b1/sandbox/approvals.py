@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 from erp_sync.sandbox.core import Response, json_response
-from erp_sync.systems.sap_b1.sandbox import rows
+from erp_sync.systems.sap_b1.sandbox import credit, rows
 from erp_sync.systems.sap_b1.sandbox.context import Context
 from erp_sync.systems.sap_b1.sandbox.document_building import OBJECT_TYPES, ObjectType
 from erp_sync.systems.sap_b1.sandbox.entities import SETS
@@ -25,7 +25,6 @@ from erp_sync.systems.sap_b1.sandbox.errors import (
     unsupported,
 )
 from erp_sync.systems.sap_b1.sandbox.kind import Entity, Kind
-from erp_sync.systems.sap_b1.sandbox.masterdata import balances
 from erp_sync.systems.sap_b1.sandbox.service import Entities
 from erp_sync.systems.sap_b1.sandbox.values import decimal, exact
 
@@ -102,7 +101,7 @@ class Approvals:
 
 
 def _meets(context: Context, row: Entity, document: Entity) -> bool:
-    if row.get("over_credit_limit") and not _over_credit_limit(context, document):
+    if row.get("over_credit_limit") and not credit.is_exceeded(context, document):
         return False
     conditions = [
         (row.get("total_above"), document.get("DocTotal")),
@@ -115,18 +114,6 @@ def _meets(context: Context, row: Entity, document: Entity) -> bool:
     ]
     asked = [(exact(limit), decimal(value)) for limit, value in conditions if limit is not None]
     return all(value > limit for limit, value in asked)
-
-
-def _over_credit_limit(context: Context, document: Entity) -> bool:
-    """Balance, open deliveries, open orders and this document are more than the limit; a limit of 0 is none.
-
-    Which of them count is a setting of the company (Credit Limit, Commitment Limit) and unconfirmed here.
-    """
-    owner = rows.read(context.store, "BusinessPartners", document["CardCode"]) or {}
-    limit = decimal(owner.get("CreditLimit"))
-    if not limit:
-        return False
-    return sum((decimal(amount) for amount in balances(context, owner).values()), decimal(document["DocTotal"])) > limit
 
 
 class ApprovalRequests(Kind):

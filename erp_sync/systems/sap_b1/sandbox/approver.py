@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from erp_sync.sandbox.caller import Refused
-from erp_sync.systems.sap_b1.sandbox.service_layer import ServiceLayer, condition
+from erp_sync.systems.sap_b1.sandbox.service_layer import ServiceLayer, condition, literal
 
 AGENT = "approver"
 LONGEST_REMARK = 200
@@ -96,5 +96,15 @@ class Approver:
             if why is not None:
                 return Judged(code, draft, False, remarks, None)
         self.service_layer.create("DraftsService_SaveDraftToDocument", {"Document": {"DocEntry": draft}})
-        made = self.service_layer.read(f"ApprovalRequests({code})?$select=ObjectEntry")
-        return Judged(code, draft, True, remarks, int(made["ObjectEntry"]))
+        return Judged(code, draft, True, remarks, self._made(draft))
+
+    def _made(self, draft: int) -> int:
+        """The answer names nothing, and the request may be gone: the customer's newest order of that reference."""
+        named = self.service_layer.read(f"Drafts({draft})?$select=CardCode,NumAtCard")
+        wanted = f"CardCode eq {literal(named['CardCode'])}"
+        if named.get("NumAtCard"):
+            wanted += f" and NumAtCard eq {literal(named['NumAtCard'])}"
+        found = self.service_layer.rows(
+            f"Orders?$filter={condition(wanted)}&$select=DocEntry&$orderby=DocEntry desc&$top=1"
+        )
+        return int(found[0]["DocEntry"])

@@ -40,6 +40,7 @@ def admin_info(context: Context, body: Any) -> Response:
         "TotalsAccuracy": context.options.amount_decimals,
         "DefaultCustomerPriceList": context.options.default_price_list,
         "BlockStockNegativeQuantity": _flag(not context.setting("negative_stock")),
+        "CreditRestriction": _flag(context.setting("credit_restriction") == "refused"),
         WEBHOOKS: _flag(context.setting("webhooks")),
     }
     return json_response(found, 200, content_type=JSON)

@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Any
 
 from erp_sync.sandbox.core import Response
-from erp_sync.systems.sap_b1.sandbox import add_on, row_closing, rows, stock
+from erp_sync.systems.sap_b1.sandbox import add_on, credit, row_closing, rows, stock
 from erp_sync.systems.sap_b1.sandbox.approvals import Approvals
 from erp_sync.systems.sap_b1.sandbox.context import Context
 from erp_sync.systems.sap_b1.sandbox.document_building import ORDER, ObjectType, build, summed
@@ -103,6 +103,7 @@ class Orders(Documents):
         template = self.approvals.template(context, self.object_type, entity)
         if template is not None:
             raise self.approvals.held(context, self.object_type, entity, template)
+        credit.check(context, entity)
         return self.numbered(context, entity)
 
     def added(self, context: Context, entity: Entity) -> None:
@@ -127,6 +128,8 @@ class Orders(Documents):
             found = build(context, self.object_type, after, sent, before)
             for line in found["DocumentLines"]:
                 line["DocEntry"] = before["DocEntry"]
+            if decimal(found["DocTotal"]) > decimal(before["DocTotal"]):
+                credit.check(context, found, before)
         self.commit(context, before, found)
         return found
 

@@ -2,8 +2,11 @@
 
 A draft moves no stock. ``POST DraftsService_SaveDraftToDocument {"Document": {"DocEntry": 77}}`` makes the order under
 a **new** DocEntry (fact sheet, section 4); the status of its answer is unconfirmed (204 here), as are the words for a
-draft that nobody has approved. A draft that nobody had to approve so far meets the templates here (obs.) and answers
-as an order's POST does (unconfirmed).
+draft that nobody has approved. What becomes of draft and request differs by source (option `after_adding_draft`): the
+SDK help has members for it (dasGenerated, arsGenerated with the order in ObjectEntry); on a live system the draft is
+closed with dasWithout and the request is gone (Ngonie69/ShopInventory, "SAP credit note approvals", 2026-09-02). A
+closed draft is not added again (same source). A draft that nobody had to approve so far meets the templates here
+(obs.) and answers as an order's POST does (unconfirmed).
 """
 
 from __future__ import annotations
@@ -103,11 +106,18 @@ def _prices_of(draft: Entity, sent: Entity) -> Entity:
 
 
 def _finish(context: Context, entities: Entities, approvals: Approvals, draft: Entity, order: Entity) -> None:
+    is_live = context.options.after_adding_draft == "live"
     draft["DocumentStatus"] = "bost_Close"
-    if draft["AuthorizationStatus"] == "dasApproved":
+    if is_live:
+        draft["AuthorizationStatus"] = "dasWithout"
+    elif draft["AuthorizationStatus"] == "dasApproved":
         draft["AuthorizationStatus"] = "dasGenerated"
     entities.save(context, entities.kinds["Drafts"], draft)
     request = approvals.request_of(context, draft["DocEntry"])
-    if request is not None:
-        request |= {"Status": "arsGenerated", "ObjectEntry": order["DocEntry"], "IsDraft": "N"}
-        entities.save(context, entities.kinds["ApprovalRequests"], request)
+    if request is None:
+        return
+    if is_live:
+        rows.delete(context.store, "ApprovalRequests", request["Code"])
+        return
+    request |= {"Status": "arsGenerated", "ObjectEntry": order["DocEntry"], "IsDraft": "N"}
+    entities.save(context, entities.kinds["ApprovalRequests"], request)

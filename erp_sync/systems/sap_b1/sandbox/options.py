@@ -12,6 +12,16 @@ from erp_sync.systems.sap_b1.sandbox.store import Store
 _KEPT = "options"
 
 
+_CHOICES = {
+    "approval_answer": ("not_found", "created"),
+    "after_adding_draft": ("live", "sdk"),
+    "credit_restriction": ("ignored", "refused"),
+    "period_price_with_group": ("before", "net"),
+    "effective_price_compares": ("with_group", "always"),
+    "item_price_is": ("after", "before"),
+}
+
+
 class WrongOption(ValueError):
     """An option cannot be: the message names it and what is expected."""
 
@@ -37,6 +47,9 @@ class Options:
         approval_templates: rows of {"name", "object_type" ("17"), and conditions that must all hold: "total_above",
             "discount_above" (percent, of document or row), "over_credit_limit" (true)}.
         approval_answer: "not_found" (-2028, seen at two sites) or "created" (a DocEntry that then gives 404).
+        after_adding_draft: what is left of an approved draft and its request: as seen "live", or as in the "sdk" help;
+            see `drafts`.
+        credit_restriction: an order over the customer's CreditLimit is "ignored" or "refused"; see `credit`.
         add_on: rules of a custom TransactionNotification; see `add_on`.
         period_price_with_group: of a period discount whose percentage a discount group's replaces, the price "before"
             it or the "net" one is taken (unconfirmed).
@@ -79,6 +92,8 @@ class Options:
     approvals_in_di: bool = True
     approval_templates: list[dict[str, Any]] = field(default_factory=list)
     approval_answer: str = "not_found"
+    after_adding_draft: str = "live"
+    credit_restriction: str = "ignored"
     add_on: list[dict[str, Any]] = field(default_factory=list)
     period_price_with_group: str = "before"
     effective_price_compares: str = "with_group"
@@ -120,14 +135,9 @@ class Options:
             raise WrongOption("session_minutes", options.session_minutes, "more than 0")
         if options.sick_node is not None and options.sick_node not in options.routes:
             raise WrongOption("sick_node", options.sick_node, f"one of {', '.join(options.routes)}")
-        if options.approval_answer not in ("not_found", "created"):
-            raise WrongOption("approval_answer", options.approval_answer, "not_found or created")
-        if options.period_price_with_group not in ("before", "net"):
-            raise WrongOption("period_price_with_group", options.period_price_with_group, "before or net")
-        if options.effective_price_compares not in ("with_group", "always"):
-            raise WrongOption("effective_price_compares", options.effective_price_compares, "with_group or always")
-        if options.item_price_is not in ("after", "before"):
-            raise WrongOption("item_price_is", options.item_price_is, "after or before")
+        for name, choices in _CHOICES.items():
+            if getattr(options, name) not in choices:
+                raise WrongOption(name, getattr(options, name), " or ".join(choices))
         try:
             ZoneInfo(options.timezone)
         except (ZoneInfoNotFoundError, ValueError) as error:

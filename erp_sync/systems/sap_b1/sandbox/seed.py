@@ -35,7 +35,8 @@ BODIES = {
     "discount_groups": "EnhancedDiscountGroups",
 }
 #: Settings that an administrator changes while the system runs.
-SETTINGS = ("sick_node", "webhooks", "approval_templates", "approvals_in_di", "add_on", "negative_stock")
+SETTINGS = ("sick_node", "webhooks", "approval_templates", "approvals_in_di", "add_on", "negative_stock",
+            "credit_restriction", "add_on_events")  # fmt: skip
 NEUTRAL = ("currency", "items", "locations", "stock", "customers", "user_fields", "item_prices", "exchange_rates",
            "negotiated_prices", "price_terms", "distributor", "restart")  # fmt: skip
 _NOT_STOCKED = frozenset(["bundle", "kit", "non_inventory", "virtual", "service", "gift_card"])

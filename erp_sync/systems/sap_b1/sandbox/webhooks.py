@@ -16,7 +16,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from erp_sync.sandbox.core import Request, Response, json_response
-from erp_sync.systems.sap_b1.sandbox import rows
+from erp_sync.systems.sap_b1.sandbox import add_on_events, rows
 from erp_sync.systems.sap_b1.sandbox.context import Context
 from erp_sync.systems.sap_b1.sandbox.courier import Courier, Undelivered, signed
 from erp_sync.systems.sap_b1.sandbox.entities import SETS
@@ -58,11 +58,13 @@ class Subscriptions:
             raise rule("Webhook is not enabled for the company")
         if resource.key is None:
             if request.method == "GET":
-                texts = context.store.rows("SELECT data FROM subscriptions ORDER BY id")
+                texts = context.store.rows("SELECT data FROM subscriptions WHERE id <> ? ORDER BY id", add_on_events.ID)
                 return json_response({"value": [_shown(loads(text)) for (text,) in texts]}, 200, content_type=JSON)
             if request.method == "POST":
                 return self._create(context, request)
             raise unsupported()
+        if resource.key[0] == add_on_events.ID:
+            raise not_found()
         found = self._stored(context.store, str(resource.key[0]))
         match request.method, resource.tail:
             case "GET", "":
@@ -89,7 +91,7 @@ class Subscriptions:
         found = self._checked(context, {"Handshake": "tNO", "AuthenticationType": "None", **_body(request)})
         if context.store.value("SELECT 1 FROM subscriptions WHERE id = ?", found["WebhookID"]) is not None:
             raise rule(f"Webhook '{found['WebhookID']}' already exists")
-        if context.store.value("SELECT COUNT(*) FROM subscriptions") >= MOST:
+        if context.store.value("SELECT COUNT(*) FROM subscriptions WHERE id <> ?", add_on_events.ID) >= MOST:
             raise rule(f"At most {MOST} webhooks are allowed")
         found["Status"] = "Active"
         if found["Handshake"] == "tYES":
@@ -158,10 +160,14 @@ def _shown(found: dict[str, Any]) -> dict[str, Any]:
 
 def queue(context: Context, wall: datetime) -> None:
     """Put the call's changes into the queue of every subscription that wants them; a paused one gathers them too."""
-    if not context.events or not context.setting("webhooks"):
+    if not context.events:
         return
+    add_on_events.subscribe(context)
+    enabled = context.setting("webhooks")
     for (text,) in context.store.rows("SELECT data FROM subscriptions ORDER BY id"):
         subscription = loads(text)
+        if not enabled and subscription["WebhookID"] != add_on_events.ID:
+            continue
         wanted = {(one["BusinessObject"], one["TransactionType"]) for one in subscription["EventCollection"]}
         for name, transaction, key in context.events:
             if (name, transaction) in wanted:

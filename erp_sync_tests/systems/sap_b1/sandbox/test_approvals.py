@@ -66,12 +66,23 @@ def test_an_approved_draft_becomes_an_order_under_a_new_number(strict):
     strict.done("DraftsService_SaveDraftToDocument", save)
     (order,) = strict.rows("Orders?$filter=U_ErpSyncKey eq 'k-1'")
     assert (order["DocEntry"], order["NumAtCard"], order["DocTotal"]) == (2, "A-1", 2000)
-    assert strict.get("Drafts(1)")["AuthorizationStatus"] == "dasGenerated"
-    request = strict.get("ApprovalRequests(1)")
-    assert (request["Status"], request["ObjectEntry"], request["Remarks"]) == ("arsGenerated", 2, "fine")
+    draft = strict.get("Drafts(1)")
+    assert (draft["DocumentStatus"], draft["AuthorizationStatus"]) == ("bost_Close", "dasWithout")
+    assert strict.call("GET", "ApprovalRequests(1)").status == 404
     assert strict.stock("BOLT")[1] == 202
     assert strict.call("POST", "DraftsService_SaveDraftToDocument", save).code == "-10"
-    assert decide(strict, "ardNotApproved").code == "-10"
+    assert strict.get("Orders/$count") == "2"
+
+
+def test_by_the_sdk_help_request_and_draft_tell_what_became_of_them(make_company):
+    company = make_company(approval_templates=[BIG], after_adding_draft="sdk")
+    hold(company)
+    decide(company, "ardApproved", Remarks="fine")
+    company.done("DraftsService_SaveDraftToDocument", {"Document": {"DocEntry": 1}})
+    assert company.get("Drafts(1)")["AuthorizationStatus"] == "dasGenerated"
+    request = company.get("ApprovalRequests(1)")
+    assert (request["Status"], request["ObjectEntry"], request["Remarks"]) == ("arsGenerated", 1, "fine")
+    assert decide(company, "ardNotApproved").code == "-10"
 
 
 def test_a_rejected_draft_stays_a_draft(strict):
@@ -143,6 +154,43 @@ def test_an_administrator_changes_the_templates_while_it_runs(company):
     line = {"ItemCode": "BOLT", "UnitPrice": 10, "DiscountPercent": 21}
     assert company.call("POST", "Orders", order_body(line)).code == "-2028"
     assert company.call("POST", "Orders", order_body({**line, "DiscountPercent": 20})).status == 201
+
+
+def test_an_order_over_the_credit_limit_is_refused_where_the_company_says_so(company):
+    company.changed("BusinessPartners('C1')", {"CreditLimit": 50})
+    assert company.call("POST", "Orders", order_body(LARGE)).status == 201  # a question that nobody is asked
+    company.done("Orders(1)/Close")
+    company.core.seed({"credit_restriction": "refused"})
+    company.order({"ItemCode": "BOLT", "Quantity": 3, "UnitPrice": 10})
+    refused = company.call("POST", "Orders", order_body({"ItemCode": "BOLT", "Quantity": 3, "UnitPrice": 10}))
+    assert (refused.code, refused.message) == ("-10", "10000005 - Customer has exceeded credit limit")
+    company.changed("Orders(2)", {"DocumentLines": [{"LineNum": 0, "Quantity": 5}]})
+    assert company.call("PATCH", "Orders(2)", {"DocumentLines": [{"LineNum": 0, "Quantity": 6}]}).code == "-10"
+    assert company.stock("BOLT")[1] == 5
+    company.changed("BusinessPartners('C1')", {"CreditLimit": 0})
+    company.order(LARGE)
+
+
+def test_a_minimum_order_value_is_an_add_ons_rule(make_company):
+    rule = {"object_type": "17", "field": "DocTotal", "below": 50, "message": "Minimum order value is 50"}
+    company = make_company(add_on=[rule])
+    refused = company.call("POST", "Orders", order_body())
+    assert (refused.status, refused.code, refused.message) == (400, "-1116", "Minimum order value is 50")
+    assert company.stock("BOLT") == (50, 0)
+    company.order({"ItemCode": "BOLT", "Quantity": 5, "UnitPrice": 10})
+
+
+def test_a_draft_that_was_cancelled_or_removed_becomes_no_order(strict):
+    for _ in range(2):
+        hold(strict)
+    strict.done("Drafts(1)/Cancel")
+    assert strict.get("ApprovalRequests(1)")["Status"] == "arsCancelled"
+    assert strict.call("DELETE", "Drafts(2)").status == 204
+    for entry, code in ((1, "-10"), (2, "-2028")):
+        save = {"Document": {"DocEntry": entry}}
+        assert strict.call("POST", "DraftsService_SaveDraftToDocument", save).code == code
+        assert decide(strict, "ardApproved", entry).code == "-10"
+    assert strict.get("Orders/$count") == "0"
 
 
 RULES = [

@@ -62,7 +62,7 @@ def test_what_is_approved_becomes_an_order_and_what_is_refused_stays_a_draft(com
     refused = request_of(company, 2)
     assert (refused["Status"], refused["Remarks"]) == ("arsNotApproved", "Too much for this customer")
     assert company.call("GET", "Drafts(2)")["AuthorizationStatus"] == "dasRejected"
-    assert company.call("GET", "Drafts(1)")["AuthorizationStatus"] == "dasGenerated"
+    assert company.call("GET", "Drafts(1)")["DocumentStatus"] == "bost_Close"
     assert approver.round() == 0
     assert len(company.evidence.orders()) == 2
 

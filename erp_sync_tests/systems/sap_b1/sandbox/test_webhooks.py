@@ -283,3 +283,39 @@ def test_they_arrive_over_http():
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+def test_an_add_on_posts_keys_of_prices_that_changed_where_the_vendor_has_no_events(make_company, receiver):
+    company = make_company(webhook_plain_http=True)
+    company.core.courier.send, company.core.courier.threaded = receiver, False
+    company.core.seed({"add_on_events": {"url": "http://service.example/changes", "key": SECRET}})
+    company.made("SpecialPrices", {"CardCode": "C1", "ItemCode": "BOLT", "Price": 9, "Currency": "USD"})
+    company.changed("SpecialPrices(CardCode='C1',ItemCode='BOLT')", {"Price": 8})
+    company.changed("PriceLists(1)", {"PriceListName": "Retail"})
+    company.changed("Items('NUT')", {"ItemPrices": [{"PriceList": 1, "Price": 4}]})
+    company.changed("BusinessPartners('C1')", {"EffectivePrice": "epLowestPrice"})
+    company.order()  # none of its objects
+    company.call("DELETE", "SpecialPrices(CardCode='C1',ItemCode='BOLT')")
+    company.core.tick()
+    assert receiver.events == [
+        ("sap.b1.SpecialPrices.Created.v1", "C1,BOLT"),
+        ("sap.b1.SpecialPrices.Updated.v1", "C1,BOLT"),
+        ("sap.b1.PriceLists.Updated.v1", "1"),
+        ("sap.b1.Items.Updated.v1", "NUT"),
+        ("sap.b1.BusinessPartners.Updated.v1", "C1"),
+        ("sap.b1.SpecialPrices.Deleted.v1", "C1,BOLT"),
+    ]
+    (first, *_) = json.loads(receiver.bodies[0])
+    assert first["data"] == {"CardCode": "C1", "ItemCode": "BOLT"}
+
+
+def test_the_add_on_is_none_of_the_vendors_subscriptions(hooked, receiver):
+    company = hooked()
+    company.core.seed({"add_on_events": {"url": "https://service.example/changes", "key": SECRET}})
+    company.changed("PriceLists(1)", {"PriceListName": "Retail"})
+    assert company.get("EventSubscriptions")["value"] == []
+    assert company.call("GET", "EventSubscriptions('sandbox add-on')").status == 404
+    company.core.seed({"add_on_events": None})
+    company.changed("PriceLists(1)", {"PriceListName": "List"})
+    company.core.tick()
+    assert receiver.events == []
