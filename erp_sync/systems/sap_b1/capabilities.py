@@ -150,6 +150,7 @@ SETTINGS: Mapping[str, Expected] = {
     **dict.fromkeys(("currencies", "lookups", "option_fields", "settle_seconds", "websites"), TABLE),
     "accounts": ("by_number", "required", "none"),
     "price_check": ("off", "amounts", "prices"),
+    "item_price": ("after", "before"),
     "price_digits": WHOLE_NUMBER,
     "tax_field": ("VatGroup", "TaxCode"),
     "approved_drafts": ("wait", "post"),

@@ -11,6 +11,7 @@ from erp_sync.ports.diagnosis import Diagnosis
 from erp_sync.ports.lookups import Lookups
 from erp_sync.ports.mapping import RecordMapping
 from erp_sync.ports.mapping_overlay import check_names, overlaid
+from erp_sync.systems.sap_b1.asked_prices import AskedPrices
 from erp_sync.systems.sap_b1.cancellation import CancellationTarget
 from erp_sync.systems.sap_b1.capabilities import key_field
 from erp_sync.systems.sap_b1.catalogue import ProductSource
@@ -66,6 +67,7 @@ class SapBusinessOneConnector:
             (Entity.STOCK_LEVEL, "source"): lambda: StockSource(client, self.mappings["stock_level"]),
             (Entity.PRODUCT, "source"): lambda: ProductSource(client, self.mappings["product"]),
             (Entity.PRICE_TERMS, "source"): lambda: PriceTermsSource(client, self.mappings),
+            (Entity.PRICE_TERMS, "asks_prices"): lambda: AskedPrices(client),
         }
 
     def with_lookups(self, lookups: Lookups) -> SapBusinessOneConnector:

@@ -28,6 +28,7 @@ from erp_sync.systems.sap_b1.capabilities import capabilities_of
 from erp_sync.systems.sap_b1.changes import stamp_text, utc_of
 from erp_sync.systems.sap_b1.client import MOST_IN_FILTER, Query, ServiceLayerClient
 from erp_sync.systems.sap_b1.company import Company, read_company, read_rates
+from erp_sync.systems.sap_b1.pricing import PRECEDENCE
 from erp_sync.systems.sap_b1.term_tables import (
     ACCOUNTS,
     AGREEMENTS,
@@ -37,9 +38,11 @@ from erp_sync.systems.sap_b1.term_tables import (
     SOLD,
     SPECIALS,
     STAMPS,
+    TABLES,
     UNSTAMPED,
     Table,
     digest,
+    key_condition,
     native_id,
     with_names,
 )
@@ -53,7 +56,14 @@ _MINUTE, _HOUR = "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H"
 
 
 class PriceTermsSource:
-    """`StateSource` of price terms, and `ReadsAccounts`."""
+    """`StateSource` of price terms, and `ReadsAccounts`.
+
+    Attributes:
+        precedence: the order in which SAP finds a price.
+        day_zone: time zone of the company's posting dates.
+    """
+
+    precedence = PRECEDENCE
 
     def __init__(
         self,
@@ -63,7 +73,7 @@ class PriceTermsSource:
     ) -> None:
         self._client, self._mappings, self._clock = client, mappings, clock
         self.capabilities = capabilities_of(client.connection.settings)
-        self._zone = client.connection.time_zone
+        self._zone = self.day_zone = client.connection.time_zone
 
     # Reading -------------------------------------------------------------------------------
 
@@ -115,6 +125,26 @@ class PriceTermsSource:
         for page in self._pages(AGREEMENTS, company, operation=operation):
             if named := [one for one in page if wanted & _items_of(one.payload)]:
                 yield named
+
+    def fetch(self, native_ids: Sequence[str]) -> Iterator[list[RawRecord]]:
+        """Records of these native ids as they are now; what does not exist is left out. The change of a list also
+        changes prices that SAP stores with items: those records are not named by it."""
+        company, operation = read_company(self._client), "price_terms.fetch"
+        conditions: dict[str, dict[str, str]] = {}
+        for name in dict.fromkeys(native_ids):
+            kind = name.partition("/")[0]
+            if kind == RATES and (rates := self._rates(company)).native_id == name:
+                yield [rates]
+            elif kind in TABLES and (condition := key_condition(TABLES[kind], name)):
+                conditions.setdefault(kind, {})[name] = condition
+        for kind, wanted in conditions.items():
+            ways = list(wanted.values())
+            for some in (ways[at : at + MOST_IN_FILTER] for at in range(0, len(ways), MOST_IN_FILTER)):
+                where = some[0] if len(some) == 1 else " or ".join(f"({one})" for one in some)
+                for page in self._pages(TABLES[kind], company, where, operation=operation):
+                    # A database that takes upper and lower case for the same gives others, too.
+                    if asked := [one for one in page if one.native_id in wanted]:
+                        yield asked
 
     def read_accounts(self, accounts: Sequence[str]) -> Iterator[list[RawRecord]]:
         """Partners of these card codes, their special prices and agreements, as they are now; what does not exist is

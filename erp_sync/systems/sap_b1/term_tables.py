@@ -27,6 +27,7 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
     where: always true of what is read.
     page: rows a call.
     stamped: it has UpdateDate and UpdateTime.
+    numbered: its key is a number.
     accounts, items: field that names the account, the item; "" where rows of it are of no single one.
     """
 
@@ -36,6 +37,7 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
     where: str = ""
     page: int = 200
     stamped: bool = False
+    numbered: bool = False
     accounts: str = ""
     items: str = ""
 
@@ -43,6 +45,7 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
 LISTS = Table(
     entity_set="PriceLists",
     key=("PriceListNo",),
+    numbered=True,
     select=(
         *("PriceListNo", "PriceListName", "DefaultPrimeCurrency", "IsGrossPrice", "BasePriceList", "Factor"),
         *("Active", "ValidFrom", "ValidTo", "RoundingMethod", "RoundingRule"),
@@ -51,12 +54,14 @@ LISTS = Table(
 GROUPS = Table(
     entity_set="BusinessPartnerGroups",
     key=("Code",),
+    numbered=True,
     select=("Code", "Name", "Type"),
     where=odata.equals("Type", "bbpgt_CustomerGroup"),
 )
 DISCOUNTS = Table(
     entity_set="EnhancedDiscountGroups",
     key=("AbsEntry",),
+    numbered=True,
     select=(
         *("AbsEntry", "Type", "ObjectCode", "DiscountRelations", "Active", "ValidFrom", "ValidTo"),
         "DiscountGroupLineCollection",
@@ -65,6 +70,7 @@ DISCOUNTS = Table(
 AGREEMENTS = Table(
     entity_set="BlanketAgreements",
     key=("AgreementNo",),
+    numbered=True,
     select=(
         *("AgreementNo", "BPCode", "BPType", "BPCurrency", "StartDate", "EndDate", "TerminateDate", "Status"),
         *("AgreementType", "AgreementMethod", "IgnorePricesInAgreement", "PriceMode", "BlanketAgreements_ItemsLines"),
@@ -108,6 +114,7 @@ SPECIALS = Table(
 )
 #: Few rows and no stamp: read whole by every look for changes.
 UNSTAMPED = (LISTS, GROUPS, DISCOUNTS, AGREEMENTS)
+TABLES = {table.entity_set: table for table in (*UNSTAMPED, ITEMS, ACCOUNTS, SPECIALS)}
 CUSTOMERS = odata.equals("CardType", "cCustomer")
 SOLD = odata.equals("SalesItem", "tYES")
 
@@ -115,6 +122,15 @@ SOLD = odata.equals("SalesItem", "tYES")
 def native_id(entity_set: str, *key: Any) -> str:
     """``SpecialPrices/C20000/BEARING-6204``; a slash inside a part is %2F."""
     return "/".join((entity_set, *(str(part).replace("%", "%25").replace("/", "%2F") for part in key)))
+
+
+def key_condition(table: Table, name: str) -> str:
+    """The filter that the record of this native id alone passes; "" for what cannot be one."""
+    parts = [part.replace("%2F", "/").replace("%25", "%") for part in name.split("/")[1:]]
+    if len(parts) != len(table.key) or (table.numbered and not all(part.isdecimal() for part in parts)):
+        return ""
+    keys = [int(part) if table.numbered else part for part in parts]
+    return odata.every(*(odata.equals(field, key) for field, key in zip(table.key, keys, strict=True)))
 
 
 def digest(payload: Mapping[str, Any]) -> str:

@@ -5,17 +5,23 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from datetime import date
+from decimal import Decimal
+from random import Random
 from typing import Any
 
 import pytest
 
+from erp_sync.flows.prices.engine.book import Book
+from erp_sync.flows.prices.engine.question import Question, answer
 from erp_sync.model.price_terms import TABLES, Account, PriceTerms, Row, SpecialPrice
 from erp_sync.ports.connection import ConnectionSettings
 from erp_sync.ports.lookups import Passthrough
+from erp_sync.ports.price_questions import AsksPrices, PriceQuestion, ReadsAccounts
+from erp_sync.ports.pricing import Rounding, rounded
 from erp_sync.sandbox.contract import ContractCheck
 from erp_sync.sandbox.distributor import Distributor
 from erp_sync.sandbox.testing import RunningSandbox, running
-from erp_sync.systems.sap_b1.connector import connect
+from erp_sync.systems.sap_b1.connector import SapBusinessOneConnector, connect
 from erp_sync.systems.sap_b1.price_terms import PriceTermsSource
 from erp_sync.systems.sap_b1.sandbox import contract_book, create
 from erp_sync.transport.memory import MemoryBreaker, MemoryExchanges, MemorySlots
@@ -38,14 +44,20 @@ def company(agreed: PriceTerms) -> Iterator[RunningSandbox]:
 
 
 @pytest.fixture(scope="module")
-def source(company: RunningSandbox) -> Iterator[PriceTermsSource]:
+def connector(company: RunningSandbox) -> Iterator[SapBusinessOneConnector]:
     keys = company.status()["credentials"]
     settings = ConnectionSettings(
         name="sap_de", vendor="sap_b1", base_url=company.base_url, credentials=keys, time_zone="Europe/Berlin"
     )
-    connector = connect(settings, slots=MemorySlots(), breaker=MemoryBreaker(), exchanges=MemoryExchanges())
-    yield connector.port("price_terms", "source")
-    connector.close()
+    made = connect(settings, slots=MemorySlots(), breaker=MemoryBreaker(), exchanges=MemoryExchanges())
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def source(connector: SapBusinessOneConnector) -> PriceTermsSource:
+    found: PriceTermsSource = connector.port("price_terms", "source")
+    return found
 
 
 def rows(source: PriceTermsSource, pages: Any) -> list[Row]:
@@ -84,6 +96,66 @@ def test_the_terms_of_an_account_are_of_all_items(source: PriceTermsSource, agre
     assert Counter(row for row in found if isinstance(row, SpecialPrice)) == Counter(
         row for row in agreed.special_prices if row.account == account
     )
+
+
+def test_records_are_read_by_their_names(source: PriceTermsSource) -> None:
+    records = {record.native_id: record for page in source.snapshot() for record in page}
+    wanted = [*[*records][::7], "CurrencyRates/EUR"]
+    assert {one.partition("/")[0] for one in wanted} == {one.partition("/")[0] for one in records}
+    found = {one.native_id: one for page in source.fetch([*wanted, "SpecialPrices/C000000/NONE", "PriceLists/x"])
+             for one in page}  # fmt: skip
+    assert {name: one.payload for name, one in found.items()} == {name: records[name].payload for name in wanted}
+
+
+def test_the_source_says_what_prices_are_found_by(source: PriceTermsSource) -> None:
+    assert isinstance(source, ReadsAccounts)
+    assert source.precedence.system == "SAP Business One"
+    assert source.day_zone == "Europe/Berlin"
+
+
+def test_sap_s_own_prices_are_those_that_its_terms_come_to(
+    connector: SapBusinessOneConnector, everything: list[Row]
+) -> None:
+    """Read by the client, resolved by the engine, against what the company itself calculates."""
+    by_table = {name: tuple(row for row in everything if type(row) is kind) for name, kind in TABLES.items()}
+    terms = PriceTerms(**by_table)  # type: ignore[arg-type]
+    book, draw = Book(terms), Random(7)
+    questions = []
+    for _ in range(150):
+        account = draw.choice(terms.accounts)
+        named = [one.item for one in terms.special_prices if one.account == account.account]
+        item = draw.choice(named) if named and draw.random() < 0.6 else draw.choice(terms.items).item
+        quantity, month = Decimal(draw.choice([1, 9, 10, 49, 50, 99, 100, 500])), draw.choice([1, 6, 11, 12])
+        year = draw.choice([2026, 2026, 2027])
+        questions.append(PriceQuestion(account=account.account, item=item, quantity=quantity, day=date(year, month, 1)))
+    asks: AsksPrices = connector.port("price_terms", "asks_prices")
+    rounding = {currency: Rounding() for currency in ("EUR", "USD", "CHF")}
+    differ = []
+    for question, asked in zip(questions, asks.prices(questions), strict=True):
+        ours = answer(
+            Question(account=question.account, item=question.item, quantity=question.quantity, day=question.day),
+            book,
+            connector.port("price_terms", "source").precedence,
+            rounding,
+        )
+        # A special price that is kept with more digits than a document shows is told with all of them.
+        paid = None if asked.price is None else rounded(asked.price, asked.currency, rounding)
+        if asked.problem or (ours.price, ours.currency) != (paid, asked.currency):
+            differ.append((question, asked, ours))
+    assert differ == []
+
+
+def test_what_sap_cannot_answer_is_said(connector: SapBusinessOneConnector) -> None:
+    asks: AsksPrices = connector.port("price_terms", "asks_prices")
+    known = PriceQuestion(account="C000000", item="P000000", day=date(2026, 11, 30))
+    wrong = PriceQuestion(account="C000000", item="NO-SUCH-ITEM", day=date(2026, 11, 30))
+    unit = PriceQuestion(account="C000000", item="P000000", unit="PALLET", day=date(2026, 11, 30))
+    good, bad, strange = asks.prices([known, wrong, unit])
+    assert good.price is not None
+    assert good.problem == ""
+    assert (bad.price, strange.price) == (None, None)
+    assert "No matching records" in bad.problem
+    assert strange.problem == "SAP Business One has no unit PALLET"
 
 
 def test_every_exchange_was_in_the_contract(company: RunningSandbox, everything: list[Row]) -> None:
