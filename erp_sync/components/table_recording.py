@@ -30,6 +30,7 @@ class TableRecording:
     def __init__(self, task: StateTask, book: Book) -> None:
         self.task, self.book = task, book
         self._held_before = 0
+        self._first = False
         self._passed: list[str] = []
 
     def record(
@@ -40,12 +41,14 @@ class TableRecording:
         entries: Sequence[Entry],
         plan: TablePlan,
         rows: list[PlanRow],
+        held: list[PlanRow],
     ) -> bool:
         """One transaction; False where another comparison was recorded since the book was read: then nothing is."""
         task = self.task
         names = (task.route.name, task.kind.name, task.target_name)
         self._held_before = held_plans.waiting(task.here, *names)
         refusals = self._refusals(entries, plan)
+        self._first = before.number == 0
         open_ids = task.here.ledger.quarantine.open_ids(task.source, *names[:2])
         there = {one.native_id for one in refusals}
         looked_at = {entry.record.native_id for entry in entries}
@@ -56,27 +59,41 @@ class TableRecording:
             ):
                 return False
             work.refuse([one for one in refusals if one.native_id not in open_ids])
-            self._add(work, rows, plan)
+            verdicts = self._verdicts(plan)
+            task.report.verdicts = [*verdicts]
+            self._add(work, rows, plan, verdicts, plan.overtaken)
+            if held:
+                why = tuple(
+                    Verdict(check="rows", passed=False, words=f"{count} rows: {words or 'with what waits'}")
+                    for words, count in plan.held_why.items()
+                )
+                task.report.verdicts += why
+                self._add(work, held, plan, why, [])
             work.mark_handled([entry.received.id for entry in received if entry.received is not None])
         task.report.rejected += [(one.native_id, one.rule, one.problem) for one in refusals]
         return True
 
-    def _add(self, work: Handling, rows: list[PlanRow], plan: TablePlan) -> None:
+    def _add(
+        self,
+        work: Handling,
+        rows: list[PlanRow],
+        plan: TablePlan,
+        verdicts: tuple[Verdict, ...],
+        overtaken: Sequence[str],
+    ) -> None:
         task = self.task
-        verdicts = self._verdicts(plan)
-        task.report.verdicts = list(verdicts)
         added = work.add_plan(
             NewPlan(
                 entity=task.kind.entity,
                 target=task.target_name,
                 rows=rows,
-                compared=plan.overtaken,
+                compared=overtaken,
                 seen_at=task.seen_at,
                 order=task.order,
                 lane=task.lane,
                 verdicts=verdicts if rows else (),
                 approval=task.flow.approval == "required",
-                summary=self._summary(plan),
+                summary=self._summary(plan, self._first),
             )
         )
         if added.id is not None and added.state is not None:
@@ -85,17 +102,21 @@ class TableRecording:
             task.report.plans.append((added.id, added.state.value, len(rows), why))
 
     def _verdicts(self, plan: TablePlan) -> tuple[Verdict, ...]:
-        found: list[Verdict] = []
+        found = [
+            Verdict(check=one.guard, passed=one.passed, words=one.words, figure=one.figure, limit=one.limit)
+            for one in plan.verdicts
+        ]
         if self.task.flow.mode is Mode.SHADOW:
             found.append(Verdict(check="mode", passed=False, words="shadow mode: nothing is written"))
         return tuple(found)
 
-    def _summary(self, plan: TablePlan) -> dict[str, Any]:
+    def _summary(self, plan: TablePlan, first: bool) -> dict[str, Any]:
         task = self.task
         return {
             "compared": task.report.compared,
             "same": task.report.same,
             "full": task.full,
+            "first": first,
             "keyed": bool(task.keys),
             "lane": task.lane,
             "kept": plan.kept,

@@ -4,6 +4,7 @@ compared with what the target is known to have, and only what differs becomes ro
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
 import msgspec
@@ -16,10 +17,12 @@ from erp_sync.components.table_recording import TableRecording
 from erp_sync.flows.state_extraction import snapshot_entity
 from erp_sync.flows.state_flow import microseconds
 from erp_sync.flows.table_flow import GONE, TablePlan, TableSurroundings
-from erp_sync.ledger.plan_values import PlanRow
+from erp_sync.ledger.plan_values import PlanRow, PlanState
 
 #: A comparison that another one has overtaken is made anew so often.
 TRIES = 5
+#: Changes of a price within this time count together.
+DAY = timedelta(days=1)
 
 
 class Overtaken(RuntimeError):
@@ -122,9 +125,30 @@ class TableTransformation:
             rules=self.rules,
             limits=task.flow.guards,
             now=ledger.now(),
-            open=ledger.plans.open_rows(*names),
+            then=self._then(),
+            going=ledger.plans.open_rows(*names, states=[PlanState.JUDGED, PlanState.APPROVED]),
+            waiting=ledger.plans.open_rows(*names, states=[PlanState.HELD]),
+            approved=ledger.plans.open_rows(*names, states=[PlanState.APPROVED]),
             settled=ledger.plans.settled_rows(*names),
         )
+
+    def _then(self) -> Any:
+        """What the target was known to have before it changed within a day; from a change that a person let pass on."""
+        import pyarrow as pa
+
+        ledger, names = self.task.here.ledger, (self.task.route.name, self.task.kind.name)
+        before: dict[str, str | None] = {}
+        for plan in ledger.plans.went_lately(*names, ledger.now() - DAY):
+            if plan.summary.get("first"):
+                continue
+            decided = any(not one.passed for one in plan.verdicts) or plan.undoes is not None
+            for key, was, after in ledger.plans.changes([plan.id]):
+                if decided:
+                    before[key] = after
+                else:
+                    before.setdefault(key, was)
+        fields = pa.schema([("key", pa.string()), ("value", pa.string())])
+        return pa.table([list(before), list(before.values())], schema=fields)
 
     def _record(
         self,
@@ -135,27 +159,30 @@ class TableTransformation:
         plan: TablePlan,
     ) -> bool:
         task, report = self.task, self.task.report
-        rows = [
+        rows, held = self._plan_rows(plan.rows), self._plan_rows(plan.held)
+        report.compared, report.same, report.changed = plan.whole, plan.same, len(rows) + len(held)
+        report.held_already, report.unsure = len(plan.standing), len(plan.unread)
+        report.samples = [(row.key, row.before or "", row.reason) for row in (*held, *rows)[:20]]
+        recording = TableRecording(task, self.book)
+        if not recording.record(before, state, received, entries, plan, rows, held):
+            return False
+        recording.tell()
+        if task.full:
+            Recording(task).compared()
+        return True
+
+    def _plan_rows(self, rows: Any) -> list[PlanRow]:
+        return [
             PlanRow(
                 key=one["key"],
                 before=one["before"],
                 after=one["after"],
                 action=one["action"],
                 reason=one["reason"],
-                source_order=task.order,
+                source_order=self.task.order,
             )
-            for one in plan.rows.to_pylist()
+            for one in rows.to_pylist()
         ]
-        report.compared, report.same, report.changed = plan.whole, plan.same, len(rows)
-        report.held_already, report.unsure = len(plan.standing), len(plan.unread)
-        report.samples = [(row.key, row.before or "", row.reason) for row in rows[:20]]
-        recording = TableRecording(task, self.book)
-        if not recording.record(before, state, received, entries, plan, rows):
-            return False
-        recording.tell()
-        if task.full:
-            Recording(task).compared()
-        return True
 
 
 def _is_gone(entry: Entry) -> bool:

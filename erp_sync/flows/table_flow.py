@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from erp_sync.flows.guards import GuardVerdict
 from erp_sync.ports.lookups import Lookups
 
 if TYPE_CHECKING:
@@ -34,7 +35,10 @@ class TableSurroundings(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         known: what the target is known to have: key, value, sure.
         source, target: the ports, for what they declare of themselves; nothing is asked of a system.
-        open: rows of plans that are on their way or wait for a person: key to after.
+        then: of keys that changed in a day what the target was known to have before: key, value; a change that a person
+            has approved is none.
+        going: rows of plans that are on their way: key to after. `approved`: those on which a person has decided.
+        waiting: rows that wait for a person: key to after.
         settled: rows that a person has refused or undone: key to after.
     """
 
@@ -45,13 +49,18 @@ class TableSurroundings(msgspec.Struct, frozen=True, kw_only=True):
     rules: Any
     limits: Mapping[str, float]
     now: datetime
-    open: Mapping[str, str | None] = {}
+    then: pa.Table | None = None
+    going: Mapping[str, str | None] = {}
+    waiting: Mapping[str, str | None] = {}
+    approved: Mapping[str, str | None] = {}
     settled: Mapping[str, str | None] = {}
 
 
 class TablePlan(msgspec.Struct, frozen=True, kw_only=True):
     """Attributes:
-    rows: to be written: key, before, after, action, reason.
+    rows: to be written: key, before, after, action, reason. `held`: each waits for a person, and is to be written
+        after them.
+    verdicts: of limits of the whole. `held_why`: what rows that are held break, with how many.
     unread: keys of which nobody knows what the target has; nothing is planned of them.
     standing: keys that a person decides or has decided on, or that are on their way, as they are.
     overtaken: keys of open rows that this comparison does not want any more.
@@ -61,6 +70,9 @@ class TablePlan(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     rows: pa.Table
+    held: pa.Table
+    verdicts: list[GuardVerdict]
+    held_why: dict[str, int]
     unread: list[str]
     standing: list[str]
     overtaken: list[str]

@@ -233,16 +233,20 @@ class Plans(RowRetries):
         with self._database.read() as read:
             return [PlannedValue(*row) for row in read.execute(query)]
 
-    def open_rows(self, route: str, flow: str, target: str, entity: str) -> dict[str, str | None]:
-        """What rows make of their keys that are on their way or wait for a person: key to after."""
+    def open_rows(
+        self, route: str, flow: str, target: str, entity: str, states: Sequence[PlanState]
+    ) -> dict[str, str | None]:
+        """What rows of plans in these states still want to make of their keys: key to after."""
         query = (
             sa.select(plan_rows.c.key, plan_rows.c.after)
+            .join(plans, plans.c.id == plan_rows.c.plan_id)
             .where(
                 plan_rows.c.route == route,
                 plan_rows.c.flow == flow,
                 plan_rows.c.target == target,
                 plan_rows.c.entity == entity,
                 plan_rows.c.state.in_(OPEN),
+                plans.c.state.in_(states),
             )
             .order_by(plan_rows.c.id)
         )

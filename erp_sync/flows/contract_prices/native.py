@@ -5,8 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from erp_sync.model.native_prices import KEY, NATIVE
-from erp_sync.model.price_terms import schema
+from erp_sync.model.native_prices import KEY
 
 if TYPE_CHECKING:
     import duckdb
@@ -64,6 +63,22 @@ def known_tables(database: duckdb.DuckDBPyConnection, known: pa.Table, name: str
     )
 
 
+def then_tables(database: duckdb.DuckDBPyConnection, then: pa.Table | None) -> None:
+    """Make ``then_…``: what was known with other values of the keys (key, value) of `then`. ``known_…`` are there."""
+    if then is None or not then.num_rows:
+        for name in ("rules", "members", "rows"):
+            database.execute(f"CREATE OR REPLACE TEMP VIEW then_{name} AS FROM known_{name}")
+        return
+    database.register("then_changes", then)
+    state = database.sql(
+        """
+        SELECT key, value, sure FROM known_state ANTI JOIN then_changes USING (key)
+        UNION ALL SELECT key, value, true FROM then_changes
+        """
+    ).to_arrow_table()
+    known_tables(database, state, "then")
+
+
 def make_macros(database: duckdb.DuckDBPyConnection) -> None:
     """Keys and values as the ledger keeps them: ``rule_key``, ``member_key``, ``row_key``, ``rule_value``,
     ``row_value``."""
@@ -77,6 +92,8 @@ def make_macros(database: duckdb.DuckDBPyConnection) -> None:
         CREATE OR REPLACE TEMP MACRO row_key(kind, owner, item, unit, currency, quantity) AS
             concat_ws('/', 'row', kind, key_part(owner), key_part(item), key_part(unit), key_part(currency),
                       plain(quantity));
+        CREATE OR REPLACE TEMP MACRO ladder_key(kind, owner, item, unit) AS
+            concat_ws('/', 'row', kind, key_part(owner), key_part(item), key_part(unit));
         CREATE OR REPLACE TEMP MACRO rule_value(priority) AS
             CASE WHEN priority IS NULL THEN NULL ELSE '{"priority":' || CAST(priority AS VARCHAR) || '}' END;
         CREATE OR REPLACE TEMP MACRO row_value(price, gross) AS
@@ -86,7 +103,6 @@ def make_macros(database: duckdb.DuckDBPyConnection) -> None:
     )
 
 
-def empty(database: duckdb.DuckDBPyConnection, name: str) -> None:
-    """Empty ``<name>_rules``, ``<name>_members``, ``<name>_rows``."""
-    for table, record in NATIVE.items():
-        database.register(f"{name}_{table}", schema(record).empty_table())
+def ladder_of(key: str) -> str:
+    """Of a row's key, what all tiers of its owner for its item have in common."""
+    return key.rsplit("/", 2)[0]

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from erp_sync.flows.contract_prices import dates, names, native, planning
+from erp_sync.flows.contract_prices import dates, judging, names, native, planning
+from erp_sync.flows.contract_prices.rules import limit
+from erp_sync.flows.guards import GuardVerdict
 from erp_sync.flows.table_flow import TablePlan, TableSurroundings
 
 if TYPE_CHECKING:
@@ -21,20 +23,28 @@ def plan_tables(database: duckdb.DuckDBPyConnection, around: TableSurroundings) 
     native.make_macros(database)
     several = native.store_units(database)
     native.known_tables(database, around.known)
+    native.then_tables(database, around.then)
     zone = around.source.day_zone
     day = around.now.astimezone(ZoneInfo(zone)).date()
     wished = planning.work_out(
         database, around.source.precedence, around.target.means, around.rules, day=day, at=around.now
     )
-    rows = planning.plan_rows(database, "known", "next")
+    verdicts = _judged(database, around)
+    rows = planning.plan_rows(database, "known", "going")
+    held = planning.with_why(database, planning.plan_rows(database, "going", "next"))
     unread = [row[0] for row in database.execute("SELECT key FROM known_doubted ORDER BY key").fetchall()]
     if unread:
-        rows = rows.filter(pc.invert(pc.is_in(rows.column("key"), pa.array(unread, pa.string()))))
-    differing = rows.num_rows
-    rows, decided = planning.without(rows, around.settled)
-    wanted = dict(zip(rows.column("key").to_pylist(), rows.column("after").to_pylist(), strict=True))
-    rows, standing = planning.without(rows, around.open)
-    overtaken = sorted(key for key, after in around.open.items() if key not in wanted or wanted[key] != after)
+        rows, held = (
+            one.filter(pc.invert(pc.is_in(one.column("key"), pa.array(unread, pa.string())))) for one in (rows, held)
+        )
+    differing = rows.num_rows + held.num_rows
+    verdicts += planning.verdicts(database, rows, around.limits)
+    wanted = planning.afters(rows) | planning.afters(held)
+    (rows, decided), (held, refused) = (planning.without(one, around.settled) for one in (rows, held))
+    rows, standing = planning.without(rows, around.going)
+    held, waiting = planning.without(held, around.waiting)
+    there = [*around.going.items(), *around.waiting.items()]
+    overtaken = sorted({key for key, after in there if key not in wanted or wanted[key] != after})
     quarantine = wished.quarantine.to_pylist()
     quarantine += [
         {"account": "", "price_list": "", "item": name, "rule": "ambiguous_name", "problem": words}
@@ -46,8 +56,11 @@ def plan_tables(database: duckdb.DuckDBPyConnection, around: TableSurroundings) 
     ]
     return TablePlan(
         rows=rows,
+        held=held,
+        verdicts=verdicts,
+        held_why=planning.counted(held),
         unread=unread,
-        standing=[*decided, *standing],
+        standing=[*decided, *refused, *standing, *waiting],
         overtaken=overtaken,
         quarantine=quarantine,
         whole=wished.rows,
@@ -55,3 +68,23 @@ def plan_tables(database: duckdb.DuckDBPyConnection, around: TableSurroundings) 
         kept=wished.kept,
         next_change=dates.next_change(database, day, around.now, zone),
     )
+
+
+def _judged(database: duckdb.DuckDBPyConnection, around: TableSurroundings) -> list[GuardVerdict]:
+    """Make ``going_…``. What somebody has approved does not wait again as long as it is what the terms say."""
+    most = limit(around.limits, "max_price_change")
+    try:
+        judging.judge(database, most, around.rules.cost_list, around.rules.map_list)
+    except judging.TooManyMoves:
+        judging.nothing_waits(database)
+        words = f"more than {judging.MOST_PAIRS} prices of accounts would come from other rules: too many to judge each"
+        return [GuardVerdict(guard="max_moved_prices", passed=False, words=words, figure="", limit="")]
+    judging.put_back(database)
+    if around.approved:
+        groups: dict[str, list[bool]] = {}
+        for key, after in planning.afters(planning.plan_rows(database, "going", "next")).items():
+            approved = key in around.approved and around.approved[key] == after
+            groups.setdefault(native.ladder_of(key), []).append(approved)
+        judging.let_go(database, [ladder for ladder, rows in groups.items() if all(rows)])
+        judging.put_back(database)
+    return []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from datetime import date, datetime
 from typing import TYPE_CHECKING
@@ -9,8 +10,9 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from erp_sync.flows.contract_prices import native
-from erp_sync.flows.contract_prices.rules import Rules
-from erp_sync.flows.prices.engine.factoring import factor
+from erp_sync.flows.contract_prices.rules import GUARDS, Rules, limit
+from erp_sync.flows.guards import GuardVerdict, Share, judge_shares
+from erp_sync.flows.prices.engine.factoring import LIST, factor
 from erp_sync.flows.prices.engine.plan import difference
 from erp_sync.flows.prices.engine.schedules import resolve
 from erp_sync.ports.pricing import Precedence, StoreMeans
@@ -133,3 +135,67 @@ def without(rows: pa.Table, others: Mapping[str, str | None]) -> tuple[pa.Table,
     return rows.filter(pa.array([not one for one in among], pa.bool_())), [
         key for key, one in zip(keys, among, strict=True) if one
     ]
+
+
+def with_why(database: duckdb.DuckDBPyConnection, rows: pa.Table) -> pa.Table:
+    """Rows that wait, with the rules that they break in `reason` and alone in `why`."""
+    database.register("rows_that_wait", rows)
+    return database.sql(
+        """
+        SELECT r.* REPLACE (r.reason || ': ' || coalesce(w.why, 'belongs to what waits') AS reason),
+               coalesce(w.why, '') AS why
+        FROM rows_that_wait r LEFT JOIN (
+            SELECT ladder, string_agg(DISTINCT why, ', ' ORDER BY why) AS why FROM (
+                SELECT ladder, why FROM waiting_ladders UNION SELECT ladder, why FROM waiting_pairs
+            ) GROUP BY ladder
+        ) w ON w.ladder = regexp_replace(r.key, '/[^/]*/[^/]*$', '')
+        ORDER BY r.phase, r.key
+        """
+    ).to_arrow_table()
+
+
+def counted(held: pa.Table) -> dict[str, int]:
+    """How many rows wait for each reason."""
+    return dict(Counter(held.column("why").to_pylist()).most_common())
+
+
+def afters(rows: pa.Table) -> dict[str, str | None]:
+    """What rows make of their keys."""
+    return dict(zip(rows.column("key").to_pylist(), rows.column("after").to_pylist(), strict=True))
+
+
+def verdicts(database: duckdb.DuckDBPyConnection, rows: pa.Table, limits: Mapping[str, float]) -> list[GuardVerdict]:
+    """Of limits of the whole: articles whose prices change at once, price lists that vanished."""
+    database.register("rows_that_go", rows)
+    changed, whole = database.execute(
+        """
+        WITH there AS (SELECT DISTINCT item FROM known_rows)
+        SELECT (SELECT count(DISTINCT item) FROM (
+                   SELECT replace(replace(string_split(key, '/')[4], '%2F', '/'), '%25', '%') AS item
+                   FROM rows_that_go WHERE starts_with(key, 'row/')
+               ) SEMI JOIN there USING (item)),
+               (SELECT count(*) FROM there)
+        """
+    ).fetchall()[0]
+    share = Share(guard="max_changed_share", part=changed, whole=whole, words="articles change their price at once")
+    found = judge_shares([share], limits, GUARDS)
+    lists = database.execute(
+        """
+        SELECT DISTINCT l.price_list FROM known_rules k
+        JOIN (SELECT regexp_extract(rule, $named, 1) AS price_list, rule FROM known_rules) l USING (rule)
+        ANTI JOIN price_lists p USING (price_list) WHERE l.price_list <> '' ORDER BY 1
+        """,
+        {"named": f"^{LIST}(.*) [^ ]+$"},
+    ).fetchall()
+    most = limit(limits, "max_vanished_lists")
+    names = ", ".join(row[0] for row in lists[:5])
+    found.append(
+        GuardVerdict(
+            guard="max_vanished_lists",
+            passed=len(lists) <= most,
+            words=f"price list {names} is no more, and the shop has prices of it",
+            figure=str(len(lists)),
+            limit=f"{most:f}",
+        )
+    )
+    return found
