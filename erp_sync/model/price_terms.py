@@ -12,7 +12,7 @@ from __future__ import annotations
 import typing
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -249,14 +249,36 @@ def schema(record: type[msgspec.Struct]) -> pa.Schema:
 
 
 def table(record: type[msgspec.Struct], rows: Iterable[msgspec.Struct]) -> pa.Table:
-    """Records as an Arrow table. Raises pyarrow.ArrowInvalid for a number finer or larger than its column."""
+    """Records as an Arrow table.
+
+    A number that its column does not take stops no other: a finer one is rounded half up to the column's digits, a
+    larger one, and what is none, becomes the largest that there is, with its sign. No price or percentage is that
+    large, so that whoever reads the table holds the row.
+    """
     import pyarrow as pa
 
     given = list(rows)
     fields = schema(record)
-    return pa.table(
-        [pa.array([getattr(row, field.name) for row in given], field.type) for field in fields], schema=fields
-    )
+    columns = []
+    for field in fields:
+        values = [getattr(row, field.name) for row in given]
+        try:
+            columns.append(pa.array(values, field.type))
+        except pa.ArrowInvalid:
+            if not pa.types.is_decimal(field.type):
+                raise
+            columns.append(pa.array([_within(one, field.type.precision) for one in values], field.type))
+    return pa.table(columns, schema=fields)
+
+
+def _within(number: Decimal | None, width: int) -> Decimal | None:
+    if number is None:
+        return None
+    largest = Decimal(10) ** (width - SCALE) - Decimal(1).scaleb(-SCALE)
+    if number.is_nan():
+        return largest
+    number = max(-largest, min(largest, number))
+    return number.quantize(Decimal(1).scaleb(-SCALE), rounding=ROUND_HALF_UP)
 
 
 def records(table: pa.Table, record: type[msgspec.Struct]) -> list[Any]:

@@ -89,12 +89,14 @@ class Precedence(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         comparing_needs_discount: the policies lowest and highest compare only where a discount rule is for the item,
             unless the account says that every source counts.
+        zero_is_none: a list that says zero has no price, and lowest and highest do not look at a price of zero.
         facts: what holds besides, for the document.
     """
 
     system: str
     levels: tuple[Level, ...]
     comparing_needs_discount: bool = False
+    zero_is_none: bool = False
     facts: tuple[Fact, ...] = ()
 
     def level(self, source: PriceSource) -> int | None:

@@ -36,6 +36,9 @@ MAKERS, PROPERTIES = ("Hilti", "Bosch"), ("zinc", "m8", "long")
 AMOUNTS = st.sampled_from([Decimal(one) for one in ("10", "9.5", "10.995", "0.125", "8.004999", "1234.5", "7", "0")])
 PERCENTS = st.sampled_from([Decimal(one) for one in ("5", "7", "12.5", "33.333333", "0", "100", "-3")])
 QUANTITIES = st.sampled_from([Decimal(one) for one in ("0", "1", "2", "2.5", "7", "10", "100", "0.5")])
+# What no system should send, and what the columns take.
+HUGE = st.sampled_from([Decimal(one) for one in ("999999999999.999999", "100000000000", "99999999999", "-5")])
+WILD = st.sampled_from([Decimal(one) for one in ("-600", "101", "999.999999", "-100")])
 DAYS = st.sampled_from([None, None, None, *(TODAY + timedelta(days=n) for n in (-10, -1, 0, 1, 10))])
 
 
@@ -45,6 +48,10 @@ def _rows(row: st.SearchStrategy, most: int, least: int = 0) -> st.SearchStrateg
 
 def _unique(row: st.SearchStrategy, most: int, key, least: int = 0) -> st.SearchStrategy:
     return st.lists(row, min_size=least, max_size=most, unique_by=key).map(tuple)
+
+
+def _mostly(usual: st.SearchStrategy, other: st.SearchStrategy) -> st.SearchStrategy:
+    return st.integers(0, 7).flatmap(lambda drawn: other if drawn == 7 else usual)
 
 
 def _dates(backwards: bool) -> st.SearchStrategy[tuple[date | None, date | None]]:
@@ -74,9 +81,10 @@ def _ladder(draw: st.DrawFn, clean: bool) -> tuple[SpecialPrice, ...]:
         "valid_to": until,
     }
     rows = []
+    amounts, percents = (AMOUNTS, PERCENTS) if clean else (_mostly(AMOUNTS, HUGE), _mostly(PERCENTS, WILD))
     for quantity in quantities:
-        price = draw(st.one_of(st.none(), AMOUNTS, AMOUNTS))
-        discount = draw(PERCENTS if price is None and clean else st.one_of(st.none(), PERCENTS))
+        price = draw(st.one_of(st.none(), amounts, amounts))
+        discount = draw(PERCENTS if price is None and clean else st.one_of(st.none(), percents))
         currency = "USD" if clean else draw(st.sampled_from(("USD", "USD", "EUR")))
         rows.append(SpecialPrice(quantity=quantity, price=price, discount=discount, currency=currency, **common))
     return tuple(rows)
@@ -116,7 +124,9 @@ def worlds(draw: st.DrawFn, *, clean: bool = False, promotions: bool = True) -> 
         ItemUnit,
         item=st.sampled_from(ITEMS),
         unit=st.sampled_from(UNITS[1:]),
-        factor=st.sampled_from([Decimal(one) for one in (("10", "3", "0.25") if clean else ("10", "3", "0.25", "0"))]),
+        factor=st.sampled_from(
+            [Decimal(one) for one in (("10", "3", "0.25") if clean else ("10", "3", "0.25", "0", "1e11", "0.000001"))]
+        ),
     )
     lists = st.builds(
         PriceList,
@@ -132,18 +142,20 @@ def worlds(draw: st.DrawFn, *, clean: bool = False, promotions: bool = True) -> 
         item=st.sampled_from(ITEMS),
         unit=st.sampled_from(("", "", "box")),
         currency=st.sampled_from(("USD", "USD", "EUR")),
-        price=AMOUNTS,
+        price=AMOUNTS if clean else _mostly(AMOUNTS, HUGE),
     )
     rate = st.builds(
         ExchangeRate,
         day=st.sampled_from([TODAY + timedelta(days=n) for n in (-3, 0, 1)]),
         currency=currencies,
         into=currencies,
-        rate=st.sampled_from([Decimal(one) for one in ("0.9", "1.1", "151.35", "0.006607")]),
+        rate=st.sampled_from(
+            [Decimal(one) for one in ("0.9", "1.1", "151.35", "0.006607", *(() if clean else ("0", "1e11")))]
+        ),
     )
     rule_fields = {
         "rule": st.sampled_from(("D1", "D2")),
-        "percent": PERCENTS,
+        "percent": PERCENTS if clean else _mostly(PERCENTS, WILD),
         "relation": st.sampled_from(list(Combination)),
         "active": st.sampled_from((True, True, False)),
     }
@@ -171,7 +183,7 @@ def worlds(draw: st.DrawFn, *, clean: bool = False, promotions: bool = True) -> 
         "account": accounts,
         "item": st.sampled_from(ITEMS),
         "unit": st.sampled_from(("", "box")),
-        "price": AMOUNTS,
+        "price": AMOUNTS if clean else _mostly(AMOUNTS, HUGE),
         "currency": st.sampled_from(CURRENCIES[: 1 if clean else 2]),
         "active": st.sampled_from((True, True, False)),
     }

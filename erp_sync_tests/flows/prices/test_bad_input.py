@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from erp_sync.flows.prices.engine.defects import WORDS, Defect, circular
-from erp_sync.model.price_terms import Account, Item, ItemUnit, ListPrice, PriceList, Promotion
+from erp_sync.model.price_terms import Account, ExchangeRate, Item, ItemUnit, ListPrice, PriceList, Promotion
 from erp_sync_tests.flows.prices.worlds import (
     NOON,
     TODAY,
@@ -90,6 +90,13 @@ HELD = {
         beside(discount_rules=[discount("101", scope="account", scoped_to="ACME")]),
         Defect.PRICE_BELOW_ZERO,
     ),
+    "a price too large": (beside(special_prices=[special("999999999999.999999")]), Defect.NUMBER_TOO_LARGE),
+    "an agreement too large": (beside(agreements=[agreement("100000000000")]), Defect.NUMBER_TOO_LARGE),
+    "a break too large": (
+        beside(special_prices=[period("8"), period("7", "100000000000")]),
+        Defect.NUMBER_TOO_LARGE,
+    ),
+    "a percentage of -600": (beside(special_prices=[special(None, discount=d(-600))]), Defect.PERCENT_OUT_OF_RANGE),
     "an unknown group": (acme(group="ghosts"), Defect.UNKNOWN_GROUP),
     "an unknown list": (acme(price_list="ghost"), Defect.UNKNOWN_PRICE_LIST),
 }
@@ -112,6 +119,120 @@ def test_what_is_wrong_is_named_and_stops_no_other_account(name):
     assert "bolt" in {row["item"] for row in rows} or whole_account
     priced = {(row["account"], row["price"]) for row in found.of_accounts().to_pylist()}
     assert priced == {("OTHER", d(10))}
+
+
+def test_a_percentage_of_a_discount_rule_that_cannot_be_holds_whom_it_is_for():
+    rule = discount("-600", rule="D-7", scope="account", scoped_to="ACME", match="item", matched="bolt")
+    terms = beside(discount_rules=[rule])
+    assert ask(terms).held is Defect.PRICE_BELOW_ZERO
+    found = resolved(terms)
+    named = {(row["account"], row["item"], row["rule"], row["term"]) for row in found.quarantine().to_pylist()}
+    assert ("ACME", "bolt", "percent_out_of_range", "D-7") in named
+    assert [(row["account"], row["price"]) for row in found.of_accounts().to_pylist()] == [("OTHER", d(10))]
+
+
+@pytest.mark.parametrize(
+    ("table", "row", "problem"),
+    [
+        ("list_prices", ListPrice(price_list="trade", item="nut", currency="USD", price=d(10**11)), "number_too_large"),
+        ("item_units", ItemUnit(item="nut", unit="box", factor=d(10**11)), "unit_does_not_convert"),
+        (
+            "special_prices",
+            special("99999999999", item="nut", currency="EUR"),  # 151 times that is no price
+            "number_too_large",
+        ),
+    ],
+)
+def test_a_number_that_is_too_large_holds_its_item_only(table, row, problem):
+    nut = Item(item="nut", unit="pc", sold_in=("pc", "box"))
+    rates = [ExchangeRate(day=TODAY, currency="EUR", into="USD", rate=d(151))]
+    terms = beside(**{"items": [nut], "exchange_rates": rates, table: [row]})
+    found = resolved(terms)
+    assert ("nut", problem) in {(one["item"], one["rule"]) for one in found.quarantine().to_pylist()}
+    assert {(one["account"], one["price"]) for one in found.of_accounts().to_pylist() if one["item"] == "bolt"} == {
+        ("ACME", d(10)),
+        ("OTHER", d(10)),
+    }
+
+
+@pytest.mark.parametrize("number", ["1e15", "-1e15", "NaN", "Infinity"])
+def test_a_number_that_no_column_takes_is_held_with_its_record(number):
+    """As a vendor gives it: the table is made all the same, and the record is named."""
+    terms = beside(special_prices=[special(number, rule="SP-9"), special("8", account="OTHER")])
+    found = resolved(terms)
+    (row,) = found.quarantine().to_pylist()
+    assert (row["account"], row["item"], row["rule"], row["term"]) == ("ACME", "bolt", "number_too_large", "SP-9")
+    assert [(row["account"], row["price"]) for row in found.of_accounts().to_pylist()] == [("OTHER", d(8))]
+
+
+def test_a_percentage_that_no_column_takes_is_held_with_its_record():
+    found = resolved(beside(special_prices=[special(None, discount=d(-6000))]))
+    assert [(row["account"], row["rule"]) for row in found.quarantine().to_pylist()] == [
+        ("ACME", "percent_out_of_range")
+    ]
+
+
+OVER = {"valid_from": TODAY - 9 * DAY, "valid_to": TODAY - DAY}
+
+
+@pytest.mark.parametrize(
+    "dead",
+    [
+        {"special_prices": [special("8", currency="EUR", **OVER)]},
+        {"special_prices": [special(None, **OVER)]},
+        {"special_prices": [special("8", unit="box", **OVER)]},
+        {"special_prices": [special("8", valid_from=TODAY - DAY, valid_to=TODAY - 9 * DAY)]},
+        {"special_prices": [special("1e15", **OVER)]},
+        {"agreements": [agreement("8", currency="EUR", active=False), agreement("8", active=False)]},
+        {"agreements": [agreement("8", **ENDS_BEFORE, active=False)]},
+        {"agreements": [agreement("8", unit="box", active=False)]},
+        {"agreements": [agreement("8", item="nut", currency="EUR", **OVER)]},
+        {"price_lists": [PriceList(price_list="trade2", currency="USD", base_list="trade2", active=False)]},
+        {"special_prices": [special("8", account="GHOST", **OVER)]},
+        {"special_prices": [special("8", item="ghost", **OVER)]},
+        {
+            "discount_rules": [
+                discount("-600", active=False),
+                discount("5", valid_from=TODAY - DAY, valid_to=TODAY - 2 * DAY),
+            ]
+        },
+    ],
+)
+def test_what_is_over_or_switched_off_holds_nothing(dead):
+    """Beside a live price of the same account and item."""
+    live = {"special_prices": [period("7")]} if "agreements" not in dead else {"agreements": [agreement("7")]}
+    together = {name: [*live.get(name, []), *dead.get(name, [])] for name in {*live, *dead}}
+    terms = beside(**together)
+    assert ask(terms).price == d(7)
+    found = resolved(terms)
+    assert found.quarantine().to_pylist() == []
+    assert {(row["account"], row["price"]) for row in found.of_accounts().to_pylist()} == {
+        ("ACME", d(7)),
+        ("OTHER", d(10)),
+    }
+
+
+def test_what_holds_is_named_with_the_erps_own_name_of_it():
+    terms = beside(
+        special_prices=[period("8", rule="P-1"), period("7", rule="P-2", valid_from=TODAY)],
+        agreements=[agreement("8", account="OTHER"), agreement("8", account="OTHER", agreement="BA-2")],
+    )
+    assert {
+        (row["account"], row["item"], row["rule"], row["term"]) for row in resolved(terms).quarantine().to_pylist()
+    } == {
+        ("ACME", "bolt", "dates_overlap", "P-1, P-2"),
+        ("OTHER", "bolt", "dates_overlap", "BA-1, BA-2"),
+    }
+
+
+def test_a_list_that_is_not_active_is_named_where_somebody_buys_from_it():
+    lists = [PriceList(price_list=one, currency="USD", active=False) for one in ("off", "unused")]
+    terms = beside(
+        price_lists=lists, accounts=[Account(account="LATE", group="plumbers", price_list="off", currency="USD")]
+    )
+    assert [(row["price_list"], row["rule"]) for row in resolved(terms).quarantine().to_pylist()] == [
+        ("off", "inactive_price_list")
+    ]
 
 
 def test_dates_that_met_in_the_past_hold_nothing():
@@ -185,7 +306,10 @@ def test_rules_and_promotions_that_run_backwards_are_named_and_ignored():
         promotions=[Promotion(promotion="P", item="bolt", price=d(1), currency="USD", starts=NOON, ends=NOON)],
     )
     found = resolved(terms, at=NOON)
-    assert [(row["item"], row["rule"]) for row in found.quarantine().to_pylist()] == [("bolt", "dates_backwards")]
+    assert [(row["item"], row["rule"], row["term"]) for row in found.quarantine().to_pylist()] == [
+        ("bolt", "dates_backwards", "D-5"),
+        ("bolt", "dates_backwards", "P"),
+    ]
     assert [row["price"] for row in found.of_accounts().to_pylist()] == [d(10)]
 
 

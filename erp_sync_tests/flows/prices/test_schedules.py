@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -15,7 +16,7 @@ from erp_sync.model.price_terms import Account, PriceTerms
 from erp_sync.ports.pricing import Fact, Level, Precedence, PriceSource, Rounding
 from erp_sync.systems.sap_b1.pricing import PRECEDENCE
 from erp_sync_tests.flows.prices.random_worlds import worlds
-from erp_sync_tests.flows.prices.worlds import TODAY, agreement, d, discount, period, resolved, special, world
+from erp_sync_tests.flows.prices.worlds import TODAY, agreement, changed, d, discount, period, resolved, special, world
 
 PROMOTED = Precedence(
     system="an ERP with promotions",
@@ -27,6 +28,7 @@ PROMOTED = Precedence(
         Level(source=PriceSource.LIST_PRICE, discount="applies", fact=Fact(says="", source="test")),
     ),
 )
+ZERO_IS_NONE = msgspec.structs.replace(PRECEDENCE, zero_is_none=True)
 MODES = ("half_up", "half_even", "half_down", "up", "down")
 Steps = dict[tuple[str, str, str], list[tuple[Decimal, Decimal, int]]]
 
@@ -52,7 +54,9 @@ def quantities(terms: PriceTerms, item: str, unit: str) -> list[Decimal]:
 
 @settings(max_examples=12)
 @given(
-    terms=worlds(clean=True) | worlds(), precedence=st.sampled_from([PRECEDENCE, PROMOTED]), mode=st.sampled_from(MODES)
+    terms=worlds(clean=True) | worlds(),
+    precedence=st.sampled_from([PRECEDENCE, PROMOTED, ZERO_IS_NONE]),
+    mode=st.sampled_from(MODES),
 )
 def test_all_at_once_is_what_single_questions_say(terms: PriceTerms, precedence: Precedence, mode: str):
     rounding = {currency: Rounding(mode=mode) for currency in ("USD", "EUR", "JPY")}
@@ -78,10 +82,11 @@ def _compare(schedule: list[tuple[Decimal, Decimal, int]] | None, answers: dict[
     if schedule is None:
         assert any(one.price is None for one in answers.values()), answers
         return
+    assert min(schedule)[0] <= 1
     for quantity, found in answers.items():
         assert found.held is None, (quantity, found, schedule)
-        _, price, _ = max(step for step in schedule if step[0] <= quantity)
-        assert price == found.price, (quantity, found, schedule)
+        reached = [step for step in schedule if step[0] <= quantity]
+        assert (max(reached)[1] if reached else None) == found.price, (quantity, found, schedule)
 
 
 def test_a_schedule_has_every_break_once_and_equal_prices_are_one_step():
@@ -121,6 +126,13 @@ def test_a_replaced_percentage_in_sql_is_that_of_single_questions(own):
     steps, _ = steps_of(terms)
     single = answer(Question(account="ACME", item="bolt", day=TODAY), Book(terms), PRECEDENCE)
     assert steps[("ACME", "bolt", "pc")] == [(d(0), single.price, 2)]
+
+
+def test_a_price_that_begins_at_one_piece_needs_no_list():
+    """Nobody buys less: that the list has no price of the item takes nothing from an account that has one."""
+    terms = changed(world(special_prices=[period("8", 1), period("7", 10)]), "list_prices", item="nut")
+    steps, _ = steps_of(terms)
+    assert steps == {("ACME", "bolt", "pc"): [(d(1), d(8), 1), (d(10), d(7), 1)]}
 
 
 def test_an_agreement_is_one_step():

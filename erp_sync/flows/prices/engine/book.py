@@ -9,7 +9,16 @@ from decimal import Decimal
 from functools import cached_property
 from typing import TypeVar
 
-from erp_sync.flows.prices.engine.defects import Defect, circular, mixed_agreements, of_agreements, of_specials
+from erp_sync.flows.prices.engine.defects import (
+    LARGEST,
+    Defect,
+    alive,
+    circular,
+    converts,
+    mixed_agreements,
+    of_agreements,
+    of_specials,
+)
 from erp_sync.model.price_terms import (
     Account,
     Agreement,
@@ -56,8 +65,8 @@ class Book:
         return _index(self.terms.agreements, lambda one: (one.account, one.item))
 
     @cached_property
-    def _mixed(self) -> set[tuple[str, str]]:
-        return mixed_agreements(self.terms.agreements)
+    def _lines(self) -> dict[str, list[Agreement]]:
+        return _index(self.terms.agreements, lambda one: one.account)
 
     @cached_property
     def _list_prices(self) -> dict[tuple[str, str], list[ListPrice]]:
@@ -79,14 +88,15 @@ class Book:
         if unit in ("", item.unit):
             return ONE
         factor = self._factors.get(item.item, {}).get(unit)
-        return factor if factor is not None and factor > 0 else None
+        return factor if converts(factor) else None
 
     def rate(self, currency: str, into: str, day: date) -> Decimal | None:
-        """What one unit is worth on that day: the newest rate not after it."""
+        """What one unit is worth on that day: the newest rate not after it. A rate that cannot be one is none."""
         if currency == into:
             return ONE
         known = [one for one in self._rates.get((currency, into), ()) if one[0] <= day]
-        return max(known)[1] if known else None
+        rate = max(known)[1] if known else Decimal(0)
+        return rate if 0 < rate < LARGEST else None
 
     def account_specials(self, account: Account, item: Item) -> list[SpecialPrice]:
         return self._specials.get((account.account, "", item.item), [])
@@ -127,7 +137,10 @@ class Book:
         found = of_specials(self.account_specials(account, item), item, factors, day)
         agreements = self.agreements(account, item)
         found |= of_agreements(agreements, item, factors, day)
-        if any((one.account, one.agreement) in self._mixed for one in agreements):
+        named = {one.agreement for one in agreements}
+        lines = [one for one in self._lines.get(account.account, ()) if one.agreement in named]
+        mixed = mixed_agreements(lines, day)
+        if any((one.account, one.agreement) in mixed and alive(one, day) for one in agreements):
             found.add(Defect.TWO_CURRENCIES)
         return found
 

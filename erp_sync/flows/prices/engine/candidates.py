@@ -7,6 +7,7 @@ from erp_sync.flows.prices.engine.terms_sql import ONE
 from erp_sync.ports.pricing import Precedence, PriceSource
 
 _AMOUNT = "DECIMAL(38, 26)"
+_NEVER = "CAST(999999999999.999999 AS DECIMAL(18, 6))"  # a break that nobody reaches
 _CURRENT = "coalesce(t.valid_from <= $day, true) AND coalesce($day <= t.valid_to, true) AND t.active"
 
 
@@ -46,10 +47,10 @@ def candidates_sql(precedence: Precedence, source: PriceSource, terms: str, key:
         s.subject, {place} AS place,
         CASE WHEN {converted} THEN 2 ELSE 0 END + CASE WHEN t.level = 'header' THEN 1 ELSE 0 END AS rank,
         CASE WHEN {converted} AND t.quantity > 0
-             THEN CAST(CAST((CAST(t.quantity * CAST(1000000 AS DECIMAL(20, 0)) AS HUGEINT) * 1000000
+             THEN coalesce(TRY(CAST(CAST((CAST(t.quantity * CAST(1000000 AS DECIMAL(20, 0)) AS HUGEINT) * 1000000
                     + CAST(s.factor * CAST(1000000 AS DECIMAL(20, 0)) AS HUGEINT) - 1)
                     // CAST(s.factor * CAST(1000000 AS DECIMAL(20, 0)) AS HUGEINT) AS DECIMAL(38, 0))
-                  * CAST(0.000001 AS DECIMAL(7, 6)) AS DECIMAL(18, 6))
+                  * CAST(0.000001 AS DECIMAL(7, 6)) AS DECIMAL(18, 6))), {_NEVER})
              ELSE t.quantity END AS quantity"""
     where = f"(t.unit = s.unit OR ({not exact} AND t.unit = s.own_unit)) AND {place} >= 0"
     owner = ", t.owner" if promotion else ""
@@ -60,9 +61,9 @@ def candidates_sql(precedence: Precedence, source: PriceSource, terms: str, key:
         price = f"CASE WHEN {replaced} THEN {before_discount_sql('t.price', 't.discount')} ELSE {price} END"
     return f"""
         SELECT {common},
-               CAST({price} * {factor}
+               TRY(CAST({price} * {factor}
                     * CASE WHEN t.currency = s.currency THEN {ONE} ELSE r.rate END
-                    * (100 - {off_sql(precedence, source, "0")}) * CAST(0.01 AS DECIMAL(3, 2)) AS {_AMOUNT}) AS amount,
+                    * (100 - {off_sql(precedence, source, "0")}) * CAST(0.01 AS DECIMAL(3, 2)) AS {_AMOUNT})) AS amount,
                CASE WHEN t.currency <> s.currency AND r.rate IS NULL THEN '{Defect.NO_EXCHANGE_RATE}' ELSE '' END
                    AS problem{owner}
         FROM {subjects} s JOIN {terms} t ON {joined}
@@ -71,8 +72,9 @@ def candidates_sql(precedence: Precedence, source: PriceSource, terms: str, key:
         UNION ALL
         SELECT {common},
                CASE WHEN f.gross = s.gross
-                    THEN l.amount * (100 - {percent}) * CAST(0.01 AS DECIMAL(3, 2)) END,
+                    THEN TRY(l.amount * (100 - {percent}) * CAST(0.01 AS DECIMAL(3, 2))) END,
                CASE WHEN t.discount IS NULL THEN '{Defect.NO_PRICE_GIVEN}'
+                    WHEN t.discount NOT BETWEEN -100 AND 100 THEN '{Defect.PERCENT_OUT_OF_RANGE}'
                     WHEN f.price_list IS NULL THEN '{Defect.UNKNOWN_PRICE_LIST}'
                     WHEN l.problem <> '' THEN l.problem
                     WHEN f.gross <> s.gross THEN '{Defect.GROSS_AND_NET}'

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -32,7 +31,6 @@ if TYPE_CHECKING:
     import duckdb
 
 Scope = tuple[str, str]
-_MOST = Decimal(999)  # a percentage's column takes no more; above 100 a price is below zero, whatever it is
 
 
 class AccountClass(msgspec.Struct, frozen=True, kw_only=True):
@@ -188,7 +186,7 @@ def _percents(
     )
     found = database.execute("SELECT DISTINCT hits, lines FROM item_hits ORDER BY hits").fetchall()
     percents = [
-        _ClassPercent(number, hits, min(percent, _MOST))
+        _ClassPercent(number, hits, percent)
         for hits, matching in found
         for number, applicable in enumerate(lines_of)
         if (percent := of_rules([lines[at] for at in matching if at in applicable], how[number])) is not None

@@ -26,6 +26,8 @@ class Defect(StrEnum):
     DATES_OVERLAP = "dates_overlap"
     EQUAL_BREAKS = "equal_breaks"
     TWO_CURRENCIES = "two_currencies"
+    NUMBER_TOO_LARGE = "number_too_large"
+    PERCENT_OUT_OF_RANGE = "percent_out_of_range"
     UNIT_DOES_NOT_CONVERT = "unit_does_not_convert"
     CIRCULAR_PRICE_LIST = "circular_price_list"
     INACTIVE_PRICE_LIST = "inactive_price_list"
@@ -45,6 +47,8 @@ WORDS: dict[Defect, str] = {
     Defect.DATES_OVERLAP: "two terms are valid on the same day",
     Defect.EQUAL_BREAKS: "two breaks begin at the same quantity",
     Defect.TWO_CURRENCIES: "one agreement has prices in two currencies",
+    Defect.NUMBER_TOO_LARGE: "a price or quantity is larger than any",
+    Defect.PERCENT_OUT_OF_RANGE: "a percentage is above 100 or below -100",
     Defect.UNIT_DOES_NOT_CONVERT: "the item has no such unit",
     Defect.CIRCULAR_PRICE_LIST: "the price list is based on itself, by way of others",
     Defect.INACTIVE_PRICE_LIST: "the price list is not active",
@@ -54,6 +58,8 @@ WORDS: dict[Defect, str] = {
     Defect.NO_PRICE_GIVEN: "a term has neither a price nor a percentage",
     Defect.PRICE_BELOW_ZERO: "discounts take off more than the price",
 }
+LARGEST = Decimal(10) ** 11  # nothing costs that much; with less the exact arithmetic has room
+WHOLE = Decimal(100)
 ORDER = {defect: place for place, defect in enumerate(Defect)}
 
 
@@ -74,7 +80,12 @@ def first(found: Iterable[Defect]) -> Defect | None:
 
 def of_specials(rows: Sequence[SpecialPrice], item: Item, factors: Mapping[str, Decimal], day: date) -> set[Defect]:
     """What is wrong with the special prices of one account or list for one item, on that day or later."""
+    rows = [row for row in rows if alive(row, day)]
     found = _of_rows(rows, item, factors)
+    if any(abs(row.quantity) >= LARGEST for row in rows):
+        found.add(Defect.NUMBER_TOO_LARGE)
+    if any(row.discount is not None and not in_range(row.discount) for row in rows):
+        found.add(Defect.PERCENT_OUT_OF_RANGE)
     if len({row.currency for row in rows}) > 1:
         found.add(Defect.TWO_CURRENCIES)
     if any(row.price is None and row.discount is None for row in rows):
@@ -82,8 +93,6 @@ def of_specials(rows: Sequence[SpecialPrice], item: Item, factors: Mapping[str, 
     spans: dict[tuple[str, str], set[tuple[date, date]]] = {}
     steps: set[tuple[object, ...]] = set()
     for row in rows:
-        if _end(row.valid_to) < day:
-            continue
         unit = row.unit or item.unit
         span = (row.valid_from or date.min, _end(row.valid_to))
         spans.setdefault((row.level, unit), set()).add(span)
@@ -97,28 +106,31 @@ def of_specials(rows: Sequence[SpecialPrice], item: Item, factors: Mapping[str, 
 
 
 def of_agreements(rows: Sequence[Agreement], item: Item, factors: Mapping[str, Decimal], day: date) -> set[Defect]:
-    """What is wrong with the agreements of one account for one item; their currencies see `mixed_agreements`."""
+    """What is wrong with the agreements of one account for one item, on that day or later; their currencies see
+    `mixed_agreements`."""
+    rows = [row for row in rows if alive(row, day)]
     found = _of_rows(rows, item, factors)
     spans: dict[str, list[tuple[date, date]]] = {}
     for row in rows:
-        if row.active and _end(row.valid_to) >= day:
-            spans.setdefault(row.unit or item.unit, []).append((row.valid_from or date.min, _end(row.valid_to)))
+        spans.setdefault(row.unit or item.unit, []).append((row.valid_from or date.min, _end(row.valid_to)))
     if any(_overlap(sorted(several)) for several in spans.values()):
         found.add(Defect.DATES_OVERLAP)
     return found
 
 
-def mixed_agreements(rows: Iterable[Agreement]) -> set[tuple[str, str]]:
-    """(account, agreement) of those whose lines have two currencies."""
+def mixed_agreements(rows: Iterable[Agreement], day: date) -> set[tuple[str, str]]:
+    """(account, agreement) of those whose lines have two currencies, on that day or later."""
     currencies: dict[tuple[str, str], set[str]] = {}
     for row in rows:
+        if not alive(row, day):
+            continue
         currencies.setdefault((row.account, row.agreement), set()).add(row.currency)
     return {key for key, several in currencies.items() if len(several) > 1}
 
 
 def circular(lists: Iterable[PriceList]) -> set[str]:
-    """Lists whose chain of base lists never ends."""
-    base = {one.price_list: one.base_list for one in lists}
+    """Active lists whose chain of active base lists never ends."""
+    base = {one.price_list: one.base_list for one in lists if one.active}
     found = set()
     for name in base:
         seen, at = {name}, base[name]
@@ -128,6 +140,16 @@ def circular(lists: Iterable[PriceList]) -> set[str]:
         if at in seen and not (at == name and base[name] == name):
             found.add(name)
     return found
+
+
+def alive(row: DiscountRule | SpecialPrice | Agreement, day: date) -> bool:
+    """It counts on that day or may later. What is over or switched off holds nothing, however wrong it is."""
+    ends = row.valid_to or date.max
+    return getattr(row, "active", True) and max(ends, row.valid_from or date.min) >= day
+
+
+def in_range(percent: Decimal) -> bool:
+    return -WHOLE <= percent <= WHOLE
 
 
 def backwards(row: DiscountRule | Promotion | SpecialPrice | Agreement) -> bool:
@@ -142,9 +164,15 @@ def _of_rows(
     found = set()
     if any(backwards(row) for row in rows):
         found.add(Defect.DATES_BACKWARDS)
-    if any(row.unit not in ("", item.unit) and factors.get(row.unit, 0) <= 0 for row in rows):
+    if any(row.price is not None and abs(row.price) >= LARGEST for row in rows):
+        found.add(Defect.NUMBER_TOO_LARGE)
+    if any(row.unit not in ("", item.unit) and not converts(factors.get(row.unit)) for row in rows):
         found.add(Defect.UNIT_DOES_NOT_CONVERT)
     return found
+
+
+def converts(factor: Decimal | None) -> bool:
+    return factor is not None and 0 < factor < LARGEST
 
 
 def _end(day: date | None) -> date:

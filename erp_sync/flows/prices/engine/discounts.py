@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from decimal import ROUND_HALF_UP, Context, Decimal
 
+from erp_sync.flows.prices.engine.defects import in_range
 from erp_sync.model.price_terms import SCALE, Combination, DiscountRule
 
 HUNDRED = Decimal(100)
 EXACT = Context(prec=60)
+WRONG = Decimal(999)  # takes off more than any price, so that what it comes off is held
 _UNIT = Decimal(1).scaleb(-SCALE)
 
 
@@ -30,7 +32,7 @@ def combined(percents: Sequence[Decimal], how: Combination) -> Decimal:
         case Combination.HIGHEST:
             result = max(percents)
         case Combination.TOTAL:
-            result = sum(percents, Decimal(0))
+            result = min(sum(percents, Decimal(0)), HUNDRED)
         case Combination.AVERAGE:
             result = EXACT.divide(sum(percents, Decimal(0)), Decimal(len(percents)))
         case Combination.MULTIPLES:
@@ -42,7 +44,13 @@ def combined(percents: Sequence[Decimal], how: Combination) -> Decimal:
 
 
 def of_rules(hits: Iterable[DiscountRule], how: Combination) -> Decimal | None:
-    """The percentage of all lines that match: a rule's properties by its own relation first, then everything."""
+    """The percentage of all lines that match: a rule's properties by its own relation first, then everything.
+
+    `WRONG` where one of them, or all together, is out of range.
+    """
+    hits = list(hits)
+    if not all(in_range(hit.percent) for hit in hits):
+        return WRONG
     percents: list[Decimal] = []
     properties: dict[str, list[DiscountRule]] = {}
     for hit in hits:
@@ -52,4 +60,7 @@ def of_rules(hits: Iterable[DiscountRule], how: Combination) -> Decimal | None:
             percents.append(hit.percent)
     for several in properties.values():
         percents.append(combined([hit.percent for hit in several], several[0].relation))
-    return combined(percents, how) if percents else None
+    if not percents:
+        return None
+    found = combined(percents, how)
+    return found if in_range(found) else WRONG

@@ -12,7 +12,7 @@ from decimal import Decimal
 import msgspec
 
 from erp_sync.flows.prices.engine.book import Book, current
-from erp_sync.flows.prices.engine.defects import Defect, first
+from erp_sync.flows.prices.engine.defects import LARGEST, Defect, first, in_range
 from erp_sync.flows.prices.engine.discounts import EXACT, HUNDRED, before_discount, of_rules
 from erp_sync.model.price_terms import Account, Agreement, Item, ListPrice, Policy, Promotion, SpecialPrice
 from erp_sync.ports.pricing import Level, Precedence, PriceSource, Rounding, rounded
@@ -94,6 +94,8 @@ def answer(
 
 
 class _Asked:
+    zero_is_none = False
+
     def __init__(self, question: Question, book: Book, account: Account, item: Item) -> None:
         self.question, self.book, self.account, self.item = question, book, account, item
         self.currency = question.currency or account.currency
@@ -103,6 +105,7 @@ class _Asked:
         self.percent = of_rules(book.discount_rules(account, item, question.day), account.combination)
 
     def answer(self, precedence: Precedence, rounding: Mapping[str, Rounding]) -> Answer:
+        self.zero_is_none = precedence.zero_is_none
         candidates = [one for level in precedence.levels for one in self.candidates(level)]
         won = self.winner(candidates, precedence)
         known = Answer(
@@ -130,6 +133,8 @@ class _Asked:
         for candidate in candidates:
             if candidate.amount is None:
                 return candidate
+        if precedence.zero_is_none:  # what has no price says nothing about the lowest one
+            candidates = [one for one in candidates if one.amount] or candidates
         choose = min if self.account.policy is Policy.LOWEST else max
         return choose(candidates, key=lambda one: one.amount or Decimal(0))  # of equal ones the first
 
@@ -189,6 +194,8 @@ class _Asked:
         price, discount, rule = row.price, getattr(row, "discount", None), _name(row)
         if price is None and discount is None:
             return Candidate(level=level, rule=rule, problem=Defect.NO_PRICE_GIVEN, words="no price given")
+        if discount is not None and not in_range(discount):
+            return Candidate(level=level, rule=rule, problem=Defect.PERCENT_OUT_OF_RANGE, words=f"{discount} %")
         if price is None:
             name = getattr(row, "from_list", "") or self.account.price_list
             amount, problem = self._listed(name)
@@ -221,8 +228,9 @@ class _Asked:
         if off:
             amount = EXACT.divide(EXACT.multiply(amount, HUNDRED - off), HUNDRED)
             words += f" less {off.normalize():f} %"
-        if amount < 0:
-            return Candidate(level=level, rule=rule, problem=Defect.PRICE_BELOW_ZERO, words=words)
+        if amount < 0 or amount >= LARGEST:
+            problem = Defect.PRICE_BELOW_ZERO if amount < 0 else Defect.NUMBER_TOO_LARGE
+            return Candidate(level=level, rule=rule, problem=problem, words=words)
         return Candidate(level=level, amount=amount, rule=rule, words=words)
 
     def _listed(self, price_list: str) -> tuple[Decimal | None, Defect | None]:
@@ -237,7 +245,9 @@ class _Asked:
         for unit in (self.unit, self.item.unit):
             for currency in (self.currency, own):
                 row = stored.get((unit, currency))
-                if row is not None:
+                if row is not None and not (self.zero_is_none and row.price == 0):
+                    if abs(row.price) >= LARGEST:
+                        return None, Defect.NUMBER_TOO_LARGE
                     rate = self.book.rate(currency, self.currency, self.question.day)
                     if rate is None:
                         return None, Defect.NO_EXCHANGE_RATE

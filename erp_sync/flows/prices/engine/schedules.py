@@ -3,8 +3,9 @@
 Pairs whose terms are the same are resolved once, and what a class of accounts pays without terms of its own is
 resolved once for the class. `Schedules` keeps it that way: a million pairs are not written out.
 
-A schedule's quantity is where a price begins, in the unit that is sold; 0 is from the first. Equal prices that follow
-each other are one step. A pair is held as a whole where any of its steps is.
+A schedule's quantity is where a price begins, in the unit that is sold; 0 is from the first. One that begins above 1
+leaves quantities without a price and is held. Equal prices that follow each other are one step. A pair is held as a
+whole where any of its steps is.
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ from typing import TYPE_CHECKING
 
 from erp_sync.flows.prices.engine.candidates import candidates_sql, off_sql, place_of
 from erp_sync.flows.prices.engine.classes import sort_accounts
-from erp_sync.flows.prices.engine.defects import Defect
-from erp_sync.flows.prices.engine.quarantine import find_defects, register_words
+from erp_sync.flows.prices.engine.defects import LARGEST, Defect
+from erp_sync.flows.prices.engine.quarantine import find_defects, gather, register_words
 from erp_sync.flows.prices.engine.rounding import rounded_sql
 from erp_sync.flows.prices.engine.terms_sql import group_pairs, prepare
 from erp_sync.model.price_terms import TABLES, schema
@@ -41,9 +42,10 @@ class Schedules:
         self.database = database
 
     def quarantine(self) -> pa.Table:
-        """account, price_list, item, rule, term, problem; ``""`` is everything that the rest is about."""
+        """account, price_list, item, rule, term (the ERP's own names of what is wrong), problem; ``""`` is everything
+        that the rest is about."""
         return self.database.sql(
-            "SELECT account, price_list, item, rule, '' AS term, problem FROM quarantine ORDER BY ALL"
+            "SELECT account, price_list, item, rule, term, problem FROM quarantine ORDER BY ALL"
         ).to_arrow_table()
 
     def of_accounts(self) -> pa.Table:
@@ -97,7 +99,7 @@ def resolve(
     moment = at or datetime.combine(day, time(), UTC)
     register_words(database)
     sort_accounts(database, precedence, day, moment)
-    prepare(database, day)
+    prepare(database, day, zero_is_none=precedence.zero_is_none)
     group_pairs(database, day, own_decide=_own_decide(precedence))
     find_defects(database, "pair_terms", "pair_defects", day)
     find_defects(database, "list_terms", "list_defects", day)
@@ -130,7 +132,7 @@ class _Resolution:
         self.other_candidates()
         self.choose()
         self.plain_classes()
-        self.quarantine()
+        gather(self.database, self.day, self.moment)
 
     def execute(self, sql: str, **parameters: object) -> None:
         for statement in sql.split(";"):
@@ -214,7 +216,7 @@ class _Resolution:
             f"""
             CREATE OR REPLACE TEMP TABLE undecided AS SELECT * FROM subjects ANTI JOIN decided USING (subject);
             INSERT INTO candidates
-            SELECT s.subject, {listed}, 0, 0, l.amount * (100 - {off}) * CAST(0.01 AS DECIMAL(3, 2)), l.problem, 0
+            SELECT s.subject, {listed}, 0, 0, TRY(l.amount * (100 - {off}) * CAST(0.01 AS DECIMAL(3, 2))), l.problem, 0
             FROM undecided s JOIN listed l
               ON l.price_list = s.price_list AND l.currency = s.currency AND l.item = s.item AND l.unit = s.unit
             WHERE {listed} >= 0;
@@ -280,8 +282,12 @@ class _Resolution:
                                            ORDER BY k.quantity DESC) = 1
             )
             SELECT r.subject, r.quantity, r.place,
-                   CASE WHEN bool_or(r.amount IS NULL OR r.amount < 0) THEN NULL ELSE min(r.amount) END AS amount,
-                   max(CASE WHEN r.amount < 0 THEN '{Defect.PRICE_BELOW_ZERO}' ELSE r.problem END) AS problem
+                   CASE WHEN bool_or(r.amount IS NULL OR r.amount < 0 OR r.amount >= {LARGEST}) THEN NULL
+                        ELSE min(r.amount) END AS amount,
+                   max(CASE WHEN r.problem <> '' THEN r.problem
+                            WHEN r.amount < 0 THEN '{Defect.PRICE_BELOW_ZERO}'
+                            WHEN r.amount IS NULL OR r.amount >= {LARGEST} THEN '{Defect.NUMBER_TOO_LARGE}'
+                            ELSE '' END) AS problem
             FROM reached r GROUP BY r.subject, r.quantity, r.place;
             """
         )
@@ -300,9 +306,11 @@ class _Resolution:
             QUALIFY row_number() OVER (
                 PARTITION BY subject, quantity
                 ORDER BY CASE WHEN comparing AND amount IS NULL THEN 0 ELSE 1 END,
+                         CASE WHEN comparing AND $zero_is_none AND amount = 0 THEN 1 ELSE 0 END,
                          CASE WHEN comparing THEN worth END NULLS FIRST, place) = 1
             """,
             always=always,
+            zero_is_none=self.precedence.zero_is_none,
         )
         currencies = [row[0] for row in self.database.execute("SELECT DISTINCT currency FROM classes").fetchall()]
         self.execute(
@@ -310,9 +318,11 @@ class _Resolution:
             CREATE OR REPLACE TEMP TABLE held_subjects AS
             SELECT subject, CASE WHEN max(problem) <> '' THEN max(problem)
                                  WHEN min(amount) < 0 THEN '{Defect.PRICE_BELOW_ZERO}'
+                                 WHEN bool_or(amount IS NULL OR amount >= {LARGEST}) THEN '{Defect.NUMBER_TOO_LARGE}'
                                  ELSE '{Defect.ITEM_IN_NO_LIST}' END AS rule
             FROM steps GROUP BY subject
-            HAVING max(problem) <> '' OR min(amount) < 0 OR min(quantity) > 0;
+            HAVING max(problem) <> '' OR min(amount) < 0 OR bool_or(amount IS NULL OR amount >= {LARGEST})
+                OR min(quantity) > 1;
 
             CREATE OR REPLACE TEMP TABLE priced AS
             WITH sound AS (
@@ -337,7 +347,7 @@ class _Resolution:
             f"""
             CREATE OR REPLACE TEMP TABLE plain AS
             SELECT s.class_id, s.item, s.unit, s.currency, s.problem,
-                   s.amount * (100 - {off}) * CAST(0.01 AS DECIMAL(3, 2)) AS amount
+                   TRY(s.amount * (100 - {off}) * CAST(0.01 AS DECIMAL(3, 2))) AS amount
             FROM (
                 SELECT l.item, l.unit, l.amount, l.problem, c.currency, c.class_id, d.percent
                 FROM listed l JOIN classes c ON c.price_list = l.price_list AND c.currency = l.currency
@@ -349,8 +359,9 @@ class _Resolution:
 
             CREATE OR REPLACE TEMP TABLE held_class_items AS
             SELECT class_id, item, unit,
-                   CASE WHEN problem <> '' THEN problem ELSE '{Defect.PRICE_BELOW_ZERO}' END AS rule
-            FROM plain WHERE problem <> '' OR amount < 0
+                   CASE WHEN problem <> '' THEN problem WHEN amount < 0 THEN '{Defect.PRICE_BELOW_ZERO}'
+                        ELSE '{Defect.NUMBER_TOO_LARGE}' END AS rule
+            FROM plain WHERE problem <> '' OR amount IS NULL OR amount < 0 OR amount >= {LARGEST}
             UNION ALL
             SELECT s.class_id, s.item, s.unit, h.rule FROM held_subjects h JOIN subjects s USING (subject)
             WHERE s.owner IS NULL;
@@ -358,59 +369,8 @@ class _Resolution:
             CREATE OR REPLACE TEMP TABLE class_steps AS
             SELECT p.class_id, p.item, p.unit, CAST(0 AS DECIMAL(18, 6)) AS quantity,
                    {rounded_sql("p.amount", "p.currency", currencies, self.rounding)} AS price, {place} AS place
-            FROM plain p WHERE problem = '' AND amount >= 0
+            FROM plain p WHERE problem = '' AND amount >= 0 AND amount < {LARGEST}
             UNION ALL
             SELECT class_id, item, unit, quantity, price, place FROM priced WHERE owner IS NULL
-            """
-        )
-
-    # -- quarantine ----------------------------------------------------------------------------------
-
-    def quarantine(self) -> None:
-        """``quarantine``, and what it holds of pairs: ``held_pairs`` (owner, unit; every unit is ``""``)."""
-        self.execute(
-            f"""
-            CREATE OR REPLACE TEMP TABLE held_pairs AS
-            SELECT owner, '' AS unit, rule FROM pair_defects
-            UNION ALL
-            SELECT s.owner, s.unit, h.rule FROM held_subjects h JOIN subjects s USING (subject)
-            WHERE s.owner IS NOT NULL;
-
-            CREATE OR REPLACE TEMP TABLE quarantine AS
-            WITH named AS (
-                SELECT account, '' AS price_list, '' AS item, rule FROM wrong_accounts
-                UNION
-                SELECT DISTINCT t.account, '', '', '{Defect.UNKNOWN_ACCOUNT}' FROM own_terms t
-                ANTI JOIN accounts a ON a.account = t.account
-                UNION
-                SELECT p.account, '', p.item, '{Defect.UNKNOWN_ITEM}' FROM pairs p
-                ANTI JOIN items i ON i.item = p.item
-                UNION
-                SELECT p.account, '', p.item, h.rule FROM pairs p JOIN held_pairs h USING (owner)
-                UNION
-                SELECT '', o.price_list, o.item, d.rule FROM list_owners o JOIN list_defects d USING (owner)
-                UNION
-                SELECT '', o.price_list, o.item, '{Defect.UNKNOWN_PRICE_LIST}' FROM list_owners o
-                ANTI JOIN price_lists l ON l.price_list = o.price_list
-                UNION
-                SELECT '', price_list, '', problem FROM lists WHERE problem = '{Defect.CIRCULAR_PRICE_LIST}'
-                UNION
-                SELECT '', c.price_list, h.item, h.rule FROM held_class_items h JOIN classes c USING (class_id)
-                WHERE h.rule NOT IN ('{Defect.CIRCULAR_PRICE_LIST}', '{Defect.INACTIVE_PRICE_LIST}')
-                UNION
-                SELECT '', '', w.item, '{Defect.UNIT_DOES_NOT_CONVERT}' FROM wished_units w
-                ANTI JOIN sold s ON s.item = w.item AND s.unit = w.unit
-                UNION
-                SELECT '', '', i.item, '{Defect.ITEM_IN_NO_LIST}' FROM items i
-                ANTI JOIN list_prices p ON p.item = i.item
-                UNION
-                SELECT CASE WHEN scope = 'account' THEN scoped_to ELSE '' END, '',
-                       CASE WHEN match = 'item' THEN matched ELSE '' END, '{Defect.DATES_BACKWARDS}'
-                FROM discount_rules WHERE valid_from > valid_to
-                UNION
-                SELECT CASE WHEN scope = 'account' THEN scoped_to ELSE '' END, '', item, '{Defect.DATES_BACKWARDS}'
-                FROM promotions WHERE starts >= ends
-            )
-            SELECT n.*, d.words AS problem FROM named n JOIN defects d USING (rule)
             """
         )

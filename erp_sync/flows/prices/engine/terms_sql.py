@@ -5,16 +5,17 @@ from __future__ import annotations
 from datetime import date
 from typing import TYPE_CHECKING
 
-from erp_sync.flows.prices.engine.defects import Defect
+from erp_sync.flows.prices.engine.defects import LARGEST, Defect
 
 if TYPE_CHECKING:
     import duckdb
 
 ONE = "CAST(1 AS DECIMAL(18, 6))"
+ALIVE = "active AND greatest(coalesce(valid_to, DATE '9999-12-31'), coalesce(valid_from, DATE '0001-01-01')) >= $day"
 
 
-def prepare(database: duckdb.DuckDBPyConnection, day: date) -> None:
-    """``sold``, ``rates``, ``listed``."""
+def prepare(database: duckdb.DuckDBPyConnection, day: date, *, zero_is_none: bool = False) -> None:
+    """``sold``, ``rates``, ``listed``: see `ports.pricing.Precedence.zero_is_none`."""
     database.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE wished_units AS
@@ -24,14 +25,16 @@ def prepare(database: duckdb.DuckDBPyConnection, day: date) -> None:
         CREATE OR REPLACE TEMP TABLE sold AS
         SELECT DISTINCT w.item, w.unit, w.own_unit, CASE WHEN w.unit = w.own_unit THEN {ONE} ELSE u.factor END AS factor
         FROM wished_units w LEFT JOIN item_units u ON u.item = w.item AND u.unit = w.unit
-        WHERE w.unit = w.own_unit OR u.factor > 0
+        WHERE w.unit = w.own_unit OR (u.factor > 0 AND u.factor < {LARGEST})
         """
     )
     database.execute(
-        """
+        f"""
         CREATE OR REPLACE TEMP TABLE rates AS
-        SELECT currency, "into", arg_max(rate, day) AS rate FROM exchange_rates
-        WHERE day <= $day AND currency <> "into" GROUP BY ALL
+        SELECT * FROM (
+            SELECT currency, "into", arg_max(rate, day) AS rate FROM exchange_rates
+            WHERE day <= $day AND currency <> "into" GROUP BY ALL
+        ) WHERE rate > 0 AND rate < {LARGEST}
         """,
         {"day": day},
     )
@@ -57,17 +60,18 @@ def prepare(database: duckdb.DuckDBPyConnection, day: date) -> None:
                    + CASE WHEN p.currency = w.currency THEN 0 ELSE 1 END AS place
             FROM wanted w JOIN list_prices p USING (price_list) JOIN sold s USING (item)
             WHERE w.problem = '' AND p.currency IN (w.currency, w.own_currency)
-              AND (p.unit IN ('', s.own_unit) OR p.unit = s.unit)
+              AND (p.unit IN ('', s.own_unit) OR p.unit = s.unit) {"AND p.price <> 0" if zero_is_none else ""}
         ),
         best AS (
             SELECT price_list, currency, item, unit, min(place) AS place, arg_min(price, place) AS price
             FROM found GROUP BY ALL
         )
         SELECT b.price_list, b.currency, b.item, b.unit,
-               CAST(b.price AS DECIMAL(38, 6))
-               * CASE WHEN b.place >= 2 THEN s.factor ELSE {ONE} END
-               * CASE WHEN b.place % 2 = 0 THEN {ONE} ELSE w.rate END AS amount,
-               CASE WHEN b.place % 2 = 1 AND w.rate IS NULL THEN '{Defect.NO_EXCHANGE_RATE}' ELSE '' END AS problem
+               TRY(CAST(b.price AS DECIMAL(38, 6))
+                   * CASE WHEN b.place >= 2 THEN s.factor ELSE {ONE} END
+                   * CASE WHEN b.place % 2 = 0 THEN {ONE} ELSE w.rate END) AS amount,
+               CASE WHEN abs(b.price) >= {LARGEST} THEN '{Defect.NUMBER_TOO_LARGE}'
+                    WHEN b.place % 2 = 1 AND w.rate IS NULL THEN '{Defect.NO_EXCHANGE_RATE}' ELSE '' END AS problem
         FROM best b JOIN sold s ON s.item = b.item AND s.unit = b.unit
         JOIN wanted w ON w.price_list = b.price_list AND w.currency = b.currency
         UNION ALL
@@ -88,10 +92,15 @@ def group_pairs(database: duckdb.DuckDBPyConnection, day: date, *, own_decide: b
     Terms are compared by a hash of 64 bits for each row; that two groups got one number is found out and refused.
     """
     database.execute(
-        """
+        f"""
         CREATE OR REPLACE TEMP TABLE mixed AS
-        SELECT account, agreement FROM agreements GROUP BY ALL HAVING min(currency) <> max(currency);
-
+        SELECT account, agreement FROM agreements WHERE {ALIVE}
+        GROUP BY ALL HAVING min(currency) <> max(currency)
+        """,
+        {"day": day},
+    )
+    database.execute(
+        """
         CREATE OR REPLACE TEMP VIEW own_terms AS
         SELECT 'account_special' AS source, account, item, unit, level, quantity, price, discount, from_list, currency,
                valid_from, valid_to, true AS active, false AS mixed
@@ -100,7 +109,6 @@ def group_pairs(database: duckdb.DuckDBPyConnection, day: date, *, own_decide: b
         SELECT 'agreement', a.account, a.item, a.unit, 'header', 0, a.price, NULL, '', a.currency,
                a.valid_from, a.valid_to, a.active, m.agreement IS NOT NULL
         FROM agreements a LEFT JOIN mixed m USING (account, agreement);
-
         """
     )
     database.execute(
