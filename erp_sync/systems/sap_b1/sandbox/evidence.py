@@ -24,9 +24,8 @@ from erp_sync.sandbox.evidence import (
 )
 from erp_sync.sandbox.files import SystemFiles, commit_times, number, opened
 from erp_sync.sandbox.price_evidence import NoPrice, PricePaid, PriceQuestion
-from erp_sync.systems.sap_b1.sandbox.options import Options
-from erp_sync.systems.sap_b1.sandbox.price_answers import answers
-from erp_sync.systems.sap_b1.sandbox.store import Store, loads
+from erp_sync.systems.sap_b1.sandbox import price_answers
+from erp_sync.systems.sap_b1.sandbox.store import loads
 
 KEY_FIELD = "U_ErpSyncKey"
 """The installation's own field for the key under which an order was sent."""
@@ -157,8 +156,7 @@ class Erp(ErpEvidence):
         """See `sandbox.price_evidence`: what a row of an order would have as its price after discount."""
         with opened(self._files.database) as database:
             database.execute("BEGIN")
-            store = Store.over(database)
-            return answers(store, Options.kept(store), questions)
+            return price_answers.kept(database, questions)
 
     def adjustments(self) -> list[StockChange]:
         """Rows that brought goods or took them without an order, and both rows of a transfer."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Sequence
 from datetime import datetime
 from functools import cache
@@ -18,6 +19,12 @@ from erp_sync.systems.sap_b1.sandbox.options import Options
 from erp_sync.systems.sap_b1.sandbox.pricing import item_price, list_prices, units
 from erp_sync.systems.sap_b1.sandbox.pricing.question import Question
 from erp_sync.systems.sap_b1.sandbox.store import Store
+
+
+def kept(connection: sqlite3.Connection, questions: Sequence[PriceQuestion]) -> list[PricePaid | NoPrice]:
+    """The answers of a company that somebody else runs, with the options that it ran with last."""
+    store = Store.over(connection)
+    return answers(store, Options.kept(store), questions)
 
 
 def answers(store: Store, options: Options, questions: Sequence[PriceQuestion]) -> list[PricePaid | NoPrice]:

@@ -83,6 +83,8 @@ class Writer:
             )
         found = {"ValidFrom": row[_FROM], "ValidTo": row[_TO]}
         found = {name: day for name, day in found.items() if day is not None}
+        if row[_PRICE] is None:
+            found["AutoUpdate"] = "tYES"
         return found | self._priced(card, row, "Price", "DiscountPercent", "PriceListNum", "Currency")
 
     def _area(self, card: str, item: str, place: int, steps: list[_Row]) -> dict[str, Any]:
@@ -92,18 +94,19 @@ class Writer:
                 f"period of {card!r} for {item!r} from {steps[0][_FROM]}: it needs a start and one price from the first"
             )
         own = {"BPCode": card, "ItemNo": item}
-        area = {"DateFrom": first[0][_FROM], "Dateto": first[0][_TO], "RowNumber": place, **own}
+        area: dict[str, Any] = {"DateFrom": first[0][_FROM], "Dateto": first[0][_TO], "RowNumber": place, **own}
         area |= self._priced(card, first[0], "SpecialPrice", "Discount", "PriceListNo", "PriceCurrency")
         breaks = []
         for number_, row in enumerate(row for row in steps if row is not first[0]):
             step = self._priced(card, row, "SpecialPrice", "Discountin", "PriceListNo", "PriceCurrency")
-            # The list that a break follows, and whether it does, are its period's.
-            if step.pop("PriceListNo", area.get("PriceListNo")) != area.get("PriceListNo"):
+            # The list that breaks follow is their period's.
+            follows = step.pop("PriceListNo", None)
+            if follows is not None and area.setdefault("PriceListNo", follows) != follows:
                 raise WrongTerms(f"period of {card!r} for {item!r} follows several lists; one is possible")
-            step.pop("AutoUpdate", None)
-            unit = self._unit(row)
-            breaks.append({"Quantity": _digits(row[_QUANTITY]), **step, **unit, "RowNumber": number_,
+            breaks.append({"Quantity": _digits(row[_QUANTITY]), **step, **self._unit(row), "RowNumber": number_,
                            "SPDARowNumber": place, **own})  # fmt: skip
+        if all(row[_PRICE] is None for row in steps):
+            area["AutoUpdate"] = "tYES"
         return {**area, "SpecialPriceQuantityAreas": breaks}
 
     def _priced(self, card: str, row: _Row, price: str, percent: str, price_list: str, currency: str) -> dict[str, Any]:
@@ -116,7 +119,7 @@ class Writer:
             name = row[_FROM_LIST] or row[_LIST]
             if name not in self.lists:
                 raise WrongTerms(f"special price of {card!r} for {row[_ITEM]!r} is a discount off no list")
-            found |= {price_list: self.lists[name], "AutoUpdate": "tYES"}
+            found[price_list] = self.lists[name]
         return found
 
     def _is_own_unit(self, row: _Row) -> bool:
