@@ -68,13 +68,17 @@ def _rules(shop: Shop, commands: Sequence[Command]) -> None:
 
 
 def _tags(shop: Shop, writer: Writer) -> None:
-    """The list of tag ids that a customer keeps beside its tags (CustomerIndexer)."""
-    for link in writer.links:
-        if link.table == "customer_tag":
-            customer = link.columns["customerId"]
-            ids = shop.database.column('SELECT "tagId" FROM customer_tag WHERE "customerId" = ? ORDER BY 1', [customer])
-            known = shop.entity("customer").fields["tagIds"]
-            shop.database.update("customer", {"id": customer}, {"tagIds": known.stored(ids) if ids else None})
+    tagged(shop, [link.columns["customerId"] for link in writer.links if link.table == "customer_tag"])
+
+
+def tagged(shop: Shop, customers: Sequence[str]) -> None:
+    """The list of tag ids that a customer keeps beside its tags (CustomerIndexer, ManyToManyIdFieldUpdater). It runs
+    after each write and each delete of a customer_tag, too: EntityWriteResultFactory::resolveWrite and resolveDelete
+    name both sides of a mapping as updated."""
+    known = shop.entity("customer").fields["tagIds"]
+    for customer in dict.fromkeys(customers):
+        ids = shop.database.column('SELECT "tagId" FROM customer_tag WHERE "customerId" = ? ORDER BY 1', [customer])
+        shop.database.update("customer", {"id": customer}, {"tagIds": known.stored(ids) if ids else None})
 
 
 def parents(shop: Shop, commands: Sequence[Command]) -> list[tuple[str, str]]:

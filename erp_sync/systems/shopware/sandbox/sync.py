@@ -20,7 +20,7 @@ from erp_sync.systems.shopware.sandbox.indexing import Behavior
 from erp_sync.systems.shopware.sandbox.resolvers import resolved
 from erp_sync.systems.shopware.sandbox.resources import FLOWS
 from erp_sync.systems.shopware.sandbox.routing import Call, Route, answer
-from erp_sync.systems.shopware.sandbox.saving import parents, remove, save
+from erp_sync.systems.shopware.sandbox.saving import parents, remove, save, tagged
 from erp_sync.systems.shopware.sandbox.shop import Shop
 from erp_sync.systems.shopware.sandbox.writing.deleting import mapping
 from erp_sync.systems.shopware.sandbox.writing.writer import Command, Link, Writer
@@ -175,6 +175,8 @@ def _delete(
                 if shop.database.delete(name, keys):
                     if "productId" in keys:
                         indexing.queue(shop, [str(keys["productId"])])
+                    if name == "customer_tag":
+                        tagged(shop, [str(keys["customerId"])])
                 else:
                     absent.setdefault(name, []).append(keys)
             continue

@@ -293,6 +293,24 @@ def test_a_product_written_without_indexing_waits_to_be_caught_up(shop):
     assert row["updatedAt"] is not None
 
 
+def test_a_customer_s_tag_ids_follow_the_mapping_whoever_writes_it(shop):
+    """EntityWriteResultFactory::resolveDelete: a mapping's delete is an update of both sides, which are indexed."""
+
+    def tags():
+        (found,) = shop.search("customer", equals("email", "grace@example.com"))
+        return found["tagIds"]
+
+    (grace,) = shop.search("customer", equals("email", "grace@example.com"))
+    links = [{"customerId": grace["id"], "tagId": digit * 32} for digit in "12"]
+    named = [{"id": digit * 32, "name": digit} for digit in "12"]
+    shop.sync({"entity": "tag", "action": "upsert", "payload": named},
+              {"entity": "customer_tag", "action": "upsert", "payload": links})  # fmt: skip
+    assert tags() == ["1" * 32, "2" * 32]
+    for left, link in zip((["2" * 32], None), links, strict=True):
+        shop.sync({"entity": "customer_tag", "action": "delete", "payload": [link]})
+        assert tags() == left
+
+
 def test_a_customer_who_is_deleted_leaves_the_orders(shop):
     shopper = Shopper(shop).log_in()
     placed = shopper.order(("TEA", 1))
