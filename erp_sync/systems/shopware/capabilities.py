@@ -103,6 +103,17 @@ OPERATIONS = (
         source="OpenAPI 6.7.10.1, POST /_action/sync: sets product.price by id, reindexing all variants (issue 5704)",
     ),
     Operation(
+        name="contract_prices.write",
+        guarantee=Guarantee.UNIQUE_KEY,
+        batch_size=500,
+        settle_seconds=EXECUTION_SECONDS,
+        settle_source=EXECUTION_SOURCE,
+        source="OpenAPI 6.7.10.1, POST /_action/sync: upserts and deletes by ids that follow from the keys, in one "
+        "transaction, of rule, tag, customer_tag, product, product_price and custom_price. That a sync takes "
+        "custom_price as POST /custom-price does is unconfirmed: the docs name POST /_action/custom-price, which goes "
+        "with nothing else. Rows a call are not limited; recommended ones are unconfirmed",
+    ),
+    Operation(
         name="stock_level.write",
         guarantee=Guarantee.UNIQUE_KEY,
         batch_size=250,
@@ -134,6 +145,13 @@ READINGS = (
         updated_time=False,
         page_size=500,
         source="OpenAPI 6.7.10.1, POST /search/product: a price has no time of its own, read by key or whole",
+    ),
+    Reading(
+        entity="contract_prices",
+        updated_time=False,
+        page_size=100,
+        source="OpenAPI 6.7.10.1, POST /search/product, /search/product-price, /search/custom-price: prices have no "
+        "cursor and leave no trace when deleted, so they are read by product or whole",
     ),
     Reading(
         entity="stock_level",
@@ -224,6 +242,7 @@ def _nothing_left(setting: str, left: Iterable[str], known: list[str]) -> None:
 # Settings of a connection, each explained in docs/settings.md, and what is expected (ports/expected.py): a name
 # that stands not here and a value that is none of these are refused at start.
 SETTINGS: Mapping[str, Expected] = {
+    "account_prices": ("custom_price", "rule"),
     "base_currency": WORD,
     "batch_size": TableOf(WHOLE_NUMBER),
     "events": TABLE,

@@ -18,6 +18,7 @@ from erp_sync.systems.shopware.errors import outcome, token_outcome
 from erp_sync.systems.shopware.mapping.orders import ORDER
 from erp_sync.systems.shopware.mapping.products import FROM_STORE, TO_STORE
 from erp_sync.systems.shopware.ports.catalogue import Catalogue
+from erp_sync.systems.shopware.ports.contract_prices.target import ContractPriceTarget
 from erp_sync.systems.shopware.ports.order_status import OrderStatusTarget
 from erp_sync.systems.shopware.ports.orders import OrderSource
 from erp_sync.systems.shopware.ports.prices import PriceTarget
@@ -77,6 +78,9 @@ class ShopwareConnector:
 
 _PORTS: dict[tuple[str, str], Callable[[ShopwareConnector], Any]] = {
     ("sales_order", "source"): lambda one: OrderSource(one.client, one.settings, one.capabilities),
+    ("contract_prices", "target"): lambda one: ContractPriceTarget(
+        one.client, one.settings, one.capabilities, one.catalogue
+    ),
     ("order_status", "target"): lambda one: OrderStatusTarget(one.client, one.settings, one.capabilities),
     ("price", "target"): lambda one: PriceTarget(one.client, one.settings, one.capabilities, one.catalogue),
     ("product", "target"): lambda one: ProductTarget(

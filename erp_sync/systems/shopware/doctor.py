@@ -1,7 +1,7 @@
 """Is this shop ready? Reads and compares, changes nothing.
 
-Checks: credentials, clock, what the integration may read, the size of a page, the shop's own currency, and whether the
-latest order can be mapped.
+Checks: credentials, clock, what the integration may read, the size of a page, the shop's own currency, whether it has
+prices of single customers, and whether the latest order can be mapped.
 """
 
 from __future__ import annotations
@@ -46,6 +46,7 @@ def examine(
     found += [_clock(client), *_rights(client)]
     found.append(_page(client, orders))
     found.append(_currency(client, settings))
+    found.append(_own_prices(client, settings))
     found.append(_latest(orders, client, lookups))
     return found
 
@@ -113,6 +114,22 @@ def _currency(client: ShopwareClient, settings: ConnectionSettings) -> Diagnosis
         found = f"the shop's own is {own}, base_currency is {declared}"
         return Diagnosis(check="base currency", verdict=Verdict.ERROR, found=found, mend=mend)
     return Diagnosis(check="base currency", verdict=Verdict.OK, found=own)
+
+
+def _own_prices(client: ShopwareClient, settings: ConnectionSettings) -> Diagnosis:
+    """Whether the shop has prices of single customers: only Commercial has, and without it the path is not there."""
+    check = "customer prices"
+    if settings.settings.get("account_prices") == "rule":
+        return Diagnosis(check=check, verdict=Verdict.OK, found="not used: an account's prices stand in a rule")
+    try:
+        client.search("custom-price", Criteria().at_most(1), operation="doctor.customer_prices")
+    except Rejected as error:
+        mend = "Are contract prices written: install and license Commercial, let the role read custom_price, or set "
+        mend += "account_prices to rule."
+        return Diagnosis(check=check, verdict=Verdict.WARNING, found=error.message, mend=mend)
+    except TransportError as error:
+        return Diagnosis(check=check, verdict=Verdict.WARNING, found=f"cannot be told: {error}")
+    return Diagnosis(check=check, verdict=Verdict.OK, found="the shop has them")
 
 
 def _latest(orders: OrderSource, client: ShopwareClient, lookups: Lookups) -> Diagnosis:

@@ -105,4 +105,60 @@ REASONS = (
         look=_SHOW,
         do="The reason has the database's own words: they name the table. Create the record in the shop" + _RETRY,
     ),
+    Reason(
+        code="price_side",
+        means="A price includes tax where the connection's prices do not, or the other way round. Both stand in the "
+        "shop beside each other, and which of them the ERP means is said once for all.",
+        look=("erp-sync deadletters show ID",),
+        do="Is it the price list of the ERP that is wrong, mend it there. Else set the connection's price_amounts.",
+    ),
+    Reason(
+        code="unit_of_another",
+        means="A price is for a unit of its own, and a product of the shop is sold in one unit only.",
+        look=("erp-sync deadletters show ID",),
+        do="Sell the other unit as a product of its own, or take its price out of what goes to the shop.",
+    ),
+    Reason(
+        code="quantity_not_whole",
+        means="A tier begins at a quantity that no cart of the shop can have.",
+        look=("erp-sync deadletters show ID",),
+        do="Let the tier begin at a whole quantity from 1 on in the ERP.",
+    ),
+    Reason(
+        code="unknown_price_rule",
+        means="A price belongs to a rule that the shop does not have yet. It goes once the rule is there.",
+        look=("erp-sync deadletters show ID",),
+        do="Nothing, if it passes. Else look why the rule was refused or held: its prices wait for it.",
+    ),
+    Reason(
+        code="unknown_account",
+        means="The shop has no customer with the account's number: its own prices and its place in rules wait for it.",
+        look=("erp-sync deadletters show ID",),
+        do="Let the customer register or be made in the shop, with the account's number as customer number.",
+    ),
+    Reason(
+        code="price_of_others",
+        means="The customer has a price of this product that somebody else made (customer-specific pricing). It is not "
+        "written over, and beside it the account's would not be sure to count.",
+        look=("erp-sync deadletters show ID",),
+        do="Delete that price in the shop (Customers, or the API's custom-price), and approve the plan again.",
+    ),
+    Reason(
+        code="base_price_stays",
+        means="A product's own price was to be taken away. The vendor requires one in the shop's own currency.",
+        look=("erp-sync deadletters show ID",),
+        do="Is the product not sold any more, deactivate it. The price stays.",
+    ),
+    Reason(
+        code="no_price_in_own_currency",
+        means="A product has no price in the shop's own currency, and the vendor takes none of another beside none.",
+        look=("erp-sync deadletters show ID",),
+        do="Give the product a price in the shop's own currency in the ERP: it then goes with that.",
+    ),
+    Reason(
+        code="belongs_to_refused",
+        means="Rows of a plan that belong together go all or not at all, and one of them could not go.",
+        look=("erp-sync deadletters show ID",),
+        do="See the reason of the one that is named.",
+    ),
 )

@@ -24,10 +24,25 @@ def upsert_all(client: ShopwareClient, rows: Sequence[Rows], *, operation: str) 
     Raises Rejected with ``whole_batch`` where one of them is bad; UnexpectedAnswer where the answer does not name all:
     what it does not name may be written.
     """
-    body = [{"action": "upsert", "entity": one.entity, "payload": list(one.payload)} for one in rows]
+    write_all(client, rows, (), operation=operation)
+
+
+def write_all(client: ShopwareClient, puts: Sequence[Rows], takes: Sequence[Rows], *, operation: str) -> None:
+    """Create or change records and then delete others, in one transaction. What is not there is deleted already. Rows
+    of a mapping (``customer_tag``) have no id, and the answer does not name them. Raises as `upsert_all`."""
+    body = [
+        {"action": action, "entity": one.entity, "payload": list(one.payload)}
+        for action, rows in (("upsert", puts), ("delete", takes))
+        for one in rows
+        if one.payload
+    ]
     answer = client.write("POST", PATH, body, operation=operation)
     data = answer.get("data") if isinstance(answer, Mapping) else None
-    for one in rows:
+    if not isinstance(answer, Mapping):
+        raise UnexpectedAnswer("a sync was answered without an object", operation=operation)
+    for one in puts:
+        if one.payload and "id" not in one.payload[0]:
+            continue
         written = data.get(one.entity) if isinstance(data, Mapping) else None
         ids = {str(identity) for identity in written} if isinstance(written, list) else set()
         missing = sum(1 for row in one.payload if str(row["id"]) not in ids)
