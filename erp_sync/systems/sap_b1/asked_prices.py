@@ -19,6 +19,7 @@ from erp_sync.systems.sap_b1.client import ServiceLayerClient
 from erp_sync.systems.sap_b1.company import Company, read_company
 from erp_sync.systems.sap_b1.mapping.item_prices import HUNDRED
 from erp_sync.systems.sap_b1.mapping.price_terms import amount, percent
+from erp_sync.transport.context import carried
 from erp_sync.transport.errors import Rejected
 
 GET_ITEM_PRICE = "CompanyService_GetItemPrice"
@@ -45,7 +46,8 @@ class AskedPrices:
         codes = {code: entry for entry, code in company.units.items()}
         currencies = {iso: code for code, iso in company.currencies.items()}
         with ThreadPoolExecutor(max_workers=self.capabilities.limits.concurrency or 1) as workers:
-            return list(workers.map(lambda one: self._price(one, company, codes, currencies), questions))
+            ask = carried(lambda one: self._price(one, company, codes, currencies))
+            return list(workers.map(ask, questions))
 
     def _price(
         self, question: PriceQuestion, company: Company, units: Mapping[str, int], currencies: Mapping[str, str]

@@ -151,7 +151,7 @@ SETTINGS: Mapping[str, Expected] = {
     "accounts": ("by_number", "required", "none"),
     "price_check": ("off", "amounts", "prices"),
     "item_price": ("after", "before"),
-    "price_digits": WHOLE_NUMBER,
+    **dict.fromkeys(("price_digits", "reads_at_once"), WHOLE_NUMBER),
     "tax_field": ("VatGroup", "TaxCode"),
     "approved_drafts": ("wait", "post"),
     **dict.fromkeys(

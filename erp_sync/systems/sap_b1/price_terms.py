@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
+from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -24,6 +25,7 @@ from erp_sync.ports.lookups import Lookups
 from erp_sync.ports.mapping import Context, RecordMapping
 from erp_sync.ports.raw import News, RawRecord, Window, all_new
 from erp_sync.systems.sap_b1 import odata
+from erp_sync.systems.sap_b1.at_once import at_once
 from erp_sync.systems.sap_b1.capabilities import capabilities_of
 from erp_sync.systems.sap_b1.changes import stamp_text, utc_of
 from erp_sync.systems.sap_b1.client import MOST_IN_FILTER, Query, ServiceLayerClient
@@ -51,6 +53,9 @@ from erp_sync.systems.sap_b1.terms_mapping import TermsMapper
 Rows = list[dict[str, Any]]
 #: More changed items or partners than this are not looked through.
 _MOST_PEEKED = 200
+#: Accounts whose special prices are read one after the other; several such reads go at once.
+_ACCOUNTS_A_READ = 10
+_AT_ONCE = 4
 # What is read whole by every look has its hour as version: a value that comes back within it is found with the next.
 _MINUTE, _HOUR = "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H"
 
@@ -72,7 +77,9 @@ class PriceTermsSource:
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._client, self._mappings, self._clock = client, mappings, clock
-        self.capabilities = capabilities_of(client.connection.settings)
+        settings = client.connection.settings
+        self.capabilities = capabilities_of(settings)
+        self._at_once = int(settings.get("reads_at_once") or _AT_ONCE)
         self._zone = self.day_zone = client.connection.time_zone
 
     # Reading -------------------------------------------------------------------------------
@@ -84,12 +91,17 @@ class PriceTermsSource:
             yield from self._pages(table, company, operation="price_terms.snapshot")
         yield [self._rates(company)]
         yield from self._pages(ITEMS, company, SOLD, operation="price_terms.snapshot")
-        accounts: set[str] = set()
+        accounts: list[str] = []
         for page in self._pages(ACCOUNTS, company, CUSTOMERS, operation="price_terms.snapshot"):
-            accounts.update(record.payload["CardCode"] for record in page)
+            accounts += [record.payload["CardCode"] for record in page]
             yield page
-        for page in self._pages(SPECIALS, company, operation="price_terms.snapshot"):
-            yield _sales(page, accounts)
+        reads = [
+            partial(self._pages, SPECIALS, company, where, operation="price_terms.snapshot")
+            for where in _ranges(accounts)
+        ]
+        customers = set(accounts)
+        for page in at_once(reads, self._at_once):
+            yield _sales(page, customers)
 
     def changed(self, window: Window, news: News = all_new) -> Iterator[list[RawRecord]]:
         """What was changed in the window, and special prices of partners that were made in it. What has no time of
@@ -259,6 +271,18 @@ class PriceTermsSource:
 
     def _today(self, at: datetime) -> date:
         return at.astimezone(ZoneInfo(self._zone)).date()
+
+
+def _ranges(accounts: Sequence[str]) -> list[str]:
+    """Conditions, of which every special price passes one. The accounts are in the order in which SAP sorts them, which
+    is how it compares them, too."""
+    ends = accounts[_ACCOUNTS_A_READ - 1 : -1 : _ACCOUNTS_A_READ]
+    if not ends:
+        return [""]
+    after = [f"CardCode gt {odata.literal(one)}" for one in ends]
+    until = [f"CardCode le {odata.literal(one)}" for one in ends]
+    between = [odata.every(low, high) for low, high in zip(after, until[1:], strict=False)]
+    return [until[0], *between, after[-1]]
 
 
 def _sales(page: list[RawRecord], accounts: set[str]) -> list[RawRecord]:
