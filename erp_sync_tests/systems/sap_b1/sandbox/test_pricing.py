@@ -369,10 +369,19 @@ def test_a_break_is_per_unit_and_stock_moves_in_pieces(boxes):
     special(boxes, "C1", SpecialPriceDataAreas=[area])
     assert (price(boxes, "BOLT", 5, UoMEntry=2), price(boxes, "BOLT", 5, UoMEntry=1)) == (100, 9)
     assert price(boxes, "BOLT", 4, UoMEntry=1) == 10
-    # In boxes and below the first break the list counts: the period's own price is of the sales unit.
-    assert price(boxes, "BOLT", 4, UoMEntry=2) == 126
+    # In boxes and below the first break it is the period's own price, which is for a piece.
+    assert price(boxes, "BOLT", 4, UoMEntry=2) == 120
     boxes.order({"ItemCode": "BOLT", "Quantity": 2, "UoMEntry": 2})
     assert boxes.stock("BOLT") == (50, 24)
+
+
+def test_a_special_price_is_for_the_inventory_unit(boxes):
+    special(boxes, "C1", Price=9)
+    assert (price(boxes), price(boxes, UoMEntry=2)) == (9, 108)
+    boxes.call("DELETE", "SpecialPrices(CardCode='C1',ItemCode='BOLT')")
+    # A list's needs the row's unit.
+    special(boxes, "*1", SpecialPriceDataAreas=[period("2026-01-01", None, 9)])
+    assert (price(boxes), price(boxes, UoMEntry=2)) == (9, 126)
 
 
 # -- what documents make of it ---------------------------------------------------------------------------
@@ -476,7 +485,7 @@ def test_breaks_agree_with_a_plain_reading(steps, quantity):
     item = {"ItemCode": "BOLT", "UoMGroupEntry": -1}
     question = Question({}, item, "2026-11-02", Decimal(quantity), None, 1, "USD")
     rows = [{"Quantity": Decimal(least), "SpecialPrice": Decimal(cost)} for least, cost in steps]
-    found = _break(None, rows, question)
+    found = _break(None, rows, question, -1)
     reached = sorted((least, cost) for least, cost in steps if least <= quantity)
     assert (None if found is None else found["SpecialPrice"]) == (reached[-1][1] if reached else None)
 

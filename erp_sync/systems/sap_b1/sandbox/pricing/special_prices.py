@@ -5,6 +5,9 @@
   One would not let one enter, the lower RowNumber counts (unconfirmed).
 - Within a period the break with the largest Quantity that is not more than the ordered one, per UoMEntry [H9]; a
   period or volume discount needs the row's unit [L]. Of equal quantities the lower RowNumber counts (unconfirmed).
+- The prices of header and period are for the item's inventory unit, as a break's without UoMEntry. A partner's own cost
+  times what another unit holds, without the inventory unit's breaks; a list's are not for other units (unconfirmed but
+  for [L]).
 - SpecialPrice is net, list x (1 - Discount %); AutoUpdate tNO freezes it [SDK], tYES keeps it at its list
   (PriceListNum; 0 is none, unconfirmed).
 """
@@ -44,15 +47,20 @@ def special(context: Context, question: Question, card_code: str) -> Special | N
     entity = rows.read(context.store, "SpecialPrices", card_code, question.item["ItemCode"])
     if entity is None:
         return None
+    uom = units.sales_unit(context, question.item) if question.uom is None else question.uom
+    own_unit = units.is_manual(question.item) or uom == units.base(context, question.item)
+    per = Decimal(1) if own_unit else units.factor(context, question.item, uom)
     period = _current(entity.get("SpecialPriceDataAreas") or [], question.day)
     if period is not None:
-        step = _break(context, period.get("SpecialPriceQuantityAreas") or [], question)
+        step = _break(context, period.get("SpecialPriceQuantityAreas") or [], question, uom)
         if step is not None:
             return _priced(
                 context, question, period, step, step.get("Discountin"), f"break from {step['Quantity']} of {card_code}"
             )
-        if question.uom in (None, units.sales_unit(context, question.item)):
-            return _priced(context, question, period, period, period.get("Discount"), f"period of {card_code}")
+        if own_unit or not card_code.startswith("*"):
+            return _priced(context, question, period, period, period.get("Discount"), f"period of {card_code}", per)
+    if not own_unit and card_code.startswith("*"):
+        return None
     if entity.get("Valid", "tYES") == "tNO" or not within(entity.get("ValidFrom"), entity.get("ValidTo"), question.day):
         return None
     if entity.get("Price") is None and not _follows_list(entity, "Price", "PriceListNum", "DiscountPercent"):
@@ -63,7 +71,8 @@ def special(context: Context, question: Question, card_code: str) -> Special | N
         "PriceListNo": entity.get("PriceListNum"),
         "AutoUpdate": entity.get("AutoUpdate"),
     }
-    return _priced(context, question, header, header, entity.get("DiscountPercent"), f"special price of {card_code}")
+    percent, why = entity.get("DiscountPercent"), f"special price of {card_code}"
+    return _priced(context, question, header, header, percent, why, per)
 
 
 def _follows_list(row: Entity, price: str, price_list: str, percent: str, area: Entity | None = None) -> bool:
@@ -79,25 +88,28 @@ def _current(periods: Iterable[Entity], day: str) -> Entity | None:
     return min(found, key=lambda one: one.get("RowNumber") or 0, default=None)
 
 
-def _break(context: Context, steps: Iterable[Entity], question: Question) -> Entity | None:
-    uom = units.sales_unit(context, question.item) if question.uom is None else question.uom
+def _break(context: Context, steps: Iterable[Entity], question: Question, uom: int) -> Entity | None:
+    base = units.base(context, question.item)
     reached = [
         step
         for step in steps
         if decimal(step.get("Quantity")) <= question.quantity
-        and (step.get("UoMEntry") in (None, uom) or units.is_manual(question.item))
+        and (units.is_manual(question.item) or (step.get("UoMEntry") or base) == uom)
     ]
     return max(reached, key=lambda step: (decimal(step.get("Quantity")), -(step.get("RowNumber") or 0)), default=None)
 
 
-def _priced(context: Context, question: Question, area: Entity, row: Entity, percent: Any, why: str) -> Special:
-    """The price of a row in the question's currency; `area` names the list and whether the price follows it."""
+def _priced(
+    context: Context, question: Question, area: Entity, row: Entity, percent: Any, why: str, per: Decimal = Decimal(1)
+) -> Special:
+    """The price of a row in the question's unit, of which it holds `per`, and currency; `area` names the list and
+    whether the price follows it."""
     discount, list_number = decimal(percent), area.get("PriceListNo") or 0
     if list_number > 0 and (area.get("AutoUpdate") == "tYES" or row.get("SpecialPrice") is None):
         before = list_price(context, question, list_number).amount
         return Special(_less(before, discount, context), discount, before, f"{why}, follows list {list_number}")
     currency = row.get("PriceCurrency") or area.get("PriceCurrency") or context.options.local_currency
-    net = converted(context, decimal(row.get("SpecialPrice")), currency, question.currency, question.day)
+    net = converted(context, decimal(row.get("SpecialPrice")) * per, currency, question.currency, question.day)
     before = net
     if discount and discount < HUNDRED:
         before = (net * HUNDRED / (HUNDRED - discount)).quantize(context.options.price, rounding=ROUND_HALF_UP)
@@ -152,7 +164,8 @@ class SpecialPrices(Kind):
         if not self._follows(entity):
             return entity
         item = rows.read(context.store, "Items", entity["ItemCode"]) or {"ItemCode": entity["ItemCode"]}
-        question = Question({}, item, context.today, Decimal(1), None, 1, context.options.local_currency)
+        base = units.base(context, item)
+        question = Question({}, item, context.today, Decimal(1), base, 1, context.options.local_currency)
 
         def fresh(row: Entity, area: Entity, price: str, percent: str) -> Entity:
             found = _priced(context, question, area, {}, row.get(percent), "")
