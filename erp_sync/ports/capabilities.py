@@ -87,6 +87,8 @@ class Notifications(msgspec.Struct, frozen=True, kw_only=True):
         ahead_seconds: how far the sender's clock may be ahead of ours.
         delay_seconds: how long after an event a read may still not show the change.
         challenge: query parameter of a GET that the address must echo to be registered; "" for none.
+        challenge_header: header of that GET, in lower case, where it is in a header; `challenge` then names it in the
+            answer only.
     """
 
     entities: tuple[str, ...]
@@ -95,6 +97,7 @@ class Notifications(msgspec.Struct, frozen=True, kw_only=True):
     ahead_seconds: float = 120.0
     delay_seconds: float = 0.0
     challenge: str = ""
+    challenge_header: str = ""
     source: str = ""
 
 

@@ -89,8 +89,8 @@ def create_app(receiver: Receiver, exposition: Exposition | None = None) -> Fast
             return _refused(connection, 404, refused.code, refused.problem)
         except WrongConfiguration:
             return _refused(connection, 503, "not_configured", f"connection {connection} is not configured")
-        name = gate.rules.challenge
-        given = request.query_params.get(name, "") if name else ""
+        name, header = gate.rules.challenge, gate.rules.challenge_header
+        given = (request.headers.get(header, "") if header else request.query_params.get(name, "")) if name else ""
         if not _CHALLENGE.fullmatch(given):
             return _refused(connection, 400, "no_challenge", "a POST is expected here, or a challenge to echo")
         return JSONResponse({name: given})

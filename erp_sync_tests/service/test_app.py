@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
+from erp_sync.components.configuration import Configuration, ConnectionSpec
 from erp_sync.ledger import Ledger
 from erp_sync.ledger.errors import LedgerBusy
 from erp_sync.monitoring.exposition import Exposition
@@ -44,6 +45,17 @@ def test_adobe_registers_by_a_challenge(web: TestClient):
     answer = web.get("/events/magento_us", params={"challenge": "8ec8d794-e0ab-42df-9017-e3dada8e84f7"})
     assert answer.json() == {"challenge": "8ec8d794-e0ab-42df-9017-e3dada8e84f7"}
     assert answer.headers["content-type"] == "application/json"
+
+
+def test_sap_business_one_registers_by_a_token_in_a_header(ledger: Ledger, clock: Clock):
+    company = ConnectionSpec(
+        name="sap_de", vendor="sap_b1", base_url="https://sap.test:50000", credentials={"webhook_secret": "key"}
+    )
+    receiver = Receiver(Configuration(connections={company.name: company}, routes={}), ledger.inbox, clock)
+    with TestClient(create_app(receiver)) as web:
+        answer = web.get("/events/sap_de", headers={"X-B1-Webhook-Token": "8ec8d794-e0ab"})
+        assert (answer.status_code, answer.json()) == (200, {"Challenge": "8ec8d794-e0ab"})
+        assert web.get("/events/sap_de", params={"Challenge": "8ec8d794-e0ab"}).status_code == 400
 
 
 @pytest.mark.parametrize("challenge", ["", "<script>alert(1)</script>", "x" * 201, "a b"])

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from erp_sync.ports.capabilities import Capabilities, Guarantee, Limits, Operation, Reading
+from erp_sync.ports.capabilities import Capabilities, Guarantee, Limits, Notifications, Operation, Reading
 from erp_sync.ports.expected import NUMBER, TABLE, WHOLE_NUMBER, WORD, Expected, ListOf
 
 _SETTLE_SECONDS = 180.0
@@ -88,6 +88,15 @@ READINGS = (
     ),
 )
 
+NOTIFICATIONS = Notifications(
+    entities=("product", "price_terms"),
+    body_bytes=4_194_304,  # at most 1,024 events, keys only
+    oldest_seconds=86_400.0,  # an event lives for 24 hours
+    challenge="Challenge",
+    challenge_header="x-b1-webhook-token",
+    source="webhooks from 10.0 FP 2602 on (Service Layer), or an installation's add-on that posts in the same form",
+)
+
 CAPABILITIES = Capabilities(
     vendor="sap_b1",
     operations=OPERATIONS,
@@ -95,6 +104,7 @@ CAPABILITIES = Capabilities(
     # No rate limit is documented, and no number of sessions (both unconfirmed): capacity is nodes times workers, and no
     # gain was seen beyond 40 calls at once. A login takes a seat per process of ours, so few by default.
     limits=Limits(concurrency=8, sessions=8, lane_shares={"now": 0.4, "normal": 0.4, "bulk": 0.2}),
+    notifications=NOTIFICATIONS,
 )
 
 
@@ -147,7 +157,7 @@ SETTINGS: Mapping[str, Expected] = {
     **dict.fromkeys(("deadline_seconds", "read_timeout_seconds", "session_minutes", "write_timeout_seconds"), NUMBER),
     **dict.fromkeys(("approval_poll_seconds",), NUMBER),
     **dict.fromkeys(("delivery_days", "price_tolerance", "total_tolerance", "tax_tolerance"), NUMBER),
-    **dict.fromkeys(("currencies", "lookups", "option_fields", "settle_seconds", "websites"), TABLE),
+    **dict.fromkeys(("currencies", "events", "lookups", "option_fields", "settle_seconds", "websites"), TABLE),
     "accounts": ("by_number", "required", "none"),
     "price_check": ("off", "amounts", "prices"),
     "item_price": ("after", "before"),
@@ -168,6 +178,12 @@ SETTINGS: Mapping[str, Expected] = {
     ),
 }
 NAMES_IN: Mapping[str, Mapping[str, Expected]] = {
+    "events": {
+        "delay_seconds": NUMBER,
+        "entities": ListOf(NOTIFICATIONS.entities),
+        "every_seconds": NUMBER,
+        "silent_after_seconds": NUMBER,
+    },
     "websites.*": dict.fromkeys(
         ("branch", "customer_group", "freight_expense", "guest_customer", "price_list", "sales_employee", "warehouse"),
         WORD,
