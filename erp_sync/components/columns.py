@@ -21,6 +21,7 @@ _PLAIN = {
     "float": "double",
     "Decimal": "decimal",
     "datetime": "timestamp[us, UTC]",
+    "date": "date",
     "dict[str, Any]": "map<string, any>",
 }
 _KEY = {

@@ -313,7 +313,7 @@ SHORTEST_WINDOW, LONGEST_WINDOW = timedelta(days=2), timedelta(days=365)
 # What was sent is kept longer than it is compared: see `settings.Settings.delivery_days`.
 DELIVERIES_BEYOND = timedelta(days=35)
 DOCUMENT_FLOWS = ("orders", "order_status", "shipments")
-STATE_FLOWS = ("inventory", "products", "prices", "contract_prices")
+STATE_FLOWS = ("inventory", "products", "prices", "customers", "contract_prices")
 
 
 class RouteSpec(_Strict):

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from erp_sync.quality.gate import Rule
 
 #: Flows whose records have custom fields.
-FLOWS = ("orders", "order_status", "shipments", "products")
+FLOWS = ("orders", "order_status", "shipments", "products", "customers")
 
 
 class CustomCheck(BaseModel):

@@ -122,6 +122,17 @@ FLOWS: dict[str, FlowKind] = {
             priority=-2,
         ),
         FlowKind(
+            name="customers",
+            entity=Entity.BUSINESS_ACCOUNT,
+            source="erp",
+            target="store",
+            delivers=False,
+            writes=("business_account",),
+            title="business accounts",
+            description="Locks, groups, payment terms, limits and tax of business accounts, from the ERP to the store.",
+            priority=-1,
+        ),
+        FlowKind(
             name="contract_prices",
             entity=Entity.CONTRACT_PRICE,
             reads=Entity.PRICE_TERMS,

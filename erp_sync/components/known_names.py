@@ -22,6 +22,7 @@ GUARDS: Mapping[str, tuple[str, ...]] = {
     "inventory": ("few", "jump_floor", "max_jump_factor", "max_missing_share", "max_zeroed_share"),
     "prices": ("few", "max_changed_share", "max_jump_factor", "max_missing_share"),
     "products": ("few", "max_disabled_share", "max_missing_share"),
+    "customers": ("few", "max_locked_share", "max_missing_share"),
     "contract_prices": ("few", "max_changed_share", "max_price_change", "max_vanished_lists"),
 }
 # None: of more than one shape, judged by the flow.
@@ -30,6 +31,7 @@ RULES: Mapping[str, Mapping[str, Expected | None]] = {
     "prices": {"rounding": TABLE},
     "contract_prices": {"rounding": TABLE, "cost_list": WORD, "map_list": WORD},
     "products": {"kinds": LIST},
+    "customers": {},
     "order_status": {"lack_of_stock": LIST},
     "shipments": {"booked_by": ("erp_sync", "warehouse")},
 }

@@ -15,6 +15,7 @@ RECORDS: dict[str, tuple[str, str]] = {
     Entity.STOCK_LEVEL: ("stock", "StockOffer"),
     Entity.PRODUCT: ("product", "Product"),
     Entity.PRICE: ("price", "Price"),
+    Entity.BUSINESS_ACCOUNT: ("business_account", "BusinessAccount"),
     Entity.CONTRACT_PRICE: ("native_prices", "NativeRow"),
 }
 _JUDGED = {**RECORDS, Entity.STOCK_LEVEL: ("stock", "StockLevel")}

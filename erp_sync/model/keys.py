@@ -35,6 +35,7 @@ class Entity:
     PRODUCT = "product"
     STOCK_LEVEL = "stock_level"
     PRICE = "price"
+    BUSINESS_ACCOUNT = "business_account"
     PRICE_TERMS = "price_terms"
     CONTRACT_PRICE = "contract_prices"
     SHIPMENT = "shipment"

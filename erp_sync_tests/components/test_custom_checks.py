@@ -71,7 +71,7 @@ def test_only_flows_whose_records_have_custom_fields_take_them_and_names_are_uni
     one = CustomCheck(name="rule", field="custom.x", required=True)
     assert problems("orders", [one]) == []
     assert problems("prices", [one]) == [
-        "flow prices has no custom fields: they are of orders, order_status, shipments, products"
+        "flow prices has no custom fields: they are of orders, order_status, shipments, products, customers"
     ]
     assert problems("orders", [one, one]) == ["flow orders: two checks are called rule"]
 

@@ -58,7 +58,7 @@ LOOKUPS = {
     "sku_map": ["(.+),\\1,pattern,the shop uses the SKUs of the ERP"],
     "locations": ["01,default,exact,the core of the shop has one stock"],
 }
-FLOWS = ("orders", "order_status", "shipments", "inventory", "products")
+FLOWS = ("orders", "order_status", "shipments", "inventory", "products", "customers")
 
 
 @dataclass

@@ -78,6 +78,7 @@ READINGS = (
     Reading(entity="order_status", lateness_seconds=_LATE, page_size=100, source=_STAMPS),
     Reading(entity="shipment", lateness_seconds=_LATE, page_size=100, source=_STAMPS),
     Reading(entity="product", lateness_seconds=_LATE, page_size=100, source=_STAMPS),
+    Reading(entity="business_account", lateness_seconds=_LATE, page_size=100, source=_STAMPS),
     Reading(
         entity="price_terms",
         updated_time=False,

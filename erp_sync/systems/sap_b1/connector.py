@@ -11,6 +11,7 @@ from erp_sync.ports.diagnosis import Diagnosis
 from erp_sync.ports.lookups import Lookups
 from erp_sync.ports.mapping import RecordMapping
 from erp_sync.ports.mapping_overlay import check_names, overlaid
+from erp_sync.systems.sap_b1.accounts import BusinessAccountSource
 from erp_sync.systems.sap_b1.asked_prices import AskedPrices
 from erp_sync.systems.sap_b1.cancellation import CancellationTarget
 from erp_sync.systems.sap_b1.capabilities import key_field
@@ -18,6 +19,7 @@ from erp_sync.systems.sap_b1.catalogue import ProductSource
 from erp_sync.systems.sap_b1.client import ServiceLayerClient
 from erp_sync.systems.sap_b1.doctor import examine
 from erp_sync.systems.sap_b1.lookups import SettingsLookups
+from erp_sync.systems.sap_b1.mapping.business_account import BUSINESS_ACCOUNT
 from erp_sync.systems.sap_b1.mapping.customer import CUSTOMER
 from erp_sync.systems.sap_b1.mapping.order import sales_order_mapping
 from erp_sync.systems.sap_b1.mapping.order_status import ORDER_STATUS
@@ -44,6 +46,7 @@ def mappings(connection: ConnectionSettings) -> dict[str, RecordMapping]:
         shipment_mapping(key_field(connection.settings)),
         STOCK_LEVEL,
         PRODUCT,
+        BUSINESS_ACCOUNT,
         *TERMS,
     )
     overlays: Mapping[str, Any] = connection.settings.get("mapping") or {}
@@ -66,6 +69,9 @@ class SapBusinessOneConnector:
             (Entity.ORDER_CANCELLATION, "target"): lambda: CancellationTarget(client),
             (Entity.STOCK_LEVEL, "source"): lambda: StockSource(client, self.mappings["stock_level"]),
             (Entity.PRODUCT, "source"): lambda: ProductSource(client, self.mappings["product"]),
+            (Entity.BUSINESS_ACCOUNT, "source"): lambda: BusinessAccountSource(
+                client, self.mappings["business_account"]
+            ),
             (Entity.PRICE_TERMS, "source"): lambda: PriceTermsSource(client, self.mappings),
             (Entity.PRICE_TERMS, "asks_prices"): lambda: AskedPrices(client),
         }

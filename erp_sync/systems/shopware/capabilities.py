@@ -86,6 +86,14 @@ OPERATIONS = (
         source="OpenAPI 6.7.10.1, POST /_action/sync: sets values by id, so sending again changes nothing",
     ),
     Operation(
+        name="business_account.write",
+        guarantee=Guarantee.UNIQUE_KEY,
+        batch_size=100,
+        settle_seconds=EXECUTION_SECONDS,
+        settle_source=EXECUTION_SOURCE,
+        source="OpenAPI 6.7.10.1, POST /_action/sync: sets values of customers by id, so sending again changes nothing",
+    ),
+    Operation(
         name="product.write",
         guarantee=Guarantee.UNIQUE_KEY,
         batch_size=100,
@@ -139,6 +147,12 @@ READINGS = (
         resolution_seconds=0.001,
         page_size=100,
         source="OpenAPI 6.7.10.1, POST /search/product; indexers set updatedAt by SQL (core, ProductIndexer)",
+    ),
+    Reading(
+        entity="business_account",
+        updated_time=False,
+        page_size=500,
+        source="OpenAPI 6.7.10.1, POST /search/customer: read by customer number or whole",
     ),
     Reading(
         entity="price",

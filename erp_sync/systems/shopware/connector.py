@@ -17,6 +17,7 @@ from erp_sync.systems.shopware.doctor import examine
 from erp_sync.systems.shopware.errors import outcome, token_outcome
 from erp_sync.systems.shopware.mapping.orders import ORDER
 from erp_sync.systems.shopware.mapping.products import FROM_STORE, TO_STORE
+from erp_sync.systems.shopware.ports.accounts import AccountTarget
 from erp_sync.systems.shopware.ports.catalogue import Catalogue
 from erp_sync.systems.shopware.ports.contract_prices.target import ContractPriceTarget
 from erp_sync.systems.shopware.ports.order_status import OrderStatusTarget
@@ -77,6 +78,7 @@ class ShopwareConnector:
 
 
 _PORTS: dict[tuple[str, str], Callable[[ShopwareConnector], Any]] = {
+    ("business_account", "target"): lambda one: AccountTarget(one.client, one.settings, one.capabilities),
     ("sales_order", "source"): lambda one: OrderSource(one.client, one.settings, one.capabilities),
     ("contract_prices", "target"): lambda one: ContractPriceTarget(
         one.client, one.settings, one.capabilities, one.catalogue

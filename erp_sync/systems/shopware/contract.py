@@ -39,6 +39,7 @@ SERVED = {
         no_target=no_target.ORDER_STATUS,
     ),
     (Entity.SHIPMENT, "target"): Served(operations=("shipment.record", "shipment.ship"), no_target=no_target.SHIPMENT),
+    (Entity.BUSINESS_ACCOUNT, "target"): Served(operations=("business_account.write",), no_target=no_target.ACCOUNT),
     (Entity.PRICE, "target"): Served(operations=("price.write_base",), no_target=no_target.PRICE),
     (Entity.PRODUCT, "target"): Served(
         mappings=("product.write", "product.read"), operations=("product.write",), no_target=no_target.PRODUCT

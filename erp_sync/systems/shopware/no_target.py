@@ -17,6 +17,8 @@ ORDER_STATUS = {
     "order_connection": _ORDER,
     "order_key": _ORDER,
     "updated_at": "serves the order of versions; the order's own is when it was written",
+    "custom.order_number": "the shop's own number, by which the ERP knows the order",
+    "custom.grand_total": "the order's own total stands in the shop; both are compared every day",
 }
 
 SHIPMENT = {
@@ -36,6 +38,8 @@ SHIPMENT = {
     "parcels[].carrier": "a delivery's carrier is its shipping method; a tracking code is a text",
     "parcels[].description": "a tracking code is a text",
     "parcels[].weight": "a tracking code is a text",
+    "custom.order_number": "the shop's own number, by which the ERP knows the order",
+    "custom.comments": "what the warehouse remarks is no customer's business",
 }
 
 _OWN = "the shop's own: the core keeps it by ids of its own, which no name stands for"
@@ -46,18 +50,14 @@ PRODUCT = {
     "native_id": "the product number is the key in both systems",
     "version": _VERSION,
     "kind": "a product with variants is one, and nothing else tells kinds apart",
-    "short_description": "the core has one description",
     "unit": _OWN,
     "manufacturer": _OWN,
     "categories": _OWN,
     "variant_attributes": "the options of the variants say by what they differ",
     "components[].sku": "the core has no bundles",
     "components[].quantity": "the core has no bundles",
-    "backorders": "isCloseout is the shop's own",
-    "restock_date": "the core has no date of it, only restockTime in days",
     "created_at": "the shop's own is when it was made there",
     "updated_at": _VERSION,
-    "only": "says which fields are sent",
 }
 
 PRICE = {
@@ -74,6 +74,13 @@ PRICE = {
     "read_at": _VERSION,
 }
 
+ACCOUNT = {
+    "connection": _WHOSE,
+    "native_id": _WHOSE,
+    "version": _VERSION,
+    "created_at": "the shop keeps when its customer was made",
+    "updated_at": _VERSION,
+}
 STOCK_LEVEL = {
     "connection": _WHOSE,
     "scope": _WHOSE,

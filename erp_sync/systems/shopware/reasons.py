@@ -35,6 +35,21 @@ REASONS = (
         "TEXT`.",
     ),
     Reason(
+        code="unknown_account",
+        means="No customer of the shop has the customer number of this account of the ERP: its terms wait.",
+        look=("erp-sync plan ROUTE customers", "erp-sync lookups export customer_map customer_map.csv"),
+        do="Nothing, where the company is to sign up. Else give its customer in the shop the number of the ERP, or a "
+        "row of look-up table customer_map. It goes by itself then.",
+    ),
+    Reason(
+        code="unknown_account_group",
+        means="The shop has no customer group of the name that the ERP's account has. The account's terms are not "
+        "written, but for a lock.",
+        look=("erp-sync lookups export account_groups account_groups.csv",),
+        do="Make the group in the shop, or name the shop's group for it in look-up table account_groups"
+        "; the next comparison writes it.",
+    ),
+    Reason(
         code="illegal_transition",
         means="The shop does not let the order, delivery or payment go from its state to the one that is wanted. "
         "Nothing was changed.",

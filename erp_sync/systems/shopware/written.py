@@ -56,6 +56,24 @@ WRITTEN = {
         "/_action/order_delivery/{orderDeliveryId}/state/{transition}",
         (("", "sendMail", "setting shipment_mail, else true"),),
     ),
+    "business_account.write": Written(
+        "post",
+        "/_action/sync",
+        (
+            ("number", "id", "of each customer with this number, by the reverse of lookup(customer_map)"),
+            ("active", "active", "false: locked, nobody can log in"),
+            ("name", "company", "copy"),
+            ("group", "groupId", "of the group with this name, by lookup(account_groups)"),
+            ("tax_number", "vatIds[]", "the only one"),
+            (
+                "lock_reason, payment_terms, currency, credit_limit, open_balance, tax_exempt, exemption_certificate, "
+                "exempt_until",
+                "customFields",
+                "erp_sync_account",
+            ),
+        ),
+        entity="Customer",
+    ),
     "price.write_base": Written(
         "post",
         "/_action/sync",

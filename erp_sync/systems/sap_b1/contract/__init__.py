@@ -25,6 +25,7 @@ RECORDS = {
     "order_status": "Document",
     "stock_level": "ItemWarehouseInfo",
     "product": "Item",
+    "business_account": "BusinessPartner",
     "account": "BusinessPartner",
     "account_group": "BusinessPartnerGroup",
     "item": "Item",
@@ -43,6 +44,7 @@ SERVED = {
     (Entity.SHIPMENT, "source"): Served(mappings=("shipment",)),
     (Entity.STOCK_LEVEL, "source"): Served(mappings=("stock_level",)),
     (Entity.PRODUCT, "source"): Served(mappings=("product",)),
+    (Entity.BUSINESS_ACCOUNT, "source"): Served(mappings=("business_account",)),
     (Entity.PRICE_TERMS, "source"): Served(
         mappings=(
             *("account_group", "account", "item", "item_unit", "price_list", "list_price", "exchange_rate"),

@@ -37,12 +37,13 @@ def _active(scope: Scope) -> bool:
     if item.get("SalesItem") != "tYES":
         return False
     if item.get("Frozen") == "tYES":
-        return not _within(item, "Frozen", today)
+        return not within(item, "Frozen", today)
     dated = item.get("ValidFrom") or item.get("ValidTo")
-    return _within(item, "Valid", today) if item.get("Valid") == "tYES" and dated else True
+    return within(item, "Valid", today) if item.get("Valid") == "tYES" and dated else True
 
 
-def _within(item: Mapping[str, Any], name: str, today: date) -> bool:
+def within(item: Mapping[str, Any], name: str, today: date) -> bool:
+    """Whether the day is between the record's dates `name`From and `name`To, both of which belong to it."""
     start, end = item.get(f"{name}From"), item.get(f"{name}To")
     return (not start or odata.day_of(start) <= today) and (not end or today <= odata.day_of(end))
 

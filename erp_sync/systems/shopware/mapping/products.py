@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -43,8 +44,9 @@ def _weight(scope: Scope) -> Any:
     return MISSING if found is None else found
 
 
-def _value(name: str, words: str) -> Rule:
-    return rules.value_of(name, words)
+def _value(name: str, words: str, *reads: str) -> Rule:
+    """What the port works out; `reads`: of which fields of the product."""
+    return replace(rules.value_of(name, words), reads=reads)
 
 
 TO_STORE = RecordMapping(
@@ -62,9 +64,17 @@ TO_STORE = RecordMapping(
             "weight",
             rules.computed("in kilograms; left out where the unit is another", _weight, reads=("weight_unit",)),
         ),
-        Field("", "parentId", _value("parent", "id of the product that it is a variant of")),
-        Field("", "options", _value("options", "setting property_groups: the option with this name, else a new one")),
-        Field("", "taxId", _value("tax", "setting tax_ids by tax class, else setting tax_id; of a new product")),
+        Field("", "parentId", _value("parent", "id of the product that it is a variant of", "variant_of")),
+        Field(
+            "",
+            "options",
+            _value("options", "setting property_groups: the option with this name, else a new one", "variant_options"),
+        ),
+        Field(
+            "",
+            "taxId",
+            _value("tax", "setting tax_ids by tax class, else setting tax_id; of a new product", "tax_class"),
+        ),
         Field("", "stock", _value("stock", "0 of a new product")),
         Field("", "price", _value("price", "custom.base_price without tax, else 0; of a new product")),
         Field(

@@ -1,0 +1,1 @@
+"""Business accounts of the ERP and their terms, at the store."""
