@@ -29,6 +29,8 @@ RECORDS = {
     "account": "BusinessPartner",
     "account_group": "BusinessPartnerGroup",
     "item": "Item",
+    "item_unit": "UoMGroupDefinition",
+    "list_price": "ItemPrice",
     "price_list": "PriceList",
     "special_price": "SpecialPrice",
     "agreement": "BlanketAgreement",

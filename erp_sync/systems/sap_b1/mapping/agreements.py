@@ -14,30 +14,42 @@ from typing import Any
 
 from erp_sync.model.price_terms import Agreement
 from erp_sync.ports import mapping_rules as rules
-from erp_sync.ports.mapping import Direction, Field, RecordMapping, is_empty
+from erp_sync.ports.mapping import COPY, Direction, Field, RecordMapping, is_empty
 from erp_sync.systems.sap_b1 import odata
 from erp_sync.systems.sap_b1.company import MANUAL
 from erp_sync.systems.sap_b1.mapping.item_prices import HUNDRED, number
-from erp_sync.systems.sap_b1.mapping.price_terms import amount, code, currency_in, percent, rows_in, unit_code, whole
+from erp_sync.systems.sap_b1.mapping.price_terms import (
+    amount,
+    code,
+    currency_in,
+    of,
+    percent,
+    rows_in,
+    unit_code,
+    whole,
+)
 from erp_sync.systems.sap_b1.mapping.special_prices import day
 
 Record = Mapping[str, Any]
 
+LINES = "BlanketAgreements_ItemsLines[]"
 AGREEMENT = RecordMapping(
     "agreement",
     Direction.TO_CANONICAL,
     (
         Field("AgreementNo", "agreement", code(), required=True),
         Field("BPCode", "account", code(), required=True),
-        Field("ItemNo", "item", code(), required=True),
-        Field("unit", "unit", code(), default="", note="code of the line's UoMEntry; none is the item's own"),
-        Field("price", "price", number, required=True, note="UnitPrice less LineDiscount"),
-        Field("currency", "currency", rules.text(), required=True,
+        Field("ItemNo", "item", of(code(), f"{LINES}.ItemNo"), required=True),
+        Field("unit", "unit", of(code(), f"{LINES}.UoMEntry"), default="", note="its code; none is the item's own"),
+        Field("price", "price", of(number, f"{LINES}.UnitPrice", f"{LINES}.LineDiscount"), required=True,
+              note="UnitPrice less LineDiscount"),
+        Field("currency", "currency", of(rules.text(), f"{LINES}.PriceCurrency", "BPCurrency"), required=True,
               note="ISO code of PriceCurrency, else of BPCurrency"),
         Field("StartDate", "valid_from", day),
-        Field("until", "valid_to", day, note="EndDate, or TerminateDate where that is before"),
-        Field("active", "active", required=True,
-              note="Status asApproved, AgreementType atSpecific, AgreementMethod amItem, not IgnorePricesInAgreement"),
+        Field("until", "valid_to", of(day, "EndDate", "TerminateDate"), note="the earlier of both"),
+        Field("active", "active", of(COPY, "Status", "AgreementType", "AgreementMethod", "IgnorePricesInAgreement"),
+              required=True,
+              note="asApproved, not atGeneral, not amMonetary, not IgnorePricesInAgreement"),
     ),
     Agreement,
 )  # fmt: skip

@@ -14,7 +14,7 @@ from typing import Any
 from erp_sync.model.price_terms import Combination, DiscountRule
 from erp_sync.ports.mapping import Direction, Field, RecordMapping
 from erp_sync.systems.sap_b1.mapping.item_prices import percentage
-from erp_sync.systems.sap_b1.mapping.price_terms import COMBINATIONS, code, one_of, rows_in, yes
+from erp_sync.systems.sap_b1.mapping.price_terms import COMBINATIONS, code, of, one_of, rows_in, yes
 from erp_sync.systems.sap_b1.mapping.special_prices import day
 
 Record = Mapping[str, Any]
@@ -27,16 +27,18 @@ MATCHES = {
     "dgboManufacturer": "manufacturer",
 }
 
+LINES = "DiscountGroupLineCollection[]"
 DISCOUNT_RULE = RecordMapping(
     "discount_rule",
     Direction.TO_CANONICAL,
     (
         Field("AbsEntry", "rule", code(), required=True),
         Field("Type", "scope", one_of(SCOPES), required=True),
-        Field("scoped_to", "scoped_to", code(), default="", note="ObjectCode, unless it is for all"),
-        Field("ObjectType", "match", one_of(MATCHES), required=True, note="of the line"),
-        Field("matched", "matched", code(), required=True, note="ObjectCode of the line"),
-        Field("Discount", "percent", percentage, required=True, note="of the line"),
+        Field("scoped_to", "scoped_to", of(code(), "ObjectCode"), default="", note="unless it is for all"),
+        Field("ObjectType", "match", of(one_of(MATCHES), f"{LINES}.ObjectType"), required=True, note="of the line"),
+        Field("matched", "matched", of(code(), f"{LINES}.ObjectCode"), required=True, note="of the line"),
+        Field("Discount", "percent", of(percentage, f"{LINES}.Discount", f"{LINES}.DiscountType"), required=True,
+              note="of the line"),
         Field("DiscountRelations", "relation", one_of(COMBINATIONS), default=Combination.LOWEST),
         Field("ValidFrom", "valid_from", day),
         Field("ValidTo", "valid_to", day),

@@ -16,7 +16,7 @@ from typing import Any
 from erp_sync.model.price_terms import SCALE, ItemUnit, ListPrice
 from erp_sync.ports.mapping import Direction, Field, RecordMapping, Rule
 from erp_sync.systems.sap_b1.company import MANUAL
-from erp_sync.systems.sap_b1.mapping.price_terms import amount, code, own_unit, percent, rows_in, unit_code, whole
+from erp_sync.systems.sap_b1.mapping.price_terms import amount, code, of, own_unit, percent, rows_in, unit_code, whole
 
 Record = Mapping[str, Any]
 _EXACT = Context(prec=60)
@@ -32,11 +32,13 @@ LIST_PRICE = RecordMapping(
     (
         Field("PriceList", "price_list", code(), required=True),
         Field("ItemCode", "item", code(), required=True),
-        Field("unit", "unit", code(), default="", note="code of UoMPrices[].UoMEntry; none is the item's own"),
-        Field("currency", "currency", code(), required=True,
-              note="ISO code of Currency, AdditionalCurrency1, AdditionalCurrency2"),
-        Field("price", "price", number, required=True,
-              note="Price, AdditionalPrice1, AdditionalPrice2 of ItemPrices and of its UoMPrices; 0 is none"),
+        Field("unit", "unit", of(code(), "UoMPrices[].UoMEntry"), default="", note="its code; none is the item's own"),
+        Field("currency", "currency", of(code(), "Currency", "AdditionalCurrency1", "AdditionalCurrency2",
+              "UoMPrices[].Currency", "UoMPrices[].AdditionalCurrency1", "UoMPrices[].AdditionalCurrency2"),
+              required=True, note="ISO code"),
+        Field("price", "price", of(number, "Price", "AdditionalPrice1", "AdditionalPrice2", "UoMPrices[].Price",
+              "UoMPrices[].AdditionalPrice1", "UoMPrices[].AdditionalPrice2", "UoMPrices[].ReduceBy"),
+              required=True, note="0 is none; of a unit with ReduceBy only: the item's for what it holds, less it"),
     ),
     ListPrice,
 )  # fmt: skip
@@ -46,8 +48,8 @@ ITEM_UNIT = RecordMapping(
     Direction.TO_CANONICAL,
     (
         Field("ItemCode", "item", code(), required=True),
-        Field("unit", "unit", code(), required=True, note="code of UoMGroupDefinitionCollection[].AlternateUoM"),
-        Field("factor", "factor", number, required=True,
+        Field("unit", "unit", of(code(), "AlternateUoM"), required=True, note="its code"),
+        Field("factor", "factor", of(number, "BaseQuantity", "AlternateQuantity", "Active"), required=True,
               note="BaseQuantity / AlternateQuantity, in the unit that the item's prices are for"),
     ),
     ItemUnit,

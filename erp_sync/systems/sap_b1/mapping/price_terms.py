@@ -10,6 +10,7 @@ SDKHelp 10.0, tables ITM1 and AIT9.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -55,6 +56,11 @@ yes = one_of({"tYES": True, "tNO": False})
 def code() -> Rule:
     """The number or text by which SAP names a thing, as text."""
     return rules.text(strip=False)
+
+
+def of(rule: Rule, *reads: str) -> Rule:
+    """The rule, for a value that code finds at these paths of SAP's record: the field's source is our own word then."""
+    return replace(rule, reads=reads)
 
 
 def amount(value: Any) -> Decimal:
@@ -208,8 +214,8 @@ ITEM = RecordMapping(
         Field("ItemCode", "item", code(), required=True),
         Field("ItemsGroupCode", "group", code(), default=""),
         Field("Manufacturer", "manufacturer", code(), default=""),
-        Field("properties", "properties", Rule("numbers of the properties that it has", lambda value, scope: value),
-              default=(), note=f"Properties1 to Properties{PROPERTIES}"),
+        Field("properties", "properties", Rule("numbers of the properties that it has", lambda value, scope: value,
+              reads=tuple(f"Properties{number}" for number in range(1, PROPERTIES + 1))), default=()),
         Field("NoDiscounts", "no_discounts", yes, default=False),
         Field("", "unit", rules.computed(
             "code of PricingUnit, else of InventoryUoMEntry, else of the group's BaseUoM; without a group SalesUnit",

@@ -21,32 +21,37 @@ from erp_sync.ports.mapping import Direction, Field, RecordMapping, Rule, is_emp
 from erp_sync.systems.sap_b1 import odata
 from erp_sync.systems.sap_b1.company import MANUAL
 from erp_sync.systems.sap_b1.mapping.item_prices import number, percentage
-from erp_sync.systems.sap_b1.mapping.price_terms import amount, code, currency_in, rows_in, unit_code, whole
+from erp_sync.systems.sap_b1.mapping.price_terms import amount, code, currency_in, of, rows_in, unit_code, whole
 
 Record = Mapping[str, Any]
 
 day = Rule("day, without a time", lambda value, scope: odata.day_of(value), pure=True)
 ZERO = Decimal(0)
+PERIODS = "SpecialPriceDataAreas[]"
+BREAKS = f"{PERIODS}.SpecialPriceQuantityAreas"
 
 SPECIAL_PRICE = RecordMapping(
     "special_price",
     Direction.TO_CANONICAL,
     (
-        Field("account", "account", code(), default="", note="CardCode, unless it is *<list>"),
-        Field("price_list", "price_list", code(), default="", note="the number in CardCode *<list>"),
+        Field("account", "account", of(code(), "CardCode"), default="", note="unless it is *<list>"),
+        Field("price_list", "price_list", of(code(), "CardCode"), default="", note="the number in *<list>"),
         Field("ItemCode", "item", code(), required=True),
-        Field("unit", "unit", code(), default="", note="code of a break's UoMEntry; none is the item's own"),
-        Field("level", "level", code(), required=True,
-              note="header, or period for what is in SpecialPriceDataAreas"),
-        Field("quantity", "quantity", number, default=ZERO, note="SpecialPriceQuantityAreas[].Quantity"),
-        Field("price", "price", number,
+        Field("unit", "unit", of(code(), BREAKS), default="", note="code of UoMEntry; none is the item's own"),
+        Field("level", "level", of(code(), "Valid"), required=True,
+              note="header (where it is Valid), or period for what is in SpecialPriceDataAreas"),
+        Field("quantity", "quantity", of(number, BREAKS), default=ZERO, note="Quantity of a break"),
+        Field("price", "price", of(number, "Price", f"{PERIODS}.SpecialPrice", BREAKS, "AutoUpdate",
+                                   f"{PERIODS}.AutoUpdate"),
               note="Price, SpecialPrice of a period or break; none where it follows a list (AutoUpdate)"),
-        Field("discount", "discount", percentage, note="DiscountPercent, Discount, Discountin, of what follows a list"),
-        Field("from_list", "from_list", code(), default="", note="PriceListNum, PriceListNo, of what follows a list"),
-        Field("currency", "currency", rules.text(), required=True,
+        Field("discount", "discount", of(percentage, "DiscountPercent", f"{PERIODS}.Discount", BREAKS),
+              note="DiscountPercent, Discount, Discountin, of what follows a list"),
+        Field("from_list", "from_list", of(code(), "PriceListNum", f"{PERIODS}.PriceListNo"), default="",
+              note="PriceListNum, PriceListNo, of what follows a list"),
+        Field("currency", "currency", of(rules.text(), "Currency", f"{PERIODS}.PriceCurrency", BREAKS), required=True,
               note="ISO code of Currency, PriceCurrency; a break's, else its period's, else the header's"),
-        Field("valid_from", "valid_from", day, note="ValidFrom, DateFrom; that day belongs to it"),
-        Field("valid_to", "valid_to", day, note="ValidTo, Dateto; that day belongs to it"),
+        Field("valid_from", "valid_from", of(day, "ValidFrom", f"{PERIODS}.DateFrom"), note="that day belongs to it"),
+        Field("valid_to", "valid_to", of(day, "ValidTo", f"{PERIODS}.Dateto"), note="that day belongs to it"),
     ),
     SpecialPrice,
 )  # fmt: skip
