@@ -92,7 +92,9 @@ READINGS = (
 NOTIFICATIONS = Notifications(
     entities=("product", "price_terms"),
     body_bytes=4_194_304,  # at most 1,024 events, keys only
-    oldest_seconds=86_400.0,  # an event lives for 24 hours
+    # SAP's own live for 24 hours; the add-on's wait until the receiver is back. Handled ones are kept for 8 days at
+    # least (ERP_SYNC_EVENT_DAYS): so long an id is known.
+    oldest_seconds=691_200.0,
     challenge="Challenge",
     challenge_header="x-b1-webhook-token",
     source="webhooks from 10.0 FP 2602 on (Service Layer), or an installation's add-on that posts in the same form",
