@@ -41,6 +41,9 @@ SERVED = {
     (Entity.SHIPMENT, "target"): Served(operations=("shipment.record", "shipment.ship"), no_target=no_target.SHIPMENT),
     (Entity.BUSINESS_ACCOUNT, "target"): Served(operations=("business_account.write",), no_target=no_target.ACCOUNT),
     (Entity.PRICE, "target"): Served(operations=("price.write_base",), no_target=no_target.PRICE),
+    (Entity.CONTRACT_PRICE, "target"): Served(
+        operations=("contract_prices.write",), no_target=no_target.CONTRACT_PRICES
+    ),
     (Entity.PRODUCT, "target"): Served(
         mappings=("product.write", "product.read"), operations=("product.write",), no_target=no_target.PRODUCT
     ),
@@ -67,17 +70,22 @@ def body(operation: str) -> PublishedRecord | None:
     if sent is None:
         return None
     document = json.loads(FILE.read_text())
-    if sent.entity:
-        schema = document["schemas"][sent.entity]
+    if sent.entities:
+        fields = [one for entity, name in sent.entities for one in _own(document["schemas"][name], f"{entity}.")]
+    elif sent.entity:
+        fields = list(_own(document["schemas"][sent.entity]))
     else:
-        schema = document["paths"][sent.path][sent.method]["request"]
-    own = {name: one for name, one in schema.get("properties", {}).items() if "$ref" not in json.dumps(one)}
-    fields = (
-        PublishedField(path=f"{name}[]" if one.get("type") == "array" else name, type=str(one.get("type", "any")))
-        for name, one in own.items()
-    )
+        fields = list(_own(document["paths"][sent.path][sent.method]["request"]))
     name = f"{sent.method.upper()} {sent.path}"
     return PublishedRecord(name=name, origin=document["origin"], fields=tuple(fields))
+
+
+def _own(schema: Mapping[str, Any], prefix: str = "") -> Iterator[PublishedField]:
+    """Properties of a schema that are no records of their own."""
+    for name, one in schema.get("properties", {}).items():
+        if "$ref" not in json.dumps(one):
+            path = f"{prefix}{name}[]" if one.get("type") == "array" else f"{prefix}{name}"
+            yield PublishedField(path=path, type=str(one.get("type", "any")))
 
 
 def written(operation: str) -> tuple[tuple[str, str, str], ...]:

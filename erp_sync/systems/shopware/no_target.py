@@ -81,6 +81,11 @@ ACCOUNT = {
     "created_at": "the shop keeps when its customer was made",
     "updated_at": _VERSION,
 }
+
+CONTRACT_PRICES = {
+    "unit": "a product is sold in one unit: rows of another are refused",
+}
+
 STOCK_LEVEL = {
     "connection": _WHOSE,
     "scope": _WHOSE,

@@ -13,12 +13,14 @@ class Written(msgspec.Struct, frozen=True):
 
     Attributes:
         entity: of a sync: whose schema the rows of its payload have.
+        entities: of a sync of several entities: as it calls them, to their schemas; fields begin with the entity.
     """
 
     method: str
     path: str
     fields: tuple[tuple[str, str, str], ...]
     entity: str = ""
+    entities: tuple[tuple[str, str], ...] = ()
 
 
 _MAIL = ("", "sendMail", "false: the shop's customer is not told of it")
@@ -96,5 +98,40 @@ WRITTEN = {
             ),
         ),
         entity="Product",
+    ),
+    "contract_prices.write": Written(
+        "post",
+        "/_action/sync",
+        (
+            ("rule", "rule.id", "md5 of the name; of a name that ends in 16 hexadecimal digits it begins with these"),
+            ("rule", "rule.name", "Contract prices: the rule's name"),
+            ("", "rule.description", "says that it is kept by erp_sync"),
+            ("priority", "rule.priority", ""),
+            ("", "rule.moduleTypes", "price"),
+            ("rule", "rule.customFields", "erp_sync_rule, or erp_sync_account where account_prices is rule"),
+            ("rule", "rule.conditions[]", "has the rule's tag; where account_prices is rule, the customer number"),
+            ("rule", "tag.id", "md5 of the rule's name"),
+            ("rule", "tag.name", "erp_sync prices: the rule's name"),
+            ("account, rule", "customer_tag", "the rule's tag of all customers with this number"),
+            ("kind, owner, item, quantity", "product_price.id", "md5 of rule, product and first quantity"),
+            ("item", "product_price.productId", "of the product with this number"),
+            ("owner", "product_price.ruleId", "of the rule"),
+            ("quantity", "product_price.quantityStart", ""),
+            ("quantity", "product_price.quantityEnd", "the next tier's start - 1; none of the last"),
+            ("currency, price, gross", "product_price.price[]", "net and gross by the product's tax"),
+            ("currency", "product_price.customFields", "erp_sync_currencies: those with a tier at this start"),
+            ("owner, item", "custom_price.id", "md5 of customer and product"),
+            ("owner", "custom_price.customerId", "of the customers with this number"),
+            ("item", "custom_price.productId", "of the product with this number"),
+            ("quantity, currency, price, gross", "custom_price.price", "the tiers, each with net and gross"),
+            ("item", "product.id", "of the product with this number"),
+            ("currency, price, gross", "product.price[]", "base prices; other currencies, and list prices, stay"),
+        ),
+        entities=(
+            ("rule", "Rule"),
+            ("tag", "Tag"),
+            ("product_price", "ProductPrice"),
+            ("custom_price", "CustomPrice"),
+        ),
     ),
 }

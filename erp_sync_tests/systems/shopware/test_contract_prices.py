@@ -10,10 +10,14 @@ import pytest
 from erp_sync.model.native_prices import native_key
 from erp_sync.ports.documents import Requirement
 from erp_sync.ports.outcomes import Again, Applied, Refused
+from erp_sync.systems.shopware.contract import body
 from erp_sync.systems.shopware.criteria import Criteria
 from erp_sync.systems.shopware.mapping.orders import DEFAULT_CURRENCY
 from erp_sync.systems.shopware.ports.contract_prices import ids
+from erp_sync.systems.shopware.written import WRITTEN
+from erp_sync.transport.calls import Call
 from erp_sync_tests.systems.shopware.priced_shop import SEED, PricedShop, keyed, member, priced_shop, row, rule
+from erp_sync_tests.systems.shopware.test_contract import answered, problems_of
 
 D = Decimal
 AA, BB = "shared 00000000000000aa", "shared 00000000000000bb"
@@ -288,3 +292,33 @@ def test_customers_who_share_a_number_share_its_prices(shop):
     third = {**SEED["customers"][0], "email": "third@example.com"}
     shop.sandbox.control("POST", "seed", {"customers": [third]})
     assert shop.held() == keyed(rule(AA)), "the third has none of it"
+
+
+def test_what_is_sent_is_what_the_mapping_document_and_the_published_schemas_say(shop):
+    sent: list[Call] = []
+    really = shop.connector.client._sender.send
+    shop.connector.client._sender.send = lambda call: sent.append(call) or really(call)
+    rows = [rule(AA), member(AA), row("80", rule=AA), row("50", account="C-1"), row("90")]
+    shop.put(*rows)
+    shop.take(*rows[:4])
+    for call in sent:
+        path = call.path.removeprefix("/api")
+        assert problems_of(path, "post", call.json) == []
+    puts = [one for call in sent if call.path.endswith("sync") for one in call.json if one["action"] == "upsert"]
+    schemas = dict(WRITTEN["contract_prices.write"].entities) | {"product": "Product"}
+    for one in puts:
+        if one["entity"] in schemas:
+            for record in one["payload"]:
+                # The contract calls the tiers of a custom price an object; they are a list (fact sheet, section 4).
+                record = {
+                    name: value for name, value in record.items() if (one["entity"], name) != ("custom_price", "price")
+                }
+                assert answered(record, schemas[one["entity"]]) == []
+    names = {f"{one['entity']}.{name}" for one in puts for record in one["payload"] for name in record}
+    names = {"customer_tag" if name.startswith("customer_tag.") else name for name in names}
+    declared = {target.removesuffix("[]") for _, target, _ in WRITTEN["contract_prices.write"].fields}
+    assert names == declared
+    published = {one.path for one in body("contract_prices.write").fields}
+    assert {target for _, target, _ in WRITTEN["contract_prices.write"].fields} - published <= {
+        "customer_tag", "product.id", "product.price[]", "rule.conditions[]",
+    }  # fmt: skip

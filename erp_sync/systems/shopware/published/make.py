@@ -17,7 +17,10 @@ from typing import Any
 ORIGIN = "Shopware Admin API 6.7.10.1, OpenAPI 3.1: npm @shopware/api-client 1.6.0 (MIT)"
 TARGET = Path(__file__).parent / "admin-6.7.10.1.json"
 
-SEARCHED = ("order", "product", "customer", "currency", "property-group-option", "tax")
+SEARCHED = (
+    *("order", "product", "customer", "currency", "property-group-option", "tax"),
+    *("rule", "rule-condition", "product-price", "custom-price"),
+)
 PATHS = (
     "/oauth/token",
     *(f"/search/{entity}" for entity in SEARCHED),
@@ -28,13 +31,16 @@ PATHS = (
     "/_action/order/{orderId}/state/{transition}",
     "/_action/order_delivery/{orderDeliveryId}/state/{transition}",
 )
-SCHEMAS = (
+REFERRED = (
     *("Order", "OrderLineItem", "OrderDelivery", "OrderDeliveryPosition", "OrderTransaction", "OrderAddress"),
     *("OrderCustomer", "StateMachineState", "Currency", "Country", "CountryState", "PaymentMethod", "ShippingMethod"),
     *("Product", "Customer", "Criteria", "Filters", "SimpleFilter", "EqualsFilter", "MultiNotFilter", "RangeFilter"),
     *("Associations", "Includes", "failure", "error", "OAuthGrant", "OAuthClientCredentialsGrant"),
     *("OAuthPasswordGrant", "OAuthRefreshTokenGrant"),
 )
+# Of records that are written and not mapped: where others refer to them, they stay any object.
+ROWS = ("Rule", "RuleCondition", "ProductPrice", "CustomPrice", "Tag")
+SCHEMAS = (*REFERRED, *ROWS)
 METHODS = ("get", "post", "patch", "delete", "put")
 
 
@@ -74,7 +80,7 @@ def _kept(schema: Any) -> Any:
         return schema
     name = str(schema.get("$ref", "")).rpartition("/")[2]
     if name:
-        return {"$ref": f"#/schemas/{name}"} if name in SCHEMAS else {"type": "object"}
+        return {"$ref": f"#/schemas/{name}"} if name in REFERRED else {"type": "object"}
     return {key: _kept(value) for key, value in schema.items() if key != "extensions"}
 
 
