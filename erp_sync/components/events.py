@@ -25,6 +25,7 @@ from erp_sync.components.configuration import (
 from erp_sync.components.flow_table import FLOWS
 from erp_sync.components.installation import Installation
 from erp_sync.components.state_due import Finding, Poll
+from erp_sync.components.table_book import plans_tables
 from erp_sync.flows.extraction import Extraction, Landing, extract_named
 from erp_sync.ledger.inbox import WaitingEvent
 from erp_sync.ports.capabilities import Notifications
@@ -168,8 +169,8 @@ def polls(
     if not mine or (route.name, flow, "now") in busy or _too_soon(here, source, cursor.get(name), now):
         return []
     common: dict[str, Any] = {"route": route.name, "flow": flow, "name": name}
-    if kind.delivers:
-        if first_reader(here.configuration, source, kind.entity) != (route.name, flow):
+    if kind.delivers or plans_tables(kind):
+        if first_reader(here.configuration, source, kind.source_entity) != (route.name, flow):
             return []  # the records that its run receives are this flow's, too
         named = all(event.native_id for event in mine)
         if not named and (route.name, flow, "normal") in busy:

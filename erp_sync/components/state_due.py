@@ -13,12 +13,15 @@ from erp_sync.components.configuration import FastLane, FlowSpec, Mode, RouteSpe
 from erp_sync.components.flow_table import FLOWS
 from erp_sync.components.installation import Installation
 from erp_sync.components.state_refunds import refunded
+from erp_sync.components.table_book import Book, plans_tables
 from erp_sync.ledger.outlook import Outlook
 
 log = logging.getLogger(__name__)
 
 # Best sellers are worked out again this often.
 BEST_SELLERS_EVERY = timedelta(minutes=10)
+# Whether a date has come is looked at this often.
+DATES_EVERY = timedelta(seconds=15)
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,6 +83,9 @@ def polls(
         return found
     if (route.name, flow, "normal") not in busy and _time_has_come(cursor, f"{name}/polled", spec.every, now):
         found.append(Poll(**common, lane="normal", name=f"{name}/polled", ask=lambda: _changed(here, route, flow, now)))
+    dated = plans_tables(FLOWS[flow]) and _time_has_come(cursor, f"{name}/dated", DATES_EVERY, now)
+    if dated and (route.name, flow, "normal") not in busy:
+        found.append(Poll(**common, lane="normal", name=f"{name}/dated", ask=lambda: _dated(here, route, flow, now)))
     fast = spec.fast
     if fast is not None and _time_has_come(cursor, f"{name}/fast", fast.every, now):
         kept = cursor.get(f"{name}/fast_keys")
@@ -153,6 +159,14 @@ def _changed(here: Installation, route: RouteSpec, flow: str, now: datetime) -> 
         now=now,
     )
     return Finding(why=why or refunded(here, route, kind, now))
+
+
+def _dated(here: Installation, route: RouteSpec, flow: str, now: datetime) -> Finding:
+    """Whether a date has changed what the target should hold, though nothing changed at the source."""
+    due = Book(here, route, FLOWS[flow]).state().next_change
+    if not due or datetime.fromisoformat(due) > now:
+        return Finding()
+    return Finding(why=f"terms begin or end {datetime.fromisoformat(due):%Y-%m-%d %H:%M} UTC")
 
 
 def _fast(

@@ -87,7 +87,8 @@ def read_states(
         done = extraction.extract_changes(source, ledger, land, start=now - timedelta(days=1), **common)
     result = Reading(extraction=done, target_read=targets_read, drifted=targets_drifted)
     if tables:
-        result.again, result.events = table_reading.read_named(here, source, land, **common)
+        if not keys:
+            result.again, result.events = table_reading.read_named(here, source, land, **common)
         for route in on if not full else ():
             result.target_read += table_reading.read_doubted(here, route, kind, target_of(here, route, kind))
         return result

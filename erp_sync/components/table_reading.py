@@ -38,7 +38,7 @@ def read_named(
     """Receive the records that events name, and these; one that the source does not have any more is received as gone.
     Gives how many events there were. Raises the source's errors; what was received until then stays.
 
-    An event that names nothing is left to a read of all changes, which the caller makes.
+    An event that names nothing is put away: a run that no event started has read all changes before.
     """
     waiting = here.ledger.inbox.waiting(now - events.delay(here, connection), connection, entity)
     named = list(dict.fromkeys([*ids, *(one.native_id for one in waiting if one.native_id)]))
@@ -57,6 +57,8 @@ def read_named(
             files.append(file)
         seen, received, files = seen + done.seen, received + done.received + len(gone), [*files, *done.files]
     here.ledger.inbox.mark([one.id for one in waiting if one.native_id], "read")
+    if not ids:
+        events.put_away(here, [one.id for one in waiting if not one.native_id])
     return Extraction(seen=seen, received=received, window_end=now, files=tuple(files)), len(waiting)
 
 

@@ -18,6 +18,7 @@ from erp_sync.flows.state_extraction import snapshot_entity
 from erp_sync.flows.state_flow import microseconds
 from erp_sync.flows.table_flow import GONE, TablePlan, TableSurroundings
 from erp_sync.ledger.plan_values import PlanRow, PlanState
+from erp_sync.model.advice import Advice
 
 #: A comparison that another one has overtaken is made anew so often.
 TRIES = 5
@@ -27,6 +28,13 @@ DAY = timedelta(days=1)
 
 class Overtaken(RuntimeError):
     """Other comparisons of the flow were recorded again and again while this one was made."""
+
+    advice = Advice(
+        means="Several runs compared the same prices at once, and each was recorded before this one: nothing of this "
+        "one was. What the others found is planned.",
+        look=("erp-sync status",),
+        do="Nothing: what is due starts another run. Where it stays, look for what starts so many runs of the flow.",
+    )
 
 
 class TableTransformation:

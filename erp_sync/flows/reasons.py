@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from erp_sync.flows.prices.engine.defects import WORDS
 from erp_sync.model.advice import Alert, Reason
 
 _SUMS = (
@@ -11,7 +12,31 @@ _SUMS = (
 _AT_SOURCE = "Correct it at the source: it is read again by itself."
 _OR_HERE = "Correct it at the source, or here: `erp-sync deadletters edit ID --set FIELD=VALUE --why TEXT`."
 
+_OF_TERMS = (
+    *(
+        Reason(
+            code=str(defect),
+            means=f"Price terms of the ERP are wrong: {words}. What they are about keeps the price that the store has; "
+            "the name of the entry says for which account, price list and item.",
+            do="Correct the terms in the ERP: they are read again by themselves, and the entry is settled.",
+        )
+        for defect, words in WORDS.items()
+    ),
+    Reason(
+        code="ambiguous_name",
+        means="Look-up tables give several answers for an article or account of the price terms: it has no prices.",
+        do="Put the rows that the entry names right in sku_map.csv or customer_map.csv.",
+    ),
+    Reason(
+        code="several_units",
+        means="An article is to be sold in several units, and a product of the store has one: only the first unit has "
+        "prices.",
+        do="Give the article one unit in the store's setting of units, or one article a unit in the ERP.",
+    ),
+)
+
 REASONS = (
+    *_OF_TERMS,
     # delivery
     Reason(
         code="ambiguous",

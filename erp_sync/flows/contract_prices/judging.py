@@ -24,23 +24,21 @@ _LADDER_KEY = "ladder_key({0}, {1}, item, CASE WHEN w.unit = s.unit THEN '' ELSE
 MOST_PAIRS = 5_000_000
 
 
-class TooManyMoves(Exception):
-    """More accounts would pay by another rule than can be looked at one by one."""
-
-
-def judge(database: duckdb.DuckDBPyConnection, most: Decimal, cost_list: str = "", map_list: str = "") -> None:
+def judge(database: duckdb.DuckDBPyConnection, most: Decimal, cost_list: str = "", map_list: str = "") -> bool:
     """Make ``waiting_ladders`` (kind, owner, item, unit, why) and ``waiting_pairs`` (account, item, unit, why), of what
     differs between ``known_…`` and ``next_…``; ``then_…`` is what the store had a day ago.
 
     Args:
         most: share by which a price may rise or fall at once and over a day.
-    Raises TooManyMoves.
+    False, and nothing is made, where more accounts than `MOST_PAIRS` would pay by another rule for an item.
     """
     _changed(database)
-    _pairs(database)
+    if not _pairs(database):
+        return False
     _cases(database)
     _break_rules(database, most, cost_list, map_list)
     _collect(database)
+    return True
 
 
 def _changed(database: duckdb.DuckDBPyConnection) -> None:
@@ -60,7 +58,7 @@ def _changed(database: duckdb.DuckDBPyConnection) -> None:
     )
 
 
-def _pairs(database: duckdb.DuckDBPyConnection) -> None:
+def _pairs(database: duckdb.DuckDBPyConnection) -> bool:
     """``pairs_moved`` (account, item, unit) of accounts whose price may come from another owner than before, and who
     gives it to them: ``known_winners``, ``next_winners``, ``then_winners``."""
     moved = []
@@ -109,7 +107,7 @@ def _pairs(database: duckdb.DuckDBPyConnection) -> None:
         """
     database.execute(f"CREATE OR REPLACE TEMP TABLE pairs_moved AS SELECT * FROM ({candidates}) LIMIT {MOST_PAIRS + 1}")
     if database.execute("SELECT count(*) FROM pairs_moved").fetchall()[0][0] > MOST_PAIRS:
-        raise TooManyMoves
+        return False
     for state in ("known", "next", "then"):
         database.execute(
             f"""
@@ -130,6 +128,7 @@ def _pairs(database: duckdb.DuckDBPyConnection) -> None:
             QUALIFY row_number() OVER (PARTITION BY account, item, unit ORDER BY place, priority, owner) = 1
             """
         )
+    return True
 
 
 def _cases(database: duckdb.DuckDBPyConnection) -> None:

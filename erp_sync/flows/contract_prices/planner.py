@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from erp_sync.flows.contract_prices import dates, judging, names, native, planning
+from erp_sync.flows.contract_prices.checks import AMBIGUOUS_NAME, SEVERAL_UNITS
 from erp_sync.flows.contract_prices.rules import limit
 from erp_sync.flows.guards import GuardVerdict
 from erp_sync.flows.table_flow import TablePlan, TableSurroundings
@@ -47,12 +48,12 @@ def plan_tables(database: duckdb.DuckDBPyConnection, around: TableSurroundings) 
     overtaken = sorted({key for key, after in there if key not in wanted or wanted[key] != after})
     quarantine = wished.quarantine.to_pylist()
     quarantine += [
-        {"account": "", "price_list": "", "item": name, "rule": "ambiguous_name", "problem": words}
+        {"account": "", "price_list": "", "item": name, "rule": AMBIGUOUS_NAME, "problem": words}
         for name, words in problems.items()
     ]
     words = "it is to be sold in several units, and a product of the store has one: only the first is"
     quarantine += [
-        {"account": "", "price_list": "", "item": item, "rule": "several_units", "problem": words} for item in several
+        {"account": "", "price_list": "", "item": item, "rule": SEVERAL_UNITS, "problem": words} for item in several
     ]
     return TablePlan(
         rows=rows,
@@ -73,9 +74,7 @@ def plan_tables(database: duckdb.DuckDBPyConnection, around: TableSurroundings) 
 def _judged(database: duckdb.DuckDBPyConnection, around: TableSurroundings) -> list[GuardVerdict]:
     """Make ``going_…``. What somebody has approved does not wait again as long as it is what the terms say."""
     most = limit(around.limits, "max_price_change")
-    try:
-        judging.judge(database, most, around.rules.cost_list, around.rules.map_list)
-    except judging.TooManyMoves:
+    if not judging.judge(database, most, around.rules.cost_list, around.rules.map_list):
         judging.nothing_waits(database)
         words = f"more than {judging.MOST_PAIRS} prices of accounts would come from other rules: too many to judge each"
         return [GuardVerdict(guard="max_moved_prices", passed=False, words=words, figure="", limit="")]
