@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from erp_sync.flows.contract_prices.checks import code_of
 from erp_sync.flows.prices.engine.defects import WORDS
 from erp_sync.model.advice import Alert, Reason
 
@@ -15,7 +16,7 @@ _OR_HERE = "Correct it at the source, or here: `erp-sync deadletters edit ID --s
 _OF_TERMS = (
     *(
         Reason(
-            code=str(defect),
+            code=code_of(defect),
             means=f"Price terms of the ERP are wrong: {words}. What they are about keeps the price that the store has; "
             "the name of the entry says for which account, price list and item.",
             do="Correct the terms in the ERP: they are read again by themselves, and the entry is settled.",

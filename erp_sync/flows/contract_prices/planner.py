@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from erp_sync.flows.contract_prices import dates, judging, names, native, planning
-from erp_sync.flows.contract_prices.checks import AMBIGUOUS_NAME, SEVERAL_UNITS
+from erp_sync.flows.contract_prices.checks import AMBIGUOUS_NAME, SEVERAL_UNITS, code_of
 from erp_sync.flows.contract_prices.rules import limit
 from erp_sync.flows.guards import GuardVerdict
 from erp_sync.flows.table_flow import TablePlan, TableSurroundings
@@ -46,7 +46,7 @@ def plan_tables(database: duckdb.DuckDBPyConnection, around: TableSurroundings) 
     held, waiting = planning.without(held, around.waiting)
     there = [*around.going.items(), *around.waiting.items()]
     overtaken = sorted({key for key, after in there if key not in wanted or wanted[key] != after})
-    quarantine = wished.quarantine.to_pylist()
+    quarantine = [{**one, "rule": code_of(one["rule"])} for one in wished.quarantine.to_pylist()]
     quarantine += [
         {"account": "", "price_list": "", "item": name, "rule": AMBIGUOUS_NAME, "problem": words}
         for name, words in problems.items()
