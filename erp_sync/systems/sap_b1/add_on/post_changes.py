@@ -32,6 +32,8 @@ OBJECTS: dict[str, tuple[str, dict[str, str]]] = {
     "4": ("Items", {"ItemCode": "ItemCode"}),
     "6": ("PriceLists", {"ListNum": "PriceListNo"}),
     "7": ("SpecialPrices", {"CardCode": "CardCode", "ItemCode": "ItemCode"}),
+    "10": ("BusinessPartnerGroups", {"GroupCode": "Code"}),
+    "1250000025": ("BlanketAgreements", {"AbsID": "AgreementNo"}),
 }
 TRANSACTIONS = {"A": "Created", "U": "Updated", "D": "Deleted"}
 

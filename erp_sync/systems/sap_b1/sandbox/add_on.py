@@ -15,11 +15,12 @@ from erp_sync.systems.sap_b1.sandbox.context import Context
 from erp_sync.systems.sap_b1.sandbox.errors import TRANSACTION_NOTIFICATION, ServiceLayerError
 from erp_sync.systems.sap_b1.sandbox.values import decimal, exact
 
-#: Numbers of BoObjectTypes (SDK help).
+#: Numbers of BoObjectTypes (SDK help); of agreements by public code.
 OBJECT_TYPES = {
     "Orders": "17", "Drafts": "112", "DeliveryNotes": "15", "InventoryGenEntries": "59", "InventoryGenExits": "60",
     "Invoices": "13", "CreditNotes": "14", "Returns": "16", "PurchaseDeliveryNotes": "20", "StockTransfers": "67",
     "BusinessPartners": "2", "Items": "4", "PriceLists": "6", "SpecialPrices": "7",
+    "BusinessPartnerGroups": "10", "BlanketAgreements": "1250000025",
 }  # fmt: skip
 
 

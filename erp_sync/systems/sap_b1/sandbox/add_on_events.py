@@ -19,7 +19,7 @@ from erp_sync.systems.sap_b1.sandbox.context import Context
 from erp_sync.systems.sap_b1.sandbox.store import dumps
 
 ID = "sandbox add-on"
-OBJECTS = ("SpecialPrices", "PriceLists", "Items", "BusinessPartners")
+OBJECTS = ("SpecialPrices", "PriceLists", "Items", "BusinessPartners", "BusinessPartnerGroups", "BlanketAgreements")
 _TRANSACTIONS = ("Created", "Updated", "Deleted")
 
 
