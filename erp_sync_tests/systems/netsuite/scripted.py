@@ -1,82 +1,30 @@
-"""A loopback HTTP server that answers what a test scripted, and keeps what it was sent.
-
-No NetSuite: it knows no records. What NetSuite would do is written in each test, from the vendor's
-documents.
-"""
+"""The scripted server as tests of NetSuite speak to it. No NetSuite: it knows no records."""
 
 from __future__ import annotations
 
-import json
-import re
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from decimal import Decimal
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import parse_qsl, unquote, urlsplit
+
+from erp_sync_tests.systems.scripted import Answer, Script, Sent, served
 
 RECORD_JSON = "application/vnd.oracle.resource+json; type=singular"
 ERROR_JSON = "application/vnd.oracle.resource+json; type=error"
 
-
-@dataclass
-class Sent:
-    method: str
-    path: str
-    query: dict[str, str]
-    headers: dict[str, str]
-    body: Any
+__all__ = ["Answer", "Scripted", "Sent", "created", "refused", "serving", "suiteql_answer"]
 
 
-@dataclass
-class Answer:
-    """What to answer; `drop` closes the connection instead."""
+class Scripted(Script):
+    """A rule matches the path of a call or, of SuiteQL, the query (method SUITEQL)."""
 
-    status: int = 200
-    body: Any = None
-    headers: dict[str, str] = field(default_factory=dict)
-    drop: bool = False
+    kind = RECORD_JSON
 
-
-Handler = Callable[[Sent], Answer | None]
-
-
-@dataclass
-class Scripted:
-    """Rules are asked in order, the last added first; the first answer that is not None is given."""
-
-    base_url: str = ""
-    sent: list[Sent] = field(default_factory=list)
-    rules: list[tuple[str, str, Handler]] = field(default_factory=list)
-    lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def on(self, method: str, pattern: str, *answers: Answer | Handler) -> None:
-        """Answer calls whose path (or, for SuiteQL, whose query) matches: in turn, the last one for ever."""
-        queue = list(answers)
-
-        def handle(sent: Sent) -> Answer | None:
-            answer = queue.pop(0) if len(queue) > 1 else queue[0]
-            return answer(sent) if callable(answer) else answer
-
-        self.rules.insert(0, (method, pattern, handle))
+    def subject(self, sent: Sent) -> tuple[str, str]:
+        return ("SUITEQL", sent.body["q"]) if sent.path.endswith("/suiteql") else (sent.method, sent.path)
 
     def rows(self, pattern: str, *rows: dict[str, Any]) -> None:
         """SuiteQL queries that match get these rows, one page."""
         self.on("SUITEQL", pattern, suiteql_answer(list(rows)))
-
-    def answer(self, sent: Sent) -> Answer:
-        with self.lock:
-            self.sent.append(sent)
-            suiteql = sent.path.endswith("/suiteql")
-            subject = sent.body["q"] if suiteql else sent.path
-            for method, pattern, handle in self.rules:
-                if method == ("SUITEQL" if suiteql else sent.method) and re.search(pattern, subject):
-                    answer = handle(sent)
-                    if answer is not None:
-                        return answer
-        raise AssertionError(f"nothing scripted for {sent.method} {subject}")
 
     def writes(self) -> list[Sent]:
         return [one for one in self.sent if one.method in ("POST", "PATCH") and not one.path.endswith("/suiteql")]
@@ -107,45 +55,5 @@ def refused(detail: str, code: str = "USER_ERROR", path: str = "", status: int =
 @contextmanager
 def serving() -> Iterator[Scripted]:
     scripted = Scripted()
-
-    class Requests(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def _serve(self) -> None:
-            url = urlsplit(self.path)
-            raw = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            body = json.loads(raw, parse_float=Decimal) if raw else None
-            headers = {name.lower(): value for name, value in self.headers.items()}
-            sent = Sent(self.command, unquote(url.path), dict(parse_qsl(url.query)), headers, body)
-            try:
-                answer = scripted.answer(sent)
-            except AssertionError as error:
-                answer = Answer(599, {"title": str(error)})
-            if answer.drop:
-                self.close_connection = True
-                self.connection.close()
-                return
-            content = b"" if answer.body is None else json.dumps(answer.body).encode()
-            self.send_response(answer.status)
-            for name, value in {"Content-Type": RECORD_JSON, **answer.headers}.items():
-                self.send_header(name, value)
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
-
-        do_GET = do_POST = do_PATCH = do_PUT = do_DELETE = _serve
-
-        def log_message(self, format: str, *args: Any) -> None:
-            """Quiet."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Requests)
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-    thread.start()
-    scripted.base_url = f"http://127.0.0.1:{server.server_address[1]}"
-    try:
+    with served(scripted):
         yield scripted
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
