@@ -172,7 +172,8 @@ REASONS = (
     ),
     Reason(
         code="belongs_to_refused",
-        means="Rows of a plan that belong together go all or not at all, and one of them could not go.",
+        means="Rows of a plan that belong together go all or not at all, and one of them could not go yet. It is tried "
+        "again by itself.",
         look=("erp-sync deadletters show ID",),
         do="See the reason of the one that is named.",
     ),

@@ -186,18 +186,30 @@ def test_a_row_that_somebody_adds_to_a_rule_of_ours_is_ours(shop):
         (row("80", rule=AA), "twice_in_batch", Again.NEVER),
     ],
 )
-def test_what_cannot_go_is_refused_alone_and_together_with_what_it_belongs_to(shop, bad, code, again):
+def test_what_cannot_go_is_refused_alone_and_what_comes_again_keeps_what_it_belongs_to(shop, bad, code, again):
     good = [rule(AA), member(AA), row("80", rule=AA)]
     *outcomes, refused = shop.target.submit([*good, bad])
     assert all(isinstance(one, Applied) for one in outcomes)
     assert (refused.code, refused.again) == (code, again)
     assert shop.paid("C-1") == [80]
-    *held, refused = shop.target.submit_together([row("70", rule=AA), bad], [])
+    first, second = shop.target.submit_together([row("70", rule=AA), bad], [])
     if code == "twice_in_batch":
         return
-    assert {one.code for one in held} == {"belongs_to_refused"}
-    assert refused.code == code
-    assert shop.paid("C-1") == [80]
+    assert second.code == code
+    if again is Again.LATER:
+        assert (first.code, first.again, shop.paid("C-1")) == ("belongs_to_refused", Again.LATER, [80])
+    else:
+        assert (type(first), shop.paid("C-1")) == (Applied, [70])
+
+
+def test_a_rule_stays_where_its_rows_did_not_get_away(shop):
+    rows = [rule(AA), member(AA), row("80", rule=AA)]
+    shop.put(*rows)
+    shop.sandbox.fault("drop_connection", "sync", times=1)
+    outcomes = shop.target.submit_together([], rows)
+    assert [type(one).__name__ for one in outcomes] == ["Refused", "Unknown", "Unknown"]
+    assert (outcomes[0].code, outcomes[0].again) == ("belongs_to_refused", Again.LATER)
+    assert shop.held() == keyed(*rows)
 
 
 def test_a_price_that_somebody_else_gave_the_customer_is_not_written_over(shop):
@@ -221,6 +233,21 @@ def test_moves_go_in_one_transaction(shop):
     assert [type(one) for one in outcomes] == [Applied] * 6
     assert (shop.paid("C-1"), shop.paid("C-2")) == ([75], [60])
     assert len(shop.calls("_action/sync")) == before + 1
+
+
+def test_so_many_changed_rows_are_so_many_writes_as_they_fill():
+    with priced_shop(batch_size={"contract_prices.write": 5}) as shop:
+        tiers = [(item, start) for item in ("NUT", "BOLT") for start in range(1, 5)]
+        rows = [*(row("9", rule=AA, item=item, quantity=start) for item, start in tiers),
+                *(row("50", account=f"C-{number}") for number in (1, 2, 3)), row("90"), rule(AA)]  # fmt: skip
+        shop.put(rule(AA))
+        before = len(shop.calls("_action/sync"))
+        shop.put(*rows)
+        assert len(shop.calls("_action/sync")) == before + 3  # 13 rows
+        assert shop.paid("C-2") == [50]
+        for one in rows:
+            shop.put(one)
+        assert len(shop.calls("_action/sync")) == before + 3 + len(rows)
 
 
 def test_a_lost_answer_is_unknown_and_a_repeat_changes_nothing(shop):

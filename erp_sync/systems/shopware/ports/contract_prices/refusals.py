@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from erp_sync.model.native_prices import NativeRow, NativeRule, RuleMember, native_key
-from erp_sync.ports.outcomes import Again, Refused
+from erp_sync.ports.outcomes import Again, NotSent, Outcome, Refused, Unknown
 from erp_sync.systems.shopware.ports.contract_prices.amounts import GROSS, Amounts
 from erp_sync.systems.shopware.ports.contract_prices.ladder_writes import Edge
 
@@ -90,12 +88,22 @@ def needs_own_currency(edge: Edge) -> Refused:
     return Refused(code="no_price_in_own_currency", message=text, again=Again.LATER)
 
 
-def not_alone(others: Mapping[int, Refused]) -> Refused:
-    """Of rows that belong together none goes where one cannot."""
-    first = next(iter(others.values()))
+def not_alone(first: Refused) -> Refused:
+    """Of rows that belong together none goes while one has to come again."""
     return Refused(
         code="belongs_to_refused",
-        message=f"goes together with what could not go: {first.message}",
+        message=f"goes together with what could not go yet: {first.message}",
         again=Again.LATER,
         retry_after_seconds=first.retry_after_seconds,
+    )
+
+
+def not_before(failed: Outcome) -> Refused:
+    """A rule goes after its rows."""
+    why = failed.why if isinstance(failed, NotSent | Unknown) else getattr(failed, "message", "")
+    return Refused(
+        code="belongs_to_refused",
+        message=f"goes after what did not get through: {why}",
+        again=Again.LATER,
+        retry_after_seconds=RULE_PAUSE_SECONDS,
     )

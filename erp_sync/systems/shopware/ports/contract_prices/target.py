@@ -113,8 +113,9 @@ class ContractPriceTarget:
         return self._writing.write([Change(row, True) for row in rows])
 
     def submit_together(self, puts: Sequence[Row], takes: Sequence[Row]) -> list[Outcome]:
-        """Outcomes of `puts`, then of `takes`. One transaction of the shop, all or nothing; only rules are deleted in a
-        second one, after their rows: the vendor refuses to delete a rule that has any."""
+        """Outcomes of `puts`, then of `takes`. One transaction of the shop; only rules are deleted in a second one,
+        after their rows: the vendor refuses to delete a rule that has any. Rows that can never go stay behind; where
+        one has to come again, all do."""
         changes = [*(Change(row, False) for row in puts), *(Change(row, True) for row in takes)]
         return self._writing.write(changes, together=True)
 

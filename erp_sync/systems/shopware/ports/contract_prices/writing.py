@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, NamedTuple
 
@@ -65,8 +65,8 @@ class Writing:
         except TransportError as error:
             return [not_sent(error)] * len(changes)
         refused = self._checking.refusals(changes, known)
-        if together and refused:
-            rest = refusals.not_alone(refused)
+        if together and (first := _to_come_again(refused.values())) is not None:
+            rest = refusals.not_alone(first)
             return [refused.get(at, rest) for at in range(len(changes))]
         outcomes: dict[int, Outcome] = dict(refused)
         good = [at for at in range(len(changes)) if at not in refused]
@@ -74,10 +74,11 @@ class Writing:
         size = self._batch_size * (TOGETHER if together else 1)
         for some in _packed([at for at in good if at not in set(last)], changes, size):
             outcomes |= zip(some, self._sent([changes[at] for at in some], known, together), strict=True)
-        if together and (failed := next((one for one in outcomes.values() if not isinstance(one, Applied)), None)):
-            outcomes |= dict.fromkeys(last, failed)
-        else:
-            for some in _packed(last, changes, size):
+        failed = next((one for at, one in outcomes.items() if at not in refused and not isinstance(one, Applied)), None)
+        for some in _packed(last, changes, size):
+            if failed is not None:
+                outcomes |= dict.fromkeys(some, refusals.not_before(failed))
+            else:
                 outcomes |= zip(some, self._rules_deleted([changes[at].row for at in some]), strict=True)
         return [outcomes[at] for at in range(len(changes))]
 
@@ -127,8 +128,8 @@ class Writing:
         for at, change in enumerate(changes):
             if isinstance(change.row, NativeRow) and (edge := _edge(change.row)) in bad:
                 late[at] = bad[edge]
-        if together and late:
-            return [late.get(at) or refusals.not_alone(late) for at in range(len(changes))]
+        if together and (first := _to_come_again(late.values())) is not None:
+            return [late.get(at) or refusals.not_alone(first) for at in range(len(changes))]
         request.send(self._client, operation=self._operation)
         rules = [ids.rule_id(one.row.rule) for one in changes if isinstance(one.row, NativeRule)]
         self._shop.remember_rules(rules)
@@ -257,6 +258,11 @@ class Writing:
         accounts += [one.owner for one in rows if isinstance(one, NativeRow) and one.kind == "account"]
         edges = [_edge(one) for one in rows if isinstance(one, NativeRow) and one.kind != "base"]
         self._shop.forget((rule for one in edges if (rule := self._rule_of(one)) is not None), accounts)
+
+
+def _to_come_again(refused: Iterable[Refused]) -> Refused | None:
+    """The first that is sent once more by itself: what belongs to it then goes with it."""
+    return next((one for one in refused if one.again is Again.LATER), None)
 
 
 def _edge(row: NativeRow) -> Edge:
