@@ -118,6 +118,17 @@ def test_a_price_that_follows_its_list_is_the_percentage_off_it():
     ]
 
 
+def test_a_percentage_without_a_price_is_off_its_list():
+    steps = [step(D(10), None, Discountin=D(12))]
+    areas = [period(SpecialPrice=D(9), PriceListNo=3, SpecialPriceQuantityAreas=steps)]
+    found = rows(tables.SPECIALS, special(PriceListNum=2, DiscountPercent=D(5), SpecialPriceDataAreas=areas))
+    assert [(one.price, one.discount, one.from_list) for one in found] == [
+        (None, D(5), "2"),
+        (D(9), None, ""),
+        (None, D(12), "3"),
+    ]
+
+
 @pytest.mark.parametrize("price_list", [0, -1, None])
 def test_without_a_list_to_follow_a_price_stands(price_list: int | None):
     record = special(AutoUpdate="tYES", PriceListNum=price_list, DiscountPercent=D(5), Price=D("9.50"))

@@ -1,8 +1,9 @@
 """One `SpecialPrice` of SAP: a header, its periods, their quantity breaks; each of them a row.
 
 - CardCode is a partner, or ``*<list>``: for everybody who buys from that list (contract 1.27, fact sheet section 11).
-- A price follows its list where AutoUpdate is tYES and it has one: then it is the percentage off the list. Else it is
-  the price as it stands, which is after its discount ([SDK] SpecialPrices.Price).
+- A price follows its list where AutoUpdate is tYES and it has one: then it is the percentage off the list; so it is
+  where there is a percentage and no price. Else it is the price as it stands, which is after its discount ([SDK]
+  SpecialPrices.Price).
 - The header's dates do not bound its periods (a period under an expired header was seen to charge; unconfirmed). A
   header that is not Valid has no price of its own; that its periods stay is unconfirmed.
 - A period's own price is for the item's own unit, from the first piece on; a break has a unit (UoMEntry).
@@ -64,8 +65,7 @@ def steps_of(record: Record) -> Iterator[tuple[str, dict[str, Any]]]:
     owner["ItemCode"] = record["ItemCode"]
     header = record.get("Currency")
     if record.get("Valid") != "tNO":
-        followed = _followed(record, record.get("PriceListNum"))
-        priced = _priced(record.get("Price"), record.get("DiscountPercent"), followed)
+        priced = _priced(record.get("Price"), record.get("DiscountPercent"), record, record.get("PriceListNum"))
         if priced is not None:
             yield "", {
                 **owner, **priced, "level": "header", "currency": currency_in(record, header),
@@ -74,15 +74,15 @@ def steps_of(record: Record) -> Iterator[tuple[str, dict[str, Any]]]:
     for place, period in enumerate(rows_in(record, "SpecialPriceDataAreas")):
         where = f"SpecialPriceDataAreas[{place}]"
         dates = {"valid_from": period.get("DateFrom"), "valid_to": period.get("Dateto")}
-        followed = _followed(period, period.get("PriceListNo"))
+        listed = period.get("PriceListNo")
         own = period.get("PriceCurrency") or header
         breaks = rows_in(period, "SpecialPriceQuantityAreas")
-        priced = _priced(period.get("SpecialPrice"), period.get("Discount"), followed)
+        priced = _priced(period.get("SpecialPrice"), period.get("Discount"), period, listed)
         # The break from the first piece on is what counts then, never the period's own price.
         if priced is not None and not any(_from_first(step) for step in breaks):
             yield where, {**owner, **priced, "level": "period", "currency": currency_in(record, own), **dates}
         for at, step in enumerate(breaks):
-            priced = _priced(step.get("SpecialPrice"), step.get("Discountin"), followed)
+            priced = _priced(step.get("SpecialPrice"), step.get("Discountin"), period, listed)
             yield f"{where}.SpecialPriceQuantityAreas[{at}]", {
                 **owner, **(priced or {}), "level": "period", "quantity": step.get("Quantity"),
                 "unit": _unit(record, step.get("UoMEntry")),
@@ -90,17 +90,12 @@ def steps_of(record: Record) -> Iterator[tuple[str, dict[str, Any]]]:
             }  # fmt: skip
 
 
-def _followed(row: Record, price_list: Any) -> str:
-    """The list that a price follows; "" where it stands for itself."""
-    if row.get("AutoUpdate") != "tYES" or is_empty(price_list) or whole(price_list) < 1:
-        return ""
-    return str(price_list)
-
-
-def _priced(price: Any, discount: Any, followed: str) -> dict[str, Any] | None:
-    """Price, or percentage and list; None where there is no price at all."""
-    if followed and not is_empty(discount):
-        return {"discount": discount, "from_list": followed}
+def _priced(price: Any, discount: Any, row: Record, price_list: Any) -> dict[str, Any] | None:
+    """The price as it stands, or the percentage off the list that it follows: by AutoUpdate of the row, or for want of
+    a price. None where there is neither."""
+    follows = row.get("AutoUpdate") == "tYES" or is_empty(price)
+    if follows and not is_empty(discount) and not is_empty(price_list) and whole(price_list) > 0:
+        return {"discount": discount, "from_list": str(price_list)}
     return None if is_empty(price) else {"price": price}
 
 
