@@ -22,7 +22,7 @@ from erp_sync.systems.shopware.sandbox.resources import FLOWS
 from erp_sync.systems.shopware.sandbox.routing import Call, Route, answer
 from erp_sync.systems.shopware.sandbox.saving import parents, remove, save, tagged
 from erp_sync.systems.shopware.sandbox.shop import Shop
-from erp_sync.systems.shopware.sandbox.writing.deleting import mapping
+from erp_sync.systems.shopware.sandbox.writing.deleting import Deleter, mapping
 from erp_sync.systems.shopware.sandbox.writing.writer import Command, Link, Writer
 
 _ENTITY = re.compile(rb'"entity"\s*:\s*"(\w+)"')
@@ -166,6 +166,11 @@ def _delete(
     call: Call, deletes: list[tuple[str, list[Any]]], behavior: Behavior
 ) -> tuple[list[Command], dict[str, list[Any]]]:
     shop, done, absent = call.shop, list[Command](), dict[str, list[Any]]()
+    deleter = Deleter(shop.database, shop.entities, version=call.version)
+    for name, rows in deletes:
+        if (known := shop.entities.get(name)) is not None and mapping(name) is None:
+            ids = [row["id"] for row in rows if isinstance(row, Mapping) and names.is_id(row.get("id"))]
+            deleter.refuse_used(known, ids)
     for name, rows in deletes:
         near_far = mapping(name)
         if near_far is not None:

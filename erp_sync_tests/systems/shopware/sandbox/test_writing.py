@@ -293,6 +293,21 @@ def test_a_product_written_without_indexing_waits_to_be_caught_up(shop):
     assert row["updatedAt"] is not None
 
 
+def test_what_is_in_the_way_of_a_delete_is_so_though_the_same_request_deletes_it(shop):
+    """EntityWriter::sync extracts all commands, and checks restrictions, before it runs the first."""
+    price = {"currencyId": USD, "gross": 1, "net": 1, "linked": False}
+    row = {"id": "2" * 32, "productId": shop.product()["id"], "ruleId": "1" * 32, "quantityStart": 1, "price": [price]}
+    shop.sync({"entity": "rule", "action": "upsert", "payload": [{"id": "1" * 32, "name": "Trade", "priority": 1}]},
+              {"entity": "product_price", "action": "upsert", "payload": [row]})  # fmt: skip
+    prices, rule = ({"entity": entity, "action": "delete", "payload": [{"id": identity * 32}]}
+                    for entity, identity in (("product_price", "2"), ("rule", "1")))  # fmt: skip
+    assert shop.refused("POST", "/api/_action/sync", [prices, rule]).error["code"] == "FRAMEWORK__DELETE_RESTRICTED"
+    assert len(shop.search("product-price")) == 1
+    shop.sync(prices)
+    shop.sync(rule)
+    assert shop.search("rule") == []
+
+
 def test_a_customer_s_tag_ids_follow_the_mapping_whoever_writes_it(shop):
     """EntityWriteResultFactory::resolveDelete: a mapping's delete is an update of both sides, which are indexed."""
 

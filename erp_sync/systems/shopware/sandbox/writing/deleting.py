@@ -37,6 +37,13 @@ class Deleter:
             self._delete(entity, row, done)
         return done, absent
 
+    def refuse_used(self, entity: Entity, ids: Sequence[str]) -> None:
+        """Before anything of a request is deleted (EntityWriter::extractDeleteCommands): what is in the way then is in
+        the way, though the same request deletes it. Raises ShopwareError (409)."""
+        for identity in ids:
+            if self._row(entity, identity) is not None:
+                self._refuse_used(entity, identity)
+
     def _row(self, entity: Entity, identity: str) -> dict[str, Any] | None:
         keys = {"id": identity, "versionId": self.version} if entity.versioned else {"id": identity}
         where = " AND ".join(f'"{name}" = ?' for name in keys)
