@@ -19,6 +19,7 @@ from erp_sync.systems.shopware.sandbox.saving import remove, save
 from erp_sync.systems.shopware.sandbox.schema import entities
 from erp_sync.systems.shopware.sandbox.schema.fields import Entity
 from erp_sync.systems.shopware.sandbox.search import Reader, Result
+from erp_sync.systems.shopware.sandbox.shop import COMMERCIAL
 
 FLOWS = {
     "order": "orders", "order_line_item": "orders", "order_transaction": "orders", "order_delivery": "shipments",
@@ -31,7 +32,7 @@ def routes() -> list[Route]:
     """Six of every entity; the names are ``order.search``, ``product.update``, ..."""
     made = []
     for one in entities().values():
-        flow, commercial = FLOWS.get(one.name, ""), one.name.startswith(("b2b_", "custom_price"))
+        flow, commercial = FLOWS.get(one.name, ""), one.name.startswith(COMMERCIAL)
         base, named = f"/api/{one.path}", f"{one.path}/{{id}}"
         common: dict[str, Any] = {"flow": flow, "commercial": commercial}
         made += [

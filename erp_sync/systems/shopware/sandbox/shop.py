@@ -22,6 +22,7 @@ from erp_sync.systems.shopware.sandbox.writing.writer import Command, Writer
 _BUSINESS_KEYS = {"product": "productNumber", "order": "orderNumber", "customer": "customerNumber"}
 #: Fields of a product whose writes the journal tells by themselves.
 _TOLD = ("stock", "price")
+COMMERCIAL = ("b2b_", "custom_price")
 _CHANGES = {"insert": "create", "update": "update", "delete": "delete"}
 
 
@@ -45,6 +46,11 @@ class Shop:
 
     def entity(self, name: str) -> Entity:
         return entities()[name]
+
+    def known(self, name: str) -> Entity | None:
+        """An entity that somebody names; those of Commercial are known only where it is installed."""
+        absent = not self.options.commercial and name.startswith(COMMERCIAL)
+        return None if absent else self.entities.get(name)
 
     def begin(self, privileges: tuple[str, ...] | None = None) -> None:
         """A new call, by somebody with these rights (None: all); nothing of the last one is left."""

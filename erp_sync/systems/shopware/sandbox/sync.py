@@ -110,7 +110,7 @@ def _stage(shop: Shop, writer: Writer, key: str, operation: Mapping[str, Any]) -
         for index, row in enumerate(rows):
             writer.links.append(Link(name, _pair(row, near_far, f"/{key}/{index}")))
         return
-    entity = shop.entities.get(name)
+    entity = shop.known(name)
     if entity is None:
         raise _unknown(name)
     rows = resolved(shop, entity, rows, key)
@@ -145,7 +145,7 @@ def _to_delete(call: Call, key: str, operation: Mapping[str, Any]) -> list[Any]:
     name, shop = operation["entity"], call.shop
     if not operation.get("criteria"):
         return list(operation["payload"])
-    entity = shop.entities.get(name)
+    entity = shop.known(name)
     if entity is None:
         raise _unknown(name)
     problems: list[Error] = []
@@ -168,7 +168,7 @@ def _delete(
     shop, done, absent = call.shop, list[Command](), dict[str, list[Any]]()
     deleter = Deleter(shop.database, shop.entities, version=call.version)
     for name, rows in deletes:
-        if (known := shop.entities.get(name)) is not None and mapping(name) is None:
+        if (known := shop.known(name)) is not None and mapping(name) is None:
             ids = [row["id"] for row in rows if isinstance(row, Mapping) and names.is_id(row.get("id"))]
             deleter.refuse_used(known, ids)
     for name, rows in deletes:
@@ -185,7 +185,7 @@ def _delete(
                 else:
                     absent.setdefault(name, []).append(keys)
             continue
-        entity = shop.entities.get(name)
+        entity = shop.known(name)
         if entity is None:
             raise _unknown(name)
         for row in rows:

@@ -199,6 +199,9 @@ def test_a_custom_price_that_fails_is_told_in_a_200(shop):
 def test_without_commercial_there_are_no_custom_prices(open_shop):
     shop = open_shop(commercial=False)
     assert shop.refused("POST", "/api/_action/custom-price", []).status == 404
+    assert shop.refused("POST", "/api/search/custom-price", {}).status == 404
+    rows = [{"entity": "custom_price", "action": "delete", "payload": [{"id": "1" * 32}]}]
+    assert shop.refused("POST", "/api/_action/sync", rows).error["code"] == "FRAMEWORK__DEFINITION_NOT_FOUND"
 
 
 @pytest.mark.parametrize(
