@@ -2,7 +2,7 @@
 from the vendor's documents, and answer alike.
 
 Left out is what no document decides and both read otherwise: an agreement's line and a partner's breaks where another
-unit is ordered than theirs.
+unit is ordered than theirs, and breaks of the ordered unit of which none is reached.
 """
 
 from __future__ import annotations
@@ -60,7 +60,8 @@ def specials(draw: st.DrawFn, whose: dict[str, str], unit: str) -> list[dict[str
     if draw(st.booleans()):
         window = draw(st.sampled_from(OF_PERIODS))
         rows.append({**base, "level": "period", **window, **draw(worth)})
-        for quantity in draw(st.lists(st.sampled_from(["5", "10", "50"]), unique=True)):
+        quantities = draw(st.lists(st.sampled_from(["5", "10", "50"]), unique=True))
+        for quantity in ["1", *quantities] if unit == "box" and quantities else quantities:
             rows.append({**base, "level": "period", "quantity": quantity, "unit": unit, **window, **draw(worth)})
     return rows
 

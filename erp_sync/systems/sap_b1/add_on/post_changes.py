@@ -20,9 +20,11 @@ import urllib.error
 import urllib.request
 import uuid
 from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 MOST = 1024
+LIFE = timedelta(days=7)
 TIMEOUT_SECONDS = 10
 TABLES = {"sql_server": "ERP_SYNC.dbo.changes", "hana": '"ERP_SYNC"."changes"'}
 COLUMNS = ("number", "object_type", "transaction_type", "key_columns", "key_values", "noted_at")
@@ -75,8 +77,13 @@ def send(url: str, body: bytes, headers: dict[str, str]) -> int:
         return error.code
 
 
+def is_old(row: Sequence[Any], now: datetime) -> bool:
+    """Noted longer ago than `LIFE`: the receiver would not take it any more, and its comparisons have found it."""
+    return now - datetime.fromisoformat(str(row[5]).replace("Z", "+00:00")) > LIFE
+
+
 def post_once(connection: Any, table: str, company: str, url: str, key: str, send: Send = send) -> int:
-    """Post the oldest rows of the company, at most `MOST`; how many were taken.
+    """Post the oldest rows of the company, at most `MOST`; how many are done with. Old ones are dropped.
 
     `connection` is of the Python database API, with question marks as its parameters; `table` is ours. Raises OSError
     when nothing answered, and RuntimeError for an answer that is not 2xx: the rows stay.
@@ -88,7 +95,8 @@ def post_once(connection: Any, table: str, company: str, url: str, key: str, sen
     rows = cursor.fetchmany(MOST)
     if not rows:
         return 0
-    events = [one for row in rows if (one := event(company, row)) is not None]
+    now = datetime.now(timezone.utc)  # noqa: UP017 (runs on Python 3.10 as well)
+    events = [one for row in rows if not is_old(row, now) and (one := event(company, row)) is not None]
     if events:
         body = json.dumps(events).encode()
         headers = {"Content-Type": "application/json", "X-B1-Webhook-Signature": signature(key, body)}

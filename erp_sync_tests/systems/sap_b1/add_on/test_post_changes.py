@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -19,7 +20,7 @@ from erp_sync.systems.sap_b1.sandbox import create
 from erp_sync_tests.systems.sap_b1.sandbox.conftest import CATALOGUE, Company
 
 KEY, URL = "secret", "https://erp-sync.example/events"
-AT = "2026-11-30T12:00:00.000Z"
+AT = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 NOTED = (
     ("7", "A", "ItemCode\tCardCode", "BOLT\tC1"),
     ("6", "U", "ListNum", "1"),
@@ -156,6 +157,15 @@ def test_a_lower_number_that_is_committed_while_others_are_posted_is_not_lost(da
     receiver = Receiver()
     assert posted(database, receiver) == 1
     assert receiver.bodies[0][0]["type"] == "sap.b1.BusinessPartners.Updated.v1"
+
+
+def test_what_nobody_took_for_a_week_stands_in_nobodys_way(database: sqlite3.Connection):
+    note(database, NOTED[0], NOTED[1])
+    database.execute("UPDATE changes SET noted_at = '2026-01-01T12:00:00.000Z' WHERE object_type = '7'")
+    receiver = Receiver()
+    assert posted(database, receiver) == 2
+    assert [one["type"] for one in receiver.bodies[0]] == ["sap.b1.PriceLists.Updated.v1"]
+    assert left(database) == 0
 
 
 def test_at_most_as_many_as_a_webhook_has_go_at_once(database: sqlite3.Connection):
