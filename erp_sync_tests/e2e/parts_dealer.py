@@ -238,6 +238,7 @@ def parts_dealer(
     erp_data: Mapping[str, Any] | None = None,
     erp_options: Mapping[str, Any] | None = None,
     erp_settings: Mapping[str, Any] | None = None,
+    flows: Mapping[str, Mapping[str, Any]] | None = None,
     erp_items: Collection[str] = tuple(sku for sku, _, _ in ITEMS),
 ) -> Iterator[Dealer]:
     """The shop sells gross in EUR, with 19 %; the company has an account in both systems by its number."""
@@ -265,7 +266,7 @@ def parts_dealer(
         lookups.mkdir()
         for table, lines in LOOKUPS.items():
             (lookups / f"{table}.csv").write_text("\n".join(["key,value,rule,note", *lines, ""]))
-        (defs / "defs.yaml").write_text(yaml.safe_dump_all(_route(shop, erp, told)))
+        (defs / "defs.yaml").write_text(yaml.safe_dump_all(_route(shop, erp, told, flows or {})))
         settings = load({"ERP_SYNC_HOME": str(folder / "home"), "ERP_SYNC_DEFS": str(folder / "defs")})
         settings.home.mkdir()
         fresh.create(settings.ledger_url)
@@ -275,7 +276,9 @@ def parts_dealer(
         yield Dealer(shop, erp, books)
 
 
-def _route(shop: RunningSandbox, erp: RunningSandbox, told: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _route(
+    shop: RunningSandbox, erp: RunningSandbox, told: Mapping[str, Any], more: Mapping[str, Mapping[str, Any]]
+) -> list[dict[str, Any]]:
     def connection(name: str, vendor: str, sandbox: RunningSandbox, settings: Mapping[str, Any]) -> dict[str, Any]:
         keys = sandbox.status()["credentials"]
         attributes = {
@@ -289,6 +292,7 @@ def _route(shop: RunningSandbox, erp: RunningSandbox, told: Mapping[str, Any]) -
         return {"type": "erp_sync.components.Connection", "attributes": attributes}
 
     flows = {name: {"mode": "on", "start": "2026-01-01T00:00:00Z"} for name in FLOWS}
+    flows |= {name: {"mode": "on", **flow} for name, flow in more.items()}
     route = {"name": ROUTE, "store": STORE, "erp": ERP, "lookups": "lookups", "flows": flows}
     return [
         connection(STORE, "shopware", shop, {}),
