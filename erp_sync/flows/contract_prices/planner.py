@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
@@ -45,7 +46,10 @@ def plan_tables(database: duckdb.DuckDBPyConnection, around: TableSurroundings) 
     rows, standing = planning.without(rows, around.going)
     held, waiting = planning.without(held, around.waiting)
     there = [*around.going.items(), *around.waiting.items()]
-    overtaken = sorted({key for key, after in there if key not in wanted or wanted[key] != after})
+    undoing = _still_undone(around, wanted)
+    overtaken = sorted(
+        {key for key, after in there if key not in undoing and (key not in wanted or wanted[key] != after)}
+    )
     quarantine = [{**one, "rule": code_of(one["rule"])} for one in wished.quarantine.to_pylist()]
     quarantine += [
         {"account": "", "price_list": "", "item": name, "rule": AMBIGUOUS_NAME, "problem": words}
@@ -87,3 +91,17 @@ def _judged(database: duckdb.DuckDBPyConnection, around: TableSurroundings) -> l
         judging.let_go(database, [ladder for ladder, rows in groups.items() if all(rows)])
         judging.put_back(database)
     return []
+
+
+def _still_undone(around: TableSurroundings, wanted: Mapping[str, str | None]) -> set[str]:
+    """Keys on their way back to what they were before a plan that was undone, and of which the terms say the same as
+    then: the undoing is not overtaken by that."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    keys = sorted(around.going.keys() & around.settled.keys())
+    if not keys:
+        return set()
+    known = around.known.filter(pc.is_in(around.known.column("key"), pa.array(keys, pa.string())))
+    held = dict(zip(known.column("key").to_pylist(), known.column("value").to_pylist(), strict=True))
+    return {key for key in keys if wanted.get(key, held.get(key)) == around.settled[key]}
