@@ -18,6 +18,7 @@ from erp_sync.flows.comparison import value_text
 from erp_sync.flows.extraction import Extraction, Landing, extract_named
 from erp_sync.flows.table_flow import GONE
 from erp_sync.ledger.known_state import KnownRow
+from erp_sync.ports.price_questions import ReadsAccounts, account_named
 from erp_sync.ports.raw import RawRecord
 
 # Records read in one go.
@@ -41,10 +42,21 @@ def read_named(
     An event that names nothing is put away: a run that no event started has read all changes before.
     """
     waiting = here.ledger.inbox.waiting(now - events.delay(here, connection), connection, entity)
-    named = list(dict.fromkeys([*ids, *(one.native_id for one in waiting if one.native_id)]))
+    every = dict.fromkeys([*ids, *(one.native_id for one in waiting if one.native_id)])
+    accounts = [account for one in every if (account := account_named(one))]
+    named = [one for one in every if not account_named(one)]
     seen = received = 0
     files: list[str] = []
     common: dict[str, Any] = {"connection": connection, "entity": entity, "run_id": run_id}
+    # A source that cannot read single accounts finds what they have by the next look at all that changed.
+    for page in source.read_accounts(accounts) if accounts and isinstance(source, ReadsAccounts) else ():
+        seen += len(page)
+        unseen = here.ledger.cursors.not_received(connection, entity, page)
+        fresh = here.ledger.privacy.forget(connection, entity, unseen)
+        if fresh:
+            file = land(fresh)
+            files.append(file)
+            received += len(here.ledger.receive(connection, entity, fresh, run_id=run_id, lake_file=file))
     for start in range(0, len(named), BATCH):
         some = named[start : start + BATCH]
         done, found = extract_named(source, here.ledger, land, native_ids=some, **common)

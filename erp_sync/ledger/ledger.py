@@ -13,6 +13,7 @@ import sqlalchemy as sa
 
 from erp_sync.ledger.activity import Activity
 from erp_sync.ledger.adopting import Adopting
+from erp_sync.ledger.beneath import Beneath
 from erp_sync.ledger.breakers import LedgerBreakers, words
 from erp_sync.ledger.by_hand import ByHand
 from erp_sync.ledger.corrections import Corrections
@@ -86,6 +87,7 @@ class Ledger:
         self.deliveries = Deliveries(database)
         self.steps = Steps(database)
         self.known = KnownState(database)
+        self.beneath = Beneath(database)
         self.cross_references = CrossReferences(database)
         self.lookups = LookupTables(database)
         self.quarantine = Quarantine(database)

@@ -67,6 +67,16 @@ def native_values(row: NativeRule | RuleMember | NativeRow) -> dict[str, Any]:
     return {"price": row.price, "gross": True} if row.gross else {"price": row.price}
 
 
+def rows_of(kind: str, owner: str) -> str:
+    """How the keys begin of an account's rows (kind ``account``), or of a rule's."""
+    return f"row/{_encoded(kind)}/{_encoded(owner)}/"
+
+
+def membership_of(account: str) -> str:
+    """How the keys end of the account's memberships of rules, which begin with ``member/``."""
+    return f"/{_encoded(account)}"
+
+
 def native_row(key: str, values: Mapping[str, Any]) -> NativeRule | RuleMember | NativeRow:
     """The row that a key and its values mean. Raises ValueError for a key of another shape."""
     kind, *parts = [_decoded(part) for part in key.split("/")]

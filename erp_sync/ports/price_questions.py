@@ -53,6 +53,19 @@ class AsksPrices(Protocol):
         TransportError where it does not answer. Changes nothing."""
 
 
+_ACCOUNT = "account:"
+
+
+def named_account(account: str) -> str:
+    """What an event names that asks for all of an account's own terms; `account` as the ERP names it."""
+    return _ACCOUNT + account
+
+
+def account_named(native_id: str) -> str:
+    """The account that an event names so; "" for every other name."""
+    return native_id.removeprefix(_ACCOUNT) if native_id.startswith(_ACCOUNT) else ""
+
+
 @runtime_checkable
 class ReadsAccounts(Protocol):
     """A source of price terms that reads what single accounts agreed."""

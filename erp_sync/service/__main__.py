@@ -16,6 +16,7 @@ from erp_sync.monitoring.exposition import Exposition
 from erp_sync.operations.kpis import figures
 from erp_sync.runtime.storage import StillRunning, initialise
 from erp_sync.service.app import create_app
+from erp_sync.service.price_checks import PriceChecks
 from erp_sync.service.receiving import Receiver
 
 # More at once than any sender has under way; what is beyond gets 503 and comes again.
@@ -40,7 +41,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
     try:
         uvicorn.run(
-            create_app(Receiver(configuration, inbox), Exposition(lambda: figures(here))),
+            create_app(Receiver(configuration, inbox), Exposition(lambda: figures(here)), PriceChecks(here)),
             host=options.host,
             port=options.port,
             log_level="warning",

@@ -1,4 +1,5 @@
-"""The web application: POST /events/{connection}, its challenge by GET, /health, and /metrics for Prometheus.
+"""The web application: POST /events/{connection}, its challenge by GET, POST /prices/{route}/{account} for a shop whose
+customer logs in, /health, and /metrics for Prometheus.
 
 Answers to POST: 200 stored (also what was stored before, and what by a setting waits for the next poll anyway), 401
 signature, 403 outside the time window, 404 no such connection or none that takes notifications, 408 too slow, 413 too
@@ -17,6 +18,7 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response
 from sqlalchemy.exc import DBAPIError
+from starlette.background import BackgroundTask
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 
@@ -25,6 +27,7 @@ from erp_sync.ledger.errors import LedgerError
 from erp_sync.model.advice import Advice
 from erp_sync.monitoring.exposition import Exposition
 from erp_sync.ports.notifications import NotificationRefused
+from erp_sync.service.price_checks import NotAsked, PriceChecks
 from erp_sync.service.receiving import Receiver
 from erp_sync.transport.exchange_store import WrongExchangeLog
 
@@ -53,8 +56,11 @@ class TooLarge(NotificationRefused):
     code = "too_large"
 
 
-def create_app(receiver: Receiver, exposition: Exposition | None = None) -> FastAPI:
-    """The application around one receiver; without an `exposition` there is no /metrics."""
+def create_app(
+    receiver: Receiver, exposition: Exposition | None = None, price_checks: PriceChecks | None = None
+) -> FastAPI:
+    """The application around one receiver; without an `exposition` there is no /metrics, without `price_checks` no
+    /prices."""
     app = FastAPI(title="erp_sync events", openapi_url="/openapi.json", docs_url=None, redoc_url=None)
 
     @app.post("/events/{connection}", summary="Take a change notification of a connection's system")
@@ -104,6 +110,27 @@ def create_app(receiver: Receiver, exposition: Exposition | None = None) -> Fast
             log.error("inbox cannot be read", extra={"error": str(error)})
             return JSONResponse({**content, "status": "the inbox cannot be read"}, status_code=503)
         return JSONResponse(content)
+
+    if price_checks is not None:
+
+        @app.post(
+            "/prices/{route}/{account}", summary="What an account sees, against the ERP's terms; then a live look"
+        )
+        async def prices(route: str, account: str, request: Request) -> JSONResponse:
+            kind, _, token = request.headers.get("authorization", "").partition(" ")
+            try:
+                told = await run_in_threadpool(
+                    price_checks.answer, route, account, token if kind.lower() == "bearer" else ""
+                )
+            except NotAsked as refused:
+                return _refused(route, refused.status, "not_admitted", refused.problem)
+            except WrongConfiguration as wrong:
+                log.error("route is not configured", extra={"route": route, "problem": str(wrong)})
+                return _refused(route, 503, "not_configured", f"route {route} is not configured")
+            except (LedgerError, DBAPIError) as error:
+                log.error("prices cannot be read", extra={"route": route, "error": str(error)})
+                return _refused(route, 503, "not_read", "the ledger cannot be read now")
+            return JSONResponse(told, background=BackgroundTask(price_checks.compare, route, account))
 
     if exposition is not None:
 

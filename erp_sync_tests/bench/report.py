@@ -150,6 +150,12 @@ BENCHES: dict[str, Bench] = {
             "hundredth_differences": Target(0),
         },
     ),
+    "login-check": Bench(
+        "login_check",
+        "an account logs in: what it sees against the ERP's terms, out of a million known prices",
+        "",
+        {"sqlite_answer_s_p95": Target(0.3), "postgresql_answer_s_p95": Target(0.3)},
+    ),
     "lake-year": Bench(
         "lake_year",
         "a year of runs every five minutes in the lake: its files joined, and read before and after",

@@ -98,6 +98,15 @@ class Erp:
         self.reads.append("fetch")
         yield [self.raw(one) for one in native_ids if one in self.records]
 
+    def read_accounts(self, accounts: Sequence[str]) -> Iterator[list[RawRecord]]:
+        self.reads.append(f"accounts {', '.join(accounts)}")
+        own = [
+            native_id
+            for native_id, (_, rows) in self.records.items()
+            if any(getattr(row, "account", None) in accounts for row in rows)
+        ]
+        yield [self.raw(one) for one in own]
+
     def to_canonical(self, raw: RawRecord, lookups: Any) -> tuple[Row, ...]:
         if raw.payload["bad"]:
             raise BadRecord(raw.native_id, "rows", "cannot be understood")
