@@ -82,9 +82,16 @@ ACCOUNT = {
     "updated_at": _VERSION,
 }
 
-CONTRACT_PRICES = {
-    "unit": "a product is sold in one unit: rows of another are refused",
-}
+_TERM = "a term of the ERP: the price engine works out what comes of it, which is what the shop gets"
+
+CONTRACT_PRICES = dict.fromkeys(
+    (
+        *("group", "price_list", "policy", "every_source", "combination", "no_discounts", "manufacturer", "properties"),
+        *("sold_in", "factor", "base_list", "active", "day", "into", "rate", "scope", "scoped_to", "match", "matched"),
+        *("percent", "relation", "valid_from", "valid_to", "level", "discount", "from_list", "agreement"),
+    ),
+    _TERM,
+) | {"unit": "a product is sold in one unit: rows of another are refused"}
 
 STOCK_LEVEL = {
     "connection": _WHOSE,

@@ -36,7 +36,8 @@ REASONS = (
     ),
     Reason(
         code="unknown_account",
-        means="No customer of the shop has the customer number of this account of the ERP: its terms wait.",
+        means="No customer of the shop has the customer number of this account of the ERP: its terms, its own prices "
+        "and its place in price rules wait.",
         look=("erp-sync plan ROUTE customers", "erp-sync lookups export customer_map customer_map.csv"),
         do="Nothing, where the company is to sign up. Else give its customer in the shop the number of the ERP, or a "
         "row of look-up table customer_map. It goes by itself then.",
@@ -144,12 +145,6 @@ REASONS = (
         means="A price belongs to a rule that the shop does not have yet. It goes once the rule is there.",
         look=("erp-sync deadletters show ID",),
         do="Nothing, if it passes. Else look why the rule was refused or held: its prices wait for it.",
-    ),
-    Reason(
-        code="unknown_account",
-        means="The shop has no customer with the account's number: its own prices and its place in rules wait for it.",
-        look=("erp-sync deadletters show ID",),
-        do="Let the customer register or be made in the shop, with the account's number as customer number.",
     ),
     Reason(
         code="price_of_others",
