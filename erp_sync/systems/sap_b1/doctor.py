@@ -1,7 +1,8 @@
 """Is this company ready? Reads and compares, changes nothing.
 
 Checks: log-in, the user-defined field of our key and those of the mapping, warehouses that settings name, every entity
-set that a flow reads, and approval requests. What the user may write cannot be told without writing.
+set that a flow reads, approval requests, and what decides prices. What the user may write cannot be told without
+writing.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from erp_sync.systems.sap_b1 import odata
 from erp_sync.systems.sap_b1.capabilities import key_field
 from erp_sync.systems.sap_b1.client import Query, ServiceLayerClient
 from erp_sync.systems.sap_b1.deliveries import DELIVERING
+from erp_sync.systems.sap_b1.doctor_prices import price_terms
 from erp_sync.systems.sap_b1.stock import MOVING
 from erp_sync.transport.errors import NoSession, NotAuthenticated, Rejected, TransportError
 
@@ -40,6 +42,7 @@ def examine(client: ServiceLayerClient, mappings: Mapping[str, RecordMapping]) -
         *_user_fields(client, mappings),
         *_warehouses(client),
         *_reads(client),
+        *price_terms(client),
         *_writes(),
     ]
 

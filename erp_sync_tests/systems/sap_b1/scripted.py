@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from erp_sync_tests.systems.sap_b1.published import problems
+from erp_sync_tests.systems.sap_b1.published import FUNCTIONS, problems
 from erp_sync_tests.systems.scripted import Answer, Handler, Script, served
 from erp_sync_tests.systems.scripted import Sent as AnySent
 
@@ -73,8 +73,9 @@ class Scripted(Script):
         return None
 
     def writes(self) -> list[Sent]:
-        """A preview is none: it saves nothing."""
-        return [one for one in self.sent if one.method != "GET" and one.path != "OrdersService_Preview"]
+        """A preview is none, nor are functions: they save nothing."""
+        asking = ("OrdersService_Preview", *FUNCTIONS)
+        return [one for one in self.sent if one.method != "GET" and one.path not in asking]
 
     def previews(self) -> list[Sent]:
         return [one for one in self.sent if one.path == "OrdersService_Preview"]

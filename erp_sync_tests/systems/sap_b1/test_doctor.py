@@ -15,6 +15,8 @@ def company(server: Scripted) -> None:
     """Everything may be read, and nothing has the doctor's keys."""
     server.on("GET", ".*", Answer(body={"value": []}))
     server.rows("Warehouses", {"WarehouseCode": "01"})
+    server.on("POST", "^CompanyService_GetAdminInfo", Answer(body={"LocalCurrency": "EUR"}))
+    server.on("POST", "^SBOBobService_GetCurrencyRate", Answer(body={"value": 0.9}))
 
 
 def found(connector, **settings):
@@ -77,3 +79,25 @@ def test_what_a_flow_reads_and_may_not_is_named(connector, server):
     assert told["reading ProductTrees"].verdict is Verdict.ERROR
     assert "reading Invoices" not in told
     assert "reading StockTransfers" not in told
+
+
+def test_what_decides_prices_and_may_not_be_read_is_a_warning(connector, server):
+    server.on("GET", "^SpecialPrices", refused(-5002, "No authorization", 403))
+    server.on("POST", "^CompanyService_GetAdminInfo", refused(-5002, "No authorization", 403))
+    told = found(connector)
+    assert told["reading PriceLists for prices"].verdict is Verdict.OK
+    assert told["reading SpecialPrices for prices"].verdict is Verdict.WARNING
+    assert told["currency of the company"].verdict is Verdict.WARNING
+    assert "exchange rates of today" not in told
+
+
+def test_currencies_without_a_rate_today_are_named(connector, server):
+    server.rows("Currencies", {"Code": "EUR"}, {"Code": "CHF"}, {"Code": "$", "DocumentsCode": "USD"})
+    server.on("POST", "^SBOBobService_GetCurrencyRate", lambda sent: (
+        Answer(body={"value": 0.9}) if sent.body["Currency"] == "CHF" else refused(-4006, "Update the exchange rate")
+    ))  # fmt: skip
+    told = found(connector, currencies={})
+    assert told["currency of the company"].found == "EUR"
+    rates = told["exchange rates of today"]
+    assert (rates.verdict, rates.found) == (Verdict.WARNING, "none for USD")
+    assert found(connector, currencies={}, rate_currencies=["CHF"])["exchange rates of today"].verdict is Verdict.OK
