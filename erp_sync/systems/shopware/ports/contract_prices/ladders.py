@@ -51,7 +51,8 @@ def ladder_of(steps: Iterable[Step]) -> dict[tuple[int, str], Decimal]:
 
 def told_apart(steps: Iterable[Step]) -> list[Step]:
     """Records that do not tell which currencies have a tier at their start: one that goes on from the record before at
-    the same price has none, unless it is the only currency there is."""
+    the same price has none, unless it is the only currency there is. Of a currency whose first tier begins later than
+    another's the start is told too early: what is paid is the same."""
     before: dict[str, Decimal] = {}
     found = []
     for one in sorted(steps, key=lambda step: step.start):
