@@ -202,6 +202,16 @@ def test_what_cannot_go_is_refused_alone_and_what_comes_again_keeps_what_it_belo
         assert (type(first), shop.paid("C-1")) == (Applied, [70])
 
 
+def test_a_rule_that_is_gone_is_looked_up_anew(shop):
+    shop.put(rule(AA), row("80", rule=AA))
+    shop.take(row("80", rule=AA))
+    shop.connector.client.write("DELETE", f"rule/{ids.rule_id(AA)}", operation="test")
+    (first,), (second,) = (shop.target.submit([row("80", rule=AA)]) for _ in range(2))
+    assert [(one.code, one.again) for one in (first, second)] == [
+        ("unknown_reference", Again.LATER), ("unknown_price_rule", Again.LATER),
+    ]  # fmt: skip
+
+
 def test_a_rule_stays_where_its_rows_did_not_get_away(shop):
     rows = [rule(AA), member(AA), row("80", rule=AA)]
     shop.put(*rows)
@@ -264,7 +274,7 @@ def test_what_the_shop_refuses_is_refused_as_a_whole_and_looked_up_anew(shop):
     (customer,) = shop.target.resolve([Requirement("customer", "C-1")]).values()
     shop.connector.client.write("DELETE", f"customer/{customer}", operation="test")
     outcomes = shop.target.submit(rows)
-    assert {(one.code, one.whole_batch) for one in outcomes} == {("unknown_reference", True)}
+    assert {(one.code, one.whole_batch, one.again) for one in outcomes} == {("unknown_reference", True, Again.LATER)}
     assert shop.held() == {}
     assert [getattr(one, "code", "") for one in shop.target.submit(rows)] == ["", "unknown_account", ""]
     assert shop.held() == keyed(rows[0], rows[2])

@@ -96,10 +96,10 @@ class Checking:
             return refusals.unknown_customer(row.account) if lacks else None
         if (wrong := refusals.of_row(row, self._shop.amounts())) is not None:
             return wrong
-        if change.gone:
-            return refusals.stays(row) if row.kind == "base" and row.currency == self._own_currency.code() else None
         if row.item in known.untaxed:
             return refusals.no_tax(row)
+        if change.gone:
+            return refusals.stays(row) if row.kind == "base" and row.currency == self._own_currency.code() else None
         if row.item not in known.products:
             return refusals.unknown_product(row)
         if row.kind == "rule" and row.owner not in put_rules and ids.rule_id(row.owner) not in known.rules:

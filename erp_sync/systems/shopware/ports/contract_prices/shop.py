@@ -223,11 +223,11 @@ class PriceShop:
 
     def base(self, product: Mapping[str, Any]) -> dict[str, Decimal]:
         """A product's own prices by currency; a price of zero is none."""
-        return {code: price for code, price in self._read(product, price_rows(product)).items() if price}
+        return {code: price for code, price in self.prices_of(product.get("id"), price_rows(product)).items() if price}
 
     def _tier(self, row: Mapping[str, Any]) -> Kept:
         start, end, told = row.get("quantityStart"), row.get("quantityEnd"), row.get("customFields") or {}
-        prices = self._read(row, row.get("price") or ())
+        prices = self.prices_of(row.get("id"), row.get("price") or ())
         own = told.get(TIERS_FIELD) if isinstance(told, Mapping) else None
         tiers = tuple(sorted(set(own) & set(prices))) if isinstance(own, list) else tuple(sorted(prices))
         return Kept(str(row["id"]), Step(int(start or 1), None if end is None else int(end), prices, tiers))
@@ -236,16 +236,17 @@ class PriceShop:
         steps = []
         for tier in row.get("price") or ():
             end = tier.get("quantityEnd")
-            prices = self._read(row, tier.get("price") or ())
+            prices = self.prices_of(row.get("id"), tier.get("price") or ())
             start = int(tier.get("quantityStart") or 1)
             steps.append(Step(start, None if end is None else int(end), prices, tuple(sorted(prices))))
         return [Kept(str(row["id"]), step) for step in told_apart(steps)]
 
-    def _read(self, row: Mapping[str, Any], prices: Iterable[Mapping[str, Any]]) -> dict[str, Decimal]:
+    def prices_of(self, identity: object, prices: Iterable[Mapping[str, Any]]) -> dict[str, Decimal]:
+        """By currency, of a record with this id."""
         try:
             return self.amounts().read(prices)
         except BadNumber as error:
-            raise UnexpectedAnswer(f"price {row.get('id')}: {error}") from error
+            raise UnexpectedAnswer(f"price {identity}: {error}") from error
 
 
 def _conditions(rule: str) -> set[str]:

@@ -94,6 +94,11 @@ class Writing:
             outcome = error.as_outcome()
             if isinstance(outcome, Refused):
                 outcome = msgspec.structs.replace(outcome, whole_batch=len(changes) > 1)
+            if isinstance(outcome, Refused) and outcome.code == "unknown_reference":
+                # A rule or a customer that was remembered is gone: it is looked up anew.
+                outcome = msgspec.structs.replace(
+                    outcome, again=Again.LATER, retry_after_seconds=refusals.RULE_PAUSE_SECONDS
+                )
             self._forget(changes)
             return [outcome] * len(changes)
 
@@ -198,7 +203,7 @@ class Writing:
 
     def _base_refusal(self, edge: Edge, edit: Edit, product: Product) -> Refused | None:
         own = self._own_currency.code()
-        there = self._shop.amounts().read(product.price)
+        there = self._shop.prices_of(product.id, product.price)
         return None if own in there or (1, own) in edit.puts else refusals.needs_own_currency(edge)
 
     def _member(self, request: Request, row: RuleMember, gone: bool, known: Known) -> None:
