@@ -53,7 +53,7 @@ def work_out(
     for name in ("rules", "members"):
         database.register(f"changed_{name}", getattr(found, name))
     database.execute(
-        f"""
+        """
         CREATE OR REPLACE TEMP TABLE next_rules AS
         SELECT k.rule, k.priority FROM known_rules k ANTI JOIN changed_rules c USING (rule)
         UNION ALL SELECT rule, priority FROM changed_rules WHERE action <> 'remove';
@@ -64,9 +64,6 @@ def work_out(
 
         CREATE OR REPLACE TEMP TABLE next_rows AS
         SELECT kind, owner, item, unit, currency, quantity, price, gross FROM native_rows
-        UNION ALL
-        SELECT kind, owner, item, unit, currency, quantity, price, gross FROM known_rows
-        SEMI JOIN staying USING ({native.KEY_COLUMNS})
         """
     )
     count = database.execute("SELECT count(*) FROM next_rows").fetchall()[0][0]

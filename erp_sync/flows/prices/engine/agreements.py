@@ -95,10 +95,10 @@ class Agreements:
             JOIN account_numbers a ON a.account = m.account;
             CREATE OR REPLACE TEMP TABLE owned AS
             WITH stored AS (
-                SELECT r.rule_no, s.spot, k.currency, k.gross, sum(hash(k.quantity, k.price)) AS paid
-                FROM known_rows k JOIN rules r ON r.rule = k.owner
+                SELECT r.rule_no, s.spot, k.currency, k.gross, k.paid
+                FROM known_ladders k JOIN rules r ON r.rule = k.owner
                 JOIN spots s ON s.item = k.item AND s.unit = k.unit
-                WHERE k.kind = 'rule' GROUP BY ALL
+                WHERE k.kind = 'rule'
             )
             SELECT s.rule_no, s.spot, d.deal FROM stored s
             JOIN deals d ON d.spot = s.spot AND d.paid = s.paid AND d.currency = s.currency AND d.gross = s.gross
@@ -106,7 +106,8 @@ class Agreements:
         )
 
     def look(self) -> None:
-        """``ranks`` (the smaller a rule, the more it says of its accounts), ``state``, ``leftover``.
+        """``ranks`` (the smaller a rule, the more it says of its accounts; one that the store has stays in its place
+        when accounts join or leave), ``state``, ``leftover``.
 
         A rule gives up what one of its accounts may have no price for: an account's rows cannot say so.
         """
@@ -116,10 +117,20 @@ class Agreements:
                 SELECT m.rule_no, v.spot FROM void_spots v JOIN rule_members m USING (account_no)
             );
             CREATE OR REPLACE TEMP TABLE ranks AS
-            SELECT rule_no, accounts, (row_number() OVER (ORDER BY accounts, rule))::INTEGER AS rank FROM (
-                SELECT r.rule_no, r.rule, count(m.account_no) AS accounts
-                FROM rules r LEFT JOIN rule_members m USING (rule_no) GROUP BY ALL
-            );
+            WITH sized AS (
+                SELECT r.rule_no, r.rule, any_value(k.priority) AS priority, count(m.account_no) AS accounts
+                FROM rules r LEFT JOIN rule_members m USING (rule_no) LEFT JOIN known_rules k ON k.rule = r.rule
+                GROUP BY r.rule_no, r.rule
+            ),
+            placed AS (
+                SELECT *, coalesce(priority, (
+                           SELECT min(o.priority) FROM sized o WHERE o.accounts <= s.accounts
+                       ), 2147483647) AS place
+                FROM sized s
+            )
+            SELECT rule_no, accounts,
+                   (row_number() OVER (ORDER BY place DESC, priority NULLS LAST, accounts, rule))::INTEGER AS rank
+            FROM placed;
             CREATE OR REPLACE TEMP TABLE covered AS
             SELECT m.account_no, o.spot, min(k.rank)::INTEGER AS rank, arg_min(o.deal, k.rank) AS deal
             FROM owned o JOIN rule_members m USING (rule_no) JOIN ranks k USING (rule_no)

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from erp_sync.flows.prices.engine import keeping, ladders
 from erp_sync.flows.prices.engine.agreements import Agreements
 from erp_sync.flows.prices.engine.priorities import unique_priorities
 from erp_sync.flows.prices.engine.schedules import Schedules
@@ -29,8 +30,8 @@ LIST, CLASS = "list ", "class "
 class Native:
     """Rows, rules and members of rules, in the tables ``native_rows``, ``native_rules``, ``native_members``."""
 
-    def __init__(self, database: duckdb.DuckDBPyConnection) -> None:
-        self.database = database
+    def __init__(self, database: duckdb.DuckDBPyConnection, first_quantity: int) -> None:
+        self.database, self.first_quantity = database, first_quantity
 
     def tables(self) -> dict[str, pa.Table]:
         """As Arrow, by the names of `model.native_prices`, in the order of their keys."""
@@ -55,13 +56,15 @@ def factor(
     """
     database = schedules.database
     register_known(database, known or {})
+    ladders.know(database)
     work = _Factoring(database, means)
     work.store_steps()
+    work.class_names()
     work.default_rules()
     work.shared_rules(least_saving)
     work.rules()
     work.rows()
-    return Native(database)
+    return Native(database, means.first_quantity)
 
 
 def register_known(database: duckdb.DuckDBPyConnection, known: Mapping[str, pa.Table]) -> None:
@@ -119,6 +122,44 @@ class _Factoring:
             """
         )
 
+    def class_names(self) -> None:
+        """``class_rules`` (class_id, price_list, currency, rule): a class keeps the rule that most of its accounts are
+        in, if they are most of those, so that a change of its discounts renames nothing."""
+        import pyarrow as pa
+
+        classes = self.database.execute("SELECT class_id, label FROM classes ORDER BY label").fetchall()
+        alike = self.database.execute(
+            f"""
+            WITH ours AS (SELECT class_id, count(*) AS accounts FROM members GROUP BY class_id),
+            theirs AS (SELECT rule, count(*) AS accounts FROM known_members GROUP BY rule)
+            SELECT m.class_id, k.rule FROM known_members k JOIN members m USING (account)
+            JOIN ours o ON o.class_id = m.class_id JOIN theirs t ON t.rule = k.rule
+            WHERE starts_with(k.rule, '{CLASS}')
+            GROUP BY m.class_id, k.rule
+            HAVING 2 * count(*) > any_value(o.accounts) AND 2 * count(*) > any_value(t.accounts)
+            """
+        ).fetchall()
+        names = dict(alike)
+        taken = set(names.values())
+        for number, label in classes:
+            name, more = f"{CLASS}{label}", 1
+            while number not in names and name in taken:
+                more += 1
+                name = f"{CLASS}{label} ({more})"
+            taken.add(names.setdefault(number, name))
+        given = pa.table(
+            {"class_id": pa.array(list(names), pa.int64()), "rule": pa.array(list(names.values()), pa.string())}
+        )
+        self.database.register("given", given)
+        self.database.execute(
+            """
+            CREATE OR REPLACE TEMP TABLE class_rules AS
+            SELECT c.class_id, c.price_list, c.currency, c.gross, g.rule FROM classes c JOIN given g USING (class_id)
+            """
+        )
+        self.database.unregister("given")
+        keeping.keep_classes(self.database)
+
     def default_rules(self) -> None:
         """What is paid without terms of one's own: ``base_rows``, ``default_owned`` (rule, class_id, item, unit)."""
         self.database.execute(
@@ -142,8 +183,8 @@ class _Factoring:
             SELECT class_id, price_list, currency, '{LIST}' || price_list || ' ' || currency AS rule FROM sized
             QUALIFY row_number() OVER (PARTITION BY price_list, currency ORDER BY accounts DESC, label) = 1;
             CREATE OR REPLACE TEMP TABLE base_sums AS
-            SELECT b.currency, b.gross, s.item, s.unit, hash({self.means.first_quantity}::DECIMAL(18, 6), s.first_price)
-                   ::HUGEINT AS paid, s.first_price
+            SELECT b.class_id, b.currency, b.gross, s.item, s.unit, s.first_price,
+                   hash({self.means.first_quantity}::DECIMAL(18, 6), s.first_price)::HUGEINT AS paid
             FROM base_classes b JOIN class_sums s USING (class_id)
             ANTI JOIN (SELECT DISTINCT c.currency, v.item, v.unit FROM class_voids v JOIN classes c USING (class_id)) v
               ON v.currency = b.currency AND v.item = s.item AND v.unit = s.unit;
@@ -159,8 +200,8 @@ class _Factoring:
             LEFT JOIN base_sums b ON b.currency = l.currency AND b.item = l.item AND b.unit = l.unit
             WHERE b.paid IS DISTINCT FROM l.paid OR b.gross <> l.gross
             UNION ALL
-            SELECT '{CLASS}' || c.label, s.class_id, s.item, s.unit
-            FROM class_sums s JOIN classes c USING (class_id)
+            SELECT c.rule, s.class_id, s.item, s.unit
+            FROM class_sums s JOIN class_rules c USING (class_id)
             ANTI JOIN list_sums x ON x.class_id = s.class_id AND x.item = s.item AND x.unit = s.unit
             LEFT JOIN list_sums l ON l.price_list = c.price_list AND l.currency = c.currency AND l.item = s.item
                  AND l.unit = s.unit
@@ -171,9 +212,8 @@ class _Factoring:
         )
 
     def shared_rules(self, least_saving: float) -> None:
-        """``shared_owned`` (rule, owner, item, unit): what rules for sets of accounts have; `Agreements` finds them.
-        ``account_owned``: what no rule gives (account, class_id, spot, and the owner whose tiers it has: none is the
-        class). A held pair gets none."""
+        """``owned``: what rules for sets of accounts have; `Agreements` finds them. ``account_owned``: what no rule
+        gives (account, class_id, item, unit, deal: none is the class's price). A held pair gets none."""
         self.database.execute(
             """
             CREATE OR REPLACE TEMP TABLE default_names AS SELECT DISTINCT rule FROM default_owned;
@@ -186,14 +226,9 @@ class _Factoring:
         Agreements(self.database, least_saving=least_saving, most=max(1, self.means.most_rules - 2)).run((LIST, CLASS))
         self.database.execute(
             """
-            CREATE OR REPLACE TEMP TABLE shared_owned AS
-            SELECT r.rule, d.owner, s.item, s.unit
-            FROM owned o JOIN rules r USING (rule_no) JOIN deals d ON d.deal = o.deal JOIN spots s ON s.spot = o.spot;
-
             CREATE OR REPLACE TEMP TABLE account_owned AS
-            SELECT a.account, a.class_id, s.item, s.unit, d.owner
+            SELECT a.account, a.class_id, s.item, s.unit, l.deal
             FROM leftover l JOIN account_numbers a USING (account_no) JOIN spots s ON s.spot = l.spot
-            JOIN deals d ON d.deal = l.deal
             UNION ALL
             SELECT a.account, a.class_id, s.item, s.unit, NULL
             FROM state t JOIN account_numbers a USING (account_no) JOIN deals d ON d.deal = t.given
@@ -230,7 +265,7 @@ class _Factoring:
     def rows(self) -> None:
         """All together."""
         self.database.execute(
-            f"""
+            """
             CREATE OR REPLACE TEMP TABLE native_members AS
             SELECT r.rule, a.account FROM rule_members m JOIN rules r USING (rule_no)
             JOIN account_numbers a USING (account_no)
@@ -239,29 +274,11 @@ class _Factoring:
             JOIN classes c ON c.price_list = l.price_list AND c.currency = l.currency
             JOIN members m ON m.class_id = c.class_id
             UNION ALL
-            SELECT n.rule, m.account FROM default_names n JOIN classes c ON n.rule = '{CLASS}' || c.label
-            JOIN members m USING (class_id);
-
-            CREATE OR REPLACE TEMP TABLE native_rows AS
-            SELECT 'base' AS kind, '' AS owner, b.item, b.unit, b.currency,
-                   {self.means.first_quantity}::DECIMAL(18, 6) AS quantity, b.first_price AS price, b.gross
-            FROM base_sums b
-            UNION ALL
-            SELECT 'rule', o.rule, t.item, t.unit, c.currency, t.quantity, t.price, c.gross
-            FROM default_owned o JOIN class_tiers t ON t.class_id = o.class_id AND t.item = o.item AND t.unit = o.unit
-            JOIN classes c ON c.class_id = o.class_id
-            UNION ALL
-            SELECT 'rule', o.rule, t.item, t.unit, c.currency, t.quantity, t.price, c.gross
-            FROM shared_owned o JOIN pair_tiers t ON t.owner = o.owner AND t.unit = o.unit
-            JOIN groups g ON g.owner = o.owner JOIN classes c ON c.class_id = g.class_id
-            UNION ALL
-            SELECT 'account', o.account, t.item, t.unit, c.currency, t.quantity, t.price, c.gross
-            FROM account_owned o JOIN pair_tiers t ON t.owner = o.owner AND t.unit = o.unit
-            JOIN classes c ON c.class_id = o.class_id
-            UNION ALL
-            SELECT 'account', o.account, t.item, t.unit, c.currency, t.quantity, t.price, c.gross
-            FROM account_owned o JOIN class_tiers t ON t.class_id = o.class_id AND t.item = o.item AND t.unit = o.unit
-            JOIN classes c ON c.class_id = o.class_id
-            WHERE o.owner IS NULL
+            SELECT n.rule, m.account FROM default_names n JOIN class_rules c USING (rule)
+            JOIN members m USING (class_id)
             """
         )
+        ladders.make(self.database, self.means.first_quantity)
+        ladders.compare(self.database)
+        if keeping.keep(self.database):
+            ladders.compare(self.database)

@@ -7,21 +7,28 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from erp_sync.flows.prices.engine.factoring import CLASS, LIST, Native, register_known
+from erp_sync.flows.prices.engine import keeping, ladders, together
+from erp_sync.flows.prices.engine.factoring import Native, register_known
 from erp_sync.model.native_prices import KEY
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+LAST = 1_000_000  # steps from here on take away
+
 
 class PricePlan(msgspec.Struct, frozen=True, kw_only=True):
     """What is to be written; every table is empty where nothing changed.
 
+    All have `group` (what is held is held with its whole group) and `step` (the order in which to apply, see
+    `together`); rows of one ladder come so that each quantity has its old or its new price in between.
+
     Attributes:
         rows: the key of a row, action (create, update, remove), before, after (prices), gross_before, gross.
-        rules: rule, action, priority (None where it is removed).
+        rules: rule, action, priority (None where it is removed). They are of no group: a rule without rows or members
+            says nothing.
         members: rule, account, action (add, remove).
-        kept: rows that are not due and stay, because what they are about is held.
+        kept: rows that the store keeps, though the terms do not give them, because what they are about is held.
     """
 
     rows: pa.Table
@@ -35,67 +42,54 @@ class PricePlan(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def difference(native: Native, known: Mapping[str, pa.Table] | None = None) -> PricePlan:
-    """Compare by key.
-
-    Rows of a held account, pair, or class and item stay as they are: in doubt nothing is taken away. `known` as for
-    `factoring.factor`.
-    """
+    """Compare by key. `known` as for `factoring.factor`, which has seen to it that what is held stays."""
     database = native.database
-    register_known(database, known or {})
-    key = ", ".join(KEY)
-    database.execute(
-        f"""
-        CREATE OR REPLACE TEMP TABLE differing AS
-        SELECT {key}, k.price AS before, n.price AS after, k.gross AS gross_before, n.gross,
-               CASE WHEN n.price IS NULL THEN 'remove' WHEN k.price IS NULL THEN 'create' ELSE 'update' END AS action
-        FROM native_rows n FULL OUTER JOIN known_rows k USING ({key})
-        WHERE n.price IS DISTINCT FROM k.price OR n.gross IS DISTINCT FROM k.gross;
-
-        CREATE OR REPLACE TEMP TABLE in_doubt AS
-        SELECT 'account' AS kind, account AS owner, NULL AS item, NULL AS unit FROM wrong_accounts
-        UNION ALL
-        SELECT 'account', p.account, p.item, nullif(h.unit, '') FROM held_pairs h JOIN pairs p USING (owner)
-        UNION ALL
-        SELECT 'rule', '{LIST}' || c.price_list || ' ' || c.currency, h.item, h.unit
-        FROM held_class_items h JOIN classes c USING (class_id)
-        UNION ALL
-        SELECT 'rule', '{CLASS}' || c.label, h.item, h.unit FROM held_class_items h JOIN classes c USING (class_id)
-        UNION ALL
-        SELECT 'base', '', item, unit FROM held_class_items;
-
-        CREATE OR REPLACE TEMP TABLE staying AS
-        SELECT {key} FROM differing d SEMI JOIN in_doubt x
-          ON x.kind = d.kind AND x.owner = d.owner
-          AND coalesce(x.item = d.item, true) AND coalesce(x.unit = d.unit, true)
-        WHERE d.action = 'remove'
-        """
-    )
+    if known:
+        register_known(database, known)
+        ladders.know(database)
+        ladders.compare(database)
+        keeping.find_moves(database)
+    ladders.compare_rows(database, native.first_quantity)
+    together.group(database)
+    key = ", ".join(f"d.{name}" for name in KEY)
     rows = database.sql(
         f"""
-        SELECT {key}, action, before, after, gross_before, gross
-        FROM differing ANTI JOIN staying USING ({key}) ORDER BY {key}
+        SELECT {key}, action, before, after, gross_before, d.gross, l.label AS "group",
+               (CASE WHEN d.kind = 'account' THEN CASE WHEN x.will THEN 10 ELSE 2 * {LAST} END
+                     WHEN x.will THEN 100 + 2 * coalesce(p.place, {LAST // 4})
+                     ELSE {LAST} + {LAST // 2} - 2 * coalesce(p.place, {LAST // 4}) END)::INTEGER AS step
+        FROM differing d JOIN differing_ladders x USING ({", ".join(ladders.LADDER)})
+        JOIN nodes n USING (kind, owner, item, currency) JOIN labels l USING (node)
+        LEFT JOIN rule_places p ON p.rule = d.owner AND d.kind = 'rule'
+        ORDER BY step, d.kind, d.owner, d.item, d.unit, d.currency,
+                 action = 'remove', CASE action WHEN 'remove' THEN d.quantity ELSE -d.quantity END
         """
     ).to_arrow_table()
-    # A rule that has rows which stay is not taken away, nor is a held account from its rules.
     rules = database.sql(
-        """
+        f"""
         SELECT rule, CASE WHEN n.priority IS NULL THEN 'remove' WHEN k.priority IS NULL THEN 'create' ELSE 'update' END
-                   AS action, n.priority
+                   AS action, n.priority, '' AS "group",
+               (CASE WHEN n.priority IS NULL THEN 2 * {LAST} + 1 ELSE 0 END)::INTEGER AS step
         FROM native_rules n FULL OUTER JOIN known_rules k USING (rule)
         WHERE n.priority IS DISTINCT FROM k.priority
-          AND NOT (n.priority IS NULL AND rule IN (SELECT owner FROM staying WHERE kind = 'rule'))
-        ORDER BY rule
+        ORDER BY step, rule
         """
     ).to_arrow_table()
     members = database.sql(
-        """
-        SELECT rule, account, 'add' AS action FROM native_members ANTI JOIN known_members USING (rule, account)
-        UNION ALL
-        SELECT rule, account, 'remove' FROM known_members ANTI JOIN native_members USING (rule, account)
-        WHERE account NOT IN (SELECT account FROM wrong_accounts)
-          AND rule NOT IN (SELECT owner FROM staying WHERE kind = 'rule')
-        ORDER BY rule, account
+        f"""
+        SELECT v.rule, v.account, v.action, l.label AS "group",
+               (CASE v.action WHEN 'add' THEN 101 + 2 * p.place
+                              ELSE {LAST} + {LAST // 2} - 2 * p.place - 1 END)::INTEGER AS step
+        FROM moves v JOIN move_nodes n ON n.account = v.account JOIN labels l USING (node)
+        JOIN rule_places p ON p.rule = v.rule
+        ORDER BY step, v.rule, v.account
         """
     ).to_arrow_table()
-    kept = database.execute("SELECT count(*) FROM staying").fetchall()[0][0]
-    return PricePlan(rows=rows, rules=rules, members=members, kept=kept)
+    kept = database.execute(
+        """
+        SELECT coalesce(sum(n.tiers), 0) FROM native_ladders n
+        LEFT JOIN kept_classes c ON n.kind = 'rule' AND c.class_id = n.class_id AND c.item = n.item AND c.unit = n.unit
+        WHERE n.kept_kind IS NOT NULL OR c.paid IS NOT NULL
+        """
+    ).fetchall()[0][0]
+    return PricePlan(rows=rows, rules=rules, members=members, kept=int(kept))
