@@ -5,7 +5,7 @@ A million one by one would take a quarter of an hour.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from erp_sync.systems.sap_b1.sandbox.rows import write_many
-from erp_sync.systems.sap_b1.sandbox.store import Store, dumps
+from erp_sync.systems.sap_b1.sandbox.store import Store, dumps, loads
 from erp_sync.systems.sap_b1.sandbox.values import exact, number
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ _ORDER = ("account", "price_list", "item", "level", "valid_from", "valid_to", "q
 _COLUMNS = (*_ORDER, "price", "discount", "from_list", "currency")
 _AT_ONCE = 200_000
 _Row = tuple[Any, ...]
+Upsert = Callable[[str, dict[str, Any]], dict[str, Any]]
 # Places in a row.
 _ACCOUNT, _LIST, _ITEM, _LEVEL, _FROM, _TO, _QUANTITY, _UNIT, _PRICE, _DISCOUNT, _FROM_LIST, _CURRENCY = range(12)
 
@@ -32,20 +33,35 @@ class WrongTerms(ValueError):
 
 
 class Writer:
-    """Numbers of lists and units by name; `own_units` are those of items that are sold in several."""
+    """Numbers of lists and units by name; `own_units` are those of items that are sold in several.
+
+    Of a period some of whose rows follow a list the company works out the prices once: that goes the way of a POST.
+    """
 
     def __init__(
-        self, store: Store, lists: Mapping[str, int], units: Mapping[str, int], own_units: Mapping[str, int]
+        self,
+        store: Store,
+        upsert: Upsert,
+        lists: Mapping[str, int],
+        units: Mapping[str, int],
+        own_units: Mapping[str, int],
     ) -> None:
-        self.store, self.lists, self.units, self.own_units = store, lists, units, own_units
+        self.store, self.upsert, self.lists, self.units, self.own_units = store, upsert, lists, units, own_units
         self.cards = {code for (code,) in store.rows('SELECT k1 FROM "BusinessPartners"')}
         self.items = {code for (code,) in store.rows('SELECT k1 FROM "Items"')}
 
     def write(self, table: pa.Table) -> int:
         """Write the table's special prices and answer how many. Raises WrongTerms."""
-        written, waiting = 0, []
+        written = 0
+        waiting: list[tuple[str, str, str]] = []
         for (account, price_list, item), rows in groupby(_sorted_rows(table), key=lambda row: row[:3]):
-            waiting.append(self._text(account, price_list, item, list(rows)))
+            of_one = list(rows)
+            found = self._entity(account, price_list, item, of_one)
+            if _is_mixed(of_one):
+                self.upsert("SpecialPrices", loads(dumps(found)))
+                written += 1
+                continue
+            waiting.append((found["CardCode"], item, dumps(found)))
             if len(waiting) == _AT_ONCE // 10:
                 written += self._flush(waiting)
         return written + self._flush(waiting)
@@ -56,7 +72,7 @@ class Writer:
         waiting.clear()
         return count
 
-    def _text(self, account: str, price_list: str, item: str, rows: list[_Row]) -> tuple[str, str, str]:
+    def _entity(self, account: str, price_list: str, item: str, rows: list[_Row]) -> dict[str, Any]:
         card = account or f"*{self.lists[price_list]}"
         if (account and account not in self.cards) or item not in self.items:
             raise WrongTerms(f"special price of account {account!r} for item {item!r}: one of them does not exist")
@@ -74,7 +90,7 @@ class Writer:
             self._area(card, item, place, list(steps))
             for place, (_, steps) in enumerate(groupby(of_periods, key=lambda row: row[_FROM : _TO + 1]))
         ]
-        return card, item, dumps(found)
+        return found
 
     def _header(self, card: str, row: _Row) -> dict[str, Any]:
         if _is_step(row):
@@ -131,6 +147,11 @@ class Writer:
         if own is None:
             return {}
         return {"UoMEntry": self.units[row[_UNIT]] if row[_UNIT] else own}
+
+
+def _is_mixed(rows: list[_Row]) -> bool:
+    periods = groupby((row for row in rows if row[_LEVEL] == "period"), key=lambda row: row[_FROM : _TO + 1])
+    return any(len({row[_PRICE] is None for row in steps}) > 1 for _, steps in periods)
 
 
 def _is_step(row: _Row) -> bool:

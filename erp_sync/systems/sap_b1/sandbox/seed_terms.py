@@ -92,7 +92,7 @@ class _Loader:
         counts["discount_rules"] = self._discount_groups()
         counts["agreements"] = self._agreements()
         if "special_prices" in tables:
-            writer = seed_special_prices.Writer(self.context.store, self.lists, self.units, self.own_units)
+            writer = seed_special_prices.Writer(self.context.store, self.upsert, self.lists, self.units, self.own_units)
             counts["special_prices"] = writer.write(tables["special_prices"])
         return counts
 

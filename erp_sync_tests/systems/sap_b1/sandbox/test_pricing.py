@@ -490,11 +490,21 @@ def test_breaks_agree_with_a_plain_reading(steps, quantity):
     assert (None if found is None else found["SpecialPrice"]) == (reached[-1][1] if reached else None)
 
 
-def test_a_special_price_that_names_a_list_and_a_percentage_only_follows_the_list(company):
-    special(company, "C1", PriceListNum=1, DiscountPercent=10)
-    assert price(company) == Decimal("9.45")
-    assert company.rows("SpecialPrices")[0]["Price"] == Decimal("9.45")
-    steps = [{"Quantity": 10, "Discountin": 20}]
+@pytest.mark.parametrize(("auto", "afterwards"), [("tNO", Decimal("9.45")), ("tYES", 18)])
+def test_a_percentage_without_a_price_is_worked_out_once_or_follows_its_list(company, auto, afterwards):
+    special(company, "C1", PriceListNum=1, DiscountPercent=10, AutoUpdate=auto)
+    assert price(company) == company.rows("SpecialPrices")[0]["Price"] == Decimal("9.45")
+    company.changed("Items('BOLT')", {"ItemPrices": [{"PriceList": 1, "Price": 20}]})
+    assert price(company) == company.rows("SpecialPrices")[0]["Price"] == afterwards
+
+
+def test_breaks_without_a_price_are_worked_out_for_their_own_unit(boxes):
+    steps = [{"Quantity": 10, "Discountin": 20}, {"Quantity": 1, "Discountin": 10, "UoMEntry": 2}]
     area = {"DateFrom": "2026-01-01", "PriceListNo": 1, "Discount": 15, "SpecialPriceQuantityAreas": steps}
-    special(company, "C1", SpecialPriceDataAreas=[area])
-    assert (price(company), price(company, quantity=10)) == (Decimal("8.93"), Decimal("8.4"))
+    special(boxes, "C1", SpecialPriceDataAreas=[area])
+    assert (price(boxes), price(boxes, quantity=10), price(boxes, UoMEntry=2)) == (
+        Decimal("8.93"), Decimal("8.4"), Decimal("113.4"),
+    )  # fmt: skip
+    (shown,) = boxes.rows("SpecialPrices")[0]["SpecialPriceDataAreas"]
+    kept = [shown["SpecialPrice"], *(step["SpecialPrice"] for step in shown["SpecialPriceQuantityAreas"])]
+    assert kept == [Decimal("8.93"), Decimal("8.4"), Decimal("113.4")]

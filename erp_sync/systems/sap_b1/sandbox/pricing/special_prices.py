@@ -8,13 +8,14 @@
 - The prices of header and period are for the item's inventory unit, as a break's without UoMEntry. A partner's own cost
   times what another unit holds, without the inventory unit's breaks; a list's are not for other units (unconfirmed but
   for [L]).
-- SpecialPrice is net, list x (1 - Discount %); AutoUpdate tNO freezes it [SDK], tYES keeps it at its list
+- SpecialPrice is net, list x (1 - Discount %); AutoUpdate tNO freezes it [SDK], also where only the percentage was
+  sent, which is worked out once in the row's own unit (unconfirmed); tYES keeps it at its list
   (PriceListNum; 0 is none, unconfirmed).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
@@ -63,7 +64,8 @@ def special(context: Context, question: Question, card_code: str) -> Special | N
         return None
     if entity.get("Valid", "tYES") == "tNO" or not within(entity.get("ValidFrom"), entity.get("ValidTo"), question.day):
         return None
-    if entity.get("Price") is None and not _follows_list(entity, "Price", "PriceListNum", "DiscountPercent"):
+    follows = entity.get("AutoUpdate") == "tYES" and (entity.get("PriceListNum") or 0) > 0
+    if entity.get("Price") is None and not follows:
         return None
     header = {
         "SpecialPrice": entity.get("Price"),
@@ -73,14 +75,6 @@ def special(context: Context, question: Question, card_code: str) -> Special | N
     }
     percent, why = entity.get("DiscountPercent"), f"special price of {card_code}"
     return _priced(context, question, header, header, percent, why, per)
-
-
-def _follows_list(row: Entity, price: str, price_list: str, percent: str, area: Entity | None = None) -> bool:
-    """Whether the price is a discount off a list, as it is now. `area` names the list where the row does not."""
-    named = row if area is None else area
-    if (named.get(price_list) or 0) <= 0:
-        return False
-    return named.get("AutoUpdate") == "tYES" or (row.get(price) is None and row.get(percent) is not None)
 
 
 def _current(periods: Iterable[Entity], day: str) -> Entity | None:
@@ -129,10 +123,10 @@ class SpecialPrices(Kind):
         entity = super().new(context, sent)
         self._check(context, entity)
         entity = {"Valid": "tYES", "PriceListNum": 0, "AutoUpdate": "tNO", "SpecialPriceDataAreas": [], **entity}
-        return self._numbered(entity)
+        return _worked_out(context, self._numbered(entity), _is_missing)
 
     def changed(self, context: Context, before: Entity, after: Entity, sent: Entity) -> Entity:
-        return self._numbered(after)
+        return _worked_out(context, self._numbered(after), _is_missing)
 
     @staticmethod
     def _check(context: Context, entity: Entity) -> None:
@@ -161,48 +155,49 @@ class SpecialPrices(Kind):
 
     def shown(self, context: Context, entity: Entity) -> Entity:
         """With prices that follow a list as they are now."""
-        if not self._follows(entity):
+        areas = entity.get("SpecialPriceDataAreas") or []
+        if not any(one.get("AutoUpdate") == "tYES" for one in (entity, *areas)):
             return entity
-        item = rows.read(context.store, "Items", entity["ItemCode"]) or {"ItemCode": entity["ItemCode"]}
-        base = units.base(context, item)
-        question = Question({}, item, context.today, Decimal(1), base, 1, context.options.local_currency)
-
-        def fresh(row: Entity, area: Entity, price: str, percent: str) -> Entity:
-            found = _priced(context, question, area, {}, row.get(percent), "")
-            return {**row, price: number(found.net)}
-
-        areas = []
-        for area in entity.get("SpecialPriceDataAreas") or []:
-            steps = [
-                fresh(step, area, "SpecialPrice", "Discountin") if _step_follows(step, area) else step
-                for step in area.get("SpecialPriceQuantityAreas") or []
-            ]
-            if _area_follows(area):
-                area = fresh(area, area, "SpecialPrice", "Discount")
-            areas.append({**area, "SpecialPriceQuantityAreas": steps})
-        found = {**entity, "SpecialPriceDataAreas": areas}
-        if _follows_list(entity, "Price", "PriceListNum", "DiscountPercent"):
-            header = {"PriceListNo": entity["PriceListNum"], "AutoUpdate": "tYES"}
-            found = fresh(found, header, "Price", "DiscountPercent")
-        return found
-
-    @staticmethod
-    def _follows(entity: Entity) -> bool:
-        if _follows_list(entity, "Price", "PriceListNum", "DiscountPercent"):
-            return True
-        return any(
-            _area_follows(area)
-            or any(_step_follows(step, area) for step in area.get("SpecialPriceQuantityAreas") or [])
-            for area in entity.get("SpecialPriceDataAreas") or []
-        )
+        return _worked_out(context, entity, _is_followed)
 
 
-def _area_follows(area: Entity) -> bool:
-    return _follows_list(area, "SpecialPrice", "PriceListNo", "Discount")
+Chosen = Callable[[Entity, str, str, Entity], bool]
+"""Row, its price's name, its percentage's, and what says whether it follows a list -> whether it is worked out."""
 
 
-def _step_follows(step: Entity, area: Entity) -> bool:
-    return _follows_list(step, "SpecialPrice", "PriceListNo", "Discountin", area)
+def _is_missing(row: Entity, price: str, percent: str, area: Entity) -> bool:
+    """A percentage without a price: the system keeps the price that it comes to now ([SDK]: AutoUpdate tNO)."""
+    return area.get("AutoUpdate") != "tYES" and row.get(price) is None and row.get(percent) is not None
+
+
+def _is_followed(row: Entity, price: str, percent: str, area: Entity) -> bool:
+    return area.get("AutoUpdate") == "tYES"
+
+
+def _worked_out(context: Context, entity: Entity, chosen: Chosen) -> Entity:
+    """The special price with the prices of chosen rows worked out from the lists that they name, in their own units."""
+    item = rows.read(context.store, "Items", entity["ItemCode"]) or {"ItemCode": entity["ItemCode"]}
+    base, local = units.base(context, item), context.options.local_currency
+
+    def fresh(row: Entity, area: Entity, price: str, percent: str, currency: Any) -> Entity:
+        if (area.get("PriceListNo") or 0) <= 0 or not chosen(row, price, percent, area):
+            return row
+        uom = row.get("UoMEntry") or base
+        question = Question({}, item, context.today, Decimal(1), uom, 1, currency or local)
+        return {**row, price: number(_priced(context, question, area, {}, row.get(percent), "").net)}
+
+    areas = []
+    for area in entity.get("SpecialPriceDataAreas") or []:
+        own = area.get("PriceCurrency")
+        steps = [
+            fresh(step, area, "SpecialPrice", "Discountin", step.get("PriceCurrency") or own)
+            for step in area.get("SpecialPriceQuantityAreas") or []
+        ]
+        area = fresh(area, area, "SpecialPrice", "Discount", own)
+        areas.append({**area, "SpecialPriceQuantityAreas": steps})
+    header = {"PriceListNo": entity.get("PriceListNum"), "AutoUpdate": entity.get("AutoUpdate")}
+    found = fresh(entity, header, "Price", "DiscountPercent", entity.get("Currency"))
+    return {**found, "SpecialPriceDataAreas": areas}
 
 
 def _with_numbers(given: list[Entity]) -> list[Entity]:
