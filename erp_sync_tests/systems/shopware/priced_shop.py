@@ -71,7 +71,13 @@ class PricedShop:
             credentials={name: keys[name] for name in ("client_id", "client_secret")},
             settings={"base_currency": "EUR", **settings},
         )
-        return connect(own, slots=MemorySlots(), breaker=MemoryBreaker(), exchanges=MemoryExchanges())
+        return connect(
+            own,
+            slots=MemorySlots(),
+            breaker=MemoryBreaker(threshold=1_000),
+            exchanges=MemoryExchanges(),
+            sleep=lambda seconds: None,
+        )
 
     def put(self, *rows: Any) -> None:
         outcomes = self.target.submit(rows)

@@ -137,3 +137,29 @@ def test_a_changed_price_leaves_what_another_process_wrote_beside_it(shop, other
     shop.connector.client._sender.send = overtaken
     shop.put(row("6", rule=AA))
     assert shop.paid("C-1", "NUT", 1, 10) == [6, 5]
+
+
+@pytest.mark.parametrize(
+    ("kind", "more"),
+    [("server_error", {"when": "after"}), ("server_error", {}), ("drop_connection", {"when": "after"}),
+     ("truncate_body", {})],
+)  # fmt: skip
+def test_whichever_call_goes_wrong_rows_that_are_sent_until_they_are_applied_are_there(shop, kind, more):
+    rows = [*(row(str(start), quantity=start, rule=AA) for start in (1, 5, 9)),
+            *(row(str(start), quantity=start, account="C-2") for start in (1, 7))]  # fmt: skip
+    wrong = 0
+    for position in range(6):
+        cleared(shop)
+        shop.sandbox.fault(kind, "*", times=1, skip=position)
+        left, tried = rows, 0
+        while left:
+            outcomes = shop.target.submit_together(left, [])
+            left = [one for one, came in zip(left, outcomes, strict=True) if not isinstance(came, Applied)]
+            tried += 1
+            assert tried < 9
+        shop.sandbox.clear_faults()
+        wrong += tried > 1
+        assert shop.held() == keyed(*RULE, *rows)
+        assert contiguous(tiers(shop))
+        assert (shop.paid("C-1", "NUT", 1, 5, 9), shop.paid("C-2", "NUT", 6, 7)) == ([1, 5, 9], [1, 7])
+    assert wrong, "no call went wrong: the faults hit nothing"
