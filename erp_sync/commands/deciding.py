@@ -20,12 +20,17 @@ Word = Annotated[
     str, typer.Argument(metavar="PLAN|DELIVERY", help="p3 a plan, d12 a delivery, or the number of a held order")
 ]
 
+Only = Annotated[
+    list[str] | None,
+    typer.Option("--only", help="only this row of a plan, or rows like 'row/account/C10010/*'; may be repeated"),
+]
+
 
 def approve(
     what: Word,
     why: Why = "",
     who: Who = None,
-    only: Annotated[list[str] | None, typer.Option("--only", help="only this row of a plan; may be repeated")] = None,
+    only: Only = None,
     as_json: Json = False,
 ) -> None:
     """Let a held plan or document pass; the next run loads it. With --only the plan's other rows wait on.
@@ -39,15 +44,16 @@ def approve(
         show(decided, as_json, _decided_text)
 
 
-def reject(what: Word, why: Why = "", who: Who = None, as_json: Json = False) -> None:
-    """Refuse a held plan or document; needs --why. A rejected plan is not held again.
+def reject(what: Word, why: Why = "", who: Who = None, only: Only = None, as_json: Json = False) -> None:
+    """Refuse a held plan or document; needs --why. A rejected plan is not held again. With --only the plan's other rows
+    wait on.
 
     Example: erp-sync reject p3 --why "the stock file was cut off"
     """
     from erp_sync.operations import decisions
 
     with installation() as here:
-        decided = decisions.reject(here, what, who=me(who), why=why)
+        decided = decisions.reject(here, what, who=me(who), why=why, only=only or ())
         show(decided, as_json, _decided_text)
 
 

@@ -20,6 +20,8 @@ from erp_sync.ledger.quarantine import Refusal
 
 #: Of what the planner has put in quarantine so many rows are named at most, those of single accounts last.
 NAMED = 2_000
+#: Check of a plan whose rows wait each for itself.
+ROWS = "rows"
 #: How names in quarantine begin that are of terms, not of a record.
 TERMS = "terms/"
 
@@ -61,14 +63,15 @@ class TableRecording:
             work.refuse([one for one in refusals if one.native_id not in open_ids])
             verdicts = self._verdicts(plan)
             task.report.verdicts = [*verdicts]
-            self._add(work, rows, plan, verdicts, plan.overtaken)
+            self._add(work, rows, plan, verdicts, plan.overtaken, task.order)
             if held:
                 why = tuple(
-                    Verdict(check="rows", passed=False, words=f"{count} rows: {words or 'with what waits'}")
+                    Verdict(check=ROWS, passed=False, words=f"{count} rows: {words or 'with what waits'}")
                     for words, count in plan.held_why.items()
                 )
                 task.report.verdicts += why
-                self._add(work, held, plan, why, [])
+                # It does not overtake what goes now: prices that accounts keep until somebody has decided.
+                self._add(work, held, plan, why, [], task.order - 1)
             work.mark_handled([entry.received.id for entry in received if entry.received is not None])
         task.report.rejected += [(one.native_id, one.rule, one.problem) for one in refusals]
         return True
@@ -80,6 +83,7 @@ class TableRecording:
         plan: TablePlan,
         verdicts: tuple[Verdict, ...],
         overtaken: Sequence[str],
+        order: int,
     ) -> None:
         task = self.task
         added = work.add_plan(
@@ -89,7 +93,7 @@ class TableRecording:
                 rows=rows,
                 compared=overtaken,
                 seen_at=task.seen_at,
-                order=task.order,
+                order=order,
                 lane=task.lane,
                 verdicts=verdicts if rows else (),
                 approval=task.flow.approval == "required",

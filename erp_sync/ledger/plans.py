@@ -340,8 +340,11 @@ class Plans(RowRetries):
             )
             return part
 
-    def reject(self, plan_id: int, who: str, why: str) -> Plan:
-        """Refuse a held plan; the same plan is not held again. Raises NotInLedger, WrongState, ValueError."""
+    def reject(self, plan_id: int, who: str, why: str, keys: Sequence[str] = ()) -> Plan:
+        """Refuse a held plan, or these of its rows as `approve` does; the same plan is not held again. Raises
+        NotInLedger, WrongState, ValueError."""
+        if keys:
+            plan_id = self._split(plan_id, keys)
         return self._decide(plan_id, PlanState.REJECTED, who, why)
 
     def approvals(self, plan_id: int) -> list[Approval]:

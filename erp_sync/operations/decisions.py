@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from fnmatch import fnmatchcase
 
 import msgspec
 
 from erp_sync.components import held_plans
+from erp_sync.components.documents import flow_module
 from erp_sync.components.installation import Installation
+from erp_sync.components.table_recording import ROWS
 from erp_sync.ledger.documents import State
 from erp_sync.ledger.errors import NotInLedger
 from erp_sync.ledger.plans import PlanState
+from erp_sync.ledger.rows import RowState
 from erp_sync.operations.choosing import CannotDo
 from erp_sync.operations.finding import documents
 
@@ -35,13 +39,13 @@ def approve(here: Installation, word: str, *, who: str, why: str = "", only: Seq
 
     Args:
         word: ``p3`` a plan, ``d12`` a delivery, a bare number whichever of both is held, or the number of a document.
-        only: keys of a plan's rows; the others wait on.
+        only: keys of a plan's rows, or patterns of them with * and ?; the others wait on. Tiers of a price go together.
     Raises CannotDo for what is not held, or is several, and for a document whose amounts differ without a reason.
     """
     subject, number = held(here, word)
     if subject == "plan":
         try:
-            plan = here.ledger.plans.approve(number, who, why, only)
+            plan = here.ledger.plans.approve(number, who, why, _chosen(here, number, only))
         except ValueError as error:
             raise CannotDo(str(error)) from error
         held_plans.settle(here, plan.route, plan.flow)
@@ -56,17 +60,45 @@ def approve(here: Installation, word: str, *, who: str, why: str = "", only: Seq
     return _document(here, number, "approved")
 
 
-def reject(here: Installation, word: str, *, who: str, why: str) -> Decided:
-    """Refuse a held plan, which is not held again, or a held document, which is dismissed. Raises CannotDo."""
+def _chosen(here: Installation, number: int, only: Sequence[str]) -> list[str]:
+    """Keys of the plan's held rows that are meant, with those that must not be without them. None: all rows.
+
+    Raises CannotDo for what no held row is called, and where a plan goes as a whole only.
+    """
+    if not only:
+        return []
+    plan = here.ledger.plans.get(number)
+    keys: list[str] = here.ledger.plans.table(number, [RowState.HELD]).column("key").to_pylist()
+    meant: set[str] = set()
+    for one in only:
+        some = {one} & {*keys} or {key for key in keys if fnmatchcase(key, one.replace("[", "[[]"))}
+        if not some:
+            raise CannotDo(f"plan {number} has no held row {one}")
+        meant |= some
+    together = getattr(flow_module(plan.flow, "transform"), "together", None)
+    if together is not None:
+        whole = [one.words for one in plan.verdicts if not one.passed and one.check != ROWS]
+        if whole and len(meant) < len(keys):
+            raise CannotDo(f"plan {number} goes as a whole or not at all, its rows rest on each other: {whole[0]}")
+        groups = {together(key) for key in meant}
+        meant = {key for key in keys if together(key) in groups}
+    return sorted(meant)
+
+
+def reject(here: Installation, word: str, *, who: str, why: str, only: Sequence[str] = ()) -> Decided:
+    """Refuse a held plan, which is not held again, or a held document, which is dismissed. `only` as for `approve`.
+    Raises CannotDo."""
     if not why.strip():
         raise CannotDo("a rejection needs a reason: --why TEXT")
     subject, number = held(here, word)
     if subject == "plan":
-        plan = here.ledger.plans.reject(number, who, why)
+        plan = here.ledger.plans.reject(number, who, why, _chosen(here, number, only))
         held_plans.settle(here, plan.route, plan.flow)
         return Decided(
-            subject="plan", id=f"p{number}", route=plan.route, flow=plan.flow, decision="rejected", rows=plan.row_count
+            subject="plan", id=f"p{plan.id}", route=plan.route, flow=plan.flow, decision="rejected", rows=plan.row_count
         )
+    if only:
+        raise CannotDo(f"{word} is one document: --only is for rows of a plan")
     here.ledger.deliveries.reject(number, who, why)
     return _document(here, number, "rejected")
 

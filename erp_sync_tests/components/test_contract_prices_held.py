@@ -13,6 +13,8 @@ import pytest
 
 from erp_sync.ledger.plan_values import PlanState
 from erp_sync.model.price_terms import Account, Item, ListPrice, PriceList, SpecialPrice
+from erp_sync.operations.choosing import CannotDo
+from erp_sync.operations.decisions import approve, reject
 from erp_sync_tests.components.price_systems import PriceSystems, price_systems
 from erp_sync_tests.components.test_contract_prices import dealer, list_price, paid, special
 
@@ -71,6 +73,21 @@ def test_a_first_price_of_an_account_is_judged_by_what_it_paid_before(make):
     systems.run()
     assert paid(systems, "BETA", "bolt", "nut") == [D(10), D("1.9")]
     assert "row/account/BETA/bolt//EUR/1" in held(systems)
+
+
+def test_an_account_keeps_what_it_pays_while_the_price_that_it_paid_changes_for_the_others(make):
+    """Its own price waits, and the list's goes: it pays neither the list's new price nor its own."""
+    systems = make()
+    special(systems, "ACME", "nut", "1.00")
+    list_price(systems, "nut", "2.20")
+    systems.run()
+    assert (paid(systems, "ACME", "nut"), paid(systems, "BETA", "nut")) == ([D(2)], [D("2.2")])
+    assert held(systems) == {"row/account/ACME/nut//EUR/1": '{"price":"1"}'}
+    systems.run(full=True)
+    (plan,) = systems.plans(PlanState.HELD)
+    systems.here.ledger.plans.approve(plan.id, "ada")
+    systems.run()
+    assert paid(systems, "ACME", "nut") == [D(1)]
 
 
 def test_a_special_price_that_ends_is_judged_by_what_is_paid_then(make):
@@ -132,6 +149,36 @@ def test_a_part_of_what_waits_can_be_approved(make):
     systems.run()
     assert paid(systems, "ACME", "bolt", "nut") == [D(9), D(1)]
     assert list(held(systems)) == ["row/account/ACME/bolt//EUR/1"]
+
+
+def test_a_part_is_chosen_by_a_pattern_and_tiers_of_a_price_go_together(make):
+    systems = make()
+    steps = [
+        SpecialPrice(account="ACME", item="bolt", price=D(price), currency="EUR", quantity=D(at), level="period")
+        for at, price in ((0, "5.00"), (10, "4.00"))
+    ]
+    systems.erp.put("SpecialPrices/ACME,bolt", *steps)
+    special(systems, "ACME", "nut", "1.00")
+    special(systems, "BETA", "nut", "1.00")
+    systems.run()
+    (plan,) = systems.plans(PlanState.HELD)
+    approve(systems.here, f"p{plan.id}", who="ada", only=["row/account/ACME/bolt/*/10"])
+    reject(systems.here, f"p{plan.id}", who="ada", why="a mistake", only=["row/*/BETA/*"])
+    systems.run()
+    assert [systems.shop.price("ACME", "bolt", quantity) for quantity in (1, 10)] == [D(5), D(4)]
+    assert list(held(systems)) == ["row/account/ACME/nut//EUR/1"]
+    with pytest.raises(CannotDo, match="has no held row row/account/DORA"):
+        approve(systems.here, f"p{systems.plans(PlanState.HELD)[0].id}", who="ada", only=["row/account/DORA/*"])
+
+
+def test_a_plan_that_is_held_as_a_whole_goes_as_a_whole(make):
+    systems = make(guards={"few": 2})
+    for item, price in (("bolt", "10.10"), ("nut", "2.10")):
+        list_price(systems, item, price)
+    systems.run()
+    (plan,) = systems.plans(PlanState.HELD)
+    with pytest.raises(CannotDo, match="as a whole or not at all"):
+        approve(systems.here, f"p{plan.id}", who="ada", only=["row/*/nut/*"])
 
 
 def test_a_rejected_price_is_not_asked_again_until_the_source_changes_it(make):

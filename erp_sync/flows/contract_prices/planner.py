@@ -44,7 +44,9 @@ def plan_tables(database: duckdb.DuckDBPyConnection, around: TableSurroundings) 
     wanted = planning.afters(rows) | planning.afters(held)
     (rows, decided), (held, refused) = (planning.without(one, around.settled) for one in (rows, held))
     rows, standing = planning.without(rows, around.going)
-    held, waiting = planning.without(held, around.waiting)
+    # What waits for a key that is written now is overtaken by that, and waits anew.
+    written = set(rows.column("key").to_pylist())
+    held, waiting = planning.without(held, {key: after for key, after in around.waiting.items() if key not in written})
     there = [*around.going.items(), *around.waiting.items()]
     undoing = _still_undone(around, wanted)
     overtaken = sorted(

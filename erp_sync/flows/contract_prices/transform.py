@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from erp_sync.flows.contract_prices import book
+from erp_sync.flows.contract_prices.native import ladder_of as together
 from erp_sync.flows.contract_prices.planner import plan_tables
 from erp_sync.flows.contract_prices.rules import GUARDS, Rules, convert_rules
 from erp_sync.flows.state_flow import microseconds
 from erp_sync.model.price_terms import Row
 from erp_sync.ports.raw import RawRecord
 
-__all__ = ["GUARDS", "Rules", "book", "convert_rules", "order", "plan_tables"]
+__all__ = ["GUARDS", "Rules", "book", "convert_rules", "order", "plan_tables", "together"]
 
 
 def order(rows: Sequence[Row], record: RawRecord) -> int:
