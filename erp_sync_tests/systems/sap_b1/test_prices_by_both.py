@@ -2,7 +2,8 @@
 from the vendor's documents, and answer alike.
 
 Left out is what no document decides and both read otherwise: an agreement's line and a partner's breaks where another
-unit is ordered than theirs, and breaks of the ordered unit of which none is reached.
+unit is ordered than theirs, breaks of the ordered unit of which none is reached, and a percentage in a period that has
+prices, too: the company works its price out once, and rounds it before a discount group takes its place.
 """
 
 from __future__ import annotations
@@ -46,8 +47,9 @@ FIXED: dict[str, list[dict[str, Any]]] = {
 
 money = st.integers(1, 30_000).map(lambda cents: str(Decimal(cents) / 100))
 percent = st.sampled_from(["5", "7", "12.5", "20", "33"])
-#: A price, or a percentage off a list.
-worth = money.map(lambda price: {"price": price}) | percent.map(lambda off: {"discount": off, "from_list": "trade"})
+#: Prices, or percentages off a list.
+priced = money.map(lambda price: {"price": price})
+discounted = percent.map(lambda off: {"discount": off, "from_list": "trade"})
 
 
 @st.composite
@@ -56,9 +58,9 @@ def specials(draw: st.DrawFn, whose: dict[str, str], unit: str) -> list[dict[str
     rows = []
     base = {"item": "SEAL", "currency": "EUR", **whose}
     if draw(st.booleans()):
-        rows.append({**base, "level": "header", **draw(st.sampled_from(WINDOWS)), **draw(worth)})
+        rows.append({**base, "level": "header", **draw(st.sampled_from(WINDOWS)), **draw(priced | discounted)})
     if draw(st.booleans()):
-        window = draw(st.sampled_from(OF_PERIODS))
+        window, worth = draw(st.sampled_from(OF_PERIODS)), draw(st.sampled_from([priced, discounted]))
         rows.append({**base, "level": "period", **window, **draw(worth)})
         quantities = draw(st.lists(st.sampled_from(["5", "10", "50"]), unique=True))
         for quantity in ["1", *quantities] if unit == "box" and quantities else quantities:
