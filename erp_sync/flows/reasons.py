@@ -175,6 +175,17 @@ REASONS = (
         means="Several items of the ERP have this SKU: which of them is meant cannot be told, so none is taken.",
         do="Give all but one another SKU in the ERP, make it inactive there, or map it in sku_map.csv.",
     ),
+    Reason(
+        code="duplicate_account",
+        means="Several business accounts of the ERP have this number: which of them is meant cannot be told, so none "
+        "is taken.",
+        do="Give all but one another number in the ERP.",
+    ),
+    Reason(
+        code="credit_limit_is_not_negative",
+        means="The account's credit limit is below zero. Its terms are not passed on.",
+        do=_AT_SOURCE,
+    ),
     # prices and products
     Reason(
         code="price_is_zero",

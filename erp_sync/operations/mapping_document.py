@@ -183,7 +183,10 @@ def _own(kind: FlowKind, route: RouteSpec) -> tuple[Told, ...]:
 
 
 def untargeted(kind: FlowKind, source: ConnectionSettings, target: ConnectionSettings) -> tuple[Untargeted, ...]:
-    """Canonical fields that the source of a flow fills and no field of its target gets. Raises CannotDo."""
+    """Canonical fields that the source of a flow fills and no field of its target gets; none where the flow makes the
+    target's records of all of the source's together, as prices of terms. Raises CannotDo."""
+    if kind.reads:
+        return ()
     fills: dict[str, str] = {}
     given = _mappings(source)
     for name in _contract(source).SERVED.get((kind.source_entity, "source"), Served()).mappings:
