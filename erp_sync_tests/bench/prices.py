@@ -43,6 +43,7 @@ from erp_sync.systems.shopware.pricing import MEANS
 
 ROUNDS = 3
 CHECKED_PAIRS = 10_000
+BATCH = 500  # rows of one sync request of Shopware
 MEGABYTE = 1024 * 1024
 
 
@@ -211,6 +212,8 @@ def changes(folder: Path) -> dict[str, Any]:
         figures |= {
             f"{name}_terms_changed": pc.sum(changed).as_py(),
             f"{name}_rows_planned": found.rows.num_rows,
+            f"{name}_groups_planned": pc.count_distinct(found.rows["group"]).as_py(),
+            f"{name}_writes": -(-found.rows.num_rows // BATCH),
             f"{name}_rules_planned": found.rules.num_rows + found.members.num_rows,
             f"{name}_differences": differences(schedules, pairs=CHECKED_PAIRS // 10).num_rows,
         }

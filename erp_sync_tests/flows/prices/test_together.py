@@ -226,3 +226,27 @@ def test_an_account_that_changes_its_list_moves_with_the_rows_that_it_needs():
     plan = difference(factor(resolved(after.terms()), MEANS, known, least_saving=1), known)
     moved = {row["group"] for row in plan.members.to_pylist()}
     assert moved == {row["group"] for row in plan.rows.to_pylist()}
+
+
+def test_the_base_price_stays_the_same_list_when_another_gets_a_few_accounts_more():
+    before = msgspec.structs.replace(SAME, cells=(None,) * 18, lists="tttccc", prices=(10, 10, 10, 5, 5, 5))
+    before = msgspec.structs.replace(before, lists="ttttcc")
+    known = stored(before.terms())
+    more = msgspec.structs.replace(before, lists="tttccc").terms()
+    more = msgspec.structs.replace(
+        more, accounts=(*more.accounts, Account(account="x", group="plumbers", price_list="cheap", currency="USD"))
+    )
+    plan = difference(factor(resolved(more), MEANS, known, least_saving=1), known)
+    assert plan.rows.num_rows == 0
+    assert {(row["account"], row["action"]) for row in plan.members.to_pylist()} == {("d", "add"), ("x", "add")}
+
+
+def test_a_class_keeps_its_rule_when_its_discounts_change():
+    before = msgspec.structs.replace(SAME, cells=(None,) * 18, discounted=frozenset("a")).terms()
+    known = stored(before)
+    assert [row["rule"] for row in known["rules"].to_pylist()] == ["class trade, USD, discounts of account a"]
+    everybody = msgspec.structs.replace(
+        before, discount_rules=(*before.discount_rules, discount("50", match="item", matched=ITEMS[0]))
+    )
+    plan = difference(factor(resolved(everybody), MEANS, known, least_saving=1), known)
+    assert (plan.rules.num_rows, plan.members.num_rows) == (0, 0)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 LIST, CLASS = "list ", "class "
+SAMPLE = 2_000  # items by which a class is told to be the one that the store has
 
 
 class Native:
@@ -162,13 +163,39 @@ class _Factoring:
 
     def default_rules(self) -> None:
         """What is paid without terms of one's own: ``base_rows``, ``default_owned`` (rule, class_id, item, unit)."""
+        among = max(1, int(self.database.execute("SELECT count(*) FROM sold").fetchall()[0][0]) // SAMPLE)
         self.database.execute(
             f"""
             CREATE OR REPLACE TEMP TABLE sized AS
             SELECT c.*, count(m.account) AS accounts FROM classes c JOIN members m USING (class_id) GROUP BY ALL;
+            -- What the store has as base price and for a list stays that, unless another class is half as large again.
+            CREATE OR REPLACE TEMP TABLE weighed AS
+            WITH stored AS (
+                SELECT c.class_id, c.currency, c.price_list, count(*) AS looked,
+                       count(*) FILTER (s.paid = b.paid) AS as_base,
+                       count(*) FILTER (s.paid = coalesce(l.paid, b.paid)) AS as_list
+                FROM class_sums s JOIN classes c USING (class_id)
+                LEFT JOIN (SELECT * FROM known_ladders WHERE kind = 'base' AND hash(item) % {among} = 0) b
+                  ON b.currency = c.currency AND b.item = s.item AND b.unit = s.unit
+                LEFT JOIN (SELECT * FROM known_ladders WHERE kind = 'rule' AND hash(item) % {among} = 0) l
+                  ON l.owner = '{LIST}' || c.price_list || ' ' || c.currency AND l.item = s.item
+                 AND l.unit = s.unit AND l.currency = c.currency
+                WHERE hash(s.item) % {among} = 0
+                GROUP BY c.class_id, c.currency, c.price_list
+            ),
+            most AS (
+                SELECT class_id,
+                       2 * as_base > looked AND as_base = max(as_base) OVER (PARTITION BY currency) AS is_base,
+                       2 * as_list > looked
+                           AND as_list = max(as_list) OVER (PARTITION BY currency, price_list) AS is_list
+                FROM stored
+            )
+            SELECT s.*, s.accounts * CASE WHEN m.is_base THEN 3 ELSE 2 END AS for_base,
+                   s.accounts * CASE WHEN m.is_list THEN 3 ELSE 2 END AS for_list
+            FROM sized s LEFT JOIN most m USING (class_id);
             CREATE OR REPLACE TEMP TABLE base_classes AS
-            SELECT class_id, currency, gross FROM sized
-            QUALIFY row_number() OVER (PARTITION BY currency ORDER BY accounts DESC, label) = 1;
+            SELECT class_id, currency, gross FROM weighed
+            QUALIFY row_number() OVER (PARTITION BY currency ORDER BY for_base DESC, label) = 1;
             -- Where a class has no price, neither the base price nor its list's rule may give it one.
             CREATE OR REPLACE TEMP TABLE class_voids AS
             WITH counted AS (SELECT class_id, count(*) AS spots FROM class_sums GROUP BY class_id),
@@ -180,8 +207,8 @@ class _Factoring:
             ANTI JOIN class_sums c ON c.class_id = i.class_id AND c.item = s.item AND c.unit = s.unit
             ANTI JOIN held_class_items h ON h.class_id = i.class_id AND h.item = s.item AND h.unit = s.unit;
             CREATE OR REPLACE TEMP TABLE list_classes AS
-            SELECT class_id, price_list, currency, '{LIST}' || price_list || ' ' || currency AS rule FROM sized
-            QUALIFY row_number() OVER (PARTITION BY price_list, currency ORDER BY accounts DESC, label) = 1;
+            SELECT class_id, price_list, currency, '{LIST}' || price_list || ' ' || currency AS rule FROM weighed
+            QUALIFY row_number() OVER (PARTITION BY price_list, currency ORDER BY for_list DESC, label) = 1;
             CREATE OR REPLACE TEMP TABLE base_sums AS
             SELECT b.class_id, b.currency, b.gross, s.item, s.unit, s.first_price,
                    hash({self.means.first_quantity}::DECIMAL(18, 6), s.first_price)::HUGEINT AS paid

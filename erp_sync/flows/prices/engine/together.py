@@ -45,7 +45,10 @@ def group(database: duckdb.DuckDBPyConnection) -> None:
         );
         """
     )
-    _links(database)
+    if database.execute("SELECT count(*) FROM nodes").fetchall() == [(0,)]:
+        database.execute("CREATE OR REPLACE TEMP TABLE links (node INTEGER, meeting UBIGINT)")
+    else:
+        _links(database)
     _label(database)
 
 
