@@ -41,9 +41,11 @@ REASONS = (
     # delivery
     Reason(
         code="ambiguous",
-        means="Several records of the target carry our key: one document is there twice.",
+        means="Several records of the target carry our key: one document is there twice. Or one that lacks our key may "
+        "be this document: the reason says so, and what of it differs.",
         look=("erp-sync deadletters show ID", "erp-sync trace NUMBER"),
-        do="Keep one of the records that the reason names, remove the others there, then `erp-sync retry ID`.",
+        do="Keep one of the records that the reason names, remove the others there, then `erp-sync retry ID`. Of one "
+        "that lacks our key: write the key into it where it is this document, else change the number it was found by.",
     ),
     Reason(
         code="unreadable_payload",

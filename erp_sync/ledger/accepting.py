@@ -9,12 +9,13 @@ from typing import Any
 import sqlalchemy as sa
 
 from erp_sync.ledger import codec, events
-from erp_sync.ledger.documents import FINISHED, Accepted, Change, Delivery, NewDelivery, State, delivery_of
+from erp_sync.ledger.documents import CANCEL, FINISHED, Accepted, Change, Delivery, NewDelivery, State, delivery_of
 from erp_sync.ledger.lanes import lane_rank
 from erp_sync.ledger.schema import deliveries, requirements, steps
 from erp_sync.ledger.sql import chunks
+from erp_sync.ledger.taking_back import hasten
 from erp_sync.model.keys import EntityKey
-from erp_sync.ports.outcomes import ALREADY_EXISTS
+from erp_sync.ports.outcomes import APPROVAL_REJECTED, CREATED_UNRECOGNISED, MAY_BE_THERE, NOT_TAKEN_BACK
 
 #: What waits for requirements is looked at again after this long even if nobody announces them: they may
 #: have been entered by hand, or have arrived between the look and the wait.
@@ -46,7 +47,10 @@ _BEGUN = (
     sa.select(steps.c.delivery_id)
     .where(
         steps.c.delivery_id.in_(sa.bindparam("of_deliveries", expanding=True)),
-        steps.c.state.in_(["sending", "unknown", "accepted", "confirmed"]),
+        sa.or_(
+            steps.c.state.in_(["sending", "unknown", "accepted", "confirmed"]),
+            sa.and_(steps.c.state == "refused", steps.c.code.in_([CREATED_UNRECOGNISED, NOT_TAKEN_BACK])),
+        ),
     )
     .distinct()
 )
@@ -115,6 +119,9 @@ def _after(
     begun: bool,
 ) -> Accepted:
     replaceable = not begun and before.state in (State.WAITING, State.DUE, State.DEAD, State.HELD)
+    rejected = before.state is State.DEAD and before.code == APPROVAL_REJECTED
+    if rejected and document.operation == CANCEL:
+        replaceable = False  # what was rejected is at the target still, and is taken back there
     if before.version == document.version and not (replaceable and _mapped_anew(before, document)):
         return Accepted(before.id, Change.SAME)
     if (
@@ -130,6 +137,8 @@ def _after(
     if not replaceable:
         return _insert(write, now, route, flow, run_id, document, before)
     follows = before.follows if _unfinished(write, before.follows) else None
+    if follows is not None and document.operation == CANCEL:
+        hasten(write, now, follows)
     values = _values(now, run_id, document, follows)
     if before.sequence == 1:
         # The document was never delivered: whatever changed since, it is still to be created.
@@ -139,7 +148,8 @@ def _after(
         .where(deliveries.c.id == before.id)
         .values(**values, corrected=None, fencing=deliveries.c.fencing + 1)
     )
-    write.execute(sa.delete(steps).where(steps.c.delivery_id == before.id))
+    if not rejected:
+        write.execute(sa.delete(steps).where(steps.c.delivery_id == before.id))
     write.execute(sa.delete(requirements).where(requirements.c.delivery_id == before.id))
     _require(write, before.id, document)
     events.append(
@@ -173,6 +183,8 @@ def _insert(
     before: Delivery | None,
 ) -> Accepted:
     follows = before.id if before is not None and before.state not in FINISHED else None
+    if follows is not None and document.operation == CANCEL:
+        hasten(write, now, follows)
     values = _values(now, run_id, document, follows)
     if before is not None and before.allowed:
         values["allowed"] = codec.to_text(before.allowed)
@@ -286,7 +298,7 @@ def _document_begun(write: sa.Connection, some: Iterable[Delivery]) -> set[int]:
         waiting = sa.select(steps.c.delivery_id, steps.c.name).where(
             steps.c.delivery_id.in_(ids),
             steps.c.state.in_(["planned", "refused"]),
-            steps.c.code != ALREADY_EXISTS,  # it may be there by an earlier send
+            steps.c.code.not_in(MAY_BE_THERE),
         )
         left -= {row.delivery_id for row in write.execute(waiting) if row.name == entities[row.delivery_id]}
     return left

@@ -20,6 +20,7 @@ from erp_sync.ledger.leases import HELD, MOST_DEATHS, claim_due, doubt, holder, 
 from erp_sync.ledger.releasing import release_followers, release_waiting
 from erp_sync.ledger.schema import deliveries, requirements, steps
 from erp_sync.ledger.sql import chunks
+from erp_sync.ledger.taking_back import TakingBack
 from erp_sync.model.keys import EntityKey
 from erp_sync.ports.differences import Difference
 from erp_sync.ports.documents import Requirement
@@ -57,7 +58,7 @@ class DueCount(msgspec.Struct, frozen=True, kw_only=True):
     oldest: datetime
 
 
-class Deliveries(Finding):
+class Deliveries(Finding, TakingBack):
     """`ledger.deliveries`. Each method is one transaction.
 
     Attributes:

@@ -44,6 +44,8 @@ class State(StrEnum):
     SUPERSEDED = "superseded"
 
 
+#: `NewDelivery.operation` of what takes a document back at the target.
+CANCEL = "cancel"
 FINISHED = (State.DELIVERED, State.DISMISSED, State.SUPERSEDED)
 #: Payload of what ended so long ago that its content was forgotten (`retention`).
 FORGOTTEN = b"{}"

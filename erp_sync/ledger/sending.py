@@ -84,6 +84,7 @@ def begin_step(
     once: bool,
     moves: moving.Moves = (),
     again: bool = False,
+    proceeding: bool = False,
 ) -> int:
     lock_claim(write, claim, alive_at=now)
     target = claim.delivery.target
@@ -91,7 +92,7 @@ def begin_step(
     if row.state is StepState.CONFIRMED:
         assert row.receipt is not None
         raise AlreadyConfirmed(target, row.key, row.receipt)
-    if row.state is StepState.ACCEPTED:
+    if row.state is StepState.ACCEPTED and not proceeding:
         raise WrongState(f"step {name} of {claim}", row.state, "the target has it in work: ask `settle`")
     if row.state is StepState.SENDING:
         raise WrongState(f"step {name} of {claim}", row.state, "record its outcome first")

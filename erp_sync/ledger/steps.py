@@ -157,6 +157,7 @@ class Steps:
         once: bool = True,
         moves: moving.Moves = (),
         again: bool = False,
+        proceeding: bool = False,
     ) -> int:
         """Persist "sending", durably, before the request leaves. Gives the number of the attempt, from 1.
 
@@ -168,6 +169,7 @@ class Steps:
                 the outcome is known, then read and planned again.
             again: sending again is safe (classes A and B). Else, where another delivery's send of the same operation
                 and key had no answer, the step is `unknown` like that one, until the target was asked.
+            proceeding: the target has it in work (`accepted`) and gets one more write for it.
         Raises:
             KeyBusy: another holder has the key, or one that it moves, in flight, or it settles, or is to be looked for
                 first: `later(until)`.
@@ -175,7 +177,7 @@ class Steps:
             LeaseLost: also where the lease ended and nobody took it yet.
             WrongState: the target has it in work (`accepted`): ask `settle`.
         """
-        result = self.begin_all([(claim, step)], settle_seconds, once, [moves], again)[0]
+        result = self.begin_all([(claim, step)], settle_seconds, once, [moves], again, proceeding)[0]
         if isinstance(result, LedgerError):
             raise result
         return result
@@ -187,6 +189,7 @@ class Steps:
         once: bool = True,
         moves: Sequence[moving.Moves] = (),
         again: bool = False,
+        proceeding: bool = False,
     ) -> list[int | LedgerError]:
         """`begin` for a batch, in one durable transaction: for each its attempt number, or the error (not
         raised) that says why it must not be sent. `moves`: of each, in the order of `work`."""
@@ -206,7 +209,7 @@ class Steps:
                 claim, name = work[index]
                 try:
                     moved = moves[index] if moves else ()
-                    results[index] = begin_step(write, now, claim, name, settle_seconds, once, moved, again)
+                    results[index] = begin_step(write, now, claim, name, settle_seconds, once, moved, again, proceeding)
                 except LedgerError as error:
                     results[index] = error
             return [result for result in results if result is not None]
@@ -279,6 +282,21 @@ class Steps:
     def accepted(self, claim: Claim, step: str, handle: str) -> None:
         """The target took it but is not done: ask with the handle. The key stays locked until then. Idempotent."""
         self._outcome(claim, step, StepState.ACCEPTED, "accepted_by_target", handle=handle, message="")
+
+    def handed_on(self, claim: Claim, step: str, handle: str) -> None:
+        """What the target accepted is asked for by another handle from now on. Idempotent. Raises WrongState where it
+        is not accepted."""
+        with self._database.write() as write:
+            now = self._database.now()
+            row = self._open(write, claim, step)
+            if row.state is not StepState.ACCEPTED:
+                raise WrongState(f"step {step} of {claim}", row.state, "it has no handle")
+            if row.handle == handle:
+                return
+            write.execute(CHANGE_STEP, {"of_delivery": claim.id, "of_step": step, "handle": handle, "changed_at": now})
+            events.append(
+                write, now, claim.id, "handed_on", step=step, actor=claim.owner, run_id=claim.run_id, handle=handle
+            )
 
     def unknown(self, claim: Claim, step: str, why: str, settle_until: datetime | None = None) -> datetime:
         """The request left and no trustworthy answer came. Idempotent.

@@ -159,6 +159,33 @@ class ImpliesSteps(Protocol):
 
 
 @runtime_checkable
+class Proceeds(Protocol):
+    """A document target of which something that it accepted may need one more write of ours before it is done."""
+
+    def proceed(self, request: StepRequest, handle: str) -> Outcome:
+        """Make the write that `settle` asked for (`Accepted.next_operation`). The step is durably on its way again
+        before, with the settle time of that operation; what becomes of it afterwards is found like the step itself.
+        Looks again first, and never raises for what a vendor or network did."""
+
+
+@runtime_checkable
+class TakesBack(Protocol):
+    """A document target that can take back what it accepted and has not done, since the source cancelled it.
+
+    Attributes:
+        take_back_operation: the declared `Operation` of that write; "": it cannot.
+    """
+
+    @property
+    def take_back_operation(self) -> str: ...
+
+    def take_back(self, request: StepRequest, handle: str) -> Outcome:
+        """Called instead of `settle`, with the step durably on its way again. Refused with code `TAKEN_BACK`: nothing
+        comes of it any more. Applied: it is done meanwhile, and has to be cancelled. Accepted: it cannot be told yet.
+        Doing it twice changes nothing. Never raises for what a vendor or network did."""
+
+
+@runtime_checkable
 class TellsTime(Protocol):
     """A source that knows how its system's clock stands to ours."""
 

@@ -69,10 +69,13 @@ class Accepted(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
     Attributes:
         ask_after_seconds: where the target knows that it takes long (a person decides): sooner nobody needs to ask.
+        next_operation: the declared `Operation` of one more write of ours without which it is never done, to be made
+            now (`ports.documents.Proceeds`). Only `settle` says so; "" where the target goes on by itself.
     """
 
     handle: str
     ask_after_seconds: float | None = None
+    next_operation: str = ""
 
 
 class Again(StrEnum):
@@ -118,6 +121,19 @@ def above_open_in(message: str) -> list[AboveOpen]:
 #: Code of a refusal by which the target has the record already and does not show it: a send of ours may have made it.
 #: Other than after every other refusal the document counts as one that may have left.
 ALREADY_EXISTS = "already_exists"
+
+
+#: Code of a refusal: the target said that it made the record, and it is not recognised there.
+CREATED_UNRECOGNISED = "created_unrecognised"
+#: Code of a refusal: a person rejected what waited for them at the target, and may still change their mind.
+APPROVAL_REJECTED = "approval_rejected"
+#: Code of a refusal: what the target had accepted was cancelled at its source, and cannot be taken back there.
+NOT_TAKEN_BACK = "not_taken_back"
+#: Codes of refusals after which something of the document may be at the target all the same: it counts as one that has
+#: left, and its cancellation is a person's.
+MAY_BE_THERE = (ALREADY_EXISTS, CREATED_UNRECOGNISED, NOT_TAKEN_BACK, APPROVAL_REJECTED)
+#: Code of a refusal by which nothing comes any more of what the target had accepted: it was taken back there.
+TAKEN_BACK = "taken_back"
 
 
 class Refused(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -172,9 +188,14 @@ class Later(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class Ambiguous(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """Several records of the target carry this key: a case for an operator."""
+    """Several records of the target carry this key, or one may be this document: a case for an operator.
+
+    Attributes:
+        why: what is there and what a person does about it; "": several records carry the key.
+    """
 
     target_ids: tuple[str, ...]
+    why: str = ""
 
 
 class Untraceable(msgspec.Struct, frozen=True, kw_only=True, tag=True):

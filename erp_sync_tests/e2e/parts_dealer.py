@@ -99,13 +99,13 @@ class Dealer:
         with BackOffice(self.shop) as office:
             office.call(f"_action/order/{order['id']}/state/cancel", {"sendMail": False})
 
-    def decide(self, decision: str, remarks: str) -> None:
+    def decide(self, decision: str, remarks: str, *, adds: bool = True) -> None:
         """A person in the ERP decides about all that waits for approval, and adds what they approve as an order."""
         with User(self.erp) as user:
             for request in user.call("GET", "ApprovalRequests?$filter=Status eq 'arsPending'")["value"]:
                 said = {"ApprovalRequestDecisions": [{"Status": decision, "Remarks": remarks}]}
                 user.call("PATCH", f"ApprovalRequests({request['Code']})", said)
-                if decision == "ardApproved":
+                if decision == "ardApproved" and adds:
                     draft = {"Document": {"DocEntry": request["DraftEntry"]}}
                     user.call("POST", "DraftsService_SaveDraftToDocument", draft)
 
@@ -151,6 +151,16 @@ class Dealer:
         """Sales orders of the ERP with this number of the shop, their lines in `lines`."""
         found = [one for one in documents(self.erp, "Orders") if one["NumAtCard"] == number]
         return sorted(found, key=lambda one: int(one["DocEntry"]))
+
+    def empty_key(self, number: str) -> None:
+        """An add-on empties the field of our key."""
+        (order,) = self.in_erp(number)
+        with User(self.erp) as user:
+            user.call("PATCH", f"Orders({order['DocEntry']})", {"U_ErpSyncKey": None})
+
+    def drafts_in_erp(self, number: str) -> list[dict[str, Any]]:
+        """Drafts of the ERP with this number of the shop."""
+        return [one for one in documents(self.erp, "Drafts") if one["NumAtCard"] == number]
 
     def partners(self) -> list[dict[str, Any]]:
         return documents(self.erp, "BusinessPartners")

@@ -88,6 +88,18 @@ def test_an_order_whose_answer_was_lost_is_there_once(tmp_path: Path, fault: dic
         assert len(dealer.in_erp(number)) == 1
 
 
+def test_an_order_whose_answer_was_lost_and_whose_key_an_add_on_emptied_is_there_once(tmp_path: Path):
+    with parts_dealer(tmp_path, erp_settings={"write_timeout_seconds": 0.4}) as dealer:
+        number = dealer.buy({"SHAFT-20": 1})
+        dealer.erp.fault(endpoint="Orders.create", kind="timeout_after_commit")
+        dealer.books.run("orders", "parts")
+        assert dealer.states() == {number: ("due", "outcome_unknown")}
+        dealer.empty_key(number)
+        dealer.run()
+        assert dealer.states() == {number: ("delivered", "")}
+        assert len(dealer.in_erp(number)) == 1
+
+
 # Approval procedures ------------------------------------------------------------------------------------------
 
 
@@ -110,6 +122,63 @@ def test_an_order_that_was_rejected_in_the_erp_is_a_dead_letter_that_says_who_an
     careful_dealer.run_once()
     assert careful_dealer.states() == {number: ("dead", "approval_rejected")}
     assert "no more on account" in careful_dealer.reason(number)
+    assert careful_dealer.in_erp(number) == []
+
+
+@pytest.mark.parametrize("fault", [None, "timeout_after_commit", "drop_connection", "timeout_before"])
+def test_an_approved_order_is_added_once_whatever_becomes_of_the_answer(tmp_path: Path, fault: str | None):
+    settings = {"approved_drafts": "post", "write_timeout_seconds": 0.4}
+    data = {"approval_templates": ABOVE_50}
+    with parts_dealer(tmp_path, erp_data=data, erp_settings=settings) as dealer:
+        number = dealer.buy({"SHAFT-20": 3})
+        dealer.books.run("orders", "parts")
+        dealer.decide("ardApproved", "as agreed", adds=False)
+        if fault is not None:
+            when = {"when": "after"} if fault == "drop_connection" else {}
+            dealer.erp.fault(endpoint="DraftsService_SaveDraftToDocument", kind=fault, **when)
+        dealer.run_once()
+        dealer.run_once()
+        dealer.run_once()
+        assert dealer.states() == {number: ("delivered", "")}
+        assert len(dealer.in_erp(number)) == 1
+
+
+def test_an_order_that_is_cancelled_while_it_waits_for_approval_is_taken_back(careful_dealer: Dealer):
+    number = careful_dealer.buy({"SHAFT-20": 3})
+    careful_dealer.books.run("orders", "parts")
+    careful_dealer.cancel(number)
+    careful_dealer.run_once()
+    careful_dealer.run_once()
+    assert careful_dealer.states()[number][0] == "superseded"
+    assert careful_dealer.drafts_in_erp(number) == []
+    careful_dealer.decide("ardApproved", "too late")
+    careful_dealer.run_once()
+    assert careful_dealer.in_erp(number) == []
+
+
+def test_one_that_became_an_order_before_its_cancellation_came_is_cancelled(careful_dealer: Dealer):
+    number = careful_dealer.buy({"SHAFT-20": 3})
+    careful_dealer.books.run("orders", "parts")
+    careful_dealer.decide("ardApproved", "as agreed")
+    careful_dealer.cancel(number)
+    careful_dealer.run_once()
+    careful_dealer.run_once()
+    (order,) = careful_dealer.in_erp(number)
+    assert order["Cancelled"] == "tYES"
+    assert open_of(order) == {"SHAFT-20": 0}
+
+
+def test_one_that_was_rejected_and_then_cancelled_cannot_be_approved_any_more(careful_dealer: Dealer):
+    number = careful_dealer.buy({"SHAFT-20": 3})
+    careful_dealer.books.run("orders", "parts")
+    careful_dealer.decide("ardNotApproved", "no more on account")
+    careful_dealer.run_once()
+    assert careful_dealer.states() == {number: ("dead", "approval_rejected")}
+    careful_dealer.cancel(number)
+    for _ in range(3):
+        careful_dealer.run_once()
+    assert careful_dealer.drafts_in_erp(number) == []
+    assert careful_dealer.states()[number][0] == "superseded"
     assert careful_dealer.in_erp(number) == []
 
 

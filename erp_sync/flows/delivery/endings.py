@@ -17,6 +17,7 @@ from erp_sync.ledger.documents import Claim, State
 from erp_sync.ledger.errors import NO_ANSWER, LeaseLost, LedgerBusy, WrongState
 from erp_sync.ports.differences import Difference
 from erp_sync.ports.documents import Requirement
+from erp_sync.ports.outcomes import TAKEN_BACK
 
 log = logging.getLogger(__name__)
 
@@ -121,6 +122,12 @@ class Endings:
         self.leases.let_go(claim)
         self.count("withdrawn", code)
         return True
+
+    def taken_back(self, claim: Claim, reason: str) -> None:
+        """Its source has cancelled it and the target has nothing of it: nothing is left to do, nor to cancel."""
+        self.task.ledger.deliveries.taken_back(claim, TAKEN_BACK, reason)
+        self.leases.let_go(claim)
+        self.count("withdrawn", TAKEN_BACK)
 
     def wait_for(self, claim: Claim, lacking: Sequence[Requirement], code: str) -> None:
         """Until the target has what it lacks, or the deadline is over."""

@@ -16,7 +16,18 @@ from erp_sync.ledger.documents import Claim, StepRow, StepState
 from erp_sync.ledger.errors import CrossReferenceConflict
 from erp_sync.ports.capabilities import Guarantee, Operation
 from erp_sync.ports.documents import ImpliesSteps, Requirement, Step, StepRequest
-from erp_sync.ports.outcomes import Accepted, Again, Applied, NotSent, Outcome, Receipt, Refused, Unknown
+from erp_sync.ports.outcomes import (
+    MAY_BE_THERE,
+    TAKEN_BACK,
+    Accepted,
+    Again,
+    Applied,
+    NotSent,
+    Outcome,
+    Receipt,
+    Refused,
+    Unknown,
+)
 
 # What the target took but has not done is asked for after this long first.
 FIRST_POLL = timedelta(seconds=1)
@@ -122,14 +133,16 @@ class Recording:
                 self.task.ledger.steps.refuse(claim, step.name, code, message)
                 if step.optional:
                     return Receipt(target_id="", values={"refused": code})
-                self._refused(claim, outcome)
+                self._refused(claim, step, outcome, operation)
         return None
 
-    def _refused(self, claim: Claim, refused: Refused) -> None:
+    def _refused(self, claim: Claim, step: Step, refused: Refused, operation: Operation) -> None:
         if refused.again is Again.AFTER_DEPENDENCY and refused.requirement:
             need = Requirement(*refused.requirement)
             self.resolved.forget(need)
             self.endings.wait_for(claim, [need], refused.code)
+        elif refused.code == TAKEN_BACK or self._was_cancelled(claim, step, refused, operation):
+            self.endings.taken_back(claim, refused.message)
         elif refused.again is Again.AFTER_DECISION:
             self.endings.held(claim, refused.code, refused.message, refused.differences)
         elif refused.again is Again.LATER and self.task.ledger.steps.refusals(claim.id) <= MOST_ATTEMPTS:
@@ -138,3 +151,14 @@ class Recording:
             self.endings.later(claim, due, refused.message, refused.code)
         else:
             self.endings.dead(claim, refused.code, refused.message)
+
+    def _was_cancelled(self, claim: Claim, step: Step, refused: Refused, operation: Operation) -> bool:
+        """The target has nothing of the document, and its cancellation waits: a person is not asked for either. Where
+        an earlier send had no answer, only a look proves that (class C: `Resuming.look` comes first)."""
+        ledger = self.task.ledger
+        if step.name != claim.delivery.key.entity or refused.code in MAY_BE_THERE:
+            return False
+        if not ledger.deliveries.is_cancelled_after(claim.id):
+            return False
+        looked = operation.guarantee is Guarantee.SEARCHABLE
+        return looked or ledger.steps.past(claim.id, step.name).unanswered_at is None

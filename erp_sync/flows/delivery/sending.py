@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -15,9 +16,9 @@ from erp_sync.ledger.documents import Claim, StepPast, StepRow, StepState
 from erp_sync.ledger.errors import AlreadyConfirmed, KeyBusy, LeaseLost, WrongState
 from erp_sync.ports.capabilities import Guarantee, Operation
 from erp_sync.ports.differences import TellsDifferences, code_of, undecided, words_of
-from erp_sync.ports.documents import MovesState, Step, StepRequest
+from erp_sync.ports.documents import MovesState, Proceeds, Step, StepRequest, TakesBack
 from erp_sync.ports.leaving import while_held
-from erp_sync.ports.outcomes import Receipt
+from erp_sync.ports.outcomes import Accepted, Outcome, Receipt
 from erp_sync.ports.raw import MappingProblem
 
 
@@ -86,11 +87,34 @@ class Sending:
         if known.state is StepState.REFUSED and step.optional:
             return Receipt(target_id="", values={"refused": known.code})
         operation = self.task.target.capabilities.operation(step.operation)
+        request = self._request(claim, document, step, known, receipts, operation)
         if known.state is StepState.ACCEPTED:
-            return self.resuming.settled(claim, step, known, operation)
+            return self._accepted(claim, request, known, operation)
+        again = operation.guarantee in (Guarantee.UNIQUE_KEY, Guarantee.IDEMPOTENCY_TOKEN)
+        unknown = known.state is StepState.UNKNOWN and not again
+        if unknown or (operation.guarantee is Guarantee.SEARCHABLE and self.resuming.cancelled(claim, step, known)):
+            found = self.resuming.look(claim, step, request, operation, known)
+            if found is None or isinstance(found, Receipt):
+                return found
+
+        def send() -> Outcome:
+            outcome: Outcome = self.task.target.submit([request])[0]
+            return outcome
+
+        return self._sent(claim, request, operation, operation, send)
+
+    def _request(
+        self,
+        claim: Claim,
+        document: Any,
+        step: Step,
+        known: StepRow,
+        receipts: dict[str, Receipt],
+        operation: Operation,
+    ) -> StepRequest:
         past = self.task.ledger.steps.past(claim.id, step.name) if known.attempts else StepPast()
         settle = timedelta(seconds=operation.settle_seconds)
-        request = StepRequest(
+        return StepRequest(
             delivery=str(claim.delivery.id),
             step=step,
             document=document,
@@ -103,14 +127,44 @@ class Sending:
             target_id=self.resolved.partners.get(claim.id, ""),
             allowed=claim.delivery.allowed,
         )
+
+    def _accepted(self, claim: Claim, request: StepRequest, known: StepRow, operation: Operation) -> Receipt | None:
+        """What the target has in work: done, or to be taken back, or in need of one more write of ours, or waiting."""
+        target, step = self.task.target, request.step
+        declared = target.capabilities.operation
+        takes_back = target.take_back_operation if isinstance(target, TakesBack) else ""
+        if takes_back and self.resuming.cancelled(claim, step, known):
+            taken = known.handle
+            return self._sent(
+                claim, request, operation, declared(takes_back), lambda: target.take_back(request, taken), True
+            )
+        accepted = self.resuming.settled(claim, step, known, operation)
+        if not isinstance(accepted, Accepted):
+            return accepted
+        handle = accepted.handle
+        if accepted.next_operation and isinstance(target, Proceeds):
+            write = declared(accepted.next_operation)
+            return self._sent(claim, request, operation, write, lambda: target.proceed(request, handle), True)
+        self.resuming.waits(claim, known, accepted)
+        return None
+
+    def _sent(
+        self,
+        claim: Claim,
+        request: StepRequest,
+        operation: Operation,
+        write: Operation,
+        send: Callable[[], Outcome],
+        proceeding: bool = False,
+    ) -> Receipt | None:
+        """Durably begin the step, send, and record what it came to. `write`: the operation that is sent, of a step that
+        stands for `operation`, by whose class the step is found again."""
+        step = request.step
         again = operation.guarantee in (Guarantee.UNIQUE_KEY, Guarantee.IDEMPOTENCY_TOKEN)
-        if known.state is StepState.UNKNOWN and not again:
-            found = self.resuming.look(claim, step, request, operation, known.settle_until)
-            if found is None or isinstance(found, Receipt):
-                return found
         try:
             # Classes A and B may be sent again at once; the others hold the key for their settle time.
-            self._begin(claim, step, operation, again, self._moves(document, operation))
+            settle_seconds = 0.0 if again else write.settle_seconds
+            self._begin(claim, step, settle_seconds, again, self._moves(request.document, write), proceeding)
         except KeyBusy as busy:
             self.endings.later(claim, busy.until, str(busy), "key_busy")
             return None
@@ -118,12 +172,17 @@ class Sending:
             self.task.ledger.steps.confirm(claim, step.name, already.receipt)
             return already.receipt
         self.endings.called()
-        return self.recording.outcome(claim, step, self.task.target.submit([request])[0], operation)
+        return self.recording.outcome(claim, step, send(), operation)
 
     def _begin(
-        self, claim: Claim, step: Step, operation: Operation, again: bool, moves: list[tuple[str, str, list[str]]]
+        self,
+        claim: Claim,
+        step: Step,
+        settle_seconds: float,
+        again: bool,
+        moves: list[tuple[str, str, list[str]]],
+        proceeding: bool,
     ) -> None:
-        settle_seconds = 0.0 if again else operation.settle_seconds
         steps, tried = self.task.ledger.steps, False
 
         def write() -> None:
@@ -131,7 +190,9 @@ class Sending:
             if tried and any(one.name == step.name and one.state is StepState.SENDING for one in steps.of(claim.id)):
                 steps.not_sent(claim, step.name, "the ledger was restarted as this was about to leave")
             tried = True
-            steps.begin(claim, step.name, settle_seconds=settle_seconds, moves=moves, again=again)
+            steps.begin(
+                claim, step.name, settle_seconds=settle_seconds, moves=moves, again=again, proceeding=proceeding
+            )
 
         self.endings.written([claim], write)
 

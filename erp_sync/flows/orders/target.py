@@ -13,7 +13,7 @@ from erp_sync.model.keys import Entity
 from erp_sync.model.order import SalesOrder
 from erp_sync.model.remaining import ended, lost, remaining
 from erp_sync.ports.differences import Difference, TellsDifferences
-from erp_sync.ports.documents import Requirement, Step, StepRequest
+from erp_sync.ports.documents import Requirement, Step, StepRequest, TakesBack
 from erp_sync.ports.outcomes import Finding, Outcome
 
 
@@ -72,6 +72,20 @@ class OrdersTarget:
 
     def settle(self, handles: Sequence[str]) -> list[Outcome]:
         return list(self._orders.settle(handles))
+
+    def proceed(self, request: StepRequest, handle: str) -> Outcome:
+        """See `Proceeds`; only asked for where the system's own port says that it is needed."""
+        outcome: Outcome = self._orders.proceed(self._addressed(request)[1], handle)
+        return outcome
+
+    @property
+    def take_back_operation(self) -> str:
+        """See `TakesBack`: "" where the system cannot."""
+        return self._orders.take_back_operation if isinstance(self._orders, TakesBack) else ""
+
+    def take_back(self, request: StepRequest, handle: str) -> Outcome:
+        outcome: Outcome = self._orders.take_back(self._addressed(request)[1], handle)
+        return outcome
 
 
 def _sent(document: SalesOrder) -> SalesOrder:

@@ -47,8 +47,17 @@ OPERATIONS = (
         settle_source=_TIMEOUT,
         moves=("stock_level",),
         source="Only with setting approved_drafts: post. DraftsService_SaveDraftToDocument makes the order with our "
-        "key; a draft that was not added is approved still (contract 1.27; that it refuses a second time is "
-        "unconfirmed, and not relied on).",
+        "key and closes the draft (obs., live: Ngonie69/ShopInventory, SAP credit note approvals); one that was not "
+        "added is approved and open still. That a second call is refused is told there, and not relied on: drafts that "
+        "nobody approves may be added again and again (obs.).",
+    ),
+    Operation(
+        name="sales_order.withdraw_draft",
+        guarantee=Guarantee.UNIQUE_KEY,
+        settle_seconds=_SETTLE_SECONDS,
+        settle_source=_TIMEOUT,
+        source="DELETE Drafts(n), else Drafts(n)/Cancel (contract 1.27), then a look whether the draft became an order "
+        "in the same moment: a draft that is gone is not removed again.",
     ),
     Operation(
         name="sales_order.close",

@@ -195,6 +195,26 @@ class ServiceLayerClient:
             )
         )
 
+    def remove(self, entity_set: str, key: int, *, operation: str, document: str, etag: str = "") -> bool:
+        """DELETE; False where there is none. Doing it twice changes nothing.
+
+        Args:
+            etag: see `update`; that DELETE heeds it is unconfirmed.
+        """
+        reply = self._client.send(
+            Call(
+                method="DELETE",
+                path=f"{ROOT}/{odata.path(entity_set, key)}",
+                headers={"If-Match": etag} if etag else {},
+                operation=operation,
+                document=document,
+                repeatable=not etag,  # where it has changed meanwhile, it is read again first
+                expected=(404,),
+                timeout=self._write_timeout,
+            )
+        )
+        return reply.status != 404
+
     def _post(self, path: str, body: Mapping[str, Any], operation: str, document: str, *, repeatable: bool) -> Reply:
         return self._client.send(
             Call(

@@ -19,9 +19,16 @@ ORDER_FIELDS = (
     *("DocTotal", "DocTotalFc", "VatSum", "VatSumFc"),
     *("DocumentStatus", "Cancelled", "UpdateDate", "UpdateTime", "DataVersion"),
 )
-DRAFT_FIELDS = ("DocEntry", "DocNum", "NumAtCard", "AuthorizationStatus", "DocObjectCode")
-#: Of drafts that will become no order any more.
+#: The ETag in the body is that of DataVersion, and wrong without it.
+DRAFT_FIELDS = (
+    *("DocEntry", "DocNum", "NumAtCard", "CardCode", "AuthorizationStatus", "DocObjectCode", "DocumentStatus"),
+    *("Cancelled", "DocTotal", "DocTotalFc", "UpdateDate", "UpdateTime", "DataVersion"),
+)
+#: Of drafts that become no order, unless a person changes their mind: a rejected one may be approved after all (SDK
+#: help, DocumentAuthorizationStatusEnum), a cancelled approval procedure be restored (SAP help, Canceling Approval
+#: Procedures).
 ENDED = ("dasRejected", "dasCancelled")
+GENERATED = ("dasGenerated", "dasGeneratedbyAuthorizer")
 
 
 class Handle(msgspec.Struct, frozen=True):
@@ -57,14 +64,20 @@ class OrderFinder:
         what became of a send, and says nothing against another one. Two orders, or two drafts that may become one, are
         Ambiguous.
         """
-        orders = self._by_key("Orders", keys, (*ORDER_FIELDS, self.key_field), "", document)
-        missing = [key for key in keys if key not in orders]
-        kind = odata.equals("DocObjectCode", "oOrders")
-        fields = (*DRAFT_FIELDS, self.key_field)
-        drafts = self._by_key("Drafts", missing, fields, kind, document) if missing else {}
+        orders = self.orders(keys, document=document)
+        drafts = self.drafts([key for key in keys if key not in orders], document=document)
         if not ended:
-            drafts = {key: [row for row in rows if not _is_ended(row)] for key, rows in drafts.items()}
-        return {key: _finding(key, orders.get(key, []), drafts.get(key, [])) for key in keys}
+            drafts = {key: [row for row in rows if not is_ended(row)] for key, rows in drafts.items()}
+        return {key: finding_of(key, orders.get(key, []), drafts.get(key, [])) for key in keys}
+
+    def orders(self, keys: Sequence[str], *, document: str = "") -> dict[str, list[dict[str, Any]]]:
+        """Orders by our key, as SAP keeps them."""
+        return self._by_key("Orders", keys, (*ORDER_FIELDS, self.key_field), "", document)
+
+    def drafts(self, keys: Sequence[str], *, document: str = "") -> dict[str, list[dict[str, Any]]]:
+        """Drafts of orders by our key, as SAP keeps them, whatever became of them."""
+        kind = odata.equals("DocObjectCode", "oOrders")
+        return self._by_key("Drafts", keys, (*DRAFT_FIELDS, self.key_field), kind, document)
 
     def _by_key(
         self, entity_set: str, keys: Sequence[str], fields: tuple[str, ...], kind: str, document: str
@@ -116,12 +129,13 @@ class OrderFinder:
         return None
 
 
-def _finding(key: str, orders: Sequence[Mapping[str, Any]], drafts: Sequence[Mapping[str, Any]]) -> Finding:
+def finding_of(key: str, orders: Sequence[Mapping[str, Any]], drafts: Sequence[Mapping[str, Any]]) -> Finding:
+    """See `OrderFinder.find`."""
     if len(orders) == 1:
         return Found(receipt=msgspec.structs.replace(receipt_of(orders[0]), existed=True))
     if orders:
         return Ambiguous(target_ids=tuple(f"order {row['DocEntry']}" for row in orders))
-    alive = [row for row in drafts if not _is_ended(row)]
+    alive = [row for row in drafts if not is_ended(row)]
     if len(alive) > 1:
         return Ambiguous(target_ids=tuple(f"draft {row['DocEntry']}" for row in alive))
     if drafts:
@@ -129,8 +143,20 @@ def _finding(key: str, orders: Sequence[Mapping[str, Any]], drafts: Sequence[Map
     return Absent()
 
 
-def _is_ended(draft: Mapping[str, Any]) -> bool:
-    return draft.get("AuthorizationStatus") in ENDED
+def is_ended(draft: Mapping[str, Any]) -> bool:
+    return draft.get("AuthorizationStatus") in ENDED or draft.get("Cancelled") == "tYES"
+
+
+def is_added(draft: Mapping[str, Any]) -> bool:
+    """Whether it was added as an order, or closed by hand: which of both is told by the order alone.
+
+    By the SDK help (DocumentAuthorizationStatusEnum) a draft that was added is dasGenerated; on a live system it was
+    seen to be dasWithout and closed then, its approval request deleted (Ngonie69/ShopInventory, SAP credit note
+    approvals).
+    """
+    return draft.get("AuthorizationStatus") in GENERATED or (
+        draft.get("DocumentStatus") == "bost_Close" and not is_ended(draft)
+    )
 
 
 def receipt_of(row: Mapping[str, Any]) -> Receipt:

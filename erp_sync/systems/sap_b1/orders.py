@@ -18,6 +18,9 @@ from erp_sync.ports.documents import Requirement, Step, StepRequest
 from erp_sync.ports.lookups import Lookups
 from erp_sync.ports.mapping import Context, RecordMapping
 from erp_sync.ports.outcomes import (
+    Absent,
+    Accepted,
+    Ambiguous,
     Applied,
     Finding,
     Found,
@@ -33,12 +36,15 @@ from erp_sync.systems.sap_b1.capabilities import capabilities_of
 from erp_sync.systems.sap_b1.client import ServiceLayerClient
 from erp_sync.systems.sap_b1.customers import CUSTOMER, CustomerCards
 from erp_sync.systems.sap_b1.errors import NO_MATCH
-from erp_sync.systems.sap_b1.finding import SALES_ORDER, OrderFinder
+from erp_sync.systems.sap_b1.finding import SALES_ORDER, OrderFinder, is_ended
+from erp_sync.systems.sap_b1.likeness import Likeness, Sent
 from erp_sync.systems.sap_b1.made import Made, MadeOrders
 from erp_sync.systems.sap_b1.mapping import identity
-from erp_sync.systems.sap_b1.mapping.comparison import own_differences
+from erp_sync.systems.sap_b1.mapping.comparison import own_differences, tolerance
 from erp_sync.systems.sap_b1.preview import Preview
 from erp_sync.systems.sap_b1.resolving import OrderResolver
+from erp_sync.systems.sap_b1.withdrawing import OPERATION as WITHDRAW
+from erp_sync.systems.sap_b1.withdrawing import Withdrawing
 from erp_sync.transport.errors import Rejected, TransportError
 
 
@@ -52,8 +58,11 @@ class SalesOrderTarget:
         self.capabilities = capabilities_of(self._settings)
         self._resolver, self._finder = OrderResolver(client), OrderFinder(client)
         self._customers = CustomerCards(client, lookups, mappings[CUSTOMER])
-        self._approvals, self._preview = Approvals(client, self._finder), Preview(client)
-        self._made = MadeOrders(self._finder, self._approvals)
+        self._likeness, self._preview = Likeness(client, self._finder), Preview(client)
+        self._approvals = Approvals(client, self._finder, self._likeness)
+        self._withdrawing = Withdrawing(client, self._approvals)
+        create = self.capabilities.operation("sales_order.create")
+        self._made = MadeOrders(self._finder, self._approvals, create.settle_seconds)
 
     # What it needs -------------------------------------------------------------------------
 
@@ -128,7 +137,7 @@ class SalesOrderTarget:
     def _order(self, request: StepRequest) -> Outcome:
         if request.attempt > 1:
             # An earlier send was refused, or certainly not sent; a person may have helped since.
-            there = self._there(request)
+            there = self._there(request) or self._cleared(request)
             if there is not None:
                 return there
         body = self.body(request)
@@ -187,8 +196,30 @@ class SalesOrderTarget:
         )
 
     def _there(self, request: StepRequest) -> Outcome | None:
-        """See `OrderFinder.there`."""
-        return self._finder.there(request.step.key, document=request.document.number)
+        """See `OrderFinder.there`; without our key, see `Likeness.find`."""
+        there = self._finder.there(request.step.key, document=request.document.number)
+        if there is not None:
+            return there
+        match self._alike(request):
+            case Found(receipt=receipt):
+                return Applied(receipt=receipt)
+            case Accepted() as draft:
+                return draft
+            case Ambiguous(why=why):
+                return Refused(code="ambiguous", message=why)
+        return None
+
+    def _alike(self, request: StepRequest) -> Finding:
+        document: SalesOrder = request.document
+        limit = tolerance(self._settings, "total_tolerance")
+        sent = Sent.of(self.body(request), request.step.key, document.totals.grand_total, limit)
+        return self._likeness.find(sent, document=document.number)
+
+    def _cleared(self, request: StepRequest) -> Refused | None:
+        """No draft of an earlier send stays that a person refused and might approve after all."""
+        key, number = request.step.key, request.document.number
+        drafts = self._finder.drafts([key], document=number).get(key, [])
+        return self._withdrawing.clear([one for one in drafts if is_ended(one)], key, document=number)
 
     # What is there -------------------------------------------------------------------------
 
@@ -199,12 +230,26 @@ class SalesOrderTarget:
         try:
             orders = self._finder.find(keys) if keys else {}
             return [
-                orders[request.step.key] if request.step.name == SALES_ORDER else self._customers.find(request)
+                self._found(request, orders[request.step.key])
+                if request.step.name == SALES_ORDER
+                else self._customers.find(request)
                 for request in requests
             ]
         except TransportError as error:
             later = Later(seconds=error.retry_after_seconds or 10.0, why=str(error))
             return [later for _ in requests]
+
+    def _found(self, request: StepRequest, by_key: Finding) -> Finding:
+        """What was sent and does not have our key may be there without it: an add-on may empty the field."""
+        if (
+            not isinstance(by_key, Absent)
+            or Requirement("currency", request.document.currency) not in request.references
+        ):
+            return by_key
+        try:
+            return self._alike(request)
+        except MappingProblem:
+            return by_key  # it was never sent like this
 
     def read_back(self, keys: Sequence[str]) -> dict[str, Receipt]:
         """Number, total, status and version of orders by our key; those that are not orders (yet) are left out.
@@ -223,3 +268,23 @@ class SalesOrderTarget:
         """What became of drafts that wait for a person, and of what SAP made and could not be read at once. Raises
         ValueError for a handle that is not ours."""
         return [(self._made if Made.is_one(handle) else self._approvals).settle(handle) for handle in handles]
+
+    # What is done about what SAP took ----------------------------------------------------------
+
+    def proceed(self, request: StepRequest, handle: str) -> Outcome:
+        """Add an approved draft as an order (setting ``approved_drafts: post``)."""
+        return self._approvals.add(handle, document=request.document.number)
+
+    @property
+    def take_back_operation(self) -> str:
+        return WITHDRAW
+
+    def take_back(self, request: StepRequest, handle: str) -> Outcome:
+        """The draft of an order that the store cancelled is removed; Applied where it is an order by now."""
+        number = request.document.number
+        if Made.is_one(handle):
+            outcome = self._made.settle(handle)
+            if not isinstance(outcome, Accepted) or Made.is_one(outcome.handle):
+                return outcome
+            handle = outcome.handle
+        return self._withdrawing.take_back(handle, document=number)

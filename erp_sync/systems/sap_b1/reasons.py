@@ -14,7 +14,16 @@ REASONS = (
         "reason names who and why, as far as SAP says it. The store's customer does not know yet.",
         look=_SHOW,
         do="Talk to whoever rejected it. Cancel the order in the store, or change what was objected to" + _RETRY
-        + " It then goes through the approval once more.",
+        + " The rejected draft is removed in SAP then, and the order goes through the approval once more. When the "
+        "store cancels the order, the draft is removed, too.",
+    ),
+    Reason(
+        code="not_taken_back",
+        means="A draft of this order is to be removed in SAP Business One, because the store cancelled the order or "
+        "because a rejected one might still be approved beside the new one, and SAP does not let us.",
+        look=_SHOW,
+        do="Delete the draft that the reason names in SAP (or reject it and see that nobody adds it), or give the user "
+        "the authorization to remove drafts" + _RETRY + " A cancelled order is not sent by that.",
     ),
     Reason(
         code="approval_cancelled",
@@ -24,8 +33,9 @@ REASONS = (
     ),
     Reason(
         code="created_unrecognised",
-        means="SAP Business One answered that it made the order, and no order or draft is recognised as it: an add-on "
-        "may have changed the field of our key or NumAtCard, or deleted the order. The reason names the DocEntry.",
+        means="SAP Business One answered that it made the order, or added the draft of it, and no order or draft is "
+        "recognised as it: an add-on may have changed the field of our key or NumAtCard, or deleted the order, or "
+        "somebody closed the draft by hand. The reason names the DocEntry.",
         look=_SHOW,
         do="Look in SAP for the order by that DocEntry, and by the store's number in NumAtCard. If it is there, write "
         "our key into the key field (U_ErpSyncKey) and keep the add-on from changing it, then `erp-sync retry ID`: it "

@@ -29,6 +29,8 @@ def saved(entry: int = 91, **changes: Any) -> dict[str, Any]:
         "DocTotal": 119.0, "DocTotalFc": 0.0, "VatSum": 19.0, "VatSumFc": 0.0, "DocumentStatus": "bost_Open",
         "Cancelled": "tNO", "UpdateDate": "2026-01-15T00:00:00Z", "UpdateTime": "00:31:07", "DataVersion": 1,
         "U_ErpSyncKey": KEY,
+        "DocumentLines": [{"LineNum": 0, "ItemCode": "BEARING-6204", "Quantity": 10.0, "TreeType": "iNotATree"},
+                          {"LineNum": 1, "ItemCode": "SHAFT-20", "Quantity": 3.0, "TreeType": "iNotATree"}],
     }  # fmt: skip
     return values | changes
 
@@ -36,7 +38,9 @@ def saved(entry: int = 91, **changes: Any) -> dict[str, Any]:
 def draft(entry: int = 77, status: str = "dasPending", **changes: Any) -> dict[str, Any]:
     values = {
         "DocEntry": entry, "DocNum": 12, "NumAtCard": "10045", "AuthorizationStatus": status,
-        "DocObjectCode": "oOrders", "U_ErpSyncKey": KEY,
+        "DocObjectCode": "oOrders", "U_ErpSyncKey": KEY, "CardCode": "C20000", "DocumentStatus": "bost_Open",
+        "Cancelled": "tNO", "DocTotal": 119.0, "DocTotalFc": 0.0, "UpdateDate": None, "UpdateTime": None,
+        "DataVersion": 3, "@odata.etag": 'W/"d3"',
     }  # fmt: skip
     return values | changes
 

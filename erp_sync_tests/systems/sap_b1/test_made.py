@@ -28,8 +28,10 @@ def test_an_order_that_was_made_and_cannot_be_read_is_asked_for_later_and_never_
     server.on("GET", "^Orders", Answer(502, text="<html>"))
     port = target(connector)
     (outcome,) = port.submit([request(port, order())])
-    assert outcome == Accepted(handle=MADE, ask_after_seconds=60.0)
-    assert isinstance(port.settle([MADE])[0], NotSent)
+    assert outcome == Accepted(handle=outcome.handle, ask_after_seconds=60.0)
+    one = Made.read(outcome.handle)
+    assert (one.entry, one.number, one.key) == (91, "10045", KEY)
+    assert isinstance(port.settle([outcome.handle])[0], NotSent)
     port = target(connector)  # another process
     server.rows("Orders")
     server.rows("Drafts")
@@ -38,7 +40,7 @@ def test_an_order_that_was_made_and_cannot_be_read_is_asked_for_later_and_never_
     assert len(server.writes()) == 1
 
 
-def made(connector, server, **found):
+def made(connector, server, later: bool = False, **found):
     """What is said of an order that was made (201) and stands in SAP like that; no search finds it."""
     server.on("POST", r"^Orders\?", created(saved()))
     server.rows("Orders")
@@ -46,6 +48,9 @@ def made(connector, server, **found):
     server.on("GET", r"^Orders\(91\)", Answer(body=saved(**found)))
     port = target(connector)
     (outcome,) = port.submit([request(port, order())])
+    if later:
+        one = Made.read(outcome.handle)
+        (outcome,) = port.settle([str(msgspec.structs.replace(one, at=one.at - 181))])
     return outcome
 
 
@@ -58,7 +63,11 @@ def test_an_order_whose_key_an_add_on_empties_is_recognised_by_its_numbers(conne
     "found", [{"U_ErpSyncKey": "WEB"}, {"U_ErpSyncKey": KEY.upper()}, {"U_ErpSyncKey": None, "NumAtCard": "77"}]
 )
 def test_an_order_that_was_made_and_is_not_recognised_is_never_sent_again_by_itself(connector, server, found):
+    """Not yet, at first: a read may be behind what SAP has answered."""
     outcome = made(connector, server, **found)
+    assert isinstance(outcome, Accepted)
+    assert Made.is_one(outcome.handle)
+    outcome = made(connector, server, later=True, **found)
     assert (outcome.code, outcome.again) == ("created_unrecognised", Again.NEVER)
     assert f"made document 91 of {KEY} (NumAtCard 10045)" in outcome.message
 
@@ -84,11 +93,12 @@ def test_what_was_made_and_is_a_draft_is_settled_as_one(connector, server, statu
 
 @pytest.mark.parametrize("number", ["10045", "a:b/c %", ""])
 def test_a_handle_of_what_was_made_is_read_back(number):
-    one = Made(91, number, "shopware_de_1:2")
-    assert Made.read(str(one)) == one
+    for at in (0, 1_768_430_000):
+        one = Made(91, number, "shopware_de_1:2", at)
+        assert Made.read(str(one)) == one
 
 
 def test_a_handle_of_nothing_made_is_refused(connector):
-    for handle in ("made:", "made:x:1:key", "made:91:1:"):
+    for handle in ("made:", "made:x:1:key", "made:91:1:", "made:91@x:1:key"):
         with pytest.raises(ValueError, match="no order was made as"):
             target(connector).settle([handle])

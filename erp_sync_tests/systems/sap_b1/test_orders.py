@@ -306,13 +306,27 @@ def test_an_order_that_was_sent_before_is_looked_for_before_it_is_sent_again(con
     assert server.writes() == []
 
 
-def test_a_rejected_draft_does_not_keep_a_person_from_sending_the_order_again(connector, server):
+def test_a_rejected_draft_is_removed_before_its_order_goes_once_more(connector, server):
+    """It might be approved after all, and the order be there twice."""
     server.rows("Orders")
     server.rows("Drafts", draft(status="dasRejected"))
+    server.on("DELETE", r"^Drafts\(77\)", Answer(204))
     server.on("POST", r"^Orders\?", created(saved()))
     server.on("GET", r"^Orders\(91\)", Answer(body=saved()))
     port = target(connector)
     assert port.submit([request(port, order(), attempt=2)]) == [Applied(receipt=RECEIPT)]
+    assert [sent.method for sent in server.writes()] == ["DELETE", "POST"]
+
+
+def test_with_a_rejected_draft_that_cannot_be_removed_the_order_is_not_sent_again(connector, server):
+    server.rows("Orders")
+    server.rows("Drafts", draft(status="dasRejected"))
+    server.on("DELETE", r"^Drafts", refused(-5002, "No authorization"))
+    server.on("POST", r"^Drafts\(77\)/Cancel", refused(-5006, "The action is not supported"))
+    port = target(connector)
+    (outcome,) = port.submit([request(port, order(), attempt=2)])
+    assert (outcome.code, outcome.again) == ("not_taken_back", Again.NEVER)
+    assert [sent.path for sent in server.writes()] == ["Drafts(77)", "Drafts(77)/Cancel"]
 
 
 # What is there ----------------------------------------------------------------------------
@@ -350,7 +364,8 @@ def test_many_orders_are_found_with_one_look(connector, server):
     port = target(connector)
     found = port.find([request(port, one) for one in documents])
     assert [type(one) for one in found] == [Found, Absent, Found]
-    assert [sent.path for sent in server.sent] == ["Orders", "Drafts"]
+    # The one that lacks is looked for by number and card, too.
+    assert [sent.path for sent in server.sent] == ["Orders", "Drafts", "Orders", "Drafts"]
     assert set(port.read_back(["shopware_de_0", "shopware_de_1"])) == {"shopware_de_0"}
 
 

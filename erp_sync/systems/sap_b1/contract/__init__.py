@@ -36,7 +36,10 @@ RECORDS = {
     "agreement": "BlanketAgreement",
     "discount_rule": "EnhancedDiscountGroup",
 }
-ORDER_OPERATIONS = ("customer.create", "sales_order.create", "sales_order.save_approved_draft", "sales_order.close")
+ORDER_OPERATIONS = (
+    *("customer.create", "sales_order.create", "sales_order.save_approved_draft", "sales_order.withdraw_draft"),
+    "sales_order.close",
+)
 
 SERVED = {
     (Entity.SALES_ORDER, "target"): Served(
