@@ -18,7 +18,7 @@ from erp_sync.ports.mapping import Context, RecordMapping
 from erp_sync.ports.raw import News, RawRecord, Window, all_new
 from erp_sync.systems.sap_b1 import odata
 from erp_sync.systems.sap_b1.capabilities import capabilities_of
-from erp_sync.systems.sap_b1.changes import stamp_text, utc_of
+from erp_sync.systems.sap_b1.changes import ordered_time, stamp_text
 from erp_sync.systems.sap_b1.client import MOST_IN_FILTER, Query, ServiceLayerClient
 from erp_sync.systems.sap_b1.term_tables import digest
 
@@ -116,7 +116,7 @@ class BusinessAccountSource:
         return RawRecord(
             native_id=row["CardCode"],
             version=_version(row),
-            source_time=utc_of(row.get("UpdateDate"), row.get("UpdateTime"), self._zone),
+            source_time=ordered_time(row, self._zone),
             payload={**row, **more},
         )
 

@@ -19,7 +19,7 @@ from erp_sync.ports.mapping import Context, RecordMapping
 from erp_sync.ports.raw import News, RawRecord, Window, all_new
 from erp_sync.systems.sap_b1 import odata
 from erp_sync.systems.sap_b1.capabilities import capabilities_of
-from erp_sync.systems.sap_b1.changes import stamp_text, utc_of
+from erp_sync.systems.sap_b1.changes import ordered_time, stamp_text
 from erp_sync.systems.sap_b1.client import MOST_IN_FILTER, Query, ServiceLayerClient
 from erp_sync.systems.sap_b1.mapping.product import BUNDLES, DESCRIPTION
 
@@ -134,7 +134,7 @@ class ProductSource:
         return records
 
     def _record(self, row: Row, more: Row) -> RawRecord:
-        at = utc_of(row.get("UpdateDate"), row.get("UpdateTime"), self._zone)
+        at = ordered_time(row, self._zone)
         return RawRecord(native_id=row["ItemCode"], version=_version(row), source_time=at, payload={**row, **more})
 
     def _children(self, codes: Sequence[str]) -> dict[str, Row]:

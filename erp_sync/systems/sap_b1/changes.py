@@ -84,7 +84,7 @@ class DocumentReader:
         return RawRecord(
             native_id=native_id or str(row["DocEntry"]),
             version=self.version(row),
-            source_time=self._utc(row, "UpdateDate", "UpdateTime"),
+            source_time=ordered_time(row, self._zone),
             created_time=self._utc(row, "CreationDate", "DocTime"),
             payload=row if payload is None else payload,
         )
@@ -102,6 +102,20 @@ def utc_of(day: Any, clock: Any, zone: str) -> datetime | None:
     """None where there is none, or what stands there is none: the mapping names that record, the others go."""
     try:
         return odata.stamp(day, clock, zone) if day else None
+    except ValueError:
+        return None
+
+
+def ordered_time(row: Mapping[str, Any], zone: str) -> datetime | None:
+    """When a record was last changed, so that its versions come in their order also in the hour that clocks pass twice;
+    None where that cannot be read. See `odata.ordered`."""
+    if not row.get("UpdateDate"):
+        return None
+    count = row.get("DataVersion")
+    try:
+        return odata.ordered(
+            row["UpdateDate"], row.get("UpdateTime"), zone, count if isinstance(count, int) and count > 0 else 0
+        )
     except ValueError:
         return None
 

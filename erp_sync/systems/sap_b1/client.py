@@ -141,6 +141,12 @@ class ServiceLayerClient:
         )
         return None if reply.status == 404 else _entity(reply, operation)
 
+    def asked(self, path: str, *, operation: str) -> Any:
+        """What a function of a service tells, which changes nothing: decoded, whatever it is."""
+        call = Call(method="GET", path=f"{ROOT}/{path}", params=[], operation=operation, document="", repeatable=True)
+        reply = self._client.send(call)
+        return reply.json() if reply.content else None
+
     # Writing -------------------------------------------------------------------------------
 
     def create(

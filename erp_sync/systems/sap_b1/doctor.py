@@ -1,15 +1,18 @@
 """Is this company ready? Reads and compares, changes nothing.
 
-Checks: log-in, the user-defined field of our key and those of the mapping, warehouses that settings name, every entity
-set that a flow reads, approval requests, and what decides prices. What the user may write cannot be told without
-writing.
+Checks: log-in, the user-defined field of our key and those of the mapping, warehouses that settings name, the time zone
+where the server tells its time, every entity set that a flow reads, approval requests, and what decides prices. What
+the user may write cannot be told without writing.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from erp_sync.ports.diagnosis import Diagnosis, Verdict
 from erp_sync.ports.mapping import Direction, RecordMapping
@@ -23,6 +26,9 @@ from erp_sync.transport.errors import NoSession, NotAuthenticated, Rejected, Tra
 
 #: A key that no document has.
 NOBODY = "erp_sync_doctor"
+#: What clocks may differ by without being in another zone: zones are a quarter of an hour apart at least.
+_CLOCKS_APART = timedelta(minutes=7)
+_TIME = re.compile(r"(\d{4}-\d{2}-\d{2})[T ](\d{2}:\d{2}(?::\d{2})?)(?:\.\d+)?(Z|[+-]00:?00)?")
 ENTITY_SETS = {"sales_order": "Orders", "customer": "BusinessPartners"}
 CREDENTIALS_MEND = "Compare company database, user and password; look whether the user is locked or lacks a licence."
 FIELD_MEND = (
@@ -41,6 +47,7 @@ def examine(client: ServiceLayerClient, mappings: Mapping[str, RecordMapping]) -
         *_key_field(client),
         *_user_fields(client, mappings),
         *_warehouses(client),
+        _clock(client),
         *_reads(client),
         *price_terms(client),
         *_writes(),
@@ -134,6 +141,36 @@ def _reads(client: ServiceLayerClient) -> Iterator[Diagnosis]:
             partial(_look, client, entity_set, key, where),
             "Give the user this authorization, or leave the set out where a setting names it.",
         )
+
+
+def _clock(client: ServiceLayerClient, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> Diagnosis:
+    """The connection's time zone against the server's own time. Stamps have no zone: with a wrong one changes are read
+    hours late, or never, and dates are of another day.
+
+    `CompanyService_GetCurrentServerTime` is published (contract 1.27), the form of what it answers is not: what looks
+    like no date with a time is no answer.
+    """
+    check, zone = "time zone of the server", client.connection.time_zone
+    mend = (
+        "Compare the clock of the SAP server with time_zone of the connection. With Manage Company Time (General "
+        "Settings, Display) stamps are in the company's zone, not the server's."
+    )
+    try:
+        told = str(client.asked("CompanyService_GetCurrentServerTime", operation="doctor.read"))
+    except TransportError as error:
+        told = f"it does not tell its time: {getattr(error, 'message', '') or error}"
+    found = _TIME.search(told)
+    if found is None:
+        return Diagnosis(check=check, verdict=Verdict.UNTESTED, found=f"cannot be checked; {told}", mend=mend)
+    server = datetime.fromisoformat(f"{found[1]}T{found[2]}")
+    here = now().astimezone(ZoneInfo(zone)).replace(tzinfo=None)
+    away = abs(server - here)
+    if away <= _CLOCKS_APART:
+        return _ok(check, f"{found[1]} {found[2]}, as in {zone}")
+    if found[3] and abs(server - now().astimezone(UTC).replace(tzinfo=None)) <= _CLOCKS_APART:
+        words = f"cannot be checked; it tells the time as UTC ({told})"
+        return Diagnosis(check=check, verdict=Verdict.UNTESTED, found=words, mend=mend)
+    return _error(check, f"the server says {found[1]} {found[2]}, in {zone} it is {here:%Y-%m-%d %H:%M}", mend)
 
 
 def _writes() -> Iterable[Diagnosis]:

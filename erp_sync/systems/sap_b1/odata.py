@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import urllib.parse
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -97,3 +97,24 @@ def stamp(day: Any, clock: Any, zone: str) -> datetime:
     """
     local = time.fromisoformat(str(clock or "00:00:00"))
     return datetime.combine(day_of(day), local, ZoneInfo(zone)).replace(fold=1).astimezone(UTC)
+
+
+def ordered(day: Any, clock: Any, zone: str, count: int = 0) -> datetime:
+    """`stamp`, for putting the versions of one record in order: later than all before it and earlier than all after.
+
+    Of the hour that comes twice a stamp may mean either pass, so that of two the later one may look earlier. All of
+    that hour count as its end, by the record's own count of changes (DataVersion, which grows with each).
+    """
+    second = stamp(day, clock, zone)
+    local = second.astimezone(ZoneInfo(zone))
+    first = local.replace(fold=0).astimezone(UTC)
+    if first >= second:
+        return second
+    # Clocks were set back somewhere between both readings.
+    before, after = first, second
+    while after - before > timedelta(seconds=1):
+        middle = before + (after - before) / 2
+        set_back = middle.astimezone(ZoneInfo(zone)).utcoffset() == local.utcoffset()
+        before, after = (before, middle) if set_back else (middle, after)
+    end = after.replace(microsecond=0) + (second - first)
+    return end - timedelta(seconds=1) + timedelta(microseconds=min(count, 999_999))

@@ -20,13 +20,14 @@ from erp_sync.systems.sap_b1.capabilities import capabilities_of, key_field
 from erp_sync.systems.sap_b1.changes import DocumentReader, Documents, Row
 from erp_sync.systems.sap_b1.client import ServiceLayerClient
 from erp_sync.systems.sap_b1.deliveries import Deliveries
+from erp_sync.systems.sap_b1.finding import is_added
 from erp_sync.systems.sap_b1.mapping.order_status import CLOSED, DRAFT_WORDS
 
 HEADER = (
     *("DocNum", "NumAtCard", "CardCode", "DocumentStatus", "Cancelled", "DocTotal", "DocTotalFc", "DocRate"),
     "DocumentLines",
 )
-DRAFT_HEADER = ("NumAtCard", "AuthorizationStatus")
+DRAFT_HEADER = ("NumAtCard", "AuthorizationStatus", "DocumentStatus", "Cancelled")
 LINE = ("LineNum", "ItemCode", "Quantity", "RemainingOpenQuantity", "LineStatus", "TreeType")
 DRAFT = "draft:"
 
@@ -110,7 +111,8 @@ class OrderStatusSource:
         """All orders; drafts of ours that are no order yet."""
         if reader is self._orders:
             return list(rows)
-        return [row for row in rows if row.get(self._key_field) and row.get("AuthorizationStatus") in DRAFT_WORDS]
+        ours = [row for row in rows if row.get(self._key_field) and row.get("AuthorizationStatus") in DRAFT_WORDS]
+        return [row for row in ours if not is_added(row)]
 
     def _with_deliveries(self, records: list[RawRecord]) -> list[RawRecord]:
         """What has left of orders that are closed: it tells a fulfilled one from one that was closed by hand."""

@@ -25,7 +25,7 @@ from erp_sync.systems.sap_b1 import odata
 from erp_sync.systems.sap_b1.capabilities import capabilities_of
 from erp_sync.systems.sap_b1.changes import stamp_text
 from erp_sync.systems.sap_b1.client import MOST_IN_FILTER, Query, ServiceLayerClient
-from erp_sync.systems.sap_b1.resolving import frozen_for_good
+from erp_sync.systems.sap_b1.mapping.activity import FIELDS, is_active
 
 Row = dict[str, Any]
 
@@ -42,7 +42,7 @@ MOVING = {
     "StockTransfers": ("StockTransferLines", "UpdateDate", ""),
 }
 ITEM_FIELDS = (
-    *("ItemCode", "InventoryItem", "Frozen", "FrozenFrom", "FrozenTo", "UpdateDate", "UpdateTime"),
+    *("ItemCode", "InventoryItem", *FIELDS, "UpdateDate", "UpdateTime"),
     "ItemWarehouseInfoCollection",
 )
 QUANTITIES = ("InStock", "Committed", "Ordered")
@@ -71,7 +71,8 @@ class StockSource:
                 raise ValueError(f"setting moving_documents: {name!r} moves no stock; known are {', '.join(MOVING)}")
 
     def snapshot(self) -> Iterator[list[RawRecord]]:
-        """Active items kept in stock, in all warehouses (or setting ``stock_warehouses``)."""
+        """Active items kept in stock, in all warehouses (or setting ``stock_warehouses``). Inactive ones are left out:
+        the store offers none of what an extract of everything lacks."""
         query = Query(
             entity_set="Items",
             key=("ItemCode",),
@@ -80,11 +81,12 @@ class StockSource:
             page=_PAGE,
         )
         for items, started in self._timed(query, "stock_level.snapshot"):
-            active = [item for item in items if not frozen_for_good(item)]
+            active = [item for item in items if self._active(item, started)]
             yield self._records(active, started, {})
 
     def changed(self, window: Window, news: News = all_new) -> Iterator[list[RawRecord]]:
-        """Rows of items that documents of the window moved, and of items that were changed themselves in it."""
+        """Rows of items that documents of the window moved, and of items that were changed themselves in it. Of an
+        inactive item nothing is there to be sold: its quantities are zero, here as in `read`."""
         moved = self._moved(window)
         yield from self._of(sorted(moved), "stock_level.changed", moved)
 
@@ -169,15 +171,19 @@ class StockSource:
             yield page, started
             started = self._clock()
 
+    def _active(self, item: Row, at: datetime) -> bool:
+        return is_active(item, at.astimezone(ZoneInfo(self._zone)).date())
+
     def _records(self, items: Sequence[Row], started: datetime, moved: Mapping[str, str]) -> list[RawRecord]:
         records = []
         for item in items:
             stamp = moved.get(item["ItemCode"]) or started.strftime("%Y-%m-%dT%H:%M")
+            active = self._active(item, started)
             for info in item.get("ItemWarehouseInfoCollection") or ():
                 place = str(info.get("WarehouseCode") or "")
                 if self._warehouses and place not in self._warehouses:
                     continue
-                quantities = {name: info.get(name) for name in QUANTITIES}
+                quantities = {name: info.get(name) if active else 0 for name in QUANTITIES}
                 payload = {"ItemCode": item["ItemCode"], "WarehouseCode": place, **quantities}
                 records.append(
                     RawRecord(

@@ -40,7 +40,7 @@ ENTITY = {
 UNPUBLISHED = ("ProductTrees",)
 ACTIONS = {"OrdersService_Preview": "Document", "DraftsService_SaveDraftToDocument": "Document"}
 # What they take is not published, or beside a record.
-FUNCTIONS = ("CompanyService_GetAdminInfo", "SBOBobService_GetCurrencyRate")
+FUNCTIONS = ("CompanyService_GetAdminInfo", "SBOBobService_GetCurrencyRate", "CompanyService_GetCurrentServerTime")
 _WORDS = re.compile(r"'(?:[^']|'')*'|[A-Za-z_]\w*")
 _OPERATORS = {"and", "or", "not", "eq", "ne", "gt", "ge", "lt", "le"}
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
 import pytest
 
 from erp_sync.ports.diagnosis import Verdict
@@ -101,3 +104,40 @@ def test_currencies_without_a_rate_today_are_named(connector, server):
     rates = told["exchange rates of today"]
     assert (rates.verdict, rates.found) == (Verdict.WARNING, "none for USD")
     assert found(connector, currencies={}, rate_currencies=["CHF"])["exchange rates of today"].verdict is Verdict.OK
+
+
+# The server's clock ---------------------------------------------------------------------------
+
+HERE = ZoneInfo("Europe/Berlin")
+CHECK = "time zone of the server"
+
+
+def at(zone=HERE, form="%Y-%m-%dT%H:%M:%S", **away) -> str:
+    return (datetime.now(UTC) + timedelta(**away)).astimezone(zone).strftime(form)
+
+
+@pytest.mark.parametrize(
+    ("told", "verdict", "words"),
+    [
+        (at(), Verdict.OK, "as in Europe/Berlin"),
+        ({"ServerTime": at(form="%Y-%m-%d %H:%M")}, Verdict.OK, "as in Europe/Berlin"),
+        (at(minutes=3) + "Z", Verdict.OK, "as in Europe/Berlin"),
+        (at(hours=5), Verdict.ERROR, "the server says"),
+        (at(minutes=-15), Verdict.ERROR, "in Europe/Berlin it is"),
+        (at(zone=UTC) + "Z", Verdict.UNTESTED, "cannot be checked; it tells the time as UTC"),
+        ("10:31", Verdict.UNTESTED, "cannot be checked; 10:31"),
+    ],
+    ids=["local", "inside a record", "local with a Z", "five hours off", "a quarter off", "UTC", "no date"],
+)
+def test_the_time_zone_is_compared_with_the_servers_own_time(connector, server, told, verdict, words):
+    server.on("GET", "^CompanyService_GetCurrentServerTime", Answer(body=told))
+    one = found(connector)[CHECK]
+    assert (one.verdict, words in one.found) == (verdict, True), one.found
+
+
+def test_a_service_layer_that_does_not_tell_its_time_cannot_be_checked(connector, server):
+    server.on("GET", "^CompanyService_GetCurrentServerTime", refused(-1000, "Unrecognized resource path.", 404))
+    one = found(connector)[CHECK]
+    assert one.verdict is Verdict.UNTESTED
+    assert one.found.startswith("cannot be checked; it does not tell its time")
+    assert "Manage Company Time" in one.mend

@@ -7,9 +7,10 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
 from urllib.parse import unquote
+from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from erp_sync.systems.sap_b1 import odata
@@ -157,3 +158,37 @@ def test_a_window_that_starts_in_the_first_pass_of_the_doubled_hour_asks_from_an
 def test_what_is_no_stamp_is_refused(day: str, clock: str):
     with pytest.raises(ValueError):
         odata.stamp(day, clock, "UTC")
+
+
+BERLIN = "Europe/Berlin"
+CHANGES = st.lists(
+    st.integers(min_value=int(datetime(2026, 10, 24, 23, tzinfo=UTC).timestamp()),
+                max_value=int(datetime(2026, 10, 25, 4, tzinfo=UTC).timestamp())),
+    min_size=2, max_size=8, unique=True,
+)  # fmt: skip
+
+
+@given(seconds=CHANGES)
+@example(seconds=[1792889940, 1792890060])  # 02:59 in the first pass, 02:01 in the second
+def test_no_later_change_looks_older_in_the_hour_that_comes_twice(seconds):
+    """A version that looks older than one that is there is not applied: the change would be lost."""
+    moments = [datetime.fromtimestamp(one, UTC).astimezone(ZoneInfo(BERLIN)) for one in sorted(seconds)]
+    times = [
+        odata.ordered(f"{one:%Y-%m-%d}", f"{one:%H:%M:%S}", BERLIN, count) for count, one in enumerate(moments, start=1)
+    ]
+    assert times == sorted(times)
+    for one, time in zip(moments, times, strict=True):
+        if one.replace(fold=0).utcoffset() == one.replace(fold=1).utcoffset():
+            assert time == one  # no doubt
+
+
+def test_without_a_count_of_changes_no_version_of_that_hour_looks_older_than_another():
+    one, other = (odata.ordered("2026-10-25", clock, BERLIN) for clock in ("02:59:00", "02:01:00"))
+    assert one == other < odata.stamp("2026-10-25", "03:00:00", BERLIN)
+
+
+def test_where_clocks_are_set_back_by_less_the_doubled_part_counts_as_its_end():
+    """Lord Howe Island: by half an hour, at 02:00."""
+    zone = "Australia/Lord_Howe"
+    doubled = odata.ordered("2026-04-05", "01:45:00", zone, 3)
+    assert odata.ordered("2026-04-05", "01:29:59", zone) < doubled < odata.ordered("2026-04-05", "02:00:00", zone)

@@ -183,3 +183,21 @@ def test_of_a_document_s_lines_only_what_the_status_needs_is_kept(connector, ser
     (page,) = source(connector).changed(WINDOW)
     assert set(page[0].payload["DocumentLines"][0]) == {"LineNum", "ItemCode", "Quantity", "RemainingOpenQuantity"}
     assert page[0].payload["U_ErpSyncKey"] == KEY
+
+
+def test_of_the_hour_that_comes_twice_the_later_change_is_the_later_version(connector, server):
+    """It would be called stale, and the store never told."""
+    first = placed(UpdateDate="2026-10-25T00:00:00Z", UpdateTime="02:59:00", DataVersion=5)
+    second = first | {"UpdateTime": "02:01:00", "DataVersion": 6}
+    server.on("GET", r"^Orders\?", Answer(body={"value": [first]}), Answer(body={"value": [second]}))
+    found = source(connector)
+    times = [record.source_time for _ in range(2) for page in found.fetch(["91"]) for record in page]
+    assert times[0] < times[1]
+
+
+def test_a_draft_that_was_added_says_nothing_any_more(connector, server):
+    """As live systems show it: closed and without a status. Its order tells what became of it."""
+    server.rows("Orders", placed())
+    server.rows("Drafts", waiting("dasWithout", DocumentStatus="bost_Close"), waiting("dasCancelled", DocEntry=78))
+    found = source(connector)
+    assert set(told(found, found.changed(WINDOW))) == {"91", "draft:78"}

@@ -138,3 +138,27 @@ def test_single_items_are_read_as_they_are_now(connector, server):
 def test_a_document_that_moves_no_stock_is_refused_by_name(connector):
     with pytest.raises(ValueError, match=r"'Quotations' moves no stock; known are Orders, DeliveryNotes"):
         source(connector, moving_documents=["Quotations"])
+
+
+@pytest.mark.parametrize(
+    ("changes", "there"),
+    [
+        ({"Frozen": "tYES"}, "0"),
+        ({"Frozen": "tYES", "FrozenFrom": "2026-01-15", "FrozenTo": "2026-01-20"}, "0"),
+        ({"Frozen": "tYES", "FrozenFrom": "2026-01-16"}, "5"),
+        ({"Valid": "tYES", "ValidTo": "2026-01-14"}, "0"),
+        ({"Valid": "tYES", "ValidFrom": "2026-01-16"}, "0"),
+        ({"Valid": "tYES", "ValidFrom": "2026-01-15", "ValidTo": "2026-01-15"}, "5"),
+    ],
+    ids=["frozen", "frozen these days", "frozen from tomorrow", "ended yesterday", "from tomorrow", "today"],
+)
+def test_an_inactive_item_is_offered_by_nothing_that_is_read(connector, server, changes, there):
+    """Its last delivery would bring its stock back into the store."""
+    moves(server, DeliveryNotes=[document(3, "00:30:40", "A")])
+    server.rows("Items", item("A", ("01", 5.0, 0.0), **changes), where="ItemCode eq 'A'")
+    port = source(connector)
+    for pages in (port.changed(WINDOW), port.read(["A"])):
+        (record,) = records(pages).values()
+        assert port.to_canonical(record, Passthrough()).on_hand == D(there)
+    server.rows("Items", item("A", ("01", 5.0, 0.0), **changes))
+    assert set(records(port.snapshot())) == (set() if there == "0" else {"A/01"})

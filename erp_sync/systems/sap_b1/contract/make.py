@@ -55,7 +55,7 @@ SETS = (
 )
 ACTIONS = (
     *("OrdersService_Preview", "DraftsService_SaveDraftToDocument", "CompanyService_GetAdminInfo"),
-    *("CompanyService_GetItemPrice", "SBOBobService_GetCurrencyRate"),
+    *("CompanyService_GetItemPrice", "SBOBobService_GetCurrencyRate", "CompanyService_GetCurrentServerTime"),
 )
 _LITERALS = re.compile(r"^\w+ \| Literal\[(.*)\]$")
 

@@ -16,7 +16,7 @@ from erp_sync.ports import mapping_rules as rules
 from erp_sync.ports.mapping import Direction, Field, RecordMapping, Rule, Scope, is_empty
 from erp_sync.ports.paths import MISSING
 from erp_sync.systems.sap_b1 import odata
-from erp_sync.systems.sap_b1.mapping.product import within
+from erp_sync.systems.sap_b1.mapping.activity import within
 
 BALANCES = ("CurrentAccountBalance", "OpenDeliveryNotesBalance", "OpenOrdersBalance")
 ANY_CURRENCY = "##"

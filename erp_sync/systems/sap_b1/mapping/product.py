@@ -7,14 +7,13 @@ an installation keeps parent and options in user-defined fields (settings ``pare
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import date
 from typing import Any
 
 from erp_sync.model.product import BundleComponent, Product, ProductKind
 from erp_sync.ports import mapping_rules as rules
 from erp_sync.ports.mapping import Direction, Field, RecordMapping, Rule, Scope, is_empty
 from erp_sync.systems.sap_b1 import odata
+from erp_sync.systems.sap_b1.mapping.activity import is_active
 
 #: TreeType of items that are sold as one and picked as their parts; one that is produced is picked itself. That the
 #: assembly's parts leave with it as with a sales bill of materials is unconfirmed.
@@ -32,20 +31,8 @@ def _kind(scope: Scope) -> ProductKind:
 
 
 def _active(scope: Scope) -> bool:
-    """A sales item that is not frozen today. What begins or ends by its date alone moves no stamp."""
-    item, today = scope.record, scope.context.values["today"]
-    if item.get("SalesItem") != "tYES":
-        return False
-    if item.get("Frozen") == "tYES":
-        return not within(item, "Frozen", today)
-    dated = item.get("ValidFrom") or item.get("ValidTo")
-    return within(item, "Valid", today) if item.get("Valid") == "tYES" and dated else True
-
-
-def within(item: Mapping[str, Any], name: str, today: date) -> bool:
-    """Whether the day is between the record's dates `name`From and `name`To, both of which belong to it."""
-    start, end = item.get(f"{name}From"), item.get(f"{name}To")
-    return (not start or odata.day_of(start) <= today) and (not end or today <= odata.day_of(end))
+    """A sales item that may be sold today."""
+    return scope.record.get("SalesItem") == "tYES" and is_active(scope.record, scope.context.values["today"])
 
 
 def _pairs(value: Any, scope: Scope) -> list[tuple[str, str]]:
