@@ -20,6 +20,7 @@ from erp_sync.components.giving_up import end_process
 from erp_sync.components.installation import Installation
 from erp_sync.components.mapping_version import mapping_version
 from erp_sync.components.own_rules import LEFT_OUT_BY_POLICY, by_policies
+from erp_sync.components.refusals import tell_of_refusals
 from erp_sync.flows.decisions import Before, Decision
 from erp_sync.flows.defects import passes
 from erp_sync.flows.defects import words as words_of_defect
@@ -399,6 +400,8 @@ def drain_documents(
         tell_of_adopted(here, route)
     if kind.entity == Entity.SALES_ORDER and (report.adopted or report.delivered):
         release_bookings(here, route)
+    if kind.entity == Entity.SALES_ORDER:
+        tell_of_refusals(here, route, kind.name, target, run_id=run_id)
     return report
 
 

@@ -48,6 +48,13 @@ REASONS = (
         "that lacks our key: write the key into it where it is this document, else change the number it was found by.",
     ),
     Reason(
+        code="taken_back",
+        means="The document was cancelled at its source while the target had it in work, or before it arrived there: "
+        "it was taken back, the target has nothing of it. Nothing waits for anybody.",
+        look=("erp-sync trace NUMBER",),
+        do="Nothing.",
+    ),
+    Reason(
         code="unreadable_payload",
         means="What is stored of this document cannot be read as one of its flow (an order, a shipment), mostly after "
         "an edit. It is not delivered.",

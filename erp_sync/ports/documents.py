@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
@@ -183,6 +183,18 @@ class TakesBack(Protocol):
         """Called instead of `settle`, with the step durably on its way again. Refused with code `TAKEN_BACK`: nothing
         comes of it any more. Applied: it is done meanwhile, and has to be cancelled. Accepted: it cannot be told yet.
         Doing it twice changes nothing. Never raises for what a vendor or network did."""
+
+
+@runtime_checkable
+class TellsCustomers(Protocol):
+    """A document target some of whose refusals the store's customer is told of, so that nobody has to ask.
+
+    Attributes:
+        customer_reasons: words for the customer, by code of the refusal.
+    """
+
+    @property
+    def customer_reasons(self) -> Mapping[str, str]: ...
 
 
 @runtime_checkable

@@ -152,6 +152,31 @@ class Dealer:
         found = [one for one in documents(self.erp, "Orders") if one["NumAtCard"] == number]
         return sorted(found, key=lambda one: int(one["DocEntry"]))
 
+    def block(self, card: str) -> None:
+        """Accounting blocks an account."""
+        with User(self.erp) as user:
+            user.call("PATCH", f"BusinessPartners('{card}')", {"Frozen": "tYES"})
+
+    def unblock(self, card: str) -> None:
+        with User(self.erp) as user:
+            user.call("PATCH", f"BusinessPartners('{card}')", {"Frozen": "tNO"})
+
+    def retry(self, number: str) -> None:
+        """An operator sends a dead letter again."""
+        (dead,) = [one for one in self.books.deliveries("orders", route=ROUTE) if one.number == number]
+        with self.books.installation() as here:
+            here.ledger.dead_letters.retry([dead.id], who="noether", why="mended")
+
+    def tell(self) -> None:
+        """What became of the orders in the ERP reaches the shop."""
+        self.books.clock.skipped += timedelta(minutes=10)
+        self.books.run("order_status", ROUTE)
+
+    def told(self, number: str) -> dict[str, Any]:
+        """What the shop's order tells its customer of the ERP."""
+        fields: dict[str, Any] = self.look("order", orderNumber=number)["customFields"] or {}
+        return {name.removeprefix("erp_sync_"): value for name, value in fields.items()}
+
     def empty_key(self, number: str) -> None:
         """An add-on empties the field of our key."""
         (order,) = self.in_erp(number)

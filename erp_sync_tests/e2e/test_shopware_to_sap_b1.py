@@ -199,6 +199,53 @@ def test_an_order_at_another_price_than_the_accounts_is_held_with_both_calculati
         assert dealer.in_erp(dear) == []
 
 
+# Reasons that the customer sees -------------------------------------------------------------------------------
+
+
+def test_the_customer_of_a_blocked_account_sees_why_the_order_waits_and_then_that_it_goes(dealer: Dealer):
+    number = dealer.buy({"SHAFT-20": 1})
+    dealer.block(COMPANY["number"])
+    dealer.run()
+    assert dealer.states() == {number: ("dead", "inactive_customer")}
+    dealer.tell()
+    assert dealer.told(number) == {"order_number": "", "status": "on_hold", "reason": "the account is blocked"}
+    dealer.tell()
+    assert len(dealer.books.deliveries("order_status", route="parts")) == 1
+    dealer.unblock(COMPANY["number"])
+    dealer.retry(number)
+    dealer.run()
+    (order,) = dealer.in_erp(number)
+    dealer.tell()
+    assert dealer.told(number) == {"order_number": str(order["DocNum"]), "status": "open", "reason": ""}
+
+
+def test_the_customer_of_an_order_below_the_minimum_sees_it(tmp_path: Path):
+    with parts_dealer(tmp_path, erp_settings={"minimum_order": {"EUR": "20"}}) as dealer:
+        small, large = dealer.buy({"BEARING-6204": 1}), dealer.buy({"SHAFT-20": 2})
+        dealer.run()
+        assert dealer.states() == {small: ("held", "below_minimum_order"), large: ("delivered", "")}
+        dealer.tell()
+        assert dealer.told(small)["reason"] == "below the minimum order value"
+        assert dealer.told(large)["reason"] == ""
+
+
+def test_the_customer_of_a_draft_sees_what_it_waits_for_until_it_is_an_order(tmp_path: Path):
+    settings = {"customer_reasons": {"Large orders": "somebody looks at large orders first"}}
+    with parts_dealer(tmp_path, erp_data={"approval_templates": ABOVE_50}, erp_settings=settings) as dealer:
+        number = dealer.buy({"SHAFT-20": 3})
+        dealer.run_once()
+        dealer.tell()
+        waiting = dealer.told(number)
+        assert (waiting["status"], waiting["reason"]) == (
+            "on_hold",
+            "waits for approval: somebody looks at large orders first",
+        )
+        dealer.decide("ardApproved", "as agreed")
+        dealer.run_once()
+        dealer.tell()
+        assert (dealer.told(number)["status"], dealer.told(number)["reason"]) == ("open", "")
+
+
 # Cancellations ------------------------------------------------------------------------------------------------
 
 

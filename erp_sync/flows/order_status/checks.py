@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from erp_sync.model.order import OrderStatus
 from erp_sync.model.order_status import OrderStatusUpdate
 
 SUITE = "order_status"
@@ -20,5 +21,7 @@ RULES: tuple[tuple[str, str, dict[str, Any], str], ...] = (
 
 
 def facts(update: OrderStatusUpdate) -> dict[str, Any]:
-    """The row of an update that the rules judge."""
-    return {"number": update.number}
+    """The row of an update that the rules judge. What waits for a person, and says for what, is no order of the ERP
+    yet: its own id stands for the number that it will get."""
+    waits = update.status is OrderStatus.ON_HOLD and bool(update.reason)
+    return {"number": update.number or (update.native_id if waits else "")}

@@ -3,7 +3,7 @@ afterwards, wholly or in part, or put back as they were sent where somebody edit
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -13,7 +13,7 @@ from erp_sync.model.keys import Entity
 from erp_sync.model.order import SalesOrder
 from erp_sync.model.remaining import ended, lost, remaining
 from erp_sync.ports.differences import Difference, TellsDifferences
-from erp_sync.ports.documents import Requirement, Step, StepRequest, TakesBack
+from erp_sync.ports.documents import Requirement, Step, StepRequest, TakesBack, TellsCustomers
 from erp_sync.ports.outcomes import Finding, Outcome
 
 
@@ -86,6 +86,11 @@ class OrdersTarget:
     def take_back(self, request: StepRequest, handle: str) -> Outcome:
         outcome: Outcome = self._orders.take_back(self._addressed(request)[1], handle)
         return outcome
+
+    @property
+    def customer_reasons(self) -> Mapping[str, str]:
+        """See `TellsCustomers`: nothing where the system says nothing."""
+        return self._orders.customer_reasons if isinstance(self._orders, TellsCustomers) else {}
 
 
 def _sent(document: SalesOrder) -> SalesOrder:

@@ -169,6 +169,7 @@ SETTINGS: Mapping[str, Expected] = {
     **dict.fromkeys(("deadline_seconds", "read_timeout_seconds", "session_minutes", "write_timeout_seconds"), NUMBER),
     **dict.fromkeys(("approval_poll_seconds",), NUMBER),
     **dict.fromkeys(("delivery_days", "price_tolerance", "total_tolerance", "tax_tolerance"), NUMBER),
+    **dict.fromkeys(("customer_reasons", "minimum_order"), TABLE),
     **dict.fromkeys(("currencies", "events", "lookups", "option_fields", "settle_seconds", "websites"), TABLE),
     "accounts": ("by_number", "required", "none"),
     "price_check": ("off", "amounts", "prices"),

@@ -14,6 +14,7 @@ import httpx
 import msgspec
 
 from erp_sync.ports.outcomes import ALREADY_EXISTS, Again
+from erp_sync.systems.sap_b1.customer_words import BELOW_MINIMUM
 from erp_sync.transport.calls import decode_json
 from erp_sync.transport.errors import (
     NotAuthenticated,
@@ -70,6 +71,10 @@ _MEANINGS = (
     _Meaning("-2035", ALREADY_EXISTS),
     _Meaning("", ALREADY_EXISTS, r"already exists|already assigned|1320000140"),
     _Meaning("-2039", CHANGED, again=Again.LATER),
+    # An add-on's own rules may be about these; its words are the installation's.
+    _Meaning("", BELOW_MINIMUM,
+             r"minimum (order|value)|(order|value).{0,40}below.{0,20}minimum|mindest(bestell|auftrags)wert"),
+    _Meaning("", "credit_limit_exceeded", r"credit limit|credit line|commitment limit|kreditlimit|obligolimit"),
     _Meaning("-1116", "refused_by_add_on", advice="A rule of this installation (SBO_SP_TransactionNotification)."),
     _Meaning("-5006", NOT_SUPPORTED, advice="The object does not allow this."),
     # The wording is unconfirmed by the sources at hand.
@@ -77,7 +82,6 @@ _MEANINGS = (
     _Meaning("", "base_document_closed", r"base document.{0,40}(already )?been closed"),
     _Meaning("", "negative_inventory", r"negative inventory", Again.LATER),
     # The wordings from here on are unconfirmed.
-    _Meaning("", "credit_limit_exceeded", r"credit limit|credit line|commitment limit"),
     _Meaning("", "inactive_customer",
              r"(business partner|customer|\bBP\b).{0,80}(inactive|frozen|on hold|locked)"
              r"|(inactive|frozen|on hold|locked).{0,80}(business partner|customer|\bBP\b)"),

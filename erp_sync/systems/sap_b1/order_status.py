@@ -27,7 +27,7 @@ HEADER = (
     *("DocNum", "NumAtCard", "CardCode", "DocumentStatus", "Cancelled", "DocTotal", "DocTotalFc", "DocRate"),
     "DocumentLines",
 )
-DRAFT_HEADER = ("NumAtCard", "AuthorizationStatus", "DocumentStatus", "Cancelled")
+DRAFT_HEADER = ("NumAtCard", "AuthorizationStatus", "DocumentStatus", "Cancelled", "Document_ApprovalRequests")
 LINE = ("LineNum", "ItemCode", "Quantity", "RemainingOpenQuantity", "LineStatus", "TreeType")
 DRAFT = "draft:"
 
@@ -98,6 +98,7 @@ class OrderStatusSource:
             "connection": self._client.connection.name,
             "connections": self._connections,
             "key_field": self._key_field,
+            "settings": self._client.connection.settings,
         }
         return Context(self._client.connection, lookups, values)
 

@@ -34,6 +34,7 @@ from erp_sync.ports.raw import MappingProblem
 from erp_sync.systems.sap_b1.approvals import Approvals
 from erp_sync.systems.sap_b1.capabilities import capabilities_of
 from erp_sync.systems.sap_b1.client import ServiceLayerClient
+from erp_sync.systems.sap_b1.customer_words import customer_reasons
 from erp_sync.systems.sap_b1.customers import CUSTOMER, CustomerCards
 from erp_sync.systems.sap_b1.errors import NO_MATCH
 from erp_sync.systems.sap_b1.finding import SALES_ORDER, OrderFinder, is_ended
@@ -41,6 +42,7 @@ from erp_sync.systems.sap_b1.likeness import Likeness, Sent
 from erp_sync.systems.sap_b1.made import Made, MadeOrders
 from erp_sync.systems.sap_b1.mapping import identity
 from erp_sync.systems.sap_b1.mapping.comparison import own_differences, tolerance
+from erp_sync.systems.sap_b1.minimum import too_small
 from erp_sync.systems.sap_b1.preview import Preview
 from erp_sync.systems.sap_b1.resolving import OrderResolver
 from erp_sync.systems.sap_b1.withdrawing import OPERATION as WITHDRAW
@@ -141,7 +143,7 @@ class SalesOrderTarget:
             if there is not None:
                 return there
         body = self.body(request)
-        objection = self._preview.objection(request, body)
+        objection = too_small(request, self._settings) or self._preview.objection(request, body)
         if objection is not None:
             return objection
         try:
@@ -288,3 +290,8 @@ class SalesOrderTarget:
                 return outcome
             handle = outcome.handle
         return self._withdrawing.take_back(handle, document=number)
+
+    @property
+    def customer_reasons(self) -> Mapping[str, str]:
+        """See `ports.documents.TellsCustomers`."""
+        return customer_reasons(self._settings)

@@ -72,9 +72,18 @@ REASONS = (
     ),
     Reason(
         code="credit_limit_exceeded",
-        means="With this order the account would exceed its credit limit in SAP Business One: it is not booked.",
+        means="With this order the account would exceed its credit limit in SAP Business One: it is not booked, and "
+        "the store's customer is told why.",
         look=_SHOW,
         do="Let it be paid, or raise the limit in the card" + _RETRY,
+    ),
+    Reason(
+        code="below_minimum_order",
+        means="The order is below the minimum order value (setting minimum_order, or a rule of the installation): it "
+        "is not booked, and the store's customer is told why.",
+        look=("erp-sync deadletters show ID",),
+        do="`erp-sync approve ID --why TEXT` posts it all the same, `erp-sync reject ID --why TEXT` refuses it; then "
+        "cancel it in the store.",
     ),
     Reason(
         code="account_missing",

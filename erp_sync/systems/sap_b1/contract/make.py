@@ -29,6 +29,7 @@ ENTITIES = (
     "Currency",
     "ApprovalRequest",
     "ApprovalRequestLine",
+    "Document_ApprovalRequest",
     "User",
     "StockTransfer",
     "StockTransferLine",
@@ -39,6 +40,7 @@ ENTITIES = (
     *("ItemUnitOfMeasurement", "ItemPriceParams", "ItemPriceReturnParams"),
 )
 PARTS = (
+    "Document_ApprovalRequest",
     *("DocumentLine", "DocumentAdditionalExpense", "AddressExtension", "BPAddress", "ItemWarehouseInfo"),
     *("ApprovalRequestLine", "StockTransferLine"),
     *("ItemPrice", "UoMPrice", "SpecialPriceDataArea", "SpecialPriceQuantityArea", "DiscountGroupLine"),

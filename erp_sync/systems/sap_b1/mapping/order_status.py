@@ -16,6 +16,7 @@ from erp_sync.ports import mapping_rules as rules
 from erp_sync.ports.mapping import Direction, Field, RecordMapping, Rule, Scope
 from erp_sync.ports.raw import MappingProblem
 from erp_sync.systems.sap_b1 import odata
+from erp_sync.systems.sap_b1.customer_words import of_templates
 from erp_sync.systems.sap_b1.mapping.comparison import in_document_currency
 from erp_sync.systems.sap_b1.mapping.identity import order_of
 
@@ -96,6 +97,18 @@ def _number(scope: Scope) -> str:
     return "" if "AuthorizationStatus" in scope.record else str(scope.record.get("DocNum") or "")
 
 
+def _reason(scope: Scope) -> str:
+    status = scope.record.get("AuthorizationStatus")
+    if status is None:
+        return ""
+    if status not in DRAFT_WORDS:
+        raise MappingProblem("unknown_order_status", "AuthorizationStatus", str(status), "is no status of a draft")
+    requests = scope.record.get("Document_ApprovalRequests") or ()
+    names = [str(one.get("ApprovalTemplatesName") or "") for one in requests]
+    told = of_templates(scope.context.values.get("settings") or {}, names)
+    return f"{DRAFT_WORDS[status]}: {told}" if told else DRAFT_WORDS[status]
+
+
 def _total(scope: Scope) -> Any:
     return in_document_currency(scope.record, "DocTotal", "DocTotalFc")
 
@@ -116,7 +129,9 @@ ORDER_STATUS = RecordMapping(
             "cancelled where nothing has, else closed; on hold while it is a draft", _status,
             reads=("Cancelled", "AuthorizationStatus", "DocumentLines[].Quantity",
                    "DocumentLines[].RemainingOpenQuantity", "delivered")), required=True),
-        Field("AuthorizationStatus", "reason", rules.choice(DRAFT_WORDS, code="unknown_order_status"), default=""),
+        Field("AuthorizationStatus", "reason", rules.computed(
+            "of a draft what it waits for, with the words of setting customer_reasons for its approval templates",
+            _reason, reads=("Document_ApprovalRequests[].ApprovalTemplatesName",)), default=""),
         Field("", "updated_at", time_of("UpdateDate", "UpdateTime"), required=True),
         Field("NumAtCard", "custom.order_number", rules.text(), note="the store's order number"),
         Field("", "custom.grand_total", rules.computed("DocTotal, in a foreign currency DocTotalFc", _total,

@@ -182,8 +182,10 @@ def noted(document: OrderStatusUpdate) -> dict[str, str]:
     if document.cancelled and document.status is not OrderStatus.CANCELLED:
         parts = ", ".join(f"{one.quantity.normalize():f} of {one.sku}" for one in document.cancelled)
         reason = f"Not to be sent: {parts}. {reason}".strip()
+    # What waits, or was refused, is no order of the ERP yet: it has no number there.
+    number = document.number or ("" if document.status is OrderStatus.ON_HOLD else document.native_id)
     return {
-        NUMBER_FIELD: document.number or document.native_id,
+        NUMBER_FIELD: number,
         STATUS_FIELD: document.status.value,
         REASON_FIELD: reason,
     }
