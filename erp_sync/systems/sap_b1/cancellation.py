@@ -51,7 +51,8 @@ class CancellationTarget:
 
     What is open of it is closed. Where more has left than the store keeps, it is refused all the same (code
     ``already_fulfilled``): a person stops the parcel, or decides about a return. An order that waits for approval is a
-    draft still: its cancellation comes after what becomes of it. Thread-safe.
+    draft still: its own delivery takes that back (`withdrawing`), or ends with the order that is cancelled here.
+    Thread-safe.
     """
 
     def __init__(self, client: ServiceLayerClient) -> None:

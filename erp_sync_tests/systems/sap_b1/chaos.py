@@ -16,7 +16,13 @@ SEED: Mapping[str, Any] = {
 }
 # What a seed on the virtual clock does not ask for in every run; among real processes it is asked for.
 DECLARED: Mapping[str, Any] = {"currencies": {"USD": "USD"}}
-_SETTLE = {name: 15 for name in ("customer.create", "sales_order.create", "sales_order.close")}
+_SETTLE = dict.fromkeys(
+    (
+        *("customer.create", "sales_order.create", "sales_order.save_approved_draft", "sales_order.withdraw_draft"),
+        "sales_order.close",
+    ),
+    15,
+)
 REAL_TIME: Mapping[str, Any] = {
     "read_timeout_seconds": 4, "write_timeout_seconds": 4, "deadline_seconds": 20,
     "limits": {"concurrency": 4}, "settle_seconds": _SETTLE,
