@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import contextvars
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from decimal import Decimal
 from typing import Any
 
@@ -16,6 +19,8 @@ from erp_sync.systems.shopware.ports.contract_prices.shop import Kept, OwnRule, 
 
 Row = NativeRule | RuleMember | NativeRow
 Ladder = dict[tuple[int, str], Decimal]
+PRODUCTS = 100  # whose rows are read together
+AT_ONCE = 4  # of the connection's calls under way at once (`Limits.concurrency`)
 PRICED = Criteria().including({"product": ("id", "versionId", "autoIncrement", "productNumber", "price", "childCount")})
 
 
@@ -29,15 +34,33 @@ class HeldRows:
         rules, customers = self._shop.rules(), self._customers()
         yield from self._pages_of_rules(rules, customers)
         pages = self._client.all("product", PRICED, operation="contract_prices.snapshot", page_size=self._page_size)
-        for page in pages:
-            yield self._rows(page, rules, customers)
+        yield from self._read(pages, rules, customers)
 
     def of(self, skus: Sequence[str]) -> Iterator[list[Row]]:
         rules, customers, wanted = self._shop.rules(), self._customers(), set(skus)
         if "" in wanted:
             yield from self._pages_of_rules(rules, customers)
-        for page in self._catalogue.rows(skus, PRICED, operation="contract_prices.read"):
-            yield self._rows([one for one in page if str(one.get("productNumber")) in wanted], rules, customers)
+        pages = self._catalogue.rows(skus, PRICED, operation="contract_prices.read")
+        wished = ([one for one in page if str(one.get("productNumber")) in wanted] for page in pages)
+        yield from self._read(wished, rules, customers)
+
+    def _read(
+        self,
+        pages: Iterable[Sequence[Mapping[str, Any]]],
+        rules: Sequence[OwnRule],
+        customers: Mapping[str, Sequence[Mapping[str, Any]]],
+    ) -> Iterator[list[Row]]:
+        """Rows of the products, in their order; of some at once, since their records come by many small questions."""
+        with ThreadPoolExecutor(max_workers=AT_ONCE, thread_name_prefix="contract-prices") as pool:
+            asked: deque[Future[list[Row]]] = deque()
+            some = (page[start : start + PRODUCTS] for page in pages for start in range(0, len(page), PRODUCTS))
+            for products in some:
+                context = contextvars.copy_context()
+                asked.append(pool.submit(context.run, self._rows, products, rules, customers))
+                if len(asked) > AT_ONCE:
+                    yield asked.popleft().result()
+            while asked:
+                yield asked.popleft().result()
 
     def _customers(self) -> dict[str, list[Mapping[str, Any]]]:
         """By number."""
