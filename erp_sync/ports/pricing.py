@@ -90,11 +90,14 @@ class Precedence(msgspec.Struct, frozen=True, kw_only=True):
         comparing_needs_discount: the policies lowest and highest compare only where a discount rule is for the item,
             unless the account says that every source counts.
         zero_is_none: a list that says zero has no price, and lowest and highest do not look at a price of zero.
+        price_digits: to so many the ERP rounds each price that it calculates for a unit, a currency or a percentage,
+            half up, before the target's own rounding; None: it does not.
         facts: what holds besides, for the document.
     """
 
     system: str
     levels: tuple[Level, ...]
+    price_digits: int | None = None
     comparing_needs_discount: bool = False
     zero_is_none: bool = False
     facts: tuple[Fact, ...] = ()

@@ -23,6 +23,7 @@ PRECEDENCE = Precedence(
         ),
         Level(
             source=PriceSource.ACCOUNT_SPECIAL,
+            exact_unit=True,
             fact=Fact(
                 says="SpecialPrices with CardCode = the partner; the percentage of discount groups is never for them",
                 source="[H]",
@@ -49,7 +50,33 @@ PRECEDENCE = Precedence(
         ),
     ),
     comparing_needs_discount=True,
+    zero_is_none=True,
     facts=(
+        Fact(
+            says="A list that has zero for an item has no price of it: 'Remove Unpriced Items from Price List in "
+            "Database' means those, and every item is in every list",
+            source="[GS] General Settings: Pricing tab (ask.cornerstonesap.com)",
+        ),
+        Fact(
+            says="A source without a price says nothing about the lowest or highest one",
+            source="",
+            confirmed=False,
+        ),
+        Fact(
+            says="An inactive list, and one outside its dates, gives the price zero; what is bought by it is held",
+            source="emerging-alliance.com 'Price Lists Validity in SAP Business One'",
+        ),
+        Fact(
+            says="Without a rate of the posting date the newest earlier one is taken; SAP itself asks for the day's",
+            source="",
+            confirmed=False,
+        ),
+        Fact(
+            says="Whether a price includes tax is said by the account's list (IsGrossPrice), for special prices and "
+            "agreements too",
+            source="name in [C]",
+            confirmed=False,
+        ),
         Fact(
             says="EffectivePrice lowest and highest: the lowest or highest of the prices of all available sources (2 "
             "to 4), discounts taken into account",
@@ -80,6 +107,15 @@ PRECEDENCE = Precedence(
         ),
         Fact(says="Of equal prices the first place wins", source="", confirmed=False),
         Fact(says="The posting date decides what is valid", source="[H]"),
+        Fact(
+            says="A volume discount is for its own unit of measure; special prices show the item's inventory unit",
+            source="[H9] Volume Discounts window, Period and Volume Discounts window",
+        ),
+        Fact(
+            says="A special price of the inventory unit is none for another unit: that has its list's",
+            source="reading of [L]",
+            confirmed=False,
+        ),
         Fact(says="A current period beats the header", source="[H9]"),
         Fact(
             says="A current period under an expired header counts all the same",

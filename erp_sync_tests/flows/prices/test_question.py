@@ -5,10 +5,12 @@ from __future__ import annotations
 from datetime import timedelta
 from decimal import Decimal
 
+import msgspec
 import pytest
 
 from erp_sync.flows.prices.engine.book import Book
-from erp_sync.flows.prices.engine.discounts import before_discount, combined
+from erp_sync.flows.prices.engine.conversion import before_discount
+from erp_sync.flows.prices.engine.discounts import combined
 from erp_sync.flows.prices.engine.question import Question, answer
 from erp_sync.model.price_terms import (
     Combination,
@@ -21,6 +23,7 @@ from erp_sync.model.price_terms import (
     SpecialPrice,
 )
 from erp_sync.ports.pricing import Fact, Level, Precedence, PriceSource, Rounding
+from erp_sync.systems.sap_b1.pricing import PRECEDENCE
 from erp_sync_tests.flows.prices.worlds import (
     NOON,
     TODAY,
@@ -228,13 +231,21 @@ def test_a_break_in_pieces_is_reached_by_boxes():
         item_units=[ItemUnit(item="bolt", unit="box", factor=d(100))],
         special_prices=[period("8"), period("7", 150), period("650", 3, unit="box")],
     )
-    assert ask(terms, 150).price == d("7.00")
-    assert ask(terms, 2, unit="box").price == d("1000.00")  # its own rows have no price below three boxes
-    assert ask(terms, 3, unit="box").price == d("650.00")
+    levels = tuple(msgspec.structs.replace(one, exact_unit=False) for one in PRECEDENCE.levels)
+    converting = msgspec.structs.replace(PRECEDENCE, levels=levels)
+
+    def of(quantity: int, unit: str) -> Decimal | None:
+        question = Question(account="ACME", item="bolt", unit=unit, quantity=d(quantity), day=TODAY)
+        return answer(question, Book(terms), converting).price
+
+    assert of(150, "") == d("7.00")
+    assert of(2, "box") == d("1000.00")  # its own rows have no price below three boxes
+    assert of(3, "box") == d("650.00")
 
 
-def test_a_volume_price_needs_the_rows_own_unit():
-    terms = world(item_units=[ItemUnit(item="bolt", unit="box", factor=d(100))], special_prices=[volume("9")])
+@pytest.mark.parametrize("row", [volume("9"), period("9"), special("9")])
+def test_a_special_price_needs_the_rows_own_unit(row):
+    terms = world(item_units=[ItemUnit(item="bolt", unit="box", factor=d(100))], special_prices=[row])
     assert ask(terms, unit="box").source is PriceSource.LIST_PRICE
 
 
@@ -247,6 +258,49 @@ def test_a_list_has_a_price_in_the_currency_or_it_is_converted_at_the_days_rate(
     assert ask(world(exchange_rates=rates), currency="EUR").price == d("8.00")
     own = ListPrice(price_list="trade", item="bolt", currency="EUR", price=d("8.49"))
     assert ask(world(exchange_rates=rates, list_prices=[own]), currency="EUR").price == d("8.49")
+
+
+def test_a_rate_the_other_way_round_is_divided_by():
+    """USD 1234.56 at 1.1 USD for a euro: 1122.33; by a reciprocal of six digits it would be 1122.33 too, but not at
+    a hundred times that."""
+    rates = [ExchangeRate(day=TODAY, currency="EUR", into="USD", rate=d("1.1"))]
+    terms = changed(world(exchange_rates=rates), "list_prices", price=d("123456.78"))
+    assert ask(terms, currency="EUR").price == d("112233.44")
+    rates.append(ExchangeRate(day=TODAY, currency="GBP", into="USD", rate=d("1.3")))
+    terms = world(exchange_rates=rates, special_prices=[special("13", currency="GBP")])
+    assert ask(terms, currency="EUR").price == d("15.36")  # 13 * 1.3 / 1.1, by way of the dollar
+
+
+def test_a_list_price_in_another_currency_than_its_lists_is_converted_from_that():
+    rates = [ExchangeRate(day=TODAY, currency="EUR", into="USD", rate=d("1.1"))]
+    terms = changed(world(exchange_rates=rates), "list_prices", currency="EUR")
+    assert ask(terms).price == d("11.00")
+
+
+def test_an_erp_that_rounds_what_it_calculates():
+    """1.115 for 12 pieces is 13.38; in cents, a price that is kept with more is not rounded before it is calculated."""
+    in_cents = msgspec.structs.replace(PRECEDENCE, price_digits=2)
+    box = ItemUnit(item="bolt", unit="box", factor=d("12.5"))
+    terms = changed(world(item_units=[box], discount_rules=[discount("7")]), "list_prices", price=d("1.113"))
+    question = Question(account="ACME", item="bolt", unit="box", day=TODAY)
+    # 13.9125 less 7 % is 12.938625; in cents 13.91 less 7 % is 12.9363.
+    exact, rounded = (answer(question, Book(terms), one).price for one in (PRECEDENCE, in_cents))
+    assert (exact, rounded) == (d("12.94"), d("12.94"))
+    terms = changed(terms, "list_prices", price=d("1.1156"))
+    # 13.945 less 7 % is 12.96885; in cents 13.95 less 7 % is 12.9735.
+    exact, rounded = (answer(question, Book(terms), one).price for one in (PRECEDENCE, in_cents))
+    assert (exact, rounded) == (d("12.97"), d("12.97"))
+    terms = changed(terms, "discount_rules", percent=d("50"))
+    exact, rounded = (answer(question, Book(terms), one).price for one in (PRECEDENCE, in_cents))
+    assert (exact, rounded) == (d("6.97"), d("6.98"))
+
+
+def test_a_lists_zero_is_no_price_where_the_erp_says_so():
+    zero = changed(world(), "list_prices", price=d(0))
+    found = answer(Question(account="ACME", item="bolt", day=TODAY), Book(zero), PRECEDENCE)
+    assert (found.price, found.source) == (None, None)
+    zero_counts = msgspec.structs.replace(PRECEDENCE, zero_is_none=False)
+    assert answer(Question(account="ACME", item="bolt", day=TODAY), Book(zero), zero_counts).price == d(0)
 
 
 @pytest.mark.parametrize(
@@ -325,8 +379,6 @@ def test_a_question_for_nothing_is_refused():
 
 
 def test_the_order_is_a_document_with_the_source_of_each_line():
-    from erp_sync.systems.sap_b1.pricing import PRECEDENCE
-
     text = PRECEDENCE.document()
     rows = [line for line in text.splitlines() if line.startswith("| ") and line[2].isdigit()]
     assert [row.split("|")[2].strip() for row in rows] == [

@@ -28,7 +28,10 @@ PROMOTED = Precedence(
         Level(source=PriceSource.LIST_PRICE, discount="applies", fact=Fact(says="", source="test")),
     ),
 )
-ZERO_IS_NONE = msgspec.structs.replace(PRECEDENCE, zero_is_none=True)
+CONVERTING = msgspec.structs.replace(
+    PRECEDENCE, levels=tuple(msgspec.structs.replace(one, exact_unit=False) for one in PRECEDENCE.levels)
+)
+IN_CENTS = msgspec.structs.replace(PRECEDENCE, zero_is_none=True, price_digits=2)
 MODES = ("half_up", "half_even", "half_down", "up", "down")
 Steps = dict[tuple[str, str, str], list[tuple[Decimal, Decimal, int]]]
 
@@ -55,7 +58,7 @@ def quantities(terms: PriceTerms, item: str, unit: str) -> list[Decimal]:
 @settings(max_examples=12)
 @given(
     terms=worlds(clean=True) | worlds(),
-    precedence=st.sampled_from([PRECEDENCE, PROMOTED, ZERO_IS_NONE]),
+    precedence=st.sampled_from([CONVERTING, PROMOTED, IN_CENTS]),
     mode=st.sampled_from(MODES),
 )
 def test_all_at_once_is_what_single_questions_say(terms: PriceTerms, precedence: Precedence, mode: str):

@@ -9,6 +9,7 @@ from decimal import Decimal
 from functools import cached_property
 from typing import TypeVar
 
+from erp_sync.flows.prices.engine.conversion import ONE, SAME, Rate
 from erp_sync.flows.prices.engine.defects import (
     LARGEST,
     Defect,
@@ -32,7 +33,6 @@ from erp_sync.model.price_terms import (
 
 Row = TypeVar("Row")
 Key = TypeVar("Key")
-ONE = Decimal(1)
 
 
 class Book:
@@ -90,10 +90,22 @@ class Book:
         factor = self._factors.get(item.item, {}).get(unit)
         return factor if converts(factor) else None
 
-    def rate(self, currency: str, into: str, day: date) -> Decimal | None:
-        """What one unit is worth on that day: the newest rate not after it. A rate that cannot be one is none."""
+    def rate(self, currency: str, into: str, day: date) -> Rate | None:
+        """What one unit is multiplied with and divided by on that day: the newest rate not after it, else that of the
+        other way round, else by way of the first currency that both have a rate into. A rate that cannot be is none."""
         if currency == into:
-            return ONE
+            return SAME
+        if (direct := self._newest(currency, into, day)) is not None:
+            return direct, ONE
+        if (back := self._newest(into, currency, day)) is not None:
+            return ONE, back
+        for other in sorted({one for known, one in self._rates if known == currency}):
+            first, second = self._newest(currency, other, day), self._newest(into, other, day)
+            if first is not None and second is not None:
+                return first, second
+        return None
+
+    def _newest(self, currency: str, into: str, day: date) -> Decimal | None:
         known = [one for one in self._rates.get((currency, into), ()) if one[0] <= day]
         rate = max(known)[1] if known else Decimal(0)
         return rate if 0 < rate < LARGEST else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from erp_sync.flows.prices.engine.conversion import before_discount_sql, converted_sql, discounted_sql
 from erp_sync.flows.prices.engine.defects import Defect
 from erp_sync.flows.prices.engine.terms_sql import ONE
 from erp_sync.ports.pricing import Precedence, PriceSource
@@ -25,15 +26,6 @@ def off_sql(precedence: Precedence, source: PriceSource, own: str) -> str:
     return own
 
 
-def before_discount_sql(price: str, own: str) -> str:
-    """`discounts.before_discount` of DECIMAL(18, 6) and DECIMAL(9, 6), where `own` is below 100."""
-    millionths = "CAST(1000000 AS DECIMAL(20, 0))"
-    rest = f"CAST((100 - {own}) * {millionths} AS HUGEINT)"
-    doubled = f"CAST({price} * {millionths} AS HUGEINT) * 200000000"
-    halves = f"(abs({doubled}) + {rest}) // (2 * {rest}) * sign({price})"
-    return f"CAST({halves} AS DECIMAL(38, 0)) * CAST(0.000001 AS DECIMAL(7, 6))"
-
-
 def candidates_sql(precedence: Precedence, source: PriceSource, terms: str, key: str, subjects: str) -> str:
     """SQL of the candidates that rows of terms are: subject, place, rank, quantity, amount, problem (and owner, for
     promotions). Of several ranks the lowest counts: the ordered unit, then a period."""
@@ -55,16 +47,15 @@ def candidates_sql(precedence: Precedence, source: PriceSource, terms: str, key:
     where = f"(t.unit = s.unit OR ({not exact} AND t.unit = s.own_unit)) AND {place} >= 0"
     owner = ", t.owner" if promotion else ""
     percent = off_sql(precedence, source, "t.discount")
-    price = "CAST(t.price AS DECIMAL(38, 6))"
+    digits = precedence.price_digits
+    price = converted_sql("CAST(t.price AS DECIMAL(38, 6))", factor, "r", "t.currency = s.currency", digits)
     if place >= 0 and precedence.levels[place].discount == "replaces":
         replaced = "s.percent IS NOT NULL AND t.discount <> 0 AND t.discount < 100"
-        price = f"CASE WHEN {replaced} THEN {before_discount_sql('t.price', 't.discount')} ELSE {price} END"
+        price = f"CASE WHEN {replaced} THEN {before_discount_sql(price, 't.discount', digits)} ELSE {price} END"
     return f"""
         SELECT {common},
-               TRY(CAST({price} * {factor}
-                    * CASE WHEN t.currency = s.currency THEN {ONE} ELSE r.rate END
-                    * (100 - {off_sql(precedence, source, "0")}) * CAST(0.01 AS DECIMAL(3, 2)) AS {_AMOUNT})) AS amount,
-               CASE WHEN t.currency <> s.currency AND r.rate IS NULL THEN '{Defect.NO_EXCHANGE_RATE}' ELSE '' END
+               TRY(CAST({discounted_sql(price, off_sql(precedence, source, "0"), digits)} AS {_AMOUNT})) AS amount,
+               CASE WHEN t.currency <> s.currency AND r.up IS NULL THEN '{Defect.NO_EXCHANGE_RATE}' ELSE '' END
                    AS problem{owner}
         FROM {subjects} s JOIN {terms} t ON {joined}
         LEFT JOIN rates r ON r.currency = t.currency AND r."into" = s.currency
@@ -72,7 +63,7 @@ def candidates_sql(precedence: Precedence, source: PriceSource, terms: str, key:
         UNION ALL
         SELECT {common},
                CASE WHEN f.gross = s.gross
-                    THEN TRY(l.amount * (100 - {percent}) * CAST(0.01 AS DECIMAL(3, 2))) END,
+                    THEN TRY({discounted_sql("l.amount", percent, digits)}) END,
                CASE WHEN t.discount IS NULL THEN '{Defect.NO_PRICE_GIVEN}'
                     WHEN t.discount NOT BETWEEN -100 AND 100 THEN '{Defect.PERCENT_OUT_OF_RANGE}'
                     WHEN f.price_list IS NULL THEN '{Defect.UNKNOWN_PRICE_LIST}'

@@ -3,23 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from decimal import ROUND_HALF_UP, Context, Decimal
+from decimal import ROUND_HALF_UP, Decimal
 
+from erp_sync.flows.prices.engine.conversion import EXACT, HUNDRED
 from erp_sync.flows.prices.engine.defects import in_range
 from erp_sync.model.price_terms import SCALE, Combination, DiscountRule
 
-HUNDRED = Decimal(100)
-EXACT = Context(prec=60)
 WRONG = Decimal(999)  # takes off more than any price, so that what it comes off is held
 _UNIT = Decimal(1).scaleb(-SCALE)
-
-
-def before_discount(price: Decimal, own: Decimal | None) -> Decimal:
-    """The price that `own` per cent came off, to six digits; of 100 % and more nobody knows it, the price stays."""
-    if not own or own >= HUNDRED:
-        return price
-    before = EXACT.divide(EXACT.multiply(price, HUNDRED), HUNDRED - own)
-    return before.quantize(_UNIT, rounding=ROUND_HALF_UP, context=EXACT)
 
 
 def combined(percents: Sequence[Decimal], how: Combination) -> Decimal:

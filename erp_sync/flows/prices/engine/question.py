@@ -12,8 +12,9 @@ from decimal import Decimal
 import msgspec
 
 from erp_sync.flows.prices.engine.book import Book, current
+from erp_sync.flows.prices.engine.conversion import EXACT, HUNDRED, SAME, before_discount, converted, discounted
 from erp_sync.flows.prices.engine.defects import LARGEST, Defect, first, in_range
-from erp_sync.flows.prices.engine.discounts import EXACT, HUNDRED, before_discount, of_rules
+from erp_sync.flows.prices.engine.discounts import of_rules
 from erp_sync.model.price_terms import Account, Agreement, Item, ListPrice, Policy, Promotion, SpecialPrice
 from erp_sync.ports.pricing import Level, Precedence, PriceSource, Rounding, rounded
 
@@ -90,13 +91,12 @@ def answer(
         wrong.add(Defect.UNIT_DOES_NOT_CONVERT)
     if wrong:
         return Answer(held=first(wrong))
-    return _Asked(question, book, account, item).answer(precedence, rounding or {})
+    return _Asked(question, book, account, item, precedence).answer(precedence, rounding or {})
 
 
 class _Asked:
-    zero_is_none = False
-
-    def __init__(self, question: Question, book: Book, account: Account, item: Item) -> None:
+    def __init__(self, question: Question, book: Book, account: Account, item: Item, precedence: Precedence) -> None:
+        self.zero_is_none, self.digits = precedence.zero_is_none, precedence.price_digits
         self.question, self.book, self.account, self.item = question, book, account, item
         self.currency = question.currency or account.currency
         self.unit = question.unit or item.unit
@@ -105,7 +105,6 @@ class _Asked:
         self.percent = of_rules(book.discount_rules(account, item, question.day), account.combination)
 
     def answer(self, precedence: Precedence, rounding: Mapping[str, Rounding]) -> Answer:
-        self.zero_is_none = precedence.zero_is_none
         candidates = [one for level in precedence.levels for one in self.candidates(level)]
         won = self.winner(candidates, precedence)
         known = Answer(
@@ -134,9 +133,13 @@ class _Asked:
             if candidate.amount is None:
                 return candidate
         if precedence.zero_is_none:  # what has no price says nothing about the lowest one
-            candidates = [one for one in candidates if one.amount] or candidates
+            candidates = [one for one in candidates if one.amount or self.is_given_away(one)] or candidates
         choose = min if self.account.policy is Policy.LOWEST else max
         return choose(candidates, key=lambda one: one.amount or Decimal(0))  # of equal ones the first
+
+    def is_given_away(self, candidate: Candidate) -> bool:
+        """It has a price, of which discount rules take all."""
+        return self.percent == HUNDRED and candidate.level.discount != "none"
 
     # -- one source ----------------------------------------------------------------------------------
 
@@ -205,11 +208,11 @@ class _Asked:
                 problem = Defect.ITEM_IN_NO_LIST
             off = discount if off is None else off
         else:
-            if off is not None:  # in the place of the row's own
-                price = before_discount(price, discount)
             rate = self.book.rate(row.currency, self.currency, self.question.day)
             problem = Defect.NO_EXCHANGE_RATE if rate is None else None
-            amount = EXACT.multiply(EXACT.multiply(price, self._per(row)), rate or Decimal(0))
+            amount = converted(price, self._per(row), rate or SAME, self.digits)
+            if off is not None:  # in the place of the row's own
+                amount = before_discount(amount, discount, self.digits)
         return self._discounted(level, amount, off, problem, rule)
 
     def _list_price(self, level: Level) -> list[Candidate]:
@@ -226,32 +229,36 @@ class _Asked:
             return Candidate(level=level, rule=rule, problem=problem, words=str(problem))
         words = f"{rule}: {amount.normalize():f}"
         if off:
-            amount = EXACT.divide(EXACT.multiply(amount, HUNDRED - off), HUNDRED)
+            amount = discounted(amount, off, self.digits)
             words += f" less {off.normalize():f} %"
         if amount < 0 or amount >= LARGEST:
             problem = Defect.PRICE_BELOW_ZERO if amount < 0 else Defect.NUMBER_TOO_LARGE
             return Candidate(level=level, rule=rule, problem=problem, words=words)
         return Candidate(level=level, amount=amount, rule=rule, words=words)
 
+    def _is_none(self, row: ListPrice) -> bool:
+        return self.zero_is_none and row.price == 0
+
     def _listed(self, price_list: str) -> tuple[Decimal | None, Defect | None]:
-        """What a list has: in the ordered unit before the item's own, in the currency before the list's own."""
+        """What a list has: in the ordered unit, else the item's own; in the currency, else the list's own, else any."""
         problem = self.book.wrong_with_list(price_list)
         if problem is not None:
             return None, problem
         own = self.book.lists[price_list].currency
-        stored = {
-            (one.unit or self.item.unit, one.currency): one for one in self.book.list_prices(price_list, self.item)
-        }
+        rows = self.book.list_prices(price_list, self.item)
         for unit in (self.unit, self.item.unit):
-            for currency in (self.currency, own):
-                row = stored.get((unit, currency))
-                if row is not None and not (self.zero_is_none and row.price == 0):
-                    if abs(row.price) >= LARGEST:
-                        return None, Defect.NUMBER_TOO_LARGE
-                    rate = self.book.rate(currency, self.currency, self.question.day)
-                    if rate is None:
-                        return None, Defect.NO_EXCHANGE_RATE
-                    return EXACT.multiply(EXACT.multiply(row.price, self._per(row)), rate), None
+            here = [one for one in rows if (one.unit or self.item.unit) == unit]
+            asked = [one for one in here if one.currency == self.currency and not self._is_none(one)]
+            kept = [one for one in here if one.currency == own]
+            others = sorted(here, key=lambda one: one.currency)
+            row = next(iter(asked or kept or others), None)
+            if row is not None and not self._is_none(row):
+                if abs(row.price) >= LARGEST:
+                    return None, Defect.NUMBER_TOO_LARGE
+                rate = self.book.rate(row.currency, self.currency, self.question.day)
+                if rate is None:
+                    return None, Defect.NO_EXCHANGE_RATE
+                return converted(row.price, self._per(row), rate, self.digits), None
         return None, None
 
 

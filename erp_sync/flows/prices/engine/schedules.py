@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from erp_sync.flows.prices.engine.candidates import candidates_sql, off_sql, place_of
 from erp_sync.flows.prices.engine.classes import sort_accounts
+from erp_sync.flows.prices.engine.conversion import discounted_sql
 from erp_sync.flows.prices.engine.defects import LARGEST, Defect
 from erp_sync.flows.prices.engine.quarantine import find_defects, gather, register_words
 from erp_sync.flows.prices.engine.rounding import rounded_sql
@@ -99,7 +100,7 @@ def resolve(
     moment = at or datetime.combine(day, time(), UTC)
     register_words(database)
     sort_accounts(database, precedence, day, moment)
-    prepare(database, day, zero_is_none=precedence.zero_is_none)
+    prepare(database, precedence, day)
     group_pairs(database, day, own_decide=_own_decide(precedence))
     find_defects(database, "pair_terms", "pair_defects", day)
     find_defects(database, "list_terms", "list_defects", day)
@@ -210,13 +211,14 @@ class _Resolution:
     def other_candidates(self) -> None:
         """List prices, period and volume prices, promotions: for subjects that their own terms do not decide."""
         off = off_sql(self.precedence, PriceSource.LIST_PRICE, "0")
+        amount = discounted_sql("l.amount", off, self.precedence.price_digits)
         listed = place_of(self.precedence, PriceSource.LIST_PRICE)
         special = place_of(self.precedence, PriceSource.LIST_SPECIAL)
         self.execute(
             f"""
             CREATE OR REPLACE TEMP TABLE undecided AS SELECT * FROM subjects ANTI JOIN decided USING (subject);
             INSERT INTO candidates
-            SELECT s.subject, {listed}, 0, 0, TRY(l.amount * (100 - {off}) * CAST(0.01 AS DECIMAL(3, 2))), l.problem, 0
+            SELECT s.subject, {listed}, 0, 0, TRY({amount}), l.problem, 0
             FROM undecided s JOIN listed l
               ON l.price_list = s.price_list AND l.currency = s.currency AND l.item = s.item AND l.unit = s.unit
             WHERE {listed} >= 0;
@@ -297,6 +299,8 @@ class _Resolution:
             SELECT o.*,
                    s.compares AND (s.always OR s.percent IS NOT NULL)
                        AND min(o.place) OVER q NOT IN (SELECT unnest($always)) AS comparing,
+                   $zero_is_none AND o.amount = 0
+                       AND NOT coalesce(s.percent = 100 AND o.place IN (SELECT unnest($reduced)), false) AS no_price,
                    CASE WHEN s.policy = 'lowest' THEN o.amount ELSE -o.amount END AS worth
             FROM offered o JOIN subjects s USING (subject)
             WINDOW q AS (PARTITION BY o.subject, o.quantity);
@@ -306,11 +310,12 @@ class _Resolution:
             QUALIFY row_number() OVER (
                 PARTITION BY subject, quantity
                 ORDER BY CASE WHEN comparing AND amount IS NULL THEN 0 ELSE 1 END,
-                         CASE WHEN comparing AND $zero_is_none AND amount = 0 THEN 1 ELSE 0 END,
+                         CASE WHEN comparing AND no_price THEN 1 ELSE 0 END,
                          CASE WHEN comparing THEN worth END NULLS FIRST, place) = 1
             """,
             always=always,
             zero_is_none=self.precedence.zero_is_none,
+            reduced=[at for at, level in enumerate(self.precedence.levels) if level.discount != "none"] or [-1],
         )
         currencies = [row[0] for row in self.database.execute("SELECT DISTINCT currency FROM classes").fetchall()]
         self.execute(
@@ -347,7 +352,7 @@ class _Resolution:
             f"""
             CREATE OR REPLACE TEMP TABLE plain AS
             SELECT s.class_id, s.item, s.unit, s.currency, s.problem,
-                   TRY(s.amount * (100 - {off}) * CAST(0.01 AS DECIMAL(3, 2))) AS amount
+                   TRY({discounted_sql("s.amount", off, self.precedence.price_digits)}) AS amount
             FROM (
                 SELECT l.item, l.unit, l.amount, l.problem, c.currency, c.class_id, d.percent
                 FROM listed l JOIN classes c ON c.price_list = l.price_list AND c.currency = l.currency

@@ -5,7 +5,9 @@ from __future__ import annotations
 from datetime import date
 from typing import TYPE_CHECKING
 
+from erp_sync.flows.prices.engine.conversion import converted_sql
 from erp_sync.flows.prices.engine.defects import LARGEST, Defect
+from erp_sync.ports.pricing import Precedence
 
 if TYPE_CHECKING:
     import duckdb
@@ -14,8 +16,17 @@ ONE = "CAST(1 AS DECIMAL(18, 6))"
 ALIVE = "active AND greatest(coalesce(valid_to, DATE '9999-12-31'), coalesce(valid_from, DATE '0001-01-01')) >= $day"
 
 
-def prepare(database: duckdb.DuckDBPyConnection, day: date, *, zero_is_none: bool = False) -> None:
-    """``sold``, ``rates``, ``listed``: see `ports.pricing.Precedence.zero_is_none`."""
+def prepare(database: duckdb.DuckDBPyConnection, precedence: Precedence, day: date) -> None:
+    """``sold``, ``rates`` (up and down: see `conversion`), ``listed``."""
+    zero_is_none = precedence.zero_is_none
+    first = "arg_min({'price': price, 'kept_in': kept_in, 'place': place}, {'place': place, 'kept_in': kept_in})"
+    amount = converted_sql(
+        "CAST(b.kept.price AS DECIMAL(38, 6))",
+        f"CASE WHEN b.kept.place >= 4 THEN s.factor ELSE {ONE} END",
+        "r",
+        "b.kept.place % 4 = 0",
+        precedence.price_digits,
+    )
     database.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE wished_units AS
@@ -31,10 +42,22 @@ def prepare(database: duckdb.DuckDBPyConnection, day: date, *, zero_is_none: boo
     database.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE rates AS
-        SELECT * FROM (
-            SELECT currency, "into", arg_max(rate, day) AS rate FROM exchange_rates
-            WHERE day <= $day AND currency <> "into" GROUP BY ALL
-        ) WHERE rate > 0 AND rate < {LARGEST}
+        WITH newest AS (
+            SELECT * FROM (
+                SELECT currency, "into", arg_max(rate, day) AS rate FROM exchange_rates
+                WHERE day <= $day AND currency <> "into" GROUP BY ALL
+            ) WHERE rate > 0 AND rate < {LARGEST}
+        ),
+        ways AS (
+            SELECT currency, "into", rate AS up, {ONE} AS down, 0 AS place, '' AS by_way_of FROM newest
+            UNION ALL
+            SELECT "into", currency, {ONE}, rate, 1, '' FROM newest
+            UNION ALL
+            SELECT a.currency, b.currency, a.rate, b.rate, 2, a."into" FROM newest a
+            JOIN newest b ON b."into" = a."into" AND b.currency <> a.currency
+        )
+        SELECT currency, "into", up, down FROM ways
+        QUALIFY row_number() OVER (PARTITION BY currency, "into" ORDER BY place, by_way_of) = 1
         """,
         {"day": day},
     )
@@ -48,32 +71,36 @@ def prepare(database: duckdb.DuckDBPyConnection, day: date, *, zero_is_none: boo
             FROM (SELECT DISTINCT from_list FROM special_prices WHERE price IS NULL AND from_list <> '') f
             CROSS JOIN (SELECT DISTINCT currency FROM classes) c
         )
-        SELECT n.price_list, n.currency, l.currency AS own_currency, l.problem,
-               CASE WHEN n.currency = l.currency THEN {ONE} ELSE r.rate END AS rate
-        FROM named n JOIN lists l USING (price_list)
-        LEFT JOIN rates r ON r.currency = l.currency AND r."into" = n.currency;
+        SELECT n.price_list, n.currency, l.currency AS own_currency, l.problem
+        FROM named n JOIN lists l USING (price_list);
 
         CREATE OR REPLACE TEMP TABLE listed AS
         WITH found AS (
-            SELECT w.price_list, w.currency, s.item, s.unit, p.price,
-                   CASE WHEN p.unit = s.unit OR (p.unit = '' AND s.unit = s.own_unit) THEN 0 ELSE 2 END
-                   + CASE WHEN p.currency = w.currency THEN 0 ELSE 1 END AS place
+            SELECT w.price_list, w.currency, s.item, s.unit, p.price, p.currency AS kept_in,
+                   CASE WHEN p.unit = s.unit OR (p.unit = '' AND s.unit = s.own_unit) THEN 0 ELSE 4 END
+                   + CASE p.currency WHEN w.currency THEN 0 WHEN w.own_currency THEN 1 ELSE 2 END AS place
             FROM wanted w JOIN list_prices p USING (price_list) JOIN sold s USING (item)
-            WHERE w.problem = '' AND p.currency IN (w.currency, w.own_currency)
-              AND (p.unit IN ('', s.own_unit) OR p.unit = s.unit) {"AND p.price <> 0" if zero_is_none else ""}
+            WHERE w.problem = '' AND (p.unit IN ('', s.own_unit) OR p.unit = s.unit)
+              {"AND (p.price <> 0 OR p.currency <> w.currency OR p.currency = w.own_currency)" if zero_is_none else ""}
         ),
         best AS (
-            SELECT price_list, currency, item, unit, min(place) AS place, arg_min(price, place) AS price
+            SELECT price_list, currency, item, unit,
+                   {first} FILTER (place < 4) AS in_unit, {first} FILTER (place >= 4) AS in_own_unit
             FROM found GROUP BY ALL
+        ),
+        chosen AS (
+            SELECT * FROM (
+                SELECT price_list, currency, item, unit,
+                       CASE WHEN in_unit IS NULL {"OR in_unit.price = 0" if zero_is_none else ""} THEN in_own_unit
+                            ELSE in_unit END AS kept
+                FROM best
+            ) WHERE kept IS NOT NULL {"AND kept.price <> 0" if zero_is_none else ""}
         )
-        SELECT b.price_list, b.currency, b.item, b.unit,
-               TRY(CAST(b.price AS DECIMAL(38, 6))
-                   * CASE WHEN b.place >= 2 THEN s.factor ELSE {ONE} END
-                   * CASE WHEN b.place % 2 = 0 THEN {ONE} ELSE w.rate END) AS amount,
-               CASE WHEN abs(b.price) >= {LARGEST} THEN '{Defect.NUMBER_TOO_LARGE}'
-                    WHEN b.place % 2 = 1 AND w.rate IS NULL THEN '{Defect.NO_EXCHANGE_RATE}' ELSE '' END AS problem
-        FROM best b JOIN sold s ON s.item = b.item AND s.unit = b.unit
-        JOIN wanted w ON w.price_list = b.price_list AND w.currency = b.currency
+        SELECT b.price_list, b.currency, b.item, b.unit, TRY({amount}) AS amount,
+               CASE WHEN abs(b.kept.price) >= {LARGEST} THEN '{Defect.NUMBER_TOO_LARGE}'
+                    WHEN b.kept.place % 4 > 0 AND r.up IS NULL THEN '{Defect.NO_EXCHANGE_RATE}' ELSE '' END AS problem
+        FROM chosen b JOIN sold s ON s.item = b.item AND s.unit = b.unit
+        LEFT JOIN rates r ON r.currency = b.kept.kept_in AND r."into" = b.currency
         UNION ALL
         SELECT w.price_list, w.currency, s.item, s.unit, NULL, w.problem
         FROM wanted w CROSS JOIN sold s WHERE w.problem <> ''
@@ -87,7 +114,7 @@ def group_pairs(database: duckdb.DuckDBPyConnection, day: date, *, own_decide: b
 
     Args:
         own_decide: an account's special price that is there from the first piece is all that counts by default, so that
-            its group need not be of one class.
+            its group need not be of one class. Of an item that is sold in several units it may not be for all.
 
     Terms are compared by a hash of 64 bits for each row; that two groups got one number is found out and refused.
     """
@@ -118,7 +145,7 @@ def group_pairs(database: duckdb.DuckDBPyConnection, day: date, *, own_decide: b
             SELECT account, item,
                    sum(hash(source, unit, level, quantity, price, discount, from_list, currency, valid_from, valid_to,
                             active, mixed)) AS terms,
-                   {own_decide} AND min(quantity) = 0 AND (bool_and(level = 'period') OR bool_and(level = 'header'))
+                   {own_decide} AND item NOT IN (SELECT item FROM sold WHERE unit <> own_unit) AND min(quantity) = 0 AND (bool_and(level = 'period') OR bool_and(level = 'header'))
                        AND bool_and(source = 'account_special' AND price IS NOT NULL AND unit = ''
                                     AND coalesce(valid_from <= $day, true) AND coalesce($day <= valid_to, true))
                        AS decide
