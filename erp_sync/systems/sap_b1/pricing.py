@@ -23,7 +23,6 @@ PRECEDENCE = Precedence(
         ),
         Level(
             source=PriceSource.ACCOUNT_SPECIAL,
-            exact_unit=True,
             fact=Fact(
                 says="SpecialPrices with CardCode = the partner; the percentage of discount groups is never for them",
                 source="[H]",
@@ -112,8 +111,9 @@ PRECEDENCE = Precedence(
             source="[H9] Volume Discounts window, Period and Volume Discounts window",
         ),
         Fact(
-            says="A special price of the inventory unit is none for another unit: that has its list's",
-            source="reading of [L]",
+            says="A partner's special price, or an agreement's, of the inventory unit costs times what another holds; "
+            "its breaks are reached by what the ordered units hold",
+            source="",
             confirmed=False,
         ),
         Fact(says="A current period beats the header", source="[H9]"),

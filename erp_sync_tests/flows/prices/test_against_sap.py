@@ -67,7 +67,7 @@ def said_by_engine(found: Answer) -> tuple[Decimal, bool] | None:
     return None if found.price is None else (found.price, found.gross)
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@settings(max_examples=8, suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(terms=companies())
 def test_sap_says_what_the_engine_says(terms: PriceTerms):
     asked = questions(terms)

@@ -231,21 +231,13 @@ def test_a_break_in_pieces_is_reached_by_boxes():
         item_units=[ItemUnit(item="bolt", unit="box", factor=d(100))],
         special_prices=[period("8"), period("7", 150), period("650", 3, unit="box")],
     )
-    levels = tuple(msgspec.structs.replace(one, exact_unit=False) for one in PRECEDENCE.levels)
-    converting = msgspec.structs.replace(PRECEDENCE, levels=levels)
-
-    def of(quantity: int, unit: str) -> Decimal | None:
-        question = Question(account="ACME", item="bolt", unit=unit, quantity=d(quantity), day=TODAY)
-        return answer(question, Book(terms), converting).price
-
-    assert of(150, "") == d("7.00")
-    assert of(2, "box") == d("1000.00")  # its own rows have no price below three boxes
-    assert of(3, "box") == d("650.00")
+    assert ask(terms, 150).price == d("7.00")
+    assert ask(terms, 2, unit="box").price == d("1000.00")  # its own rows have no price below three boxes
+    assert ask(terms, 3, unit="box").price == d("650.00")
 
 
-@pytest.mark.parametrize("row", [volume("9"), period("9"), special("9")])
-def test_a_special_price_needs_the_rows_own_unit(row):
-    terms = world(item_units=[ItemUnit(item="bolt", unit="box", factor=d(100))], special_prices=[row])
+def test_a_volume_price_needs_the_rows_own_unit():
+    terms = world(item_units=[ItemUnit(item="bolt", unit="box", factor=d(100))], special_prices=[volume("9")])
     assert ask(terms, unit="box").source is PriceSource.LIST_PRICE
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from erp_sync.flows.prices.engine.book import Book
 from erp_sync.flows.prices.engine.question import Answer, Question, answer
 from erp_sync.flows.prices.engine.schedules import resolve
-from erp_sync.model.price_terms import Account, PriceTerms
+from erp_sync.model.price_terms import Account, ItemUnit, ListPrice, PriceList, PriceTerms
 from erp_sync.ports.pricing import Fact, Level, Precedence, PriceSource, Rounding
 from erp_sync.systems.sap_b1.pricing import PRECEDENCE
 from erp_sync_tests.flows.prices.random_worlds import worlds
@@ -28,8 +28,8 @@ PROMOTED = Precedence(
         Level(source=PriceSource.LIST_PRICE, discount="applies", fact=Fact(says="", source="test")),
     ),
 )
-CONVERTING = msgspec.structs.replace(
-    PRECEDENCE, levels=tuple(msgspec.structs.replace(one, exact_unit=False) for one in PRECEDENCE.levels)
+EXACT_UNITS = msgspec.structs.replace(
+    PRECEDENCE, levels=tuple(msgspec.structs.replace(one, exact_unit=True) for one in PRECEDENCE.levels)
 )
 IN_CENTS = msgspec.structs.replace(PRECEDENCE, zero_is_none=True, price_digits=2)
 MODES = ("half_up", "half_even", "half_down", "up", "down")
@@ -58,7 +58,7 @@ def quantities(terms: PriceTerms, item: str, unit: str) -> list[Decimal]:
 @settings(max_examples=12)
 @given(
     terms=worlds(clean=True) | worlds(),
-    precedence=st.sampled_from([CONVERTING, PROMOTED, IN_CENTS]),
+    precedence=st.sampled_from([EXACT_UNITS, PROMOTED, IN_CENTS]),
     mode=st.sampled_from(MODES),
 )
 def test_all_at_once_is_what_single_questions_say(terms: PriceTerms, precedence: Precedence, mode: str):
@@ -136,6 +136,26 @@ def test_a_price_that_begins_at_one_piece_needs_no_list():
     terms = changed(world(special_prices=[period("8", 1), period("7", 10)]), "list_prices", item="nut")
     steps, _ = steps_of(terms)
     assert steps == {("ACME", "bolt", "pc"): [(d(1), d(8), 1), (d(10), d(7), 1)]}
+
+
+def test_like_terms_decide_for_their_own_unit_only():
+    """Two accounts of different lists with the same special price: for a box each pays by its own list, where the ERP
+    does not convert."""
+    other = Account(account="CHEAP", group="plumbers", price_list="cheap", currency="USD")
+    terms = world(
+        accounts=[other],
+        price_lists=[PriceList(price_list="cheap", currency="USD")],
+        list_prices=[ListPrice(price_list="cheap", item="bolt", currency="USD", price=d(6))],
+        item_units=[ItemUnit(item="bolt", unit="box", factor=d(12))],
+        special_prices=[period("8", account=one) for one in ("ACME", "CHEAP")],
+    )
+    steps, _ = steps_of(changed(terms, "items", sold_in=("pc", "box")), EXACT_UNITS)
+    assert {key: price for key, ((_, price, _),) in steps.items()} == {
+        ("ACME", "bolt", "pc"): d(8),
+        ("ACME", "bolt", "box"): d(120),
+        ("CHEAP", "bolt", "pc"): d(8),
+        ("CHEAP", "bolt", "box"): d(72),
+    }
 
 
 def test_an_agreement_is_one_step():

@@ -145,7 +145,8 @@ def group_pairs(database: duckdb.DuckDBPyConnection, day: date, *, own_decide: b
             SELECT account, item,
                    sum(hash(source, unit, level, quantity, price, discount, from_list, currency, valid_from, valid_to,
                             active, mixed)) AS terms,
-                   {own_decide} AND item NOT IN (SELECT item FROM sold WHERE unit <> own_unit) AND min(quantity) = 0 AND (bool_and(level = 'period') OR bool_and(level = 'header'))
+                   {own_decide} AND item NOT IN (SELECT item FROM sold WHERE unit <> own_unit) AND min(quantity) = 0
+                       AND (bool_and(level = 'period') OR bool_and(level = 'header'))
                        AND bool_and(source = 'account_special' AND price IS NOT NULL AND unit = ''
                                     AND coalesce(valid_from <= $day, true) AND coalesce($day <= valid_to, true))
                        AS decide
