@@ -131,6 +131,10 @@ def _plan_text(it: Any) -> str:
         f"{counted(it.rows, 'row')}: " + ", ".join(f"{count} {state}" for state, count in it.states.items()),
     ]
     parts += [f"held by {one.check}: {one.words}" for one in it.verdicts]
+    if it.histogram:
+        most = max(it.histogram.values())
+        bars = [(name, str(count), "#" * -(-30 * count // most)) for name, count in it.histogram.items()]
+        parts.append(columns(("change", "rows", ""), bars))
     states = len(it.states) > 1
     rows = [
         (one.key, one.action, *(shortened(text, 60) for text in (one.before, one.after, one.reason)))

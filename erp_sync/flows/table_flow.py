@@ -7,6 +7,7 @@ not differ must never become objects. Its `transform` module offers, instead of 
     GUARDS, convert_rules(rules)
     book                                how terms are kept in parts: PARTS, TermRecord, part, open_book, tables
     together(key)                       of rows that wait each for itself, what those have in common that go together
+    picture                             of a plan's rows: histogram, change
     order(rows, record)                 when the source changed a record, 0 where it does not say
     plan_tables(database, around)       the comparison, in the DuckDB database in which the book is open
 """

@@ -6,6 +6,7 @@ from datetime import datetime
 
 import msgspec
 
+from erp_sync.components.documents import flow_module
 from erp_sync.components.installation import Installation
 from erp_sync.ledger.plan_values import Approval, PlanState, Verdict
 from erp_sync.monitoring.values import in_words
@@ -30,6 +31,7 @@ class PlanTold(msgspec.Struct, frozen=True, kw_only=True):
         verdicts: those that hold it.
         changes: its first rows, in the plan's order.
         undoes: id of the plan that it takes back.
+        histogram: of a plan of prices, how many change by how much. Its `changes` are the largest.
         can_do: commands as they are to be given, but for TEXT.
     """
 
@@ -47,6 +49,7 @@ class PlanTold(msgspec.Struct, frozen=True, kw_only=True):
     decisions: list[Approval]
     undoes: str | None
     can_do: list[str]
+    histogram: dict[str, int] = {}
 
 
 def told(here: Installation, number: int, most: int) -> PlanTold:
@@ -58,6 +61,12 @@ def told(here: Installation, number: int, most: int) -> PlanTold:
         PlanState.HELD: [f"erp-sync approve {word} [--only KEY]", f"erp-sync reject {word} --why TEXT"],
         PlanState.APPLIED: [f"erp-sync undo {word} --why TEXT"],
     }
+    picture = getattr(flow_module(plan.flow, "transform"), "picture", None)
+    rows = plans.table(number, limit=most if picture is None else None).to_pylist()
+    histogram: dict[str, int] = {}
+    if picture is not None:
+        histogram = picture.histogram((row["key"], row["before"], row["after"]) for row in rows)
+        rows.sort(key=lambda row: -picture.change(row["key"], row["before"], row["after"]))
     return PlanTold(
         id=word,
         route=plan.route,
@@ -78,9 +87,10 @@ def told(here: Installation, number: int, most: int) -> PlanTold:
                 reason=row["reason"],
                 state=row["state"],
             )
-            for row in plans.table(number, limit=most).to_pylist()
+            for row in rows[:most]
         ],
         decisions=plans.approvals(number),
         undoes=f"p{plan.undoes}" if plan.undoes is not None else None,
         can_do=ways.get(plan.state, []),
+        histogram=histogram,
     )

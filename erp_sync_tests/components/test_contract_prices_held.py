@@ -15,6 +15,7 @@ from erp_sync.ledger.plan_values import PlanState
 from erp_sync.model.price_terms import Account, Item, ListPrice, PriceList, SpecialPrice
 from erp_sync.operations.choosing import CannotDo
 from erp_sync.operations.decisions import approve, reject
+from erp_sync.operations.plans import told
 from erp_sync_tests.components.price_systems import PriceSystems, price_systems
 from erp_sync_tests.components.test_contract_prices import dealer, list_price, paid, special
 
@@ -169,6 +170,18 @@ def test_a_part_is_chosen_by_a_pattern_and_tiers_of_a_price_go_together(make):
     assert list(held(systems)) == ["row/account/ACME/nut//EUR/1"]
     with pytest.raises(CannotDo, match="has no held row row/account/DORA"):
         approve(systems.here, f"p{systems.plans(PlanState.HELD)[0].id}", who="ada", only=["row/account/DORA/*"])
+
+
+def test_a_held_plan_tells_how_many_prices_change_by_how_much_largest_first(make):
+    systems = make()
+    special(systems, "ACME", "bolt", "6.00")
+    special(systems, "ACME", "nut", "0.50")
+    special(systems, "BETA", "washer", "1.40")
+    systems.run()
+    (plan,) = systems.plans(PlanState.HELD)
+    it = told(systems.here, plan.id, 2)
+    assert it.histogram == {"-100 % to -50 %": 1, "-50 % to -20 %": 1, "+20 % to +50 %": 1}
+    assert [one.key for one in it.changes] == ["row/account/ACME/nut//EUR/1", "row/account/BETA/washer//EUR/1"]
 
 
 def test_a_plan_that_is_held_as_a_whole_goes_as_a_whole(make):
