@@ -71,6 +71,11 @@ BENCHES: dict[str, Bench] = {
             "lane_ticks_skipped": Target(0),
         },
     ),
+    "price-questions": Bench(
+        "price_questions",
+        "10,000 random price questions, answered by SAP's own rules and by the store's rows of the engine",
+        targets={"differences": Target(0), "questions": Target(10_000, at_least=True)},
+    ),
     "backfill": Bench(
         "backfill",
         "a week of 500 orders a day that were never seen, repaired by one backfill; the same again",
