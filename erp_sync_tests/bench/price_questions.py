@@ -116,13 +116,14 @@ def awkward(distributor: Distributor) -> dict[str, Any]:
         msgspec.structs.replace(one, gross=number % 4 == 3)
         for number, one in enumerate(records(tables["price_lists"], PriceList))
     ]
-    some = draw.sample(distributor.item_names, max(10, len(distributor.item_names) // 20))
+    fifth = max(10, len(distributor.item_names) // 5)
     volume = []
-    for number, item in enumerate(some):
-        which = draw.choice(lists)
+    for number, (which, item) in enumerate(
+        (one, item) for one in lists for item in draw.sample(distributor.item_names, fifth)
+    ):
         common = {"price_list": which.price_list, "item": item, "level": "period", "currency": which.currency}
         starts = datetime(distributor.day.year, 1 if number % 5 else 12, 1, tzinfo=UTC).date()
-        for quantity, price in ((0, "19.95"), (10, "18.5"), (100, "17.3333")):
+        for quantity, price in ((0, "1.95"), (10, "1.8"), (100, "1.7333")):
             off = Decimal(draw.choice((0, 5, 10)))
             volume.append(
                 SpecialPrice(
