@@ -47,6 +47,7 @@ from erp_sync.ledger.retention import Expiry
 from erp_sync.ledger.schema import HISTORY, VERSION
 from erp_sync.ledger.steps import Steps
 from erp_sync.ledger.trace import Trace, Tracing
+from erp_sync.ledger.unknown_orders import UnknownOrders
 from erp_sync.model.keys import EntityKey
 from erp_sync.ports.raw import RawRecord
 
@@ -77,6 +78,7 @@ class Ledger:
         heartbeats, activity: who is alive, and how much came and went: for the watchdog.
         days: what became of a day's documents and rows.
         by_hand: what a warehouse does without the ERP.
+        unknown_orders: orders of stores that the ERP does not know, for its stock.
         performance: how documents ended, how long they took and what people decided: for key figures.
     """
 
@@ -112,6 +114,7 @@ class Ledger:
         self.identifying = Identifying(database)
         self.privacy = Privacy(database)
         self.by_hand = ByHand(database)
+        self.unknown_orders = UnknownOrders(database)
         self._tracing = Tracing(database)
         self.happenings = Happenings(database)
 

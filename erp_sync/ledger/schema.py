@@ -36,10 +36,18 @@ from erp_sync.ledger.tables_house import (
     quarantine,
 )
 from erp_sync.ledger.tables_privacy import tombstones
-from erp_sync.ledger.tables_state import approvals, known_state, moving_keys, plan_rows, plans, row_deaths
+from erp_sync.ledger.tables_state import (
+    approvals,
+    known_state,
+    moving_keys,
+    plan_rows,
+    plans,
+    row_deaths,
+    unknown_orders,
+)
 
 #: Revisions of the schema, oldest first; the last one is what this version works with.
-HISTORY = tuple(f"{number:04}" for number in range(1, 20))
+HISTORY = tuple(f"{number:04}" for number in range(1, 21))
 VERSION = HISTORY[-1]
 
 __all__ = [
@@ -66,6 +74,7 @@ __all__ = [
     "known_state",
     "moving_keys",
     "row_deaths",
+    "unknown_orders",
     "cross_references",
     "lookups",
     "inbox",

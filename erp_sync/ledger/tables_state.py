@@ -162,3 +162,16 @@ row_deaths = sa.Table(
     time("refused_at", optional=True),
     sqlite_with_rowid=False,
 )
+
+unknown_orders = sa.Table(
+    "unknown_orders",
+    metadata,
+    sa.Column("connection", sa.Text, primary_key=True),
+    sa.Column("target", sa.Text, primary_key=True),
+    sa.Column("scope", sa.Text, primary_key=True),
+    sa.Column("native_id", sa.Text, primary_key=True),
+    sa.Column("version", sa.Text, primary_key=True),
+    text("units"),
+    sa.Column("told", sa.Boolean, nullable=False),
+    sqlite_with_rowid=False,
+)

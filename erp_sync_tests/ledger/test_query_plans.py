@@ -255,3 +255,23 @@ def test_a_claim_of_deliveries_is_planned_once(filled: Ledger):
     assert "SEARCH other USING INDEX ix_deliveries_concerns (target=? AND concerns=?)" in way
     assert first > 0
     assert again == 0
+
+
+def test_orders_that_the_erp_does_not_know_are_not_looked_for_among_all_that_went(filled: Ledger):
+    with statements(filled) as seen:
+        filled.unknown_orders.of(STORE, ERP, ["us"], START)
+        filled.unknown_orders.ended(STORE, ERP, ["us"], START)
+    plans: list[str] = []
+    with filled.database.read() as read:
+        for statement, parameters in seen:
+            plans += [row[3] for row in read.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)]
+    looks = [plan for plan in plans if plan.startswith(("SEARCH", "SCAN"))]
+    ways = (
+        "SEARCH deliveries USING INDEX ix_deliveries_finished_at (finished_at=?)",
+        "SEARCH deliveries USING INDEX ix_deliveries_finished_at (finished_at>?)",
+        "SEARCH cross_references USING INDEX sqlite_autoindex_cross_references_1 (entity=? AND connection_a=? AND "
+        "scope_a=? AND id_a=? AND connection_b=?)",
+        f"SEARCH before USING INDEX sqlite_autoindex_deliveries_1 (route=? AND flow=? AND target=? {KEY}",
+    )
+    assert [plan for plan in looks if not plan.startswith(ways)] == []
+    assert len(looks) == 7

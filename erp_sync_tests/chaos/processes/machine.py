@@ -95,6 +95,7 @@ _BACK = {
     "0017": _say("ALTER TABLE notices DROP COLUMN about"),
     "0018": _say("DROP INDEX ix_steps_refused"),
     "0019": _say("DROP INDEX ix_steps_unknown"),
+    "0020": _say("DROP TABLE unknown_orders"),
 }
 
 
