@@ -13,6 +13,7 @@ from erp_sync.components.configuration import FastLane, FlowSpec, Mode, RouteSpe
 from erp_sync.components.flow_table import FLOWS
 from erp_sync.components.installation import Installation
 from erp_sync.components.state_refunds import refunded
+from erp_sync.components.state_unknown import sold
 from erp_sync.components.table_book import Book, plans_tables
 from erp_sync.ledger.outlook import Outlook
 
@@ -158,7 +159,7 @@ def _changed(here: Installation, route: RouteSpec, flow: str, now: datetime) -> 
         start=now - timedelta(days=1),
         now=now,
     )
-    return Finding(why=why or refunded(here, route, kind, now))
+    return Finding(why=why or sold(here, route, kind) or refunded(here, route, kind, now))
 
 
 def _dated(here: Installation, route: RouteSpec, flow: str, now: datetime) -> Finding:
@@ -193,7 +194,7 @@ def _fast(
         entity=kind.source_entity,
         keys=keys,
     )
-    return Finding(why=why, lane="now", keys=keys, remember={place: kept})
+    return Finding(why=why or sold(here, route, kind), lane="now", keys=keys, remember={place: kept})
 
 
 def _time_has_come(cursor: dict[str, Any], name: str, every: timedelta, now: datetime) -> bool:

@@ -20,6 +20,7 @@ from erp_sync.components.documents import flow_module
 from erp_sync.components.flow_table import FlowKind
 from erp_sync.components.installation import Installation
 from erp_sync.components.state_refunds import doubt_refunded
+from erp_sync.components.state_unknown import doubt_sold
 from erp_sync.components.table_book import plans_tables
 from erp_sync.flows import extraction, state_extraction
 from erp_sync.flows.comparison import value_text
@@ -63,6 +64,7 @@ def read_states(
 
     tables = plans_tables(kind)
     on = [route for route in routes if route.flows[kind.name].mode is not Mode.OFF]
+    doubt_sold(here, routes, kind)
     targets_read = targets_drifted = 0
     if keys and tables:
         done, _ = table_reading.read_named(here, source, land, ids=keys, **common)

@@ -28,6 +28,7 @@ from erp_sync.components.state_rows import (
     surroundings,
 )
 from erp_sync.components.state_task import StateReport, StateTask
+from erp_sync.components.state_unknown import unknown_to_erp
 from erp_sync.components.table_book import plans_tables
 from erp_sync.flows.comparison import COMPARED, Comparison, compare, desired_table, value_text
 from erp_sync.flows.state_extraction import base_entity, snapshot_entity
@@ -91,6 +92,9 @@ class Transformation:
         self._judge(good)
         good = [entry for entry in good if entry.problem is None or entry.problem[0] in self.named_only]
         around = surroundings(task.here, task.route, task.kind, task.target, good)
+        times = {entry.row.read_at for entry in good} if task.kind.entity == Entity.STOCK_LEVEL else ()
+        unknown = unknown_to_erp(task.here, task.route, task.kind, task.target, times)
+        around = msgspec.structs.replace(around, unknown_to_erp=unknown)
         desired: Desired = task.logic.desired([entry.row for entry in good], around)
         for one in desired.unusable:
             good[one.position].problem = (one.rule, "", one.problem)

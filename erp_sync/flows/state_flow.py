@@ -65,13 +65,26 @@ class Booked(msgspec.Struct, frozen=True, kw_only=True):
     by_hand: tuple[LeftByHand, ...] = ()
 
 
+class Sold(msgspec.Struct, frozen=True, kw_only=True):
+    """Units that one order of the store takes.
+
+    Attributes:
+        sku: as the store sold it.
+        known_at: the ERP's figures have the order in them where they were read from then on; None: it does not know it.
+    """
+
+    sku: str
+    quantity: Decimal
+    known_at: datetime | None = None
+
+
 class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
     """Attributes:
     channel: connection of the target.
     nets_own_orders: see `ports.state.StateTarget`.
     keeps_terms: the target keeps how a SKU may be sold when there is none of it.
     currency: of the target's prices; "" where it has none.
-    unknown_to_erp: by the store's SKU, what it sold and the ERP does not know; for stores that net nothing.
+    unknown_to_erp: what the store sold and the ERP does not know, or has learned of lately; for stores that net none.
     """
 
     lookups: Lookups
@@ -82,7 +95,7 @@ class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
     keeps_terms: bool = False
     currency: str = ""
     booked: Booked = Booked()
-    unknown_to_erp: dict[str, Decimal] = {}
+    unknown_to_erp: tuple[Sold, ...] = ()
 
 
 class Unusable(msgspec.Struct, frozen=True, kw_only=True):

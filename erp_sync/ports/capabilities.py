@@ -43,6 +43,7 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         updated_time: the source has a time of last change that it can be filtered by.
         lateness_seconds: how late a change may appear below an already read time; windows overlap by it.
+        lag_seconds: how long after a write was answered a read may still not show it.
         resolution_seconds: resolution of the updated time.
         page_size: rows a call.
         tells_reason: it says why a document was cancelled; where it does not, nobody knows what was cancelled for what.
@@ -51,6 +52,7 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     entity: str
     updated_time: bool = True
     lateness_seconds: float = 0.0
+    lag_seconds: float = 0.0
     resolution_seconds: float = 1.0
     page_size: int = 100
     tells_reason: bool = False

@@ -9,11 +9,14 @@ Who subtracts the store's own open orders is a capability of the target:
   quantity *before* its own open orders: sellable as the ERP sees it, plus what the ERP has allocated to
   this store's orders, plus what the ERP has shipped and the store has not booked yet. Orders that the
   ERP does not know yet are already in the store's own netting.
-- Every other store gets the net.
+- Every other store gets the net. What the ERP does not know yet is taken off each source of it as a whole, whichever
+  of the source's locations the ERP will take it from; of several sources off each, since nobody knows yet which one
+  will ship: rather too little is offered than too much.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
 
 import msgspec
@@ -28,35 +31,25 @@ class StoreDemand(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         allocated: part of `StockLevel.allocated` that is for this store's orders.
         shipped_not_booked: left the ERP's stock, and the store has not booked the shipment yet.
-        unknown_to_erp: ordered in the store, not in the ERP yet.
         left_by_hand: shipped by hand while the ERP was away, and still on its shelves by its own figures.
     """
 
     allocated: Decimal = ZERO
     shipped_not_booked: Decimal = ZERO
-    unknown_to_erp: Decimal = ZERO
     left_by_hand: Decimal = ZERO
 
 
 NO_DEMAND = StoreDemand()
 
 
-def sellable(level: StockLevel, safety_stock: Decimal = ZERO, unknown_to_erp: Decimal = ZERO) -> Decimal:
-    """Units that may still be promised to anybody, never below zero.
+def sellable(level: StockLevel, safety_stock: Decimal = ZERO) -> Decimal:
+    """Units that may still be promised to anybody by what the ERP knows, never below zero.
 
-    Raises ValueError for a negative safety stock or demand.
+    Raises ValueError for a negative safety stock.
     """
-    if safety_stock < 0 or unknown_to_erp < 0:
-        raise ValueError("safety stock and demand are quantities, never negative")
-    free = (
-        level.on_hand
-        - level.allocated
-        - level.reserved
-        - level.damaged
-        - level.quarantined
-        - safety_stock
-        - unknown_to_erp
-    )
+    if safety_stock < 0:
+        raise ValueError("safety stock is a quantity, never negative")
+    free = level.on_hand - level.allocated - level.reserved - level.damaged - level.quarantined - safety_stock
     return max(free, ZERO)
 
 
@@ -67,22 +60,29 @@ def offered(
     safety_stock: Decimal = ZERO,
     target_nets_own_orders: bool,
 ) -> Decimal:
-    """The quantity to write at the target for this SKU and location.
+    """What this SKU and location add to the quantity to write at the target, see `aggregated`.
 
     With a target that nets its own orders, what it shows as salable is then `sellable` less the orders
     that the ERP does not know yet; and the written quantity always covers what the ERP has allocated
     to the store's orders, so that posting their shipments never fails for want of stock.
 
     What left by hand is taken off: the ERP has it on its shelves still. A target that nets nothing gets these orders'
-    quantities taken off as orders, whether they have left or not.
+    quantities taken off as orders that the ERP does not know, whether they have left or not.
     """
     if not target_nets_own_orders:
-        return sellable(level, safety_stock, demand.unknown_to_erp)
+        return sellable(level, safety_stock)
     own = min(demand.allocated, level.allocated)
     before = sellable(level, safety_stock) + own + demand.shipped_not_booked
     return max(before - demand.left_by_hand, ZERO)
 
 
-def aggregated(quantities: list[Decimal]) -> Decimal:
-    """Stock of several locations offered as one; each location's floor at zero is already applied."""
-    return sum(quantities, ZERO)
+def aggregated(quantities: Sequence[Decimal], unknown_to_erp: Decimal = ZERO) -> Decimal:
+    """Stock of several locations offered as one, without what was ordered there and the ERP does not know, never below
+    zero; each location's floor at zero is already applied. Raises ValueError for a negative demand.
+
+    Args:
+        unknown_to_erp: for targets that net nothing; the others take it off by themselves.
+    """
+    if unknown_to_erp < 0:
+        raise ValueError("demand is a quantity, never negative")
+    return max(sum(quantities, ZERO) - unknown_to_erp, ZERO)

@@ -11,12 +11,14 @@ backorder flag where the ERP or a rule says something of it, and the date of the
 is past.
 
 Look-ups: ``locations`` (the ERP's location to the store's source; one without a row is not offered) and
-``sku_map`` (the store's SKU to the ERP's, turned round here: one level may be offered under several SKUs).
+``sku_map`` (the store's SKU to the ERP's, turned round here: one level may be offered under several SKUs, and what is
+sold under one of them is gone for all).
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -24,7 +26,7 @@ import msgspec
 
 from erp_sync.flows.guards import Share, jumped
 from erp_sync.flows.inventory.availability import NO_DEMAND, StoreDemand, aggregated, offered
-from erp_sync.flows.state_flow import Booked, Desired, LeftByHand, Surroundings, Unusable, microseconds
+from erp_sync.flows.state_flow import Booked, Desired, LeftByHand, Sold, Surroundings, Unusable, microseconds
 from erp_sync.model.money import ZERO, decimal_of
 from erp_sync.model.stock import NO_DATE, StockLevel, StockOffer, StockTerms
 from erp_sync.ports.lookups import Lookups
@@ -75,11 +77,13 @@ def order(level: StockLevel, record: RawRecord) -> int:
 def desired(levels: Sequence[StockLevel], around: Surroundings) -> Desired:
     """What the store should hold.
 
-    Levels of several locations that are one source are added, each floored at zero for itself.
+    Levels of several locations that are one source are added, each floored at zero for itself. Orders that the ERP does
+    not know are taken off the sum; one that it came to know counts for what was read before that.
     """
     unusable: list[Unusable] = []
     found: dict[tuple[str, str], list[tuple[Decimal, bool, int]]] = {}
     open_here, by_hand = _by_place(around.booked), _by_hand(around.booked)
+    sold = _by_sku(around)
     rules: Rules = around.rules
     lookups = around.lookups
     sources: dict[str, str | None] = {}
@@ -98,8 +102,6 @@ def desired(levels: Sequence[StockLevel], around: Surroundings) -> Desired:
             if level.sku not in channel_skus:
                 channel_skus[level.sku] = lookups.reverse("sku_map", level.sku)
             for sku in channel_skus[level.sku]:
-                if not around.nets_own_orders and around.unknown_to_erp:
-                    demand = msgspec.structs.replace(demand, unknown_to_erp=around.unknown_to_erp.get(sku, ZERO))
                 quantity = offered(
                     level,
                     demand,
@@ -114,7 +116,7 @@ def desired(levels: Sequence[StockLevel], around: Surroundings) -> Desired:
     return Desired(
         rows=[
             # A product's rows stand together: those who write some of them ask for few products.
-            *(_offer(levels, *place, found[place]) for place in sorted(found)),
+            *(_offer(levels, *place, found[place], sold) for place in sorted(found)),
             *terms.values(),
         ],
         unusable=unusable,
@@ -151,7 +153,11 @@ def incomplete(levels: Sequence[StockLevel], lookups: Lookups) -> set[str]:
 
 
 def _offer(
-    levels: Sequence[StockLevel], sku: str, source: str, parts: list[tuple[Decimal, bool, int]]
+    levels: Sequence[StockLevel],
+    sku: str,
+    source: str,
+    parts: list[tuple[Decimal, bool, int]],
+    sold: Mapping[str, Sequence[Sold]],
 ) -> tuple[StockOffer, int]:
     if len(parts) == 1:
         quantity, backorders, position = parts[0]
@@ -161,6 +167,8 @@ def _offer(
         # The oldest read decides the order of the whole.
         position = min((part[2] for part in parts), key=lambda at: levels[at].read_at)
     level = levels[position]
+    if level.sku in sold:
+        quantity = aggregated([quantity], _unknown_to_erp(sold[level.sku], level.read_at))
     offer = StockOffer(
         connection="",
         sku=sku,
@@ -171,6 +179,28 @@ def _offer(
         read_at=level.read_at,
     )
     return offer, position
+
+
+def _by_sku(around: Surroundings) -> dict[str, list[Sold]]:
+    """By the ERP's SKU, what the store sold of it under whichever of its own."""
+    found: dict[str, list[Sold]] = {}
+    for one in around.unknown_to_erp if not around.nets_own_orders else ():
+        found.setdefault(erp_sku(around.lookups, one.sku), []).append(one)
+    return found
+
+
+def erp_sku(lookups: Lookups, sku: str) -> str:
+    """What the ERP calls a SKU of the store. Where the table answers twice, no order of it goes, and it stays as it is:
+    that is said of the order."""
+    try:
+        return lookups.get("sku_map", sku) or sku
+    except MappingProblem:
+        return sku
+
+
+def _unknown_to_erp(sold: Sequence[Sold], read_at: datetime) -> Decimal:
+    """Units that figures of the ERP do not have in them, read at this time."""
+    return sum((one.quantity for one in sold if one.known_at is None or read_at < one.known_at), ZERO)
 
 
 def _by_place(booked: Booked) -> dict[tuple[str, str], dict[str, Decimal]]:

@@ -167,6 +167,7 @@ READINGS = (
     Reading(
         entity="stock_level",
         lateness_seconds=_LATE,
+        lag_seconds=_LATE,  # how far SuiteQL may lag is said nowhere
         page_size=1000,
         source=_SUITEQL + "; aggregateitemlocation.lastquantityavailablechange",
     ),

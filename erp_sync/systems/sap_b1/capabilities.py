@@ -82,7 +82,9 @@ READINGS = (
         updated_time=False,
         lateness_seconds=_LATE,
         page_size=100,
-        source="quantities carry no stamp: items of documents that moved stock are read, by the documents' " + _STAMPS,
+        source="quantities carry no stamp: items of documents that moved stock are read, by the documents' "
+        + _STAMPS
+        + "; no lag: a write is answered when it is committed, and reads see what is",
     ),
     Reading(entity="order_status", lateness_seconds=_LATE, page_size=100, source=_STAMPS),
     Reading(entity="shipment", lateness_seconds=_LATE, page_size=100, source=_STAMPS),

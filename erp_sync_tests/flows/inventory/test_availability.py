@@ -69,7 +69,7 @@ def test_what_the_store_shows_is_never_more_than_can_be_promised(on_hand, own, o
     )
     reservations = own + shipped + unknown
     salable = max(written - reservations, D(0))
-    assert salable <= sellable(stock, safety, D(0))
+    assert salable <= sellable(stock, safety)
     assert salable == max(sellable(stock, safety) - unknown, D(0))
 
 
