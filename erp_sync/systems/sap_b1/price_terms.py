@@ -20,6 +20,8 @@ from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import msgspec
+
 from erp_sync.model.price_terms import Row
 from erp_sync.ports.lookups import Lookups
 from erp_sync.ports.mapping import Context, RecordMapping
@@ -64,11 +66,10 @@ class PriceTermsSource:
     """`StateSource` of price terms, and `ReadsAccounts`.
 
     Attributes:
-        precedence: the order in which SAP finds a price.
+        precedence: the order in which SAP finds a price, with the company's digits of prices (setting `price_digits`;
+            without it nothing that is calculated counts as rounded).
         day_zone: time zone of the company's posting dates.
     """
-
-    precedence = PRECEDENCE
 
     def __init__(
         self,
@@ -79,6 +80,8 @@ class PriceTermsSource:
         self._client, self._mappings, self._clock = client, mappings, clock
         settings = client.connection.settings
         self.capabilities = capabilities_of(settings)
+        digits = settings.get("price_digits")
+        self.precedence = msgspec.structs.replace(PRECEDENCE, price_digits=None if digits is None else int(digits))
         self._at_once = int(settings.get("reads_at_once") or _AT_ONCE)
         self._zone = self.day_zone = client.connection.time_zone
 

@@ -230,6 +230,11 @@ def test_rates_are_of_the_company_s_day_by_iso_codes(server, source, body):
     assert asked == [{"Currency": "$", "Date": "20260115"}]
 
 
+def test_prices_that_sap_calculates_have_the_company_s_digits(source):
+    assert source().precedence.price_digits is None
+    assert source(price_digits=4).precedence.price_digits == 4
+
+
 def test_only_rates_that_are_wanted_are_asked_for(server, source):
     records(source(rate_currencies=["CHF"]).snapshot())
     assert not [one for one in server.sent if one.path == "SBOBobService_GetCurrencyRate"]
