@@ -284,6 +284,8 @@ class House:
         self.people = template.people
         for one in self.people.values():
             one.begin(seed)
+        store = self.template.installation(here).connector_for(self.route, "store")
+        self.nets: bool = store.port("stock_level", "target").nets_own_orders
 
         self._frozen: list[Any] = []
 

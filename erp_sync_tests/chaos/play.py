@@ -233,7 +233,9 @@ class Seed:
 
     def play(self) -> Played:
         self.outside = self.house.installation()
-        self.sensor = Sensor(self.outside, self.house.route, self.plan.skews, self.house.network.written)
+        self.sensor = Sensor(
+            self.outside, self.house.route, self.plan.skews, self.house.network.written, nets=self.house.nets
+        )
         try:
             return self._play()
         finally:

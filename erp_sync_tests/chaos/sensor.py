@@ -10,6 +10,8 @@ from typing import Any
 from erp_sync.components.configuration import RouteSpec
 from erp_sync.components.flow_table import FLOWS
 from erp_sync.components.installation import Installation
+from erp_sync.components.state_unknown import sold
+from erp_sync.model.keys import Entity
 
 # A poll overlaps the one before by what its source declares; what changed is looked for until then.
 LATENESS = 150.0
@@ -23,12 +25,21 @@ class Sensor:
     Args:
         written: when our own writes last changed something in a system: what they touch is as if changed then.
         ahead: seconds by which a system's clock is ahead of ours: what changes there is in our windows that much later.
+        nets: the store takes its own orders off the stock that it is given; else orders that we send change what it is
+            to be given.
     """
 
     def __init__(
-        self, here: Installation, route: RouteSpec, ahead: Mapping[str, float], written: Mapping[str, float]
+        self,
+        here: Installation,
+        route: RouteSpec,
+        ahead: Mapping[str, float],
+        written: Mapping[str, float],
+        *,
+        nets: bool = True,
     ) -> None:
         self._here, self._route, self._ahead, self._written = here, route, ahead, written
+        self._nets = nets
         self._engine: Any = here.ledger.database.engine
         self._look: sqlite3.Connection = self._engine.opened()
         self._handled: dict[str, int] = {}
@@ -74,6 +85,8 @@ class Sensor:
         ahead = max(0.0, self._ahead.get(source, 0.0))
         # A change that was not read yet moves on with our write to the same document, beyond a window of our time.
         touched = self._written.get(source, 0.0) + ahead + 1.0 if ahead else 0.0
+        if FLOWS[flow].entity == Entity.STOCK_LEVEL and not self._nets:
+            touched = self._written.get(source, 0.0) + LATENESS + ahead
         return max(self.changed.get(source, 0.0) + LATENESS + ahead, touched)
 
     def _due(self, flow: str) -> float | None:
@@ -87,6 +100,8 @@ class Sensor:
             if self._here.ledger.any_unhandled(self._route.name, flow, source, kind.entity):
                 return 0.0
             self._handled[flow] = last
+        if not self._nets and sold(self._here, self._route, kind):
+            return 0.0
         if kind.delivers:
             # What waits for something else is looked at again for days; nothing of it moves by itself.
             found = ask(
