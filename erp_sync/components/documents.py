@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -15,6 +14,7 @@ from erp_sync.components.by_hand import booking_target, recognised, release_book
 from erp_sync.components.configuration import FlowSpec, RouteSpec
 from erp_sync.components.custom_checks import CustomCheck
 from erp_sync.components.custom_checks import columns as custom_columns
+from erp_sync.components.flow_modules import flow_module as flow_module
 from erp_sync.components.flow_table import FLOWS, FlowKind
 from erp_sync.components.giving_up import end_process
 from erp_sync.components.installation import Installation
@@ -65,11 +65,6 @@ class TransformReport(msgspec.Struct, kw_only=True):
     broken: list[str] = []
     rejected: list[Rejected] = []
     reasons: dict[str, int] = {}
-
-
-def flow_module(flow: str, part: str) -> Any:
-    """``transform`` or ``checks`` of a flow's folder."""
-    return importlib.import_module(f"erp_sync.flows.{flow}.{part}")
 
 
 def lane_of_age(changed: datetime | None, now: datetime) -> str:

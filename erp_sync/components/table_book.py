@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from erp_sync.components.configuration import RouteSpec
-from erp_sync.components.documents import flow_module
+from erp_sync.components.flow_modules import flow_module
 from erp_sync.components.flow_table import FLOWS, FlowKind
 from erp_sync.components.installation import Installation
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from erp_sync.ports.raw import MappingProblem
 MODULE = '''
 from __future__ import annotations
 from datetime import datetime
+import os
 from decimal import Decimal
 from typing import Any
 from erp_sync.model.order import SalesOrder
@@ -227,3 +229,13 @@ def test_functions_of_an_overlay_are_found_whatever_else_it_holds() -> None:
     overlay = {"order": {"add": [{"function": "a:b"}, {"target": "x"}, 3], "drop": ["y"], "replace": None}, "other": []}
     assert list(functions_of(overlay)) == ["a:b"]
     assert list(functions_of(None)) == []
+
+
+def test_a_module_that_was_rewritten_within_a_second_is_read_anew(defs: Path) -> None:
+    file, answers = defs / "quick_rules.py", []
+    for turn, word in enumerate("ab"):
+        file.write_text(f"def one(x: str) -> str: return '{word}'\n")
+        os.utime(file, ns=(turn, 1_700_000_000_000_000_000 + turn))
+        answers.append(own_function("quick_rules:one", "mapping")(""))
+    assert answers == ["a", "b"]
+    assert not (defs / "__pycache__").exists()

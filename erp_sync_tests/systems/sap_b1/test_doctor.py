@@ -119,18 +119,18 @@ def at(zone=HERE, form="%Y-%m-%dT%H:%M:%S", **away) -> str:
 @pytest.mark.parametrize(
     ("told", "verdict", "words"),
     [
-        (at(), Verdict.OK, "as in Europe/Berlin"),
-        ({"ServerTime": at(form="%Y-%m-%d %H:%M")}, Verdict.OK, "as in Europe/Berlin"),
-        (at(minutes=3) + "Z", Verdict.OK, "as in Europe/Berlin"),
-        (at(hours=5), Verdict.ERROR, "the server says"),
-        (at(minutes=-15), Verdict.ERROR, "in Europe/Berlin it is"),
-        (at(zone=UTC) + "Z", Verdict.UNTESTED, "cannot be checked; it tells the time as UTC"),
-        ("10:31", Verdict.UNTESTED, "cannot be checked; 10:31"),
+        (lambda: at(), Verdict.OK, "as in Europe/Berlin"),
+        (lambda: {"ServerTime": at(form="%Y-%m-%d %H:%M")}, Verdict.OK, "as in Europe/Berlin"),
+        (lambda: at(minutes=3) + "Z", Verdict.OK, "as in Europe/Berlin"),
+        (lambda: at(hours=5), Verdict.ERROR, "the server says"),
+        (lambda: at(minutes=-15), Verdict.ERROR, "in Europe/Berlin it is"),
+        (lambda: at(zone=UTC) + "Z", Verdict.UNTESTED, "cannot be checked; it tells the time as UTC"),
+        (lambda: "10:31", Verdict.UNTESTED, "cannot be checked; 10:31"),
     ],
     ids=["local", "inside a record", "local with a Z", "five hours off", "a quarter off", "UTC", "no date"],
 )
 def test_the_time_zone_is_compared_with_the_servers_own_time(connector, server, told, verdict, words):
-    server.on("GET", "^CompanyService_GetCurrentServerTime", Answer(body=told))
+    server.on("GET", "^CompanyService_GetCurrentServerTime", Answer(body=told()))
     one = found(connector)[CHECK]
     assert (one.verdict, words in one.found) == (verdict, True), one.found
 
