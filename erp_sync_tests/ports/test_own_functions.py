@@ -21,7 +21,6 @@ from erp_sync.ports.raw import MappingProblem
 MODULE = '''
 from __future__ import annotations
 from datetime import datetime
-import os
 from decimal import Decimal
 from typing import Any
 from erp_sync.model.order import SalesOrder
