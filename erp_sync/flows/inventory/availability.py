@@ -42,15 +42,19 @@ class StoreDemand(msgspec.Struct, frozen=True, kw_only=True):
 NO_DEMAND = StoreDemand()
 
 
-def sellable(level: StockLevel, safety_stock: Decimal = ZERO) -> Decimal:
-    """Units that may still be promised to anybody by what the ERP knows, never below zero.
+def free(level: StockLevel, safety_stock: Decimal = ZERO) -> Decimal:
+    """Units that nobody was promised by what the ERP knows; below zero where more was promised than there is.
 
     Raises ValueError for a negative safety stock.
     """
     if safety_stock < 0:
         raise ValueError("safety stock is a quantity, never negative")
-    free = level.on_hand - level.allocated - level.reserved - level.damaged - level.quarantined - safety_stock
-    return max(free, ZERO)
+    return level.on_hand - level.allocated - level.reserved - level.damaged - level.quarantined - safety_stock
+
+
+def sellable(level: StockLevel, safety_stock: Decimal = ZERO) -> Decimal:
+    """Units that may still be promised to anybody by what the ERP knows, never below zero. Raises as `free`."""
+    return max(free(level, safety_stock), ZERO)
 
 
 def offered(
@@ -67,10 +71,11 @@ def offered(
     to the store's orders, so that posting their shipments never fails for want of stock.
 
     What left by hand is taken off: the ERP has it on its shelves still. A target that nets nothing gets these orders'
-    quantities taken off as orders that the ERP does not know, whether they have left or not.
+    quantities taken off as orders that the ERP does not know, whether they have left or not; and what was promised at
+    one location beyond what it has comes off the others: the orders are the same store's, wherever they are booked.
     """
     if not target_nets_own_orders:
-        return sellable(level, safety_stock)
+        return free(level, safety_stock)
     own = min(demand.allocated, level.allocated)
     before = sellable(level, safety_stock) + own + demand.shipped_not_booked
     return max(before - demand.left_by_hand, ZERO)
@@ -78,7 +83,7 @@ def offered(
 
 def aggregated(quantities: Sequence[Decimal], unknown_to_erp: Decimal = ZERO) -> Decimal:
     """Stock of several locations offered as one, without what was ordered there and the ERP does not know, never below
-    zero; each location's floor at zero is already applied. Raises ValueError for a negative demand.
+    zero. Raises ValueError for a negative demand.
 
     Args:
         unknown_to_erp: for targets that net nothing; the others take it off by themselves.

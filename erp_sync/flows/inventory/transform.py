@@ -77,8 +77,9 @@ def order(level: StockLevel, record: RawRecord) -> int:
 def desired(levels: Sequence[StockLevel], around: Surroundings) -> Desired:
     """What the store should hold.
 
-    Levels of several locations that are one source are added, each floored at zero for itself. Orders that the ERP does
-    not know are taken off the sum; one that it came to know counts for what was read before that.
+    Levels of several locations that are one source are added; for targets that net their own orders each is floored at
+    zero for itself, for the others the sum is. Orders that the ERP does not know are taken off the sum; one that it
+    came to know counts for what was read before that.
     """
     unusable: list[Unusable] = []
     found: dict[tuple[str, str], list[tuple[Decimal, bool, int]]] = {}
@@ -160,7 +161,7 @@ def _offer(
     sold: Mapping[str, Sequence[Sold]],
 ) -> tuple[StockOffer, int]:
     if len(parts) == 1:
-        quantity, backorders, position = parts[0]
+        quantity, backorders, position = aggregated([parts[0][0]]), *parts[0][1:]
     else:
         quantity = aggregated([part[0] for part in parts])
         backorders = any(part[1] for part in parts)

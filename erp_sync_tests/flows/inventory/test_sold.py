@@ -78,14 +78,21 @@ def test_what_is_offered_and_what_was_sold_are_never_more_than_there_is(stocks, 
     found = offered(levels, sales, rules={"safety_stock": {"default": str(safety)}})
     for (source, _), quantity in found.items():
         mine = [one for one in levels if SOURCES[one.location] == source]
-        there = sum((max(one.on_hand - one.allocated - safety, D(0)) for one in mine), D(0))
+        there = sum((one.on_hand - one.allocated - safety for one in mine), D(0))
         oldest = min(one.read_at for one in mine)
         sold = sum(
             (one.quantity for one in sales if one.sku != "CUP" and (one.known_at is None or one.known_at > oldest)),
             D(0),
         )
         assert quantity == max(there - sold, D(0))
-        assert quantity + min(sold, there) <= there
+        assert quantity + min(sold, max(there, D(0))) <= max(there, D(0))
+
+
+def test_what_one_location_has_promised_beyond_its_shelves_is_not_offered_from_another():
+    """All orders are booked on one warehouse of the ERP: their goods come from the others, too."""
+    levels = [level("north", D(8), D(11)), level("south", D(9))]
+    assert set(offered(levels, []).values()) == {D(6)}
+    assert set(offered(levels, [], nets_own_orders=True).values()) == {D(9)}
 
 
 @given(stocks, sales)
