@@ -21,6 +21,7 @@ from erp_sync.components.installation import Installation
 from erp_sync.components.mapping_version import mapping_version
 from erp_sync.components.own_rules import LEFT_OUT_BY_POLICY, by_policies
 from erp_sync.components.refusals import tell_of_refusals
+from erp_sync.components.state_unknown import gave_up
 from erp_sync.flows.decisions import Before, Decision
 from erp_sync.flows.defects import passes
 from erp_sync.flows.defects import words as words_of_defect
@@ -37,6 +38,8 @@ from erp_sync.quality.gate import Rule, Suite, judge_apart
 
 log = logging.getLogger(__name__)
 
+# Codes of orders that the store wants nothing of any more and that were never accepted.
+GIVEN_UP = ("cancelled_in_store", "nothing_left")
 _NEVER = datetime.min.replace(tzinfo=UTC)
 # Received records handled in one transaction.
 BATCH = 500
@@ -180,6 +183,7 @@ def _transform_batch(
         previous = work.latest(target, [*(_key(row) for row, _ in good), *late])
         begun = work.begun(previous.values())
         accepted: list[NewDelivery] = []
+        given_up: list[tuple[Any, Any]] = []
         for row, document in good:
             key = _key(row)
             before = previous.get(key)
@@ -198,6 +202,8 @@ def _transform_batch(
                 decision = msgspec.structs.replace(decision, action="drop")
             if decision.action == "drop":
                 report.dropped += 1
+                if kind.entity == Entity.SALES_ORDER and decision.code in GIVEN_UP and earlier is None:
+                    given_up.append((row, document))
                 _count(report, decision.code)
                 work.note(key, decision.code, decision.reason, number=document.number)
                 continue
@@ -251,6 +257,8 @@ def _transform_batch(
             report.rejected.append(Rejected(row.native_id, rule, words))
             _count(report, rule)
         work.mark_handled([row.id for row in rows])
+    if given_up:
+        gave_up(here, route, given_up)
     if good:
         # What was refused before and passed now needs nobody any more.
         here.ledger.quarantine.resolve(

@@ -22,7 +22,8 @@ bundle's header. A kit that only the ERP takes apart is counted as the kit.
 What is counted is remembered (`ledger.unknown_orders`). Each run that reads stock, and each look whether one should
 start, compares that with what counts now: SKUs of orders that came, went or changed are doubted, so that both sides are
 read again and the run, or the next one, makes of them what the comparison of everything would. So are those of orders
-that came and went in between: the store has lowered its stock by them, by itself.
+that came and went in between: the store has lowered its stock by them, by itself; and those of orders that were
+cancelled before the ledger held them (`gave_up`).
 """
 
 from __future__ import annotations
@@ -36,13 +37,13 @@ from typing import Any
 import msgspec
 
 from erp_sync.components.configuration import Mode, RouteSpec
-from erp_sync.components.documents import flow_module
-from erp_sync.components.flow_table import FlowKind
+from erp_sync.components.flow_modules import flow_module
+from erp_sync.components.flow_table import FLOWS, FlowKind
 from erp_sync.components.installation import Installation
 from erp_sync.flows.state_flow import Sold, microseconds
 from erp_sync.ledger.unknown_orders import OrderVersion, Reckoned, UnknownOrder
 from erp_sync.model.keys import Entity
-from erp_sync.model.order import LineKind
+from erp_sync.model.order import LineKind, SalesOrder
 from erp_sync.model.remaining import kept
 
 log = logging.getLogger(__name__)
@@ -50,6 +51,7 @@ log = logging.getLogger(__name__)
 # What ended longer ago than this was met by a look, or by the comparison of everything.
 ENDED_FOR = timedelta(days=1)
 WHY = "orders that the ERP does not know came, went or changed"
+INVENTORY = "inventory"
 _STOCKED = (LineKind.ITEM, LineKind.COMPONENT)
 _units = msgspec.json.Decoder(dict[str, Decimal])
 _encode = msgspec.json.Encoder(decimal_format="string", order="sorted").encode
@@ -100,6 +102,26 @@ def doubt_sold(here: Installation, routes: Sequence[RouteSpec], kind: FlowKind) 
         told = [Reckoned(order=one.order, units=_text(units[one.order]), told=True) for one in untold]
         here.ledger.unknown_orders.remember(route.store, route.erp, told)
         here.ledger.unknown_orders.forget(route.store, route.erp, [one.order for one in gone])
+
+
+def gave_up(here: Installation, route: RouteSpec, orders: Iterable[tuple[Any, SalesOrder]]) -> None:
+    """Orders (received record and document) that the store took and cancelled before the ledger held them: it has
+    lowered its stock and raised it again, perhaps around a figure of ours. The next look doubts their articles."""
+    if INVENTORY not in route.flows or route.flows[INVENTORY].mode is Mode.OFF:
+        return  # nobody would look
+    kind = FLOWS[INVENTORY]
+    if not _counts(kind, here.connector_for(route, kind.target).port(kind.entity, "target")):
+        return
+    came = []
+    for row, order in orders:
+        units: dict[str, Decimal] = {}
+        for line in order.lines:
+            if line.kind in _STOCKED:
+                sku = line.store_sku or line.sku
+                units[sku] = units.get(sku, Decimal(0)) + line.quantity
+        version = OrderVersion(row.scope, row.native_id, f"{row.version} given up")
+        came.append(Reckoned(order=version, units=_text(units), told=True))
+    here.ledger.unknown_orders.remember(route.store, route.erp, came)
 
 
 def sold(here: Installation, route: RouteSpec, kind: FlowKind) -> str | None:

@@ -17,6 +17,7 @@ from erp_sync.flows.comparison import value_text
 from erp_sync.ledger import Ledger, State
 from erp_sync.ledger.plan_values import PlanState
 from erp_sync.sandbox.checker import Conventions, Report, SystemFiles, check
+from erp_sync.sandbox.evidence import store_evidence
 from erp_sync_tests.chaos.cases import Cases, Explaining, capabilities_of
 from erp_sync_tests.chaos.house import catalogue, people_of, played
 from erp_sync_tests.chaos.staleness import allowed, overstayed, stale_values
@@ -167,10 +168,10 @@ def _known_state(verdict: Verdict, house: Judged, here: Installation) -> None:
     """What is known of the target is what it holds.
 
     Of articles that the ERP lacks nothing is written, nor asked again when a store that takes its own orders off its
-    stock has sold them.
+    stock has sold them; nor of an order that nobody could read.
     """
     reader = house.installation(as_shipped=True)
-    strange = {item.sku for item in catalogue().items if not item.in_erp}
+    strange = {item.sku for item in catalogue().items if not item.in_erp} | _unread(house)
     for flow in played(house.route):
         kind = FLOWS[flow]
         if kind.delivers:
@@ -187,6 +188,15 @@ def _known_state(verdict: Verdict, house: Judged, here: Installation) -> None:
         for key, value in zip(table.column("key").to_pylist(), table.column("value").to_pylist(), strict=True):
             if there.get(key) != value and (nets or target.sku(key) not in strange):
                 verdict.unexplained.append(f"{flow} {key} is known as {value}, the target holds {there.get(key)}")
+
+
+def _unread(house: Judged) -> set[str]:
+    """SKUs of orders that were made such that nobody can use them."""
+    system = house.network.systems[house.route.store]
+    files = SystemFiles(system.database, system.journal.path, system.vendor)
+    poisoned = {native_id for _, native_id in getattr(house, "poisoned", ())}
+    orders = store_evidence(files).orders() if poisoned else []
+    return {line.sku for order in orders if str(order.id) in poisoned for line in order.lines}
 
 
 def _received(verdict: Verdict, house: Judged, here: Installation) -> None:

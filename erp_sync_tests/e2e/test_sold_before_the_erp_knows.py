@@ -226,3 +226,19 @@ def test_an_order_that_waits_for_an_article_counts(make):
     leaves(dealer, 100)
     changes(dealer)
     assert offered(dealer) == 396
+
+
+def test_an_order_that_is_cancelled_before_anybody_has_read_it_leaves_no_units_too_many(dealer: Dealer) -> None:
+    """Between its purchase and its cancellation a figure of ours was written over the shop's."""
+    number = dealer.buy({"SHAFT-20": 3})
+    everything(dealer)
+    assert offered(dealer) == in_erp(dealer)
+    dealer.cancel(number)
+    assert offered(dealer) == in_erp(dealer) + 3
+    run_orders(dealer)
+    assert dealer.states() == {}
+    assert wanted(dealer) is not None
+    changes(dealer)
+    changes(dealer)
+    assert offered(dealer) == in_erp(dealer)
+    assert wanted(dealer) is None
