@@ -39,7 +39,7 @@ from erp_sync.ports.own_functions import (
 )
 
 if TYPE_CHECKING:
-    from erp_sync.components.configuration import FlowSpec
+    from erp_sync.components.custom_checks import CustomCheck
     from erp_sync.ledger.plans import PlanRow
 
 
@@ -96,11 +96,13 @@ def wrong_names(
         yield from (f"flow {flow}: two rules are called {name}" for name in twice)
 
 
-def told(flow: str, spec: FlowSpec) -> tuple[Told, ...]:
+def told(
+    flow: str, checks: Sequence[CustomCheck], guards: Sequence[OwnGuard], policies: Sequence[OwnPolicy]
+) -> tuple[Told, ...]:
     """All own functions of a flow but those of mappings, which their fields tell. Raises OwnFunctionMistake."""
-    found = [("check", one.name, one.own(flow)) for one in spec.checks if one.function]
-    found += [(f"guard of a {one.of}", one.name, one.own()) for one in spec.own_guards]
-    found += [("policy", one.name, one.own(flow)) for one in spec.policies]
+    found = [("check", one.name, one.own(flow)) for one in checks if one.function]
+    found += [(f"guard of a {one.of}", one.name, one.own()) for one in guards]
+    found += [("policy", one.name, one.own(flow)) for one in policies]
     return tuple(
         Told(kind=kind, name=name, function=own.reference, signature=own.signature, words=own.words)
         for kind, name, own in found

@@ -177,7 +177,8 @@ def _flow(here: Installation, route: RouteSpec, kind: FlowKind, traffic: bool) -
 
 def _own(kind: FlowKind, route: RouteSpec) -> tuple[Told, ...]:
     try:
-        return own_told(kind.name, route.flows[kind.name])
+        spec = route.flows[kind.name]
+        return own_told(kind.name, spec.checks, spec.own_guards, spec.policies)
     except OwnFunctionMistake as mistake:
         raise CannotDo(f"route {route.name}, flow {kind.name}: {mistake}") from mistake
 

@@ -159,7 +159,7 @@ _folder: Path | None = None
 def check_there(reference: str) -> None:
     """Raises OwnFunctionMistake where module or function are not there. Imports nothing of it."""
     module, function = _parts(reference)
-    file = _file(reference, module)
+    file = _file(reference, module, _folder)
     if file is None:
         return  # an installed package: its text may be anything that Python imports
     try:
@@ -186,8 +186,15 @@ def own_function(reference: str, kind: Kind, record: Any = None) -> OwnFunction:
 
     Raises OwnFunctionMistake.
     """
+    module, _ = _parts(reference)
+    file = _file(reference, module, _folder)
+    return _typed(reference, kind, record, file, file.stat().st_mtime_ns if file is not None else 0)
+
+
+@cache
+def _typed(reference: str, kind: Kind, record: Any, file: Path | None, changed: int) -> OwnFunction:
+    """Once for each text of the module: it is asked for with every record. Raises OwnFunctionMistake."""
     module, name = _parts(reference)
-    file = _file(reference, module)
     loaded, code = _load(reference, module, file)
     call = getattr(loaded, name, None)
     if not callable(call):
@@ -261,17 +268,19 @@ def _parts(reference: str) -> tuple[str, str]:
     return module, function
 
 
-def _file(reference: str, module: str) -> Path | None:
-    """The module's file below the definitions; None where it is an installed one. Raises OwnFunctionMistake."""
+@cache
+def _file(reference: str, module: str, folder: Path | None) -> Path | None:
+    """The module's file below the definitions; None where it is an installed one. Looked for once. Raises
+    OwnFunctionMistake."""
     path = Path(*module.split(".")).with_suffix(".py")
-    found = sorted(_folder.rglob(str(path))) if _folder is not None else []
+    found = sorted(folder.rglob(str(path))) if folder is not None else []
     if len(found) > 1:
-        places = ", ".join(str(one.relative_to(_folder)) for one in found)  # type: ignore[arg-type]
+        places = ", ".join(str(one.relative_to(folder)) for one in found if folder is not None)
         raise OwnFunctionMistake(reference, f"several modules are called {module}: {places}")
     if found:
         return found[0]
     if importlib.util.find_spec(module.partition(".")[0]) is None:
-        where = f"below {_folder}, and no installed package" if _folder is not None else "as an installed package"
+        where = f"below {folder}, and no installed package" if folder is not None else "as an installed package"
         raise OwnFunctionMistake(reference, f"no module {module} {where}")
     return None
 
